@@ -1,0 +1,154 @@
+"""Weights on disk: safetensors with the configuration, a digest and the facts of the training inside.
+
+Loading is strict: a missing, extra or misshapen tensor, a wrong digest or an unknown setting is an error. Nothing here can
+run code: pickles are read only as plain tensors and only on request (`read_official`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from motet import config as settings
+from motet.errors import CheckpointError, nearest
+
+C = TypeVar("C")
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """Tensors with what is needed to use them."""
+
+    tensors: dict[str, Tensor]
+    """Parameters and buffers by their names in the model."""
+    config: dict[str, Any]
+    """The model's configuration as JSON values."""
+    facts: dict[str, Any]
+    """How the weights came about: data, licences, steps, seed, commit."""
+    digest: str
+    """Twelve hex digits over names, shapes, types and bytes of all tensors."""
+
+
+def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Twelve hex digits that identify a set of named tensors."""
+    state = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        state.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        state.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return state.hexdigest()[:12]
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], config: Any, facts: Mapping[str, Any], *, half: bool = False) -> str:
+    """Write weights; answers their digest. The file appears only when it is complete.
+
+    Args:
+        config: a dataclass, kept as JSON inside the file.
+        facts: JSON values about the training, kept inside the file.
+        half: store floating-point tensors as float16.
+    """
+    stored = {name: _stored(tensor, half) for name, tensor in tensors.items()}
+    found = tensor_digest(stored)
+    metadata = {"format": "motet/1", "config": json.dumps(settings.to_json(config)), "facts": json.dumps(dict(facts)), "digest": found}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(save(stored, metadata=metadata))
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return found
+
+
+def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
+    """Read a file written by `save_checkpoint`, float16 tensors as float32.
+
+    Raises:
+        CheckpointError: not there, damaged, without configuration, or (with `verify`) of another digest than it says.
+    """
+    metadata, tensors = _read_safetensors(Path(path))
+    if metadata.get("format") != "motet/1":
+        raise CheckpointError(f"{path} is not a motet checkpoint (no configuration inside); official files are converted by 'motet weights import'")
+    if verify and tensor_digest(tensors) != metadata["digest"]:
+        raise CheckpointError(f"{path} is damaged: its digest is not {metadata['digest']}; fetch it again")
+    wide = {n: t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for n, t in tensors.items()}
+    return Checkpoint(wide, json.loads(metadata["config"]), json.loads(metadata["facts"]), metadata["digest"])
+
+
+def read_config(path: Path, cls: type[C]) -> C:
+    """The configuration inside a checkpoint, without reading its tensors."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+        return settings.from_json(cls, json.loads(metadata["config"]))
+    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read as a motet checkpoint: {error}") from error
+
+
+def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: str = "the checkpoint") -> None:
+    """Put tensors into a module; every name and shape must fit.
+
+    Raises:
+        CheckpointError: names the first missing, extra and misshapen tensors and the nearest existing names.
+    """
+    own = module.state_dict()
+    problems = [f"lacks {name}" for name in own if name not in tensors]
+    problems += [f"has the unknown {name} ({nearest(name, own, 1)})" for name in tensors if name not in own]
+    problems += [
+        f"has {name} of shape {tuple(tensors[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in own
+        if name in tensors and tensors[name].shape != own[name].shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more problems" if len(problems) > 3 else ""
+        raise CheckpointError(f"{source} does not fit {type(module).__name__}: it {'; it '.join(problems[:3])}{more}")
+    module.load_state_dict(dict(tensors))
+
+
+def read_official(path: Path) -> dict[str, Any]:
+    """Read somebody else's weights (`.safetensors`, or `.pt`/`.pth` as plain tensors only).
+
+    The pickle inside a `.pt` is interpreted by a reader that knows tensors and plain containers and nothing else; a file
+    that asks for more is refused.
+
+    Raises:
+        CheckpointError: not there, damaged, or containing anything but tensors and plain values.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        return dict(_read_safetensors(path)[1])
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist") from error
+    except Exception as error:
+        raise CheckpointError(f"{path} is not a plain tensor file and is refused; save its state dict as safetensors first") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path} holds a {type(found).__name__}, expected a dictionary of tensors")
+    return found
+
+
+def _stored(tensor: Tensor, half: bool) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.half() if half and tensor.is_floating_point() else tensor.clone()
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist") from error
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is damaged or is not a safetensors file: {error}") from error

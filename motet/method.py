@@ -1,0 +1,136 @@
+"""What a method is. The stream is the primitive; a whole clip is its concatenation.
+
+`begin` makes a state, `step` takes sound and gives what can be said so far, `finish` gives the rest. The state belongs to
+the caller: one loaded method serves any number of sessions. Law, proved by the contract tests for every method: for every
+cutting of the sound the results agree, and a batch equals its members run alone with their own seeds.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from motet.errors import ConfigError, nearest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from motet.types import Audio, Layout, Motion, MotionSpace
+
+State = TypeVar("State")
+
+
+@dataclasses.dataclass(frozen=True)
+class MethodSpec:
+    """What can be known of a method without importing its code. Code is named as `module:attribute`."""
+
+    name: str
+    title: str
+    """One line for listings."""
+    paper: str
+    output: Literal["motion", "frames"]
+    space: str
+    """Name of the motion space of the default preset."""
+    sample_rate: int
+    layout: Layout
+    look_ahead_s: float
+    """Sound after a frame that the default preset waits for before it answers the frame (window of commitment included)."""
+    tolerance: float
+    """Largest difference between any two cuttings of the same sound (0: bit for bit)."""
+    config: str
+    condition: str
+    presets: str
+    method: str
+    """A callable (config, tensors | None, facts) -> Method."""
+    stages: str = ""
+    """A callable (config, tensors | None) -> list of Stage; empty when the method does not train."""
+    weights: str = ""
+    """File name of the shipped weights; empty when none are shipped."""
+
+    def load(self, reference: str) -> Any:
+        """The object that one of the references names, e.g. `spec.load("config")`."""
+        module, _, attribute = getattr(self, reference).partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def shipped(self) -> Path:
+        """Where the shipped weights lie.
+
+        Raises:
+            ConfigError: this method ships none.
+        """
+        if not self.weights:
+            raise ConfigError(f"{self.name} ships no weights; give --weights FILE")
+        return Path(__file__).parent / "weights" / self.weights
+
+
+class Method(abc.ABC, Generic[State]):
+    """One way from sound to motion. Instances hold weights and nothing else."""
+
+    space: MotionSpace
+
+    @abc.abstractmethod
+    def begin(self, condition: Any, seeds: Sequence[int]) -> State:
+        """State of a new session for `len(seeds)` items, each with its own randomness.
+
+        Raises:
+            ConfigError: the condition cannot be fulfilled.
+        """
+
+    @abc.abstractmethod
+    def step(self, state: State, audio: Audio) -> tuple[Motion, State]:
+        """Take any amount of sound (batch channels time); answer the frames that are now certain (batch frames dim)."""
+
+    @abc.abstractmethod
+    def finish(self, state: State) -> Motion:
+        """The rest of the frames, so that all together are round(seconds * fps)."""
+
+    def run(self, audio: Audio, condition: Any, seeds: Sequence[int]) -> Motion:
+        """A whole clip: one step and the end."""
+        from motet.types import concatenate
+
+        first, state = self.step(self.begin(condition, seeds), audio)
+        return concatenate([first, self.finish(state)])
+
+    def stream(self, pieces: Iterator[Audio], condition: Any, seeds: Sequence[int]) -> Iterator[Motion]:
+        """The same from pieces; pieces without frames are left out."""
+        state = self.begin(condition, seeds)
+        for piece in pieces:
+            motion, state = self.step(state, piece)
+            if motion.frames:
+                yield motion
+        yield self.finish(state)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stage of training. Methods give losses; the loop is motet's."""
+
+    name: str
+    model: nn.Module
+    """All parameters that a checkpoint of this stage holds."""
+    trained: Sequence[nn.Module]
+    """The parts whose parameters move; everything else in `model` is frozen."""
+    loss: Callable[[Mapping[str, Tensor], torch.Generator], dict[str, Tensor]]
+    """(batch, randomness) -> named scalar terms, already weighted; their sum is minimised."""
+    batch: Callable[[Any, int, torch.Generator], Mapping[str, Tensor]]
+    """(corpus, size, randomness) -> one batch."""
+
+
+def condition_from(spec: MethodSpec, values: Mapping[str, Any]) -> Any:
+    """A method's condition from the options a user set; an option the method does not have is an error.
+
+    Raises:
+        ConfigError: names the options there are.
+    """
+    cls = spec.load("condition")
+    fields = {field.name for field in dataclasses.fields(cls)}
+    for name in values:
+        if name not in fields:
+            raise ConfigError(f"{spec.name} has no option {name!r}; {nearest(name, fields)}")
+    return cls(**values)

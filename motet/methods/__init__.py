@@ -1,0 +1,1 @@
+"""One folder per method, the same files in each; methods never import one another."""
