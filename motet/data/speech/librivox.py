@@ -1,4 +1,4 @@
-"""Five LibriVox sentences (public domain) from Debian's `pocketsphinx-testdata`; the demo sentence is kept apart as test."""
+"""Five LibriVox sentences (public domain) from Debian's `pocketsphinx-testdata`; never trained on: one is the demonstration."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import Utterance
 
 LICENCE = "public domain (LibriVox)"
-DEMO = "sense_and_sensibility_01_austen_64kb-0870"
-"""The sentence of the demonstration; never trained on."""
 
 
 def utterances(assets: SpeechAssets) -> Iterator[Utterance]:
@@ -24,5 +22,4 @@ def utterances(assets: SpeechAssets) -> Iterator[Utterance]:
             continue
         text, name = found.groups()
         samples = read_speech(folder / f"{name}.wav")
-        split = "test" if name == DEMO else "train"
-        yield Utterance(name, "librivox", samples, "en", "librivox_sense", LICENCE, align_english(samples, text), text, split)
+        yield Utterance(name, "librivox", samples, "en", "librivox_sense", LICENCE, align_english(samples, text), text, "test")
