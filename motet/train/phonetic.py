@@ -26,7 +26,7 @@ from motet.train.speech_batches import SpeechSet
 from motet.train.teaching import LIP_CHANNELS, Teaching, fit_teaching, teach_source, write_targets
 
 WEIGHTS: Mapping[str, float] = {
-    "grid": 0.7, "facegood": 1.0, "festvox_ru": 0.7, "asterisk_ru": 1.0, "armelle_fr": 1.0, "librivox": 2.0, "flite": 1.0, "kokoro": 2.5,
+    "grid": 0.7, "facegood": 1.0, "festvox_ru": 0.7, "asterisk_ru": 1.0, "armelle_fr": 1.0, "librivox": 2.0, "flite": 1.0, "kokoro": 3.0,
 }  # fmt: skip
 """How often a second of each source is heard: more of the free and natural English, less of the small grammar and the one long voice."""
 DEFAULT = TrainConfig(steps=6000, batch=16, learning_rate=1.2e-3, warmup=150, weight_decay=0.02, average=0.998, minutes=75.0, save_every_s=120.0, log_every=20)
