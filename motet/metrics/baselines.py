@@ -62,13 +62,13 @@ def mean_face(audio: Audio, seed: int = 0) -> Motion:
 
 
 def loudness_to_jaw(audio: Audio, seed: int = 0) -> Motion:
-    """Jaw opening from loudness: 0 to 0.5 over the upper 40 dB of the clip, smoothed over five frames."""
+    """Jaw opening from loudness: 0 to 0.3 over the upper 40 dB of the clip, smoothed over five frames."""
     del seed
     level = loudness_db(audio, FPS)
     top = max(float(level.quantile(0.95)), -50.0)
     share = ((level - (top - 40.0)) / 40.0).clamp(0.0, 1.0)
     smooth = _smoothed(share.unsqueeze(-1), (1.0, 2.0, 3.0, 2.0, 1.0))
-    return _motion(0.5 * smooth * _pose({"jawOpen": 1.0}))
+    return _motion(0.3 * smooth * _pose({"jawOpen": 1.0}))
 
 
 class NearestPhone:
