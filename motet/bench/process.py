@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -37,6 +38,7 @@ def bench(
     config: BenchConfig | None = None,
     *,
     reference: str = "",
+    whole_process: bool = False,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> BenchReport:
     """Measure every subject in a process of its own, one after the other.
@@ -44,6 +46,7 @@ def bench(
     Args:
         audio: one mono sound; what the methods need of rate is converted inside the measurement, as for a user.
         reference: name of the subject to whose CPU time the others are compared.
+        whole_process: also run the command line on each method, from start to exit.
 
     Raises:
         ConfigError: no subjects, or the reference is not among them.
@@ -60,7 +63,11 @@ def bench(
         for done, subject in enumerate(subjects):
             if on_progress:
                 on_progress(subject.name, done, len(subjects))
-            results.append(_in_fresh_process(subject, sound, config, Path(folder)))
+            result = _in_fresh_process(subject, sound, config, Path(folder))
+            if whole_process and subject.kind == "method":
+                endings = ("npz", "mp4") if config.video else ("npz",)
+                result = dataclasses.replace(result, process=weigh_command_line(subject.name, sound, endings, subject.weights, config.threads))
+            results.append(result)
     return BenchReport(machine, tuple(results), reference)
 
 

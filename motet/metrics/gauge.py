@@ -8,6 +8,7 @@ another. Width is the distance of the mouth's corners.
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -16,6 +17,9 @@ from torch import Tensor
 from motet.errors import SpaceError
 from motet.metrics.metric import check_fps, check_series
 from motet.types import Motion
+
+if TYPE_CHECKING:
+    from motet.rigs.house import HouseRig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +71,13 @@ class LipGauge:
     def measure(self, motion: Motion) -> LipMotion:
         """The mouth of one motion without batch axes."""
         return LipMotion(self.opening(motion), motion.space.fps, self.lips(motion))
+
+
+def gauge_of(rig: HouseRig) -> LipGauge:
+    """The gauge of a house figure: both lips, the middles of their inner edges, the corners."""
+    used = list(dict.fromkeys([*rig.lips.tolist(), *rig.inner_lip.tolist(), *rig.mouth_corner.tolist()]))
+    upper, lower, left, right = (used.index(vertex) for vertex in (*rig.inner_lip.tolist(), *rig.mouth_corner.tolist()))
+    return LipGauge(rig.vertices[used], rig.shape_deltas()[:, used], (upper,), (lower,), (left, right))
 
 
 def _weights(motion: Motion) -> Float[Tensor, "*batch frames 52"]:
