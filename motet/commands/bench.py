@@ -51,8 +51,7 @@ class Bench:
         if self.json:
             print(json.dumps(report.to_json(), indent=1))
         else:
-            console = Console()
-            console.print(report.table(), width=max(console.width, 110))
+            Console(width=max(Console().width, 110)).print(report.table())
         return 0
 
     def _measure(self):

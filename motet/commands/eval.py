@@ -65,8 +65,7 @@ class Eval:
         if self.json:
             print(json.dumps(report.to_json(), indent=1))
         else:
-            console = Console()
-            console.print(report.table(), width=max(console.width, 140))
+            Console(width=max(Console().width, 140)).print(report.table())
         return 0
 
     def _method(self) -> list:
