@@ -1,13 +1,13 @@
 """Visibility: which triangle is seen by each sample of the picture (numba, one frame, no locks)."""
 
 import numpy as np
-from numba import njit
+from motet.render.kernel import kernel
 
 NOTHING = -1
 """Triangle number of a sample that sees only the background."""
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel
 def project(vertices, world_to_camera, focal, centre_x, centre_y, screen):
     for v in range(vertices.shape[0]):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
@@ -20,7 +20,7 @@ def project(vertices, world_to_camera, focal, centre_x, centre_y, screen):
         screen[v, 2] = inverse
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel
 def rasterise(screen, triangles, two_sided, nearness, seen):
     """Draw triangles into a z-buffer.
 

@@ -171,7 +171,7 @@ def scalp_hair(vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: 
     sway = generator.normal(0, 0.10, len(roots))
     line = [roots]
     normal = surface.near(roots)[1]
-    first_normal = normal
+    normal_line = [normal]
     place = roots
     for k in range(1, N_POINTS):
         aim = bun - place
@@ -183,11 +183,13 @@ def scalp_hair(vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: 
         height = layer * volume_m(ground, eye) * min(1.0, 0.25 + 0.3 * k)
         place = ground + normal * height[:, None]
         line.append(place)
+        normal_line.append(normal)
     lines = np.stack(line, axis=1)
     _, near = cKDTree(points).query(lines[:, 3])
     return {
-        "strand": lines.astype(np.float32),
-        "normal": np.round(127 * first_normal).astype(np.int8),
+        "strand": (lines - eye).astype(np.float16),
+        "origin": eye.astype(np.float32),
+        "normal": np.round(127 * np.stack(normal_line, axis=1)).astype(np.int8),
         "width": (generator.uniform(0.0011, 0.0021, len(lines)) * np.clip(0.45 + hair_distance(roots, eye) / 0.02, 0.45, 1)).astype(np.float32),
         "tone": np.round(128 * generator.uniform(0.65, 1.25, len(lines))).astype(np.uint8),
         "follow": near.astype(np.uint16),
