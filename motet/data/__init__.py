@@ -1,0 +1,1 @@
+"""Clips on disk, their makers and their readers."""
