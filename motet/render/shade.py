@@ -108,7 +108,13 @@ def shade(seen, screen, triangles, kind, vertices, normals, lit, gloss, eye_loca
         picture: float32, height width 3, linear light; written.
     """
     height, width = picture.shape[0], picture.shape[1]
-    weights, normal, view, colour, total = np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32)
+    weights, normal, view, colour, total = (
+        np.zeros(3, np.float32),
+        np.zeros(3, np.float32),
+        np.zeros(3, np.float32),
+        np.zeros(3, np.float32),
+        np.zeros(3, np.float32),
+    )
     shine, local = np.zeros(3, np.float32), np.zeros(3, np.float32)
     owner, taken = np.zeros(4, np.int32), np.zeros(4, np.bool_)
     for row in range(height):
@@ -142,11 +148,29 @@ def shade(seen, screen, triangles, kind, vertices, normals, lit, gloss, eye_loca
                         x, y = np.float32(2 * column + 1), np.float32(2 * row + 1)
                 _corners(screen, triangles, t, x, y, weights)
                 for k in range(3):
-                    colour[k] = (
-                        weights[0] * lit[triangles[t, 0], k] + weights[1] * lit[triangles[t, 1], k] + weights[2] * lit[triangles[t, 2], k]
-                    )
+                    colour[k] = weights[0] * lit[triangles[t, 0], k] + weights[1] * lit[triangles[t, 1], k] + weights[2] * lit[triangles[t, 2], k]
                 if kind[t] != STRAND:
-                    _finish(t, kind, triangles, weights, vertices, normals, gloss, eye_local, eye_frames, eye_of, camera, lights, sky, irises, normal, view, shine, local, colour)
+                    _finish(
+                        t,
+                        kind,
+                        triangles,
+                        weights,
+                        vertices,
+                        normals,
+                        gloss,
+                        eye_local,
+                        eye_frames,
+                        eye_of,
+                        camera,
+                        lights,
+                        sky,
+                        irises,
+                        normal,
+                        view,
+                        shine,
+                        local,
+                        colour,
+                    )
                 for k in range(3):
                     total[k] += share * colour[k]
             for k in range(3):
@@ -154,7 +178,9 @@ def shade(seen, screen, triangles, kind, vertices, normals, lit, gloss, eye_loca
 
 
 @kernel
-def _finish(t, kind, triangles, weights, vertices, normals, gloss, eye_local, eye_frames, eye_of, camera, lights, sky, irises, normal, view, shine, local, colour):
+def _finish(
+    t, kind, triangles, weights, vertices, normals, gloss, eye_local, eye_frames, eye_of, camera, lights, sky, irises, normal, view, shine, local, colour
+):
     """Highlights of one shaded sample."""
     a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
     for k in range(3):

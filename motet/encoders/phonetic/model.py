@@ -46,7 +46,8 @@ class CausalBlock(nn.Module):
 
 def _depthwise(seen: Float[Tensor, "batch time width"], conv: nn.Conv1d, steps: int) -> Float[Tensor, "batch steps width"]:
     """The depthwise convolution as a sum of shifted products: several times faster than the general routine on a CPU, and
-    every step is added up in the same order whatever the number of steps."""
+    every step is added up in the same order whatever the number of steps.
+    """
     dilation, weight = conv.dilation[0], conv.weight[:, 0]
     total = conv.bias + seen[:, :steps] * weight[:, 0]
     for tap in range(1, weight.shape[1]):
