@@ -1,6 +1,7 @@
 """Visibility: which triangle is seen by each sample of the picture (numba, one frame, no locks)."""
 
 import numpy as np
+
 from motet.render.kernel import kernel
 
 NOTHING = -1

@@ -1,11 +1,12 @@
 """Brows, lashes and the hair of the head, hair by hair, each a tapering ribbon."""
 
 import numpy as np
+from scipy.spatial import cKDTree
+
 from figure.bound import Part, bind, normals
 from figure.hairline import axis_of_head, hair_distance
 from figure.paint import BROW, LASH, REGION
 from figure.source import BaseMesh
-from scipy.spatial import cKDTree
 
 BROW_LINE_M = np.array([(0.0115, 0.0165), (0.018, 0.0205), (0.027, 0.0240), (0.035, 0.0252), (0.042, 0.0225), (0.0485, 0.0165)])
 """Middle of the left brow seen from the front, relative to the eye's height."""
