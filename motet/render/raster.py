@@ -1,7 +1,6 @@
 """Visibility: which triangle is seen by each sample of the picture (numba, one frame, no locks)."""
 
 import numpy as np
-
 from motet.render.kernel import kernel
 
 NOTHING = -1
