@@ -43,6 +43,9 @@ class Scene:
     hair_directions: np.ndarray
     hair_albedo: np.ndarray
     hair_shine: np.ndarray
+    hair_points_per_strand: int
+    n_still: int
+    """The first triangles, which no motion moves"""
     camera: Camera
 
     @property
@@ -111,6 +114,9 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
     fine = refinement.quads
     surface = np.concatenate([fine[:, [0, 1, 2]], fine[:, [0, 2, 3]]])
     region = np.repeat(rig.regions[quads[:, 0]][refinement.face_source][None], 2, axis=0).ravel()
+    moves = _moves(shaped, refinement, surface)
+    order = np.argsort(moves, kind="stable")
+    surface, region, n_still = surface[order], region[order], int((~moves).sum())
     left, right = (rig.region_names.index(f"eye_{side}") for side in ("left", "right"))
     kind = np.where((region == left) | (region == right), EYE, SMOOTH).astype(np.uint8)
     thin, thin_faces = _thin(shaped, len(refinement.start) - 1)
@@ -142,8 +148,21 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
         hair_directions=np.stack([hair.tangents, hair.normals], axis=1),
         hair_albedo=(base * shade[:, None]).astype(np.float32),
         hair_shine=hair.tone.astype(np.float32),
+        hair_points_per_strand=2 * shaped.hair.strands.shape[1],
+        n_still=n_still,
         camera=camera,
     )
+
+
+def _moves(shaped: ShapedHouse, refinement: Refinement, triangles: np.ndarray) -> np.ndarray:
+    """Whether a motion can move (or, through a neighbour's normal, relight) each fine triangle."""
+    loose = np.zeros(len(shaped.rig.vertices), np.float32)
+    loose[shaped.turning.numpy()] = 1
+    touched = refinement.apply(loose) != 0
+    once = np.zeros(len(touched), bool)
+    near = touched[triangles].any(axis=1)
+    once[triangles[near].ravel()] = True
+    return once[triangles].any(axis=1)
 
 
 def _thin(shaped: ShapedHouse, first: int) -> tuple[np.ndarray, np.ndarray]:

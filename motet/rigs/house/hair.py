@@ -64,10 +64,5 @@ class Hair:
             return np.repeat(values.reshape(count * points, -1), 2, axis=0).astype(np.float32)
 
         return HairSurface(
-            pairs.astype(np.float32),
-            faces.astype(np.int32),
-            twice(tangent),
-            twice(normal),
-            twice(np.tile(along, (count, 1)))[:, 0],
-            twice(np.repeat(self.tone, points))[:, 0],
+            pairs.astype(np.float32), faces.astype(np.int32), twice(tangent), twice(normal), twice(np.tile(along, (count, 1)))[:, 0], twice(np.repeat(self.tone, points))[:, 0]
         )
