@@ -140,6 +140,11 @@ def _weights(part: Part, skeleton: Skeleton) -> np.ndarray:
     if rigid:
         weights = np.zeros_like(weights)
         weights[:, skeleton.names.index(rigid)] = 1
+    if part.name == "top":
+        # The collar rests on the shoulders: it does not turn with the neck, and then nothing below the neck ever moves with the head.
+        neck = [skeleton.names.index(name) for name in ("neck1", "neck2", "neck3", "head")]
+        weights[:, skeleton.names.index("spine5")] += weights[:, neck].sum(axis=1)
+        weights[:, neck] = 0
     if part.name in ("brows", "lashes"):
         weights = np.zeros_like(weights)
         weights[:, skeleton.names.index("head")] = 1
