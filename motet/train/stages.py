@@ -16,7 +16,7 @@ from torch import Tensor
 from motet.checkpoint import read_checkpoint, save_checkpoint
 from motet.corpus import TrainingItem, TrainingSet
 from motet.data.clip import SHIPPABLE, Corpus, Entry
-from motet.encoders.phonetic.encoder import PhoneticEncoder, load_phonetic
+from motet.encoders.phonetic.front_end import PhoneticFrontEnd, load_phonetic
 from motet.errors import ConfigError, InputError, nearest
 from motet.method import MethodSpec
 from motet.train.loop import train
@@ -106,7 +106,7 @@ def _item(corpus: Corpus, entry: Entry, features: Tensor) -> TrainingItem:
     return TrainingItem(motion.values, features, valid, entry.facts.speaker, MAKER_WEIGHT.get(entry.facts.maker, 1.0))
 
 
-def _features(corpus: Corpus, entry: Entry, encoder: PhoneticEncoder, cache: Path) -> Tensor:
+def _features(corpus: Corpus, entry: Entry, encoder: PhoneticFrontEnd, cache: Path) -> Tensor:
     """Features of one clip, float16 on disk; named by what they depend on, so a changed corpus is heard anew."""
     identity = json.dumps([entry.facts.name, entry.file, entry.seconds, dataclasses.asdict(entry.facts)["seed"]])
     path = cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.safetensors"
