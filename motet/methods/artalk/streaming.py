@@ -169,9 +169,11 @@ class StreamingMethod(Method[StreamState]):
     def _window(self, state: StreamState, features: Tensor, first: Tensor, last: Tensor) -> Float[Tensor, "batch frames dim"]:
         model, fresh = self.model, state.frame == 0
         audio = model.audio(features, heard_mask(features.shape[1], first, last))
-        past = model.past_tokens(state.past, torch.tensor([fresh]))
+        window = state.past[:, -self.config.codec.frames :]
+        before = model.past_total(window)
+        past = model.past(state.past, before, torch.tensor([fresh]))
         _, total = model.generate(state.style, past, audio, self._decide(state))
-        motion = model.decode(state.past[:, -self.config.codec.frames :], total, fresh)
+        motion = model.decode(window, before, total, fresh)
         motion[..., self._weights] = motion[..., self._weights].clamp(0, 1)
         return motion
 

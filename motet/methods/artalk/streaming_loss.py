@@ -203,10 +203,10 @@ def generator_loss(model: StreamingModel, batch: Batch, randomness: torch.Genera
         features = codec.encode(torch.cat([past[:, -frames:], now], 1))[:, frames:]
         flips = _flips(config, size, randomness)
         bits, seen = codec.quantizer.signs(features, flips, _gains(config, size, motion, randomness))
-        before = codec.quantizer.total(codec.quantizer.signs(codec.encode(past[:, -frames:]))[1])
+        before = model.past_total(past[:, -frames:])
     style = _style(model, batch, randomness)
     audio = model.audio(batch["audio"], heard_mask(config.audio_steps, batch["audio_first"], last))
-    odds = model.logits(seen, style, model.past_tokens(past, fresh), audio)
+    odds = model.logits(seen, style, model.past(past, before, fresh), audio)
     weights = batch["inside"][:, -frames:] * _certainty(last, config)
     entropy = F.binary_cross_entropy_with_logits(odds, bits.to(odds.dtype), reduction="none").mean(-1)
     expected = torch.tanh(odds / 2) * config.codec.bits**-0.5
