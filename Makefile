@@ -30,7 +30,7 @@ test-clients: $(VENV)/.test
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright
+	$(BIN)/basedpyright
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from motet.errors import ConfigError, MissingDependency, MotetError, nearest
+from motet.errors import ConfigError, MotetError, nearest
 
 VERBS: dict[str, str] = {
     "run": "Motion, video or 3D from recordings: the main job.",

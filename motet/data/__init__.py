@@ -1,1 +1,1 @@
-"""Clips on disk, their makers and their readers."""
+"""Motion to learn from: the clip format, readers of tracked recordings, the tracker, and the maker of performances."""

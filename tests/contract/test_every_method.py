@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from motet import config as house_config
 from motet.checkpoint import read_checkpoint, save_checkpoint
+from motet.corpus import TrainingSet
 from motet.errors import AudioError, CheckpointError, ConfigError
 from motet.method import Method, MethodSpec, condition_from
 from motet.types import Audio, concatenate, frame_count
-from motet.corpus import TrainingSet
 
 RELAXED = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 
