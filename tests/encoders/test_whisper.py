@@ -58,7 +58,9 @@ def test_attention_is_what_the_paper_says(tmp_path: Path) -> None:
     assert torch.allclose(layer(x)[0], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", packed({}, version=5), packed(tiny())[:3000], packed({"encoder/conv1/weight": np.zeros((2, 80, 3), np.float32)})])
+@pytest.mark.parametrize(
+    "data", [b"", b"nonsense", packed({}, version=5), packed(tiny())[:3000], packed({"encoder/conv1/weight": np.zeros((2, 80, 3), np.float32)})]
+)
 def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "model.bin").write_bytes(data)
     with pytest.raises(CheckpointError):

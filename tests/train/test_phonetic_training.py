@@ -45,7 +45,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "teacher").mkdir()
     np.save(folder / "teacher" / "librivox.whisper.npy", hum.half().numpy())
     basis = torch.linalg.qr(torch.randn(384, 96, generator=chance))[0]
-    Teaching(hum.mean(0), basis, torch.linspace(2, 1, 96), torch.randn(96 * 5 + 1, len(LIP_CHANNELS), generator=chance) * 0.05).save(folder / "teacher" / "teaching.safetensors")
+    Teaching(hum.mean(0), basis, torch.linspace(2, 1, 96), torch.randn(96 * 5 + 1, len(LIP_CHANNELS), generator=chance) * 0.05).save(
+        folder / "teacher" / "teaching.safetensors"
+    )
     write_targets(folder / "corpus", "librivox", folder / "teacher", Teaching.load(folder / "teacher" / "teaching.safetensors"), folder / "teacher")
     return folder
 

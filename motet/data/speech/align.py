@@ -17,7 +17,7 @@ _MARGIN_S = 0.3
 """Exact zeros at both ends; without them a few per cent of the utterances fail to align."""
 
 _RELATIVES: Mapping[str, str] = {
-    **{parts[0]: name for name, parts in phones.ARPABET.items() if len(parts) == 1 and name.isalpha() and len(name) <= 2 and name not in ("AX", "EM", "EN", "DX")},
+    **{parts[0]: name for name, parts in phones.ARPABET.items() if len(parts) == 1 and len(name) <= 2 and name not in ("AX", "EM", "EN", "DX")},
     "a": "AA", "e": "EH", "o": "AO", "ɐ": "AH", "ə": "AH", "ɨ": "IH", "y": "UW", "ø": "ER", "œ": "ER", "r": "R", "ʁ": "R", "x": "HH", "ɣ": "G", "ɲ": "N Y",
     "ɥ": "W", "ts": "T S", "dz": "D Z",
 }  # fmt: skip

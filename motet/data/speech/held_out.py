@@ -25,28 +25,37 @@ _GRID_WORDS: tuple[Mapping[str, str], ...] = (
     {"b": "blue", "g": "green", "r": "red", "w": "white"},
     {"a": "at", "b": "by", "i": "in", "w": "with"},
     {c: c for c in "abcdefghijklmnopqrstuvxyz"},
-    dict(zip("z123456789", "zero one two three four five six seven eight nine".split(), strict=True)),
+    dict(zip("z123456789", ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"), strict=True)),
     {"a": "again", "n": "now", "p": "please", "s": "soon"},
 )
+
+
+def _numbered(pattern: str, spoken: str, first: int = 0, step: int = 1) -> dict[str, str]:
+    """File names with running numbers, and the word each of them holds."""
+    return {pattern.format(first + step * n): word for n, word in enumerate(spoken.split())}
+
+
 _SPOKEN_WORDS: Mapping[str, Mapping[str, str]] = {
     "asterisk_it": {
-        **{f"digits_{n}": w for n, w in enumerate(
-            "dzɛro uno due tre kwattro tʃinkwe sɛi sɛtte ɔtto nɔve djɛtʃi unditʃi doditʃi treditʃi kwattorditʃi kwinditʃi seditʃi ditʃassɛtte ditʃɔtto ditʃannɔve venti"
-            .split())},
-        **{f"digits_{10 * n}": w for n, w in enumerate("trenta kwaranta tʃinkwanta sessanta settanta ottanta novanta".split(), 3)},
-        **{f"digits_day-{n}": w for n, w in enumerate("domenika lunedi martedi merkoledi dʒovedi venerdi sabato".split())},
-        **{f"digits_mon-{n}": w for n, w in enumerate(
-            "dʒennajo febbrajo martso aprile maddʒo dʒuɲɲo luljo aɡosto settembre ottobre novembre ditʃembre".split())},
+        **_numbered(
+            "digits_{}",
+            "dzɛro uno due tre kwattro tʃinkwe sɛi sɛtte ɔtto nɔve djɛtʃi unditʃi doditʃi treditʃi kwattorditʃi kwinditʃi seditʃi "
+            "ditʃassɛtte ditʃɔtto ditʃannɔve venti",
+        ),
+        **_numbered("digits_{}", "trenta kwaranta tʃinkwanta sessanta settanta ottanta novanta", 30, 10),
+        **_numbered("digits_day-{}", "domenika lunedi martedi merkoledi dʒovedi venerdi sabato"),
+        **_numbered("digits_mon-{}", "dʒennajo febbrajo martso aprile maddʒo dʒuɲɲo luljo aɡosto settembre ottobre novembre ditʃembre"),
     },
     "asterisk_es": {
-        **{f"digits_{n}": w for n, w in enumerate(
-            "sero uno dos tres kwatro sinko sejs sjete otʃo nwebe djes onse dose trese katorse kinse djesisejs djesisjete djesiotʃo djesinwebe bejnte".split())},
-        **{f"digits_{10 * n}": w for n, w in enumerate("trejnta kwarenta sinkwenta sesenta setenta otʃenta nobenta".split(), 3)},
-        **{f"digits_day-{n}": w for n, w in enumerate("domiŋɡo lunes martes mjerkoles xwebes bjernes sabado".split())},
-        **{f"digits_mon-{n}": w for n, w in enumerate(
-            "enero febrero marso abril majo xunjo xuljo aɡosto septjembre oktubre nobjembre disjembre".split())},
+        **_numbered(
+            "digits_{}",
+            "sero uno dos tres kwatro sinko sejs sjete otʃo nwebe djes onse dose trese katorse kinse djesisejs djesisjete djesiotʃo djesinwebe bejnte",
+        ),
+        **_numbered("digits_{}", "trejnta kwarenta sinkwenta sesenta setenta otʃenta nobenta", 30, 10),
+        **_numbered("digits_day-{}", "domiŋɡo lunes martes mjerkoles xwebes bjernes sabado"),
+        **_numbered("digits_mon-{}", "enero febrero marso abril majo xunjo xuljo aɡosto septjembre oktubre nobjembre disjembre"),
     },
-}  # fmt: skip
+}
 
 
 def people(assets: SpeechAssets) -> Iterator[Utterance]:
