@@ -133,6 +133,8 @@ def test_phone_scores() -> None:
 
 def test_training_runs_resumes_and_exports(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(phonetic, "SpeechSet", lambda *a: SpeechSet(*a, seconds=1.0))
+    small = dataclasses.replace(phonetic.default_config(), width=16, dilations=(1,))
+    monkeypatch.setattr(phonetic, "default_config", lambda: small)
     teaching = Teaching.load(data / "teacher" / "teaching.safetensors")
 
     def run(folder: Path, steps: int) -> dict[str, torch.Tensor]:
