@@ -131,6 +131,18 @@ def test_phone_scores() -> None:
     assert {visible_group(s) for s in SYMBOLS} == set(VISIBLE_GROUPS) and visible_group("u") == "rounded"
 
 
+def test_raising_the_floor_is_the_same_as_hearing_less() -> None:
+    net = phonetic.build_model(0, dataclasses.replace(phonetic.default_config(), width=16, dilations=(1,)))
+    quiet = PhoneticEncoder(net)
+    tensors, config = phonetic.raise_floor(net.state_dict(), net.config, 12.0)
+    raised = phonetic.build_model(1, config)
+    raised.load_state_dict(tensors)
+    sound = torch.randn(16000, generator=torch.Generator().manual_seed(0)) * 0.05
+    expected = quiet.encode(sound * 10 ** (-12 / 20)).hidden
+    assert torch.allclose(PhoneticEncoder(raised).encode(sound).hidden, expected, atol=1e-3)
+    assert not torch.allclose(quiet.encode(sound).hidden, expected, atol=1e-2)
+
+
 def test_training_runs_resumes_and_exports(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(phonetic, "SpeechSet", lambda *a: SpeechSet(*a, seconds=1.0))
     small = dataclasses.replace(phonetic.default_config(), width=16, dilations=(1,))
