@@ -79,9 +79,7 @@ class WindowMethod(Method[WindowState]):
     def step(self, state: WindowState, audio: Audio) -> tuple[Motion, WindowState]:
         """Every window that is now complete."""
         audio.expect(SAMPLE_RATE, "mono")
-        state = dataclasses.replace(
-            state, waiting=torch.cat([state.waiting, audio.samples[:, 0].float()], 1), heard=state.heard + audio.samples.shape[-1]
-        )
+        state = dataclasses.replace(state, waiting=torch.cat([state.waiting, audio.samples[:, 0].float()], 1), heard=state.heard + audio.samples.shape[-1])
         pieces = []
         while state.waiting.shape[1] >= self.samples:
             count = min(state.waiting.shape[1] // self.samples, WINDOWS_AT_ONCE)

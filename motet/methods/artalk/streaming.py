@@ -205,6 +205,6 @@ def front_end(config: StreamingConfig) -> FrontEnd:
         from motet.encoders.bands import BandEncoder
 
         return BandEncoder(config.audio_dim)
-    from motet.encoders.phonetic import load_phonetic
+    from motet.encoders.phonetic.front_end import load_phonetic
 
     return load_phonetic()
