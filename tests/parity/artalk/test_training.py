@@ -14,21 +14,12 @@ from motet.methods.artalk.engines import TrainingEngine
 from motet.methods.artalk.sample import WindowMethod, training_frame_count
 from motet.methods.artalk.training import Conditions, TrainingModel, token_positions, visible_prefix
 from motet.methods.artalk.training_loss import generator_loss, targets
-from tests.parity.artalk.conftest import Reference
-
-
-def official(training: Reference) -> dict[str, torch.Tensor]:
-    return {name: tensor for name, tensor in training.weights.items() if not name.startswith("flame.")}
+from tests.parity.artalk.conftest import Reference, official, training_model
 
 
 @pytest.fixture(scope="module")
 def model(training: Reference) -> TrainingModel:
-    config, tensors = from_official(official(training))
-    part = dataclasses.replace(config.training, heads=training.facts["config"]["T_NUM_HEAD"])
-    part = dataclasses.replace(part, codec=dataclasses.replace(part.codec, heads=training.facts["config"]["VAE_CONFIG"]["T_NUM_HEADS"]))
-    found = TrainingModel(part)
-    load_strict(found, tensors)
-    return found.eval()
+    return training_model(training)
 
 
 @pytest.fixture(scope="module")
