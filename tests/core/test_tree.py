@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "motet").rglob("*.py"))
 LAYERS = [
-    {"errors", "types", "config", "checkpoint", "corpus", "method", "finishing"},
+    {"errors", "types", "config", "checkpoint", "corpus", "method", "finishing", "atomic"},
     {"audio", "geometry", "nn", "diffusion", "animation"},
     {"encoders", "rigs"},
     {"methods", "registry"},

@@ -1,0 +1,1 @@
+"""Rotations, joint chains, skinning, cameras and smooth refinement of meshes."""

@@ -1,0 +1,1 @@
+"""Pictures of the figure on the CPU: refinement, light, visibility, shading."""

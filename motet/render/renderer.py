@@ -1,0 +1,183 @@
+"""Pictures of the house figure, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from motet.errors import InputError
+from motet.render import look, raster, shade, surface
+from motet.render.shadow import ShadowMap
+from motet.render.scene import SUPERSAMPLE, build_scene
+from motet.rigs.house import HouseRig, ShapedHouse
+from motet.types import Motion
+
+CHUNK = 16
+"""Frames posed at a time: bounds memory whatever the length of the motion."""
+
+
+class Renderer:
+    """Draws a figure in a fixed camera on a neutral backdrop.
+
+    Args:
+        rig: the figure, as a rig (mean person) or shaped.
+        width: pixels, at least 16.
+        height: pixels, at least 16.
+        camera: `head` shows head and shoulders, `body` the whole figure.
+        workers: frames drawn at the same time.
+
+    Raises:
+        InputError: an impossible size, or a framing that does not exist.
+    """
+
+    def __init__(self, rig: HouseRig | ShapedHouse, width: int, height: int, camera: Literal["head", "body"] = "head", workers: int = 2) -> None:
+        if not (16 <= width <= 8192 and 16 <= height <= 8192):
+            raise InputError(f"a picture of {width}x{height} pixels cannot be drawn; width and height lie between 16 and 8192")
+        if camera not in ("head", "body"):
+            raise InputError(f"no framing {camera!r}; known: head, body")
+        self._shaped = rig.shaped() if isinstance(rig, HouseRig) else rig
+        self.width, self.height, self._workers = width, height, max(1, workers)
+        self._scene = build_scene(self._shaped, camera, width, height)
+        self._table = look.srgb_table()
+
+    def frames(self, motion: Motion) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+        """Pictures of a motion in order, 8-bit sRGB, row 0 at the top. Memory does not grow with the length.
+
+        Raises:
+            SpaceError: the motion is not in the figure's space.
+            InputError: the motion has batch axes, or values that are not finite.
+        """
+        motion = self._shaped.rig.accept(motion)
+        if motion.values.ndim != 2:
+            raise InputError(f"one motion at a time can be drawn; this has the axes {tuple(motion.values.shape)}")
+        if not bool(torch.isfinite(motion.values).all()):
+            raise InputError("the motion contains values that are not finite; nothing can be drawn from it")
+        return self._stream(motion)
+
+    def _stream(self, motion: Motion) -> Iterator[np.ndarray]:
+        stages = [_Stage(self) for _ in range(self._workers)]
+        neutral = self._pose(Motion(torch.zeros(1, motion.space.dim), motion.space))[0]
+        for stage in stages:
+            stage.prepare(*neutral)
+        with ThreadPoolExecutor(self._workers) as pool:
+            pending = None
+            for start in range(0, motion.frames, CHUNK):
+                posed = self._pose(motion.slice(start, start + CHUNK))
+                if pending is not None:
+                    yield from pending.result()
+                pending = pool.submit(list, self._draw_all(stages, posed)) if self._workers == 1 else _Gather(pool, stages, posed)
+            if pending is not None:
+                yield from pending.result()
+
+    def _draw_all(self, stages: list[_Stage], posed: list[tuple]) -> Iterator[np.ndarray]:
+        return (stages[0].draw(*frame) for frame in posed)
+
+    def _pose(self, motion: Motion) -> list[tuple]:
+        with torch.no_grad():
+            motion = Motion(motion.values.float(), motion.space)
+            vertices = self._shaped.posed(motion).vertices.numpy()
+            transforms = self._shaped.joint_transforms(motion).numpy()
+        names = self._shaped.rig.joint_names
+        head = np.ascontiguousarray(transforms[:, names.index("head")])
+        eyes = np.stack([transforms[:, names.index(f"eye.{side}"), :, :3] for side in "LR"], axis=1)
+        return [(vertices[k], head[k], (eyes[k] @ self._scene.eye_rest).astype(np.float32)) for k in range(len(vertices))]
+
+
+class _Gather:
+    """Frames of one chunk shared out among workers, each with its own buffers."""
+
+    def __init__(self, pool: ThreadPoolExecutor, stages: list[_Stage], posed: list[tuple]) -> None:
+        n = len(stages)
+        self._count = len(posed)
+        self._parts = [pool.submit(lambda stage, mine: [stage.draw(*frame) for frame in mine], stage, posed[k::n]) for k, stage in enumerate(stages)]
+
+    def result(self) -> list[np.ndarray]:
+        """All frames in order."""
+        parts = [part.result() for part in self._parts]
+        return [parts[k % len(parts)][k // len(parts)] for k in range(self._count)]
+
+
+class _Stage:
+    """Buffers of one worker and the steps of one frame."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        scene = renderer._scene
+        self._scene, self._table = scene, renderer._table
+        height, width = renderer.height, renderer.width
+        n = scene.n_solid + len(scene.hair_points)
+        self._vertices = np.zeros((n, 3), np.float32)
+        self._sharp = np.zeros((len(renderer._shaped.vertices), 3), np.float32)
+        self._screen = np.zeros((n, 3), np.float32)
+        self._packed = np.zeros((n, shade.PACKED), np.float32)
+        self._packed[: scene.n_solid, 6:9] = scene.gloss
+        self._packed[: scene.n_solid, 9:12] = scene.eye_local
+        self._shadow = np.ones(scene.n_solid, np.float32)
+        self._directions = np.zeros_like(scene.hair_directions)
+        self._nearness = np.zeros((SUPERSAMPLE * height, SUPERSAMPLE * width), np.float32)
+        self._seen = np.zeros(self._nearness.shape, np.int32)
+        self._picture = np.zeros((height, width, 3), np.float32)
+        self._lights = look.lights()
+        focus = np.array([0.0, scene.head_height, 0.06])
+        self._map = ShadowMap(self._lights[0, :3].astype(np.float64), focus, scene.shadow_triangles, len(renderer._shaped.vertices), scene.n_solid)
+        self._backdrop = look.background(width, height)
+        self._world_to_camera = scene.camera.world_to_camera().astype(np.float32)
+        self._eye = np.array(scene.camera.eye, np.float32)
+        self._focal = np.float32(scene.camera.focal(height) * SUPERSAMPLE)
+        self._rays = scene.camera.rays(SUPERSAMPLE * width, SUPERSAMPLE * height).astype(np.float32)
+        self._still_nearness = np.zeros_like(self._nearness)
+        self._still_seen = np.full_like(self._seen, raster.NOTHING)
+        self._still_bytes = np.zeros((height, width, 3), np.uint8)
+
+    def prepare(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
+        """Draw once what no motion changes: the backdrop and the body below the neck."""
+        scene = self._scene
+        self._place(coarse, head)
+        still = scene.n_still
+        raster.rasterise(self._screen, scene.triangles[:still], scene.two_sided, self._still_nearness, self._still_seen, 0)
+        self._picture[:] = self._backdrop
+        self._seen[:] = self._still_seen
+        self._shade(eyes, 0)
+        # Everything is encoded: the backdrop as well.
+        shade.encode(self._picture, self._seen, raster.NOTHING, self._table, self._still_bytes)
+
+    def draw(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> np.ndarray:
+        """One picture from posed figure vertices, the head's transform and the eyes' frames."""
+        scene = self._scene
+        self._place(coarse, head)
+        np.copyto(self._nearness, self._still_nearness)
+        np.copyto(self._seen, self._still_seen)
+        raster.rasterise(self._screen, scene.triangles, scene.two_sided, self._nearness, self._seen, scene.n_still)
+        self._shade(eyes, scene.n_still)
+        result = self._still_bytes.copy()
+        shade.encode(self._picture, self._seen, scene.n_still, self._table, result)
+        return result
+
+    def _place(self, coarse: np.ndarray, head: np.ndarray) -> None:
+        scene = self._scene
+        n, solid, thin = scene.n_surface, scene.n_solid, slice(scene.n_surface, scene.n_solid)
+        refinement = scene.refinement
+        surface.sharpen(refinement.start, refinement.column, refinement.weight, refinement.used, coarse, self._sharp)
+        surface.refine(refinement.start, refinement.column, refinement.weight, self._sharp, self._vertices)
+        self._vertices[thin] = coarse[scene.thin]
+        surface.carry(head, scene.hair_points, self._vertices[solid:], scene.hair_directions, self._directions)
+        self._map.cast(coarse, self._vertices[:solid], self._shadow)
+        lit, normals = self._packed[:, 0:3], self._packed[:, 3:6]
+        surface.smooth_normals(self._vertices[:n], scene.surface_triangles, normals[:n])
+        normals[thin] = head[:, :3] @ np.array([0.0, 0.2, 0.98], np.float32)
+        surface.light_surface(normals[:solid], scene.albedo, scene.occlusion, scene.wrap, self._shadow, self._lights, look.SKY, look.GROUND, lit[:solid])
+        surface.light_hair(self._vertices[solid:], self._directions, scene.hair_albedo, scene.hair_shine, self._lights, look.SKY, self._eye, lit[solid:])
+        height, width = self._nearness.shape
+        raster.project(self._vertices, self._world_to_camera, self._focal, np.float32(width / 2), np.float32(height / 2), self._screen)
+        surface.hide_far_side(self._directions, self._vertices[solid:], self._eye, scene.hair_points_per_strand, self._screen[solid:])
+
+    def _shade(self, eyes: np.ndarray, still: int) -> None:
+        scene = self._scene
+        shade.shade(
+            self._seen, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays, self._lights, look.SKY,
+            look.IRIS, still, self._backdrop, self._picture,
+        )  # fmt: skip
