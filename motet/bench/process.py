@@ -19,6 +19,7 @@ from motet.bench.measure import UNIT_MB, BenchConfig, BenchSubject
 from motet.bench.report import BenchReport, Result, Stage
 from motet.config import from_json, to_json
 from motet.errors import ConfigError, MotetError
+from motet.registry import method_spec
 from motet.types import Audio
 
 _LAUNCHER = """
@@ -49,13 +50,16 @@ def bench(
         whole_process: also run the command line on each method, from start to exit.
 
     Raises:
-        ConfigError: no subjects, or the reference is not among them.
+        ConfigError: no subjects, no method of that name, or the reference is not among them.
         MotetError: whatever a subject raised while it was measured.
     """
     config = config or BenchConfig()
     names = [subject.name for subject in subjects]
     if not names or (reference and reference not in names):
         raise ConfigError(f"a bench needs subjects, the reference {reference!r} among them; given were {', '.join(names) or 'none'}")
+    for subject in subjects:
+        if subject.kind == "method":
+            method_spec(subject.name)
     machine, results = describe_machine(), []
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder) / "bench.wav"
