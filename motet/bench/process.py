@@ -101,6 +101,19 @@ def weigh_command_line(method: str, sound: Path, endings: Sequence[str] = ("npz"
     return tuple(found)
 
 
+def read_answer(path: Path) -> Result:
+    """What a fresh process wrote.
+
+    Raises:
+        MotetError: the error that the process met, of the same kind.
+    """
+    found = json.loads(path.read_text())
+    if "error" in found:
+        kind = getattr(errors, found["kind"], MotetError)
+        raise (kind if isinstance(kind, type) and issubclass(kind, MotetError) else MotetError)(found["error"])
+    return from_json(Result, found)
+
+
 def _in_fresh_process(subject: BenchSubject, sound: Path, config: BenchConfig, folder: Path) -> Result:
     task, answer = folder / "task.json", folder / "answer.json"
     task.write_text(json.dumps({"subject": to_json(subject), "config": to_json(config), "sound": str(sound)}))
@@ -108,11 +121,7 @@ def _in_fresh_process(subject: BenchSubject, sound: Path, config: BenchConfig, f
     done = subprocess.run([sys.executable, "-m", "motet.bench.child", str(task), str(answer)], env=_environment(config.threads), capture_output=True, text=True)
     if not answer.exists():
         raise MotetError(f"measuring {subject.name} ended with code {done.returncode}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
-    found = json.loads(answer.read_text())
-    if "error" in found:
-        kind = getattr(errors, found["kind"], MotetError)
-        raise (kind if isinstance(kind, type) and issubclass(kind, MotetError) else MotetError)(found["error"])
-    return from_json(Result, found)
+    return read_answer(answer)
 
 
 def _environment(threads: int) -> dict[str, str]:
