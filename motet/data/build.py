@@ -95,7 +95,7 @@ def build_corpus(options: CorpusOptions, report: Report | None = None, parts: tu
 
 
 def _write(writer: CorpusWriter, group: str, recordings: Iterator[Recording], report: Report | None) -> None:
-    writer.drop(group)
+    old = writer.forget(group)
     minutes = 0.0
     for recording in recordings:
         writer.add(recording, group)
@@ -103,6 +103,8 @@ def _write(writer: CorpusWriter, group: str, recordings: Iterator[Recording], re
         if report is not None:
             report(group, minutes)
     writer.flush(group)
+    for file in old:
+        file.unlink(missing_ok=True)
 
 
 def performed_recordings(model: PerformanceModel, options: CorpusOptions, source: str) -> Iterator[Recording]:

@@ -389,11 +389,11 @@ class CorpusWriter:
         if sum(r.seconds for r in self._waiting) >= self._per_file:
             self.flush(group)
 
-    def drop(self, group: str) -> None:
-        """Forget and delete what an earlier run wrote under a group."""
-        for file in {e.file for e in self.entries if e.file.rpartition("-")[0] == group}:
-            (self.folder / file).unlink(missing_ok=True)
-        self.entries = [e for e in self.entries if e.file.rpartition("-")[0] != group]
+    def forget(self, group: str) -> list[Path]:
+        """Take what an earlier run wrote under a group out of the index; gives the files, to be deleted once the new ones stand."""
+        old = {e.file for e in self.entries if e.file.rpartition("-")[0] == group}
+        self.entries = [e for e in self.entries if e.file not in old]
+        return [self.folder / file for file in sorted(old)]
 
     def flush(self, group: str) -> None:
         """Write what is waiting and the index.
@@ -402,8 +402,8 @@ class CorpusWriter:
             InputError: two recordings of one name.
         """
         if self._waiting:
-            used = {e.file for e in self.entries}
-            file = next(n for n in (f"{group}-{k:03d}.safetensors" for k in range(100000)) if n not in used)
+            names = (f"{group}-{k:03d}.safetensors" for k in range(100_000))
+            file = next(name for name in names if not (self.folder / name).exists())
             save_clip(self.folder / file, self._waiting)
             self.entries += [Entry(r.facts, file, k, r.seconds) for k, r in enumerate(self._waiting)]
             self._waiting = []
