@@ -64,7 +64,8 @@ class CorpusOptions:
 
     def __post_init__(self) -> None:
         if self.performers < 1 or self.takes < 1 or self.quiet_minutes < 0:
-            raise ConfigError(f"performers and takes must be at least 1 and quiet_minutes at least 0, not {self.performers}, {self.takes}, {self.quiet_minutes}")
+            given = f"{self.performers}, {self.takes}, {self.quiet_minutes}"
+            raise ConfigError(f"performers and takes must be at least 1 and quiet_minutes at least 0, not {given}")
         for source in self.sources:
             if source not in LICENCES:
                 raise ConfigError(f"speech of {source!r} may not shape shipped weights; allowed: {', '.join(LICENCES)}")
