@@ -204,7 +204,7 @@ class RecordingFile:
             )
         if metadata.get("version") != str(VERSION):
             raise AssetError(
-                f"{self.path} has version {metadata.get('version')!r} of the format, this program reads {VERSION}; use the program that wrote it, or write it again"
+                f"{self.path} has version {metadata.get('version')!r} of the format, this program reads {VERSION}; write it again with this one"
             )
         self._heads = self._read_heads(metadata.get("recordings", ""))
         self._keys = set(self._file.keys())
