@@ -180,7 +180,7 @@ def test_louder_speech_opens_wider():
     flat = measure(perform(MODEL, sound, phones, StyleSettings(), 0)[:, :52])[:, 0]
     swelling = measure(perform(MODEL, loud, phones, StyleSettings(), 0)[:, :52])[:, 0]
     middle = len(flat) // 2
-    assert swelling[:middle].mean() < 0.95 * flat[:middle].mean()
+    assert swelling[:middle].mean() / swelling[middle:].mean() < 0.85 * flat[:middle].mean() / flat[middle:].mean()
 
 
 def test_strong_phones_colour_weak_ones():
@@ -243,7 +243,7 @@ def test_phone_files(tmp_path):
         read_phones(tmp_path / "none.json")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(text=st.text(max_size=60))
 def test_any_text_as_phones_is_a_typed_error_or_phones(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("p") / "p.lab"

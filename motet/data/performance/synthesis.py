@@ -144,7 +144,9 @@ def read_phones(path: Path) -> tuple[PhoneSpan, ...]:
             result += spans([(start, end, upper)], ARPABET)
         else:
             symbols = ("sil",) if label in ("", "sil", "sp", "pau", "_", "#") else phones_of_ipa(label)
-            result += spans([(start, end, label)], {label: symbols or ("sil",)})
+            if not symbols:
+                raise InputError(f"{path}: {label!r} is no phone; give ARPAbet or IPA, and SIL for silence")
+            result += spans([(start, end, label)], {label: symbols})
     return tuple(result)
 
 
