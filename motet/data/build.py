@@ -236,3 +236,21 @@ def _utterances(options: CorpusOptions, source: str) -> Iterator[tuple[CorpusEnt
             features = encoder.features(torch.from_numpy(sound)).numpy()
         row += steps
         yield entry, sound, features
+
+
+def fit_from_folders(options: CorpusOptions) -> PerformanceModel:
+    """Fit the performance model anew, as the shipped one was: GRID s1 training clips; phones of GRID, festvox-ru and flite.
+
+    Raises:
+        AssetError: GRID s1 or the speech is missing.
+    """
+    from motet.data.performance.fit import Heard, fit_performance
+
+    spoken = {e.name: Heard(f, tuple(e.phones)) for e, _, f in _utterances(options, "grid") if f is not None}
+    clips = [r for r in read_grid(options.data / "grid_s1") if r.facts.split == "train"]
+    tracked = [(r, spoken[name]) for r in clips if (name := r.facts.source.rpartition(" ")[2]) in spoken]
+    labelled = [heard for _, heard in tracked[::4]]
+    for source in ("festvox_ru", "flite"):
+        found = [Heard(f, tuple(e.phones)) for e, _, f in _utterances(options, source) if f is not None and e.split == "train"]
+        labelled += found[::2]
+    return fit_performance(tracked, labelled)
