@@ -12,7 +12,8 @@ import torch
 from numpy import ndarray
 
 from motet.config import to_json
-from motet.data.clip import CorpusWriter, Interval, Recording, RecordingFacts
+from motet.data.clip import Interval, Recording, RecordingFacts
+from motet.data.collecting import CorpusWriter
 from motet.data.longform import Piece, in_lengths, joined_pieces, no_speech
 from motet.data.performance.acoustics import FEATURE_RATE_HZ, covered
 from motet.data.performance.model import load_model

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Bool
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from motet.config import from_json, to_json
@@ -147,11 +147,21 @@ def save_clip(path: str | Path, recordings: Recording | Sequence[Recording]) -> 
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".part")
     try:
-        save_file(tensors, partial, metadata)
+        partial.write_bytes(_ordered(save(tensors, metadata)))
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
     return target
+
+
+def _ordered(data: bytes) -> bytes:
+    """The same container with its metadata in a fixed order, which the library leaves to chance: equal content, equal bytes."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def _tensors(recording: Recording) -> dict[str, Tensor]:
@@ -335,7 +345,7 @@ class Corpus:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.entries = _read_index(self.folder)
+        self.entries = read_index(self.folder)
         self._open: dict[str, RecordingFile] = {}
 
     def __len__(self) -> int:
@@ -370,54 +380,12 @@ class Corpus:
         return self._open[entry.file].read(entry.number)
 
 
-class CorpusWriter:
-    """Collects recordings into files of bounded size and writes the index.
+def read_index(folder: Path) -> list[Entry]:
+    """The entries of a corpus.
 
-    The index is written anew by every `flush`, so a corpus that is still growing can already be read.
+    Raises:
+        AssetError: no index, or one that is malformed.
     """
-
-    def __init__(self, folder: str | Path, seconds_per_file: float = 900.0) -> None:
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.entries: list[Entry] = _read_index(self.folder) if (self.folder / "index.json").exists() else []
-        self._waiting: list[Recording] = []
-        self._per_file = seconds_per_file
-
-    def add(self, recording: Recording, group: str) -> None:
-        """Take a recording in; recordings of one `group` share files named after it."""
-        self._waiting.append(recording)
-        if sum(r.seconds for r in self._waiting) >= self._per_file:
-            self.flush(group)
-
-    def forget(self, group: str) -> list[Path]:
-        """Take what an earlier run wrote under a group out of the index; gives the files, to be deleted once the new ones stand."""
-        old = {e.file for e in self.entries if e.file.rpartition("-")[0] == group}
-        self.entries = [e for e in self.entries if e.file not in old]
-        return [self.folder / file for file in sorted(old)]
-
-    def flush(self, group: str) -> None:
-        """Write what is waiting and the index.
-
-        Raises:
-            InputError: two recordings of one name.
-        """
-        if self._waiting:
-            names = (f"{group}-{k:03d}.safetensors" for k in range(100_000))
-            file = next(name for name in names if not (self.folder / name).exists())
-            save_clip(self.folder / file, self._waiting)
-            self.entries += [Entry(r.facts, file, k, r.seconds) for k, r in enumerate(self._waiting)]
-            self._waiting = []
-        names = [e.facts.name for e in self.entries]
-        if len(names) != len(set(names)):
-            twice = next(n for n in names if names.count(n) > 1)
-            raise InputError(f"two recordings are called {twice!r}; names must be unique within a corpus")
-        text = json.dumps({"format": FORMAT, "version": VERSION, "entries": [to_json(e) for e in self.entries]}, separators=(",", ":"))
-        partial = self.folder / "index.json.part"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, self.folder / "index.json")
-
-
-def _read_index(folder: Path) -> list[Entry]:
     path = folder / "index.json"
     if not path.is_file():
         raise AssetError(f"no corpus at {folder} (its index.json is missing); build one with 'motet data corpus --out {folder}'")

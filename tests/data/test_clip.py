@@ -11,7 +11,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from motet.data.clip import SHIPPABLE, Corpus, CorpusWriter, Interval, Recording, RecordingFacts, RecordingFile, load_clip, save_clip
+from motet.data.clip import SHIPPABLE, Corpus, Interval, Recording, RecordingFacts, RecordingFile, load_clip, save_clip
+from motet.data.collecting import CorpusWriter
 from motet.errors import AssetError, ConfigError, InputError, MotetError
 from motet.types import Audio, Motion, MotionSpace, Track, arkit_space
 
