@@ -113,9 +113,9 @@ class Recording:
     def valid(self) -> Bool[Tensor, "frames dim"]:
         """True where a number was observed."""
         frames, dim = self.motion.values.shape
-        rows = torch.ones(frames, dtype=torch.bool) if self.valid_frames is None else self.valid_frames
-        columns = torch.ones(dim, dtype=torch.bool) if self.valid_channels is None else self.valid_channels
-        return rows[:, None] & columns[None, :]
+        rows, columns = self.valid_frames, self.valid_channels
+        seen = torch.ones(frames, dim, dtype=torch.bool)
+        return seen & (seen if rows is None else rows[:, None]) & (seen if columns is None else columns)
 
     @property
     def seconds(self) -> float:
@@ -123,7 +123,7 @@ class Recording:
         return self.motion.seconds
 
     def clip(self) -> Clip:
-        """The same as the clip that renderers and writers take; the facts become its provenance."""
+        """As renderers and writers take it; the facts become its provenance."""
         return Clip(self.audio, self.motion, provenance=to_json(self.facts))
 
 
@@ -138,10 +138,8 @@ def save_clip(path: str | Path, recordings: Recording | Sequence[Recording]) -> 
     pieces = [recordings] if isinstance(recordings, Recording) else list(recordings)
     if not pieces:
         raise InputError("no recordings to write")
-    tensors: dict[str, Tensor] = {}
-    for number, recording in enumerate(pieces):
-        tensors.update({f"{number}/{key}": value for key, value in _tensors(recording).items()})
-    heads = [_head(recording) for recording in pieces]
+    tensors = {f"{number}/{key}": value for number, piece in enumerate(pieces) for key, value in _tensors(piece).items()}
+    heads = [_head(piece) for piece in pieces]
     metadata = {"format": FORMAT, "version": str(VERSION), "recordings": json.dumps(heads, separators=(",", ":"))}
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -250,17 +248,11 @@ class RecordingFile:
         facts = self.facts(number)
         space = _space(head.get("space"), self.path)
         frames = head.get("frames")
-        parts = [self._tensor(number, track.name, torch.float16, (frames, track.size)) for track in space.tracks]
-        motion = torch.cat(parts, dim=-1).float()
+        motion = torch.cat([self._tensor(number, t.name, torch.float16, (frames, t.size)) for t in space.tracks], dim=-1).float()
         if not bool(torch.isfinite(motion).all()):
             raise AssetError(f"the motion of {facts.name!r} in {self.path} contains values that are not finite; write the file again")
-        return Recording(
-            facts,
-            Motion(motion, space),
-            self._audio(number, head),
-            self._mask(number, "valid_frames", (frames,)),
-            self._mask(number, "valid_channels", (space.dim,)),
-        )
+        masks = (self._mask(number, "valid_frames", (frames,)), self._mask(number, "valid_channels", (space.dim,)))
+        return Recording(facts, Motion(motion, space), self._audio(number, head), *masks)
 
     def _audio(self, number: int, head: dict[str, Any]) -> Audio | None:
         rate = head.get("sample_rate")
@@ -365,13 +357,10 @@ class Corpus:
     ) -> list[Entry]:
         """Entries that match everything that is given; `licences=SHIPPABLE` keeps what may shape shipped weights."""
         allowed = None if licences is None else set(licences)
-        wanted = {"split": split, "speaker": speaker, "language": language, "maker": maker, "style": style}
-        wanted = {key: value for key, value in wanted.items() if value is not None}
-        return [
-            entry
-            for entry in self.entries
-            if (allowed is None or entry.facts.licence in allowed) and all(getattr(entry.facts, key) == value for key, value in wanted.items())
-        ]
+        given = {"split": split, "speaker": speaker, "language": language, "maker": maker, "style": style}
+        wanted = {key: value for key, value in given.items() if value is not None}
+        found = [entry for entry in self.entries if allowed is None or entry.facts.licence in allowed]
+        return [entry for entry in found if all(getattr(entry.facts, key) == value for key, value in wanted.items())]
 
     def read(self, entry: Entry) -> Recording:
         """The recording of an entry."""
