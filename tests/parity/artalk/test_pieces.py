@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from motet.audio.sinc import resample_sinc
+from motet.encoders.mimi import MimiConfig, mimi_from_official
 from motet.methods.artalk.convert import training_to_official
 from motet.methods.artalk.postprocess import CausalSmoother, smooth, smooth_wide
 from motet.methods.artalk.sample import released_frame_count, training_frame_count
@@ -56,25 +57,25 @@ def test_metrics(pieces: Reference) -> None:
     pieces.close(torch.tensor(values), "metrics.values")
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_mimi(pieces: Reference) -> None:
-    pytest.importorskip("transformers")
-    from motet.encoders.mimi import Mimi
-
-    known = {k: v for k, v in pieces.facts["mimi_config"].items() if k in MIMI_SETTINGS}
-    mimi = Mimi({name.removeprefix("mimi."): tensor for name, tensor in pieces.weights.items()}, known).eval()
+    facts = pieces.facts["mimi_config"]
+    config = MimiConfig(
+        hidden=facts["hidden_size"],
+        filters=facts["num_filters"],
+        ratios=tuple(reversed(facts["upsampling_ratios"])),
+        layers=facts["num_hidden_layers"],
+        heads=facts["num_attention_heads"],
+        inner=facts["intermediate_size"],
+        code_width=facts["codebook_dim"],
+        code_entries=facts["codebook_size"],
+        quantizers=facts["num_quantizers"],
+    )
+    mimi = mimi_from_official({name.removeprefix("mimi."): tensor for name, tensor in pieces.weights.items()}, config)
     features, codes = mimi.released_features(pieces["mimi.audio"][None])
     pieces.same(codes, "mimi.released_codes")
     pieces.close(features, "mimi.released_feat")
     for latent in ("both", "acoustic", "semantic", "no_proj"):
         pieces.close(mimi.training_features(pieces["mimi.audio"][None], latent), f"mimi.training_feat_{latent}")
-
-
-MIMI_SETTINGS = """sampling_rate audio_channels hidden_size num_filters num_residual_layers upsampling_ratios kernel_size last_kernel_size
-    residual_kernel_size dilation_growth_rate use_causal_conv pad_mode compress trim_right_ratio codebook_size codebook_dim num_quantizers
-    use_conv_shortcut vector_quantization_hidden_dimension upsample_groups num_hidden_layers intermediate_size num_attention_heads
-    num_key_value_heads hidden_act max_position_embeddings norm_eps sliding_window head_dim layer_scale_initial_scale
-    num_semantic_quantizers""".split()
 
 
 @pytest.fixture(scope="module")
