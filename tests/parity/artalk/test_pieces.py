@@ -58,7 +58,7 @@ def test_metrics(pieces: Reference) -> None:
 
 
 def test_mimi(pieces: Reference) -> None:
-    facts = pieces.facts["mimi_config"]
+    samples, facts = pieces["mimi.audio"][None], pieces.facts["mimi_config"]
     config = MimiConfig(
         hidden=facts["hidden_size"],
         filters=facts["num_filters"],
@@ -71,15 +71,17 @@ def test_mimi(pieces: Reference) -> None:
         quantizers=facts["num_quantizers"],
     )
     mimi = mimi_from_official({name.removeprefix("mimi."): tensor for name, tensor in pieces.weights.items()}, config)
-    features, codes = mimi.released_features(pieces["mimi.audio"][None])
+    features, codes = mimi.released_features(samples)
     pieces.same(codes, "mimi.released_codes")
     pieces.close(features, "mimi.released_feat")
     for latent in ("both", "acoustic", "semantic", "no_proj"):
-        pieces.close(mimi.training_features(pieces["mimi.audio"][None], latent), f"mimi.training_feat_{latent}")
+        pieces.close(mimi.training_features(samples, latent), f"mimi.training_feat_{latent}")
 
 
 @pytest.fixture(scope="module")
 def flame(training: Reference) -> Flame:
+    if "flame.f" not in training.weights:
+        pytest.skip("the miniature figure is only in the full set; point MOTET_PARITY to it")
     return flame_from_tables({n.removeprefix("flame."): t for n, t in training.weights.items() if n.startswith("flame.")})
 
 

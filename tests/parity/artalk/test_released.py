@@ -47,9 +47,10 @@ def sound(released: Reference) -> torch.Tensor:
 
 def test_checkpoint_goes_there_and_back(released: Reference, model: ReleasedModel) -> None:
     back = released_to_official(model.state_dict(), model.config)
-    assert set(back) == set(released.weights)
+    assert set(back) - set(released.weights) <= {"attn_bias_for_masking", "basic_vae.attn_mask"}, "buffers that the compact set leaves out"
+    assert set(released.weights) <= set(back)
     for name, tensor in back.items():
-        if "original" not in name:
+        if "original" not in name and name in released.weights:
             assert torch.equal(tensor, released.weights[name]), name
     old = {
         n.replace(".parametrizations.weight.original0", ".weight_g").replace(".parametrizations.weight.original1", ".weight_v"): t
