@@ -56,8 +56,22 @@ def streaming_stages(config: StreamingConfig, tensors: Mapping[str, Tensor] | No
 
     return [
         Stage("codec", model, [model.codec], codec_terms, codec_batch),
-        Stage("generator", model, [*rest, loose], generator_terms, generator_batch),
+        Stage("generator", model, [*rest, loose], generator_terms, generator_batch, lambda corpus: fill_style_bank(model, corpus)),
     ]
+
+
+def fill_style_bank(model: StreamingModel, corpus: TrainingSet, clips: int = 48) -> None:
+    """Set the vector of every named style to the mean over training clips of that name; without any it is the null style.
+
+    Args:
+        clips: clips of six seconds a style, spread evenly over its performances.
+    """
+    for index, name in enumerate(model.config.styles):
+        items = [item for item in corpus.items if item.style == name and len(item.motion) >= STYLE_FRAMES]
+        chosen = items[:: max(1, len(items) // clips)][:clips]
+        middles = [(len(item.motion) - STYLE_FRAMES) // 2 for item in chosen]
+        motion = [torch.where(item.valid, item.motion[at : at + STYLE_FRAMES], model.codec.motion_mean) for item, at in zip(chosen, middles, strict=True)]
+        model.style_bank[index] = model.style(torch.stack(motion)).mean(0) if motion else model.null_style[0]
 
 
 def _fit_statistics(codec: MotionCodec, corpus: TrainingSet) -> None:
