@@ -38,7 +38,7 @@ def random_model(config: ReleasedConfig, seed: int = 0) -> ReleasedModel:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.normal_(0, 0.02, generator=noise)
-            if name.endswith("norm.weight") or ".norm" in name and name.endswith("weight"):
+            if "norm" in name and name.endswith("weight"):
                 parameter.add_(1)
     fresh = ReleasedModel(dataclasses.replace(config, depth=1, audio=dataclasses.replace(config.audio, layers=1)))
     for name, buffer in model.named_buffers():

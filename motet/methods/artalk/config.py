@@ -237,10 +237,6 @@ STYLES = (
     "neutral", "warm", "serious", "energetic", "calm", "skeptical", "sad", "angry", "surprised", "whispering", "news", "storyteller", "timid",
 )  # fmt: skip
 """Styles whose vectors the shipped weights keep: means over the training performances of that name."""
-NAMED_STYLES = (
-    "angry", "calm", "energetic", "neutral", "news", "sad", "serious", "skeptical", "storyteller", "surprised", "timid", "warm", "whispering",
-)
-"""Manners of the house corpus whose vectors the shipped weights keep."""
 TINY_CODEC = CodecConfig(55, 8, 32, 1, 2, (1, 2, 4, 8), full_width_scale=False, inner_norm=True)
 TINY = StreamingConfig(TINY_CODEC, "bands", 8, 16, 1, width=32, depth=1, heads=2, style_width=16, style_depth=1, style_heads=2, commit=4)
 PRESETS: dict[str, ArtalkConfig] = {

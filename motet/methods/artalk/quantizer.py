@@ -107,7 +107,7 @@ class ResidualQuantizer(nn.Module):
 
     def levels(self) -> Tensor:
         """Scale number of every token."""
-        return torch.repeat_interleave(torch.arange(len(self.patches)), torch.tensor(self.patches))
+        return torch.tensor([scale for scale, patch in enumerate(self.patches) for _ in range(patch)])
 
     def codes_of(self, bits: Tensor, like: Tensor) -> Float[Tensor, "batch tokens bits"]:
         """Unit vectors of bits."""

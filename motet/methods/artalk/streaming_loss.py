@@ -26,8 +26,6 @@ STYLE_FRAMES = 150
 VELOCITY_WEIGHT, ACCELERATION_WEIGHT, GEOMETRY_WEIGHT = 2.0, 0.5, 0.05
 MOUTH_BOOST = 1.5
 LEAST_KNOWN_FRAMES = 2
-STYLE_EXAMPLES = 64
-"""Performances of a named style whose vectors are averaged."""
 
 
 def streaming_stages(config: StreamingConfig, tensors: Mapping[str, Tensor] | None = None, geometry: Geometry | None = None) -> list[Stage]:
@@ -82,14 +80,6 @@ def _fit_statistics(codec: MotionCodec, corpus: TrainingSet) -> None:
         mean, std = corpus.statistics()
         codec.motion_mean.copy_(mean)
         codec.motion_std.copy_(std)
-
-
-def fill_style_bank(model: StreamingModel, corpus: TrainingSet) -> None:
-    """Keep, for every named style, the mean vector of the performances of that name (none of them: the null style)."""
-    for row, name in enumerate(model.config.styles):
-        clips = [item for item in corpus.items if item.style == name][:STYLE_EXAMPLES]
-        vectors = [model.style(_observed(item.motion[None, :STYLE_FRAMES], item.valid[None], model.codec.motion_mean)) for item in clips]
-        model.style_bank[row] = torch.cat(vectors).mean(0) if vectors else model.null_style[0]
 
 
 # ---------------------------------------------------------------------------------------------------------------- batches
