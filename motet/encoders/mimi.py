@@ -70,6 +70,7 @@ class ResidualUnit(nn.Module):
         self.block = nn.Sequential(nn.ELU(), CausalConv(width, width // 2, kernel), nn.ELU(), CausalConv(width // 2, width, 1))
 
     def forward(self, x: Float[Tensor, "batch channels time"]) -> Float[Tensor, "batch channels time"]:
+        """One unit."""
         return x + self.block(x)
 
 

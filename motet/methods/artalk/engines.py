@@ -156,9 +156,7 @@ class TrainingEngine:
         memory = self.remember(style, None, condition.guidance, condition.temperature, condition.top_p)
         return dataclasses.replace(memory, past=memory.past.expand(len(seeds), -1, -1), seeds=tuple(seeds))
 
-    def remember(
-        self, style: Tensor | None, past: Tensor | None, guidance: float = 2.0, temperature: float = 1.0, top_p: float = 0.97
-    ) -> TrainingMemory:
+    def remember(self, style: Tensor | None, past: Tensor | None, guidance: float = 2.0, temperature: float = 1.0, top_p: float = 0.97) -> TrainingMemory:
         """Memory before the first window, from raw motion of style (a multiple of a window) and past."""
         silence = torch.zeros(1, self.frames, self.model.config.codec.motion_dim)
         if style is not None and style.shape[1] != self.frames:
