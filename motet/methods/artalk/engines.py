@@ -59,9 +59,9 @@ class ReleasedEngine:
         silence = torch.zeros(1, self.frames, model.config.codec.motion_dim)
         self._first_codes = self._code(silence)  # motion zero in raw units, as released; a constant of the weights
 
-    def hear(self, windows: Float[Tensor, "windows time"]) -> Float[Tensor, "windows tokens audio"]:
-        """Audio of every token, from windows standardised one by one."""
-        return self.model.pool_audio(self.model.audio_encoder(standardise(windows)))
+    def hear(self, windows: Float[Tensor, "windows time"]) -> Float[Tensor, "windows tokens parts"]:
+        """What the sound does to every token, from windows standardised one by one."""
+        return self.model.modulations(self.model.pool_audio(self.model.audio_encoder(standardise(windows))))
 
     def start(self, condition: ArtalkCondition, seeds: Sequence[int]) -> ReleasedMemory:
         """The first window's past is the code of zero motion."""

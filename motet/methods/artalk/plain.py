@@ -17,13 +17,17 @@ from motet.nn.attention import level_mask
 
 
 def say_plain(model: ReleasedModel, memory: ReleasedMemory, audio: Tensor) -> Bool[Tensor, "batch tokens bits"]:
-    """Bits of a window of the released generation: five passes over 1, 6, 31, 81 and 181 tokens and all of the past."""
+    """Bits of a window of the released generation: five passes over 1, 6, 31, 81 and 181 tokens and all of the past.
+
+    Args:
+        audio: pooled features of every token.
+    """
     quantizer = model.quantizer
     tokens, bits = memory.style, None
     for scale in range(len(model.config.codec.patches)):
         known = tokens.shape[1]
         history = model.history(memory.history.tokens)
-        steer, head = model.steer(audio[:, :known])
+        steer, head = model.steer(model.modulations(audio[:, :known]))
         x = tokens + model.places()[:, :known]
         mask = F.pad(level_mask(model.levels[:known]), (history.tokens.shape[1], 0), value=True)
         for layer, parts, kept in zip(model.layers, steer, history.keys_values, strict=True):

@@ -115,7 +115,7 @@ def test_teacher_forcing(released: Reference, model: ReleasedModel, style: str) 
         released.close(past + model.history_position + model.level(model.levels), "tf.null.prev_tokens")
     seen: list[torch.Tensor] = []
     hooks = [layer.register_forward_hook(lambda _m, _i, out: seen.append(out)) for layer in model.layers]
-    logits = model.logits(codes, token, model.history(past), released["audio.cond"])
+    logits = model.logits(codes, token, model.history(past), model.modulations(released["audio.cond"]))
     for hook in hooks:
         hook.remove()
     released.close(logits.flatten(2), f"tf.{style}.logits")
