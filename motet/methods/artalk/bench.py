@@ -24,6 +24,7 @@ from motet.methods.artalk.config import PRESETS, ReleasedConfig
 from motet.methods.artalk.engines import ReleasedEngine, ReleasedMemory
 from motet.methods.artalk.plain import say_plain
 from motet.methods.artalk.released import ReleasedModel
+from motet.nn.int8 import round_linears
 
 PUBLISHED = {"audio encoder": 7.1, "generator": 7.0, "decoder": 0.34, "history": 0.26, "rest": 0.1, "total": 14.8}
 """CPU seconds, one thread, of the published code for 10 s of sound on the machine of the method card (AVX-512)."""
@@ -103,6 +104,24 @@ def measure(model: ReleasedModel, seconds: float = 10.0, *, plain: bool = True) 
     return report | {"published": PUBLISHED}
 
 
+@torch.inference_mode()
+def measure_rounded(model: ReleasedModel, seconds: float = 10.0, smallest: int = 256) -> dict[str, Any]:
+    """The option of an audio encoder in eight-bit integers: CPU seconds, feature error and share of first-window bits that change.
+
+    The model's encoder is rounded for good.
+    """
+    engine, clock = ReleasedEngine(model), Clock()
+    samples = torch.randn(round(seconds * 16000), generator=torch.Generator().manual_seed(1)) * 0.1
+    windows = F.pad(samples, (0, -len(samples) % 64000)).view(-1, 64000)
+    exact = model.pool_audio(model.audio_encoder(standardise(windows)))
+    round_linears(model.audio_encoder, smallest)
+    rounded = clock("audio encoder", lambda: model.pool_audio(model.audio_encoder(standardise(windows))))
+    memory = engine.remember(model.style_token(None))
+    said = [model.generate(memory.style, memory.history, model.modulations(pooled[:1]))[0] for pooled in (exact, rounded)]
+    error = float((rounded - exact).norm() / exact.norm())
+    return {"encoder_cpu_s": clock.total()["total"], "feature_error": round(error, 4), "bits_changed": round(float((said[0] != said[1]).float().mean()), 4)}
+
+
 def _speak(engine: ReleasedEngine, heard: Tensor, clock: Clock, say: Callable[[ReleasedMemory, Tensor], Tensor]) -> Tensor:
     memory, said = clock("history", lambda: engine.remember(engine.model.style_token(None))), []
     for audio in heard:
@@ -118,7 +137,8 @@ def main() -> None:
     torch.set_num_threads(1)
     config = PRESETS["released"].released
     assert config is not None
-    sys.stdout.write(json.dumps(measure(random_model(config)), indent=1) + "\n")
+    model = random_model(config)
+    sys.stdout.write(json.dumps({**measure(model), "int8_encoder": measure_rounded(model)}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import torch
 
 from motet.checkpoint import load_strict
 from motet.errors import CheckpointError, ConfigError
-from motet.methods.artalk.bench import hear_plain, measure, random_model
+from motet.methods.artalk.bench import hear_plain, measure, measure_rounded, random_model
 from motet.methods.artalk.config import PRESETS, ArtalkCondition, ArtalkConfig, CodecConfig, ReleasedConfig, TrainingConfig, Wav2Vec2Config
 from motet.methods.artalk.convert import from_official
 from motet.methods.artalk.engines import ReleasedEngine, TrainingEngine
@@ -76,6 +76,11 @@ def test_the_bench_measures_both_forms() -> None:
     assert report["codes_equal"]
     assert report["ours"]["total"] > 0
     assert set(report["ours"]) == set(report["plain"])
+
+
+def test_rounded_encoder_is_close() -> None:
+    report = measure_rounded(random_model(SMALL), 4.0, smallest=16)
+    assert 0 < report["feature_error"] < 0.1
 
 
 def test_training_generation_runs_streams_and_repeats() -> None:
