@@ -124,7 +124,7 @@ class TrainingModel(nn.Module):
         self.style_offset, self.past_offset = (nn.Parameter(0.02 * torch.randn(1, 1, width)) for _ in range(2))
         self.audio_offset = nn.Parameter(0.02 * torch.randn(1, 1, config.audio_dim))
         self.level = nn.Embedding(len(codec.patches), width)
-        drops = torch.linspace(0, DROP_PATH * config.depth, config.depth).tolist()
+        drops = [DROP_PATH * config.depth * layer / max(1, config.depth - 1) for layer in range(config.depth)]
         self.layers = nn.ModuleList(TrainingLayer(config, drop) for drop in drops)
         self.head_norm, self.head = nn.LayerNorm(width), nn.Linear(width, 2 * codec.bits)
         self.register_buffer("levels", self.codec.quantizer.levels(), persistent=False)
