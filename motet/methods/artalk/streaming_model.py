@@ -19,7 +19,6 @@ from motet.methods.artalk.quantizer import ResidualQuantizer, area_matrix
 from motet.nn.attention import attend, level_mask
 from motet.nn.position import sinusoid_table
 
-
 Decide = Callable[[Tensor, slice], Tensor]
 """From log odds (batch, tokens, bits) and their place among all tokens to bits in -1 .. 1."""
 
