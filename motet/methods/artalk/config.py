@@ -128,6 +128,8 @@ class StreamingConfig:
     width: int = 192
     depth: int = 4
     heads: int = 4
+    expansion: int = 3
+    """Inner width of the feed-forward parts over `width`."""
     history: int = 2
     """Past windows that the generator reads."""
     style_width: int = 64
