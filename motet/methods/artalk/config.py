@@ -137,7 +137,7 @@ class StreamingConfig:
     style_heads: int = 4
     styles: tuple[str, ...] = ()
     """Names of the styles whose vectors are kept in the weights."""
-    commit: int = 8
+    commit: int = 12
     """Frames answered at once when the user does not say otherwise."""
     look_ahead: int = 4
     """Feature steps heard beyond the committed frames when the user does not say otherwise."""

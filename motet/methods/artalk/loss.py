@@ -9,6 +9,7 @@ from torch import Tensor
 from motet.errors import ConfigError
 from motet.method import Stage
 from motet.methods.artalk.config import ArtalkConfig
+from motet.methods.artalk.lip_geometry import house_lips
 from motet.methods.artalk.streaming_loss import streaming_stages
 from motet.methods.artalk.training_loss import training_stages
 
@@ -21,7 +22,7 @@ def stages(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
         CheckpointError: the tensors do not fit.
     """
     if config.streaming is not None:
-        return streaming_stages(config.streaming, tensors)
+        return streaming_stages(config.streaming, tensors, house_lips())
     if config.training is not None:
         return training_stages(config.training, tensors)
     raise ConfigError("how the released generation was trained is not published; train the preset 'training' or 'default'")
