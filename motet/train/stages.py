@@ -17,7 +17,7 @@ from motet.checkpoint import load_strict, read_checkpoint, save_checkpoint
 from motet.corpus import TrainingItem, TrainingSet
 from motet.data.clip import SHIPPABLE, Corpus, Entry, Interval
 from motet.data.lips import seal
-from motet.data.phones import INDEX, PHONES
+from motet.data.phones import PHONES
 from motet.encoders.phonetic.front_end import PhoneticFrontEnd, load_phonetic
 from motet.errors import ConfigError, InputError, nearest
 from motet.method import MethodSpec, Stage
@@ -128,7 +128,7 @@ def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
     time = torch.arange(motion.frames).double() / motion.space.fps
     amount = torch.zeros(motion.frames, dtype=torch.float64)
     for phone in phones:
-        if phone.symbol in INDEX and PHONES[INDEX[phone.symbol]].is_closure:
+        if phone.symbol in PHONES and PHONES[phone.symbol].is_closure:
             outside = torch.maximum(phone.start - time, time - phone.end).clamp(min=0)
             amount = torch.maximum(amount, (1 - outside / CLOSING_S).clamp(min=0))
     sealed = seal(motion["blendshapes"].double().numpy(), amount.numpy())
