@@ -83,7 +83,7 @@ def _lips(base: BaseMesh, skin: Part, mean: np.ndarray, wheel: Wheel, jaw: np.nd
     source = skin.index[lips, 0]
     lower = jaw[source, 1] < -0.012
     corner_left = lips[np.argmax(mean[source, 0])]
-    corner_right = lips[np.argmin(mean[source, 0])]
+    corner_right = lips[np.argmin(np.linalg.norm(mean[source] - mean[skin.index[corner_left, 0]] * [-1, 1, 1], axis=1))]
     # On the source's mid line, the last vertex of the upper and the first of the lower red lip inside the seam.
     return {
         "lips": lips.astype(np.uint16),

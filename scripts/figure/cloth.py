@@ -7,6 +7,7 @@ from figure.bound import Part, compact, itself, normals, smooth
 from figure.paint import REGION, SHOES, TOP, TROUSERS
 from figure.skeleton import Skeleton
 from figure.source import BaseMesh
+from scipy.spatial import ConvexHull
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,22 @@ def _onto_edge(position: np.ndarray, normal: np.ndarray, field: np.ndarray, quad
     outside = field < 0
     for quad in quads:
         for k in range(4):
-            a, b = quad[k], quad[(k + 1) % 4]
+            if not outside[quad[k]]:
+                continue
+            # A corner may touch the garment across the quad only.
+            a, b = quad[k], next((quad[(k + step) % 4] for step in (1, 3, 2) if not outside[quad[(k + step) % 4]]), quad[k])
             if outside[a] == outside[b]:
                 continue
-            a, b = (a, b) if outside[a] else (b, a)
             share = field[b] / (field[b] - field[a])
             result[a] = position[b] + share * (position[a] - position[b])
     return result
 
 
-def garment(base: BaseMesh, vertices: np.ndarray, field: np.ndarray, name: str, lift_m: float, rounds: int, paint: np.ndarray, tight: bool = True) -> Part:
-    """A garment: body faces inside the field, smoothed, lifted off the skin, with an edge turned in; `tight` keeps it outside the body everywhere."""
+def garment(base: BaseMesh, vertices: np.ndarray, field: np.ndarray, name: str, lift_m: float, rounds: int, paint: np.ndarray, tight: bool = True, origin: np.ndarray | None = None) -> Part:
+    """A garment: body faces inside the field, smoothed, lifted off the skin, with an edge turned in.
+
+    `tight` keeps it outside the body everywhere; `origin` is the body it follows, if that is not the one it is made on.
+    """
     body = base.group_faces("body")
     quads = body[(field[body] > 0).any(axis=1) & (field[body] > -0.05).all(axis=1)]
     used, local = compact(quads)
@@ -97,7 +103,8 @@ def garment(base: BaseMesh, vertices: np.ndarray, field: np.ndarray, name: str, 
     position = position[keep]
     colour = np.repeat(paint[None], len(keep), axis=0)
     colour[keep >= len(used)] *= 0.5
-    return Part(name, index, weight, position - vertices[index[:, 0]], faces, colour, np.full(len(keep), REGION[name], np.uint8))
+    shape = vertices if origin is None else origin
+    return Part(name, index, weight, position - shape[index[:, 0]], faces, colour, np.full(len(keep), REGION[name], np.uint8))
 
 
 def _rim(quads: np.ndarray) -> np.ndarray:
@@ -111,10 +118,32 @@ def _fold(rim: np.ndarray, shift: int) -> np.ndarray:
     return np.stack([rim[:, 1], rim[:, 0], rim[:, 0] + shift, rim[:, 1] + shift], axis=1).astype(np.int32)
 
 
+def _boxed_toes(base: BaseMesh, vertices: np.ndarray, field: np.ndarray) -> np.ndarray:
+    """The body with the front of each foot blown up to its convex hull, so that a shoe hides the toes."""
+    result = vertices.copy()
+    body = np.unique(base.group_faces("body"))
+    for sign in (1, -1):
+        foot = body[(field[body] > 0) & (np.sign(vertices[body, 0]) == sign)]
+        points = vertices[foot]
+        front = points[:, 2] > np.percentile(points[:, 2], 45)
+        toes = points[front]
+        hull = ConvexHull(toes)
+        middle = toes.mean(axis=0)
+        middle[1] = np.percentile(toes[:, 1], 35)
+        way = toes - middle
+        way /= np.linalg.norm(way, axis=1, keepdims=True)
+        ahead = way @ hull.equations[:, :3].T
+        room = -(toes @ hull.equations[:, :3].T + hull.equations[:, 3])
+        reach = np.where(ahead > 1e-6, room / ahead.clip(1e-6), np.inf).min(axis=1)
+        fade = np.clip((toes[:, 2] - toes[:, 2].min()) / 0.05, 0, 1)
+        result[foot[front]] = toes + way * (reach * fade)[:, None]
+    return result
+
+
 def clothes(base: BaseMesh, vertices: np.ndarray, fields: Fields) -> list[Part]:
     """Jumper, trousers and shoes."""
     return [
-        garment(base, vertices, fields.trousers, "trousers", 0.005, 14, TROUSERS),
-        garment(base, vertices, fields.shoes, "shoes", 0.012, 50, SHOES, tight=False),
-        garment(base, vertices, fields.top, "top", 0.010, 14, TOP),
+        garment(base, vertices, fields.trousers, "trousers", 0.007, 20, TROUSERS, tight=False),
+        garment(base, _boxed_toes(base, vertices, fields.shoes), fields.shoes, "shoes", 0.006, 10, SHOES, tight=False, origin=vertices),
+        garment(base, vertices, fields.top, "top", 0.012, 36, TOP, tight=False),
     ]

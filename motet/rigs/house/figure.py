@@ -23,6 +23,9 @@ from motet.types import ARKIT_SHAPES, Meshes, Motion, Topology, arkit_space
 NECK_SHARE = {"neck1": 0.14, "neck2": 0.18, "neck3": 0.22, "head": 0.46}
 """How a turn of the head is spread over the joints that make it; the shares sum to 1, so the head itself turns as asked."""
 
+PRESSED_MM = 0.8
+"""How deep lips may press into each other; beyond it they push each other apart."""
+
 EYE_SHAPES = tuple(name for name in ARKIT_SHAPES if name.startswith("eyeLook"))
 
 
@@ -185,11 +188,31 @@ class ShapedHouse(ShapedRig):
         """Surfaces of every frame; see `ShapedRig.posed`."""
         transforms = self.joint_transforms(motion)
         dtype = transforms.dtype
-        moved = self._rest.to(dtype) + _displaced(self.rig, motion["blendshapes"])
+        moved = self._rest.to(dtype) + _displaced(self.rig, self.settled(motion["blendshapes"]))
         vertices = self.relaxed_vertices.to(dtype).expand(*moved.shape[:-2], -1, -1).clone()
         weights = self.rig.weights.to(dtype)[self.turning]
         vertices[..., self.turning, :] = _blend(moved, weights, transforms)
         return Meshes(vertices, self.rig.topology)
+
+    def settled(self, weights: Float[Tensor, "*batch frames shapes"]) -> Float[Tensor, "*batch frames shapes"]:
+        """Shape weights after the lips have met: what would push them through each other is taken off `mouthClose`.
+
+        Shapes add up linearly, lips do not: closing, puckering and smiling together would drive the lower lip through the upper one.
+        """
+        rest, per_shape = self._seam_mm
+        gap = rest + weights @ per_shape.to(weights.dtype)
+        close = ARKIT_SHAPES.index("mouthClose")
+        excess = torch.relu(-PRESSED_MM - gap) / per_shape[close].to(weights.dtype)
+        return torch.cat([weights[..., :close], (weights[..., close] + excess)[..., None], weights[..., close + 1 :]], -1)
+
+    @functools.cached_property
+    def _seam_mm(self) -> tuple[float, Float[Tensor, "shapes"]]:
+        """Gap between the inner lips at rest, and its change with each shape."""
+        rig = self.rig
+        upper, lower = (int(k) for k in rig.inner_lip)
+        columns = np.searchsorted(rig.moving, [upper, lower])
+        change = rig.basis[:, columns, 1]
+        return 1000 * float(self.vertices[upper, 1] - self.vertices[lower, 1]), 1000 * (change[:, 0] - change[:, 1])
 
     def face(self, motion: Motion, vertices: Int[np.ndarray, "chosen"]) -> Float[Tensor, "*batch frames chosen 3"]:
         """Chosen vertices in every frame before the head turns (in the head's own frame), metres: what lip metrics compare."""
@@ -199,7 +222,7 @@ class ShapedHouse(ShapedRig):
         column = np.minimum(column, len(rig.moving) - 1)
         hit = torch.from_numpy((rig.moving[column] == vertices).astype(np.float32))
         basis = rig.basis[:, column] * hit[:, None]
-        weights = motion["blendshapes"]
+        weights = self.settled(motion["blendshapes"])
         moved = torch.einsum("...s,svk->...vk", weights, basis.to(weights.dtype))
         return moved + self.vertices[torch.from_numpy(np.asarray(vertices))].to(weights.dtype)
 
