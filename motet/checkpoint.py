@@ -80,10 +80,14 @@ def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
     metadata, tensors = _read_safetensors(Path(path))
     if metadata.get("format") != "motet/1":
         raise CheckpointError(f"{path} is not a motet checkpoint (no configuration inside); official files are converted by 'motet weights import'")
-    if verify and tensor_digest(tensors) != metadata["digest"]:
-        raise CheckpointError(f"{path} is damaged: its digest is not {metadata['digest']}; fetch it again")
+    try:
+        config, facts, digest = json.loads(metadata["config"]), json.loads(metadata["facts"]), metadata["digest"]
+    except (KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} is damaged: its configuration cannot be read; fetch it again") from error
+    if verify and tensor_digest(tensors) != digest:
+        raise CheckpointError(f"{path} is damaged: its digest is not {digest}; fetch it again")
     wide = {n: t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for n, t in tensors.items()}
-    return Checkpoint(wide, json.loads(metadata["config"]), json.loads(metadata["facts"]), metadata["digest"])
+    return Checkpoint(wide, config, facts, digest)
 
 
 def read_config(path: Path, cls: type[C]) -> C:
@@ -150,5 +154,5 @@ def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist") from error
-    except (SafetensorError, OSError, RuntimeError) as error:
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged or is not a safetensors file: {error}") from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import importlib
+import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -50,6 +51,8 @@ class MethodSpec:
     """A callable (config, tensors | None, facts) -> Method."""
     stages: str = ""
     """A callable (config, tensors | None) -> list of Stage; empty when the method does not train."""
+    convert: str = ""
+    """A callable (official tensors) -> (config, tensors); empty when there is no official checkpoint."""
     weights: str = ""
     """File name of the shipped weights; empty when none are shipped."""
 
@@ -120,6 +123,8 @@ class Stage:
     """(batch, randomness) -> named scalar terms, already weighted; their sum is minimised."""
     batch: Callable[[Any, int, torch.Generator], Mapping[str, Tensor]]
     """(corpus, size, randomness) -> one batch."""
+    complete: Callable[[Any], None] | None = None
+    """Called with the corpus after training, the averaged parameters in place: fills buffers that follow from them."""
 
 
 def condition_from(spec: MethodSpec, values: Mapping[str, Any]) -> Any:
@@ -134,3 +139,35 @@ def condition_from(spec: MethodSpec, values: Mapping[str, Any]) -> Any:
         if name not in fields:
             raise ConfigError(f"{spec.name} has no option {name!r}; {nearest(name, fields)}")
     return cls(**values)
+
+
+def parse_options(spec: MethodSpec, given: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` texts as values of the types that the method's condition declares.
+
+    Raises:
+        ConfigError: not of that form, unknown, or not of the declared type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(spec.load("condition"))}
+    hints = typing.get_type_hints(spec.load("condition"))
+    values: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"{text!r} is not of the form NAME=VALUE")
+        if name not in fields:
+            raise ConfigError(f"{spec.name} has no option {name!r}; {nearest(name, fields)}")
+        values[name] = _typed(hints[name], value, name)
+    return values
+
+
+def _typed(hint: Any, text: str, name: str) -> Any:
+    choices = [a for a in typing.get_args(hint) if a is not type(None)]
+    if typing.get_origin(hint) is Literal:
+        return text
+    kind = choices[0] if choices else hint
+    try:
+        if kind is bool:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        return kind(text)
+    except (KeyError, ValueError, TypeError) as error:
+        raise ConfigError(f"option {name} must be {getattr(kind, '__name__', kind)}, not {text!r}") from error

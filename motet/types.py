@@ -22,15 +22,17 @@ from motet.errors import AudioError, SpaceError, nearest
 Layout = Literal["mono", "stereo", "binaural", "foa", "other"]
 _CHANNELS = {"mono": 1, "stereo": 2, "binaural": 2, "foa": 4}
 
-ARKIT_SHAPES: tuple[str, ...] = tuple(
-    """browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft cheekSquintRight
-    eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight eyeLookOutLeft eyeLookOutRight
-    eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft eyeWideRight jawForward jawLeft jawOpen jawRight
-    mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft mouthFrownRight mouthFunnel mouthLeft mouthLowerDownLeft
-    mouthLowerDownRight mouthPressLeft mouthPressRight mouthPucker mouthRight mouthRollLower mouthRollUpper mouthShrugLower
-    mouthShrugUpper mouthSmileLeft mouthSmileRight mouthStretchLeft mouthStretchRight mouthUpperUpLeft mouthUpperUpRight
-    noseSneerLeft noseSneerRight tongueOut""".split()
-)
+_SHAPE_NAMES = """
+    browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
+    cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight
+    eyeLookOutLeft eyeLookOutRight eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft
+    eyeWideRight jawForward jawLeft jawOpen jawRight mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft
+    mouthFrownRight mouthFunnel mouthLeft mouthLowerDownLeft mouthLowerDownRight mouthPressLeft mouthPressRight
+    mouthPucker mouthRight mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft
+    mouthSmileRight mouthStretchLeft mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft
+    noseSneerRight tongueOut
+"""
+ARKIT_SHAPES: tuple[str, ...] = tuple(_SHAPE_NAMES.split())
 """The 52 ARKit blendshapes in the house order: alphabetical. Other programs use other orders; always go by name."""
 
 
@@ -81,7 +83,7 @@ class Audio:
         return dataclasses.replace(self, samples=self.samples[..., start:stop])
 
     def expect(self, sample_rate: int, layout: Layout) -> Audio:
-        """This sound if it has that rate and layout.
+        """Answer the sound itself if it has that rate and layout.
 
         Raises:
             AudioError: names the conversion that is needed.

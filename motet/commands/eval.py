@@ -1,0 +1,84 @@
+"""`motet eval`: a method beside the baselines and tracked people, as table and JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from motet.registry import DEFAULT
+
+
+@dataclasses.dataclass(frozen=True)
+class Eval:
+    """Published metrics on recordings that no training has seen. Every baseline goes through the same."""
+
+    method: tyro.conf.Positional[str] = DEFAULT
+    """Method to evaluate; `none` for the baselines alone."""
+    data: Path | None = None
+    """Folder with the tracked recordings `other_speakers` and `grid_s1`; the sentences inside the package when left out."""
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """JSON file to write."""
+    weights: Path | None = None
+    """A motet checkpoint to evaluate instead of the shipped one."""
+    style: str = ""
+    """A named style, or a take (.npz) whose manner is taken over."""
+    option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE: a setting of the method's own; may be repeated."""
+    seed: int = 0
+    """Seed of every prediction."""
+    takes: int = 5
+    """Takes compared for diversity."""
+    long_s: float = 600.0
+    """Length of the long file in seconds."""
+    baselines: bool = True
+    """Evaluate the baselines too."""
+    json: bool = False
+    """Print JSON instead of the table."""
+    quiet: bool = False
+    """No progress bar."""
+
+    def execute(self) -> int:
+        """Evaluate and report."""
+        from rich.console import Console
+
+        from motet.commands.progress import progress_bars
+        from motet.data.held_out import load_held_out
+        from motet.errors import AssetError
+        from motet.metrics.baselines import baselines
+        from motet.metrics.evaluation import EvaluationConfig, Subject, evaluate
+        from motet.metrics.gauge import gauge_of
+        from motet.rigs.house import load_house
+
+        if self.data is not None and not self.data.is_dir():
+            raise AssetError(f"{self.data} is not a folder; give the folder that holds 'other_speakers' and 'grid_s1', or leave --data out")
+        config = EvaluationConfig(seed=self.seed, takes=self.takes, long_s=self.long_s)
+        subjects = self._method() + [Subject(name, predict) for name, predict in (baselines() if self.baselines else {}).items()]
+        material, gauge = load_held_out(self.data), gauge_of(load_house())
+        with progress_bars(self.quiet) as progress:
+            task = progress.add_task("")
+            report = evaluate(subjects, material, gauge, config, lambda what, done, total: progress.update(task, description=what, completed=done, total=total))
+        if self.out:
+            report.save(self.out)
+        if self.json:
+            print(json.dumps(report.to_json(), indent=1))
+        else:
+            Console(width=max(Console().width, 140)).print(report.table())
+        return 0
+
+    def _method(self) -> list:
+        from motet.method import parse_options
+        from motet.metrics.evaluation import method_subject
+        from motet.session import load
+
+        if self.method == "none":
+            return []
+        loaded = load(self.method, str(self.weights) if self.weights else None)
+        style = {"style": self.style} if self.style else {}
+        return [method_subject(loaded, options={**style, **parse_options(loaded.spec, self.option)})]
+
+
+COMMAND = Eval

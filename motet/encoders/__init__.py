@@ -1,0 +1,1 @@
+"""Sound to features at 50 Hz: what the methods hear with."""

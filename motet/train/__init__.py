@@ -1,0 +1,1 @@
+"""Training: one flat loop for every stage of every method."""

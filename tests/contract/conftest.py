@@ -1,0 +1,42 @@
+"""Every method, found by folder, and the documented toy one; each with its `tiny` preset and random weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from motet.corpus import TrainingItem, TrainingSet
+from motet.method import MethodSpec
+from motet.registry import methods
+from motet.types import arkit_space
+from tests.toy_method import SPEC as TOY
+
+ALL = [*methods().values(), TOY]
+
+
+@pytest.fixture(params=ALL, ids=lambda spec: spec.name)
+def spec(request: pytest.FixtureRequest) -> MethodSpec:
+    return request.param
+
+
+@pytest.fixture
+def config(spec: MethodSpec) -> object:
+    return spec.load("presets")["tiny"]
+
+
+@pytest.fixture
+def method(spec: MethodSpec, config: object) -> object:
+    torch.manual_seed(0)
+    return spec.load("method")(config, None, {})
+
+
+@pytest.fixture
+def training_set(config: object) -> TrainingSet:
+    """Random smooth performances in the house space with features of the width the tiny preset takes."""
+    noise = torch.Generator().manual_seed(1)
+    width = getattr(config, "audio_dim", 8)
+    items = []
+    for _ in range(4):
+        motion = torch.randn(120, 55, generator=noise).cumsum(0).mul(0.05).sigmoid()
+        items.append(TrainingItem(motion, torch.randn(240, width, generator=noise), torch.ones(55, dtype=torch.bool)))
+    return TrainingSet(arkit_space(), items)
