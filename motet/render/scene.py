@@ -77,8 +77,8 @@ def figure_camera(shaped: ShapedHouse, framing: str) -> Camera:
     """The camera of a framing: `head` (head and shoulders) or `body` (the whole figure)."""
     eye_height = float(shaped.joints[shaped.rig.joint_names.index("eye.L"), 1])
     if framing == "head":
-        target = (0.0, eye_height - 0.038, 0.04)
-        return Camera((0.0, eye_height - 0.015, 1.55), target, 2 * np.arctan(0.205 / 1.51))
+        target = (0.0, eye_height - 0.030, 0.04)
+        return Camera((0.0, eye_height - 0.015, 1.55), target, 2 * np.arctan(0.188 / 1.51))
     top = float(shaped.vertices[:, 1].max())
     return Camera((0.0, 0.62 * top, 4.6), (0.0, 0.5 * top, 0.0), 2 * np.arctan(0.56 * top / 4.6))
 

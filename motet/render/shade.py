@@ -64,7 +64,8 @@ def cornea(x, y, z, frame, vx, vy, vz, lights, which):
     soft *= soft
     soft *= soft
     soft *= soft
-    return np.float32(1.2) * clamp((near - np.float32(0.9905)) / np.float32(0.004)) + np.float32(0.05) * soft
+    bright = clamp((near - np.float32(0.9925)) / np.float32(0.0035))
+    return (np.float32(1.2) if which == 0 else np.float32(0.25)) * bright + np.float32(0.05) * soft
 
 
 @kernel

@@ -47,7 +47,7 @@ def garment_fields(vertices: np.ndarray, skeleton: Skeleton) -> Fields:
     near_neck = np.abs(vertices[:, 0]) < 0.14
     top = np.minimum(np.minimum(np.where(near_neck | (collar < 0), collar, np.inf), cuff), hem)
     ankle = _joint(vertices, skeleton, "foot.L")[1]
-    trousers = np.minimum(hip + 0.05 - vertices[:, 1], vertices[:, 1] - (ankle - 0.028))
+    trousers = np.minimum(hip - 0.005 - vertices[:, 1], vertices[:, 1] - (ankle - 0.028))
     trousers = np.where(np.isfinite(cuff), -1.0, trousers)
     shoes = ankle + 0.012 - vertices[:, 1]
     return Fields(np.clip(top, -1, 1), trousers, shoes)
@@ -55,7 +55,7 @@ def garment_fields(vertices: np.ndarray, skeleton: Skeleton) -> Fields:
 
 def bare_quads(base: BaseMesh, fields: Fields) -> np.ndarray:
     """Body faces that can be seen."""
-    covered = (fields.top > 0.012) | (fields.trousers > 0.012) | (fields.shoes > 0.012)
+    covered = (fields.top > 0.012) | (fields.trousers > 0.0) | (fields.shoes > 0.012)
     body = base.group_faces("body")
     return body[~covered[body].all(axis=1)]
 
@@ -145,6 +145,6 @@ def clothes(base: BaseMesh, vertices: np.ndarray, fields: Fields) -> list[Part]:
     """Jumper, trousers and shoes."""
     return [
         garment(base, vertices, fields.trousers, "trousers", 0.007, 20, TROUSERS, tight=False),
-        garment(base, _boxed_toes(base, vertices, fields.shoes), fields.shoes, "shoes", 0.006, 10, SHOES, tight=False, origin=vertices),
-        garment(base, vertices, fields.top, "top", 0.012, 36, TOP, tight=False),
+        garment(base, _boxed_toes(base, vertices, fields.shoes), fields.shoes, "shoes", 0.005, 60, SHOES, tight=False, origin=vertices),
+        garment(base, vertices, fields.top, "top", 0.015, 30, TOP, tight=False),
     ]

@@ -104,7 +104,8 @@ def _lash_hairs(base: BaseMesh, vertices: np.ndarray, group: str, eye: np.ndarra
         s = np.linspace(0, 1, 5)[:, None]
         line = start + long * (s * out + 0.42 * s**2 * curl)
         lines.append(line)
-        sides.append(np.cross(line[-1] - line[0], [0.0, 0.6, 0.8]))
+        way = (line[-1] - line[0]) / np.linalg.norm(line[-1] - line[0])
+        sides.append(np.array([1.0, 0, 0]) - way[0] * way)
     del angle
     return lines, sides
 
