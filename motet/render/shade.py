@@ -82,8 +82,8 @@ def highlight(nx, ny, nz, vx, vy, vz, broad, sharp, lights, which):
 
 
 @kernel
-def corner_shares(screen, a, b, c, x, y):
-    """Perspective-correct shares of a triangle's corners at a sample."""
+def flat_shares(screen, a, b, c, x, y):
+    """Shares of a triangle's corners at a sample on the screen, for triangles too small to show perspective."""
     ax, ay = screen[a, 0], screen[a, 1]
     ux, uy = screen[b, 0] - ax, screen[b, 1] - ay
     wx, wy = screen[c, 0] - ax, screen[c, 1] - ay
@@ -91,7 +91,14 @@ def corner_shares(screen, a, b, c, x, y):
     scale = _1 / (ux * wy - wx * uy)
     wb = clamp((px * wy - wx * py) * scale)
     wc = min(_1 - wb, max(_0, (ux * py - px * uy) * scale))
-    za, zb, zc = (_1 - wb - wc) * screen[a, 2], wb * screen[b, 2], wc * screen[c, 2]
+    return _1 - wb - wc, wb, wc
+
+
+@kernel
+def corner_shares(screen, a, b, c, x, y):
+    """Perspective-correct shares of a triangle's corners at a sample."""
+    wa, wb, wc = flat_shares(screen, a, b, c, x, y)
+    za, zb, zc = wa * screen[a, 2], wb * screen[b, 2], wc * screen[c, 2]
     total = _1 / (za + zb + zc)
     return za * total, zb * total, zc * total
 
@@ -114,7 +121,8 @@ def surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, sky):
     fresnel = _1 + np.float32(5) * edge3 * edge * edge
     reflect = (wa * packed[a, 8] + wb * packed[b, 8] + wc * packed[c, 8]) * edge3 * (np.float32(0.4) + np.float32(0.6) * max(_0, ny))
     red, green, blue = red + reflect * sky[0], green + reflect * sky[1], blue + reflect * sky[2]
-    for which in range(lights.shape[0]):
+    # The fill light is a large soft surface: it makes no highlight worth its cost.
+    for which in (0, 2):
         amount = highlight(nx, ny, nz, vx, vy, vz, broad, sharp, lights, which) * fresnel
         red, green, blue = red + amount * lights[which, 3], green + amount * lights[which, 4], blue + amount * lights[which, 5]
     return red, green, blue
@@ -184,7 +192,7 @@ def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays
                 a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                 if kind[t] == STRAND:
                     x, y = np.float32(2 * column + (s & 1)) + HALF, np.float32(2 * row + (s >> 1)) + HALF
-                    wa, wb, wc = corner_shares(screen, a, b, c, x, y)
+                    wa, wb, wc = flat_shares(screen, a, b, c, x, y)
                     red += wa * packed[a, 0] + wb * packed[b, 0] + wc * packed[c, 0]
                     green += wa * packed[a, 1] + wb * packed[b, 1] + wc * packed[c, 1]
                     blue += wa * packed[a, 2] + wb * packed[b, 2] + wc * packed[c, 2]

@@ -13,7 +13,7 @@ BROW_LINE_M = np.array([(0.0120, 0.0180), (0.019, 0.0205), (0.027, 0.0228), (0.0
 """Middle of the left brow seen from the front, relative to the eye's height."""
 BROW_HALF_M = np.array([0.0026, 0.0030, 0.0027, 0.0021, 0.0013, 0.0005])
 N_BROW, N_LASH_UPPER, N_LASH_LOWER = 230, 80, 30
-N_STRANDS, N_POINTS = 2300, 8
+N_STRANDS, N_POINTS = 2300, 6
 CAP_SHARE = 0.93
 """Height of the closed surface under the strands, as a share of the hair's."""
 BUN_M = (0.0, 0.012, -0.118)
@@ -236,7 +236,7 @@ def scalp_hair(vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: 
         line.append(place)
         normal_line.append(normal)
     lines = np.stack(line, axis=1)
-    _, near = cKDTree(points).query(lines[:, 3])
+    _, near = cKDTree(points).query(lines[:, 2])
     return {
         "strand": (lines - eye).astype(np.float16),
         "origin": eye.astype(np.float32),

@@ -71,7 +71,7 @@ def _row(vertices: np.ndarray, band: np.ndarray, upper: bool) -> tuple[np.ndarra
     heights = np.array(UPPER_HEIGHTS_MM if upper else LOWER_HEIGHTS_MM) * 1e-3
     up = 1.0 if upper else -1.0
     # The source's bands meet above the line of the lips; upper teeth should show a little in a smile.
-    arch = arch - ([0, 0.0010, 0.0002] if upper else [0, 0.0026, 0.0014])
+    arch = arch - ([0, 0.0007, 0.0012] if upper else [0, 0.0023, 0.0024])
     middles = np.cumsum(widths) - widths / 2
     place, along = _walk(arch, middles)
     points, quads, gum = [], [], []

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motet.geometry.camera import Camera
@@ -25,6 +25,7 @@ def test_the_field_of_view_spans_the_height():
     assert top[1] == pytest.approx(0, abs=1e-9)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.floats(0, 64), st.floats(0, 48), st.floats(0.5, 5))
 def test_rays_point_back_from_what_a_pixel_sees(column, row, depth):
     camera = Camera((0.3, 1.0, 2.0), (0.0, 1.2, 0.1), 0.6)

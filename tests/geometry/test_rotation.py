@@ -15,6 +15,7 @@ def vector(values) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
+@settings(max_examples=50, deadline=None)
 @given(vectors)
 def test_matrix_is_a_rotation(values):
     matrix = R.matrix_from_axis_angle(vector(values))
@@ -22,11 +23,13 @@ def test_matrix_is_a_rotation(values):
     assert math.isclose(float(torch.det(matrix)), 1.0, abs_tol=1e-12)
 
 
+@settings(max_examples=50, deadline=None)
 @given(vectors)
 def test_matrix_is_the_exponential_of_the_cross_product(values):
     torch.testing.assert_close(R.matrix_from_axis_angle(vector(values)), torch.matrix_exp(R.skew(vector(values))), atol=1e-11, rtol=0)
 
 
+@settings(max_examples=50, deadline=None)
 @given(vectors)
 def test_every_form_comes_back_to_the_same_matrix(values):
     matrix = R.matrix_from_axis_angle(vector(values))
@@ -41,7 +44,7 @@ def test_every_form_comes_back_to_the_same_matrix(values):
         torch.testing.assert_close(result, matrix, atol=1e-9, rtol=0, msg=name)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(vectors, st.permutations("XYZ").map("".join))
 def test_euler_angles_come_back(values, order):
     angles = vector(values) * torch.tensor([1.0, 0.49, 1.0], dtype=torch.float64)

@@ -54,3 +54,22 @@ def test_triangles_written_as_quads_and_unused_vertices():
     assert fine[-1] == pytest.approx([1 / 3, 1 / 3, 0])
     assert refinement.used.tolist() == [1, 2, 3]
     assert set(refinement.nearest.tolist()) == {1, 2, 3}
+
+
+def test_partly_split_meshes_have_no_cracks_and_can_drop_what_they_do_not_use():
+    vertices, quads = cube()
+    refinement = catmull_clark(quads, 8)
+    split = np.array([True, False, False, True, False, False])
+    triangles = refinement.triangles(split)
+    edges = {(int(a), int(b)) for t in triangles for a, b in zip(t, np.roll(t, -1), strict=True)}
+    assert all(edge[::-1] in edges for edge in edges), "every edge has its counterpart: the surface is closed"
+    smaller, renumbered = refinement.keep(triangles)
+    assert np.allclose(smaller.apply(vertices)[renumbered], refinement.apply(vertices)[triangles])
+    assert len(smaller.start) < len(refinement.start)
+    assert len(refinement.triangles(np.ones(6, bool))) == 48 and len(refinement.triangles(np.zeros(6, bool))) == 12
+
+
+def test_whole_triangles_stay_triangles():
+    refinement = catmull_clark(np.array([[1, 2, 3, 3], [0, 2, 1, 1]]), 4)
+    assert len(refinement.triangles(np.array([False, False]))) == 2
+    assert len(refinement.triangles(np.array([True, False]))) == 6 + 2

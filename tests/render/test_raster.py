@@ -25,7 +25,7 @@ def shares(points, x, y):
     return 1 - b - c, b, c, abs(area)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.tuples(corner, corner, corner))
 def test_exactly_the_samples_inside_are_drawn_at_the_right_depth(points):
     y, x = np.mgrid[0:SIZE, 0:SIZE] + 0.5
@@ -58,7 +58,7 @@ def test_backs_are_seen_only_of_two_sided_triangles():
     assert (draw(front, [[0, 2, 1]], two_sided=True)[1] == 0).any()
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000))
 def test_neighbours_leave_no_cracks(seed):
     generator = np.random.default_rng(seed)

@@ -23,7 +23,7 @@ from motet.types import ARKIT_SHAPES, Meshes, Motion, Topology, arkit_space
 NECK_SHARE = {"neck1": 0.14, "neck2": 0.18, "neck3": 0.22, "head": 0.46}
 """How a turn of the head is spread over the joints that make it; the shares sum to 1, so the head itself turns as asked."""
 
-PRESSED_MM = 0.8
+PRESSED_MM = 1.8
 """How deep lips may press into each other; beyond it they push each other apart."""
 
 EYE_SHAPES = tuple(name for name in ARKIT_SHAPES if name.startswith("eyeLook"))
