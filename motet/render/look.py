@@ -20,7 +20,14 @@ def lights() -> np.ndarray:
 SKY = np.array([0.42, 0.44, 0.48], np.float32)
 GROUND = np.array([0.20, 0.17, 0.15], np.float32)
 
-WRAP = {"skin": (0.42, 0.22, 0.16), "lips": (0.45, 0.25, 0.22), "nails": (0.4, 0.25, 0.2), "mouth": (0.4, 0.2, 0.2), "tongue": (0.4, 0.2, 0.2), "gums": (0.4, 0.2, 0.2)}
+WRAP = {
+    "skin": (0.42, 0.22, 0.16),
+    "lips": (0.45, 0.25, 0.22),
+    "nails": (0.4, 0.25, 0.2),
+    "mouth": (0.4, 0.2, 0.2),
+    "tongue": (0.4, 0.2, 0.2),
+    "gums": (0.4, 0.2, 0.2),
+}
 """How far light wraps round an edge, red green blue, by region; other regions do not scatter."""
 
 GLOSS = {

@@ -12,8 +12,8 @@ from jaxtyping import UInt8
 
 from motet.errors import InputError
 from motet.render import look, raster, shade, surface
-from motet.render.shadow import ShadowMap
 from motet.render.scene import SUPERSAMPLE, build_scene
+from motet.render.shadow import ShadowMap
 from motet.rigs.house import HouseRig, ShapedHouse
 from motet.types import Motion
 

@@ -23,7 +23,8 @@ def refine(start, column, weight, coarse, fine):
 @kernel
 def sharpen(start, column, weight, used, coarse, sharp):
     """Push the used coarse vertices out by as much as refinement would pull them in, so that the refined surface stays with the original
-    (closed lips stay closed). The first rows of the refinement are those of the used vertices."""
+    (closed lips stay closed). The first rows of the refinement are those of the used vertices.
+    """
     for v in range(used.shape[0]):
         x = y = z = np.float32(0)
         for entry in range(start[v], start[v + 1]):

@@ -65,7 +65,9 @@ class Flame:
         return skin(corrected, self.weights, skinning_transforms(rotation, joints, PARENTS))
 
 
-def artalk_vertices(flame: Flame, motion: Float[Tensor, "*batch frames dim"], shape: Tensor | None = None, *, head: bool = True) -> Float[Tensor, "*batch frames verts 3"]:
+def artalk_vertices(
+    flame: Flame, motion: Float[Tensor, "*batch frames dim"], shape: Tensor | None = None, *, head: bool = True
+) -> Float[Tensor, "*batch frames verts 3"]:
     """Surfaces of ARTalk's motion: 106 numbers (expression, head, jaw) or 108 (expression, head, jaw x, two axes of each eye).
 
     Args:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import ConvexHull
 
 from figure.bound import Part, compact, itself, normals, smooth
 from figure.paint import REGION, SHOES, TOP, TROUSERS
 from figure.skeleton import Skeleton
 from figure.source import BaseMesh
-from scipy.spatial import ConvexHull
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def _onto_edge(position: np.ndarray, normal: np.ndarray, field: np.ndarray, quad
             if not outside[quad[k]]:
                 continue
             # A corner may touch the garment across the quad only.
-            a, b = quad[k], next((quad[(k + step) % 4] for step in (1, 3, 2) if not outside[quad[(k + step) % 4]]), quad[k])
+            a = quad[k]
+            b = next((quad[(k + step) % 4] for step in (1, 3, 2) if not outside[quad[(k + step) % 4]]), a)
             if outside[a] == outside[b]:
                 continue
             share = field[b] / (field[b] - field[a])
@@ -77,7 +78,17 @@ def _onto_edge(position: np.ndarray, normal: np.ndarray, field: np.ndarray, quad
     return result
 
 
-def garment(base: BaseMesh, vertices: np.ndarray, field: np.ndarray, name: str, lift_m: float, rounds: int, paint: np.ndarray, tight: bool = True, origin: np.ndarray | None = None) -> Part:
+def garment(
+    base: BaseMesh,
+    vertices: np.ndarray,
+    field: np.ndarray,
+    name: str,
+    lift_m: float,
+    rounds: int,
+    paint: np.ndarray,
+    tight: bool = True,
+    origin: np.ndarray | None = None,
+) -> Part:
     """A garment: body faces inside the field, smoothed, lifted off the skin, with an edge turned in.
 
     `tight` keeps it outside the body everywhere; `origin` is the body it follows, if that is not the one it is made on.

@@ -70,6 +70,9 @@ def _row(vertices: np.ndarray, band: np.ndarray, upper: bool) -> tuple[np.ndarra
     widths = np.array(UPPER_WIDTHS_MM if upper else LOWER_WIDTHS_MM) * 1e-3
     heights = np.array(UPPER_HEIGHTS_MM if upper else LOWER_HEIGHTS_MM) * 1e-3
     up = 1.0 if upper else -1.0
+    # Narrower towards the back than the source's bands: there is air between cheeks and teeth at the corners of the mouth.
+    arch = arch * [1, 1, 1]
+    arch[:, 0] *= 1 - 0.13 * np.clip(arch[:, 0] / 0.022, 0, 1)
     # The source's bands meet above the line of the lips; upper teeth should show a little in a smile.
     arch = arch - ([0, 0.0007, 0.0012] if upper else [0, 0.0023, 0.0024])
     middles = np.cumsum(widths) - widths / 2

@@ -83,7 +83,9 @@ def test_projection_matches_the_camera():
     camera = Camera((0.1, 1.5, 2.0), (0.0, 1.4, 0.0), 0.4)
     points = np.random.default_rng(0).uniform(-0.3, 0.3, (50, 3)) + [0, 1.4, 0]
     screen = np.zeros((50, 3), np.float32)
-    raster.project(points.astype(np.float32), camera.world_to_camera().astype(np.float32), np.float32(camera.focal(120)), np.float32(80), np.float32(60), screen)
+    raster.project(
+        points.astype(np.float32), camera.world_to_camera().astype(np.float32), np.float32(camera.focal(120)), np.float32(80), np.float32(60), screen
+    )
     assert screen == pytest.approx(camera.pixels(points, 160, 120), rel=1e-4, abs=1e-2)
 
 
