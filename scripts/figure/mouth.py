@@ -74,7 +74,7 @@ def _row(vertices: np.ndarray, band: np.ndarray, upper: bool) -> tuple[np.ndarra
     arch = arch * [1, 1, 1]
     arch[:, 0] *= 1 - 0.13 * np.clip(arch[:, 0] / 0.022, 0, 1)
     # The source's bands meet above the line of the lips; upper teeth should show a little in a smile.
-    arch = arch - ([0, 0.0007, 0.0012] if upper else [0, 0.0023, 0.0024])
+    arch = arch - ([0, 0.0016, 0.0012] if upper else [0, 0.0026, 0.0026])
     middles = np.cumsum(widths) - widths / 2
     place, along = _walk(arch, middles)
     points, quads, gum = [], [], []
