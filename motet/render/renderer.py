@@ -11,6 +11,7 @@ import torch
 from jaxtyping import UInt8
 
 from motet.errors import InputError
+from motet.geometry.camera import Camera
 from motet.render import look, raster, shade, surface
 from motet.render.scene import SUPERSAMPLE, build_scene
 from motet.render.shadow import ShadowMap
@@ -102,6 +103,13 @@ class _Gather:
         return [parts[k % len(parts)][k // len(parts)] for k in range(self._count)]
 
 
+def _halves(lights: np.ndarray, camera: Camera) -> np.ndarray:
+    """Unit direction halfway between each light and the camera."""
+    back = camera.world_to_camera()[2, :3]
+    halves = lights[:, :3] + back
+    return (halves / np.linalg.norm(halves, axis=1, keepdims=True)).astype(np.float32)
+
+
 class _Stage:
     """Buffers of one worker and the steps of one frame."""
 
@@ -128,6 +136,7 @@ class _Stage:
         self._world_to_camera = scene.camera.world_to_camera().astype(np.float32)
         self._eye = np.array(scene.camera.eye, np.float32)
         self._focal = np.float32(scene.camera.focal(height) * SUPERSAMPLE)
+        self._halves = _halves(self._lights, scene.camera)
         self._rays = scene.camera.rays(SUPERSAMPLE * width, SUPERSAMPLE * height).astype(np.float32)
         self._still_nearness = np.zeros_like(self._nearness)
         self._still_seen = np.full_like(self._seen, raster.NOTHING)
@@ -178,6 +187,6 @@ class _Stage:
     def _shade(self, eyes: np.ndarray, still: int) -> None:
         scene = self._scene
         shade.shade(
-            self._seen, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays, self._lights, look.SKY,
+            self._seen, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays, self._lights, self._halves, look.SKY,
             look.IRIS, still, self._backdrop, self._picture,
         )  # fmt: skip

@@ -69,9 +69,9 @@ def cornea(x, y, z, frame, vx, vy, vz, lights, which):
 
 
 @kernel
-def highlight(nx, ny, nz, vx, vy, vz, broad, sharp, lights, which):
-    """Strength of one light's reflection on a surface."""
-    near = half_angle(nx, ny, nz, vx, vy, vz, lights[which, 0], lights[which, 1], lights[which, 2])
+def highlight(nx, ny, nz, broad, sharp, halves, which):
+    """Strength of one light's reflection on a surface; `halves` holds the direction halfway between each light and the camera."""
+    near = max(_0, nx * halves[which, 0] + ny * halves[which, 1] + nz * halves[which, 2])
     n2 = near * near
     n4 = n2 * n2
     n8 = n4 * n4
@@ -104,7 +104,7 @@ def corner_shares(screen, a, b, c, x, y):
 
 
 @kernel
-def surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, sky):
+def surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, halves, sky):
     """Colour of an opaque surface: vertex light and highlights."""
     nx = wa * packed[a, 3] + wb * packed[b, 3] + wc * packed[c, 3]
     ny = wa * packed[a, 4] + wb * packed[b, 4] + wc * packed[c, 4]
@@ -123,7 +123,7 @@ def surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, sky):
     red, green, blue = red + reflect * sky[0], green + reflect * sky[1], blue + reflect * sky[2]
     # The fill light is a large soft surface: it makes no highlight worth its cost.
     for which in (0, 2):
-        amount = highlight(nx, ny, nz, vx, vy, vz, broad, sharp, lights, which) * fresnel
+        amount = highlight(nx, ny, nz, broad, sharp, halves, which) * fresnel
         red, green, blue = red + amount * lights[which, 3], green + amount * lights[which, 4], blue + amount * lights[which, 5]
     return red, green, blue
 
@@ -156,7 +156,7 @@ def eye_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, frame, lights, irises):
 
 
 @kernel
-def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays, lights, sky, irises, still, backdrop, picture):
+def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays, lights, halves, sky, irises, still, backdrop, picture):
     """Average the four samples of each pixel.
 
     Samples of the same kind at nearly the same depth share one shading. Pixels that see only triangles below `still` are left as they are
@@ -170,6 +170,7 @@ def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays
         eye_frames: float32, 2 3 3: rotation from each eye's own frame (axis +Z) to the world.
         eye_of: uint8, faces: 0 left, 1 right.
         rays: float32, 3 3: direction from the scene to the camera at sample (column, row) is rays[0] + column rays[1] + row rays[2].
+        halves: float32, lights 3: unit direction halfway between each light and the camera (lenses here are long: one for all pixels).
         still: number of triangles, counted from the first, that never change.
         backdrop: float32, height width 3, linear light.
         picture: float32, height width 3, linear light; written.
@@ -213,7 +214,7 @@ def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays
                 size = _1 / np.sqrt(vx * vx + vy * vy + vz * vz)
                 vx, vy, vz = vx * size, vy * size, vz * size
                 if kind[t] == SMOOTH:
-                    r, g, u = surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, sky)
+                    r, g, u = surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, halves, sky)
                 else:
                     r, g, u = eye_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, eye_frames[eye_of[t]], lights, irises)
                 red, green, blue = red + share * r, green + share * g, blue + share * u

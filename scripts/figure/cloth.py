@@ -10,6 +10,9 @@ from figure.paint import REGION, SHOES, TOP, TROUSERS
 from figure.skeleton import Skeleton
 from figure.source import BaseMesh
 
+N_CHEST = 160
+"""Rounds of smoothing where a jumper hangs free of the body."""
+
 
 @dataclass(frozen=True)
 class Fields:
@@ -102,6 +105,10 @@ def garment(
     hold = np.zeros(len(used), bool)
     hold[rim.ravel()] = True
     soft = smooth(flat, local, rounds, hold)
+    if name == "top":
+        high = vertices[:, 1].max()
+        chest = (np.abs(soft[:, 0]) < 0.17) & (np.abs(soft[:, 1] / high - 0.735) < 0.085)
+        soft = smooth(soft, local, N_CHEST, ~chest)
     if tight:
         inside = ((soft - flat) * normal).sum(axis=1)
         soft = soft + normal * np.maximum(0, -inside)[:, None]
@@ -148,7 +155,7 @@ def _boxed_toes(base: BaseMesh, vertices: np.ndarray, field: np.ndarray) -> np.n
         room = -(toes @ hull.equations[:, :3].T + hull.equations[:, 3])
         reach = np.where(ahead > 1e-6, room / ahead.clip(1e-6), np.inf).min(axis=1)
         fade = np.clip((toes[:, 2] - toes[:, 2].min()) / 0.05, 0, 1)
-        result[foot[front]] = toes + way * (reach * fade)[:, None]
+        result[foot[front]] = toes + way * ((reach + 0.004) * fade)[:, None]
     return result
 
 
@@ -156,6 +163,6 @@ def clothes(base: BaseMesh, vertices: np.ndarray, fields: Fields) -> list[Part]:
     """Jumper, trousers and shoes."""
     return [
         garment(base, vertices, fields.trousers, "trousers", 0.007, 20, TROUSERS, tight=False),
-        garment(base, _boxed_toes(base, vertices, fields.shoes), fields.shoes, "shoes", 0.005, 60, SHOES, tight=False, origin=vertices),
+        garment(base, _boxed_toes(base, vertices, fields.shoes), fields.shoes, "shoes", 0.001, 0, SHOES, tight=False, origin=vertices),
         garment(base, vertices, fields.top, "top", 0.015, 30, TOP, tight=False),
     ]

@@ -134,7 +134,9 @@ def teeth(base: BaseMesh, vertices: np.ndarray, upper: bool) -> Part:
     index, weight, offset = bind(points, vertices, band)
     edge = np.abs(points[:, 1] - (points[:, 1].min() if upper else points[:, 1].max()))
     shade = 0.86 + 0.14 * np.clip(edge / 0.006, 0, 1)
-    paint = np.where(gum[:, None], GUM, TOOTH * shade[:, None] ** [0.6, 0.6, 0.2])
+    # Little light reaches the back teeth.
+    shade = shade * np.interp(points[:, 2].max() - points[:, 2], [0.004, 0.022], [1.0, 0.35])
+    paint = np.where(gum[:, None], GUM, TOOTH * shade[:, None] ** [0.9, 1.0, 1.0])
     region = np.where(gum, REGION["gums"], REGION["teeth"]).astype(np.uint8)
     return Part("teeth_upper" if upper else "teeth_lower", index, weight, offset, quads, paint, region)
 
