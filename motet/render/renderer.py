@@ -187,6 +187,6 @@ class _Stage:
     def _shade(self, eyes: np.ndarray, still: int) -> None:
         scene = self._scene
         shade.shade(
-            self._seen, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays, self._lights, self._halves, look.SKY,
-            look.IRIS, still, self._backdrop, self._picture,
+            self._seen, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays, self._lights,
+            self._halves, look.SKY, look.IRIS, still, self._backdrop, self._picture,
         )  # fmt: skip

@@ -10,8 +10,8 @@ from figure.paint import REGION, SHOES, TOP, TROUSERS
 from figure.skeleton import Skeleton
 from figure.source import BaseMesh
 
-N_CHEST = 160
-"""Rounds of smoothing where a jumper hangs free of the body."""
+DRAPE_M = 0.030
+"""Width over which a jumper hangs free of the body."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def garment(
     if name == "top":
         high = vertices[:, 1].max()
         chest = (np.abs(soft[:, 0]) < 0.17) & (np.abs(soft[:, 1] / high - 0.735) < 0.085)
-        soft = smooth(soft, local, N_CHEST, ~chest)
+        soft = smooth(_draped(soft, local, chest), local, 10, hold)
     if tight:
         inside = ((soft - flat) * normal).sum(axis=1)
         soft = soft + normal * np.maximum(0, -inside)[:, None]
@@ -124,6 +124,21 @@ def garment(
     colour[keep >= len(used)] *= 0.5
     shape = vertices if origin is None else origin
     return Part(name, index, weight, position - shape[index[:, 0]], faces, colour, np.full(len(keep), REGION[name], np.uint8))
+
+
+def _draped(position: np.ndarray, quads: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Positions averaged over a fixed width, each vertex counting by its area: unlike smoothing by neighbours, it forgets how dense the mesh is."""
+    a, b, c, d = (position[quads[:, k]] for k in range(4))
+    size = np.linalg.norm(np.cross(c - a, d - b), axis=1)
+    area = np.bincount(quads.ravel(), np.repeat(size, 4), len(position))
+    square = ((position[where][:, None] - position[None]) ** 2).sum(-1)
+    weight = area * np.exp(-0.5 * square / DRAPE_M**2)
+    result = position.copy()
+    result[where] = weight @ position / weight.sum(axis=1, keepdims=True)
+    # The mean of a curved surface lies inside it: give the average height back.
+    lost = (position[where] - result[where]).mean(axis=0)
+    result[where] += [0, 0, lost[2]]
+    return result
 
 
 def _rim(quads: np.ndarray) -> np.ndarray:
@@ -144,7 +159,7 @@ def _boxed_toes(base: BaseMesh, vertices: np.ndarray, field: np.ndarray) -> np.n
     for sign in (1, -1):
         foot = body[(field[body] > 0) & (np.sign(vertices[body, 0]) == sign)]
         points = vertices[foot]
-        front = points[:, 2] > np.percentile(points[:, 2], 45)
+        front = points[:, 2] > np.percentile(points[:, 2], 18)
         toes = points[front]
         hull = ConvexHull(toes)
         middle = toes.mean(axis=0)
@@ -154,7 +169,7 @@ def _boxed_toes(base: BaseMesh, vertices: np.ndarray, field: np.ndarray) -> np.n
         ahead = way @ hull.equations[:, :3].T
         room = -(toes @ hull.equations[:, :3].T + hull.equations[:, 3])
         reach = np.where(ahead > 1e-6, room / ahead.clip(1e-6), np.inf).min(axis=1)
-        fade = np.clip((toes[:, 2] - toes[:, 2].min()) / 0.05, 0, 1)
+        fade = np.clip((toes[:, 2] - toes[:, 2].min()) / 0.025, 0, 1)
         result[foot[front]] = toes + way * ((reach + 0.004) * fade)[:, None]
     return result
 
