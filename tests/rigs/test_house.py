@@ -125,6 +125,15 @@ def test_lips_meet_at_closures(shaped, shapes):
     assert -2.0 < opening < 0.5
 
 
+def test_lips_do_not_pass_through_each_other_and_contact_changes_nothing_else(rig, shaped):
+    plain = rig.shaped(contact=False)
+    pressed = pose(mouthPucker=0.8, mouthClose=0.3, mouthSmileLeft=0.5, mouthSmileRight=0.5)
+    assert float(plain.lip_opening_mm(pressed)) < -5
+    assert -2.0 < float(shaped.lip_opening_mm(pressed)) < -1.5
+    free = pose(jawOpen=0.3, mouthFunnel=0.4)
+    assert torch.equal(shaped.posed(free).vertices, plain.posed(free).vertices)
+
+
 def test_lip_measures_follow_the_mouth(shaped):
     assert float(shaped.lip_opening_mm(pose(jawOpen=0.5))) > 12
     width = float(shaped.mouth_width_mm(pose()))

@@ -135,8 +135,13 @@ class HouseRig(Rig):
         weight = torch.from_numpy(self.joint_weight.astype(np.float32) / 255)
         return dense_weights(torch.from_numpy(self.joint_index.astype(np.int64)), weight, len(self.joint_names))
 
-    def shaped(self, identity: Float[Tensor, "axes"] | None = None) -> ShapedHouse:
-        """The figure of one person; see `Rig.shaped`."""
+    def shaped(self, identity: Float[Tensor, "axes"] | None = None, contact: bool = True) -> ShapedHouse:
+        """The figure of one person; see `Rig.shaped`.
+
+        Args:
+            identity: see `Rig.shaped`.
+            contact: lips push each other apart (`ShapedHouse.settled`). Without, shapes simply add up, as they do in exported files.
+        """
         vertices, joints = self.vertices, self.joints
         if identity is not None:
             values = torch.as_tensor(identity, dtype=torch.float32)
@@ -146,13 +151,14 @@ class HouseRig(Rig):
             axes = torch.from_numpy(self._identity["axis_delta"].astype(np.float32))
             vertices = vertices + torch.einsum("a,avk->vk", amount, axes)
             joints = joints + torch.einsum("a,ajk->jk", values, torch.from_numpy(self._identity["axis_joint"]))
-        return ShapedHouse(self, vertices, joints)
+        return ShapedHouse(self, vertices, joints, contact)
 
 
 class ShapedHouse(ShapedRig):
     """The house figure as one person."""
 
-    def __init__(self, rig: HouseRig, vertices: Float[Tensor, "verts 3"], joints: Float[Tensor, "joints 3"]) -> None:
+    def __init__(self, rig: HouseRig, vertices: Float[Tensor, "verts 3"], joints: Float[Tensor, "joints 3"], contact: bool) -> None:
+        self.contact = contact
         self.rig: HouseRig = rig
         self.vertices = vertices
         self.joints = joints
@@ -199,6 +205,8 @@ class ShapedHouse(ShapedRig):
 
         Shapes add up linearly, lips do not: closing, puckering and smiling together would drive the lower lip through the upper one.
         """
+        if not self.contact:
+            return weights
         rest, per_shape = self._seam_mm
         gap = rest + weights @ per_shape.to(weights.dtype)
         close = ARKIT_SHAPES.index("mouthClose")
