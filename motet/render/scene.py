@@ -18,7 +18,7 @@ PLAIN, THIN = ("teeth_upper", "teeth_lower"), ("brows", "lashes")
 SUPERSAMPLE = 2
 MARGIN = 0.12
 """Part of the picture's height around the frame within which surfaces are kept, for what turns into view."""
-SPLIT_LENGTH = 9.0
+SPLIT_LENGTH = 12.0
 """Samples: faces all of whose edges are shorter stay whole."""
 SPARSE_HAIR = 2
 """Whole-body pictures draw every n-th strand, wider: single hairs are far below a pixel there."""

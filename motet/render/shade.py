@@ -156,7 +156,7 @@ def eye_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, frame, lights, irises):
 
 
 @kernel
-def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays, lights, halves, sky, irises, still, backdrop, picture):
+def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays, lights, halves, sky, irises, still, backdrop, picture):  # noqa: C901 (one loop over pixels and their samples)
     """Average the four samples of each pixel.
 
     Samples of the same kind at nearly the same depth share one shading. Pixels that see only triangles below `still` are left as they are
@@ -170,11 +170,16 @@ def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays
         eye_frames: float32, 2 3 3: rotation from each eye's own frame (axis +Z) to the world.
         eye_of: uint8, faces: 0 left, 1 right.
         rays: float32, 3 3: direction from the scene to the camera at sample (column, row) is rays[0] + column rays[1] + row rays[2].
-        halves: float32, lights 3: unit direction halfway between each light and the camera (lenses here are long: one for all pixels).
+        halves: float32, lights 3: unit direction halfway between each light and the camera (lenses here are long: one for all pixels;
+            so too the view that decides reflections at grazing angles).
         still: number of triangles, counted from the first, that never change.
         backdrop: float32, height width 3, linear light.
         picture: float32, height width 3, linear light; written.
     """
+    middle_x, middle_y = np.float32(picture.shape[1]), np.float32(picture.shape[0])
+    axis_x = rays[0, 0] + middle_x * rays[1, 0] + middle_y * rays[2, 0]
+    axis_y = rays[0, 1] + middle_x * rays[1, 1] + middle_y * rays[2, 1]
+    axis_z = rays[0, 2] + middle_x * rays[1, 2] + middle_y * rays[2, 2]
     for row in range(picture.shape[0]):
         for column in range(picture.shape[1]):
             t0, t1 = seen[2 * row, 2 * column], seen[2 * row, 2 * column + 1]
@@ -202,20 +207,22 @@ def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays
                 depth = screen[a, 2]
                 for other in range(s + 1, 4):
                     o = t1 if other == 1 else (t2 if other == 2 else t3)
-                    if o >= 0 and group[o] == group[t] and not done & (1 << other) and abs(screen[triangles[o, 0], 2] - depth) < np.float32(0.008) * depth:
+                    if done & (1 << other):
+                        continue
+                    if o == t or (o >= 0 and group[o] == group[t] and abs(screen[triangles[o, 0], 2] - depth) < np.float32(0.008) * depth):
                         done |= 1 << other
                         share += _1
                 x, y = np.float32(2 * column + (s & 1)) + HALF, np.float32(2 * row + (s >> 1)) + HALF
                 if share == np.float32(4):
                     x, y = np.float32(2 * column + 1), np.float32(2 * row + 1)
                 wa, wb, wc = corner_shares(screen, a, b, c, x, y)
-                vx, vy = rays[0, 0] + x * rays[1, 0] + y * rays[2, 0], rays[0, 1] + x * rays[1, 1] + y * rays[2, 1]
-                vz = rays[0, 2] + x * rays[1, 2] + y * rays[2, 2]
-                size = _1 / np.sqrt(vx * vx + vy * vy + vz * vz)
-                vx, vy, vz = vx * size, vy * size, vz * size
                 if kind[t] == SMOOTH:
-                    r, g, u = surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, halves, sky)
+                    r, g, u = surface_sample(packed, a, b, c, wa, wb, wc, axis_x, axis_y, axis_z, lights, halves, sky)
                 else:
+                    vx, vy = rays[0, 0] + x * rays[1, 0] + y * rays[2, 0], rays[0, 1] + x * rays[1, 1] + y * rays[2, 1]
+                    vz = rays[0, 2] + x * rays[1, 2] + y * rays[2, 2]
+                    size = _1 / np.sqrt(vx * vx + vy * vy + vz * vz)
+                    vx, vy, vz = vx * size, vy * size, vz * size
                     r, g, u = eye_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, eye_frames[eye_of[t]], lights, irises)
                 red, green, blue = red + share * r, green + share * g, blue + share * u
             quarter = np.float32(0.25)

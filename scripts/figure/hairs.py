@@ -13,7 +13,7 @@ BROW_LINE_M = np.array([(0.0120, 0.0180), (0.019, 0.0205), (0.027, 0.0228), (0.0
 """Middle of the left brow seen from the front, relative to the eye's height."""
 BROW_HALF_M = np.array([0.0026, 0.0030, 0.0027, 0.0021, 0.0013, 0.0005])
 N_BROW, N_LASH_UPPER, N_LASH_LOWER = 230, 80, 30
-N_STRANDS, N_POINTS = 2300, 6
+N_STRANDS, N_POINTS = 1800, 6
 CAP_SHARE = 0.93
 """Height of the closed surface under the strands, as a share of the hair's."""
 BUN_M = (0.0, 0.012, -0.118)
@@ -241,7 +241,7 @@ def scalp_hair(vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: 
         "strand": (lines - eye).astype(np.float16),
         "origin": eye.astype(np.float32),
         "normal": np.round(127 * np.stack(normal_line, axis=1)).astype(np.int8),
-        "width": (generator.uniform(0.0009, 0.0022, len(lines)) * np.clip(0.3 + above / 0.016, 0.3, 1)).astype(np.float32),
+        "width": (generator.uniform(0.0010, 0.0024, len(lines)) * np.clip(0.3 + above / 0.016, 0.3, 1)).astype(np.float32),
         "fade": np.round(255 * np.clip(1 - above / 0.005, 0, 1)).astype(np.uint8),
         "tone": np.round(128 * generator.uniform(0.65, 1.25, len(lines))).astype(np.uint8),
         "follow": near.astype(np.uint16),

@@ -76,10 +76,9 @@ def test_frames_come_one_by_one_in_order(renderer):
 
 def visible_regions(renderer: Renderer, shapes: dict) -> dict[str, int]:
     """Samples in which each region of the figure is seen."""
-    stage = _Stage(renderer)
-    posed = renderer._pose(poses.motion([{}, shapes]))
-    stage.prepare(*posed[0])
-    stage.draw(*posed[1])
+    neutral, posed = renderer._pose(poses.motion([{}, shapes]))
+    stage = _Stage(renderer, neutral)
+    stage.draw(*posed)
     scene, rig = renderer._scene, renderer._shaped.rig
     seen = stage._seen[stage._seen >= 0]
     counts = np.bincount(scene.group[seen], minlength=256)
