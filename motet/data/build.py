@@ -12,7 +12,8 @@ import torch
 from numpy import ndarray
 
 from motet.config import to_json
-from motet.data.clip import CorpusWriter, Interval, Recording, RecordingFacts
+from motet.data.clip import Interval, Recording, RecordingFacts
+from motet.data.collecting import CorpusWriter
 from motet.data.longform import Piece, in_lengths, joined_pieces, no_speech
 from motet.data.performance.acoustics import FEATURE_RATE_HZ, covered
 from motet.data.performance.model import load_model
@@ -64,7 +65,8 @@ class CorpusOptions:
 
     def __post_init__(self) -> None:
         if self.performers < 1 or self.takes < 1 or self.quiet_minutes < 0:
-            raise ConfigError(f"performers and takes must be at least 1 and quiet_minutes at least 0, not {self.performers}, {self.takes}, {self.quiet_minutes}")
+            given = f"{self.performers}, {self.takes}, {self.quiet_minutes}"
+            raise ConfigError(f"performers and takes must be at least 1 and quiet_minutes at least 0, not {given}")
         for source in self.sources:
             if source not in LICENCES:
                 raise ConfigError(f"speech of {source!r} may not shape shipped weights; allowed: {', '.join(LICENCES)}")
@@ -95,7 +97,7 @@ def build_corpus(options: CorpusOptions, report: Report | None = None, parts: tu
 
 
 def _write(writer: CorpusWriter, group: str, recordings: Iterator[Recording], report: Report | None) -> None:
-    writer.drop(group)
+    old = writer.forget(group)
     minutes = 0.0
     for recording in recordings:
         writer.add(recording, group)
@@ -103,6 +105,8 @@ def _write(writer: CorpusWriter, group: str, recordings: Iterator[Recording], re
         if report is not None:
             report(group, minutes)
     writer.flush(group)
+    for file in old:
+        file.unlink(missing_ok=True)
 
 
 def performed_recordings(model: PerformanceModel, options: CorpusOptions, source: str) -> Iterator[Recording]:
@@ -233,3 +237,21 @@ def _utterances(options: CorpusOptions, source: str) -> Iterator[tuple[CorpusEnt
             features = encoder.features(torch.from_numpy(sound)).numpy()
         row += steps
         yield entry, sound, features
+
+
+def fit_from_folders(options: CorpusOptions) -> PerformanceModel:
+    """Fit the performance model anew, as the shipped one was: GRID s1 training clips; phones of GRID, festvox-ru and flite.
+
+    Raises:
+        AssetError: GRID s1 or the speech is missing.
+    """
+    from motet.data.performance.fit import Heard, fit_performance
+
+    spoken = {e.name: Heard(f, tuple(e.phones)) for e, _, f in _utterances(options, "grid") if f is not None}
+    clips = [r for r in read_grid(options.data / "grid_s1") if r.facts.split == "train"]
+    tracked = [(r, spoken[name]) for r in clips if (name := r.facts.source.rpartition(" ")[2]) in spoken]
+    labelled = [heard for _, heard in tracked[::4]]
+    for source in ("festvox_ru", "flite"):
+        found = [Heard(f, tuple(e.phones)) for e, _, f in _utterances(options, source) if f is not None and e.split == "train"]
+        labelled += found[::2]
+    return fit_performance(tracked, labelled)

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Bool
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from motet.config import from_json, to_json
@@ -113,9 +113,9 @@ class Recording:
     def valid(self) -> Bool[Tensor, "frames dim"]:
         """True where a number was observed."""
         frames, dim = self.motion.values.shape
-        rows = torch.ones(frames, dtype=torch.bool) if self.valid_frames is None else self.valid_frames
-        columns = torch.ones(dim, dtype=torch.bool) if self.valid_channels is None else self.valid_channels
-        return rows[:, None] & columns[None, :]
+        rows, columns = self.valid_frames, self.valid_channels
+        seen = torch.ones(frames, dim, dtype=torch.bool)
+        return seen & (seen if rows is None else rows[:, None]) & (seen if columns is None else columns)
 
     @property
     def seconds(self) -> float:
@@ -123,7 +123,7 @@ class Recording:
         return self.motion.seconds
 
     def clip(self) -> Clip:
-        """The same as the clip that renderers and writers take; the facts become its provenance."""
+        """As renderers and writers take it; the facts become its provenance."""
         return Clip(self.audio, self.motion, provenance=to_json(self.facts))
 
 
@@ -138,20 +138,28 @@ def save_clip(path: str | Path, recordings: Recording | Sequence[Recording]) -> 
     pieces = [recordings] if isinstance(recordings, Recording) else list(recordings)
     if not pieces:
         raise InputError("no recordings to write")
-    tensors: dict[str, Tensor] = {}
-    for number, recording in enumerate(pieces):
-        tensors.update({f"{number}/{key}": value for key, value in _tensors(recording).items()})
-    heads = [_head(recording) for recording in pieces]
+    tensors = {f"{number}/{key}": value for number, piece in enumerate(pieces) for key, value in _tensors(piece).items()}
+    heads = [_head(piece) for piece in pieces]
     metadata = {"format": FORMAT, "version": str(VERSION), "recordings": json.dumps(heads, separators=(",", ":"))}
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".part")
     try:
-        save_file(tensors, partial, metadata)
+        partial.write_bytes(_ordered(save(tensors, metadata)))
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
     return target
+
+
+def _ordered(data: bytes) -> bytes:
+    """The same container with its metadata in a fixed order, which the library leaves to chance: equal content, equal bytes."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def _tensors(recording: Recording) -> dict[str, Tensor]:
@@ -204,7 +212,7 @@ class RecordingFile:
             )
         if metadata.get("version") != str(VERSION):
             raise AssetError(
-                f"{self.path} has version {metadata.get('version')!r} of the format, this program reads {VERSION}; use the program that wrote it, or write it again"
+                f"{self.path} has version {metadata.get('version')!r} of the format, this program reads {VERSION}; write it again with this one"
             )
         self._heads = self._read_heads(metadata.get("recordings", ""))
         self._keys = set(self._file.keys())
@@ -240,17 +248,11 @@ class RecordingFile:
         facts = self.facts(number)
         space = _space(head.get("space"), self.path)
         frames = head.get("frames")
-        parts = [self._tensor(number, track.name, torch.float16, (frames, track.size)) for track in space.tracks]
-        motion = torch.cat(parts, dim=-1).float()
+        motion = torch.cat([self._tensor(number, t.name, torch.float16, (frames, t.size)) for t in space.tracks], dim=-1).float()
         if not bool(torch.isfinite(motion).all()):
             raise AssetError(f"the motion of {facts.name!r} in {self.path} contains values that are not finite; write the file again")
-        return Recording(
-            facts,
-            Motion(motion, space),
-            self._audio(number, head),
-            self._mask(number, "valid_frames", (frames,)),
-            self._mask(number, "valid_channels", (space.dim,)),
-        )
+        masks = (self._mask(number, "valid_frames", (frames,)), self._mask(number, "valid_channels", (space.dim,)))
+        return Recording(facts, Motion(motion, space), self._audio(number, head), *masks)
 
     def _audio(self, number: int, head: dict[str, Any]) -> Audio | None:
         rate = head.get("sample_rate")
@@ -335,7 +337,7 @@ class Corpus:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.entries = _read_index(self.folder)
+        self.entries = read_index(self.folder)
         self._open: dict[str, RecordingFile] = {}
 
     def __len__(self) -> int:
@@ -355,13 +357,10 @@ class Corpus:
     ) -> list[Entry]:
         """Entries that match everything that is given; `licences=SHIPPABLE` keeps what may shape shipped weights."""
         allowed = None if licences is None else set(licences)
-        wanted = {"split": split, "speaker": speaker, "language": language, "maker": maker, "style": style}
-        wanted = {key: value for key, value in wanted.items() if value is not None}
-        return [
-            entry
-            for entry in self.entries
-            if (allowed is None or entry.facts.licence in allowed) and all(getattr(entry.facts, key) == value for key, value in wanted.items())
-        ]
+        given = {"split": split, "speaker": speaker, "language": language, "maker": maker, "style": style}
+        wanted = {key: value for key, value in given.items() if value is not None}
+        found = [entry for entry in self.entries if allowed is None or entry.facts.licence in allowed]
+        return [entry for entry in found if all(getattr(entry.facts, key) == value for key, value in wanted.items())]
 
     def read(self, entry: Entry) -> Recording:
         """The recording of an entry."""
@@ -370,54 +369,12 @@ class Corpus:
         return self._open[entry.file].read(entry.number)
 
 
-class CorpusWriter:
-    """Collects recordings into files of bounded size and writes the index.
+def read_index(folder: Path) -> list[Entry]:
+    """The entries of a corpus.
 
-    The index is written anew by every `flush`, so a corpus that is still growing can already be read.
+    Raises:
+        AssetError: no index, or one that is malformed.
     """
-
-    def __init__(self, folder: str | Path, seconds_per_file: float = 900.0) -> None:
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.entries: list[Entry] = _read_index(self.folder) if (self.folder / "index.json").exists() else []
-        self._waiting: list[Recording] = []
-        self._per_file = seconds_per_file
-
-    def add(self, recording: Recording, group: str) -> None:
-        """Take a recording in; recordings of one `group` share files named after it."""
-        self._waiting.append(recording)
-        if sum(r.seconds for r in self._waiting) >= self._per_file:
-            self.flush(group)
-
-    def drop(self, group: str) -> None:
-        """Forget and delete what an earlier run wrote under a group."""
-        for file in {e.file for e in self.entries if e.file.rpartition("-")[0] == group}:
-            (self.folder / file).unlink(missing_ok=True)
-        self.entries = [e for e in self.entries if e.file.rpartition("-")[0] != group]
-
-    def flush(self, group: str) -> None:
-        """Write what is waiting and the index.
-
-        Raises:
-            InputError: two recordings of one name.
-        """
-        if self._waiting:
-            used = {e.file for e in self.entries}
-            file = next(n for n in (f"{group}-{k:03d}.safetensors" for k in range(100000)) if n not in used)
-            save_clip(self.folder / file, self._waiting)
-            self.entries += [Entry(r.facts, file, k, r.seconds) for k, r in enumerate(self._waiting)]
-            self._waiting = []
-        names = [e.facts.name for e in self.entries]
-        if len(names) != len(set(names)):
-            twice = next(n for n in names if names.count(n) > 1)
-            raise InputError(f"two recordings are called {twice!r}; names must be unique within a corpus")
-        text = json.dumps({"format": FORMAT, "version": VERSION, "entries": [to_json(e) for e in self.entries]}, separators=(",", ":"))
-        partial = self.folder / "index.json.part"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, self.folder / "index.json")
-
-
-def _read_index(folder: Path) -> list[Entry]:
     path = folder / "index.json"
     if not path.is_file():
         raise AssetError(f"no corpus at {folder} (its index.json is missing); build one with 'motet data corpus --out {folder}'")

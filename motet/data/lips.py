@@ -79,16 +79,14 @@ def seal(weights: Float[ndarray, "frames 52"], amount: Float[ndarray, "frames"])
     The gap that remains is `(1 - amount)` times what it was. mouthClose never exceeds jawOpen, as the shapes' convention asks.
     """
     closed = weights.copy()
-    jaw, close, funnel = (ARKIT_SHAPES.index(n) for n in ("jawOpen", "mouthClose", "mouthFunnel"))
+    jaw, close = ARKIT_SHAPES.index("jawOpen"), ARKIT_SHAPES.index("mouthClose")
     gap = np.maximum(measure(weights)[:, 0], 0.0) * amount
     gain = RESPONSE["jawOpen"][0]
     step = np.minimum(gap / gain, np.maximum(weights[:, jaw] - weights[:, close], 0.0))
     closed[:, close] += step
     # What the jaw cannot explain comes from shapes that part the lips themselves: take those back.
     rest = gap - step * gain
-    partings = [(funnel, RESPONSE["mouthFunnel"][0])]
-    partings += [(c, RESPONSE[n][0] / 2) for n in ("mouthLowerDown", "mouthUpperUp") for c in _COLUMNS[SOLVED.index(n)]]
-    partings += [(ARKIT_SHAPES.index("mouthShrugUpper"), RESPONSE["mouthShrugUpper"][0])]
+    partings = [(c, RESPONSE[n][0] / len(sides(n))) for n in SOLVED if n != "jawOpen" and RESPONSE[n][0] > 0 for c in _COLUMNS[SOLVED.index(n)]]
     total = sum(closed[:, c] * g for c, g in partings)
     share = np.clip(rest / np.maximum(total, 1e-9), 0.0, 1.0)
     for column, _ in partings:

@@ -73,7 +73,8 @@ def no_speech(kind: str, seconds: float, random: np.random.Generator) -> Float[n
     elif kind == "knocks":
         sound = np.zeros(count)
         for moment in random.integers(0, max(count - 2000, 1), size=max(1, int(seconds * 0.8))):
-            sound[moment : moment + 2000] += random.standard_normal(len(sound[moment : moment + 2000])) * np.exp(-np.arange(len(sound[moment : moment + 2000])) / 250)
+            decay = np.exp(-np.arange(len(sound[moment : moment + 2000])) / 250)
+            sound[moment : moment + 2000] += random.standard_normal(len(decay)) * decay
     else:
         spectrum = np.fft.rfft(random.standard_normal(count))
         if kind == "pink":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -37,7 +36,9 @@ def validate(predicted: Vertices, reference: Vertices) -> None:
     check_series(predicted, 3, "predicted vertices")
     check_series(reference, 3, "reference vertices")
     if predicted.shape != reference.shape or predicted.shape[-1] != 3:
-        raise InputError(f"predicted {tuple(predicted.shape)} and reference {tuple(reference.shape)} must have one shape (frames, verts, 3); cut to the shorter")
+        raise InputError(
+            f"predicted {tuple(predicted.shape)} and reference {tuple(reference.shape)} must have one shape (frames, verts, 3); cut to the shorter"
+        )
 
 
 def lip_vertex_error(predicted: Vertices, reference: Vertices, lips: Sequence[int]) -> float:

@@ -6,6 +6,7 @@ seeded generator.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import torch
@@ -29,19 +30,41 @@ def change_rate(samples: Float[Tensor, "time"], length: int) -> Float[Tensor, "t
     return F.interpolate(samples[None, None], size=length, mode="linear", align_corners=False)[0, 0]
 
 
-def degrade(samples: Float[Tensor, "batch time"], other: Float[Tensor, "batch time"], chance: torch.Generator) -> Float[Tensor, "batch time"]:
+@dataclasses.dataclass(frozen=True)
+class Degradation:
+    """How bad the sound may become: shares of the items, decibels as (least, most)."""
+
+    babble: float
+    """Share with a second voice in the background."""
+    babble_db: tuple[float, float]
+    """How far that voice lies below."""
+    noise: float
+    """Share with noise."""
+    noise_db: tuple[float, float]
+    """How far the noise lies below."""
+    level_db: tuple[float, float] = (-40.0, -12.0)
+    """Level of the speech."""
+
+
+HARD = Degradation(0.15, (6, 22), 0.75, (5, 45))
+"""The long phase."""
+MILD = Degradation(0.05, (12, 25), 0.6, (14, 50))
+"""The short last phase: the sound that people mostly bring."""
+
+
+def degrade(
+    samples: Float[Tensor, "batch time"], other: Float[Tensor, "batch time"], chance: torch.Generator, how: Degradation = HARD
+) -> Float[Tensor, "batch time"]:
     """Rooms, microphones, noise, a second voice, level and clipping.
 
     Args:
         other: further speech, used as babble in the background.
     """
     batch = len(samples)
-    speech = _normalised(samples)
-    babble = _gate(0.15, batch, chance) * 10 ** (-uniform((batch, 1), 6, 22, chance) / 20)
-    speech = _filtered(speech + babble * _normalised(other), chance)
-    noise = _noise(samples.shape, chance) * 10 ** (-uniform((batch, 1), 5, 45, chance) / 20) * _gate(0.75, batch, chance)
-    level = 10 ** ((-23 + uniform((batch, 1), -17, 12, chance)) / 20)
-    return ((speech + noise) * level).clamp(-1, 1)
+    babble = _gate(how.babble, batch, chance) * 10 ** (-uniform((batch, 1), *how.babble_db, chance) / 20)
+    speech = _filtered(_normalised(samples) + babble * _normalised(other), chance)
+    noise = _noise(samples.shape, chance) * 10 ** (-uniform((batch, 1), *how.noise_db, chance) / 20) * _gate(how.noise, batch, chance)
+    return ((speech + noise) * 10 ** (uniform((batch, 1), *how.level_db, chance) / 20)).clamp(-1, 1)
 
 
 def _gate(share: float, batch: int, chance: torch.Generator) -> Float[Tensor, "batch 1"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from motet.audio.features import LogMel
 from motet.data.phones import frame_labels
 from motet.data.speech.corpus import CorpusEntry, read_audio, read_index
 from motet.errors import AssetError
-from motet.train.augment import WARPS, change_rate, degrade, uniform
+from motet.train.augment import HARD, WARPS, Degradation, change_rate, degrade, uniform
 from motet.train.teaching import LIP_CHANNELS, at_times, steps_of
 
 STEP_SAMPLES = 320
@@ -34,10 +34,11 @@ class SpeechSet:
 
     Args:
         weights: how often a second of each source is heard, relative to the others.
+        how: how bad the sound may become.
     """
 
-    def __init__(self, corpus: Path, targets: Path, weights: Mapping[str, float], split: str = "train", seconds: float = 6.4) -> None:
-        self.steps, self.mel = round(seconds * 50), LogMel()
+    def __init__(self, corpus: Path, targets: Path, weights: Mapping[str, float], split: str = "train", seconds: float = 6.4, how: Degradation = HARD) -> None:
+        self.steps, self.mel, self.how = round(seconds * 50), LogMel(), how
         self._sources: list[_Source] = []
         self._pool: list[tuple[int, int]] = []
         odds: list[float] = []
@@ -59,7 +60,7 @@ class SpeechSet:
         """
         items = [self._stream(chance) for _ in range(size)]
         sound, targets, labels = (torch.stack(parts) for parts in zip(*items, strict=True))
-        noisy = degrade(sound, sound.roll(1, 0), chance)
+        noisy = degrade(sound, sound.roll(1, 0), chance, self.how)
         lead = self.mel.lead + taps[0] * self.mel.hop
         frames = 2 * (self.steps - 1) + taps[0] + 1 + taps[1]
         power = self.mel.power(torch.nn.functional.pad(noisy, (lead, frames * self.mel.hop)))[:, :frames]
@@ -91,7 +92,7 @@ class SpeechSet:
         data = self._sources[source]
         entry, first, count = data.items[index]
         length = min(most, count)
-        begin = int(torch.randint(count - length + 1, (), generator=chance)) if chance is not None else 0
+        begin = int(torch.randint(count - length + 1, (), generator=chance))
         sound = np.zeros(length * STEP_SAMPLES, np.float32)
         stop = min(entry.samples, (begin + length) * STEP_SAMPLES)
         cut = data.audio[entry.offset + begin * STEP_SAMPLES : entry.offset + stop]
@@ -114,8 +115,3 @@ def _load(corpus: Path, targets: Path, source: str) -> _Source:
 
 def _labels(entry: CorpusEntry, steps: int) -> np.ndarray:
     return np.array(frame_labels(entry.phones, steps, 50.0) if entry.phones else [-1] * steps, np.int8)
-
-
-def source_names(weights: Mapping[str, float]) -> Sequence[str]:
-    """The sources in order."""
-    return list(weights)

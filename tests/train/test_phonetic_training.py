@@ -30,35 +30,35 @@ SHORT = TrainConfig(steps=3, batch=2, learning_rate=1e-3, warmup=1, save_every_s
 
 def tone(name: str, hz: float, seconds: float) -> Utterance:
     samples = 0.2 * np.sin(2 * np.pi * hz * np.arange(int(seconds * 16000)) / 16000).astype(np.float32)
-    return Utterance(name, "librivox", samples, "en", "t", "public domain", (PhoneSpan(0.0, seconds / 2, "m"), PhoneSpan(seconds / 2, seconds, "a")))
+    return Utterance(name, "facegood", samples, "en", "t", "public domain", (PhoneSpan(0.0, seconds / 2, "m"), PhoneSpan(seconds / 2, seconds, "a")))
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus of three tones whose teacher simply hums noise."""
     folder = tmp_path_factory.mktemp("data")
-    write_source(folder / "corpus", "librivox", iter([tone("a", 200, 1.0), tone("b", 400, 1.313), tone("c", 800, 0.7)]))
-    build_speech_corpus(["librivox"], folder / "corpus", SpeechAssets(folder, folder))
-    _, first, count = steps_of(read_index(folder / "corpus", "librivox"))[-1]
+    write_source(folder / "corpus", "facegood", iter([tone("a", 200, 1.0), tone("b", 400, 1.313), tone("c", 800, 0.7)]))
+    build_speech_corpus(["facegood"], folder / "corpus", SpeechAssets(folder, folder))
+    _, first, count = steps_of(read_index(folder / "corpus", "facegood"))[-1]
     chance = torch.Generator().manual_seed(0)
     hum = torch.randn(first + count, 384, generator=chance)
     (folder / "teacher").mkdir()
-    np.save(folder / "teacher" / "librivox.whisper.npy", hum.half().numpy())
+    np.save(folder / "teacher" / "facegood.whisper.npy", hum.half().numpy())
     basis = torch.linalg.qr(torch.randn(384, 96, generator=chance))[0]
     Teaching(hum.mean(0), basis, torch.linspace(2, 1, 96), torch.randn(96 * 5 + 1, len(LIP_CHANNELS), generator=chance) * 0.05).save(
         folder / "teacher" / "teaching.safetensors"
     )
-    write_targets(folder / "corpus", "librivox", folder / "teacher", Teaching.load(folder / "teacher" / "teaching.safetensors"), folder / "teacher")
+    write_targets(folder / "corpus", "facegood", folder / "teacher", Teaching.load(folder / "teacher" / "teaching.safetensors"), folder / "teacher")
     return folder
 
 
 def test_a_corpus_reads_back(data: Path) -> None:
-    entries = read_index(data / "corpus", "librivox")
+    entries = read_index(data / "corpus", "facegood")
     assert [e.name for e in entries] == ["a", "b", "c"] and entries[1].phones[0].symbol == "m"
-    sound = read_audio(data / "corpus", "librivox")[entries[1].offset : entries[1].offset + entries[1].samples]
+    sound = read_audio(data / "corpus", "facegood")[entries[1].offset : entries[1].offset + entries[1].samples]
     assert np.abs(sound / 32767 - tone("b", 400, 1.313).samples).max() < 1e-4
     licences = json.loads((data / "corpus" / "licences.json").read_text())
-    assert licences["librivox"]["may_shape_shipped_weights"] and licences["librivox"]["utterances"] == 3
+    assert licences["facegood"]["may_shape_shipped_weights"] and licences["facegood"]["utterances"] == 3
 
 
 def test_unknown_and_missing_sources_are_named(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_unknown_and_missing_sources_are_named(tmp_path: Path) -> None:
 
 
 def test_streams_are_seeded_and_aligned(data: Path) -> None:
-    speech = SpeechSet(data / "corpus", data / "teacher", {"librivox": 1.0}, seconds=2.0)
+    speech = SpeechSet(data / "corpus", data / "teacher", {"facegood": 1.0}, seconds=2.0)
     first, again = (speech.batch(3, torch.Generator().manual_seed(5), (5, 10)) for _ in range(2))
     other = speech.batch(3, torch.Generator().manual_seed(6), (5, 10))
     assert first["mel"].shape == (3, 2 * 99 + 16, 80) and first["teacher"].shape == (3, 100, 96) and first["lips"].shape == (3, 100, len(LIP_CHANNELS))
@@ -78,7 +78,7 @@ def test_streams_are_seeded_and_aligned(data: Path) -> None:
 
 
 def test_the_network_gets_as_many_steps_as_targets(data: Path) -> None:
-    speech = SpeechSet(data / "corpus", data / "teacher", {"librivox": 1.0}, seconds=1.0)
+    speech = SpeechSet(data / "corpus", data / "teacher", {"facegood": 1.0}, seconds=1.0)
     net = phonetic.build_model(0)
     hidden, _ = net.hidden(speech.batch(2, torch.Generator().manual_seed(0), (5, 10))["mel"], net.begin(2))
     assert hidden.shape[1] == 50
@@ -86,7 +86,7 @@ def test_the_network_gets_as_many_steps_as_targets(data: Path) -> None:
 
 def test_an_empty_split_is_an_error(data: Path) -> None:
     with pytest.raises(AssetError, match="no validation speech"):
-        SpeechSet(data / "corpus", data / "teacher", {"librivox": 1.0}, "validation")
+        SpeechSet(data / "corpus", data / "teacher", {"facegood": 1.0}, "validation")
 
 
 def test_degrading_keeps_time_and_range() -> None:
@@ -131,8 +131,22 @@ def test_phone_scores() -> None:
     assert {visible_group(s) for s in SYMBOLS} == set(VISIBLE_GROUPS) and visible_group("u") == "rounded"
 
 
+def test_raising_the_floor_is_the_same_as_hearing_less() -> None:
+    net = phonetic.build_model(0, dataclasses.replace(phonetic.default_config(), width=16, dilations=(1,)))
+    quiet = PhoneticEncoder(net)
+    tensors, config = phonetic.raise_floor(net.state_dict(), net.config, 12.0)
+    raised = phonetic.build_model(1, config)
+    raised.load_state_dict(tensors)
+    sound = torch.randn(16000, generator=torch.Generator().manual_seed(0)) * 0.05
+    expected = quiet.encode(sound * 10 ** (-12 / 20)).hidden
+    assert torch.allclose(PhoneticEncoder(raised).encode(sound).hidden, expected, atol=1e-3)
+    assert not torch.allclose(quiet.encode(sound).hidden, expected, atol=1e-2)
+
+
 def test_training_runs_resumes_and_exports(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phonetic, "SpeechSet", lambda *a: SpeechSet(*a, seconds=1.0))
+    monkeypatch.setattr(phonetic, "SpeechSet", lambda *a, how: SpeechSet(*a, seconds=1.0, how=how))
+    small = dataclasses.replace(phonetic.default_config(), width=16, dilations=(1,))
+    monkeypatch.setattr(phonetic, "default_config", lambda: small)
     teaching = Teaching.load(data / "teacher" / "teaching.safetensors")
 
     def run(folder: Path, steps: int) -> dict[str, torch.Tensor]:
@@ -147,4 +161,4 @@ def test_training_runs_resumes_and_exports(data: Path, tmp_path: Path, monkeypat
     assert json.loads((tmp_path / "b" / "log.jsonl").read_text().splitlines()[-1])["step"] == 3
     digest = phonetic.export(resumed, tmp_path / "w.safetensors", data / "corpus", SHORT)
     loaded = PhoneticEncoder.load(tmp_path / "w.safetensors")
-    assert loaded.digest == digest and "librivox" in read_checkpoint(tmp_path / "w.safetensors").facts["speech"]
+    assert loaded.digest == digest and "facegood" in read_checkpoint(tmp_path / "w.safetensors").facts["speech"]

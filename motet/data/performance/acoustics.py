@@ -93,7 +93,9 @@ def fit_lips(
     return np.concatenate([weights, (my - mx @ weights)[None]])
 
 
-def fit_phones(inputs: Float[ndarray, "steps inputs"], labels: ndarray, seed: int = 0, rounds: int = 1500, batch: int = 1024) -> Float[ndarray, "inputs symbols"]:
+def fit_phones(
+    inputs: Float[ndarray, "steps inputs"], labels: ndarray, seed: int = 0, rounds: int = 1500, batch: int = 1024
+) -> Float[ndarray, "inputs symbols"]:
     """Multinomial logistic regression from features in context to phone labels (-1: unlabelled, left out)."""
     import torch
 

@@ -28,16 +28,18 @@ SOURCES: Mapping[str, Callable[[SpeechAssets], Iterator[Utterance]]] = {
     "festvox_ru": festvox_ru.utterances,
     "asterisk_ru": lambda assets: prompts.utterances(assets, "asterisk_ru"),
     "armelle_fr": lambda assets: prompts.utterances(assets, "armelle_fr"),
-    "librivox": librivox.utterances,
     "flite": flite.utterances,
     "kokoro": kokoro.utterances,
 }
 """Sources that may shape shipped weights."""
 EVALUATION_ONLY: Mapping[str, Callable[[SpeechAssets], Iterator[Utterance]]] = {
-    name: lambda assets, name=name: prompts.utterances(assets, name)  # type: ignore[misc]
-    for name in ("asterisk_en", "asterisk_es", "asterisk_fr", "asterisk_it")
+    "librivox": librivox.utterances,
+    **{
+        name: lambda assets, name=name: prompts.utterances(assets, name)  # type: ignore[misc]
+        for name in ("asterisk_en", "asterisk_es", "asterisk_fr", "asterisk_it")
+    },
 }
-"""Share-alike sound: for reported numbers only, never for training."""
+"""For reported numbers only, never for training: share-alike sound, and the speaker of the demonstration."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,9 @@ class PhoneticConfig:
     lips: tuple[str, ...]
     """Names of the lip head's channels, in order."""
     mel_bins: int = 80
+    """Mel bands."""
+    mel_floor: float = 1e-6
+    """Energy added to every band before the logarithm; what lies below it is not heard."""
     width: int = 256
     """Channels of the features."""
     expansion: int = 3
@@ -34,8 +37,8 @@ class PhoneticConfig:
     """Principal components of the teacher that the distillation head predicts."""
 
     def __post_init__(self) -> None:
-        if self.kernel < 2 or self.width < 1 or not self.dilations or self.mel_before < 0 or self.mel_after < 0:
-            raise ConfigError("a phonetic encoder needs a positive width, at least one block, a kernel of at least 2 taps and no negative mel context")
+        if self.kernel < 2 or self.width < 1 or not self.dilations or self.mel_before < 0 or self.mel_after < 0 or self.mel_floor <= 0:
+            raise ConfigError("a phonetic encoder needs a positive width and floor, at least one block, a kernel of at least 2 taps, no negative mel context")
 
     @property
     def look_ahead_s(self) -> float:

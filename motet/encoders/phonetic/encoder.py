@@ -51,7 +51,7 @@ class PhoneticEncoder:
 
     def __init__(self, net: PhoneticNet, digest: str = "", facts: dict[str, Any] | None = None) -> None:
         self.net, self.digest, self.facts = net.eval().requires_grad_(False), digest, facts or {}
-        self._mel = LogMel(bins=net.config.mel_bins)
+        self._mel = LogMel(bins=net.config.mel_bins, floor=net.config.mel_floor)
 
     @classmethod
     def load(cls, path: Path | None = None) -> PhoneticEncoder:

@@ -110,7 +110,7 @@ class TrainingConfig:
 class StreamingConfig:
     """The small model that ships: house space, short windows, committed piece by piece."""
 
-    codec: CodecConfig = CodecConfig(55, 20, 160, 4, 4, (1, 4, 8, 16), full_width_scale=False, inner_norm=True)
+    codec: CodecConfig = CodecConfig(55, 20, 160, 4, 4, (1, 2, 4, 8, 16), full_width_scale=False, inner_norm=True)
     front_end: Literal["phonetic", "bands"] = "phonetic"
     """What hears: the shipped phonetic encoder, or plain loudness in bands (tests)."""
     audio_dim: int = 256
@@ -128,6 +128,8 @@ class StreamingConfig:
     width: int = 192
     depth: int = 4
     heads: int = 4
+    expansion: int = 3
+    """Inner width of the feed-forward parts over `width`."""
     history: int = 2
     """Past windows that the generator reads."""
     style_width: int = 64

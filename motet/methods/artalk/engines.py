@@ -59,9 +59,9 @@ class ReleasedEngine:
         silence = torch.zeros(1, self.frames, model.config.codec.motion_dim)
         self._first_codes = self._code(silence)  # motion zero in raw units, as released; a constant of the weights
 
-    def hear(self, windows: Float[Tensor, "windows time"]) -> Float[Tensor, "windows tokens audio"]:
-        """Audio of every token, from windows standardised one by one."""
-        return self.model.pool_audio(self.model.audio_encoder(standardise(windows)))
+    def hear(self, windows: Float[Tensor, "windows time"]) -> Float[Tensor, "windows tokens parts"]:
+        """What the sound does to every token, from windows standardised one by one."""
+        return self.model.modulations(self.model.pool_audio(self.model.audio_encoder(standardise(windows))))
 
     def start(self, condition: ArtalkCondition, seeds: Sequence[int]) -> ReleasedMemory:
         """The first window's past is the code of zero motion."""
@@ -77,15 +77,22 @@ class ReleasedEngine:
 
     def say(self, memory: ReleasedMemory, audio: Tensor) -> tuple[Tensor, ReleasedMemory]:
         """Bits of the window, motion behind the window before, and the new past."""
-        model = self.model
-        bits, _ = model.generate(memory.style, memory.history, audio)
-        codes = torch.cat([memory.codes, model.quantizer.codes_of(bits, memory.codes)])
-        before, now = model.quantizer.total(codes).chunk(2)
-        motion = model.codec.decode(torch.cat([before, now], 1), keep=self.frames)
+        bits, _ = self.model.generate(memory.style, memory.history, audio)
+        motion = self.decode(memory, bits)
+        return motion, self.after(memory, motion)
+
+    def decode(self, memory: ReleasedMemory, bits: Tensor) -> Float[Tensor, "batch frames dim"]:
+        """Raw motion of a window, decoded behind the window before it; only its own half is carried to the end."""
+        quantizer = self.model.quantizer
+        before, now = quantizer.total(torch.cat([memory.codes, quantizer.codes_of(bits, memory.codes)])).chunk(2)
+        return self.model.codec.decode(torch.cat([before, now], 1), keep=self.frames)
+
+    def after(self, memory: ReleasedMemory, motion: Float[Tensor, "batch frames dim"]) -> ReleasedMemory:
+        """Memory after a window: its motion encoded anew, the oldest past dropped."""
         codes = self._code(motion)
-        tokens = model.window_tokens(memory.style, codes)
+        tokens = self.model.window_tokens(memory.style, codes)
         past = torch.cat([memory.history.tokens[:, tokens.shape[1] :], tokens], 1)
-        return motion, ReleasedMemory(memory.style, codes, model.history(past))
+        return ReleasedMemory(memory.style, codes, self.model.history(past))
 
     def _code(self, motion: Tensor) -> Tensor:
         return self.model.quantizer.codes_of(self.model.codec.bits(motion), motion)
@@ -149,9 +156,7 @@ class TrainingEngine:
         memory = self.remember(style, None, condition.guidance, condition.temperature, condition.top_p)
         return dataclasses.replace(memory, past=memory.past.expand(len(seeds), -1, -1), seeds=tuple(seeds))
 
-    def remember(
-        self, style: Tensor | None, past: Tensor | None, guidance: float = 2.0, temperature: float = 1.0, top_p: float = 0.97
-    ) -> TrainingMemory:
+    def remember(self, style: Tensor | None, past: Tensor | None, guidance: float = 2.0, temperature: float = 1.0, top_p: float = 0.97) -> TrainingMemory:
         """Memory before the first window, from raw motion of style (a multiple of a window) and past."""
         silence = torch.zeros(1, self.frames, self.model.config.codec.motion_dim)
         if style is not None and style.shape[1] != self.frames:

@@ -107,7 +107,7 @@ class ResidualQuantizer(nn.Module):
 
     def levels(self) -> Tensor:
         """Scale number of every token."""
-        return torch.repeat_interleave(torch.arange(len(self.patches)), torch.tensor(self.patches))
+        return torch.tensor([scale for scale, patch in enumerate(self.patches) for _ in range(patch)])
 
     def codes_of(self, bits: Tensor, like: Tensor) -> Float[Tensor, "batch tokens bits"]:
         """Unit vectors of bits."""
@@ -127,7 +127,8 @@ class ResidualQuantizer(nn.Module):
                 code = code * gains[scale]
             losses.append(quantizer_loss(normalised, corner))
             stretched = self.stretch(scale, code)
-            residual, total = residual - stretched, total + stretched
+            # The residual passes gradients of the features, not of the codes taken off it (as published).
+            residual, total = residual - stretched.detach(), total + stretched
             bits.append(sign), codes.append(code), pooled.append(token)
         return Quantized(torch.cat(bits, 1), tuple(codes), total, tuple(pooled), torch.stack(losses))
 

@@ -162,33 +162,40 @@ class ReleasedModel(nn.Module):
         placed = tokens + self.history_position + self.level(self.levels.repeat(self.config.history))
         return History(tokens, tuple(layer.attention.keys_values(placed) for layer in self.layers))
 
-    def steer(self, audio: Float[Tensor, "batch tokens audio"]) -> tuple[list[tuple[Tensor, ...]], tuple[Tensor, Tensor]]:
-        """Modulations of all tokens: six parts a layer, and gain and shift of the head."""
-        active = F.silu(audio)
-        scale, shift = self.head_modulation(active).chunk(2, -1)
-        return [layer.modulation(active).chunk(6, -1) for layer in self.layers], (scale, shift)
+    def modulations(self, audio: Float[Tensor, "batch tokens audio"]) -> Float[Tensor, "batch tokens parts"]:
+        """Modulations of all tokens, six widths a layer and two for the head: everything the generator needs of the sound.
 
-    def logits(self, codes: Tensor, style: Tensor, history: History, audio: Tensor) -> Float[Tensor, "batch tokens bits 2"]:
+        They depend on nothing else, so those of many windows are one product a layer.
+        """
+        active = F.silu(audio)
+        return torch.cat([*(layer.modulation(active) for layer in self.layers), self.head_modulation(active)], -1)
+
+    def steer(self, modulations: Float[Tensor, "batch tokens parts"]) -> tuple[list[tuple[Tensor, ...]], tuple[Tensor, ...]]:
+        """`modulations` by layer, and gain and shift of the head."""
+        parts = modulations.split(self.config.width, -1)
+        return [parts[6 * index : 6 * index + 6] for index in range(self.config.depth)], parts[-2:]
+
+    def logits(self, codes: Tensor, style: Tensor, history: History, modulations: Tensor) -> Float[Tensor, "batch tokens bits 2"]:
         """Teacher forcing: class scores of every bit, given the codes of all coarser scales. The plain form."""
         x = self.window_tokens(style, codes) + self.places()
         past = history.tokens.shape[1]
         mask = F.pad(level_mask(self.levels), (past, 0), value=True)
-        steer, head = self.steer(audio)
+        steer, head = self.steer(modulations)
         for layer, parts, kept in zip(self.layers, steer, history.keys_values, strict=True):
             x = layer(x, kept, parts, mask)
         return self.score(x, head)
 
-    def score(self, x: Tensor, head: tuple[Tensor, Tensor]) -> Float[Tensor, "batch tokens bits 2"]:
+    def score(self, x: Tensor, head: tuple[Tensor, ...]) -> Float[Tensor, "batch tokens bits 2"]:
         """Class scores (bit 0, bit 1) of tokens."""
         return self.head(modulate(x, *head)).unflatten(-1, (-1, 2))
 
-    def generate(self, style: Tensor, history: History, audio: Tensor) -> tuple[Tensor, Tensor]:
+    def generate(self, style: Tensor, history: History, modulations: Tensor) -> tuple[Tensor, Tensor]:
         """Say a window: the likelier class of every bit, scale after scale.
 
         Returns:
             The bits (batch, tokens, bits) and the class scores they were read from.
         """
-        steer, head = self.steer(audio)
+        steer, head = self.steer(modulations)
         caches = [self._cache(kept) for kept in history.keys_values]
         places, running, ahead = self.places(), None, style
         bits, scores = [], []

@@ -19,7 +19,6 @@ from motet.methods.artalk.quantizer import ResidualQuantizer, area_matrix
 from motet.nn.attention import attend, level_mask
 from motet.nn.position import sinusoid_table
 
-
 Decide = Callable[[Tensor, slice], Tensor]
 """From log odds (batch, tokens, bits) and their place among all tokens to bits in -1 .. 1."""
 
@@ -80,12 +79,12 @@ class ClipStyleEncoder(nn.Module):
 class StreamLayer(nn.Module):
     """Attention and feed-forward, scaled, shifted and gated by the token's sound and style."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, inner: int) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
-        self.inner, self.outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.inner, self.outer = nn.Linear(width, inner), nn.Linear(inner, width)
 
     def project(self, x: Tensor, steer: Sequence[Tensor]) -> Float[Tensor, "three batch heads tokens head"]:
         """Queries, keys and values of tokens."""
@@ -126,7 +125,7 @@ class StreamingModel(nn.Module):
         self.past_position = nn.Parameter(0.02 * torch.randn(1, config.history * codec.frames, width))
         self.no_past = nn.Parameter(torch.zeros(1, 1, width))
         self.position = nn.Parameter(0.02 * torch.randn(1, codec.tokens, width))
-        self.layers = nn.ModuleList(StreamLayer(width, config.heads) for _ in range(config.depth))
+        self.layers = nn.ModuleList(StreamLayer(width, config.heads, config.expansion * width) for _ in range(config.depth))
         self.modulation = nn.Linear(config.audio_width, (6 * config.depth + 2) * width)
         self.head = nn.Linear(width, 2 * codec.bits)
         self.register_buffer("levels", self.codec.quantizer.levels(), persistent=False)
@@ -198,12 +197,15 @@ class StreamingModel(nn.Module):
         """Say a window, scale after scale, nothing computed twice.
 
         Args:
+            style, past: of every line of motion.
+            audio: of every item; when there are more lines than items, the lines of an item lie `len(audio)` apart.
             decide: from the log odds and the scale's slice of all tokens to bits in -1 .. 1.
 
         Returns:
             The codes of all scales, and their sum at full length.
         """
-        steer, known = self.steer(audio, style), past.shape[4]
+        known, lines = past.shape[4], past.shape[2]
+        steer = self.steer(audio, style[: len(audio)]).repeat(1, lines // len(audio), 1, 1)
         keys_values = past.new_empty(*past.shape[:4], known + self.config.codec.tokens, past.shape[5])
         keys_values[:, :, :, :, :known] = past
         running, ahead = None, self.style_entry(style).unsqueeze(1)

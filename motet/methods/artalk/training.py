@@ -7,6 +7,7 @@ so `generate` runs them through the layers once a window, keeps their keys and v
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -47,8 +48,9 @@ def audio_positions(steps: int, frames: int, conditions: int) -> Tensor:
 def visible_prefix(patches: tuple[int, ...], conditions: int) -> Tensor:
     """How many leading tokens every row may look at."""
     past = conditions * patches[-1]
-    ends = past + torch.tensor(patches).cumsum(0)
-    return torch.cat([torch.full((past,), past), torch.repeat_interleave(ends, torch.tensor(patches))])
+    ends = itertools.accumulate(patches, initial=past)
+    next(ends)
+    return torch.tensor([past] * past + [end for end, patch in zip(ends, patches, strict=True) for _ in range(patch)])
 
 
 class TrainingLayer(nn.Module):
@@ -122,7 +124,7 @@ class TrainingModel(nn.Module):
         self.style_offset, self.past_offset = (nn.Parameter(0.02 * torch.randn(1, 1, width)) for _ in range(2))
         self.audio_offset = nn.Parameter(0.02 * torch.randn(1, 1, config.audio_dim))
         self.level = nn.Embedding(len(codec.patches), width)
-        drops = torch.linspace(0, DROP_PATH * config.depth, config.depth).tolist()
+        drops = [DROP_PATH * config.depth * layer / max(1, config.depth - 1) for layer in range(config.depth)]
         self.layers = nn.ModuleList(TrainingLayer(config, drop) for drop in drops)
         self.head_norm, self.head = nn.LayerNorm(width), nn.Linear(width, 2 * codec.bits)
         self.register_buffer("levels", self.codec.quantizer.levels(), persistent=False)

@@ -160,7 +160,9 @@ def window_batch(corpus: TrainingSet, size: int, randomness: torch.Generator, co
     for item, start in corpus.draw(size, frames, randomness):
         style = int(torch.randint(0, max(1, len(item.motion) - frames + 1), (), generator=randomness))
         first = round(start * corpus.feature_rate / corpus.space.fps)
-        rows.append((_cut(item.motion, start, frames), _cut(item.motion, start - frames, frames), _cut(item.motion, style, frames), _cut(item.features, first, steps)))
+        rows.append(
+            (_cut(item.motion, start, frames), _cut(item.motion, start - frames, frames), _cut(item.motion, style, frames), _cut(item.features, first, steps))
+        )
     return {key: torch.stack([row[i] for row in rows]) for i, key in enumerate(("motion", "past", "style", "audio"))}
 
 

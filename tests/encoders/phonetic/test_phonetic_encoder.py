@@ -160,13 +160,13 @@ def test_the_losses_overfit_one_batch() -> None:
     net = PhoneticNet(SMALL)
     batch = {"mel": torch.randn(2, 54, 80), "teacher": torch.randn(2, 20, 5), "lips": torch.randn(2, 20, 2), "labels": torch.randint(-1, 3, (2, 20))}
     optimiser, losses = torch.optim.Adam(net.parameters(), 1e-2), []
-    for _ in range(150):
+    for _ in range(100):
         terms = distillation_losses(net, batch, torch.ones(5))
         losses.append(float(sum(t.detach() for t in terms.values())))
         optimiser.zero_grad()
         sum(terms.values()).backward()  # type: ignore[union-attr]
         optimiser.step()
-    assert losses[-1] < 0.35 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]
 
 
 @shipped

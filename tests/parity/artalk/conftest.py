@@ -24,7 +24,8 @@ class Reference:
 
     def __init__(self, name: str) -> None:
         folder = Path(os.environ.get("MOTET_PARITY", ROOT.parent / "shared" / "parity")) / "artalk"
-        folder = folder if (folder / f"{name}.json").exists() else COMPACT
+        self.whole = (folder / f"{name}.json").exists()
+        folder = folder if self.whole else COMPACT
         self.facts = json.loads((folder / f"{name}.json").read_text())
         self.weights = load_file(folder / f"{name}_weights.safetensors")
         self.io = load_file(folder / f"{name}_io.safetensors")
@@ -35,6 +36,8 @@ class Reference:
         return self.io[key]
 
     def close(self, found: torch.Tensor, key: str, tolerance: float = 1e-4) -> None:
+        if key not in self.io and not self.whole:
+            return  # the compact set keeps the ends of the longer computations only
         wanted = self[key]
         assert found.shape == wanted.shape, (found.shape, wanted.shape)
         torch.testing.assert_close(found.float(), wanted.float(), rtol=tolerance, atol=tolerance)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from motet.audio.sinc import resample_sinc
+from motet.encoders.mimi import MimiConfig, mimi_from_official
 from motet.methods.artalk.convert import training_to_official
 from motet.methods.artalk.postprocess import CausalSmoother, smooth, smooth_wide
 from motet.methods.artalk.sample import released_frame_count, training_frame_count
@@ -38,7 +39,7 @@ def test_smoothing(pieces: Reference, frames: int) -> None:
 
 
 def test_wide_smoothing(pieces: Reference) -> None:
-    pieces.close(smooth_wide(pieces["savgol9_3.in"]), "savgol9_3.out", 1e-5)
+    pieces.close(smooth_wide(pieces["savgol9_3.in"]), "savgol9_3.out")
 
 
 def test_frame_counts(pieces: Reference) -> None:
@@ -56,29 +57,31 @@ def test_metrics(pieces: Reference) -> None:
     pieces.close(torch.tensor(values), "metrics.values")
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_mimi(pieces: Reference) -> None:
-    pytest.importorskip("transformers")
-    from motet.encoders.mimi import Mimi
-
-    known = {k: v for k, v in pieces.facts["mimi_config"].items() if k in MIMI_SETTINGS}
-    mimi = Mimi({name.removeprefix("mimi."): tensor for name, tensor in pieces.weights.items()}, known).eval()
-    features, codes = mimi.released_features(pieces["mimi.audio"][None])
+    samples, facts = pieces["mimi.audio"][None], pieces.facts["mimi_config"]
+    config = MimiConfig(
+        hidden=facts["hidden_size"],
+        filters=facts["num_filters"],
+        ratios=tuple(reversed(facts["upsampling_ratios"])),
+        layers=facts["num_hidden_layers"],
+        heads=facts["num_attention_heads"],
+        inner=facts["intermediate_size"],
+        code_width=facts["codebook_dim"],
+        code_entries=facts["codebook_size"],
+        quantizers=facts["num_quantizers"],
+    )
+    mimi = mimi_from_official({name.removeprefix("mimi."): tensor for name, tensor in pieces.weights.items()}, config)
+    features, codes = mimi.released_features(samples)
     pieces.same(codes, "mimi.released_codes")
     pieces.close(features, "mimi.released_feat")
     for latent in ("both", "acoustic", "semantic", "no_proj"):
-        pieces.close(mimi.training_features(pieces["mimi.audio"][None], latent), f"mimi.training_feat_{latent}")
-
-
-MIMI_SETTINGS = """sampling_rate audio_channels hidden_size num_filters num_residual_layers upsampling_ratios kernel_size last_kernel_size
-    residual_kernel_size dilation_growth_rate use_causal_conv pad_mode compress trim_right_ratio codebook_size codebook_dim num_quantizers
-    use_conv_shortcut vector_quantization_hidden_dimension upsample_groups num_hidden_layers intermediate_size num_attention_heads
-    num_key_value_heads hidden_act max_position_embeddings norm_eps sliding_window head_dim layer_scale_initial_scale
-    num_semantic_quantizers""".split()
+        pieces.close(mimi.training_features(samples, latent), f"mimi.training_feat_{latent}")
 
 
 @pytest.fixture(scope="module")
 def flame(training: Reference) -> Flame:
+    if "flame.f" not in training.weights:
+        pytest.skip("the miniature figure is only in the full set; point MOTET_PARITY to it")
     return flame_from_tables({n.removeprefix("flame."): t for n, t in training.weights.items() if n.startswith("flame.")})
 
 
@@ -91,8 +94,7 @@ def test_figure(training: Reference, flame: Flame) -> None:
     shape = training["flame106.shape"]
     training.close(artalk_vertices(flame, training["flame106.motion"], shape), "flame106.verts_global")
     training.close(artalk_vertices(flame, training["flame106.motion"], shape, head=False), "flame106.verts_no_global")
-    motion = training["train.motion_code"]
-    clip = training["codec_train.motion"] if "codec_train.motion" in training.io else motion[:1]
+    clip = training["train.motion_code"]
     training.close(artalk_vertices(flame, clip[0, :8], head=False), "codec_train.gt_verts")
     training.close(artalk_vertices(flame, clip[0, :8]), "codec_train.gt_verts_headpose")
 
@@ -113,7 +115,7 @@ NAMES = {
 @pytest.mark.parametrize("which", ["param", "all"])
 def test_codec_training(training: Reference, flame: Flame, model: TrainingModel, which: str) -> None:
     lips = training.facts["lip_indices_of_mini_flame"]
-    motion = training["train.motion_code"][:1]
+    motion = training["train.motion_code"]
     geometry = lambda values: artalk_vertices(flame, values, head=False)  # noqa: E731
     terms = codec_loss(model.codec, motion, geometry if which == "all" else None, lips)
     for name, term in terms.items():
