@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Cross-product matrix: skew(a) b = a x b."""
+    """Cross-product matrix of a vector a: the matrix that takes b to a x b."""
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
     return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))

@@ -7,9 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def dense_weights(
-    index: Int[Tensor, "verts influences"], weight: Float[Tensor, "verts influences"], n_joints: int
-) -> Float[Tensor, "verts joints"]:
+def dense_weights(index: Int[Tensor, "verts influences"], weight: Float[Tensor, "verts influences"], n_joints: int) -> Float[Tensor, "verts joints"]:
     """Full weight matrix from lists of influences."""
     dense = torch.zeros(len(index), n_joints, dtype=weight.dtype, device=weight.device)
     return dense.scatter_add(1, index.long(), weight)

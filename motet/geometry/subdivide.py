@@ -6,10 +6,11 @@ Source: Catmull & Clark 1978; boundary edges follow the cubic B-spline rule.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Refinement:
     """Coarse face that each fine quad lies in"""
     used: Int[np.ndarray, "points"]
     """Coarse vertices that occur in a quad, ascending; row k of the matrix belongs to used[k]"""
+    outline: Int[np.ndarray, "faces 8"]
+    """Fine vertices around each coarse face: corner, middle of the edge, corner ...; -1 where a triangle has no fourth"""
 
     @property
     def nearest(self) -> Int[np.ndarray, "fine"]:
@@ -33,6 +36,36 @@ class Refinement:
         hit = self.weight >= best
         first = np.unique(row[hit], return_index=True)[1]
         return self.column[hit][first]
+
+    def triangles(self, split: Bool[np.ndarray, "faces"]) -> Int[np.ndarray, "triangles 3"]:
+        """Triangles over the fine vertices in which only some coarse faces are split.
+
+        A face that stays whole takes in the new points of its split neighbours, so that no cracks open.
+        """
+        fine = self.quads[split[self.face_source]]
+        pieces = [fine[:, [0, 1, 2]], fine[:, [0, 2, 3]]]
+        edge_points = self.outline[:, 1::2]
+        busy = np.zeros(int(self.quads.max()) + 1, bool)
+        busy[fine[:, [1, 3]].ravel()] = True
+        whole = self.outline[~split]
+        with_point = busy[edge_points[~split]] & (edge_points[~split] >= 0)
+        for pattern in np.unique(with_point, axis=0):
+            mine = whole[(with_point == pattern).all(axis=1)]
+            mine, triangular = mine[:, [c for k in range(4) for c in ([2 * k, 2 * k + 1] if pattern[k] else [2 * k])]], mine[:, 6] < 0
+            for ring in (mine[~triangular], mine[triangular][:, (mine[triangular] >= 0).all(axis=0)] if triangular.any() else mine[:0, :3]):
+                pieces += [ring[:, [0, k, k + 1]] for k in range(1, ring.shape[1] - 1)]
+        return np.concatenate(pieces).astype(np.int32)
+
+    def keep(self, wanted: Int[np.ndarray, "triangles 3"]) -> tuple[Refinement, Int[np.ndarray, "triangles 3"]]:
+        """The refinement without the fine vertices that no triangle uses, and the triangles renumbered; the first rows stay."""
+        used = np.zeros(len(self.start) - 1, bool)
+        used[: len(self.used)] = True
+        used[wanted.ravel()] = True
+        number = np.cumsum(used) - 1
+        entry = np.repeat(used, np.diff(self.start))
+        start = np.concatenate([[0], np.cumsum(np.diff(self.start)[used])]).astype(np.int32)
+        smaller = dataclasses.replace(self, start=start, column=self.column[entry], weight=self.weight[entry])
+        return smaller, number[wanted].astype(np.int32)
 
     def apply(self, values: Float[np.ndarray, "verts *rest"]) -> Float[np.ndarray, "fine *rest"]:
         """Carry a quantity from the coarse vertices to the fine ones."""
@@ -61,7 +94,9 @@ def catmull_clark(quads: Int[np.ndarray, "faces 4"], n_vertices: int) -> Refinem
     row, column, weight = (np.concatenate([entry[k] for entry in entries]) for k in range(3))
     start, column, weight = _compress(row, column, weight, n_points + n_edges + n_faces, n_vertices)
     fine, source = _fine_quads(point_of, face_edge, corner_ok, n_points, n_edges)
-    return Refinement(start, column, weight, fine, source, used.astype(np.int32))
+    outline = np.stack([point_of, np.where(corner_ok, n_points + face_edge, -1)], axis=2).reshape(n_faces, 8)
+    outline[~corner_ok[:, 3], 6:] = -1
+    return Refinement(start, column, weight, fine, source, used.astype(np.int32), outline.astype(np.int32))
 
 
 def _edges(quads, corner_ok):

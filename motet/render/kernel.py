@@ -9,7 +9,8 @@ from numba import njit
 
 def kernel(function: Callable) -> Callable:
     """Compile a loop over arrays. Compiled code is cached beside the source or in the user's cache folder; where neither can be written
-    it is compiled anew in each process."""
+    it is compiled anew in each process.
+    """
     try:
         return njit(cache=True, nogil=True, fastmath=True)(function)
     except RuntimeError:

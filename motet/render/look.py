@@ -20,16 +20,23 @@ def lights() -> np.ndarray:
 SKY = np.array([0.42, 0.44, 0.48], np.float32)
 GROUND = np.array([0.20, 0.17, 0.15], np.float32)
 
-WRAP = {"skin": (0.42, 0.22, 0.16), "lips": (0.45, 0.25, 0.22), "nails": (0.4, 0.25, 0.2), "mouth": (0.4, 0.2, 0.2), "tongue": (0.4, 0.2, 0.2), "gums": (0.4, 0.2, 0.2)}
+WRAP = {
+    "skin": (0.42, 0.22, 0.16),
+    "lips": (0.45, 0.25, 0.22),
+    "nails": (0.4, 0.25, 0.2),
+    "mouth": (0.4, 0.2, 0.2),
+    "tongue": (0.4, 0.2, 0.2),
+    "gums": (0.4, 0.2, 0.2),
+}
 """How far light wraps round an edge, red green blue, by region; other regions do not scatter."""
 
 GLOSS = {
     "skin": (0.060, 0.022, 0.16),
     "lips": (0.075, 0.100, 0.14),
     "nails": (0.05, 0.15, 0.1),
-    "mouth": (0.03, 0.05, 0.0),
-    "tongue": (0.06, 0.10, 0.0),
-    "gums": (0.05, 0.12, 0.0),
+    "mouth": (0.01, 0.01, 0.0),
+    "tongue": (0.04, 0.05, 0.0),
+    "gums": (0.03, 0.06, 0.0),
     "teeth": (0.05, 0.16, 0.02),
     "hair": (0.012, 0.0, 0.0),
     "scalp": (0.0, 0.0, 0.0),

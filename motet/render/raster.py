@@ -1,6 +1,7 @@
 """Visibility: which triangle is seen by each sample of the picture (numba, one frame, no locks)."""
 
 import numpy as np
+
 from motet.render.kernel import kernel
 
 NOTHING = -1
@@ -9,6 +10,7 @@ NOTHING = -1
 
 @kernel
 def project(vertices, world_to_camera, focal, centre_x, centre_y, screen):
+    """Column, row and 1 / depth of world points (float32, verts 3, written into `screen`); see `motet.geometry.camera`."""
     for v in range(vertices.shape[0]):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
         cx = world_to_camera[0, 0] * x + world_to_camera[0, 1] * y + world_to_camera[0, 2] * z + world_to_camera[0, 3]
@@ -21,7 +23,7 @@ def project(vertices, world_to_camera, focal, centre_x, centre_y, screen):
 
 
 @kernel
-def rasterise(screen, triangles, two_sided, nearness, seen, first_triangle):
+def rasterise(screen, triangles, two_sided, nearness, seen, first_triangle):  # noqa: C901 (three edges, three cases each)
     """Draw triangles into a z-buffer.
 
     Sample (row, column) lies at (column + 0.5, row + 0.5). A triangle whose corners run clockwise on the screen (y down) shows its back.

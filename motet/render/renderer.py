@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Literal
 
 import numpy as np
@@ -11,9 +13,10 @@ import torch
 from jaxtyping import UInt8
 
 from motet.errors import InputError
+from motet.geometry.camera import Camera
 from motet.render import look, raster, shade, surface
-from motet.render.shadow import ShadowMap
 from motet.render.scene import SUPERSAMPLE, build_scene
+from motet.render.shadow import ShadowMap
 from motet.rigs.house import HouseRig, ShapedHouse
 from motet.types import Motion
 
@@ -60,22 +63,18 @@ class Renderer:
         return self._stream(motion)
 
     def _stream(self, motion: Motion) -> Iterator[np.ndarray]:
-        stages = [_Stage(self) for _ in range(self._workers)]
         neutral = self._pose(Motion(torch.zeros(1, motion.space.dim), motion.space))[0]
-        for stage in stages:
-            stage.prepare(*neutral)
-        with ThreadPoolExecutor(self._workers) as pool:
-            pending = None
+        with ExitStack() as stack:
+            workers = [_Worker(_Stage(self, neutral), stack.enter_context(ThreadPoolExecutor(1))) for _ in range(self._workers)]
+            waiting: deque[Future] = deque()
             for start in range(0, motion.frames, CHUNK):
-                posed = self._pose(motion.slice(start, start + CHUNK))
-                if pending is not None:
-                    yield from pending.result()
-                pending = pool.submit(list, self._draw_all(stages, posed)) if self._workers == 1 else _Gather(pool, stages, posed)
-            if pending is not None:
-                yield from pending.result()
-
-    def _draw_all(self, stages: list[_Stage], posed: list[tuple]) -> Iterator[np.ndarray]:
-        return (stages[0].draw(*frame) for frame in posed)
+                # The next chunk is handed out before the last one is given away, so that nobody waits for whoever uses the pictures.
+                for k, frame in enumerate(self._pose(motion.slice(start, start + CHUNK))):
+                    waiting.append(workers[k % self._workers].draw(frame))
+                while len(waiting) > CHUNK:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def _pose(self, motion: Motion) -> list[tuple]:
         with torch.no_grad():
@@ -88,24 +87,28 @@ class Renderer:
         return [(vertices[k], head[k], (eyes[k] @ self._scene.eye_rest).astype(np.float32)) for k in range(len(vertices))]
 
 
-class _Gather:
-    """Frames of one chunk shared out among workers, each with its own buffers."""
+class _Worker:
+    """A thread with its own buffers: its frames are drawn one after the other."""
 
-    def __init__(self, pool: ThreadPoolExecutor, stages: list[_Stage], posed: list[tuple]) -> None:
-        n = len(stages)
-        self._count = len(posed)
-        self._parts = [pool.submit(lambda stage, mine: [stage.draw(*frame) for frame in mine], stage, posed[k::n]) for k, stage in enumerate(stages)]
+    def __init__(self, stage: _Stage, thread: ThreadPoolExecutor) -> None:
+        self._stage, self._thread = stage, thread
 
-    def result(self) -> list[np.ndarray]:
-        """All frames in order."""
-        parts = [part.result() for part in self._parts]
-        return [parts[k % len(parts)][k // len(parts)] for k in range(self._count)]
+    def draw(self, frame: tuple) -> Future:
+        """Promise of one picture."""
+        return self._thread.submit(self._stage.draw, *frame)
+
+
+def _halves(lights: np.ndarray, camera: Camera) -> np.ndarray:
+    """Unit direction halfway between each light and the camera."""
+    back = camera.world_to_camera()[2, :3]
+    halves = lights[:, :3] + back
+    return (halves / np.linalg.norm(halves, axis=1, keepdims=True)).astype(np.float32)
 
 
 class _Stage:
     """Buffers of one worker and the steps of one frame."""
 
-    def __init__(self, renderer: Renderer) -> None:
+    def __init__(self, renderer: Renderer, neutral: tuple) -> None:
         scene = renderer._scene
         self._scene, self._table = scene, renderer._table
         height, width = renderer.height, renderer.width
@@ -128,12 +131,14 @@ class _Stage:
         self._world_to_camera = scene.camera.world_to_camera().astype(np.float32)
         self._eye = np.array(scene.camera.eye, np.float32)
         self._focal = np.float32(scene.camera.focal(height) * SUPERSAMPLE)
+        self._halves = _halves(self._lights, scene.camera)
         self._rays = scene.camera.rays(SUPERSAMPLE * width, SUPERSAMPLE * height).astype(np.float32)
         self._still_nearness = np.zeros_like(self._nearness)
         self._still_seen = np.full_like(self._seen, raster.NOTHING)
         self._still_bytes = np.zeros((height, width, 3), np.uint8)
+        self._prepare(*neutral)
 
-    def prepare(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
+    def _prepare(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
         """Draw once what no motion changes: the backdrop and the body below the neck."""
         scene = self._scene
         self._place(coarse, head)
@@ -178,6 +183,6 @@ class _Stage:
     def _shade(self, eyes: np.ndarray, still: int) -> None:
         scene = self._scene
         shade.shade(
-            self._seen, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays, self._lights, look.SKY,
-            look.IRIS, still, self._backdrop, self._picture,
+            self._seen, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays, self._lights,
+            self._halves, look.SKY, look.IRIS, still, self._backdrop, self._picture,
         )  # fmt: skip

@@ -18,6 +18,8 @@ PLAIN, THIN = ("teeth_upper", "teeth_lower"), ("brows", "lashes")
 SUPERSAMPLE = 2
 MARGIN = 0.12
 """Part of the picture's height around the frame within which surfaces are kept, for what turns into view."""
+SPLIT_LENGTH = 12.0
+"""Samples: faces all of whose edges are shorter stay whole."""
 SPARSE_HAIR = 2
 """Whole-body pictures draw every n-th strand, wider: single hairs are far below a pixel there."""
 
@@ -77,8 +79,8 @@ def figure_camera(shaped: ShapedHouse, framing: str) -> Camera:
     """The camera of a framing: `head` (head and shoulders) or `body` (the whole figure)."""
     eye_height = float(shaped.joints[shaped.rig.joint_names.index("eye.L"), 1])
     if framing == "head":
-        target = (0.0, eye_height - 0.038, 0.04)
-        return Camera((0.0, eye_height - 0.015, 1.55), target, 2 * np.arctan(0.205 / 1.51))
+        target = (0.0, eye_height - 0.030, 0.04)
+        return Camera((0.0, eye_height - 0.015, 1.55), target, 2 * np.arctan(0.188 / 1.51))
     top = float(shaped.vertices[:, 1].max())
     return Camera((0.0, 0.62 * top, 4.6), (0.0, 0.5 * top, 0.0), 2 * np.arctan(0.56 * top / 4.6))
 
@@ -97,7 +99,29 @@ def _kept_quads(shaped: ShapedHouse, camera: Camera, aspect: float, leave_out: t
         out[rig.part(name).vertices] = True
     place = camera.pixels(shaped.relaxed_vertices.numpy().astype(np.float64), 1, 1)
     near = (np.abs(place[:, 0] - 0.5) < aspect / 2 + MARGIN) & (np.abs(place[:, 1] - 0.5) < 0.5 + MARGIN)
-    return quads[near[quads].any(axis=1) & ~out[quads].any(axis=1)]
+    return quads[near[quads].any(axis=1) & ~out[quads].any(axis=1) & ~_under_hair(shaped)[quads].all(axis=1)]
+
+
+def _under_hair(shaped: ShapedHouse) -> np.ndarray:
+    """Skin vertices well under the closed surface of the hair, which never show."""
+    rig = shaped.rig
+    skin, cap = rig.part("skin").vertices, rig.part("cap").vertices
+    rest = shaped.vertices.numpy()
+    hidden = np.zeros(len(rest), bool)
+    scalp = np.arange(skin.start, skin.stop)[rig.regions[skin] == rig.region_names.index("scalp")]
+    # The cap's vertices are the scalp's, lifted: each hides the one below it once it is a few millimetres above.
+    lifted = np.linalg.norm(rest[scalp][:, None] - rest[cap][None], axis=2)
+    hidden[scalp] = (lifted.argmin(axis=1) >= 0) & (lifted.min(axis=1) > 0.004) & (lifted.min(axis=1) < 0.03)
+    return hidden
+
+
+def _large(shaped: ShapedHouse, camera: Camera, quads: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Quads with an edge long enough in the picture to be worth splitting."""
+    depth = camera.pixels(shaped.relaxed_vertices.numpy().astype(np.float64), SUPERSAMPLE * width, SUPERSAMPLE * height)[:, 2]
+    world = shaped.relaxed_vertices.numpy()[quads]
+    # Lengths in the picture as if seen square on: what turns towards the camera later must be fine enough too.
+    longest = np.linalg.norm(world - np.roll(world, 1, axis=1), axis=2).max(axis=1)
+    return longest * depth[quads[:, 0]] * camera.focal(SUPERSAMPLE * height) > SPLIT_LENGTH
 
 
 def _eyes(shaped: ShapedHouse) -> tuple[np.ndarray, np.ndarray]:
@@ -123,13 +147,14 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
     """Choose what is visible, refine it, and lay out all attributes."""
     rig = shaped.rig
     camera = figure_camera(shaped, framing)
-    refinement = catmull_clark(_kept_quads(shaped, camera, width / height, (*PLAIN, *THIN)), len(rig.vertices))
+    quads = _kept_quads(shaped, camera, width / height, (*PLAIN, *THIN))
+    refinement = catmull_clark(quads, len(rig.vertices))
+    refinement, fine = refinement.keep(refinement.triangles(_large(shaped, camera, quads, width, height)))
     n_refined = len(refinement.start) - 1
     plain, plain_faces = _copied(shaped, PLAIN, n_refined)
     thin, thin_faces = _copied(shaped, THIN, n_refined + len(plain))
     copied = np.concatenate([plain, thin])
-    fine = refinement.quads
-    surface = np.concatenate([fine[:, [0, 1, 2]], fine[:, [0, 2, 3]], plain_faces]).astype(np.int32)
+    surface = np.concatenate([fine, plain_faces]).astype(np.int32)
     solid = {name: np.ascontiguousarray(np.concatenate([refinement.apply(value), value[copied]]), np.float32) for name, value in _attributes(shaped).items()}
     near = np.concatenate([rig.regions[refinement.nearest], rig.regions[copied]])
     moves = _moves(shaped, refinement, surface)

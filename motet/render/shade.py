@@ -64,13 +64,14 @@ def cornea(x, y, z, frame, vx, vy, vz, lights, which):
     soft *= soft
     soft *= soft
     soft *= soft
-    return np.float32(1.2) * clamp((near - np.float32(0.9905)) / np.float32(0.004)) + np.float32(0.05) * soft
+    bright = clamp((near - np.float32(0.9925)) / np.float32(0.0035))
+    return (np.float32(1.2) if which == 0 else np.float32(0.25)) * bright + np.float32(0.05) * soft
 
 
 @kernel
-def highlight(nx, ny, nz, vx, vy, vz, broad, sharp, lights, which):
-    """Strength of one light's reflection on a surface."""
-    near = half_angle(nx, ny, nz, vx, vy, vz, lights[which, 0], lights[which, 1], lights[which, 2])
+def highlight(nx, ny, nz, broad, sharp, halves, which):
+    """Strength of one light's reflection on a surface; `halves` holds the direction halfway between each light and the camera."""
+    near = max(_0, nx * halves[which, 0] + ny * halves[which, 1] + nz * halves[which, 2])
     n2 = near * near
     n4 = n2 * n2
     n8 = n4 * n4
@@ -81,8 +82,8 @@ def highlight(nx, ny, nz, vx, vy, vz, broad, sharp, lights, which):
 
 
 @kernel
-def corner_shares(screen, a, b, c, x, y):
-    """Perspective-correct shares of a triangle's corners at a sample."""
+def flat_shares(screen, a, b, c, x, y):
+    """Shares of a triangle's corners at a sample on the screen, for triangles too small to show perspective."""
     ax, ay = screen[a, 0], screen[a, 1]
     ux, uy = screen[b, 0] - ax, screen[b, 1] - ay
     wx, wy = screen[c, 0] - ax, screen[c, 1] - ay
@@ -90,13 +91,20 @@ def corner_shares(screen, a, b, c, x, y):
     scale = _1 / (ux * wy - wx * uy)
     wb = clamp((px * wy - wx * py) * scale)
     wc = min(_1 - wb, max(_0, (ux * py - px * uy) * scale))
-    za, zb, zc = (_1 - wb - wc) * screen[a, 2], wb * screen[b, 2], wc * screen[c, 2]
+    return _1 - wb - wc, wb, wc
+
+
+@kernel
+def corner_shares(screen, a, b, c, x, y):
+    """Perspective-correct shares of a triangle's corners at a sample."""
+    wa, wb, wc = flat_shares(screen, a, b, c, x, y)
+    za, zb, zc = wa * screen[a, 2], wb * screen[b, 2], wc * screen[c, 2]
     total = _1 / (za + zb + zc)
     return za * total, zb * total, zc * total
 
 
 @kernel
-def surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, sky):
+def surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, halves, sky):
     """Colour of an opaque surface: vertex light and highlights."""
     nx = wa * packed[a, 3] + wb * packed[b, 3] + wc * packed[c, 3]
     ny = wa * packed[a, 4] + wb * packed[b, 4] + wc * packed[c, 4]
@@ -113,8 +121,9 @@ def surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, sky):
     fresnel = _1 + np.float32(5) * edge3 * edge * edge
     reflect = (wa * packed[a, 8] + wb * packed[b, 8] + wc * packed[c, 8]) * edge3 * (np.float32(0.4) + np.float32(0.6) * max(_0, ny))
     red, green, blue = red + reflect * sky[0], green + reflect * sky[1], blue + reflect * sky[2]
-    for which in range(lights.shape[0]):
-        amount = highlight(nx, ny, nz, vx, vy, vz, broad, sharp, lights, which) * fresnel
+    # The fill light is a large soft surface: it makes no highlight worth its cost.
+    for which in (0, 2):
+        amount = highlight(nx, ny, nz, broad, sharp, halves, which) * fresnel
         red, green, blue = red + amount * lights[which, 3], green + amount * lights[which, 4], blue + amount * lights[which, 5]
     return red, green, blue
 
@@ -147,7 +156,7 @@ def eye_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, frame, lights, irises):
 
 
 @kernel
-def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays, lights, sky, irises, still, backdrop, picture):
+def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays, lights, halves, sky, irises, still, backdrop, picture):  # noqa: C901 (one loop over pixels and their samples)
     """Average the four samples of each pixel.
 
     Samples of the same kind at nearly the same depth share one shading. Pixels that see only triangles below `still` are left as they are
@@ -161,10 +170,16 @@ def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays
         eye_frames: float32, 2 3 3: rotation from each eye's own frame (axis +Z) to the world.
         eye_of: uint8, faces: 0 left, 1 right.
         rays: float32, 3 3: direction from the scene to the camera at sample (column, row) is rays[0] + column rays[1] + row rays[2].
+        halves: float32, lights 3: unit direction halfway between each light and the camera (lenses here are long: one for all pixels;
+            so too the view that decides reflections at grazing angles).
         still: number of triangles, counted from the first, that never change.
         backdrop: float32, height width 3, linear light.
         picture: float32, height width 3, linear light; written.
     """
+    middle_x, middle_y = np.float32(picture.shape[1]), np.float32(picture.shape[0])
+    axis_x = rays[0, 0] + middle_x * rays[1, 0] + middle_y * rays[2, 0]
+    axis_y = rays[0, 1] + middle_x * rays[1, 1] + middle_y * rays[2, 1]
+    axis_z = rays[0, 2] + middle_x * rays[1, 2] + middle_y * rays[2, 2]
     for row in range(picture.shape[0]):
         for column in range(picture.shape[1]):
             t0, t1 = seen[2 * row, 2 * column], seen[2 * row, 2 * column + 1]
@@ -183,7 +198,7 @@ def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays
                 a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                 if kind[t] == STRAND:
                     x, y = np.float32(2 * column + (s & 1)) + HALF, np.float32(2 * row + (s >> 1)) + HALF
-                    wa, wb, wc = corner_shares(screen, a, b, c, x, y)
+                    wa, wb, wc = flat_shares(screen, a, b, c, x, y)
                     red += wa * packed[a, 0] + wb * packed[b, 0] + wc * packed[c, 0]
                     green += wa * packed[a, 1] + wb * packed[b, 1] + wc * packed[c, 1]
                     blue += wa * packed[a, 2] + wb * packed[b, 2] + wc * packed[c, 2]
@@ -192,20 +207,22 @@ def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays
                 depth = screen[a, 2]
                 for other in range(s + 1, 4):
                     o = t1 if other == 1 else (t2 if other == 2 else t3)
-                    if o >= 0 and group[o] == group[t] and not done & (1 << other) and abs(screen[triangles[o, 0], 2] - depth) < np.float32(0.008) * depth:
+                    if done & (1 << other):
+                        continue
+                    if o == t or (o >= 0 and group[o] == group[t] and abs(screen[triangles[o, 0], 2] - depth) < np.float32(0.008) * depth):
                         done |= 1 << other
                         share += _1
                 x, y = np.float32(2 * column + (s & 1)) + HALF, np.float32(2 * row + (s >> 1)) + HALF
                 if share == np.float32(4):
                     x, y = np.float32(2 * column + 1), np.float32(2 * row + 1)
                 wa, wb, wc = corner_shares(screen, a, b, c, x, y)
-                vx, vy = rays[0, 0] + x * rays[1, 0] + y * rays[2, 0], rays[0, 1] + x * rays[1, 1] + y * rays[2, 1]
-                vz = rays[0, 2] + x * rays[1, 2] + y * rays[2, 2]
-                size = _1 / np.sqrt(vx * vx + vy * vy + vz * vz)
-                vx, vy, vz = vx * size, vy * size, vz * size
                 if kind[t] == SMOOTH:
-                    r, g, u = surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, sky)
+                    r, g, u = surface_sample(packed, a, b, c, wa, wb, wc, axis_x, axis_y, axis_z, lights, halves, sky)
                 else:
+                    vx, vy = rays[0, 0] + x * rays[1, 0] + y * rays[2, 0], rays[0, 1] + x * rays[1, 1] + y * rays[2, 1]
+                    vz = rays[0, 2] + x * rays[1, 2] + y * rays[2, 2]
+                    size = _1 / np.sqrt(vx * vx + vy * vy + vz * vz)
+                    vx, vy, vz = vx * size, vy * size, vz * size
                     r, g, u = eye_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, eye_frames[eye_of[t]], lights, irises)
                 red, green, blue = red + share * r, green + share * g, blue + share * u
             quarter = np.float32(0.25)

@@ -23,7 +23,8 @@ def refine(start, column, weight, coarse, fine):
 @kernel
 def sharpen(start, column, weight, used, coarse, sharp):
     """Push the used coarse vertices out by as much as refinement would pull them in, so that the refined surface stays with the original
-    (closed lips stay closed). The first rows of the refinement are those of the used vertices."""
+    (closed lips stay closed). The first rows of the refinement are those of the used vertices.
+    """
     for v in range(used.shape[0]):
         x = y = z = np.float32(0)
         for entry in range(start[v], start[v + 1]):
@@ -110,8 +111,12 @@ def light_surface(normals, albedo, occlusion, wrap, shadow, lights, sky, ground,
 
 @kernel
 def light_hair(points, directions, albedo, shine, lights, sky, eye, lit):
-    """Kajiya-Kay light of hair vertices: `directions` holds tangent and outward normal of each."""
-    for v in range(points.shape[0]):
+    """Kajiya-Kay light of hair vertices: `directions` holds tangent and outward normal of each.
+
+    Vertices come in pairs, the two edges of a ribbon, which share their light.
+    """
+    for pair in range(points.shape[0] // 2):
+        v = 2 * pair
         tx, ty, tz = directions[v, 0, 0], directions[v, 0, 1], directions[v, 0, 2]
         nx, ny, nz = directions[v, 1, 0], directions[v, 1, 1], directions[v, 1, 2]
         vx, vy, vz = eye[0] - points[v, 0], eye[1] - points[v, 1], eye[2] - points[v, 2]
@@ -143,3 +148,5 @@ def light_hair(points, directions, albedo, shine, lights, sky, eye, lit):
         lit[v, 0] = albedo[v, 0] * diffuse_r + gloss_r * (np.float32(0.35) + albedo[v, 0])
         lit[v, 1] = albedo[v, 1] * diffuse_g + gloss_g * (np.float32(0.33) + albedo[v, 1])
         lit[v, 2] = albedo[v, 2] * diffuse_b + gloss_b * (np.float32(0.30) + albedo[v, 2])
+        for k in range(3):
+            lit[v + 1, k] = lit[v, k]

@@ -53,5 +53,5 @@ class Rig(ABC):
             SpaceError: it is not; says which space is needed.
         """
         if motion.space.name != self.space.name or motion.space.tracks != self.space.tracks:
-            raise SpaceError(f"the {self.name} figure moves in the space {self.space.name!r}, this motion is in {motion.space.name!r}; convert it with motion.to(...)")
+            raise SpaceError(f"the {self.name} figure moves in the space {self.space.name!r}, not in {motion.space.name!r}; convert with motion.to(...)")
         return motion

@@ -9,7 +9,7 @@ from figure.bound import Part, compact, itself
 from figure.hairline import hair_cover
 from figure.identity import Identity, build_identity
 from figure.light import occlusion
-from figure.seam import close_lips
+from figure.seam import close_lips, lower_lip
 from figure.skeleton import RELAXED_RAD, Skeleton, build_skeleton, four_strongest
 from figure.source import BaseMesh, Wheel
 from motet.types import ARKIT_SHAPES
@@ -30,7 +30,8 @@ def _skin(wheel: Wheel, base: BaseMesh, identity: Identity, quads: np.ndarray, e
     index, weight = itself(used)
     colours = paint.skin_colours(points, eye, masks, hair)
     jaw = wheel.target("faceunits01/targets/faceunits/jawOpen.target", len(base.vertices))[used, 1]
-    offset = close_lips(points, local, masks["lips"] > 0.5, jaw < -0.012)
+    lips = masks["lips"] > 0.5
+    offset = close_lips(points, local, lips, lower_lip(points, lips, jaw))
     return Part("skin", index, weight, offset, local, colours, paint.skin_regions(masks, hair))
 
 
@@ -83,7 +84,7 @@ def _lips(base: BaseMesh, skin: Part, mean: np.ndarray, wheel: Wheel, jaw: np.nd
     source = skin.index[lips, 0]
     lower = jaw[source, 1] < -0.012
     corner_left = lips[np.argmax(mean[source, 0])]
-    corner_right = lips[np.argmin(mean[source, 0])]
+    corner_right = lips[np.argmin(np.linalg.norm(mean[source] - mean[skin.index[corner_left, 0]] * [-1, 1, 1], axis=1))]
     # On the source's mid line, the last vertex of the upper and the first of the lower red lip inside the seam.
     return {
         "lips": lips.astype(np.uint16),

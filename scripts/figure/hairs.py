@@ -1,19 +1,19 @@
 """Brows, lashes and the hair of the head, hair by hair, each a tapering ribbon."""
 
 import numpy as np
+from scipy.spatial import cKDTree
+
 from figure.bound import Part, bind, compact, itself, normals
 from figure.hairline import axis_of_head, hair_distance
 from figure.paint import BROW, HAIR, LASH, REGION
 from figure.source import BaseMesh
-from scipy.spatial import cKDTree
-
 from motet.geometry.subdivide import catmull_clark
 
 BROW_LINE_M = np.array([(0.0120, 0.0180), (0.019, 0.0205), (0.027, 0.0228), (0.035, 0.0238), (0.0425, 0.0222), (0.0500, 0.0178)])
 """Middle of the left brow seen from the front, relative to the eye's height."""
 BROW_HALF_M = np.array([0.0026, 0.0030, 0.0027, 0.0021, 0.0013, 0.0005])
 N_BROW, N_LASH_UPPER, N_LASH_LOWER = 230, 80, 30
-N_STRANDS, N_POINTS = 2300, 8
+N_STRANDS, N_POINTS = 1800, 6
 CAP_SHARE = 0.93
 """Height of the closed surface under the strands, as a share of the hair's."""
 BUN_M = (0.0, 0.012, -0.118)
@@ -104,7 +104,8 @@ def _lash_hairs(base: BaseMesh, vertices: np.ndarray, group: str, eye: np.ndarra
         s = np.linspace(0, 1, 5)[:, None]
         line = start + long * (s * out + 0.42 * s**2 * curl)
         lines.append(line)
-        sides.append(np.cross(line[-1] - line[0], [0.0, 0.6, 0.8]))
+        way = (line[-1] - line[0]) / np.linalg.norm(line[-1] - line[0])
+        sides.append(np.array([1.0, 0, 0]) - way[0] * way)
     del angle
     return lines, sides
 
@@ -235,12 +236,12 @@ def scalp_hair(vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: 
         line.append(place)
         normal_line.append(normal)
     lines = np.stack(line, axis=1)
-    _, near = cKDTree(points).query(lines[:, 3])
+    _, near = cKDTree(points).query(lines[:, 2])
     return {
         "strand": (lines - eye).astype(np.float16),
         "origin": eye.astype(np.float32),
         "normal": np.round(127 * np.stack(normal_line, axis=1)).astype(np.int8),
-        "width": (generator.uniform(0.0009, 0.0022, len(lines)) * np.clip(0.3 + above / 0.016, 0.3, 1)).astype(np.float32),
+        "width": (generator.uniform(0.0010, 0.0024, len(lines)) * np.clip(0.3 + above / 0.016, 0.3, 1)).astype(np.float32),
         "fade": np.round(255 * np.clip(1 - above / 0.005, 0, 1)).astype(np.uint8),
         "tone": np.round(128 * generator.uniform(0.65, 1.25, len(lines))).astype(np.uint8),
         "follow": near.astype(np.uint16),

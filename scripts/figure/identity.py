@@ -25,6 +25,9 @@ DETAILS = {
     "ears/l-ear-wing-decr": 0.4,
     "ears/r-ear-wing-decr": 0.4,
     "neck/neck-scale-horiz-decr": 0.1,
+    "breast/nipple-point-decr": 1.0,
+    "breast/nipple-size-decr": 1.0,
+    "stomach/stomach-navel-out": 0.8,
 }
 """Detail targets to taste."""
 REST_FACE = {"eyeBlinkLeft": 0.10, "eyeBlinkRight": 0.10, "mouthSmileLeft": 0.07, "mouthSmileRight": 0.07}

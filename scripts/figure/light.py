@@ -58,6 +58,7 @@ def occlusion(vertices: np.ndarray, quads: np.ndarray, jaw: np.ndarray, starts: 
     far = vertices[:, 1] < head[1] - 0.2
     result = np.where(wet, inside, np.where(far, body, rest))
     result[np.isin(region, [REGION["brows"], REGION["lashes"]])] = 1.0
+    result[wet] = np.where(region[wet] == REGION["teeth"], 0.38, 0.22) + np.where(region[wet] == REGION["teeth"], 0.62, 0.78) * result[wet]
     skin = np.isin(region, [REGION["skin"], REGION["lips"]])
     result[skin] = 0.2 + 0.8 * result[skin]
     cloth = np.isin(region, [REGION[name] for name in ("top", "trousers", "shoes")])

@@ -70,8 +70,11 @@ def _row(vertices: np.ndarray, band: np.ndarray, upper: bool) -> tuple[np.ndarra
     widths = np.array(UPPER_WIDTHS_MM if upper else LOWER_WIDTHS_MM) * 1e-3
     heights = np.array(UPPER_HEIGHTS_MM if upper else LOWER_HEIGHTS_MM) * 1e-3
     up = 1.0 if upper else -1.0
-    if not upper:
-        arch = arch - [0, 0.0014, 0.0012]
+    # Narrower towards the back than the source's bands: there is air between cheeks and teeth at the corners of the mouth.
+    arch = arch * [1, 1, 1]
+    arch[:, 0] *= 1 - 0.13 * np.clip(arch[:, 0] / 0.022, 0, 1)
+    # The source's bands meet above the line of the lips; upper teeth should show a little in a smile.
+    arch = arch - ([0, 0.0016, 0.0012] if upper else [0, 0.0026, 0.0026])
     middles = np.cumsum(widths) - widths / 2
     place, along = _walk(arch, middles)
     points, quads, gum = [], [], []
@@ -131,7 +134,9 @@ def teeth(base: BaseMesh, vertices: np.ndarray, upper: bool) -> Part:
     index, weight, offset = bind(points, vertices, band)
     edge = np.abs(points[:, 1] - (points[:, 1].min() if upper else points[:, 1].max()))
     shade = 0.86 + 0.14 * np.clip(edge / 0.006, 0, 1)
-    paint = np.where(gum[:, None], GUM, TOOTH * shade[:, None] ** [0.6, 0.6, 0.2])
+    # Little light reaches the back teeth.
+    shade = shade * np.interp(points[:, 2].max() - points[:, 2], [0.004, 0.022], [1.0, 0.35])
+    paint = np.where(gum[:, None], GUM, TOOTH * shade[:, None] ** [0.9, 1.0, 1.0])
     region = np.where(gum, REGION["gums"], REGION["teeth"]).astype(np.uint8)
     return Part("teeth_upper" if upper else "teeth_lower", index, weight, offset, quads, paint, region)
 

@@ -36,7 +36,7 @@ TONGUE = linear(186, 96, 92)
 SCLERA = linear(238, 232, 226)
 TOP = linear(44, 84, 96)
 TROUSERS = linear(48, 50, 58)
-SHOES = linear(226, 222, 214)
+SHOES = linear(72, 68, 70)
 
 
 def vertex_uv(base: BaseMesh) -> np.ndarray:

@@ -9,6 +9,16 @@ REACH_M = 0.0045
 N_ROUNDS = 4
 
 
+def lower_lip(vertices: np.ndarray, lips: np.ndarray, jaw: np.ndarray) -> np.ndarray:
+    """Which vertices lie below the seam: those the jaw takes along; near the corners, where it takes all a little, by height."""
+    clear_lower, clear_upper = jaw < -0.012, jaw > -0.003
+    middle = lips & (np.abs(vertices[:, 0]) < 0.014)
+    seam_y = (vertices[middle & clear_upper, 1].min() + vertices[middle & clear_lower, 1].max()) / 2
+    corner = vertices[lips][np.argmax(np.abs(vertices[lips, 0]))]
+    line = seam_y + (corner[1] - seam_y) * np.clip((np.abs(vertices[:, 0]) - 0.012) / (abs(corner[0]) - 0.012), 0, 1)
+    return clear_lower | (~clear_upper & (vertices[:, 1] < line))
+
+
 def close_lips(vertices: np.ndarray, quads: np.ndarray, lips: np.ndarray, lower: np.ndarray) -> np.ndarray:
     """Displacement of the skin's vertices that closes the slit between the refined lips.
 
@@ -41,7 +51,7 @@ def _slit(fine: np.ndarray, red: np.ndarray, lower: np.ndarray) -> tuple[np.ndar
     columns = np.linspace(-corner, corner, 41)
     gap, seam = np.zeros(41), np.zeros(41)
     for k, x in enumerate(columns):
-        strip = np.abs(fine[:, 0] - x) < 0.0016
+        strip = np.abs(fine[:, 0] - x) < 0.0013
         above, below = fine[strip & red & ~lower, 1], fine[strip & red & lower, 1]
         if len(above) and len(below):
             gap[k] = max(0.0, above.min() - below.max() + OVERLAP_M)

@@ -34,8 +34,12 @@ RELAXED_RAD = {
     "upperarm.R": (-0.05, 0.0, 0.47),
     "lowerarm.L": (0.15, 0.1, -0.12),
     "lowerarm.R": (0.15, -0.1, 0.12),
+    "upperleg.L": (0, 0, -0.075),
+    "upperleg.R": (0, 0, 0.075),
+    "foot.L": (0, 0, 0.075),
+    "foot.R": (0, 0, -0.075),
 }
-"""Axis-angle turns that let the arms of the bind pose hang down."""
+"""Axis-angle turns that let the arms of the bind pose hang down and bring the legs together."""
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,8 @@ def _shapes(rig: HouseRig, place: slice, *, every: bool) -> dict[str, tuple[np.n
 
 def _hair(shaped: ShapedHouse) -> Surface:
     rig, hair = shaped.rig, shaped.hair.surface()
-    base = linear_from_srgb(rig.colours[rig.regions == rig.region_names.index("brows")]).mean(axis=0) * HAIR_TINT
-    shade = (0.42 + 0.58 * hair.along**0.7) * hair.tone
+    base = linear_from_srgb(rig.colours[rig.regions == rig.region_names.index("hair")]).mean(axis=0) * HAIR_TINT
+    shade = (0.5 + 0.5 * hair.along**0.7) * hair.tone
     head = np.zeros((len(hair.vertices), 4), np.uint8)
     head[:, 0] = rig.joint_names.index("head")
     weight = np.zeros_like(head)

@@ -23,6 +23,9 @@ from motet.types import ARKIT_SHAPES, Meshes, Motion, Topology, arkit_space
 NECK_SHARE = {"neck1": 0.14, "neck2": 0.18, "neck3": 0.22, "head": 0.46}
 """How a turn of the head is spread over the joints that make it; the shares sum to 1, so the head itself turns as asked."""
 
+PRESSED_MM = 1.8
+"""How deep lips may press into each other; beyond it they push each other apart."""
+
 EYE_SHAPES = tuple(name for name in ARKIT_SHAPES if name.startswith("eyeLook"))
 
 
@@ -132,8 +135,13 @@ class HouseRig(Rig):
         weight = torch.from_numpy(self.joint_weight.astype(np.float32) / 255)
         return dense_weights(torch.from_numpy(self.joint_index.astype(np.int64)), weight, len(self.joint_names))
 
-    def shaped(self, identity: Float[Tensor, "axes"] | None = None) -> ShapedHouse:
-        """The figure of one person; see `Rig.shaped`."""
+    def shaped(self, identity: Float[Tensor, "axes"] | None = None, contact: bool = True) -> ShapedHouse:
+        """The figure of one person; see `Rig.shaped`.
+
+        Args:
+            identity: see `Rig.shaped`.
+            contact: lips push each other apart (`ShapedHouse.settled`). Without, shapes simply add up, as they do in exported files.
+        """
         vertices, joints = self.vertices, self.joints
         if identity is not None:
             values = torch.as_tensor(identity, dtype=torch.float32)
@@ -143,13 +151,14 @@ class HouseRig(Rig):
             axes = torch.from_numpy(self._identity["axis_delta"].astype(np.float32))
             vertices = vertices + torch.einsum("a,avk->vk", amount, axes)
             joints = joints + torch.einsum("a,ajk->jk", values, torch.from_numpy(self._identity["axis_joint"]))
-        return ShapedHouse(self, vertices, joints)
+        return ShapedHouse(self, vertices, joints, contact)
 
 
 class ShapedHouse(ShapedRig):
     """The house figure as one person."""
 
-    def __init__(self, rig: HouseRig, vertices: Float[Tensor, "verts 3"], joints: Float[Tensor, "joints 3"]) -> None:
+    def __init__(self, rig: HouseRig, vertices: Float[Tensor, "verts 3"], joints: Float[Tensor, "joints 3"], contact: bool) -> None:
+        self.contact = contact
         self.rig: HouseRig = rig
         self.vertices = vertices
         self.joints = joints
@@ -185,11 +194,33 @@ class ShapedHouse(ShapedRig):
         """Surfaces of every frame; see `ShapedRig.posed`."""
         transforms = self.joint_transforms(motion)
         dtype = transforms.dtype
-        moved = self._rest.to(dtype) + _displaced(self.rig, motion["blendshapes"])
+        moved = self._rest.to(dtype) + _displaced(self.rig, self.settled(motion["blendshapes"]))
         vertices = self.relaxed_vertices.to(dtype).expand(*moved.shape[:-2], -1, -1).clone()
         weights = self.rig.weights.to(dtype)[self.turning]
         vertices[..., self.turning, :] = _blend(moved, weights, transforms)
         return Meshes(vertices, self.rig.topology)
+
+    def settled(self, weights: Float[Tensor, "*batch frames shapes"]) -> Float[Tensor, "*batch frames shapes"]:
+        """Shape weights after the lips have met: what would push them through each other is taken off `mouthClose`.
+
+        Shapes add up linearly, lips do not: closing, puckering and smiling together would drive the lower lip through the upper one.
+        """
+        if not self.contact:
+            return weights
+        rest, per_shape = self._seam_mm
+        gap = rest + weights @ per_shape.to(weights.dtype)
+        close = ARKIT_SHAPES.index("mouthClose")
+        excess = torch.relu(-PRESSED_MM - gap) / per_shape[close].to(weights.dtype)
+        return torch.cat([weights[..., :close], (weights[..., close] + excess)[..., None], weights[..., close + 1 :]], -1)
+
+    @functools.cached_property
+    def _seam_mm(self) -> tuple[float, Float[Tensor, "shapes"]]:
+        """Gap between the inner lips at rest, and its change with each shape."""
+        rig = self.rig
+        upper, lower = (int(k) for k in rig.inner_lip)
+        columns = np.searchsorted(rig.moving, [upper, lower])
+        change = rig.basis[:, columns, 1]
+        return 1000 * float(self.vertices[upper, 1] - self.vertices[lower, 1]), 1000 * (change[:, 0] - change[:, 1])
 
     def face(self, motion: Motion, vertices: Int[np.ndarray, "chosen"]) -> Float[Tensor, "*batch frames chosen 3"]:
         """Chosen vertices in every frame before the head turns (in the head's own frame), metres: what lip metrics compare."""
@@ -199,7 +230,7 @@ class ShapedHouse(ShapedRig):
         column = np.minimum(column, len(rig.moving) - 1)
         hit = torch.from_numpy((rig.moving[column] == vertices).astype(np.float32))
         basis = rig.basis[:, column] * hit[:, None]
-        weights = motion["blendshapes"]
+        weights = self.settled(motion["blendshapes"])
         moved = torch.einsum("...s,svk->...vk", weights, basis.to(weights.dtype))
         return moved + self.vertices[torch.from_numpy(np.asarray(vertices))].to(weights.dtype)
 

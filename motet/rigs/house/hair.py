@@ -42,7 +42,13 @@ class Hair:
         """Strands of the mean person, carried along by the displacement of the vertex each follows."""
         shift = displacement[data["follow"].astype(np.int64)].numpy()
         normal = data["normal"].astype(np.float32) / 127
-        return cls(data["strand"].astype(np.float32) + data["origin"] + shift[:, None], normal, data["width"], data["tone"].astype(np.float32) / 128, data["fade"].astype(np.float32) / 255)
+        return cls(
+            data["strand"].astype(np.float32) + data["origin"] + shift[:, None],
+            normal,
+            data["width"],
+            data["tone"].astype(np.float32) / 128,
+            data["fade"].astype(np.float32) / 255,
+        )
 
     def thinned(self, every: int) -> Hair:
         """Every n-th strand, wider in proportion, for pictures from afar and small files."""
