@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 
 from motet.errors import InputError
 from motet.render import look, raster, shade, surface
+from motet.render.shadow import ShadowMap
 from motet.render.scene import SUPERSAMPLE, build_scene
 from motet.rigs.house import HouseRig, ShapedHouse
 from motet.types import Motion
@@ -121,6 +122,8 @@ class _Stage:
         self._seen = np.zeros(self._nearness.shape, np.int32)
         self._picture = np.zeros((height, width, 3), np.float32)
         self._lights = look.lights()
+        focus = np.array([0.0, scene.head_height, 0.06])
+        self._map = ShadowMap(self._lights[0, :3].astype(np.float64), focus, scene.shadow_triangles, len(renderer._shaped.vertices), scene.n_solid)
         self._backdrop = look.background(width, height)
         self._world_to_camera = scene.camera.world_to_camera().astype(np.float32)
         self._eye = np.array(scene.camera.eye, np.float32)
@@ -156,15 +159,16 @@ class _Stage:
 
     def _place(self, coarse: np.ndarray, head: np.ndarray) -> None:
         scene = self._scene
-        n, solid, thin = scene.n_surface, scene.n_solid, slice(scene.n_surface, scene.n_solid)
+        n, solid = scene.n_surface, scene.n_solid
         refinement = scene.refinement
         surface.sharpen(refinement.start, refinement.column, refinement.weight, refinement.used, coarse, self._sharp)
         surface.refine(refinement.start, refinement.column, refinement.weight, self._sharp, self._vertices)
-        self._vertices[thin] = coarse[scene.thin]
+        self._vertices[scene.n_refined : solid] = coarse[scene.copied]
         surface.carry(head, scene.hair_points, self._vertices[solid:], scene.hair_directions, self._directions)
         lit, normals = self._packed[:, 0:3], self._packed[:, 3:6]
         surface.smooth_normals(self._vertices[:n], scene.surface_triangles, normals[:n])
-        normals[thin] = head[:, :3] @ np.array([0.0, 0.2, 0.98], np.float32)
+        normals[n:solid] = head[:, :3] @ np.array([0.0, 0.2, 0.98], np.float32)
+        self._map.cast(coarse, self._vertices[:solid], normals[:solid], self._shadow)
         surface.light_surface(normals[:solid], scene.albedo, scene.occlusion, scene.wrap, self._shadow, self._lights, look.SKY, look.GROUND, lit[:solid])
         surface.light_hair(self._vertices[solid:], self._directions, scene.hair_albedo, scene.hair_shine, self._lights, look.SKY, self._eye, lit[solid:])
         height, width = self._nearness.shape
@@ -174,6 +178,6 @@ class _Stage:
     def _shade(self, eyes: np.ndarray, still: int) -> None:
         scene = self._scene
         shade.shade(
-            self._seen, self._screen, scene.triangles, scene.kind, self._packed, eyes, scene.eye_of, self._rays, self._lights, look.SKY,
+            self._seen, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays, self._lights, look.SKY,
             look.IRIS, still, self._backdrop, self._picture,
         )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from motet.render.kernel import kernel
 
 SMOOTH, EYE, STRAND = np.uint8(0), np.uint8(1), np.uint8(2)
-"""Kinds of triangles: opaque surfaces with highlights, eyeballs, and thin things whose colour is that of a vertex."""
+"""Kinds of triangles: opaque surfaces with highlights, eyeballs, and thin things without highlights of their own."""
 
 PACKED = 12
 CORNEA_BULGE = np.float32(0.75)
@@ -147,7 +147,7 @@ def eye_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, frame, lights, irises):
 
 
 @kernel
-def shade(seen, screen, triangles, kind, packed, eye_frames, eye_of, rays, lights, sky, irises, still, backdrop, picture):
+def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays, lights, sky, irises, still, backdrop, picture):
     """Average the four samples of each pixel.
 
     Samples of the same kind at nearly the same depth share one shading. Pixels that see only triangles below `still` are left as they are
@@ -156,6 +156,7 @@ def shade(seen, screen, triangles, kind, packed, eye_frames, eye_of, rays, light
     Args:
         seen: int32, 2*height 2*width: triangle of each sample.
         kind: uint8, faces: SMOOTH, EYE or STRAND.
+        group: uint8, faces: material; samples are shaded together only within one.
         packed: float32, verts 12.
         eye_frames: float32, 2 3 3: rotation from each eye's own frame (axis +Z) to the world.
         eye_of: uint8, faces: 0 left, 1 right.
@@ -181,13 +182,17 @@ def shade(seen, screen, triangles, kind, packed, eye_frames, eye_of, rays, light
                     continue
                 a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                 if kind[t] == STRAND:
-                    red, green, blue = red + packed[a, 0], green + packed[a, 1], blue + packed[a, 2]
+                    x, y = np.float32(2 * column + (s & 1)) + HALF, np.float32(2 * row + (s >> 1)) + HALF
+                    wa, wb, wc = corner_shares(screen, a, b, c, x, y)
+                    red += wa * packed[a, 0] + wb * packed[b, 0] + wc * packed[c, 0]
+                    green += wa * packed[a, 1] + wb * packed[b, 1] + wc * packed[c, 1]
+                    blue += wa * packed[a, 2] + wb * packed[b, 2] + wc * packed[c, 2]
                     continue
                 share = _1
                 depth = screen[a, 2]
                 for other in range(s + 1, 4):
                     o = t1 if other == 1 else (t2 if other == 2 else t3)
-                    if o >= 0 and kind[o] == kind[t] and not done & (1 << other) and abs(screen[triangles[o, 0], 2] - depth) < np.float32(0.008) * depth:
+                    if o >= 0 and group[o] == group[t] and not done & (1 << other) and abs(screen[triangles[o, 0], 2] - depth) < np.float32(0.008) * depth:
                         done |= 1 << other
                         share += _1
                 x, y = np.float32(2 * column + (s & 1)) + HALF, np.float32(2 * row + (s >> 1)) + HALF

@@ -32,7 +32,7 @@ def _sky(vertices: np.ndarray, normal: np.ndarray, triangles: np.ndarray, focus:
         local = vertices - focus
         screen = np.stack([SIZE / 2 + local @ side * (SIZE / 2 / radius), SIZE / 2 - local @ up * (SIZE / 2 / radius), 2 + local @ direction], 1)
         nearness, owner = np.zeros((SIZE, SIZE), np.float32), np.full((SIZE, SIZE), -1, np.int32)
-        rasterise(screen.astype(np.float32), triangles, both, nearness, owner)
+        rasterise(screen.astype(np.float32), triangles, both, nearness, owner, 0)
         column, row = (np.clip(screen[:, k].astype(int), 0, SIZE - 1) for k in (0, 1))
         # The sky is brighter above than below.
         weight = np.maximum(0, normal @ direction) * (0.65 + 0.35 * direction[1])
@@ -58,6 +58,10 @@ def occlusion(vertices: np.ndarray, quads: np.ndarray, jaw: np.ndarray, starts: 
     far = vertices[:, 1] < head[1] - 0.2
     result = np.where(wet, inside, np.where(far, body, rest))
     result[np.isin(region, [REGION["brows"], REGION["lashes"]])] = 1.0
+    skin = np.isin(region, [REGION["skin"], REGION["lips"]])
+    result[skin] = 0.2 + 0.8 * result[skin]
+    cloth = np.isin(region, [REGION[name] for name in ("top", "trousers", "shoes")])
+    result[cloth] = 0.35 + 0.65 * result[cloth]
     eyes = np.isin(region, [REGION["eye_left"], REGION["eye_right"]])
     result[eyes] = 0.45 + 0.55 * result[eyes]
     return np.round(255 * np.clip(result, 0, 1)).astype(np.uint8)
