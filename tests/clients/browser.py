@@ -16,7 +16,8 @@ from tests.clients.programs import chromium, node_module
 
 PAGE = Path(__file__).with_name("page.html")
 _KINDS = {".js": "text/javascript", ".html": "text/html", ".glb": "model/gltf-binary"}
-_FLAGS = "--headless --no-sandbox --disable-gpu-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader --mute-audio --no-first-run --disable-extensions --disable-background-networking"
+_FLAGS = """--headless --no-sandbox --disable-gpu-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader
+--mute-audio --no-first-run --disable-extensions --disable-background-networking"""
 
 
 @dataclasses.dataclass

@@ -275,3 +275,11 @@ def test_damage_of_any_kind_gives_a_file_or_a_typed_line(tmp_path: Path) -> None
 def test_only_glb_takes_an_avatar(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"animated in \.glb"):
         write_clip(take(3), tmp_path / "a.csv", avatar=tmp_path / "x.glb")
+
+
+def test_the_avatar_is_not_overwritten(tmp_path: Path) -> None:
+    path = avatar(tmp_path / "avatar.glb", ["jawOpen"])
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="the avatar itself"):
+        write_clip(take(3), path, avatar=path)
+    assert path.read_bytes() == before

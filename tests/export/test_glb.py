@@ -88,7 +88,7 @@ def test_the_file_moves_as_the_rig_does(figure: tuple[dict, bytes, Path], frame:
 
 def test_names_counts_and_times(figure: tuple[dict, bytes, Path]) -> None:
     content, data, path = figure
-    meshes = {mesh["name"].removesuffix("_mesh"): mesh for mesh in content["meshes"]}
+    meshes = {mesh["name"]: mesh for mesh in content["meshes"]}
     assert meshes["skin"]["extras"]["targetNames"] == list(ARKIT_SHAPES)
     assert "tongueOut" in meshes["tongue"]["extras"]["targetNames"] and "jawOpen" in meshes["teeth_lower"]["extras"]["targetNames"]
     times, values = animation(content, data)

@@ -101,8 +101,7 @@ def _mesh(document: Document, surface: Surface, materials: dict[Material, int]) 
         primitive: dict[str, Any] = {"attributes": attributes, "indices": document.accessor(numbers, target=INDICES)}
         primitive["material"] = _material(document, material, materials)
         primitives.append({**primitive, "targets": targets} if targets else primitive)
-    # Not the node's own name: Blender would give that to a passing object and call the lasting one `skin.001`.
-    mesh: dict[str, Any] = {"name": f"{surface.name}_mesh", "primitives": primitives}
+    mesh: dict[str, Any] = {"name": surface.name, "primitives": primitives}
     if targets:
         mesh |= {"weights": [0.0] * len(targets), "extras": {"targetNames": list(surface.shapes)}}
     return document.add("meshes", mesh)
