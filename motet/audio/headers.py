@@ -33,21 +33,28 @@ def inspect(path: Path) -> Promise:
     Raises:
         AudioError: no channels, a header that speaks of no or of impossible amounts of sound, or fewer bytes than promised.
     """
-    with path.open("rb") as file:
-        start = file.read(12)
-        if start[:4] in (b"RIFF", b"RF64", b"BW64", b"RIFX") and start[8:12] == b"WAVE":
-            _check_chunks(file, path, "WAV", ">" if start[:4] == b"RIFX" else "<", b"data", _wav_format)
-            return Promise("wav")
-        if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
-            _check_chunks(file, path, "AIFF", ">", b"SSND", _aiff_format)
-            return Promise("aiff")
-        if start[:4] == b"fLaC":
-            return Promise("flac")
-        if start[:4] == b"OggS":
-            _check_ogg_end(file, path)
-            return Promise("ogg")
-        if start[:3] == b"ID3" or (start[0] == 0xFF and start[1] & 0xE6 == 0xE2):
-            return Promise("mp3", _mp3_frames(file))
+    try:
+        with path.open("rb") as file:
+            return _inspect(file, path)
+    except (OSError, struct.error, OverflowError) as error:
+        raise AudioError(f"{path} has a damaged header; export it again") from error
+
+
+def _inspect(file: BinaryIO, path: Path) -> Promise:
+    start = file.read(12)
+    if start[:4] in (b"RIFF", b"RF64", b"BW64", b"RIFX") and start[8:12] == b"WAVE":
+        _check_chunks(file, path, "WAV", ">" if start[:4] == b"RIFX" else "<", b"data", _wav_format)
+        return Promise("wav")
+    if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
+        _check_chunks(file, path, "AIFF", ">", b"SSND", _aiff_format)
+        return Promise("aiff")
+    if start[:4] == b"fLaC":
+        return Promise("flac")
+    if start[:4] == b"OggS":
+        _check_ogg_end(file, path)
+        return Promise("ogg")
+    if start[:3] == b"ID3" or (len(start) > 1 and start[0] == 0xFF and start[1] & 0xE6 == 0xE2):
+        return Promise("mp3", _mp3_frames(file))
     return Promise("other")
 
 

@@ -64,6 +64,8 @@ def write_clip(clip: Clip, path: str | Path, *, size: int = 512, avatar: str | P
     if avatar is not None and not getattr(module, "TAKES_AVATAR", False):
         able = ", ".join(ending for ending, other in formats().items() if getattr(other, "TAKES_AVATAR", False))
         raise ConfigError(f"an avatar is animated in {able}, not in {Path(path).suffix}; leave --avatar away or change the ending")
+    if options.avatar is not None and Path(path).absolute() == options.avatar.absolute():
+        raise ConfigError(f"{path} is the avatar itself and would be lost; give the output another name")
     module.write(clip, Path(path), options)
     return Path(path)
 

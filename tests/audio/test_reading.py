@@ -127,6 +127,9 @@ def test_no_file_no_sound(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"RIFF\0\0\0\0WAVE")
     refused(tmp_path / "a.wav", "without sound")
     refused(Path("a\0b.wav"), "cannot be read|does not exist")
+    for number, start in enumerate((b"\xff", b"RF64\0\0\0\0WAVEds64\x1c\0\0\0\1", b"FORM\0\0\0\0AIFFCOMM\0\0\0\x12\0", b"OggS", b"ID3")):
+        (tmp_path / f"{number}.bin").write_bytes(start)
+        refused(tmp_path / f"{number}.bin", "damaged|not a sound|truncated|without sound")
 
 
 def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ for frame in frames:
     scene.frame_set(frame)
     bpy.context.view_layer.update()
     graph = bpy.context.evaluated_depsgraph_get()
-    keys = {found.name: {key.name: key.value for key in found.data.shape_keys.key_blocks} for found in meshes}
+    # Blender gives the node's name to an empty parent and a numbered one to the mesh when a skinned mesh is animated.
+    keys = {found.name.split(".")[0]: {key.name: key.value for key in found.data.shape_keys.key_blocks} for found in meshes}
     bones = {}
     if armature is not None:
         for bone in armature.evaluated_get(graph).pose.bones:
@@ -28,7 +29,7 @@ for frame in frames:
     points = {}
     for found in meshes:
         shape = found.evaluated_get(graph).to_mesh()
-        points[found.name] = [
+        points[found.name.split(".")[0]] = [
             list(found.matrix_world @ shape.vertices[number].co) for number in range(0, len(shape.vertices), max(1, len(shape.vertices) // 300))
         ]
     poses.append({"frame": frame, "keys": keys, "bones": bones, "points": points})

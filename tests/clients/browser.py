@@ -16,7 +16,8 @@ from tests.clients.programs import chromium, node_module
 
 PAGE = Path(__file__).with_name("page.html")
 _KINDS = {".js": "text/javascript", ".html": "text/html", ".glb": "model/gltf-binary"}
-_FLAGS = "--headless --no-sandbox --disable-gpu-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader --mute-audio --no-first-run"
+_FLAGS = """--headless --no-sandbox --disable-gpu-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader
+--mute-audio --no-first-run --disable-extensions --disable-background-networking"""
 
 
 @dataclasses.dataclass
@@ -26,12 +27,12 @@ class _Exchange:
     done: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
-def show(glb: Path, times: list[float], folder: Path, *, angle: float = 0.0, limit_s: float = 120.0) -> dict[str, Any]:
-    """What three.js found in the file at those times; pictures are saved as `folder/TIME.png`."""
+def show(glb: Path, times: list[float], folder: Path, *, angle: float = 0.0, fine: bool = False, limit_s: float = 300.0) -> dict[str, Any]:
+    """What three.js found in the file at those times; pictures are saved as `folder/TIME.png` (`fine` for people to look at)."""
     exchange = _Exchange(glb.read_bytes())
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(exchange))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    query = urllib.parse.urlencode({"times": json.dumps(times), "angle": angle})
+    query = urllib.parse.urlencode({"times": json.dumps(times), "angle": angle, "fine": int(fine)})
     address = f"http://127.0.0.1:{server.server_address[1]}/page.html?{query}"
     command = [chromium(), *_FLAGS.split(), f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0", address]
     with (folder / "browser.log").open("w") as log:

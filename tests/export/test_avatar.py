@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import random
 import struct
@@ -194,6 +195,10 @@ def test_files_that_are_no_avatars(tmp_path: Path) -> None:
     ):
         (tmp_path / f"{name}.glb").write_bytes(raw)
         refused(tmp_path / f"{name}.glb", pattern, tmp_path)
+    endless = whole.replace(b'"idle"', b"1e9999")
+    assert len(endless) == len(whole) and endless != whole
+    (tmp_path / "i.glb").write_bytes(endless)
+    refused(tmp_path / "i.glb", "not finite", tmp_path)
     refused(avatar(tmp_path / "h.glb", ["Wink", "Smile"]), "it has Wink, Smile", tmp_path)
 
 
@@ -263,7 +268,7 @@ def test_damage_of_any_kind_gives_a_file_or_a_typed_line(tmp_path: Path) -> None
             while isinstance(place, dict | list) and place:
                 key = dice.choice(sorted(place) if isinstance(place, dict) else range(len(place)))
                 if not isinstance(place[key], dict | list) or not place[key] or dice.random() < 0.2:
-                    place[key] = dice.choice(junk)
+                    place[key] = copy.deepcopy(dice.choice(junk))
                     break
                 place = place[key]
         survives(pack_glb(changed, data))
@@ -275,3 +280,11 @@ def test_damage_of_any_kind_gives_a_file_or_a_typed_line(tmp_path: Path) -> None
 def test_only_glb_takes_an_avatar(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"animated in \.glb"):
         write_clip(take(3), tmp_path / "a.csv", avatar=tmp_path / "x.glb")
+
+
+def test_the_avatar_is_not_overwritten(tmp_path: Path) -> None:
+    path = avatar(tmp_path / "avatar.glb", ["jawOpen"])
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="the avatar itself"):
+        write_clip(take(3), path, avatar=path)
+    assert path.read_bytes() == before

@@ -76,7 +76,10 @@ def animated_avatar(path: Path, motion: Motion, facts: Mapping[str, Any]) -> tup
     asset = content["asset"]
     extras = asset.get("extras")
     asset["extras"] = {**(extras if isinstance(extras, dict) else {}), "motet": dict(facts)}
-    return pack_glb(*document.finished()), report
+    try:
+        return pack_glb(*document.finished()), report
+    except ValueError as error:
+        raise AssetError(f"{path} is damaged: its description holds numbers that are not finite") from error
 
 
 def _driven(content: dict[str, Any], weights: Mapping[str, np.ndarray], path: Path) -> tuple[dict[int, list[np.ndarray]], AvatarReport]:

@@ -57,7 +57,8 @@ def turned(content: dict[str, Any], node: int, share: float, head: Float[np.ndar
     from scipy.spatial.transform import Rotation
 
     turn = Rotation.from_rotvec(Rotation.from_quat(head).as_rotvec() * share)
-    if "VRM" in (content.get("extensions") or {}):
+    extensions = content.get("extensions")
+    if isinstance(extensions, dict) and "VRM" in extensions:
         half = Rotation.from_euler("Y", np.pi)
         turn = half * turn * half.inv()
     parent = Rotation.identity()
