@@ -211,9 +211,7 @@ class RecordingFile:
                 f"{self.path} holds {metadata.get('format', 'something else')!r}, not {FORMAT!r}; make such files with 'motet data track' or 'motet data synth'"
             )
         if metadata.get("version") != str(VERSION):
-            raise AssetError(
-                f"{self.path} has version {metadata.get('version')!r} of the format, this program reads {VERSION}; write it again with this one"
-            )
+            raise AssetError(f"{self.path} has version {metadata.get('version')!r} of the format, this program reads {VERSION}; write it again with this one")
         self._heads = self._read_heads(metadata.get("recordings", ""))
         self._keys = set(self._file.keys())
 

@@ -112,9 +112,7 @@ def _lid(since: ndarray, closing: float, opening: float) -> ndarray:
     return np.sin(down * np.pi / 2) ** 2 * (1 - up) ** 1.6
 
 
-def gaze(
-    prosody: Prosody, style: StyleSettings, head_turn: Float[ndarray, "frames 3"], fps: float, random: np.random.Generator
-) -> Float[ndarray, "frames 2"]:
+def gaze(prosody: Prosody, style: StyleSettings, head_turn: Float[ndarray, "frames 3"], fps: float, random: np.random.Generator) -> Float[ndarray, "frames 2"]:
     """Turn of the eyes in the head, radians: (down, to the person's left). Fixations and saccades that partly undo the head's turn.
 
     Most fixations return to the listener; away-looks cluster where phrases begin.

@@ -134,7 +134,7 @@ def read_phones(path: Path) -> tuple[PhoneSpan, ...]:
     except OSError as error:
         raise InputError(f"no phones at {path} ({error.strerror or 'unreadable'}); check the name") from error
     except (ValueError, TypeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} must hold start, end and phone for every phone ({str(error)[:80]}); .json: [[0.0, 0.1, \"SIL\"], ...]") from error
+        raise InputError(f'{path} must hold start, end and phone for every phone ({str(error)[:80]}); .json: [[0.0, 0.1, "SIL"], ...]') from error
     result: list[PhoneSpan] = []
     for start, end, label in labels:
         if not 0 <= start <= end < 1e6 or (result and start < result[-1].start):
