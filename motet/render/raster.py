@@ -23,7 +23,17 @@ def project(vertices, world_to_camera, focal, centre_x, centre_y, screen):
 
 
 @kernel
-def rasterise(screen, triangles, two_sided, nearness, seen, first_triangle):  # noqa: C901 (three edges, three cases each)
+def inside(low, high, weight, slope, inverse):
+    """Narrow the stretch of a row, in samples, to where a corner's weight is not negative; `inverse` is 1 / slope."""
+    if slope > np.float32(0):
+        return max(low, -weight * inverse), high
+    if slope < np.float32(0):
+        return low, min(high, -weight * inverse)
+    return low, high if weight >= np.float32(0) else -np.float32(1)
+
+
+@kernel
+def rasterise(screen, triangles, two_sided, nearness, seen, first_triangle):
     """Draw triangles into a z-buffer.
 
     Sample (row, column) lies at (column + 0.5, row + 0.5). A triangle whose corners run clockwise on the screen (y down) shows its back.
@@ -78,24 +88,9 @@ def rasterise(screen, triangles, two_sided, nearness, seen, first_triangle):  # 
         for row in range(int(top), int(bottom) + 1):
             wa = one - wb - wc
             low, high = zero, last
-            if wa_x > zero:
-                low = max(low, -wa * inverse_a)
-            elif wa_x < zero:
-                high = min(high, -wa * inverse_a)
-            elif wa < zero:
-                high = -one
-            if wb_x > zero:
-                low = max(low, -wb * inverse_b)
-            elif wb_x < zero:
-                high = min(high, -wb * inverse_b)
-            elif wb < zero:
-                high = -one
-            if wc_x > zero:
-                low = max(low, -wc * inverse_c)
-            elif wc_x < zero:
-                high = min(high, -wc * inverse_c)
-            elif wc < zero:
-                high = -one
+            low, high = inside(low, high, wa, wa_x, inverse_a)
+            low, high = inside(low, high, wb, wb_x, inverse_b)
+            low, high = inside(low, high, wc, wc_x, inverse_c)
             start = np.ceil(low - slack)
             z = za + zb * wb + zc * wc + z_x * start
             for column in range(first + int(start), first + int(np.floor(high + slack)) + 1):
