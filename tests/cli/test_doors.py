@@ -80,7 +80,7 @@ def test_sounds_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixtur
     [
         (["run", "absent.wav", "-o", "o.csv"], "absent.wav"),
         (["run", "{folder}", "-o", "o.csv"], "folder"),
-        (["run", "{speech}", "-o", "o.xyz"], ".mp4"),
+        (["run", "{speech}", "-o", "o.xyz"], "nothing is written as"),
         (["run", "{speech}", "-m", "artolk", "-o", "o.csv"], "did you mean 'artalk'"),
         (["run", "{speech}", "--style", "wram", "-o", "o.csv"], "did you mean 'warm'"),
         (["run", "{speech}", "--option", "speed=3", "-o", "o.csv"], "no option 'speed'"),
