@@ -24,6 +24,8 @@ from motet.methods.artalk.style import read_style
 from motet.types import ARKIT_SHAPES, Audio, Motion, MotionSpace, arkit_space, frame_count
 
 SAMPLE_RATE = 16000
+GLIDE = 0.35
+"""Share of the way that a smoothing step goes in a frame."""
 
 
 class FrontEnd(Protocol):
@@ -59,6 +61,8 @@ class StreamState:
     past: Float[Tensor, "batch past dim"]
     """The last committed frames, zeros before the first. When decoding is `lively` there are two lines of motion for each item,
     the calm ones first: the mouth is taken from the calm line, everything else from the lively one."""
+    glide: Float[Tensor, "two batch dim"] | None = None
+    """Where the two smoothing steps of the lively line stand; None before the first frame."""
     frame: int = 0
     """Number of committed frames."""
     heard: int = 0
@@ -79,7 +83,9 @@ class StreamingMethod(Method[StreamState]):
             raise ConfigError(f"the front end gives {front.dim} channels, the model was trained on {model.config.audio_dim}")
         self.space: MotionSpace = arkit_space()
         self._weights = self.space.range("blendshapes")
-        self._speaking = torch.tensor([name in MOUTH_SHAPES for name in (*ARKIT_SHAPES, "x", "y", "z")])
+        names = (*ARKIT_SHAPES, "x", "y", "z")
+        self._speaking = torch.tensor([name in MOUTH_SHAPES for name in names])
+        self._gliding = torch.tensor([name not in MOUTH_SHAPES and not name.startswith(("eyeBlink", "eyeLook")) for name in names])
 
     @torch.inference_mode()
     def begin(self, condition: ArtalkCondition, seeds: Sequence[int]) -> StreamState:
@@ -170,14 +176,24 @@ class StreamingMethod(Method[StreamState]):
             features=state.features[:, keep - state.first_step :].clone(),
             first_step=min(keep, known),
         )
-        return self._heard_as_one(lines, len(state.seeds)), moved
+        return self._seen_as_one(lines, moved)
 
-    def _heard_as_one(self, lines: Tensor, batch: int) -> Float[Tensor, "batch commit dim"]:
-        """The mouth of the calm line with everything else of the lively one."""
-        if len(lines) == batch:
-            return lines
+    def _seen_as_one(self, lines: Tensor, state: StreamState) -> tuple[Float[Tensor, "batch commit dim"], StreamState]:
+        """The mouth of the calm line with everything else of the lively one, whose head and brows glide.
+
+        Drawn windows set out in directions of their own; two exponential averages one after the other take the kink out of
+        head and brows at the price of four frames. Lids and eyes, which do move suddenly, stay as they are.
+        """
+        if len(lines) == len(state.seeds):
+            return lines, state
         calm, lively = lines.chunk(2)
-        return torch.where(self._speaking, calm, lively)
+        first, second = state.glide if state.glide is not None else (lively[:, 0], lively[:, 0])
+        frames = []
+        for frame in lively.unbind(1):
+            first = first + GLIDE * (frame - first)
+            second = second + GLIDE * (first - second)
+            frames.append(torch.where(self._gliding, second, frame))
+        return torch.where(self._speaking, calm, torch.stack(frames, 1)), dataclasses.replace(state, glide=torch.stack([first, second]))
 
     def _window(self, state: StreamState, features: Tensor, first: Tensor, last: Tensor) -> Float[Tensor, "batch frames dim"]:
         model, fresh = self.model, state.frame == 0
