@@ -45,6 +45,7 @@ class Eval:
         """Evaluate and report."""
         from rich.console import Console
 
+        from motet.commands.progress import progress_bars
         from motet.data.held_out import load_held_out
         from motet.errors import AssetError
         from motet.metrics.baselines import baselines
@@ -57,7 +58,7 @@ class Eval:
         config = EvaluationConfig(seed=self.seed, takes=self.takes, long_s=self.long_s)
         subjects = self._method() + [Subject(name, predict) for name, predict in (baselines() if self.baselines else {}).items()]
         material, gauge = load_held_out(self.data), gauge_of(load_house())
-        with _progress(self.quiet) as progress:
+        with progress_bars(self.quiet) as progress:
             task = progress.add_task("")
             report = evaluate(subjects, material, gauge, config, lambda what, done, total: progress.update(task, description=what, completed=done, total=total))
         if self.out:
@@ -78,14 +79,6 @@ class Eval:
         loaded = load(self.method, str(self.weights) if self.weights else None)
         style = {"style": self.style} if self.style else {}
         return [method_subject(loaded, options={**style, **parse_options(loaded.spec, self.option)})]
-
-
-def _progress(quiet: bool):
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-    return Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True)
 
 
 COMMAND = Eval

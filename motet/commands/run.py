@@ -117,11 +117,12 @@ class Run:
 
     def _work(self, source: Path, outputs: Sequence[Path]) -> list[Path]:
         from motet.audio import read_audio
+        from motet.commands.progress import progress_bars
         from motet.finishing import Finish
         from motet.session import load, provenance
         from motet.types import Clip, Motion
 
-        with _progress(self.quiet) as progress:
+        with progress_bars(self.quiet) as progress:
             task = progress.add_task(f"listening to {source.name}", total=None)
             audio = read_audio(source)
             loaded = load(self.method, str(self.weights) if self.weights else None)
@@ -168,14 +169,6 @@ def _distinct_names(paths: Sequence[Path]) -> list[str]:
     if len(set(names)) != len(names):
         raise ConfigError("two recordings would be written to the same name; run them into different folders")
     return names
-
-
-def _progress(quiet: bool) -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    return Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True)
 
 
 COMMAND = Run

@@ -1,8 +1,9 @@
-"""`motet train METHOD`: one stage of a method on a corpus."""
+"""`motet train METHOD`: the stages of a method on a corpus."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +14,10 @@ from motet.train.settings import TrainConfig
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-    """Train one stage of a method. Run the same line again to resume."""
+    """Train the stages of a method. A run that was stopped, however hard, goes on when the same line is given again."""
 
     method: tyro.conf.Positional[str]
-    """Method to train (`artalk`) or the shared front end (`phonetic`)."""
+    """Method to train, e.g. `artalk`."""
     data: Path
     """Corpus folder made by `motet data corpus`."""
     stage: str = ""
@@ -26,16 +27,30 @@ class Train:
     runs: Path = Path("runs")
     """Where runs are kept; each stage has a folder there."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """File of the finished weights; `RUNS/METHOD.safetensors` when left out."""
+    """File of the finished weights; RUNS/METHOD.safetensors when left out."""
+    threads: int = 0
+    """Processor threads; 0 leaves the choice to PyTorch."""
     optim: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     """Length, batch, rates and seed."""
 
     def execute(self) -> int:
         """Train and write the weights."""
+        import torch
+
+        from motet.registry import method_spec
         from motet.train.stages import train_method
 
-        train_method(self)
+        spec = method_spec(self.method)
+        if self.threads > 0:
+            torch.set_num_threads(self.threads)
+        out = self.out or self.runs / f"{self.method}.safetensors"
+        digest = train_method(spec, self.preset, self.data, self.runs, out, self.optim, self.stage, _report)
+        print(f"{out}  digest {digest}")
         return 0
+
+
+def _report(line: Mapping[str, float]) -> None:
+    print("  ".join(f"{key} {value:.5g}" for key, value in line.items()), flush=True)
 
 
 COMMAND = Train

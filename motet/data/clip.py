@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -199,9 +199,13 @@ class RecordingFile:
         except (SafetensorError, OSError, ValueError) as error:
             raise AssetError(f"{self.path} is damaged or no safetensors file ({_short(error)}); write it again") from error
         if metadata.get("format") != FORMAT:
-            raise AssetError(f"{self.path} holds {metadata.get('format', 'something else')!r}, not {FORMAT!r}; make such files with 'motet data track' or 'motet data synth'")
+            raise AssetError(
+                f"{self.path} holds {metadata.get('format', 'something else')!r}, not {FORMAT!r}; make such files with 'motet data track' or 'motet data synth'"
+            )
         if metadata.get("version") != str(VERSION):
-            raise AssetError(f"{self.path} has version {metadata.get('version')!r} of the format, this program reads {VERSION}; use the program that wrote it, or write it again")
+            raise AssetError(
+                f"{self.path} has version {metadata.get('version')!r} of the format, this program reads {VERSION}; use the program that wrote it, or write it again"
+            )
         self._heads = self._read_heads(metadata.get("recordings", ""))
         self._keys = set(self._file.keys())
 

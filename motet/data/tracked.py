@@ -169,7 +169,9 @@ def recording(
     piece = sound[max(first, 0) :]
     piece = np.concatenate([np.zeros(max(-first, 0), np.float32), piece.astype(np.float32)])[:length]
     piece = np.pad(piece, (0, length - len(piece)))
-    return Recording(facts, Motion(torch.from_numpy(np.asarray(motion, np.float32)), arkit_space(FPS)), Audio.mono(torch.from_numpy(piece), rate), None, valid_channels)
+    return Recording(
+        facts, Motion(torch.from_numpy(np.asarray(motion, np.float32)), arkit_space(FPS)), Audio.mono(torch.from_numpy(piece), rate), None, valid_channels
+    )
 
 
 def _performance(scores: ndarray, lip: ndarray, rotation: ndarray, neutral: Neutral, fps: float) -> ndarray:

@@ -59,9 +59,7 @@ def neutral_of(
     return Neutral(rest, top, lips, Rotation.from_matrix(rotation).mean().as_matrix())
 
 
-def clean_weights(
-    scores: Float[ndarray, "frames 52"], lip: Float[ndarray, "frames 4"], neutral: Neutral, fps: float
-) -> Float[ndarray, "frames 52"]:
+def clean_weights(scores: Float[ndarray, "frames 52"], lip: Float[ndarray, "frames 4"], neutral: Neutral, fps: float) -> Float[ndarray, "frames 52"]:
     """House weights of one shot: lips that reproduce the measured ones, clean blinks, calm gaze and brows."""
     over = np.maximum(scores - neutral.scores, 0.0)
     measured = np.column_stack([_light(lip[:, 0]), *(_smooth(lip[:, k], fps, 0.2) for k in (1, 2, 3))])

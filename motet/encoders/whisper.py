@@ -8,7 +8,6 @@ Source: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Sup
 
 from __future__ import annotations
 
-import math
 import struct
 import zipfile
 from pathlib import Path
@@ -68,7 +67,7 @@ class WhisperEncoder(nn.Module):
     @torch.no_grad()
     def features(self, samples: Float[Tensor, "time"], window_s: float = 20.0, overlap_s: float = 2.0) -> Float[Tensor, "steps width"]:
         """Features of a sound of any length, by overlapping windows whose borders are cut away."""
-        steps = max(1, math.floor(len(samples) / RATE_HZ * FEATURE_RATE_HZ + 0.5))
+        steps = steps_of_samples(len(samples))
         size, margin = int(window_s * FEATURE_RATE_HZ), int(overlap_s * FEATURE_RATE_HZ / 2)
         hop, samples_per_step = size - 2 * margin, RATE_HZ // FEATURE_RATE_HZ
         padded = F.pad(samples, (0, max(0, steps * samples_per_step - len(samples))))
@@ -78,6 +77,12 @@ class WhisperEncoder(nn.Module):
             found = self(padded[None, first * samples_per_step : last * samples_per_step])[0]
             parts.append(found[start - first : min(start + hop, steps) - first])
         return torch.cat(parts)[:steps]
+
+
+def steps_of_samples(samples: int) -> int:
+    """Features of a sound: its length at 50 Hz, rounded half up, at least one."""
+    step = RATE_HZ // FEATURE_RATE_HZ
+    return max(1, (2 * samples + step) // (2 * step))
 
 
 def log_mel(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch bins frames"]:

@@ -19,10 +19,15 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """
     from motet.export.video import write_video
 
-    frames = clip.frames
-    if frames is None:
-        raise InputError("a video needs pictures, this clip has none; render it first")
-    if frames.rgb.ndim != 4:
-        raise InputError(f"a video file holds one take (frames, height, width, 3), these pictures are {tuple(frames.rgb.shape)}")
-    pictures = (picture.cpu().numpy() for picture in frames.rgb)
-    write_video(path, pictures, frames.fps, audio=clip.audio, provenance=clip.provenance, progress=options.progress)
+    if clip.frames is not None:
+        if clip.frames.rgb.ndim != 4:
+            raise InputError(f"a video file holds one take (frames, height, width, 3), these pictures are {tuple(clip.frames.rgb.shape)}")
+        pictures, fps = (picture.cpu().numpy() for picture in clip.frames.rgb), clip.frames.fps
+    elif clip.motion is not None:
+        from motet.render.renderer import Renderer
+        from motet.rigs.house import load_house
+
+        pictures, fps = Renderer(load_house(), options.size, options.size).frames(clip.motion), clip.motion.space.fps
+    else:
+        raise InputError("a video needs pictures or motion, this clip has neither")
+    write_video(path, pictures, fps, audio=clip.audio, provenance=clip.provenance, progress=options.progress)

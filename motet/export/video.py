@@ -128,7 +128,10 @@ class _Encoding:
 
     def _work(self) -> None:
         try:
-            with av.open(str(self._path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+            # Lengths are stated in units of the sound's own samples; FFmpeg's default of a millisecond would cut or add some.
+            clock = self._audio.sample_rate if self._audio is not None else 48_000
+            options = {"movflags": "faststart", "movie_timescale": str(clock)}
+            with av.open(str(self._path), "w", format="mp4", options=options) as container:
                 container.metadata.update(_marks(self._provenance))
                 self._fill(container)
         except InterruptedError:
@@ -147,21 +150,19 @@ class _Encoding:
             end = Fraction(count + 1) / self._rate
             if following is None and self._audio is not None:
                 end = max(end, Fraction(self._audio.samples.shape[-1], self._audio.sample_rate))
-            picture = self._picture(last, count)
-            picture.duration = math.ceil(end / self._time_base) - count * self._ticks
-            for packet in video.encode(picture):
-                container.mux(packet)
+            container.mux(video.encode(self._picture(last, count)))
             if sound is not None:
                 sound.until(float(end))
             count += 1
             if self._progress is not None:
                 self._progress(count)
             last = following
-        final = (count - 1) * self._ticks
-        for packet in video.encode(None):
-            if packet.pts == final:
-                packet.duration = picture.duration
-            container.mux(packet)
+        rest = video.encode(None)
+        for packet in rest:
+            # Players end the track with the last picture shown, the container with the last one in decoding order.
+            if packet is rest[-1] or packet.pts == (count - 1) * self._ticks:
+                packet.duration = math.ceil(end / self._time_base) - (count - 1) * self._ticks
+        container.mux(rest)
         if sound is not None:
             sound.finish()
 
@@ -204,15 +205,13 @@ class _Sound:
         piece = np.ascontiguousarray(self._audio.samples[:, self._done : stop].detach().cpu().numpy(), dtype=np.float32)
         frame = av.AudioFrame.from_ndarray(np.clip(piece, -1, 1), format="fltp", layout=self._layout)
         frame.sample_rate, frame.time_base, frame.pts = self._audio.sample_rate, Fraction(1, self._audio.sample_rate), self._done
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
+        self._container.mux(self._stream.encode(frame))
         self._done = stop
 
     def finish(self) -> None:
         """Encode the rest and empty the encoder."""
         self.until(self._audio.seconds)
-        for packet in self._stream.encode(None):
-            self._container.mux(packet)
+        self._container.mux(self._stream.encode(None))
 
 
 def _and_none(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray | None]:

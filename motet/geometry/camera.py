@@ -44,6 +44,13 @@ class Camera:
         """Focal length in pixels for a picture of that height."""
         return 0.5 * height / math.tan(0.5 * self.field_of_view_rad)
 
+    def rays(self, width: int, height: int) -> Float[np.ndarray, "3 3"]:
+        """World direction from the scene towards the camera at (column, row) as rays[0] + column * rays[1] + row * rays[2], of any length."""
+        rotation = self.world_to_camera()[:, :3]
+        focal = self.focal(height)
+        start = np.array([width / 2 / focal, -height / 2 / focal, 1.0])
+        return np.stack([start, [-1 / focal, 0, 0], [0, 1 / focal, 0]]) @ rotation
+
     def pixels(self, points: Float[np.ndarray, "*batch 3"], width: int, height: int) -> Float[np.ndarray, "*batch 3"]:
         """Column, row and 1 / depth (1/m) of world points; (0, 0) is the top left corner of the picture, pixel centres lie at halves."""
         transform = self.world_to_camera()

@@ -22,6 +22,8 @@ class Refinement:
     quads: Int[np.ndarray, "fine_faces 4"]
     face_source: Int[np.ndarray, "fine_faces"]
     """Coarse face that each fine quad lies in"""
+    used: Int[np.ndarray, "points"]
+    """Coarse vertices that occur in a quad, ascending; row k of the matrix belongs to used[k]"""
 
     def apply(self, values: Float[np.ndarray, "verts *rest"]) -> Float[np.ndarray, "fine *rest"]:
         """Carry a quantity from the coarse vertices to the fine ones."""
@@ -50,7 +52,7 @@ def catmull_clark(quads: Int[np.ndarray, "faces 4"], n_vertices: int) -> Refinem
     row, column, weight = (np.concatenate([entry[k] for entry in entries]) for k in range(3))
     start, column, weight = _compress(row, column, weight, n_points + n_edges + n_faces, n_vertices)
     fine, source = _fine_quads(point_of, face_edge, corner_ok, n_points, n_edges)
-    return Refinement(start, column, weight, fine, source)
+    return Refinement(start, column, weight, fine, source, used.astype(np.int32))
 
 
 def _edges(quads, corner_ok):

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.alignment import Phone, spoken
+from motet.data.alignment import SILENCE, Phone, spoken
 from motet.data.held_out import HeldOut, HeldOutClip, Tracked
 from motet.errors import InputError
 from motet.metrics import blink, diversity, head, jitter, lip, seam
@@ -136,7 +136,7 @@ class _Tally:
         for name, values in self.values.items():
             middle = name in ("lip_correlation", "lip_lag", "jerk_ratio", "closure_contrast")
             value = quantile(torch.tensor(values), 0.5) if middle else sum(values) / len(values)
-            yield Score(name, group, value, len(values))
+            yield Score(name, group, value, len(values), tuple(values))
 
 
 def _subject_scores(subject: Subject, material: HeldOut, gauge: LipGauge, config: EvaluationConfig, report: Callable[[str], None]) -> Iterator[Score]:
@@ -149,6 +149,7 @@ def _subject_scores(subject: Subject, material: HeldOut, gauge: LipGauge, config
             wrong_length = max(wrong_length, abs(motion.frames - frame_count(clip.audio.seconds, motion.space.fps)))
             mouth = gauge.measure(motion)
             tally.add(_tracked_scores(mouth, clip, gauge))
+            tally.add(_pauses(mouth, clip.phones))
             recalls.add(_closures(mouth, clip.phones, tally))
         yield from tally.scores(group)
         yield from _pooled(recalls, group)
@@ -181,6 +182,13 @@ def _closures(mouth: LipMotion, phones: Sequence[Phone], tally: _Tally) -> dict[
     thresholds = {"closure_recall_relative": lip.relative_threshold(mouth.opening)} | ({} if mouth.lips is None else {"closure_recall": lip.CLOSED_M})
     done = {name: sum(lip.realised_closures(mouth.opening, mouth.fps, closures, value)) for name, value in thresholds.items()}
     return {"closures": float(len(closures))} | {name: float(count) for name, count in done.items()}
+
+
+def _pauses(mouth: LipMotion, phones: Sequence[Phone]) -> dict[str, float]:
+    """How still the lips are in pauses of half a second and more inside recordings, a fifth of a second after and before speech left out."""
+    long = [(start + 0.2, end - 0.2) for start, end in spoken(phones, (SILENCE,)) if end - start >= 0.5 and end * mouth.fps <= len(mouth.opening)]
+    found = lip.evaluate(mouth, silences=long)
+    return {"stillness": found["stillness"]} if "stillness" in found else {}
 
 
 def _pooled(recalls: _Tally, group: str) -> Iterator[Score]:
@@ -241,6 +249,7 @@ def _people_scores(material: HeldOut, gauge: LipGauge) -> Iterator[Score]:
             mouth = gauge.measure(motion)
             tally.add({"lip_correlation": lip.opening_correlation(mouth.opening, seen.opening, seen.fps).correlation})
             tally.add(head.evaluate(motion["head"], motion.space.fps) | {"blink_rate": blink.evaluate(_lids(motion), motion.space.fps)["blink_rate"]})
+            tally.add(_pauses(mouth, clip.phones))
             recalls.add(_closures(mouth, clip.phones, tally) | _closures(seen, clip.phones, tally))
         yield from tally.scores(group)
         yield from _pooled(recalls, group)

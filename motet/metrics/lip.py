@@ -170,8 +170,8 @@ def evaluate(
         contrast = closure_contrast(predicted.opening, predicted.fps, phones)
         scores |= {} if contrast is None else {"closure_contrast": contrast}
     if silences and predicted.lips is not None:
-        speeds = torch.cat([lip_speed(part, predicted.fps) for part in _parts(predicted.lips, predicted.fps, silences, 0) if len(part) > 1])
-        scores |= {"stillness": float(speeds.mean()), "stillness_peak": float(speeds.max())}
+        quiet = [lip_speed(part, predicted.fps) for part in _parts(predicted.lips, predicted.fps, silences, 0) if len(part) > 1]
+        scores |= {"stillness": float(torch.cat(quiet).mean()), "stillness_peak": float(torch.cat(quiet).max())} if quiet else {}
     return scores
 
 

@@ -1,6 +1,6 @@
 """Scores of several subjects side by side: as a table for people, as JSON for programs.
 
-In JSON a score is `{"value", "unit", "region", "better", "clips"}` under `subjects / NAME / GROUP / METRIC`; a value that is not finite is null.
+In JSON a score is `{"value", "unit", "region", "better", "clips", "each"}` under `subjects / NAME / GROUP / METRIC`; a value that is not finite is null.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Score:
     value: float
     clips: int
     """How many clips it was taken over."""
+    each: tuple[float, ...] = ()
+    """The number of each clip, where the score puts clips together."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,15 +88,14 @@ def _nested(scores: tuple[Score, ...]) -> dict[str, dict[str, Any]]:
     nested: dict[str, dict[str, Any]] = {}
     for score in scores:
         known = METRICS[score.metric]
-        value = score.value if math.isfinite(score.value) else None
-        nested.setdefault(score.group, {})[score.metric] = {
-            "value": value,
-            "unit": known.unit,
-            "region": known.region,
-            "better": known.better,
-            "clips": score.clips,
-        }
+        facts = {"unit": known.unit, "region": known.region, "better": known.better, "clips": score.clips}
+        each = {"each": [_finite(value) for value in score.each]} if score.each else {}
+        nested.setdefault(score.group, {})[score.metric] = {"value": _finite(score.value), **facts, **each}
     return nested
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _written(value: float) -> str:

@@ -21,10 +21,11 @@ def project(vertices, world_to_camera, focal, centre_x, centre_y, screen):
 
 
 @kernel
-def rasterise(screen, triangles, two_sided, nearness, seen):
+def rasterise(screen, triangles, two_sided, nearness, seen, first_triangle):
     """Draw triangles into a z-buffer.
 
     Sample (row, column) lies at (column + 0.5, row + 0.5). A triangle whose corners run clockwise on the screen (y down) shows its back.
+    Triangles with a corner of 1 / depth <= 0 are left out.
 
     Args:
         screen: float32, verts 3: column, row, 1 / depth.
@@ -32,38 +33,73 @@ def rasterise(screen, triangles, two_sided, nearness, seen):
         two_sided: bool, faces: draw the back as well.
         nearness: float32, height width, changed in place: 1 / depth of the nearest surface, 0 at first.
         seen: int32, height width, changed in place: number of the nearest triangle.
+        first_triangle: triangles before this one are left out.
     """
-    height, width = nearness.shape
-    for t in range(triangles.shape[0]):
+    height, width = np.float32(nearness.shape[0]), np.float32(nearness.shape[1])
+    zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
+    # Samples this close to an edge count as inside: no cracks between neighbours, whatever the rounding.
+    slack = np.float32(1e-3)
+    for t in range(first_triangle, triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ax, ay, bx, by, cx, cy = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
-        area = (cx - ax) * (by - ay) - (bx - ax) * (cy - ay)
-        if area <= 0:
-            if not two_sided[t] or area == 0:
+        ax, ay = screen[a, 0], screen[a, 1]
+        ux, uy = screen[b, 0] - ax, screen[b, 1] - ay
+        wx, wy = screen[c, 0] - ax, screen[c, 1] - ay
+        area = wx * uy - ux * wy
+        if area <= zero:
+            if not two_sided[t] or area == zero:
                 continue
             b, c = c, b
-            bx, by, cx, cy = cx, cy, bx, by
+            ux, uy, wx, wy = wx, wy, ux, uy
             area = -area
-        left, right = max(0, int(np.ceil(min(ax, bx, cx) - 0.5))), min(width - 1, int(np.floor(max(ax, bx, cx) - 0.5)))
-        top, bottom = max(0, int(np.ceil(min(ay, by, cy) - 0.5))), min(height - 1, int(np.floor(max(ay, by, cy) - 0.5)))
+        left = max(zero, np.ceil(ax + min(zero, min(ux, wx)) - half))
+        right = min(width - one, np.floor(ax + max(zero, max(ux, wx)) - half))
+        top = max(zero, np.ceil(ay + min(zero, min(uy, wy)) - half))
+        bottom = min(height - one, np.floor(ay + max(zero, max(uy, wy)) - half))
         if left > right or top > bottom:
             continue
-        scale = np.float32(1.0) / area
+        za = screen[a, 2]
+        zb, zc = screen[b, 2] - za, screen[c, 2] - za
+        if za <= zero or za + zb <= zero or za + zc <= zero:
+            continue
         # Weight of each corner as a linear function of the sample position.
-        wb_x, wb_y = -(cy - ay) * scale, (cx - ax) * scale
-        wc_x, wc_y = (by - ay) * scale, -(bx - ax) * scale
-        x0 = np.float32(left) + np.float32(0.5) - ax
-        za, zb, zc = screen[a, 2], screen[b, 2] - screen[a, 2], screen[c, 2] - screen[a, 2]
+        scale = one / area
+        wb_x, wb_y, wc_x, wc_y = -wy * scale, wx * scale, uy * scale, -ux * scale
+        wa_x = -wb_x - wc_x
         z_x = zb * wb_x + zc * wc_x
-        for row in range(top, bottom + 1):
-            y0 = np.float32(row) + np.float32(0.5) - ay
-            wb = wb_x * x0 + wb_y * y0
-            wc = wc_x * x0 + wc_y * y0
-            z = za + zb * wb + zc * wc
-            for column in range(left, right + 1):
-                if wb >= 0 and wc >= 0 and wb + wc <= 1 and z > nearness[row, column]:
+        # Where the weights vanish along a row, in samples from the left end; a flat edge never limits.
+        inverse_a = one / wa_x if wa_x != zero else zero
+        inverse_b = one / wb_x if wb_x != zero else zero
+        inverse_c = one / wc_x if wc_x != zero else zero
+        x0, y0 = left + half - ax, top + half - ay
+        wb, wc = wb_x * x0 + wb_y * y0, wc_x * x0 + wc_y * y0
+        first, last = int(left), right - left
+        for row in range(int(top), int(bottom) + 1):
+            wa = one - wb - wc
+            low, high = zero, last
+            if wa_x > zero:
+                low = max(low, -wa * inverse_a)
+            elif wa_x < zero:
+                high = min(high, -wa * inverse_a)
+            elif wa < zero:
+                high = -one
+            if wb_x > zero:
+                low = max(low, -wb * inverse_b)
+            elif wb_x < zero:
+                high = min(high, -wb * inverse_b)
+            elif wb < zero:
+                high = -one
+            if wc_x > zero:
+                low = max(low, -wc * inverse_c)
+            elif wc_x < zero:
+                high = min(high, -wc * inverse_c)
+            elif wc < zero:
+                high = -one
+            start = np.ceil(low - slack)
+            z = za + zb * wb + zc * wc + z_x * start
+            for column in range(first + int(start), first + int(np.floor(high + slack)) + 1):
+                if z > nearness[row, column]:
                     nearness[row, column] = z
                     seen[row, column] = t
-                wb += wb_x
-                wc += wc_x
                 z += z_x
+            wb += wb_y
+            wc += wc_y

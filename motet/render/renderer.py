@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 
 from motet.errors import InputError
 from motet.render import look, raster, shade, surface
+from motet.render.shadow import ShadowMap
 from motet.render.scene import SUPERSAMPLE, build_scene
 from motet.rigs.house import HouseRig, ShapedHouse
 from motet.types import Motion
@@ -42,7 +43,6 @@ class Renderer:
         self._shaped = rig.shaped() if isinstance(rig, HouseRig) else rig
         self.width, self.height, self._workers = width, height, max(1, workers)
         self._scene = build_scene(self._shaped, camera, width, height)
-        self._background = look.background(width, height)
         self._table = look.srgb_table()
 
     def frames(self, motion: Motion) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
@@ -61,6 +61,9 @@ class Renderer:
 
     def _stream(self, motion: Motion) -> Iterator[np.ndarray]:
         stages = [_Stage(self) for _ in range(self._workers)]
+        neutral = self._pose(Motion(torch.zeros(1, motion.space.dim), motion.space))[0]
+        for stage in stages:
+            stage.prepare(*neutral)
         with ThreadPoolExecutor(self._workers) as pool:
             pending = None
             for start in range(0, motion.frames, CHUNK):
@@ -104,53 +107,77 @@ class _Stage:
 
     def __init__(self, renderer: Renderer) -> None:
         scene = renderer._scene
-        self._scene, self._background, self._table = scene, renderer._background, renderer._table
+        self._scene, self._table = scene, renderer._table
         height, width = renderer.height, renderer.width
         n = scene.n_solid + len(scene.hair_points)
         self._vertices = np.zeros((n, 3), np.float32)
-        self._normals = np.zeros((n, 3), np.float32)
-        self._lit = np.zeros((n, 3), np.float32)
+        self._sharp = np.zeros((len(renderer._shaped.vertices), 3), np.float32)
         self._screen = np.zeros((n, 3), np.float32)
+        self._packed = np.zeros((n, shade.PACKED), np.float32)
+        self._packed[: scene.n_solid, 6:9] = scene.gloss
+        self._packed[: scene.n_solid, 9:12] = scene.eye_local
         self._shadow = np.ones(scene.n_solid, np.float32)
         self._directions = np.zeros_like(scene.hair_directions)
         self._nearness = np.zeros((SUPERSAMPLE * height, SUPERSAMPLE * width), np.float32)
         self._seen = np.zeros(self._nearness.shape, np.int32)
         self._picture = np.zeros((height, width, 3), np.float32)
         self._lights = look.lights()
+        focus = np.array([0.0, scene.head_height, 0.06])
+        self._map = ShadowMap(self._lights[0, :3].astype(np.float64), focus, scene.shadow_triangles, len(renderer._shaped.vertices), scene.n_solid)
+        self._backdrop = look.background(width, height)
         self._world_to_camera = scene.camera.world_to_camera().astype(np.float32)
         self._eye = np.array(scene.camera.eye, np.float32)
         self._focal = np.float32(scene.camera.focal(height) * SUPERSAMPLE)
-        pad = n - scene.n_solid
-        self._gloss = np.concatenate([scene.gloss, np.zeros((pad, 3), np.float32)])
-        self._eye_local = np.concatenate([scene.eye_local, np.zeros((pad, 3), np.float32)])
+        self._rays = scene.camera.rays(SUPERSAMPLE * width, SUPERSAMPLE * height).astype(np.float32)
+        self._still_nearness = np.zeros_like(self._nearness)
+        self._still_seen = np.full_like(self._seen, raster.NOTHING)
+        self._still_bytes = np.zeros((height, width, 3), np.uint8)
+
+    def prepare(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
+        """Draw once what no motion changes: the backdrop and the body below the neck."""
+        scene = self._scene
+        self._place(coarse, head)
+        still = scene.n_still
+        raster.rasterise(self._screen, scene.triangles[:still], scene.two_sided, self._still_nearness, self._still_seen, 0)
+        self._picture[:] = self._backdrop
+        self._seen[:] = self._still_seen
+        self._shade(eyes, 0)
+        # Everything is encoded: the backdrop as well.
+        shade.encode(self._picture, self._seen, raster.NOTHING, self._table, self._still_bytes)
 
     def draw(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> np.ndarray:
         """One picture from posed figure vertices, the head's transform and the eyes' frames."""
         scene = self._scene
-        solid, thin = scene.n_solid, slice(scene.n_surface, scene.n_solid)
+        self._place(coarse, head)
+        np.copyto(self._nearness, self._still_nearness)
+        np.copyto(self._seen, self._still_seen)
+        raster.rasterise(self._screen, scene.triangles, scene.two_sided, self._nearness, self._seen, scene.n_still)
+        self._shade(eyes, scene.n_still)
+        result = self._still_bytes.copy()
+        shade.encode(self._picture, self._seen, scene.n_still, self._table, result)
+        return result
+
+    def _place(self, coarse: np.ndarray, head: np.ndarray) -> None:
+        scene = self._scene
+        n, solid, thin = scene.n_surface, scene.n_solid, slice(scene.n_surface, scene.n_solid)
         refinement = scene.refinement
-        surface.refine(refinement.start, refinement.column, refinement.weight, coarse, self._vertices)
+        surface.sharpen(refinement.start, refinement.column, refinement.weight, refinement.used, coarse, self._sharp)
+        surface.refine(refinement.start, refinement.column, refinement.weight, self._sharp, self._vertices)
         self._vertices[thin] = coarse[scene.thin]
         surface.carry(head, scene.hair_points, self._vertices[solid:], scene.hair_directions, self._directions)
-        surface.smooth_normals(self._vertices[: scene.n_surface], scene.surface_triangles, self._normals[: scene.n_surface])
-        self._normals[thin] = head[:, :3] @ np.array([0.0, 0.2, 0.98], np.float32)
-        surface.light_surface(
-            self._normals[:solid], scene.albedo, scene.occlusion, scene.wrap, self._shadow, self._lights, look.SKY, look.GROUND, self._lit[:solid]
-        )
-        surface.light_hair(self._vertices[solid:], self._directions, scene.hair_albedo, scene.hair_shine, self._lights, look.SKY, self._eye, self._lit[solid:])
-        return self._rasterise(eyes)
-
-    def _rasterise(self, eyes: np.ndarray) -> np.ndarray:
-        scene = self._scene
+        self._map.cast(coarse, self._vertices[:solid], self._shadow)
+        lit, normals = self._packed[:, 0:3], self._packed[:, 3:6]
+        surface.smooth_normals(self._vertices[:n], scene.surface_triangles, normals[:n])
+        normals[thin] = head[:, :3] @ np.array([0.0, 0.2, 0.98], np.float32)
+        surface.light_surface(normals[:solid], scene.albedo, scene.occlusion, scene.wrap, self._shadow, self._lights, look.SKY, look.GROUND, lit[:solid])
+        surface.light_hair(self._vertices[solid:], self._directions, scene.hair_albedo, scene.hair_shine, self._lights, look.SKY, self._eye, lit[solid:])
         height, width = self._nearness.shape
         raster.project(self._vertices, self._world_to_camera, self._focal, np.float32(width / 2), np.float32(height / 2), self._screen)
-        self._nearness[:] = 0
-        self._seen[:] = raster.NOTHING
-        raster.rasterise(self._screen, scene.triangles, scene.two_sided, self._nearness, self._seen)
+        surface.hide_far_side(self._directions, self._vertices[solid:], self._eye, scene.hair_points_per_strand, self._screen[solid:])
+
+    def _shade(self, eyes: np.ndarray, still: int) -> None:
+        scene = self._scene
         shade.shade(
-            self._seen, self._screen, scene.triangles, scene.kind, self._vertices, self._normals, self._lit, self._gloss, self._eye_local,
-            eyes, scene.eye_of, self._eye, self._lights, look.SKY, look.IRIS, self._background, self._picture,
+            self._seen, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays, self._lights, look.SKY,
+            look.IRIS, still, self._backdrop, self._picture,
         )  # fmt: skip
-        result = np.empty(self._picture.shape, np.uint8)
-        shade.encode(self._picture, self._table, result)
-        return result

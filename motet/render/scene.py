@@ -10,7 +10,7 @@ from motet.geometry.camera import Camera
 from motet.geometry.subdivide import Refinement, catmull_clark
 from motet.render import look
 from motet.render.shade import EYE, SMOOTH, STRAND
-from motet.rigs.house import ShapedHouse
+from motet.rigs.house import HouseRig, ShapedHouse
 
 THIN = ("brows", "lashes")
 SUPERSAMPLE = 2
@@ -30,6 +30,8 @@ class Scene:
     surface_triangles: np.ndarray
     triangles: np.ndarray
     kind: np.ndarray
+    group: np.ndarray
+    """Material of each triangle; samples of one pixel are shaded together only within a material"""
     two_sided: np.ndarray
     eye_of: np.ndarray
     albedo: np.ndarray
@@ -43,6 +45,13 @@ class Scene:
     hair_directions: np.ndarray
     hair_albedo: np.ndarray
     hair_shine: np.ndarray
+    hair_points_per_strand: int
+    shadow_triangles: np.ndarray
+    """Triangles of unrefined figure vertices that cast shadows"""
+    n_still: int
+    """The first triangles, which no motion moves"""
+    head_height: float
+    """Height of the middle of the head, metres"""
     camera: Camera
 
     @property
@@ -71,12 +80,12 @@ def _by_region(shaped: ShapedHouse, table: dict[str, tuple[float, ...]], size: i
     return rows[shaped.rig.regions]
 
 
-def _kept_quads(shaped: ShapedHouse, camera: Camera, aspect: float) -> np.ndarray:
+def _kept_quads(shaped: ShapedHouse, camera: Camera, aspect: float, leave_out: tuple[str, ...] = ()) -> np.ndarray:
     """Quads of solid parts near the frame."""
     rig = shaped.rig
     quads = rig.quads
     thin = np.zeros(len(rig.vertices), bool)
-    for name in THIN:
+    for name in (*THIN, *leave_out):
         thin[rig.part(name).vertices] = True
     place = camera.pixels(shaped.relaxed_vertices.numpy().astype(np.float64), 1, 1)
     near = (np.abs(place[:, 0] - 0.5) < aspect / 2 + MARGIN) & (np.abs(place[:, 1] - 0.5) < 0.5 + MARGIN)
@@ -111,6 +120,9 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
     fine = refinement.quads
     surface = np.concatenate([fine[:, [0, 1, 2]], fine[:, [0, 2, 3]]])
     region = np.repeat(rig.regions[quads[:, 0]][refinement.face_source][None], 2, axis=0).ravel()
+    moves = _moves(shaped, refinement, surface)
+    order = np.argsort(moves, kind="stable")
+    surface, region, n_still = surface[order], region[order], int((~moves).sum())
     left, right = (rig.region_names.index(f"eye_{side}") for side in ("left", "right"))
     kind = np.where((region == left) | (region == right), EYE, SMOOTH).astype(np.uint8)
     thin, thin_faces = _thin(shaped, len(refinement.start) - 1)
@@ -124,26 +136,51 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
     occlusion = rig.occlusion.astype(np.float32) / 255
     eyeballs = np.isin(rig.regions, (left, right))
     gloss[eyeballs] = occlusion[eyeballs, None]
+    caster = _kept_quads(shaped, camera, width / height, ("eye_left", "eye_right", "tongue", "teeth_upper", "teeth_lower"))
     wide = {"wrap": _by_region(shaped, look.WRAP, 3), "gloss": gloss, "albedo": colour, "occlusion": occlusion, "eye_local": local}
     solid = {name: np.concatenate([refinement.apply(value), value[thin]]).astype(np.float32) for name, value in wide.items()}
     base = colour[rig.regions == rig.region_names.index("brows")].mean(axis=0) * look.HAIR_TINT
     shade = (0.42 + 0.58 * hair.along**0.7) * hair.tone
+    skin = colour[rig.regions == rig.region_names.index("skin")].mean(axis=0)
+    hair_albedo = base * shade[:, None] * (1 - 0.7 * hair.fade[:, None]) + 0.7 * hair.fade[:, None] * skin
     return Scene(
         refinement,
         thin,
         surface.astype(np.int32),
         triangles,
         np.concatenate([kind, np.full(strands, STRAND, np.uint8)]),
+        np.concatenate([_material(rig, region), np.full(strands, 255, np.uint8)]),
         np.concatenate([np.zeros(len(surface), bool), np.ones(strands, bool)]),
         np.concatenate([(region == right).astype(np.uint8), np.zeros(strands, np.uint8)]),
         **{k: np.ascontiguousarray(v) for k, v in solid.items()},
         eye_rest=eye_rest,
         hair_points=hair.vertices,
         hair_directions=np.stack([hair.tangents, hair.normals], axis=1),
-        hair_albedo=(base * shade[:, None]).astype(np.float32),
+        hair_albedo=hair_albedo.astype(np.float32),
         hair_shine=hair.tone.astype(np.float32),
+        hair_points_per_strand=2 * shaped.hair.strands.shape[1],
+        shadow_triangles=np.concatenate([caster[:, [0, 1, 2]], caster[:, [0, 2, 3]]]).astype(np.int32),
+        n_still=n_still,
+        head_height=float(shaped.joints[rig.joint_names.index("eye.L"), 1]) - 0.02,
         camera=camera,
     )
+
+
+def _moves(shaped: ShapedHouse, refinement: Refinement, triangles: np.ndarray) -> np.ndarray:
+    """Whether a motion can move (or, through a neighbour's normal, relight) each fine triangle."""
+    loose = np.zeros(len(shaped.rig.vertices), np.float32)
+    loose[shaped.turning.numpy()] = 1
+    touched = refinement.apply(loose) != 0
+    once = np.zeros(len(touched), bool)
+    near = touched[triangles].any(axis=1)
+    once[triangles[near].ravel()] = True
+    return once[triangles].any(axis=1)
+
+
+def _material(rig: HouseRig, region: np.ndarray) -> np.ndarray:
+    """Regions that blend into each other on one skin count as one material."""
+    skin = [rig.region_names.index(name) for name in ("skin", "lips", "mouth", "scalp", "nails")]
+    return np.where(np.isin(region, skin), 254, region).astype(np.uint8)
 
 
 def _thin(shaped: ShapedHouse, first: int) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,36 @@ def refine(start, column, weight, coarse, fine):
 
 
 @kernel
+def sharpen(start, column, weight, used, coarse, sharp):
+    """Push the used coarse vertices out by as much as refinement would pull them in, so that the refined surface stays with the original
+    (closed lips stay closed). The first rows of the refinement are those of the used vertices."""
+    for v in range(used.shape[0]):
+        x = y = z = np.float32(0)
+        for entry in range(start[v], start[v + 1]):
+            w, c = weight[entry], column[entry]
+            x += w * coarse[c, 0]
+            y += w * coarse[c, 1]
+            z += w * coarse[c, 2]
+        u = used[v]
+        sharp[u, 0], sharp[u, 1], sharp[u, 2] = 2 * coarse[u, 0] - x, 2 * coarse[u, 1] - y, 2 * coarse[u, 2] - z
+
+
+@kernel
+def hide_far_side(directions, points, eye, per_strand, screen):
+    """Take strands on the far side of the head out of the picture (1 / depth of 0 is never drawn)."""
+    for strand in range(points.shape[0] // per_strand):
+        first = strand * per_strand
+        best = np.float32(-1)
+        for end in (first + 2, first + per_strand - 2):
+            vx, vy, vz = eye[0] - points[end, 0], eye[1] - points[end, 1], eye[2] - points[end, 2]
+            facing = directions[end, 1, 0] * vx + directions[end, 1, 1] * vy + directions[end, 1, 2] * vz
+            best = max(best, facing / np.sqrt(vx * vx + vy * vy + vz * vz))
+        if best < np.float32(-0.25):
+            for v in range(first, first + per_strand):
+                screen[v, 2] = np.float32(0)
+
+
+@kernel
 def carry(transform, rest, moved, directions_rest, directions):
     """Points and two directions for each, carried by a rigid transform (3 4)."""
     for v in range(rest.shape[0]):

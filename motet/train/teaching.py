@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from motet.data.speech.corpus import CorpusEntry, read_audio, read_index
-from motet.encoders.whisper import WhisperEncoder
+from motet.encoders.whisper import WhisperEncoder, steps_of_samples
 from motet.errors import AssetError
 from motet.types import ARKIT_SHAPES
 
@@ -154,7 +154,7 @@ def steps_of(entries: Sequence[CorpusEntry]) -> list[tuple[CorpusEntry, int, int
     """Each utterance with its first step and number of steps in the files of targets."""
     out, first = [], 0
     for entry in entries:
-        count = max(1, int(entry.samples / 320 + 0.5))
+        count = steps_of_samples(entry.samples)
         out.append((entry, first, count))
         first += count
     return out

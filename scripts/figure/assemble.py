@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from figure import cloth, hairs, mouth, paint
 from figure.bound import Part, compact, itself
 from figure.hairline import hair_cover
@@ -10,7 +11,6 @@ from figure.identity import Identity, build_identity
 from figure.light import occlusion
 from figure.skeleton import RELAXED_RAD, Skeleton, build_skeleton, four_strongest
 from figure.source import BaseMesh, Wheel
-
 from motet.types import ARKIT_SHAPES
 
 LICENCE = (
@@ -140,6 +140,11 @@ def _weights(part: Part, skeleton: Skeleton) -> np.ndarray:
     if rigid:
         weights = np.zeros_like(weights)
         weights[:, skeleton.names.index(rigid)] = 1
+    if part.name == "top":
+        # The collar rests on the shoulders: it does not turn with the neck, and then nothing below the neck ever moves with the head.
+        neck = [skeleton.names.index(name) for name in ("neck1", "neck2", "neck3", "head")]
+        weights[:, skeleton.names.index("spine5")] += weights[:, neck].sum(axis=1)
+        weights[:, neck] = 0
     if part.name in ("brows", "lashes"):
         weights = np.zeros_like(weights)
         weights[:, skeleton.names.index("head")] = 1

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from figure.bound import Part, compact, itself, normals, smooth
 from figure.paint import REGION, SHOES, TOP, TROUSERS
 from figure.skeleton import Skeleton

@@ -1,17 +1,18 @@
 """Brows, lashes and the hair of the head, hair by hair, each a tapering ribbon."""
 
 import numpy as np
+from scipy.spatial import cKDTree
+
 from figure.bound import Part, bind, normals
 from figure.hairline import axis_of_head, hair_distance
 from figure.paint import BROW, LASH, REGION
 from figure.source import BaseMesh
-from scipy.spatial import cKDTree
 
-BROW_LINE_M = np.array([(0.0115, 0.0165), (0.018, 0.0205), (0.027, 0.0240), (0.035, 0.0252), (0.042, 0.0225), (0.0485, 0.0165)])
+BROW_LINE_M = np.array([(0.0120, 0.0180), (0.019, 0.0205), (0.027, 0.0228), (0.035, 0.0238), (0.0425, 0.0222), (0.0500, 0.0178)])
 """Middle of the left brow seen from the front, relative to the eye's height."""
-BROW_HALF_M = np.array([0.0030, 0.0036, 0.0033, 0.0027, 0.0018, 0.0007])
-N_BROW, N_LASH_UPPER, N_LASH_LOWER = 170, 58, 34
-N_STRANDS, N_POINTS = 3200, 8
+BROW_HALF_M = np.array([0.0026, 0.0030, 0.0027, 0.0021, 0.0013, 0.0005])
+N_BROW, N_LASH_UPPER, N_LASH_LOWER = 230, 70, 34
+N_STRANDS, N_POINTS = 3000, 8
 BUN_M = (0.0, 0.012, -0.118)
 """Where the hair is gathered, from the axis of the head at eye height."""
 
@@ -55,7 +56,7 @@ def _brow_hairs(surface: Surface, eye: np.ndarray, side: int, generator: np.rand
         root = np.array([middle[0], eye[1] + middle[1] + across * half, eye[2] + 0.05])
         # Near the nose hairs stand up, further out they lie along the brow and converge.
         lean = np.radians(np.interp(t, [0, 0.25, 0.6, 1], [72, 38, 8, -28]) - 24 * across * min(1, t * 2) + generator.normal(0, 7))
-        length = np.interp(t, [0, 0.3, 0.8, 1], [0.0065, 0.0085, 0.008, 0.0055]) * generator.uniform(0.8, 1.15)
+        length = np.interp(t, [0, 0.3, 0.8, 1], [0.0060, 0.0080, 0.0075, 0.0050]) * generator.uniform(0.8, 1.15)
         steps = root + np.linspace(0, 1, 4)[:, None] * length * np.array([np.cos(lean), np.sin(lean), 0]) * [1, 1, 1]
         steps = steps * [side, 1, 1]
         for _ in range(6):
@@ -128,7 +129,7 @@ def brows_and_lashes(base: BaseMesh, vertices: np.ndarray, eye: np.ndarray) -> l
         more = _brow_hairs(surface, eye, side, np.random.default_rng(11))
         lines += more[0]
         sides += more[1]
-    brows = _to_part("brows", lines, sides, np.array([0.0006, 0.0008, 0.0006, 0.0003]), vertices, np.unique(brow_skin), BROW, 12)
+    brows = _to_part("brows", lines, sides, np.array([0.00035, 0.0005, 0.0004, 0.0002]), vertices, np.unique(brow_skin), BROW, 12)
     lines, sides, candidates = [], [], []
     for letter in "lr":
         centre = base.joint(f"joint-{letter}-eye", vertices)
@@ -166,21 +167,26 @@ def scalp_hair(vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: 
     # More and finer hairs at the hairline, where one sees them.
     likely = np.where(inside < 0, np.exp(inside / 0.0015), np.where(inside < 0.012, 1.0, 0.35))
     roots = roots[generator.uniform(size=len(roots)) < likely][:N_STRANDS]
-    length = generator.uniform(0.045, 0.075, len(roots)) * np.clip(0.35 + hair_distance(roots, eye) / 0.03, 0.35, 1)
-    layer = generator.uniform(0.45, 1.0, len(roots))
-    sway = generator.normal(0, 0.10, len(roots))
+    above = hair_distance(roots, eye)
+    length = generator.uniform(0.07, 0.10, len(roots)) * np.clip(0.45 + above / 0.04, 0.45, 1)
+    layer = 1 - 0.45 * generator.uniform(0, 1, len(roots)) ** 2
+    sway = generator.normal(0, 0.07, len(roots))
     line = [roots]
     normal = surface.near(roots)[1]
     normal_line = [normal]
     place = roots
     for k in range(1, N_POINTS):
         aim = bun - place
+        # Off the forehead the hair first sweeps up and a little to the right.
+        front = np.clip((place[:, 2] - eye[2] + 0.02) / 0.05, 0, 1) * np.clip((place[:, 1] - eye[1] - 0.03) / 0.03, 0, 1)
+        aim = aim / np.linalg.norm(aim, axis=1, keepdims=True) + front[:, None] * np.array([-0.35, 0.1, 0])
         aim = aim - (aim * normal).sum(1, keepdims=True) * normal
         aim /= np.linalg.norm(aim, axis=1, keepdims=True).clip(1e-9)
         aim = aim + np.cross(normal, aim) * (sway * (1 - k / N_POINTS))[:, None]
         place = place + aim * (length / (N_POINTS - 1))[:, None]
         ground, normal = surface.near(place)
-        height = layer * volume_m(ground, eye) * min(1.0, 0.25 + 0.3 * k)
+        along = k / (N_POINTS - 1)
+        height = layer * volume_m(ground, eye) * min(1.0, 0.3 + 0.35 * k) * (1 - 0.45 * along**3)
         place = ground + normal * height[:, None]
         line.append(place)
         normal_line.append(normal)
@@ -190,7 +196,8 @@ def scalp_hair(vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: 
         "strand": (lines - eye).astype(np.float16),
         "origin": eye.astype(np.float32),
         "normal": np.round(127 * np.stack(normal_line, axis=1)).astype(np.int8),
-        "width": (generator.uniform(0.0011, 0.0021, len(lines)) * np.clip(0.45 + hair_distance(roots, eye) / 0.02, 0.45, 1)).astype(np.float32),
+        "width": (generator.uniform(0.0013, 0.0025, len(lines)) * np.clip(0.3 + above / 0.016, 0.3, 1)).astype(np.float32),
+        "fade": np.round(255 * np.clip(1 - above / 0.005, 0, 1)).astype(np.uint8),
         "tone": np.round(128 * generator.uniform(0.65, 1.25, len(lines))).astype(np.uint8),
         "follow": near.astype(np.uint16),
     }

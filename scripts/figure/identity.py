@@ -3,26 +3,31 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from figure.source import BaseMesh, Wheel
 
 HERITAGE = {"african": 0.28, "asian": 0.24, "caucasian": 0.48}
 GENDER = {"female": 0.86, "male": 0.14}
 DETAILS = {
-    "mouth/mouth-angles-up": 0.14,
+    "mouth/mouth-angles-up": 0.22,
     "mouth/mouth-cupidsbow-incr": 0.25,
-    "mouth/mouth-upperlip-volume-incr": 0.1,
+    "mouth/mouth-scale-horiz-incr": 0.12,
     "nose/nose-width3-decr": 0.35,
     "nose/nose-nostrils-width-decr": 0.2,
     "nose/nose-point-width-decr": 0.2,
-    "head/head-oval": 0.25,
-    "head/head-age-decr": 0.15,
-    "eyes/l-eye-scale-incr": 0.18,
-    "eyes/r-eye-scale-incr": 0.18,
+    "nose/nose-scale-vert-decr": 0.1,
+    "head/head-oval": 0.2,
+    "head/head-age-decr": 0.2,
+    "forehead/forehead-scale-vert-decr": 0.3,
+    "eyes/l-eye-scale-incr": 0.42,
+    "eyes/r-eye-scale-incr": 0.42,
     "ears/l-ear-wing-decr": 0.4,
     "ears/r-ear-wing-decr": 0.4,
     "neck/neck-scale-horiz-decr": 0.1,
 }
 """Detail targets to taste."""
+REST_FACE = {"eyeBlinkLeft": 0.10, "eyeBlinkRight": 0.10, "mouthSmileLeft": 0.07, "mouthSmileRight": 0.07}
+"""A relaxed, friendly neutral: the raw template stares."""
 
 N_FACE_AXES = 12
 N_SAMPLES = 400
@@ -97,6 +102,7 @@ def build_identity(wheel: Wheel, base: BaseMesh) -> Identity:
     n = len(base.vertices)
     mean = base.vertices + _gendered(lambda gender: _heritage(wheel, gender, "young", n) + _universal(wheel, gender, "young", "average", "average", n))
     mean = mean + sum(amount * _target(wheel, name, n) for name, amount in DETAILS.items())
+    mean = mean + sum(amount * wheel.target(f"faceunits01/targets/faceunits/{name}.target", n) for name, amount in REST_FACE.items())
     body = np.unique(base.group_faces("body"))
     mean[:, 1] -= mean[body, 1].min()
     axes = _macro_axes(wheel, n)

@@ -1,9 +1,9 @@
 """Baked ambient occlusion: the share of the sky that each vertex sees."""
 
 import numpy as np
+
 from figure.bound import Part, normals
 from figure.paint import REGION
-
 from motet.render.raster import rasterise
 
 N_DIRECTIONS = 160
@@ -32,7 +32,7 @@ def _sky(vertices: np.ndarray, normal: np.ndarray, triangles: np.ndarray, focus:
         local = vertices - focus
         screen = np.stack([SIZE / 2 + local @ side * (SIZE / 2 / radius), SIZE / 2 - local @ up * (SIZE / 2 / radius), 2 + local @ direction], 1)
         nearness, owner = np.zeros((SIZE, SIZE), np.float32), np.full((SIZE, SIZE), -1, np.int32)
-        rasterise(screen.astype(np.float32), triangles, both, nearness, owner)
+        rasterise(screen.astype(np.float32), triangles, both, nearness, owner, 0)
         column, row = (np.clip(screen[:, k].astype(int), 0, SIZE - 1) for k in (0, 1))
         # The sky is brighter above than below.
         weight = np.maximum(0, normal @ direction) * (0.65 + 0.35 * direction[1])

@@ -1,6 +1,7 @@
 """Teeth, gums, tongue and eyes. The source has plain bands for teeth; single teeth are modelled along their arches."""
 
 import numpy as np
+
 from figure.bound import Part, bind, compact, itself
 from figure.paint import GUM, REGION, SCLERA, TONGUE, TOOTH
 from figure.source import BaseMesh

@@ -3,8 +3,9 @@
 import io
 
 import numpy as np
-from figure.source import BaseMesh, Wheel
 from PIL import Image
+
+from figure.source import BaseMesh, Wheel
 
 REGIONS = [
     "skin", "lips", "mouth", "eye_left", "eye_right", "teeth", "gums", "tongue", "brows", "lashes", "scalp", "nails", "top", "trousers", "shoes", "hair",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from figure.source import BaseMesh, Wheel
 
 CENTRE = ["root", "spine05", "spine04", "spine03", "spine02", "spine01", "neck01", "neck02", "neck03", "head"]

@@ -98,7 +98,9 @@ def test_sounds_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["rnu"], "did you mean 'run'"),
     ],
 )
-def test_bad_usage(arguments: list[str], remedy: str, speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_usage(
+    arguments: list[str], remedy: str, speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     filled = [a.replace("{speech}", str(speech)).replace("{folder}", str(tmp_path)) for a in arguments]
     assert remedy in refuse(filled, capsys, tmp_path)

@@ -45,11 +45,11 @@ def test_sound_and_length_of_a_video_are_the_takes(tmp_path: Path, fps: float, r
     assert len(frames) == count
     assert [float(time) for time, _ in frames] == pytest.approx([i / fps for i in range(count)], abs=2e-4)
     assert [round(float(frame[30, 50].mean())) for _, frame in frames] == pytest.approx([30 + i * 37 % 200 for i in range(count)], abs=3)
-    assert picture_s >= audio.seconds - 1e-6 and abs(picture_s - audio.seconds) <= 1 / fps + 1e-3
-    assert abs(sound_s - audio.seconds) < 0.002
+    assert picture_s >= audio.seconds - 1e-4 and abs(picture_s - audio.seconds) <= 1 / fps + 1e-3
+    assert abs(sound_s - audio.seconds) < 1e-4
     found = read_audio(path)
     assert (found.sample_rate, found.samples.shape[0]) == (rate, channels)
-    assert abs(found.samples.shape[1] - sound.shape[1]) <= rate // 1000 + 1
+    assert abs(found.samples.shape[1] - sound.shape[1]) <= 1
     for channel in range(channels):
         ours, theirs = found.samples[channel].numpy(), sound[channel]
         assert abs(lag(ours, theirs)) <= 1
@@ -93,7 +93,7 @@ def test_a_video_without_sound(tmp_path: Path) -> None:
 
 def test_a_long_sound_lies_beside_its_pictures_in_the_file(tmp_path: Path) -> None:
     audio = Audio(torch.from_numpy(speechlike(40 * 16_000, 16_000)), 16_000)
-    path = write_video(tmp_path / "a.mp4", pictures(400), 10, audio=audio)
+    path = write_video(tmp_path / "a.mp4", pictures(80), 2, audio=audio)
     with av.open(str(path)) as container:
         times: dict[str, list[float]] = {"audio": [], "video": []}
         for packet in container.demux():

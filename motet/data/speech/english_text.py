@@ -15,7 +15,34 @@ from motet.data.speech.packages import SpeechAssets
 from motet.errors import AssetError, require
 
 _VERSE = re.compile(r"^\S+:\d+ (.*)$", re.MULTILINE)
-_FUNCTION_WORDS = "the a of and to in is was for with on at by from that this they we you he she it has had will can".split()
+_FUNCTION_WORDS = [
+    "the",
+    "a",
+    "of",
+    "and",
+    "to",
+    "in",
+    "is",
+    "was",
+    "for",
+    "with",
+    "on",
+    "at",
+    "by",
+    "from",
+    "that",
+    "this",
+    "they",
+    "we",
+    "you",
+    "he",
+    "she",
+    "it",
+    "has",
+    "had",
+    "will",
+    "can",
+]
 
 
 def verses(assets: SpeechAssets) -> list[str]:

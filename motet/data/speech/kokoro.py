@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import random
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,8 +31,21 @@ _ARPABET: Mapping[str, str] = {
     "JH": "ʤ", "HH": "h", "M": "m", "N": "n", "NG": "ŋ", "L": "l", "R": "ɹ", "Y": "j", "W": "w", "IY": "i", "IH": "ɪ", "EH": "ɛ", "AE": "æ", "AA": "ɑ",
     "AO": "ɔ", "UH": "ʊ", "UW": "u", "AH": "ʌ", "ER": "ɜɹ", "EY": "A", "AY": "I", "AW": "W", "OY": "Y", "OW": "O",
 }  # fmt: skip
-_VOWELS = frozenset("IY IH EH AE AA AO UH UW AH ER EY AY AW OY OW".split())
-_WEAK = {"the": "ðə", "a": "ə", "an": "ən", "and": "ænd", "of": "əv", "to": "tə", "in": "ɪn", "is": "ɪz", "was": "wəz", "for": "fɚ", "that": "ðæt", "unto": "ʌntu"}
+_VOWELS = frozenset(["IY", "IH", "EH", "AE", "AA", "AO", "UH", "UW", "AH", "ER", "EY", "AY", "AW", "OY", "OW"])
+_WEAK = {
+    "the": "ðə",
+    "a": "ə",
+    "an": "ən",
+    "and": "ænd",
+    "of": "əv",
+    "to": "tə",
+    "in": "ɪn",
+    "is": "ɪz",
+    "was": "wəz",
+    "for": "fɚ",
+    "that": "ðæt",
+    "unto": "ʌntu",
+}
 
 
 class KokoroVoice:

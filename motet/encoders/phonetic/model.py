@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,19 +40,38 @@ class CausalBlock(nn.Module):
     def forward(self, x: Float[Tensor, "batch steps width"], past: Float[Tensor, "batch reach width"]) -> tuple[Tensor, Tensor]:
         """Output of these steps and the past for the next ones."""
         seen = torch.cat([past, x], 1)
-        filtered = _depthwise(seen, self.filter, x.shape[1])
+        filtered = _Depthwise.apply(seen, self.filter.weight[:, 0], self.filter.bias, self.dilation)
         y = x + self.gain * self.down(F.gelu(self.up(self.norm(filtered))))
         return y, seen[:, seen.shape[1] - self.reach :]
 
 
-def _depthwise(seen: Float[Tensor, "batch time width"], conv: nn.Conv1d, steps: int) -> Float[Tensor, "batch steps width"]:
-    """The depthwise convolution as a sum of shifted products: several times faster than the general routine on a CPU, and
-    every step is added up in the same order whatever the number of steps."""
-    dilation, weight = conv.dilation[0], conv.weight[:, 0]
-    total = conv.bias + seen[:, :steps] * weight[:, 0]
-    for tap in range(1, weight.shape[1]):
-        total = torch.addcmul(total, seen[:, tap * dilation : tap * dilation + steps], weight[:, tap])
-    return total
+class _Depthwise(torch.autograd.Function):
+    """Causal depthwise convolution as a sum of shifted products, with its gradient.
+
+    On a CPU several times faster, forwards and backwards, than the general routine; and every step is added up in the same
+    order whatever the number of steps, so that a stream gives the same bits as one piece.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, seen: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
+        steps = seen.shape[1] - (weight.shape[1] - 1) * dilation
+        ctx.save_for_backward(seen, weight)
+        ctx.dilation = dilation
+        total = seen[:, :steps] * weight[:, 0]
+        total += bias
+        for tap in range(1, weight.shape[1]):
+            total.addcmul_(seen[:, tap * dilation : tap * dilation + steps], weight[:, tap])
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        (grad,), (seen, weight), dilation = grads, ctx.saved_tensors, ctx.dilation
+        steps, to_seen, to_weight = grad.shape[1], torch.zeros_like(seen), []
+        for tap in range(weight.shape[1]):
+            at = slice(tap * dilation, tap * dilation + steps)
+            to_seen[:, at].addcmul_(grad, weight[:, tap])
+            to_weight.append((grad * seen[:, at]).sum((0, 1)))
+        return to_seen, torch.stack(to_weight, 1), grad.sum((0, 1)), None
 
 
 class PhoneticNet(nn.Module):

@@ -111,30 +111,63 @@ class StreamingConfig:
     """The small model that ships: house space, short windows, committed piece by piece."""
 
     codec: CodecConfig = CodecConfig(55, 20, 160, 4, 4, (1, 2, 4, 8, 16), full_width_scale=False, inner_norm=True)
+    front_end: Literal["phonetic", "bands"] = "phonetic"
+    """What hears: the shipped phonetic encoder, or plain loudness in bands (tests)."""
     audio_dim: int = 256
-    """Channels of the phonetic features."""
-    feature_rate: int = 50
-    """Feature steps a second; an integer multiple of 25."""
-    width: int = 256
-    depth: int = 6
+    """Channels of the front end's features."""
+    audio_width: int = 128
+    """Channels in which the features are mixed over time and handed to the tokens."""
+    audio_layers: int = 2
+    """Mixing layers; each sees two steps (40 ms) to either side."""
+    steps_per_frame: int = 2
+    """Feature steps a frame (50 Hz over 25 fps)."""
+    audio_before: int = 8
+    """Feature steps before the window that are also heard."""
+    audio_after: int = 8
+    """Feature steps after the window that are heard when they are there."""
+    width: int = 192
+    depth: int = 5
     heads: int = 4
     history: int = 2
     """Past windows that the generator reads."""
-    style_width: int = 128
+    style_width: int = 64
     style_depth: int = 2
     style_heads: int = 4
-    audio_before: int = 8
-    """Feature steps before the window that its tokens also hear."""
-    audio_after: int = 12
-    """Feature steps after the window that its tokens may hear, when they have been heard."""
+    styles: tuple[str, ...] = ()
+    """Names of the styles whose vectors are kept in the weights."""
+    commit: int = 8
+    """Frames answered at once when the user does not say otherwise."""
+    look_ahead: int = 4
+    """Feature steps heard beyond the committed frames when the user does not say otherwise."""
+    seam_decay_frames: float = 4.0
+    """Time constant in which the correction at a seam fades."""
     flip: float = 0.2
-    """Largest share of flipped bits in training."""
-    drop_style: float = 0.2
-    """How often training leaves the style out."""
-    drop_past: float = 0.1
-    """How often training leaves the past out, as at the start of a session."""
+    """Training: largest share of flipped bits."""
+    soften: float = 0.5
+    """Training: how often the codes seen are shortened, as expected bits are."""
+    drop_style: float = 0.15
+    """Training: how often the style is left out."""
+    drop_past: float = 0.08
+    """Training: how often there is no past, as at the start of a session."""
     history_noise: float = 0.3
-    """Largest disturbance of the past in training, in deviations."""
+    """Training: largest disturbance of the past, in deviations."""
+    unheard_weight: float = 0.25
+    """Training: weight of what was not heard yet and will be said again."""
+    motion_weight: float = 1.0
+    """Training: weight of the expected motion's error beside the bits' cross entropy."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.commit <= self.codec.frames:
+            raise ConfigError(f"commit must lie between 1 and the {self.codec.frames} frames of a window, not {self.commit}")
+        if self.codec.windows != 2 or self.codec.rotary:
+            raise ConfigError("the streaming model needs a codec of two windows with learned positions")
+        if self.width % self.heads:
+            raise ConfigError(f"width ({self.width}) must be a multiple of heads ({self.heads})")
+
+    @property
+    def audio_steps(self) -> int:
+        """Feature steps that a window reads, heard or not."""
+        return self.audio_before + self.codec.frames * self.steps_per_frame + self.audio_after
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,9 +233,10 @@ class ArtalkCondition:
 
 
 TINY_CODEC = CodecConfig(55, 8, 32, 1, 2, (1, 2, 4, 8), full_width_scale=False, inner_norm=True)
+TINY = StreamingConfig(TINY_CODEC, "bands", 8, 16, 1, width=32, depth=1, heads=2, style_width=16, style_depth=1, style_heads=2, commit=4)
 PRESETS: dict[str, ArtalkConfig] = {
     "default": ArtalkConfig("streaming", streaming=StreamingConfig()),
-    "tiny": ArtalkConfig("streaming", streaming=StreamingConfig(TINY_CODEC, 8, width=32, depth=1, heads=2, style_width=16, style_depth=1, style_heads=2)),
+    "tiny": ArtalkConfig("streaming", streaming=TINY),
     "released": ArtalkConfig("released", released=ReleasedConfig()),
     "training": ArtalkConfig("training", training=TrainingConfig()),
 }

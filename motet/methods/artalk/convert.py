@@ -12,7 +12,6 @@ from torch import Tensor
 from motet.encoders.wav2vec2 import fold_weight_norm
 from motet.errors import CheckpointError
 from motet.methods.artalk.config import ArtalkConfig, CodecConfig, ReleasedConfig, TrainingConfig, Wav2Vec2Config
-from motet.nn.position import sinusoid_table
 
 Rules = Sequence[tuple[str, str]]
 """Pairs (official, own) in which {n} stands for a number and {rest} for the end of the name."""
@@ -57,7 +56,10 @@ _RELEASED: Rules = [
     ("style_encoder.encoder.transformer.{rest}", "style_encoder.transformer.{rest}"),
     ("audio_encoder.{rest}", "audio_encoder.{rest}"),
     ("attn_blocks.{n}.attn.scale_mul_1H11", "layers.{n}.attention.log_scale"),
-    *[(f"attn_blocks.{{n}}.attn.{a}.{{rest}}", f"layers.{{n}}.attention.{b}.{{rest}}") for a, b in zip(("query", "key", "value", "proj"), ("query", "key", "value", "out"), strict=True)],
+    *[
+        (f"attn_blocks.{{n}}.attn.{a}.{{rest}}", f"layers.{{n}}.attention.{b}.{{rest}}")
+        for a, b in zip(("query", "key", "value", "proj"), ("query", "key", "value", "out"), strict=True)
+    ],
     ("attn_blocks.{n}.ffn.0.{rest}", "layers.{n}.inner.{rest}"),
     ("attn_blocks.{n}.ffn.2.{rest}", "layers.{n}.outer.{rest}"),
     ("attn_blocks.{n}.ada_lin.1.{rest}", "layers.{n}.modulation.{rest}"),

@@ -113,8 +113,8 @@ class ResidualQuantizer(nn.Module):
         """Unit vectors of bits."""
         return (bits.to(like.dtype) * 2 - 1) / math.sqrt(self.bits)
 
-    def quantize(self, features: Float[Tensor, "batch frames bits"]) -> Quantized:
-        """Signs of the features, scale after scale."""
+    def quantize(self, features: Float[Tensor, "batch frames bits"], gains: Sequence[Tensor] | None = None) -> Quantized:
+        """Signs of the features, scale after scale, with gradients and losses; `gains` shorten the codes as in `signs`."""
         residual, total = features, torch.zeros_like(features)
         bits, codes, pooled, losses = [], [], [], []
         for scale in range(len(self.patches)):
@@ -123,18 +123,23 @@ class ResidualQuantizer(nn.Module):
             sign = normalised > 0
             corner = self.codes_of(sign, normalised)
             code = normalised + (corner - normalised).detach()
+            if gains is not None and scale < len(gains):
+                code = code * gains[scale]
             losses.append(quantizer_loss(normalised, corner))
             stretched = self.stretch(scale, code)
             residual, total = residual - stretched, total + stretched
             bits.append(sign), codes.append(code), pooled.append(token)
         return Quantized(torch.cat(bits, 1), tuple(codes), total, tuple(pooled), torch.stack(losses))
 
-    def signs(self, features: Float[Tensor, "batch frames bits"], flips: Sequence[Tensor] | None = None) -> tuple[Tensor, Float[Tensor, "batch tokens bits"]]:
+    def signs(
+        self, features: Float[Tensor, "batch frames bits"], flips: Sequence[Tensor] | None = None, gains: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, Float[Tensor, "batch tokens bits"]]:
         """Bits of the features and the codes that a reader of them is given, without losses.
 
         Args:
             flips: True where the reader sees the opposite bit, a mask for each scale but the last. The next scales then code
                 what *that* leaves over, so their bits repair the damage: this teaches a generator to correct itself.
+            gains: lengths of the codes that the reader sees, for each scale but the last, broadcast over tokens and bits.
 
         Returns:
             The bits before flipping (what is right to say) and the codes after flipping (what is seen).
@@ -145,6 +150,8 @@ class ResidualQuantizer(nn.Module):
             sign = self.pool(scale, residual) > 0
             seen = sign ^ flips[scale] if flips is not None and scale < len(flips) else sign
             code = self.codes_of(seen, features)
+            if gains is not None and scale < len(gains):
+                code = code * gains[scale]
             residual = residual - self.stretch(scale, code)
             bits.append(sign), codes.append(code)
         return torch.cat(bits, 1), torch.cat(codes, 1)

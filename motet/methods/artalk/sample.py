@@ -5,23 +5,25 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from motet.checkpoint import load_strict, read_official
+from motet.checkpoint import load_strict
 from motet.encoders.wav2vec2 import standardise
-from motet.errors import AssetError, ConfigError
 from motet.method import Method
 from motet.methods.artalk.config import ArtalkCondition, ArtalkConfig
 from motet.methods.artalk.postprocess import CausalSmoother, hold_head, open_jaw_only
 from motet.methods.artalk.released import History, ReleasedModel
 from motet.methods.artalk.spaces import FPS, SAMPLE_RATE, released_space
+from motet.methods.artalk.streaming import StreamingMethod, front_end
+from motet.methods.artalk.streaming_model import StreamingModel
+from motet.methods.artalk.style import read_style
 from motet.types import Audio, Motion, MotionSpace, concatenate, frame_count
 
+M = TypeVar("M", bound=nn.Module)
 WINDOWS_AT_ONCE = 4
 """Audio windows that are encoded as one batch when a whole recording is there."""
 
@@ -147,9 +149,7 @@ class WindowMethod(Method[WindowState]):
     def step(self, state: WindowState, audio: Audio) -> tuple[Motion, WindowState]:
         """Every window that is now complete."""
         audio.expect(SAMPLE_RATE, "mono")
-        state = dataclasses.replace(
-            state, waiting=torch.cat([state.waiting, audio.samples[:, 0].float()], 1), heard=state.heard + audio.samples.shape[-1]
-        )
+        state = dataclasses.replace(state, waiting=torch.cat([state.waiting, audio.samples[:, 0].float()], 1), heard=state.heard + audio.samples.shape[-1])
         pieces = []
         while state.waiting.shape[1] >= self.samples:
             count = min(state.waiting.shape[1] // self.samples, WINDOWS_AT_ONCE)
@@ -203,35 +203,6 @@ class WindowMethod(Method[WindowState]):
         return motion
 
 
-def read_style(path: str, space: MotionSpace) -> Float[Tensor, "1 frames dim"]:
-    """A style clip: an official one (`.pt` with one tensor, `.safetensors`) or a take (`.npz`).
-
-    Raises:
-        AssetError: not there, or of another width than the model's motion.
-    """
-    file = Path(path)
-    if file.suffix == ".npz":
-        import numpy as np
-
-        try:
-            with np.load(file, allow_pickle=False) as stored:
-                values = torch.from_numpy(np.asarray(stored["motion" if "motion" in stored else "values"], dtype=np.float32))
-        except (OSError, ValueError, KeyError) as error:
-            raise AssetError(f"style {path} cannot be read as a take: {error}") from error
-    else:
-        values = _only_tensor(read_official(file), path)
-    if values.ndim != 2 or values.shape[1] != space.dim or not len(values):
-        raise AssetError(f"style {path} has the shape {tuple(values.shape)}; {space.name!r} needs (frames, {space.dim})")
-    return values.float().unsqueeze(0)
-
-
-def _only_tensor(found: Mapping[str, Any], path: str) -> Tensor:
-    tensors = [value for value in found.values() if isinstance(value, Tensor)]
-    if len(tensors) != 1:
-        raise AssetError(f"style {path} holds {len(tensors)} tensors, expected one (frames, numbers a frame)")
-    return tensors[0].contiguous()
-
-
 def run_official(method: WindowMethod, samples: Float[Tensor, "time"], condition: ArtalkCondition, seed: int = 0) -> Motion:
     """A whole recording as the published command line runs it: its frame count, nothing else differs from `Method.run`."""
     audio = Audio.mono(samples[None], SAMPLE_RATE)
@@ -246,9 +217,13 @@ def build(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None, facts: Map
     Raises:
         CheckpointError: the tensors do not fit.
     """
-    if config.released is not None:
-        model = ReleasedModel(config.released)
-        if tensors is not None:
-            load_strict(model, tensors)
-        return WindowMethod(ReleasedEngine(model))
-    raise ConfigError("not there yet")
+    if config.streaming is not None:
+        return StreamingMethod(_loaded(StreamingModel(config.streaming), tensors), front_end(config.streaming))
+    assert config.released is not None
+    return WindowMethod(ReleasedEngine(_loaded(ReleasedModel(config.released), tensors)))
+
+
+def _loaded(model: M, tensors: Mapping[str, Tensor] | None) -> M:
+    if tensors is not None:
+        load_strict(model, tensors)
+    return model

@@ -156,7 +156,7 @@ class ShapedHouse(ShapedRig):
         neutral = skinning_transforms(matrix_from_axis_angle(rig.relaxed), joints, rig.joint_parents)
         self.relaxed_vertices = skin(vertices, rig.weights, neutral)
         movers = [rig.joint_names.index(name) for name in (*NECK_SHARE, "eye.L", "eye.R")]
-        self._turning = torch.nonzero(rig.weights[:, movers].sum(1) > 0).squeeze(1)
+        self.turning = torch.nonzero(rig.weights[:, movers].sum(1) > 0).squeeze(1)
         self._rest = _moving_rest(self)
 
     @functools.cached_property
@@ -187,8 +187,8 @@ class ShapedHouse(ShapedRig):
         dtype = transforms.dtype
         moved = self._rest.to(dtype) + _displaced(self.rig, motion["blendshapes"])
         vertices = self.relaxed_vertices.to(dtype).expand(*moved.shape[:-2], -1, -1).clone()
-        weights = self.rig.weights.to(dtype)[self._turning]
-        vertices[..., self._turning, :] = _blend(moved, weights, transforms)
+        weights = self.rig.weights.to(dtype)[self.turning]
+        vertices[..., self.turning, :] = _blend(moved, weights, transforms)
         return Meshes(vertices, self.rig.topology)
 
     def face(self, motion: Motion, vertices: Int[np.ndarray, "chosen"]) -> Float[Tensor, "*batch frames chosen 3"]:
@@ -219,7 +219,7 @@ class ShapedHouse(ShapedRig):
 
 
 def _moving_rest(shaped: ShapedHouse) -> Float[Tensor, "turning 3"]:
-    return shaped.vertices[shaped._turning]
+    return shaped.vertices[shaped.turning]
 
 
 def _displaced(rig: HouseRig, weights: Float[Tensor, "*batch frames shapes"]) -> Float[Tensor, "*batch frames turning 3"]:

@@ -23,6 +23,8 @@ class HairSurface:
     """0 at the root, 1 at the tip"""
     tone: Float[np.ndarray, "verts"]
     """Brightness of the strand, about 1"""
+    fade: Float[np.ndarray, "verts"]
+    """0..1: how much the hair takes on the skin's colour, at the roots of the hairline"""
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,18 @@ class Hair:
     normals: Float[np.ndarray, "strands points 3"]
     width: Float[np.ndarray, "strands"]
     tone: Float[np.ndarray, "strands"]
+    fade: Float[np.ndarray, "strands"]
 
     @classmethod
     def of(cls, data: dict[str, np.ndarray], displacement: Float[Tensor, "verts 3"]) -> Hair:
         """Strands of the mean person, carried along by the displacement of the vertex each follows."""
         shift = displacement[data["follow"].astype(np.int64)].numpy()
         normal = data["normal"].astype(np.float32) / 127
-        return cls(data["strand"].astype(np.float32) + data["origin"] + shift[:, None], normal, data["width"], data["tone"].astype(np.float32) / 128)
+        return cls(data["strand"].astype(np.float32) + data["origin"] + shift[:, None], normal, data["width"], data["tone"].astype(np.float32) / 128, data["fade"].astype(np.float32) / 255)
 
     def thinned(self, every: int) -> Hair:
         """Every n-th strand, wider in proportion, for pictures from afar and small files."""
-        return Hair(self.strands[::every], self.normals[::every], self.width[::every] * every, self.tone[::every])
+        return Hair(self.strands[::every], self.normals[::every], self.width[::every] * every, self.tone[::every], self.fade[::every])
 
     def surface(self) -> HairSurface:
         """All ribbons as one surface, every strand ending in a point."""
@@ -63,6 +66,7 @@ class Hair:
         def twice(values: np.ndarray) -> np.ndarray:
             return np.repeat(values.reshape(count * points, -1), 2, axis=0).astype(np.float32)
 
-        return HairSurface(
-            pairs.astype(np.float32), faces.astype(np.int32), twice(tangent), twice(normal), twice(np.tile(along, (count, 1)))[:, 0], twice(np.repeat(self.tone, points))[:, 0]
-        )
+        along = np.tile(along, (count, 1))
+        fade = self.fade[:, None] * (1 - along * 2.5).clip(0)
+        flat = [twice(value)[:, 0] for value in (along, np.repeat(self.tone, points), fade)]
+        return HairSurface(pairs.astype(np.float32), faces.astype(np.int32), twice(tangent), twice(normal), *flat)

@@ -50,7 +50,10 @@ def test_checkpoint_goes_there_and_back(released: Reference, model: ReleasedMode
     for name, tensor in back.items():
         if "original" not in name:
             assert torch.equal(tensor, released.weights[name]), name
-    old = {n.replace(".parametrizations.weight.original0", ".weight_g").replace(".parametrizations.weight.original1", ".weight_v"): t for n, t in released.weights.items()}
+    old = {
+        n.replace(".parametrizations.weight.original0", ".weight_g").replace(".parametrizations.weight.original1", ".weight_v"): t
+        for n, t in released.weights.items()
+    }
     assert from_official(old)[1].keys() == from_official(released.weights)[1].keys()
 
 

@@ -1,0 +1,51 @@
+"""`motet export`: a saved take in other formats."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from motet.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """Write a take that `motet run -o take.npz` saved in other formats."""
+
+    take: tyro.conf.Positional[Path]
+    """The take (.npz; .csv and .json hold face curves only)."""
+    out: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(aliases=["-o"])] = ()
+    """File to write; its ending chooses the format; may be repeated."""
+    audio: Path | None = None
+    """Recording to put beside the pictures of a video."""
+    fps: float | None = None
+    """Frames a second of the answer; the take's own when left out."""
+    avatar: Path | None = None
+    """A GLB or VRM to animate instead of the house figure (.glb)."""
+    size: int = 512
+    """Height and width of videos in pixels."""
+
+    def execute(self) -> int:
+        """Read the take and write every file."""
+        from motet.audio import read_audio
+        from motet.export import check_ending, read_take, write_clip
+
+        if not self.out:
+            raise ConfigError("no file to write; give -o FILE, its ending chooses the format")
+        for path in self.out:
+            check_ending(path)
+        clip = read_take(self.take)
+        if self.audio is not None:
+            clip = dataclasses.replace(clip, audio=read_audio(self.audio))
+        if self.fps is not None and clip.motion is not None:
+            clip = dataclasses.replace(clip, motion=clip.motion.at(self.fps))
+        for path in self.out:
+            written = write_clip(clip, path, size=self.size, avatar=self.avatar)
+            print(f"{written}  {written.stat().st_size / 1e6:.2f} MB")
+        return 0
+
+
+COMMAND = Export

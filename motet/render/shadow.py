@@ -1,0 +1,81 @@
+"""Soft shadows of the key light: a depth map seen from the light, looked up at the vertices (numba)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from motet.render import raster
+from motet.render.kernel import kernel
+
+MAP_SIZE = 224
+REACH_M = 0.19
+"""Half the side of the square that the map covers around the head."""
+BIAS_M = 0.004
+SPREAD = 2
+"""Texels to each side over which a shadow's edge is softened."""
+
+
+@kernel
+def to_light(points, frame, focus, scale, screen):
+    """Parallel projection into the light's map: column, row, nearness (2 at the focus, growing towards the light)."""
+    middle = np.float32(MAP_SIZE) * np.float32(0.5)
+    for v in range(points.shape[0]):
+        x, y, z = points[v, 0] - focus[0], points[v, 1] - focus[1], points[v, 2] - focus[2]
+        screen[v, 0] = middle + scale * (frame[0, 0] * x + frame[0, 1] * y + frame[0, 2] * z)
+        screen[v, 1] = middle - scale * (frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z)
+        screen[v, 2] = np.float32(2) + frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z
+
+
+@kernel
+def look_up(screen, nearness, shadow):
+    """Share of the light that reaches each vertex: the part of its neighbourhood in the map that lies no nearer to the light.
+
+    The neighbourhood is weighted by the vertex's place between texels, so that shadows glide instead of stepping when things move.
+    """
+    size = nearness.shape[0]
+    for v in range(screen.shape[0]):
+        column, row = screen[v, 0] - np.float32(0.5), screen[v, 1] - np.float32(0.5)
+        c, r = int(np.floor(column)), int(np.floor(row))
+        if c < SPREAD or r < SPREAD or c + SPREAD + 1 >= size or r + SPREAD + 1 >= size:
+            shadow[v] = np.float32(1)
+            continue
+        fc, fr = column - np.float32(c), row - np.float32(r)
+        limit = screen[v, 2] + np.float32(BIAS_M)
+        free = np.float32(0)
+        for dr in range(-SPREAD, SPREAD + 2):
+            wr = (np.float32(1) - fr) if dr == -SPREAD else (fr if dr == SPREAD + 1 else np.float32(1))
+            for dc in range(-SPREAD, SPREAD + 2):
+                wc = (np.float32(1) - fc) if dc == -SPREAD else (fc if dc == SPREAD + 1 else np.float32(1))
+                over = (nearness[r + dr, c + dc] - limit) * np.float32(1 / 0.004)
+                free += wr * wc * (np.float32(1) - min(np.float32(1), max(np.float32(0), over)))
+        shadow[v] = free / np.float32((2 * SPREAD + 1) ** 2)
+
+
+class ShadowMap:
+    """Buffers for the shadow of one light.
+
+    Args:
+        direction: unit vector towards the light.
+        focus: middle of what is lit, metres.
+        triangles: int32, faces 3: what casts shadows, over the unrefined figure.
+    """
+
+    def __init__(self, direction: np.ndarray, focus: np.ndarray, triangles: np.ndarray, n_casters: int, n_receivers: int) -> None:
+        right = np.cross([0.0, 1.0, 0.0], direction)
+        right /= np.linalg.norm(right)
+        self._frame = np.stack([right, np.cross(direction, right), direction]).astype(np.float32)
+        self._focus = focus.astype(np.float32)
+        self._scale = np.float32(MAP_SIZE / 2 / REACH_M)
+        self._triangles, self._two_sided = triangles, np.ones(len(triangles), bool)
+        self._casters = np.zeros((n_casters, 3), np.float32)
+        self._receivers = np.zeros((n_receivers, 3), np.float32)
+        self._nearness = np.zeros((MAP_SIZE, MAP_SIZE), np.float32)
+        self._seen = np.zeros((MAP_SIZE, MAP_SIZE), np.int32)
+
+    def cast(self, casters: np.ndarray, receivers: np.ndarray, shadow: np.ndarray) -> None:
+        """Write into `shadow` the share of the light that reaches each receiver."""
+        to_light(casters, self._frame, self._focus, self._scale, self._casters)
+        self._nearness[:] = 0
+        raster.rasterise(self._casters, self._triangles, self._two_sided, self._nearness, self._seen, 0)
+        to_light(receivers, self._frame, self._focus, self._scale, self._receivers)
+        look_up(self._receivers, self._nearness, shadow)

@@ -1,0 +1,121 @@
+"""From a corpus folder to the finished weights of a method: every stage in order, each resumable."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from motet.checkpoint import read_checkpoint, save_checkpoint
+from motet.corpus import TrainingItem, TrainingSet
+from motet.data.clip import SHIPPABLE, Corpus, Entry
+from motet.encoders.phonetic.front_end import PhoneticFrontEnd, load_phonetic
+from motet.errors import ConfigError, InputError, nearest
+from motet.method import MethodSpec
+from motet.train.loop import train
+from motet.train.settings import TrainConfig
+from motet.types import arkit_space
+
+MAKER_WEIGHT: Mapping[str, float] = {"tracked": 3.0, "solved": 1.5, "synthesised": 1.0}
+"""How often a frame of each origin is seen: real people count more than synthesis."""
+
+Report = Callable[[Mapping[str, float]], None]
+
+
+def training_set(data: Path, split: str = "train", cache: Path | None = None) -> TrainingSet:
+    """The clips of a corpus that may shape shipped weights, with phonetic features; features are kept in `cache`.
+
+    Raises:
+        InputError: no clip of that split, or not a corpus.
+    """
+    corpus, encoder = Corpus(data), load_phonetic()
+    entries = corpus.select(split=split, licences=SHIPPABLE)
+    if not entries:
+        raise InputError(f"{data} has no {split} clips that may shape shipped weights")
+    cache = (cache or data / "features") / encoder.digest
+    items = [_item(corpus, entry, _features(corpus, entry, encoder, cache)) for entry in entries]
+    return TrainingSet(arkit_space(), items)
+
+
+def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Path, config: TrainConfig, stage: str = "", report: Report | None = None) -> str:
+    """Train all stages of a method in order, or one by name, and write the weights; answers their digest.
+
+    A finished stage leaves `RUNS/METHOD-STAGE/finished.safetensors`, from which the next one starts.
+
+    Raises:
+        ConfigError: no such preset or stage, or an earlier stage has not been trained.
+        InputError: the corpus has nothing to train on.
+    """
+    presets = spec.load("presets")
+    if preset not in presets:
+        raise ConfigError(f"{spec.name} has no preset {preset!r}; {nearest(preset, presets)}")
+    architecture = presets[preset]
+    torch.manual_seed(config.seed)
+    names = [s.name for s in spec.load("stages")(architecture)]
+    if stage and stage not in names:
+        raise ConfigError(f"{spec.name} has no stage {stage!r}; {nearest(stage, names)}")
+    examples = training_set(data)
+    tensors: dict[str, Tensor] | None = None
+    digest = ""
+    for name in names:
+        finished = runs / f"{spec.name}-{name}" / "finished.safetensors"
+        if stage and name != stage:
+            if names.index(name) < names.index(stage):
+                tensors = _earlier(finished, name)
+            continue
+        part = next(s for s in spec.load("stages")(architecture, tensors) if s.name == name)
+        tensors = train(part, examples, config, finished.parent, report)
+        save_checkpoint(finished, tensors, architecture, _facts(data, examples, name, config))
+        digest = save_checkpoint(out, tensors, architecture, _facts(data, examples, name, config), half=True)
+    return digest
+
+
+def _earlier(path: Path, name: str) -> dict[str, Tensor]:
+    if not path.exists():
+        raise ConfigError(f"the stage {name!r} comes first and has not been trained ({path} is missing)")
+    return read_checkpoint(path).tensors
+
+
+def _facts(data: Path, examples: TrainingSet, stage: str, config: TrainConfig) -> dict[str, Any]:
+    entries = Corpus(data).select(split="train", licences=SHIPPABLE)
+    hours: dict[str, float] = {}
+    for entry in entries:
+        hours[f"{entry.facts.source} ({entry.facts.licence})"] = hours.get(f"{entry.facts.source} ({entry.facts.licence})", 0.0) + entry.seconds / 3600
+    rounded = {source: round(value, 3) for source, value in sorted(hours.items())}
+    return {
+        "data": f"{sum(hours.values()):.2f} h in {len(examples.items)} clips",
+        "licence": "Apache-2.0",
+        "sources": rounded,
+        "stage": stage,
+        "front_end": load_phonetic().digest,
+        "training": dataclasses.asdict(config),
+    }
+
+
+def _item(corpus: Corpus, entry: Entry, features: Tensor) -> TrainingItem:
+    recording = corpus.read(entry)
+    motion = recording.motion if recording.motion.space.fps == 25 else recording.motion.at(25)
+    valid = recording.valid_channels if recording.valid_channels is not None else torch.ones(motion.space.dim, dtype=torch.bool)
+    return TrainingItem(motion.values, features, valid, entry.facts.speaker, MAKER_WEIGHT.get(entry.facts.maker, 1.0))
+
+
+def _features(corpus: Corpus, entry: Entry, encoder: PhoneticFrontEnd, cache: Path) -> Tensor:
+    """Features of one clip, float16 on disk; named by what they depend on, so a changed corpus is heard anew."""
+    identity = json.dumps([entry.facts.name, entry.file, entry.seconds, dataclasses.asdict(entry.facts)["seed"]])
+    path = cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.safetensors"
+    if path.exists():
+        return load_file(path)["features"].float()
+    recording = corpus.read(entry)
+    if recording.audio is None:
+        raise InputError(f"the clip {entry.facts.name!r} has no sound to train on")
+    cache.mkdir(parents=True, exist_ok=True)
+    features = encoder.features(recording.audio)
+    save_file({"features": features.half().contiguous()}, path)
+    return features
