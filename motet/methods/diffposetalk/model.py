@@ -83,7 +83,7 @@ class Denoiser(nn.Module):
     ) -> Float[Tensor, "batch frames dim"]:
         """What is predicted for the past frames and the window."""
         free = self.prepare(audio, person, past_motion, past_audio, indicator)
-        return self.step(motion, step, free, keep=motion.shape[1] + past_motion.shape[1])
+        return self.step(motion, self.time_vectors(step), free, keep=motion.shape[1] + past_motion.shape[1])
 
     def prepare(self, audio: Tensor, person: Tensor, past_motion: Tensor, past_audio: Tensor, indicator: Tensor | None = None) -> StepFree:
         """Compute once a window what every diffusion step needs. Arguments as of `forward`."""
@@ -105,16 +105,16 @@ class Denoiser(nn.Module):
         """What a diffusion step adds to the person's token."""
         return self.diff_step_map(self.times[step].to(self.feature_proj.weight))
 
-    def step(self, motion: Float[Tensor, "batch window dim"], step: Int[Tensor, "steps"], free: StepFree, keep: int) -> Float[Tensor, "branches keep dim"]:
+    def step(self, motion: Float[Tensor, "batch window dim"], time: Float[Tensor, "steps width"], free: StepFree, keep: int) -> Float[Tensor, "branches keep dim"]:
         """Predict the last `keep` frames.
 
         Args:
             motion: noisy frames; repeated for all branches when `free` holds several times as many items.
-            step: of each item of `free`, or one for all.
+            time: time vector of each item of `free`, or one for all.
         """
         branches = len(free.frames) // len(motion)
         entry = F.linear(motion, self.feature_proj.weight[:, : self.motion_dim]).repeat(branches, 1, 1)
-        x = torch.cat([free.person + self.time_vectors(step).unsqueeze(1), free.past, free.frames + entry], 1)
+        x = torch.cat([free.person + time.unsqueeze(1), free.past, free.frames + entry], 1)
         layers = self.transformer.layers
         for place, (layer, memory) in enumerate(zip(layers, free.memories, strict=True)):
             x = self._layer(layer, x, memory, keep if place == len(layers) - 1 else x.shape[1])
