@@ -26,6 +26,8 @@ class TrainingItem:
     valid: Bool[Tensor, "dim"]
     """Which motion channels were observed; the others must not be learnt from."""
     speaker: str = ""
+    style: str = ""
+    """Name of the manner, where it has one."""
     weight: float = 1.0
     """How often this item is drawn, per frame, relative to the others."""
 

@@ -123,6 +123,8 @@ class Stage:
     """(batch, randomness) -> named scalar terms, already weighted; their sum is minimised."""
     batch: Callable[[Any, int, torch.Generator], Mapping[str, Tensor]]
     """(corpus, size, randomness) -> one batch."""
+    complete: Callable[[Any], None] | None = None
+    """Called with the corpus after training, the averaged parameters in place: fills buffers that follow from them."""
 
 
 def condition_from(spec: MethodSpec, values: Mapping[str, Any]) -> Any:

@@ -70,8 +70,7 @@ _COLUMNS = [[ARKIT_SHAPES.index(side) for side in sides(name)] for name in SOLVE
 
 def measure(weights: Float[ndarray, "frames 52"]) -> Float[ndarray, "frames 4"]:
     """Lip measures (changes from rest) that these weights give on the house figure; the gap may come out negative (pressed)."""
-    pairs = np.stack([weights[:, columns].mean(axis=1) for columns in _COLUMNS], axis=1)
-    return pairs @ _MATRIX.T
+    return joined(weights) @ _MATRIX.T
 
 
 def seal(weights: Float[ndarray, "frames 52"], amount: Float[ndarray, "frames"]) -> Float[ndarray, "frames 52"]:
@@ -131,24 +130,38 @@ def fit_mouth(
     """
     if changes.shape != (len(scores), 4) or scores.shape[1:] != (52,):
         raise InputError(f"lip changes {changes.shape} and scores {scores.shape} do not belong together; expected (frames, 4) and (frames, 52)")
-    freedom = np.array([_FREEDOM[n][0] for n in SOLVED])
     reach = np.array([_FREEDOM[n][1] for n in SOLVED])
-    pair = np.stack([scores[:, c].mean(axis=1) for c in _COLUMNS], axis=1)
     high = np.array([top[c].mean() for c in _COLUMNS])
     # A score that hardly ever leaves 0 tells little: its reach shrinks with its range.
     reach = reach * np.clip(high / 0.02, 0.0, 1.0)
-    prior = np.clip(pair / np.maximum(high, 1e-4), 0.0, 1.3) * reach
+    prior = np.clip(joined(scores) / np.maximum(high, 1e-4), 0.0, 1.3) * reach
+    return spread(solve_mouth(changes, prior, sweeps))
+
+
+def joined(weights: Float[ndarray, "frames 52"]) -> Float[ndarray, "frames shapes"]:
+    """The weights of `SOLVED` from the house weights: the mean of both sides."""
+    return np.stack([weights[:, columns].mean(axis=1) for columns in _COLUMNS], axis=1)
+
+
+def spread(mouth: Float[ndarray, "frames shapes"]) -> Float[ndarray, "frames 52"]:
+    """House weights from weights of `SOLVED`: both sides alike, everything else 0."""
+    weights = np.zeros((len(mouth), 52))
+    for i, columns in enumerate(_COLUMNS):
+        weights[:, columns] = mouth[:, i : i + 1]
+    return weights
+
+
+def solve_mouth(changes: Float[ndarray, "frames 4"], prior: Float[ndarray, "frames shapes"], sweeps: int = 60) -> Float[ndarray, "frames shapes"]:
+    """Weights of `SOLVED` nearest to a prior that reproduce lip measures on the house figure, within 0..1 and mouthClose <= jawOpen."""
+    freedom = np.array([_FREEDOM[n][0] for n in SOLVED])
     a = _MATRIX / _NOISE[:, None]
     hessian = a.T @ a + np.diag(1.0 / freedom**2)
     target = (changes / _NOISE) @ a + prior / freedom**2
-    w = prior.copy()
+    w = np.clip(prior, 0.0, 1.0)
     jaw, close = SOLVED.index("jawOpen"), SOLVED.index("mouthClose")
     for _ in range(sweeps):
         for i in range(len(SOLVED)):
-            top_i = w[:, jaw] if i == close else 1.0
-            w[:, i] = np.clip(w[:, i] + (target[:, i] - w @ hessian[i]) / hessian[i, i], 0.0, top_i)
+            top = w[:, jaw] if i == close else 1.0
+            w[:, i] = np.clip(w[:, i] + (target[:, i] - w @ hessian[i]) / hessian[i, i], 0.0, top)
     w[:, close] = np.minimum(w[:, close], w[:, jaw])
-    result = np.zeros((len(scores), 52))
-    for i, columns in enumerate(_COLUMNS):
-        result[:, columns] = w[:, i : i + 1]
-    return result
+    return w

@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from motet.checkpoint import read_checkpoint, save_checkpoint
+from motet.checkpoint import load_strict, read_checkpoint, save_checkpoint
 from motet.corpus import TrainingItem, TrainingSet
 from motet.data.clip import SHIPPABLE, Corpus, Entry
 from motet.encoders.phonetic.front_end import PhoneticFrontEnd, load_phonetic
 from motet.errors import ConfigError, InputError, nearest
-from motet.method import MethodSpec
+from motet.method import MethodSpec, Stage
 from motet.train.loop import train
 from motet.train.settings import TrainConfig
 from motet.types import arkit_space
@@ -71,10 +71,20 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
                 tensors = _earlier(finished, name)
             continue
         part = next(s for s in spec.load("stages")(architecture, tensors) if s.name == name)
-        tensors = train(part, examples, config, finished.parent, report)
+        tensors = _completed(part, train(part, examples, config, finished.parent, report), examples)
         save_checkpoint(finished, tensors, architecture, _facts(data, examples, name, config))
         digest = save_checkpoint(out, tensors, architecture, _facts(data, examples, name, config), half=True)
     return digest
+
+
+def _completed(stage: Stage, tensors: dict[str, Tensor], examples: TrainingSet) -> dict[str, Tensor]:
+    if stage.complete is None:
+        return tensors
+    load_strict(stage.model, tensors)
+    stage.model.eval()
+    with torch.no_grad():
+        stage.complete(examples)
+    return {name: tensor.detach().clone() for name, tensor in stage.model.state_dict().items()}
 
 
 def _earlier(path: Path, name: str) -> dict[str, Tensor]:
@@ -103,7 +113,7 @@ def _item(corpus: Corpus, entry: Entry, features: Tensor) -> TrainingItem:
     recording = corpus.read(entry)
     motion = recording.motion if recording.motion.space.fps == 25 else recording.motion.at(25)
     valid = recording.valid_channels if recording.valid_channels is not None else torch.ones(motion.space.dim, dtype=torch.bool)
-    return TrainingItem(motion.values, features, valid, entry.facts.speaker, MAKER_WEIGHT.get(entry.facts.maker, 1.0))
+    return TrainingItem(motion.values, features, valid, entry.facts.speaker, entry.facts.style, MAKER_WEIGHT.get(entry.facts.maker, 1.0))
 
 
 def _features(corpus: Corpus, entry: Entry, encoder: PhoneticFrontEnd, cache: Path) -> Tensor:

@@ -204,8 +204,9 @@ class ArtalkCondition:
     """Training generation: weight of the audio against no audio (1: off). Streaming model: strength of the style is `style_strength`."""
     style_strength: float = 1.0
     """Streaming model: 0 ignores the style, 1 follows it, above 1 exaggerates it."""
-    decode: Literal["expected", "greedy", "sample"] = "expected"
-    """Streaming model: expected bits (calm), the likelier bits, or drawn bits (lively, differs with the seed)."""
+    decode: Literal["lively", "expected", "greedy", "sample"] = "lively"
+    """Streaming model: `expected` bits (calm), the likelier bits, drawn bits (`sample`), or `lively`: the mouth by expected bits, head,
+    brows and eyes by drawn ones, so that takes differ in manner and agree on the lips."""
     temperature: float = 1.0
     """Of drawn bits; below 1 calmer."""
     top_p: float = 0.97
@@ -232,10 +233,14 @@ class ArtalkCondition:
             raise ConfigError(f"guidance must lie between 0 and 20, not {self.guidance}")
 
 
+STYLES = (
+    "neutral", "warm", "serious", "energetic", "calm", "skeptical", "sad", "angry", "surprised", "whispering", "news", "storyteller", "timid",
+)  # fmt: skip
+"""Styles whose vectors the shipped weights keep: means over the training performances of that name."""
 TINY_CODEC = CodecConfig(55, 8, 32, 1, 2, (1, 2, 4, 8), full_width_scale=False, inner_norm=True)
 TINY = StreamingConfig(TINY_CODEC, "bands", 8, 16, 1, width=32, depth=1, heads=2, style_width=16, style_depth=1, style_heads=2, commit=4)
 PRESETS: dict[str, ArtalkConfig] = {
-    "default": ArtalkConfig("streaming", streaming=StreamingConfig()),
+    "default": ArtalkConfig("streaming", streaming=StreamingConfig(styles=STYLES)),
     "tiny": ArtalkConfig("streaming", streaming=TINY),
     "released": ArtalkConfig("released", released=ReleasedConfig()),
     "training": ArtalkConfig("training", training=TrainingConfig()),

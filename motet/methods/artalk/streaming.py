@@ -15,11 +15,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.errors import ConfigError, nearest
+from motet.finishing import MOUTH_SHAPES
 from motet.method import Method
 from motet.methods.artalk.config import ArtalkCondition, StreamingConfig
-from motet.methods.artalk.style import read_style
 from motet.methods.artalk.streaming_model import Decide, StreamingModel, heard_mask
-from motet.types import Audio, Motion, MotionSpace, arkit_space, frame_count
+from motet.methods.artalk.style import read_style
+from motet.types import ARKIT_SHAPES, Audio, Motion, MotionSpace, arkit_space, frame_count
 
 SAMPLE_RATE = 16000
 
@@ -55,7 +56,8 @@ class StreamState:
     first_step: int
     """Absolute number of the first of them."""
     past: Float[Tensor, "batch past dim"]
-    """The last committed frames; zeros before the first."""
+    """The last committed frames, zeros before the first. When decoding is `lively` there are two lines of motion for each item,
+    the calm ones first: the mouth is taken from the calm line, everything else from the lively one."""
     frame: int = 0
     """Number of committed frames."""
     heard: int = 0
@@ -76,6 +78,7 @@ class StreamingMethod(Method[StreamState]):
             raise ConfigError(f"the front end gives {front.dim} channels, the model was trained on {model.config.audio_dim}")
         self.space: MotionSpace = arkit_space()
         self._weights = self.space.range("blendshapes")
+        self._speaking = torch.tensor([name in MOUTH_SHAPES for name in (*ARKIT_SHAPES, "x", "y", "z")])
 
     @torch.inference_mode()
     def begin(self, condition: ArtalkCondition, seeds: Sequence[int]) -> StreamState:
@@ -88,9 +91,10 @@ class StreamingMethod(Method[StreamState]):
         commit, look = self._dials(condition)
         condition = dataclasses.replace(condition, commit=commit, look_ahead=look)
         codec, batch = self.config.codec, len(seeds)
-        past = torch.zeros(batch, self.config.history * codec.frames, codec.motion_dim)
+        lines = 2 * batch if condition.decode == "lively" else batch
+        past = torch.zeros(lines, self.config.history * codec.frames, codec.motion_dim)
         features = torch.zeros(batch, 0, self.config.audio_dim)
-        style = self._style(condition).expand(batch, -1)
+        style = self._style(condition).expand(lines, -1)
         return StreamState(condition, tuple(seeds), style, self.front.begin(batch), features, 0, past)
 
     @torch.inference_mode()
@@ -154,24 +158,33 @@ class StreamingMethod(Method[StreamState]):
         last = max(first, min(self._limit(state), known, start + config.audio_steps))
         features = state.features.new_zeros(len(state.seeds), config.audio_steps, config.audio_dim)
         features[:, first - start : last - start] = state.features[:, first - state.first_step : last - state.first_step]
-        window = self._window(state, features, torch.tensor([first - start]), torch.tensor([last - start]))
-        piece = window[:, :commit]
+        features = features.repeat(len(state.past) // len(features), 1, 1)
+        lines = self._window(state, features, torch.tensor([first - start]), torch.tensor([last - start]))[:, :commit]
         keep = max(0, config.steps_per_frame * (state.frame + commit) - config.audio_before)
         moved = dataclasses.replace(
             state,
-            past=torch.cat([state.past, piece], 1)[:, -state.past.shape[1] :],
+            past=torch.cat([state.past, lines], 1)[:, -state.past.shape[1] :],
             frame=state.frame + commit,
             features=state.features[:, keep - state.first_step :].clone(),
             first_step=min(keep, known),
         )
-        return piece, moved
+        return self._heard_as_one(lines, len(state.seeds)), moved
+
+    def _heard_as_one(self, lines: Tensor, batch: int) -> Float[Tensor, "batch commit dim"]:
+        """The mouth of the calm line with everything else of the lively one."""
+        if len(lines) == batch:
+            return lines
+        calm, lively = lines.chunk(2)
+        return torch.where(self._speaking, calm, lively)
 
     def _window(self, state: StreamState, features: Tensor, first: Tensor, last: Tensor) -> Float[Tensor, "batch frames dim"]:
         model, fresh = self.model, state.frame == 0
         audio = model.audio(features, heard_mask(features.shape[1], first, last))
-        past = model.past_tokens(state.past, torch.tensor([fresh]))
+        window = state.past[:, -self.config.codec.frames :]
+        before = model.past_total(window)
+        past = model.past(state.past, before, torch.tensor([fresh]))
         _, total = model.generate(state.style, past, audio, self._decide(state))
-        motion = model.decode(state.past[:, -self.config.codec.frames :], total, fresh)
+        motion = model.decode(window, before, total, fresh)
         motion[..., self._weights] = motion[..., self._weights].clamp(0, 1)
         return motion
 
@@ -184,7 +197,17 @@ class StreamingMethod(Method[StreamState]):
         shape = (self.config.codec.tokens, self.config.codec.bits)
         draws = [torch.rand(shape, generator=torch.Generator().manual_seed(seed * 1_000_003 + state.frame)) for seed in state.seeds]
         uniforms = torch.stack(draws)
-        return lambda odds, own: draw_bits(odds / condition.temperature, uniforms[:, own], condition.top_p)
+        if condition.decode == "sample":
+            return lambda odds, own: draw_bits(odds / condition.temperature, uniforms[:, own], condition.top_p)
+        finest = self.config.codec.tokens - self.config.codec.frames
+
+        def two_lines(odds: Tensor, own: slice) -> Tensor:
+            calm, lively = odds.chunk(2)
+            if own.start >= finest:  # detail of single frames is expected, not drawn: drawing it would tremble
+                return torch.tanh(odds / 2)
+            return torch.cat([torch.tanh(calm / 2), draw_bits(lively / condition.temperature, uniforms[:, own], condition.top_p)])
+
+        return two_lines
 
     def _motion(self, pieces: list[Tensor], batch: int) -> Motion:
         return Motion(torch.cat(pieces, 1).clone() if pieces else torch.zeros(batch, 0, self.space.dim), self.space)

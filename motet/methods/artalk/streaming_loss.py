@@ -56,8 +56,22 @@ def streaming_stages(config: StreamingConfig, tensors: Mapping[str, Tensor] | No
 
     return [
         Stage("codec", model, [model.codec], codec_terms, codec_batch),
-        Stage("generator", model, [*rest, loose], generator_terms, generator_batch),
+        Stage("generator", model, [*rest, loose], generator_terms, generator_batch, lambda corpus: fill_style_bank(model, corpus)),
     ]
+
+
+def fill_style_bank(model: StreamingModel, corpus: TrainingSet, clips: int = 48) -> None:
+    """Set the vector of every named style to the mean over training clips of that name; without any it is the null style.
+
+    Args:
+        clips: clips of six seconds a style, spread evenly over its performances.
+    """
+    for index, name in enumerate(model.config.styles):
+        items = [item for item in corpus.items if item.style == name and len(item.motion) >= STYLE_FRAMES]
+        chosen = items[:: max(1, len(items) // clips)][:clips]
+        middles = [(len(item.motion) - STYLE_FRAMES) // 2 for item in chosen]
+        motion = [torch.where(item.valid, item.motion[at : at + STYLE_FRAMES], model.codec.motion_mean) for item, at in zip(chosen, middles, strict=True)]
+        model.style_bank[index] = model.style(torch.stack(motion)).mean(0) if motion else model.null_style[0]
 
 
 def _fit_statistics(codec: MotionCodec, corpus: TrainingSet) -> None:
@@ -203,10 +217,10 @@ def generator_loss(model: StreamingModel, batch: Batch, randomness: torch.Genera
         features = codec.encode(torch.cat([past[:, -frames:], now], 1))[:, frames:]
         flips = _flips(config, size, randomness)
         bits, seen = codec.quantizer.signs(features, flips, _gains(config, size, motion, randomness))
-        before = codec.quantizer.total(codec.quantizer.signs(codec.encode(past[:, -frames:]))[1])
+        before = model.past_total(past[:, -frames:])
     style = _style(model, batch, randomness)
     audio = model.audio(batch["audio"], heard_mask(config.audio_steps, batch["audio_first"], last))
-    odds = model.logits(seen, style, model.past_tokens(past, fresh), audio)
+    odds = model.logits(seen, style, model.past(past, before, fresh), audio)
     weights = batch["inside"][:, -frames:] * _certainty(last, config)
     entropy = F.binary_cross_entropy_with_logits(odds, bits.to(odds.dtype), reduction="none").mean(-1)
     expected = torch.tanh(odds / 2) * config.codec.bits**-0.5

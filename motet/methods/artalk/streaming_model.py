@@ -6,7 +6,7 @@ has been heard; the rest is a learned "unheard". They read the last committed fr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import StreamingConfig
 from motet.methods.artalk.quantizer import ResidualQuantizer, area_matrix
-from motet.nn.attention import KeyValueCache, attend, level_mask, modulate, split_heads
+from motet.nn.attention import attend, level_mask
 from motet.nn.position import sinusoid_table
 
 
@@ -86,27 +86,20 @@ class StreamLayer(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.inner, self.outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        self.past_norm = nn.LayerNorm(width)
 
-    def past(self, tokens: Float[Tensor, "batch past width"]) -> tuple[Tensor, Tensor]:
-        """Keys and values of history tokens, which the layers do not change."""
-        width = tokens.shape[-1]
-        key, value = F.linear(self.past_norm(tokens), self.qkv.weight[width:], self.qkv.bias[width:]).chunk(2, -1)
-        return split_heads(key, self.heads), split_heads(value, self.heads)
+    def project(self, x: Tensor, steer: Sequence[Tensor]) -> Float[Tensor, "three batch heads tokens head"]:
+        """Queries, keys and values of tokens."""
+        return self.qkv(_steered_norm(x, steer[2], steer[4])).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
 
-    def forward(
-        self, x: Tensor, steer: tuple[Tensor, ...], past: tuple[Tensor, Tensor] | None, cache: KeyValueCache | None, mask: Tensor | None
-    ) -> Float[Tensor, "batch tokens width"]:
-        """All tokens with `past` and `mask`, or the newest scale with `cache`."""
-        gate, inner_gate, scale, inner_scale, shift, inner_shift = steer
-        query, key, value = (split_heads(part, self.heads) for part in self.qkv(modulate(x, scale, shift)).chunk(3, -1))
-        if cache is not None:
-            key, value = cache.append(key, value)
-        elif past is not None:
-            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
-        x = torch.addcmul(x, self.out(attend(query, key, value, mask)), gate)
-        inner = self.outer(F.gelu(self.inner(modulate(x, inner_scale, inner_shift)), approximate="tanh"))
-        return torch.addcmul(x, inner, inner_gate)
+    def forward(self, x: Tensor, steer: Sequence[Tensor], query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """Tokens after this layer, from queries of their own and keys and values of all they may see."""
+        x = torch.addcmul(x, self.out(attend(query, key, value, mask)), steer[0])
+        inner = self.outer(F.gelu(self.inner(_steered_norm(x, steer[3], steer[5])), approximate="tanh"))
+        return torch.addcmul(x, inner, steer[1])
+
+
+def _steered_norm(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), gain)
 
 
 class StreamingModel(nn.Module):
@@ -126,7 +119,10 @@ class StreamingModel(nn.Module):
         self.null_style = nn.Parameter(torch.zeros(1, config.style_width))
         self.register_buffer("style_bank", torch.zeros(len(config.styles), config.style_width))
         self.feature_entry = nn.Linear(codec.bits, width)
-        self.past_entry = nn.Linear(codec.bits + codec.motion_dim, width)
+        self.code_entry = nn.Linear(codec.bits, width, bias=False)
+        self.past_entry = nn.Linear(codec.motion_dim, width)
+        self.past_norm = nn.LayerNorm(width)
+        self.past_keys_values = nn.Linear(width, 2 * config.depth * width)
         self.past_position = nn.Parameter(0.02 * torch.randn(1, config.history * codec.frames, width))
         self.no_past = nn.Parameter(torch.zeros(1, 1, width))
         self.position = nn.Parameter(0.02 * torch.randn(1, codec.tokens, width))
@@ -137,10 +133,12 @@ class StreamingModel(nn.Module):
         self._begin_gently()
 
     def _begin_gently(self) -> None:
+        """Modulations near one (gates at 0.3) whatever the sound, and even odds."""
         nn.init.normal_(self.modulation.weight, std=0.02)
         with torch.no_grad():
-            self.modulation.bias.zero_()
-            self.modulation.bias[: 6 * self.config.depth * self.config.width].view(self.config.depth, 6, -1)[:, :2] = 0.3
+            parts = self.modulation.bias.zero_().view(-1, self.config.width)
+            layers = parts[:-2].view(self.config.depth, 6, -1)
+            layers[:, :2], layers[:, 2:4], parts[-2] = 0.3, 1.0, 1.0
         nn.init.normal_(self.head.weight, std=0.02)
 
     @property
@@ -152,39 +150,46 @@ class StreamingModel(nn.Module):
         """Style vector of clips in raw motion."""
         return self.style_encoder(self.codec.normalise(motion), mask)
 
-    def past_tokens(self, motion: Float[Tensor, "batch past dim"], fresh: Bool[Tensor, "batch"] | None = None) -> Float[Tensor, "batch past width"]:
-        """Tokens of the last committed frames: their re-encoded codes beside the motion itself.
+    def past_total(self, motion: Float[Tensor, "batch frames dim"]) -> Float[Tensor, "batch frames bits"]:
+        """Summed codes of the last committed window, encoded anew."""
+        return self.quantizer.total(self.quantizer.signs(self.codec.encode(motion))[1])
+
+    def past(self, motion: Tensor, total: Tensor, fresh: Bool[Tensor, "batch"]) -> Float[Tensor, "depth two batch heads past head"]:
+        """Keys and values, for all layers at once, of the last committed frames.
 
         Args:
-            motion: raw, `history` windows long.
+            motion: raw, `history` windows long; zeros before the first frame of a session.
+            total: what `past_total` says of the last of these windows; it is added to the tokens of its frames.
             fresh: True for items at the start of a session, which have no past.
         """
-        windows = motion.unflatten(1, (self.config.history, -1))
-        features = self.codec.encode(windows.flatten(0, 1))
-        codes = self.quantizer.total(self.quantizer.signs(features)[1]).unflatten(0, (-1, self.config.history)).flatten(1, 2)
-        tokens = self.past_entry(torch.cat([codes, self.codec.normalise(motion)], -1))
-        if fresh is not None:
-            tokens = torch.where(fresh.view(-1, 1, 1), self.no_past, tokens)
-        return tokens + self.past_position
+        tokens = self.past_entry(self.codec.normalise(motion))
+        tokens = torch.cat([tokens[:, : -total.shape[1]], tokens[:, -total.shape[1] :] + self.code_entry(total)], 1)
+        tokens = torch.where(fresh.view(-1, 1, 1), self.no_past, tokens) + self.past_position
+        both = self.past_keys_values(self.past_norm(tokens))
+        return both.unflatten(-1, (self.config.depth, 2, self.config.heads, -1)).permute(2, 3, 0, 4, 1, 5)
 
     def steer(self, audio: Float[Tensor, "batch tokens audio"], style: Float[Tensor, "batch style"]) -> Float[Tensor, "parts batch tokens width"]:
-        """Six modulations for each layer and two for the head, for all tokens, in one product."""
+        """Six modulations for each layer and two for the head, for all tokens, in one product.
+
+        Order: gates of attention and feed-forward, their gains, their shifts; at the end gain and shift of the head.
+        """
         parts = self.modulation(F.silu(audio + self.style_steer(style).unsqueeze(1)))
         return parts.unflatten(-1, (-1, self.config.width)).permute(2, 0, 1, 3).contiguous()
 
     def logits(self, codes: Tensor, style: Tensor, past: Tensor, audio: Tensor) -> Float[Tensor, "batch tokens bits"]:
         """Log odds of every bit given the coarser scales' codes: the plain form, for training and as the oracle of `generate`."""
-        start = self.style_entry(style).unsqueeze(1)
-        x = torch.cat([start, self.feature_entry(self.quantizer.next_inputs(codes))], 1) if codes.shape[1] > 1 else start
-        x, steer = x + self.position, self.steer(audio, style)
-        mask = F.pad(level_mask(self.levels), (past.shape[1], 0), value=True)
+        x = torch.cat([self.style_entry(style).unsqueeze(1), self.feature_entry(self.quantizer.next_inputs(codes))], 1) + self.position
+        steer = self.steer(audio, style)
+        mask = F.pad(level_mask(self.levels), (past.shape[4], 0), value=True)
         for index, layer in enumerate(self.layers):
-            x = layer(x, tuple(steer[6 * index : 6 * index + 6]), layer.past(past), None, mask)
+            parts = steer[6 * index : 6 * index + 6].unbind(0)
+            query, key, value = layer.project(x, parts).unbind(0)
+            x = layer(x, parts, query, torch.cat([past[index, 0], key], 2), torch.cat([past[index, 1], value], 2), mask)
         return self.odds(x, steer[-2], steer[-1])
 
-    def odds(self, x: Tensor, scale: Tensor, shift: Tensor) -> Float[Tensor, "batch tokens bits"]:
+    def odds(self, x: Tensor, gain: Tensor, shift: Tensor) -> Float[Tensor, "batch tokens bits"]:
         """Difference of the two classes' scores."""
-        scores = self.head(modulate(x, scale, shift)).unflatten(-1, (-1, 2))
+        scores = self.head(_steered_norm(x, gain, shift)).unflatten(-1, (-1, 2))
         return scores[..., 1] - scores[..., 0]
 
     def generate(
@@ -198,33 +203,36 @@ class StreamingModel(nn.Module):
         Returns:
             The codes of all scales, and their sum at full length.
         """
-        steer = self.steer(audio, style)
-        caches = [self._cache(*layer.past(past)) for layer in self.layers]
+        steer, known = self.steer(audio, style), past.shape[4]
+        keys_values = past.new_empty(*past.shape[:4], known + self.config.codec.tokens, past.shape[5])
+        keys_values[:, :, :, :, :known] = past
         running, ahead = None, self.style_entry(style).unsqueeze(1)
         codes = []
         for scale in range(len(self.config.codec.patches)):
             own = self.quantizer.scale_of(scale)
             x, parts = ahead + self.position[:, own], steer[:, :, own].unbind(0)
+            seen = keys_values[:, :, :, :, : known + own.stop]
             for index, layer in enumerate(self.layers):
-                x = layer(x, parts[6 * index : 6 * index + 6], None, caches[index], None)
+                steered = parts[6 * index : 6 * index + 6]
+                fresh = layer.project(x, steered)
+                keys_values[index, :, :, :, known + own.start : known + own.stop] = fresh[1:]
+                x = layer(x, steered, fresh[0], seen[index, 0], seen[index, 1], None)
             codes.append(decide(self.odds(x, parts[-2], parts[-1]), own) * self.config.codec.bits**-0.5)
             running, pooled = self.quantizer.add_scale(running, scale, codes[-1])
             ahead = self.feature_entry(pooled) if pooled is not None else None
         return torch.cat(codes, 1), running
 
-    def _cache(self, key: Tensor, value: Tensor) -> KeyValueCache:
-        cache = KeyValueCache(key.shape[0], key.shape[1], key.shape[2] + self.config.codec.tokens, key.shape[3], key)
-        cache.append(key, value)
-        return cache
-
-    def decode(self, past: Float[Tensor, "batch frames dim"], total: Float[Tensor, "batch frames bits"], fresh: bool) -> Float[Tensor, "batch frames dim"]:
+    def decode(self, past: Tensor, before: Tensor, total: Tensor, fresh: bool) -> Float[Tensor, "batch frames dim"]:
         """Raw motion of a window behind the last committed window, joined to it without a jump.
 
         The decoder also says the past's last two frames; by how much it misses them, in value and velocity, is given to the
         new frames and fades. At the start of a session there is nothing to join.
+
+        Args:
+            past: raw motion of the last committed window.
+            before, total: summed codes of that window and of the new one.
         """
         frames = self.config.codec.frames
-        before = self.quantizer.total(self.quantizer.signs(self.codec.encode(past))[1])
         motion = self.codec.decode(torch.cat([before, total], 1), keep=frames + 2)
         said, motion = motion[:, :2], motion[:, 2:]
         if fresh:
