@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +29,9 @@ Mesh = Callable[[Tensor, Tensor, Tensor], Tensor]
 def stages(config: DiffPoseTalkConfig, tensors: Mapping[str, Tensor] | None = None, mesh: Mesh | None = None) -> list[Stage]:
     """The stages of a model: `style` (when it has an encoder) and `denoiser`.
 
-    Batches come from a `TrainingSet` (features and motion), or for models with a trunk from anything with its `space`, its
-    `statistics()` and a `draw_clips(size, frames, randomness)` that gives items with `motion`, `samples` and `shape`.
+    Batches come from a `TrainingSet` (features and motion), or for models with a trunk from a reader such as
+    `motet.data.hdtf_tfhp.TfhpDatabase`: `statistics()`, `shape_statistics()`, and `draw_spans` and `draw_clips(size, frames,
+    randomness)` that give items with `motion`, `valid`, `samples` and `shape`.
 
     Args:
         mesh: FLAME's surface for the mesh terms; without it they are left out. In the house space the weights themselves
@@ -115,33 +117,52 @@ def _style_loss(model: DiffPoseTalkModel) -> Callable[[Batch, torch.Generator], 
 
 
 def _style_batch(model: DiffPoseTalkModel) -> Callable[[Any, int, torch.Generator], Batch]:
-    def batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> Batch:
+    def batch(corpus: Any, size: int, randomness: torch.Generator) -> Batch:
         fit_statistics(model.coefficients, corpus)
-        assert model.config.style is not None
-        return style_batch(corpus, size, model.config.style.frames, model.config.style.gap, randomness)
+        style = model.config.style
+        assert style is not None
+        draw = draw_spans if isinstance(corpus, TrainingSet) else type(corpus).draw_spans
+        return two_views(draw(corpus, size, 2 * style.frames + style.gap, randomness), style.frames)
 
     return batch
 
 
-def style_batch(corpus: TrainingSet, size: int, frames: int, gap: int, randomness: torch.Generator) -> Batch:
-    """Two views of each person: the first and the last frames of a random span; no person twice.
+class Span(Protocol):
+    """Some motion of a person."""
+
+    @property
+    def motion(self) -> Tensor:
+        """Numbers of every frame."""
+        ...
+
+    @property
+    def valid(self) -> Tensor:
+        """Which of them were observed."""
+        ...
+
+
+def two_views(spans: Sequence[Span], frames: int) -> Batch:
+    """The first and the last frames of each span."""
+    motion = torch.stack([span.motion for span in spans])
+    return {"first": motion[:, :frames], "second": motion[:, -frames:], "valid": torch.stack([span.valid for span in spans])}
+
+
+def draw_spans(corpus: TrainingSet, size: int, frames: int, randomness: torch.Generator) -> list[TrainingItem]:
+    """One random stretch each of different persons (of performances without a name each is a person), at most as many as there are.
 
     Raises:
         InputError: no two persons have a performance that is long enough.
     """
-    span = 2 * frames + gap
     persons: dict[str, list[TrainingItem]] = {}
     for place, item in enumerate(corpus.items):
-        if len(item.motion) >= span:
+        if len(item.motion) >= frames:
             persons.setdefault(item.speaker or f"#{place}", []).append(item)
     if len(persons) < 2:
-        raise InputError(f"the style encoder needs two persons with {span} frames each, the corpus has {len(persons)}; add recordings or shorten style.frames")
-    names = list(persons)
-    chosen = [names[place] for place in torch.randperm(len(names), generator=randomness)[:size].tolist()]
+        raise InputError(f"the style encoder needs two persons with {frames} frames each, the corpus has {len(persons)}; add recordings or shorten style.frames")
+    chosen = [list(persons)[place] for place in torch.randperm(len(persons), generator=randomness)[:size].tolist()]
     items = [persons[name][int(torch.randint(len(persons[name]), (1,), generator=randomness))] for name in chosen]
-    starts = [int(torch.randint(len(item.motion) - span + 1, (1,), generator=randomness)) for item in items]
-    spans = torch.stack([item.motion[start : start + span] for item, start in zip(items, starts, strict=True)])
-    return {"first": spans[:, :frames], "second": spans[:, -frames:], "valid": torch.stack([item.valid for item in items])}
+    starts = [int(torch.randint(len(item.motion) - frames + 1, (1,), generator=randomness)) for item in items]
+    return [dataclasses.replace(item, motion=item.motion[start : start + frames]) for item, start in zip(items, starts, strict=True)]
 
 
 # ---------------------------------------------------------------------------------------------------------------- denoiser
@@ -191,8 +212,13 @@ def feature_batch(corpus: TrainingSet, size: int, frames: int, randomness: torch
 
 def fit_statistics(coefficients: Coefficients, corpus: Any) -> None:
     """Mean and deviation of the corpus, once; they are part of the weights from then on."""
-    if not float(coefficients.known):
-        coefficients.set(*corpus.statistics())
+    if float(coefficients.known):
+        return
+    coefficients.set(*corpus.statistics())
+    if len(coefficients.shape_mean):
+        mean, std = corpus.shape_statistics()
+        coefficients.shape_mean.copy_(mean)
+        coefficients.shape_std.copy_(std)
 
 
 def _seen(model: DiffPoseTalkModel, motion: Tensor, valid: Tensor | None) -> Tensor:
