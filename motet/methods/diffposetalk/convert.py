@@ -26,17 +26,17 @@ _BUFFERS = ("denoising_net.TE.pe", "denoising_net.PE.pe", "denoising_net.alignme
 _OLDER = {"use_alignment_mask": ("align_mask_width", int), "predict_head_pose": ("no_head_pose", None), "use_learnable_pe": ("no_use_learnable_pe", None)}
 
 
-def from_official(found: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> tuple[DiffPoseTalkConfig, dict[str, Tensor]]:
+def from_official(found: Mapping[str, Any]) -> tuple[DiffPoseTalkConfig, dict[str, Tensor]]:
     """Configuration and tensors from the authors' files.
 
     Args:
-        found: the denoiser's file, or it together with the style encoder's file and the statistics (`stats_train.npz`), in any
-            order. Without statistics the tensors say so, and the method refuses to run on them.
+        found: the denoiser's file; or under `files` it together with the style encoder's file and the statistics
+            (`stats_train.npz`), in any order. Without statistics the tensors say so, and the method refuses to run on them.
 
     Raises:
         CheckpointError: no denoiser among them, or a part that does not fit.
     """
-    files = [found] if isinstance(found, Mapping) else list(found)
+    files = found["files"] if "files" in found else [found]
     denoiser = _one(files, "model", "denoiser")
     style = _one(files, "encoder", "style encoder", needed=False)
     statistics = _one(files, "exp_mean", "statistics", needed=False)

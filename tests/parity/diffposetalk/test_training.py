@@ -175,7 +175,7 @@ def test_style_views_of_the_data_base(crop: str) -> None:
 def test_official_checkpoints(name: str) -> None:
     folder = folder_with("checkpoints/se.pt")
     files = [read_official(folder / f"checkpoints/{name}.pt"), read_official(folder / "checkpoints/se.pt"), read_official(folder / "lmdb/stats_train.npz")]
-    config, found = from_official(files)
+    config, found = from_official({"files": files})
     assert config == dataclasses.replace(TINY, style=StyleConfig(16, 2, 4, 2, frames=16))
     own = DiffPoseTalkModel(config)
     load_strict(own, found)
