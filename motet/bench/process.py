@@ -19,6 +19,7 @@ from motet.bench.measure import UNIT_MB, BenchConfig, BenchSubject
 from motet.bench.report import BenchReport, Result, Stage
 from motet.config import from_json, to_json
 from motet.errors import ConfigError, MotetError
+from motet.registry import method_spec
 from motet.types import Audio
 
 _LAUNCHER = """
@@ -49,13 +50,16 @@ def bench(
         whole_process: also run the command line on each method, from start to exit.
 
     Raises:
-        ConfigError: no subjects, or the reference is not among them.
+        ConfigError: no subjects, no method of that name, or the reference is not among them.
         MotetError: whatever a subject raised while it was measured.
     """
     config = config or BenchConfig()
     names = [subject.name for subject in subjects]
     if not names or (reference and reference not in names):
         raise ConfigError(f"a bench needs subjects, the reference {reference!r} among them; given were {', '.join(names) or 'none'}")
+    for subject in subjects:
+        if subject.kind == "method":
+            method_spec(subject.name)
     machine, results = describe_machine(), []
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder) / "bench.wav"
@@ -97,6 +101,19 @@ def weigh_command_line(method: str, sound: Path, endings: Sequence[str] = ("npz"
     return tuple(found)
 
 
+def read_answer(path: Path) -> Result:
+    """What a fresh process wrote.
+
+    Raises:
+        MotetError: the error that the process met, of the same kind.
+    """
+    found = json.loads(path.read_text())
+    if "error" in found:
+        kind = getattr(errors, found["kind"], MotetError)
+        raise (kind if isinstance(kind, type) and issubclass(kind, MotetError) else MotetError)(found["error"])
+    return from_json(Result, found)
+
+
 def _in_fresh_process(subject: BenchSubject, sound: Path, config: BenchConfig, folder: Path) -> Result:
     task, answer = folder / "task.json", folder / "answer.json"
     task.write_text(json.dumps({"subject": to_json(subject), "config": to_json(config), "sound": str(sound)}))
@@ -104,11 +121,7 @@ def _in_fresh_process(subject: BenchSubject, sound: Path, config: BenchConfig, f
     done = subprocess.run([sys.executable, "-m", "motet.bench.child", str(task), str(answer)], env=_environment(config.threads), capture_output=True, text=True)
     if not answer.exists():
         raise MotetError(f"measuring {subject.name} ended with code {done.returncode}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
-    found = json.loads(answer.read_text())
-    if "error" in found:
-        kind = getattr(errors, found["kind"], MotetError)
-        raise (kind if isinstance(kind, type) and issubclass(kind, MotetError) else MotetError)(found["error"])
-    return from_json(Result, found)
+    return read_answer(answer)
 
 
 def _environment(threads: int) -> dict[str, str]:

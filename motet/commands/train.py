@@ -17,9 +17,9 @@ class Train:
     """Train the stages of a method. A run that was stopped, however hard, goes on when the same line is given again."""
 
     method: tyro.conf.Positional[str]
-    """Method to train, e.g. `artalk`."""
+    """Method to train, e.g. `artalk`, or the front end `phonetic`."""
     data: Path
-    """Corpus folder made by `motet data corpus`."""
+    """Corpus folder made by `motet data corpus`; for `phonetic` the folder with the recordings `grid_s1` and `facegood`."""
     stage: str = ""
     """Stage by name; all stages in order when left out."""
     preset: str = "default"
@@ -40,12 +40,21 @@ class Train:
         from motet.registry import method_spec
         from motet.train.stages import train_method
 
-        spec = method_spec(self.method)
         if self.threads > 0:
             torch.set_num_threads(self.threads)
         out = self.out or self.runs / f"{self.method}.safetensors"
+        if self.method == "phonetic":
+            return self._phonetic(out)
+        spec = method_spec(self.method)
         digest = train_method(spec, self.preset, self.data, self.runs, out, self.optim, self.stage, _report)
         print(f"{out}  digest {digest}")
+        return 0
+
+    def _phonetic(self, out: Path) -> int:
+        from motet.train.phonetic import DEFAULT, train_phonetic
+
+        config = DEFAULT if self.optim == TrainConfig() else self.optim
+        print(f"{out}  digest {train_phonetic(self.data, out, config, self.runs, _report)}")
         return 0
 
 

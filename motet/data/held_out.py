@@ -19,8 +19,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.data.alignment import Phone
+from motet.data.weights import Neutral, clean_weights, head_rotation, neutral_of
 from motet.errors import AssetError
-from motet.types import ARKIT_SHAPES, Audio, Motion, arkit_space
+from motet.types import Audio, Motion, arkit_space
 
 _PACKAGE = Path(__file__).parent
 _MAX_LAG_S = {"grid people": 0.04, "grid s1": 0.04, "white house": 0.2}
@@ -37,7 +38,7 @@ class Tracked:
     opening: Float[Tensor, "frames"]
     """Inner-lip opening over the height of the face: a shape to compare with, not a length."""
     motion: Motion
-    """Tracked scores over the person's rest, with the head's rotation, in the house space."""
+    """Motion fitted to the measured lips, scores and head, in the house space."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,57 +94,53 @@ def load_held_out(folder: Path | None = None) -> HeldOut:
     return HeldOut((*people, *known, *_librivox()), "complete" if len(parts) == 2 else f"only {parts[0]}")
 
 
-def tracked_motion(scores: Float[np.ndarray, "frames 52"], opening: Float[np.ndarray, "frames"], pose: Float[np.ndarray, "frames 4 4"], fps: float) -> Motion:
-    """Raw MediaPipe scores (first one `_neutral`) and poses as motion in the house space.
-
-    Raw scores carry offsets of up to 0.6 that belong to the person, so the mean over the fifth of the frames in which the lips
-    are most closed is taken as rest and subtracted; the head is relative to its mean rotation.
-    """
-    closed = opening <= np.quantile(opening, 0.2)
-    rest = scores[closed].mean(axis=0)
-    weights = np.zeros((len(scores), len(ARKIT_SHAPES)), np.float32)
-    weights[:, :-1] = np.clip(scores - rest, 0.0, 1.0)[:, 1:]
-    values = np.concatenate([weights, _head(pose)], axis=1)
-    return Motion(torch.from_numpy(values), arkit_space(fps))
-
-
-def _head(pose: Float[np.ndarray, "frames 4 4"]) -> Float[np.ndarray, "frames 3"]:
-    from scipy.spatial.transform import Rotation
-
-    turned = Rotation.from_matrix(pose[:, :3, :3])
-    return (turned * turned.mean().inv()).as_rotvec().astype(np.float32)
-
-
 def _other_speakers(folder: Path) -> tuple[HeldOutClip, ...]:
     return tuple(_other_speaker(path) for path in sorted(folder.glob("*.npz")))
 
 
 def _other_speaker(path: Path) -> HeldOutClip:
     with np.load(path, allow_pickle=False) as file:
+        shot = _Shot(_house_order(file["blend"]), file["lip"].astype(np.float64), file["head"][..., :3, :3].astype(np.float64))
         fps, start = float(file["fps"]), float(file["audio_start"])
-        audio = Audio.mono(torch.from_numpy(file["audio"].astype(np.float32) / 32768.0), 16_000)
-        tracked = _tracked(file["time"] - start, fps, file["lip"][:, 0], file["blend"], file["head"])
+        audio, time = Audio.mono(torch.from_numpy(file["audio"].astype(np.float32) / 32768.0), 16_000), file["time"] - start
     group = "grid people" if path.stem.startswith("grid_") else "white house"
-    return HeldOutClip(path.stem, group, audio, _phones(f"other_speakers/{path.stem}"), tracked)
+    return HeldOutClip(path.stem, group, audio, _phones(f"other_speakers/{path.stem}"), shot.tracked(shot.neutral(), time, fps))
 
 
 def _grid_s1(folder: Path) -> tuple[HeldOutClip, ...]:
     with np.load(folder / "motion.npz", allow_pickle=False) as file:
-        fps, names, starts = float(file["fps"]), file["names"], file["audio_start"]
-        scores, poses, lips = file["blendshapes"], file["head"], file["lip"]
+        fps, names, starts = float(file["fps"]), file["names"][::20], file["audio_start"][::20]
+        scores, lips, poses = _house_order(file["blendshapes"][::20]), file["lip"][::20].astype(np.float64), file["head"][::20, :, :3, :3].astype(np.float64)
+    neutral = _Shot(scores.reshape(-1, 52), lips.reshape(-1, 4), poses.reshape(-1, 3, 3)).neutral()
     clips = []
-    for index in range(0, len(names), 20):
-        name = str(names[index])
-        time = np.arange(scores.shape[1]) / fps - starts[index]
-        tracked = _tracked(time, fps, lips[index, :, 0], scores[index], poses[index])
+    for index, name in enumerate(map(str, names)):
+        tracked = _Shot(scores[index], lips[index], poses[index]).tracked(neutral, np.arange(scores.shape[1]) / fps - starts[index], fps)
         clips.append(HeldOutClip(name, "grid s1", _read(folder / "audio" / f"{name}.flac"), _phones(f"grid_s1/{name}"), tracked))
     return tuple(clips)
 
 
-def _tracked(time: np.ndarray, fps: float, opening: np.ndarray, scores: np.ndarray, pose: np.ndarray) -> Tracked:
-    opening = opening.astype(np.float64)
-    motion = tracked_motion(scores.astype(np.float32), opening, pose.astype(np.float64), fps)
-    return Tracked(torch.from_numpy(time.astype(np.float64)), fps, torch.from_numpy(opening), motion)
+@dataclasses.dataclass(frozen=True)
+class _Shot:
+    """What the tracker gave for some frames of one person."""
+
+    scores: Float[np.ndarray, "frames 52"]
+    lip: Float[np.ndarray, "frames 4"]
+    pose: Float[np.ndarray, "frames 3 3"]
+
+    def neutral(self) -> Neutral:
+        """The person's rest as these frames show it."""
+        return neutral_of(self.scores, self.lip, self.pose)
+
+    def tracked(self, neutral: Neutral, time: np.ndarray, fps: float) -> Tracked:
+        """Measured opening, and the motion fitted to the measured lips."""
+        weights, head = clean_weights(self.scores, self.lip, neutral, fps), head_rotation(self.pose, neutral.pose, fps)
+        motion = Motion(torch.from_numpy(np.concatenate([weights, head], axis=1)).float(), arkit_space(fps))
+        return Tracked(torch.from_numpy(time.astype(np.float64)), fps, torch.from_numpy(self.lip[:, 0]), motion)
+
+
+def _house_order(raw: np.ndarray) -> np.ndarray:
+    """The tracker's order (`_neutral`, then 51 shapes) in the house order; the tongue is never seen."""
+    return np.concatenate([raw[..., 1:], np.zeros_like(raw[..., :1])], axis=-1).astype(np.float64)
 
 
 def _librivox() -> tuple[HeldOutClip, ...]:

@@ -25,6 +25,15 @@ class Refinement:
     used: Int[np.ndarray, "points"]
     """Coarse vertices that occur in a quad, ascending; row k of the matrix belongs to used[k]"""
 
+    @property
+    def nearest(self) -> Int[np.ndarray, "fine"]:
+        """The coarse vertex that weighs most in each fine vertex: for labels, which cannot be mixed."""
+        best = np.maximum.reduceat(self.weight, self.start[:-1]).repeat(np.diff(self.start))
+        row = np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+        hit = self.weight >= best
+        first = np.unique(row[hit], return_index=True)[1]
+        return self.column[hit][first]
+
     def apply(self, values: Float[np.ndarray, "verts *rest"]) -> Float[np.ndarray, "fine *rest"]:
         """Carry a quantity from the coarse vertices to the fine ones."""
         weight = self.weight.reshape(-1, *[1] * (values.ndim - 1))

@@ -21,10 +21,10 @@ Predict = Callable[[Audio, int], Motion]
 FPS = 25.0
 
 _MEAN: Mapping[str, float] = {
-    "jawOpen": 0.08, "eyeBlink": 0.077, "eyeLookDown": 0.076, "eyeSquint": 0.053, "mouthRollUpper": 0.024,
-    "browDown": 0.02, "mouthPucker": 0.017, "mouthClose": 0.013, "mouthPress": 0.012,
+    "jawOpen": 0.13, "eyeBlink": 0.125, "mouthPucker": 0.119, "mouthLowerDown": 0.06, "eyeLookDown": 0.042, "eyeSquint": 0.037, "browDown": 0.028,
+    "mouthRollUpper": 0.027, "mouthPress": 0.021, "mouthStretch": 0.02, "mouthClose": 0.018, "mouthFunnel": 0.014, "mouthRollLower": 0.012,
 }  # fmt: skip
-"""Mean of the training clips of GRID s1, tracked, over the man's rest in silence."""
+"""Mean of training clips of GRID s1 as they are fitted for training, over the man's rest."""
 
 _VISEMES: Mapping[str, Mapping[str, float]] = {
     "sil": {},

@@ -11,13 +11,13 @@ KEY, FILL, RIM = (-0.52, 0.50, 0.72), (0.80, 0.12, 0.62), (0.62, 0.42, -0.70)
 def lights() -> np.ndarray:
     """Direction and colour of each light, key first."""
     rows = []
-    for direction, colour in ((KEY, (1.42, 1.33, 1.22)), (FILL, (0.20, 0.22, 0.26)), (RIM, (0.85, 0.90, 1.00))):
+    for direction, colour in ((KEY, (1.24, 1.18, 1.10)), (FILL, (0.20, 0.22, 0.26)), (RIM, (0.85, 0.90, 1.00))):
         unit = np.array(direction) / np.linalg.norm(direction)
         rows.append([*unit, *colour])
     return np.array(rows, np.float32)
 
 
-SKY = np.array([0.42, 0.45, 0.50], np.float32)
+SKY = np.array([0.42, 0.44, 0.48], np.float32)
 GROUND = np.array([0.20, 0.17, 0.15], np.float32)
 
 WRAP = {"skin": (0.42, 0.22, 0.16), "lips": (0.45, 0.25, 0.22), "nails": (0.4, 0.25, 0.2), "mouth": (0.4, 0.2, 0.2), "tongue": (0.4, 0.2, 0.2), "gums": (0.4, 0.2, 0.2)}
@@ -31,6 +31,7 @@ GLOSS = {
     "tongue": (0.06, 0.10, 0.0),
     "gums": (0.05, 0.12, 0.0),
     "teeth": (0.05, 0.16, 0.02),
+    "hair": (0.012, 0.0, 0.0),
     "scalp": (0.0, 0.0, 0.0),
     "top": (0.004, 0.0, 0.22),
     "trousers": (0.004, 0.0, 0.12),
@@ -42,8 +43,8 @@ IRIS = np.array([(0.105, 0.085, 0.050), (0.200, 0.115, 0.040), (0.004, 0.004, 0.
 """Outer iris, inner iris, pupil, limbus."""
 
 
-HAIR_TINT = np.array([1.25, 1.15, 1.05], np.float32)
-"""Scalp hair against the brows."""
+HAIR_TINT = np.array([1.55, 1.45, 1.4], np.float32)
+"""Strands against the closed surface under them."""
 
 
 def background(width: int, height: int) -> np.ndarray:

@@ -159,16 +159,16 @@ class _Stage:
 
     def _place(self, coarse: np.ndarray, head: np.ndarray) -> None:
         scene = self._scene
-        n, solid, thin = scene.n_surface, scene.n_solid, slice(scene.n_surface, scene.n_solid)
+        n, solid = scene.n_surface, scene.n_solid
         refinement = scene.refinement
         surface.sharpen(refinement.start, refinement.column, refinement.weight, refinement.used, coarse, self._sharp)
         surface.refine(refinement.start, refinement.column, refinement.weight, self._sharp, self._vertices)
-        self._vertices[thin] = coarse[scene.thin]
+        self._vertices[scene.n_refined : solid] = coarse[scene.copied]
         surface.carry(head, scene.hair_points, self._vertices[solid:], scene.hair_directions, self._directions)
-        self._map.cast(coarse, self._vertices[:solid], self._shadow)
         lit, normals = self._packed[:, 0:3], self._packed[:, 3:6]
         surface.smooth_normals(self._vertices[:n], scene.surface_triangles, normals[:n])
-        normals[thin] = head[:, :3] @ np.array([0.0, 0.2, 0.98], np.float32)
+        normals[n:solid] = head[:, :3] @ np.array([0.0, 0.2, 0.98], np.float32)
+        self._map.cast(coarse, self._vertices[:solid], normals[:solid], self._shadow)
         surface.light_surface(normals[:solid], scene.albedo, scene.occlusion, scene.wrap, self._shadow, self._lights, look.SKY, look.GROUND, lit[:solid])
         surface.light_hair(self._vertices[solid:], self._directions, scene.hair_albedo, scene.hair_shine, self._lights, look.SKY, self._eye, lit[solid:])
         height, width = self._nearness.shape

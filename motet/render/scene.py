@@ -11,8 +11,10 @@ from motet.geometry.subdivide import Refinement, catmull_clark
 from motet.render import look
 from motet.render.shade import EYE, SMOOTH, STRAND
 from motet.rigs.house import HouseRig, ShapedHouse
+from motet.rigs.house.hair import HairSurface
 
-THIN = ("brows", "lashes")
+PLAIN, THIN = ("teeth_upper", "teeth_lower"), ("brows", "lashes")
+"""Parts that are not refined: solid ones fine enough already, and ribbons."""
 SUPERSAMPLE = 2
 MARGIN = 0.12
 """Part of the picture's height around the frame within which surfaces are kept, for what turns into view."""
@@ -22,11 +24,12 @@ SPARSE_HAIR = 2
 
 @dataclass(frozen=True)
 class Scene:
-    """Arrays over the vertices drawn: first the refined surface, then thin things (brows, lashes), then hair."""
+    """Arrays over the vertices drawn: the refined surface, plain parts (teeth), thin things (brows, lashes), hair."""
 
     refinement: Refinement
-    thin: np.ndarray
-    """Figure vertices of the thin things"""
+    copied: np.ndarray
+    """Figure vertices drawn as they are: plain parts, then thin things"""
+    n_plain: int
     surface_triangles: np.ndarray
     triangles: np.ndarray
     kind: np.ndarray
@@ -55,14 +58,19 @@ class Scene:
     camera: Camera
 
     @property
-    def n_surface(self) -> int:
+    def n_refined(self) -> int:
         """Refined vertices."""
         return len(self.refinement.start) - 1
 
     @property
+    def n_surface(self) -> int:
+        """Vertices with normals of their own: refined and plain."""
+        return self.n_refined + self.n_plain
+
+    @property
     def n_solid(self) -> int:
         """Vertices that are not hair."""
-        return self.n_surface + len(self.thin)
+        return self.n_refined + len(self.copied)
 
 
 def figure_camera(shaped: ShapedHouse, framing: str) -> Camera:
@@ -80,16 +88,16 @@ def _by_region(shaped: ShapedHouse, table: dict[str, tuple[float, ...]], size: i
     return rows[shaped.rig.regions]
 
 
-def _kept_quads(shaped: ShapedHouse, camera: Camera, aspect: float, leave_out: tuple[str, ...] = ()) -> np.ndarray:
-    """Quads of solid parts near the frame."""
+def _kept_quads(shaped: ShapedHouse, camera: Camera, aspect: float, leave_out: tuple[str, ...]) -> np.ndarray:
+    """Quads near the frame, of all parts but those left out."""
     rig = shaped.rig
     quads = rig.quads
-    thin = np.zeros(len(rig.vertices), bool)
-    for name in (*THIN, *leave_out):
-        thin[rig.part(name).vertices] = True
+    out = np.zeros(len(rig.vertices), bool)
+    for name in leave_out:
+        out[rig.part(name).vertices] = True
     place = camera.pixels(shaped.relaxed_vertices.numpy().astype(np.float64), 1, 1)
     near = (np.abs(place[:, 0] - 0.5) < aspect / 2 + MARGIN) & (np.abs(place[:, 1] - 0.5) < 0.5 + MARGIN)
-    return quads[near[quads].any(axis=1) & ~thin[quads].any(axis=1)]
+    return quads[near[quads].any(axis=1) & ~out[quads].any(axis=1)]
 
 
 def _eyes(shaped: ShapedHouse) -> tuple[np.ndarray, np.ndarray]:
@@ -115,62 +123,79 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
     """Choose what is visible, refine it, and lay out all attributes."""
     rig = shaped.rig
     camera = figure_camera(shaped, framing)
-    quads = _kept_quads(shaped, camera, width / height)
-    refinement = catmull_clark(quads, len(rig.vertices))
+    refinement = catmull_clark(_kept_quads(shaped, camera, width / height, (*PLAIN, *THIN)), len(rig.vertices))
+    n_refined = len(refinement.start) - 1
+    plain, plain_faces = _copied(shaped, PLAIN, n_refined)
+    thin, thin_faces = _copied(shaped, THIN, n_refined + len(plain))
+    copied = np.concatenate([plain, thin])
     fine = refinement.quads
-    surface = np.concatenate([fine[:, [0, 1, 2]], fine[:, [0, 2, 3]]])
-    region = np.repeat(rig.regions[quads[:, 0]][refinement.face_source][None], 2, axis=0).ravel()
+    surface = np.concatenate([fine[:, [0, 1, 2]], fine[:, [0, 2, 3]], plain_faces]).astype(np.int32)
+    solid = {name: np.ascontiguousarray(np.concatenate([refinement.apply(value), value[copied]]), np.float32) for name, value in _attributes(shaped).items()}
+    near = np.concatenate([rig.regions[refinement.nearest], rig.regions[copied]])
     moves = _moves(shaped, refinement, surface)
-    order = np.argsort(moves, kind="stable")
-    surface, region, n_still = surface[order], region[order], int((~moves).sum())
+    surface = surface[np.argsort(moves, kind="stable")]
     left, right = (rig.region_names.index(f"eye_{side}") for side in ("left", "right"))
-    kind = np.where((region == left) | (region == right), EYE, SMOOTH).astype(np.uint8)
-    thin, thin_faces = _thin(shaped, len(refinement.start) - 1)
+    region = near[surface[:, 0]]
     hair = shaped.hair.surface() if framing == "head" else shaped.hair.thinned(SPARSE_HAIR).surface()
-    hair_faces = hair.faces + len(refinement.start) - 1 + len(thin)
-    triangles = np.concatenate([surface, thin_faces, hair_faces]).astype(np.int32)
-    strands = len(thin_faces) + len(hair_faces)
-    local, eye_rest = _eyes(shaped)
-    colour = look.linear_from_srgb(rig.colours)
-    gloss = _by_region(shaped, look.GLOSS, 3)
-    occlusion = rig.occlusion.astype(np.float32) / 255
-    eyeballs = np.isin(rig.regions, (left, right))
-    gloss[eyeballs] = occlusion[eyeballs, None]
-    caster = _kept_quads(shaped, camera, width / height, ("eye_left", "eye_right", "tongue", "teeth_upper", "teeth_lower"))
-    wide = {"wrap": _by_region(shaped, look.WRAP, 3), "gloss": gloss, "albedo": colour, "occlusion": occlusion, "eye_local": local}
-    solid = {name: np.concatenate([refinement.apply(value), value[thin]]).astype(np.float32) for name, value in wide.items()}
-    base = colour[rig.regions == rig.region_names.index("brows")].mean(axis=0) * look.HAIR_TINT
-    shade = (0.42 + 0.58 * hair.along**0.7) * hair.tone
-    skin = colour[rig.regions == rig.region_names.index("skin")].mean(axis=0)
-    hair_albedo = base * shade[:, None] * (1 - 0.7 * hair.fade[:, None]) + 0.7 * hair.fade[:, None] * skin
+    strands = len(thin_faces) + len(hair.faces)
+    caster = _kept_quads(shaped, camera, width / height, (*PLAIN, *THIN, "eye_left", "eye_right", "tongue"))
     return Scene(
         refinement,
-        thin,
-        surface.astype(np.int32),
-        triangles,
-        np.concatenate([kind, np.full(strands, STRAND, np.uint8)]),
-        np.concatenate([_material(rig, region), np.full(strands, 255, np.uint8)]),
-        np.concatenate([np.zeros(len(surface), bool), np.ones(strands, bool)]),
-        np.concatenate([(region == right).astype(np.uint8), np.zeros(strands, np.uint8)]),
-        **{k: np.ascontiguousarray(v) for k, v in solid.items()},
-        eye_rest=eye_rest,
-        hair_points=hair.vertices,
-        hair_directions=np.stack([hair.tangents, hair.normals], axis=1),
-        hair_albedo=hair_albedo.astype(np.float32),
-        hair_shine=hair.tone.astype(np.float32),
-        hair_points_per_strand=2 * shaped.hair.strands.shape[1],
+        copied,
+        len(plain),
+        surface,
+        np.concatenate([surface, thin_faces, hair.faces + n_refined + len(copied)]).astype(np.int32),
+        kind=_padded(np.where((region == left) | (region == right), EYE, SMOOTH), strands, STRAND),
+        group=_padded(_material(rig, region), strands, 255),
+        two_sided=_padded(np.zeros(len(surface)), strands, 1).astype(bool),
+        eye_of=_padded(region == right, strands, 0),
+        **solid,
+        eye_rest=_eyes(shaped)[1],
+        **_hair(shaped, hair),
         shadow_triangles=np.concatenate([caster[:, [0, 1, 2]], caster[:, [0, 2, 3]]]).astype(np.int32),
-        n_still=n_still,
+        n_still=int((~moves).sum()),
         head_height=float(shaped.joints[rig.joint_names.index("eye.L"), 1]) - 0.02,
         camera=camera,
     )
+
+
+def _padded(values: np.ndarray, count: int, fill: int) -> np.ndarray:
+    return np.concatenate([values.astype(np.uint8), np.full(count, fill, np.uint8)])
+
+
+def _attributes(shaped: ShapedHouse) -> dict[str, np.ndarray]:
+    """What the surfaces are like, over all vertices of the figure."""
+    rig = shaped.rig
+    occlusion = rig.occlusion.astype(np.float32) / 255
+    gloss = _by_region(shaped, look.GLOSS, 3)
+    eyeballs = np.isin(rig.regions, [rig.region_names.index(f"eye_{side}") for side in ("left", "right")])
+    gloss[eyeballs] = occlusion[eyeballs, None]
+    wrap = _by_region(shaped, look.WRAP, 3)
+    return {"albedo": look.linear_from_srgb(rig.colours), "occlusion": occlusion, "wrap": wrap, "gloss": gloss, "eye_local": _eyes(shaped)[0]}
+
+
+def _hair(shaped: ShapedHouse, hair: HairSurface) -> dict[str, np.ndarray]:
+    """Attributes of the hair: roots lie in shadow, tips catch the light, the hairline fades into the skin."""
+    rig = shaped.rig
+    colour = look.linear_from_srgb(rig.colours)
+    skin, base = (colour[rig.regions == rig.region_names.index(name)].mean(axis=0) for name in ("skin", "hair"))
+    shade = (0.5 + 0.5 * hair.along**0.7) * hair.tone
+    fade = 0.2 * hair.fade[:, None]
+    return {
+        "hair_points": hair.vertices,
+        "hair_directions": np.stack([hair.tangents, hair.normals], axis=1),
+        "hair_albedo": (look.HAIR_TINT * base * shade[:, None] * (1 - fade) + fade * skin).astype(np.float32),
+        "hair_shine": (hair.tone * (1 - hair.fade)).astype(np.float32),
+        "hair_points_per_strand": 2 * shaped.hair.strands.shape[1],
+    }
 
 
 def _moves(shaped: ShapedHouse, refinement: Refinement, triangles: np.ndarray) -> np.ndarray:
     """Whether a motion can move (or, through a neighbour's normal, relight) each fine triangle."""
     loose = np.zeros(len(shaped.rig.vertices), np.float32)
     loose[shaped.turning.numpy()] = 1
-    touched = refinement.apply(loose) != 0
+    refined = refinement.apply(loose) != 0
+    touched = np.concatenate([refined, np.ones(triangles.max() + 1 - len(refined), bool)])
     once = np.zeros(len(touched), bool)
     near = touched[triangles].any(axis=1)
     once[triangles[near].ravel()] = True
@@ -183,10 +208,10 @@ def _material(rig: HouseRig, region: np.ndarray) -> np.ndarray:
     return np.where(np.isin(region, skin), 254, region).astype(np.uint8)
 
 
-def _thin(shaped: ShapedHouse, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices of brows and lashes and their triangles in the scene's numbering."""
+def _copied(shaped: ShapedHouse, names: tuple[str, ...], first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices of parts drawn as they are, and their triangles in the scene's numbering."""
     vertices, faces = [], []
-    for name in THIN:
+    for name in names:
         part = shaped.rig.part(name)
         faces.append(part.faces.numpy() - part.vertices.start + first + sum(map(len, vertices)))
         vertices.append(np.arange(part.vertices.start, part.vertices.stop))

@@ -10,7 +10,7 @@ import numpy as np
 from motet.render.kernel import kernel
 
 SMOOTH, EYE, STRAND = np.uint8(0), np.uint8(1), np.uint8(2)
-"""Kinds of triangles: opaque surfaces with highlights, eyeballs, and thin things whose colour is that of a vertex."""
+"""Kinds of triangles: opaque surfaces with highlights, eyeballs, and thin things without highlights of their own."""
 
 PACKED = 12
 CORNEA_BULGE = np.float32(0.75)
@@ -182,7 +182,11 @@ def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays
                     continue
                 a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                 if kind[t] == STRAND:
-                    red, green, blue = red + packed[a, 0], green + packed[a, 1], blue + packed[a, 2]
+                    x, y = np.float32(2 * column + (s & 1)) + HALF, np.float32(2 * row + (s >> 1)) + HALF
+                    wa, wb, wc = corner_shares(screen, a, b, c, x, y)
+                    red += wa * packed[a, 0] + wb * packed[b, 0] + wc * packed[c, 0]
+                    green += wa * packed[a, 1] + wb * packed[b, 1] + wc * packed[c, 1]
+                    blue += wa * packed[a, 2] + wb * packed[b, 2] + wc * packed[c, 2]
                     continue
                 share = _1
                 depth = screen[a, 2]

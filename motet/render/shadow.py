@@ -7,11 +7,11 @@ import numpy as np
 from motet.render import raster
 from motet.render.kernel import kernel
 
-MAP_SIZE = 224
+MAP_SIZE = 160
 REACH_M = 0.19
 """Half the side of the square that the map covers around the head."""
 BIAS_M = 0.004
-SPREAD = 2
+SPREAD = 1
 """Texels to each side over which a shadow's edge is softened."""
 
 
@@ -27,13 +27,17 @@ def to_light(points, frame, focus, scale, screen):
 
 
 @kernel
-def look_up(screen, nearness, shadow):
+def look_up(screen, normals, direction, nearness, shadow):
     """Share of the light that reaches each vertex: the part of its neighbourhood in the map that lies no nearer to the light.
 
     The neighbourhood is weighted by the vertex's place between texels, so that shadows glide instead of stepping when things move.
     """
     size = nearness.shape[0]
     for v in range(screen.shape[0]):
+        if normals[v, 0] * direction[0] + normals[v, 1] * direction[1] + normals[v, 2] * direction[2] < np.float32(-0.45):
+            # Turned away from the light: it gets none in any case.
+            shadow[v] = np.float32(1)
+            continue
         column, row = screen[v, 0] - np.float32(0.5), screen[v, 1] - np.float32(0.5)
         c, r = int(np.floor(column)), int(np.floor(row))
         if c < SPREAD or r < SPREAD or c + SPREAD + 1 >= size or r + SPREAD + 1 >= size:
@@ -72,10 +76,10 @@ class ShadowMap:
         self._nearness = np.zeros((MAP_SIZE, MAP_SIZE), np.float32)
         self._seen = np.zeros((MAP_SIZE, MAP_SIZE), np.int32)
 
-    def cast(self, casters: np.ndarray, receivers: np.ndarray, shadow: np.ndarray) -> None:
+    def cast(self, casters: np.ndarray, receivers: np.ndarray, normals: np.ndarray, shadow: np.ndarray) -> None:
         """Write into `shadow` the share of the light that reaches each receiver."""
         to_light(casters, self._frame, self._focus, self._scale, self._casters)
         self._nearness[:] = 0
         raster.rasterise(self._casters, self._triangles, self._two_sided, self._nearness, self._seen, 0)
         to_light(receivers, self._frame, self._focus, self._scale, self._receivers)
-        look_up(self._receivers, self._nearness, shadow)
+        look_up(self._receivers, normals, self._frame[2], self._nearness, shadow)

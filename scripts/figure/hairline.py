@@ -24,4 +24,4 @@ def hair_distance(points: np.ndarray, eye: np.ndarray) -> np.ndarray:
 def hair_cover(points: np.ndarray, eye: np.ndarray, ears: np.ndarray) -> np.ndarray:
     """0..1: how much hair covers the skin at a point."""
     head_only = np.clip((points[:, 1] - eye[1] + 0.075) / 0.01, 0, 1)
-    return np.clip(0.5 + hair_distance(points, eye) / 0.008, 0, 1) * (1 - ears) * head_only
+    return np.clip(0.1 + hair_distance(points, eye) / 0.016, 0, 1) * (1 - ears) * head_only

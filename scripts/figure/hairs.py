@@ -1,18 +1,21 @@
 """Brows, lashes and the hair of the head, hair by hair, each a tapering ribbon."""
 
 import numpy as np
+from figure.bound import Part, bind, compact, itself, normals
+from figure.hairline import axis_of_head, hair_distance
+from figure.paint import BROW, HAIR, LASH, REGION
+from figure.source import BaseMesh
 from scipy.spatial import cKDTree
 
-from figure.bound import Part, bind, normals
-from figure.hairline import axis_of_head, hair_distance
-from figure.paint import BROW, LASH, REGION
-from figure.source import BaseMesh
+from motet.geometry.subdivide import catmull_clark
 
 BROW_LINE_M = np.array([(0.0120, 0.0180), (0.019, 0.0205), (0.027, 0.0228), (0.035, 0.0238), (0.0425, 0.0222), (0.0500, 0.0178)])
 """Middle of the left brow seen from the front, relative to the eye's height."""
 BROW_HALF_M = np.array([0.0026, 0.0030, 0.0027, 0.0021, 0.0013, 0.0005])
-N_BROW, N_LASH_UPPER, N_LASH_LOWER = 230, 70, 34
-N_STRANDS, N_POINTS = 3000, 8
+N_BROW, N_LASH_UPPER, N_LASH_LOWER = 230, 80, 30
+N_STRANDS, N_POINTS = 2300, 8
+CAP_SHARE = 0.93
+"""Height of the closed surface under the strands, as a share of the hair's."""
 BUN_M = (0.0, 0.012, -0.118)
 """Where the hair is gathered, from the axis of the head at eye height."""
 
@@ -55,7 +58,7 @@ def _brow_hairs(surface: Surface, eye: np.ndarray, side: int, generator: np.rand
         across = generator.uniform(-1, 1)
         root = np.array([middle[0], eye[1] + middle[1] + across * half, eye[2] + 0.05])
         # Near the nose hairs stand up, further out they lie along the brow and converge.
-        lean = np.radians(np.interp(t, [0, 0.25, 0.6, 1], [72, 38, 8, -28]) - 24 * across * min(1, t * 2) + generator.normal(0, 7))
+        lean = np.radians(np.interp(t, [0, 0.25, 0.6, 1], [52, 30, 8, -26]) - 24 * across * min(1, t * 2) + generator.normal(0, 7))
         length = np.interp(t, [0, 0.3, 0.8, 1], [0.0060, 0.0080, 0.0075, 0.0050]) * generator.uniform(0.8, 1.15)
         steps = root + np.linspace(0, 1, 4)[:, None] * length * np.array([np.cos(lean), np.sin(lean), 0]) * [1, 1, 1]
         steps = steps * [side, 1, 1]
@@ -144,17 +147,55 @@ def brows_and_lashes(base: BaseMesh, vertices: np.ndarray, eye: np.ndarray) -> l
 
 def volume_m(points: np.ndarray, eye: np.ndarray) -> np.ndarray:
     """Height of the hair's outer surface above the scalp."""
-    inside = np.clip(hair_distance(points, eye) / 0.035, 0, 1)
-    top = np.clip((points[:, 1] - eye[1]) / 0.09, 0, 1)
-    return 0.0015 + inside * (0.006 + 0.008 * top)
+    inside = np.clip(hair_distance(points, eye) / 0.04, 0, 1)
+    inside = inside * (2 - inside)
+    top = np.clip((points[:, 1] - eye[1] - 0.02) / 0.08, 0, 1)
+    return 0.0012 + inside * (0.0055 + 0.0135 * top)
+
+
+def cap(vertices: np.ndarray, skin: Part, eye: np.ndarray) -> Part:
+    """A closed surface under the strands, so that no skin shows between them and small files have hair at all."""
+    points = vertices[skin.index[:, 0]]
+    inner = np.where(skin.region == REGION["scalp"], np.maximum(0, hair_distance(points, eye)), -1)
+    # One ring of skin beyond the scalp: there the surface dives under the skin, so that its edge never shows.
+    ring = np.unique(skin.quads[(inner[skin.quads] >= 0).any(axis=1)])
+    inner[ring] = np.maximum(inner[ring], 0)
+    quads = skin.quads[(inner[skin.quads] > -0.001).all(axis=1)]
+    used, local = compact(quads)
+    normal = normals(points, skin.quads)[used]
+    lift = CAP_SHARE * volume_m(points[used], eye) - 0.0035 * np.exp(-inner[used] / 0.005)
+    index, weight = itself(skin.index[used, 0])
+    return Part("cap", index, weight, normal * lift[:, None], local, np.repeat(0.75 * HAIR[None], len(used), 0), np.full(len(used), REGION["hair"], np.uint8))
+
+
+def _eye_of(parts: list[Part], vertices: np.ndarray) -> np.ndarray:
+    names = [part.name for part in parts]
+    start = sum(len(part.index) for part in parts[: names.index("eye_left")])
+    return vertices[start : start + len(parts[names.index("eye_left")].index)].mean(axis=0)
+
+
+def _outer(vertices: np.ndarray, quads: np.ndarray, parts: list[Part]) -> tuple[Surface, np.ndarray, Surface]:
+    """The surface that strands lie on, as drawn: the refined cap, and bare scalp outside it. Also the scalp's quads, and the bare skull."""
+    names = [part.name for part in parts]
+    skin = parts[0]
+    start = sum(len(part.index) for part in parts[: names.index("cap")])
+    cap_quads = parts[names.index("cap")].quads + start
+    refinement = catmull_clark(cap_quads, len(vertices))
+    sharp = vertices.copy()
+    sharp[refinement.used] += vertices[refinement.used] - refinement.apply(vertices)[: len(refinement.used)]
+    fine = refinement.apply(sharp)
+    scalp = skin.quads[(skin.region[skin.quads] == REGION["scalp"]).any(axis=1)]
+    covered = set(parts[names.index("cap")].index[:, 0].tolist())
+    inside = np.array([k in covered for k in skin.index[:, 0]])
+    rim = scalp[~inside[scalp].all(axis=1)]
+    skull = Surface(vertices[: len(skin.index)], skin.quads[(hair_distance(vertices[skin.quads].mean(1), _eye_of(parts, vertices)) > -0.02)])
+    return Surface(np.concatenate([fine, vertices]), np.concatenate([refinement.quads, rim + len(fine)])), scalp, skull
 
 
 def scalp_hair(vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: np.ndarray) -> dict[str, np.ndarray]:
-    """Strands combed back along the scalp to where they are gathered."""
-    skin = parts[0]
-    points = vertices[: len(skin.index)]
-    scalp = skin.quads[(skin.region[skin.quads] == REGION["scalp"]).any(axis=1)]
-    surface = Surface(points, scalp)
+    """Strands combed back over the cap to where they are gathered."""
+    points = vertices[: len(parts[0].index)]
+    surface, scalp, skull = _outer(vertices, quads, parts)
     generator = np.random.default_rng(5)
     bun = axis_of_head(eye) + BUN_M
     corners = points[scalp]
@@ -169,7 +210,7 @@ def scalp_hair(vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: 
     roots = roots[generator.uniform(size=len(roots)) < likely][:N_STRANDS]
     above = hair_distance(roots, eye)
     length = generator.uniform(0.07, 0.10, len(roots)) * np.clip(0.45 + above / 0.04, 0.45, 1)
-    layer = 1 - 0.45 * generator.uniform(0, 1, len(roots)) ** 2
+    layer_m = generator.uniform(0.0002, 0.0012, len(roots))
     sway = generator.normal(0, 0.07, len(roots))
     line = [roots]
     normal = surface.near(roots)[1]
@@ -185,9 +226,12 @@ def scalp_hair(vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: 
         aim = aim + np.cross(normal, aim) * (sway * (1 - k / N_POINTS))[:, None]
         place = place + aim * (length / (N_POINTS - 1))[:, None]
         ground, normal = surface.near(place)
-        along = k / (N_POINTS - 1)
-        height = layer * volume_m(ground, eye) * min(1.0, 0.3 + 0.35 * k) * (1 - 0.45 * along**3)
+        # Tips dive under their neighbours.
+        height = layer_m * (1 if k < N_POINTS - 1 else -0.5)
         place = ground + normal * height[:, None]
+        skin, outward = skull.near(place)
+        depth = ((place - skin) * outward).sum(1)
+        place = place + outward * np.maximum(0, 0.0004 - depth)[:, None]
         line.append(place)
         normal_line.append(normal)
     lines = np.stack(line, axis=1)
@@ -196,7 +240,7 @@ def scalp_hair(vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: 
         "strand": (lines - eye).astype(np.float16),
         "origin": eye.astype(np.float32),
         "normal": np.round(127 * np.stack(normal_line, axis=1)).astype(np.int8),
-        "width": (generator.uniform(0.0013, 0.0025, len(lines)) * np.clip(0.3 + above / 0.016, 0.3, 1)).astype(np.float32),
+        "width": (generator.uniform(0.0009, 0.0022, len(lines)) * np.clip(0.3 + above / 0.016, 0.3, 1)).astype(np.float32),
         "fade": np.round(255 * np.clip(1 - above / 0.005, 0, 1)).astype(np.uint8),
         "tone": np.round(128 * generator.uniform(0.65, 1.25, len(lines))).astype(np.uint8),
         "follow": near.astype(np.uint16),

@@ -58,6 +58,10 @@ def occlusion(vertices: np.ndarray, quads: np.ndarray, jaw: np.ndarray, starts: 
     far = vertices[:, 1] < head[1] - 0.2
     result = np.where(wet, inside, np.where(far, body, rest))
     result[np.isin(region, [REGION["brows"], REGION["lashes"]])] = 1.0
+    skin = np.isin(region, [REGION["skin"], REGION["lips"]])
+    result[skin] = 0.2 + 0.8 * result[skin]
+    cloth = np.isin(region, [REGION[name] for name in ("top", "trousers", "shoes")])
+    result[cloth] = 0.35 + 0.65 * result[cloth]
     eyes = np.isin(region, [REGION["eye_left"], REGION["eye_right"]])
     result[eyes] = 0.45 + 0.55 * result[eyes]
     return np.round(255 * np.clip(result, 0, 1)).astype(np.uint8)

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from motet.bench import child
 from motet.bench.machine import describe_machine
 from motet.bench.measure import BenchConfig, BenchSubject, _streaming, measure, peak_memory_mb
-from motet.bench.process import bench, weigh
+from motet.bench.process import bench, read_answer, weigh
 from motet.bench.report import BenchReport, Result, Stage
+from motet.config import to_json
 from motet.errors import ConfigError, MotetError
 from motet.types import Audio, Motion, arkit_space
 
@@ -37,9 +39,17 @@ def test_a_baseline_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert report.table().row_count >= 8
 
 
-def test_errors_come_back_from_the_other_process_as_themselves() -> None:
+def test_errors_come_back_from_the_other_process_as_themselves(tmp_path: Path) -> None:
+    task = {"subject": to_json(BenchSubject("loudness to jew", "baseline")), "config": to_json(BenchConfig()), "sound": "nowhere.wav"}
+    (tmp_path / "task.json").write_text(json.dumps(task))
+    child.main(tmp_path / "task.json", tmp_path / "answer.json")
     with pytest.raises(ConfigError, match="loudness to jaw"):
-        bench([BenchSubject("loudness to jew", "baseline")], SOUND)
+        read_answer(tmp_path / "answer.json")
+
+
+def test_an_unknown_method_is_refused_before_anything_starts() -> None:
+    with pytest.raises(ConfigError, match="artalc"):
+        bench([BenchSubject("artalc")], SOUND)
 
 
 @pytest.mark.parametrize("subjects", [[], [BenchSubject("mean face", "baseline")]])

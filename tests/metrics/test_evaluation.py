@@ -162,12 +162,14 @@ def test_the_long_file_has_its_length() -> None:
 
 
 @pytest.mark.skipif(not (DATA / "other_speakers").is_dir(), reason="no tracked recordings")
-def test_the_tracked_recordings_are_read() -> None:
-    material = load_held_out(DATA)
+def test_the_tracked_recordings_are_read(tmp_path: Path) -> None:
+    (tmp_path / "other_speakers").symlink_to((DATA / "other_speakers").resolve())
+    material = load_held_out(tmp_path)
+    assert (material.name, material.groups) == ("only other_speakers", ["grid people", "white house", "librivox"])
     people = material.group("grid people")
     assert (len(people), len(material.group("white house"))) == (5, 4)
     for clip in (*people, *material.group("white house")):
         assert clip.tracked is not None
-        assert np.corrcoef(clip.tracked.motion.channel("blendshapes", "jawOpen"), clip.tracked.opening)[0, 1] > 0.5
+        assert np.corrcoef(clip.tracked.motion.channel("blendshapes", "jawOpen"), clip.tracked.opening)[0, 1] > 0.7
         assert float(clip.tracked.motion["head"].norm(dim=-1).max()) < 0.6
     assert all(clip.phones for clip in people)

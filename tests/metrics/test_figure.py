@@ -6,18 +6,18 @@ import pytest
 import torch
 
 from motet.data.held_out import HeldOut, load_held_out
+from motet.errors import ConfigError
 from motet.metrics.evaluation import EvaluationConfig, Subject, evaluate, method_subject
 from motet.metrics.gauge import LipGauge, gauge_of
+from motet.rigs.house import load_house
+from motet.session import Loaded
 from motet.types import ARKIT_SHAPES, Motion, arkit_space
 from tests.toy_method import SPEC as TOY
-
-house = pytest.importorskip("motet.rigs.house")
-session = pytest.importorskip("motet.session", exc_type=ImportError)
 
 
 @pytest.fixture(scope="module")
 def figure() -> LipGauge:
-    return gauge_of(house.load_house())
+    return gauge_of(load_house())
 
 
 def single(shape: str, weight: float) -> Motion:
@@ -27,7 +27,7 @@ def single(shape: str, weight: float) -> Motion:
 
 
 def test_the_gauge_agrees_with_the_figure(figure: LipGauge) -> None:
-    shaped = house.load_house().shaped()
+    shaped = load_house().shaped()
     motion = Motion(torch.rand(2, 20, 55, generator=torch.Generator().manual_seed(0)), arkit_space())
     assert torch.allclose(1000 * figure.opening(motion).float(), shaped.lip_opening_mm(motion), atol=0.01)
     assert torch.allclose(1000 * figure.width(motion).float(), shaped.mouth_width_mm(motion), atol=0.01)
@@ -41,7 +41,7 @@ def test_the_figure_opens_and_shuts_its_mouth(figure: LipGauge) -> None:
 
 def test_a_method_goes_through_the_evaluation_as_a_user_gets_it(figure: LipGauge) -> None:
     torch.manual_seed(0)
-    loaded = session.Loaded(TOY, TOY.load("method")(TOY.load("presets")["tiny"], None, {}), "toy")
+    loaded = Loaded(TOY, TOY.load("method")(TOY.load("presets")["tiny"], None, {}), "toy")
     material = load_held_out()
     small = HeldOut(material.clips[1:3], "two sentences")
     config = EvaluationConfig(takes=2, long_s=8.0)
@@ -59,9 +59,7 @@ def test_a_method_goes_through_the_evaluation_as_a_user_gets_it(figure: LipGauge
 
 
 def test_options_that_the_method_lacks_are_refused(figure: LipGauge) -> None:
-    from motet.errors import ConfigError
-
-    loaded = session.Loaded(TOY, TOY.load("method")(TOY.load("presets")["tiny"], None, {}), "toy")
+    loaded = Loaded(TOY, TOY.load("method")(TOY.load("presets")["tiny"], None, {}), "toy")
     subject: Subject = method_subject(loaded, options={"jiter": 0.0})
     with pytest.raises(ConfigError, match="jitter"):
         subject.predict(load_held_out().clips[1].audio, 0)

@@ -97,6 +97,7 @@ def write_source(out: Path, source: str, utterances: Iterator[Utterance], report
         offset += len(pcm)
         if report is not None:
             report(source, len(entries), offset / SPEECH_RATE_HZ)
+    out.mkdir(parents=True, exist_ok=True)
     beside = out / f".{source}.{os.getpid()}.npy"
     np.save(beside, np.concatenate(parts) if parts else np.zeros(0, np.int16))
     beside.replace(out / f"{source}.audio.npy")

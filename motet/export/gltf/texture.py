@@ -34,7 +34,7 @@ def eye_picture(white: Float[np.ndarray, "3"], iris: Float[np.ndarray, "4 3"], s
     outer, inner, pupil, limbus = iris
     depth = np.clip((radius - PUPIL_RADIUS) / (IRIS_RADIUS - PUPIL_RADIUS), 0, 1)
     fibres = np.sin(angle * 31 + 3 * np.sin(angle * 5 + radius * 12)) * np.sin(angle * 19 + radius * 27)
-    colour = (inner + (outer - inner) * np.clip(depth * 1.6 - 0.2 + 0.15 * np.sin(angle * 11), 0, 1)) * (1.6 + 0.45 * fibres)
+    colour = (inner + (outer - inner) * np.clip(depth * 1.6 - 0.2 + 0.15 * np.sin(angle * 11), 0, 1)) * (1.15 + 0.3 * fibres)
     colour = _blend(colour, limbus, np.clip((radius - 0.33) / 0.06, 0, 1) ** 2)
     colour = _blend(colour, pupil, np.clip((PUPIL_RADIUS + 0.012 - radius) / 0.024, 0, 1))
     ball = white * (1 - 0.25 * np.clip(radius - 0.5, 0, 0.5))

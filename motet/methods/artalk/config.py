@@ -110,7 +110,7 @@ class TrainingConfig:
 class StreamingConfig:
     """The small model that ships: house space, short windows, committed piece by piece."""
 
-    codec: CodecConfig = CodecConfig(55, 20, 160, 4, 4, (1, 2, 4, 8, 16), full_width_scale=False, inner_norm=True)
+    codec: CodecConfig = CodecConfig(55, 20, 160, 4, 4, (1, 4, 8, 16), full_width_scale=False, inner_norm=True)
     front_end: Literal["phonetic", "bands"] = "phonetic"
     """What hears: the shipped phonetic encoder, or plain loudness in bands (tests)."""
     audio_dim: int = 256
@@ -126,7 +126,7 @@ class StreamingConfig:
     audio_after: int = 8
     """Feature steps after the window that are heard when they are there."""
     width: int = 192
-    depth: int = 5
+    depth: int = 4
     heads: int = 4
     history: int = 2
     """Past windows that the generator reads."""

@@ -10,6 +10,7 @@ from motet.errors import ConfigError
 from motet.method import Stage
 from motet.methods.artalk.config import ArtalkConfig
 from motet.methods.artalk.streaming_loss import streaming_stages
+from motet.methods.artalk.training_loss import training_stages
 
 
 def stages(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None = None) -> list[Stage]:
@@ -21,4 +22,6 @@ def stages(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
     """
     if config.streaming is not None:
         return streaming_stages(config.streaming, tensors)
+    if config.training is not None:
+        return training_stages(config.training, tensors)
     raise ConfigError("how the released generation was trained is not published; train the preset 'training' or 'default'")

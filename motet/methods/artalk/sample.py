@@ -5,23 +5,24 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from motet.checkpoint import load_strict
-from motet.encoders.wav2vec2 import standardise
+from motet.encoders.wav2vec2 import Wav2Vec2
 from motet.method import Method
-from motet.methods.artalk.config import ArtalkCondition, ArtalkConfig
+from motet.methods.artalk.config import ArtalkCondition, ArtalkConfig, TrainingConfig
+from motet.methods.artalk.engines import Engine, ReleasedEngine, TrainingEngine
 from motet.methods.artalk.postprocess import CausalSmoother, hold_head, open_jaw_only
-from motet.methods.artalk.released import History, ReleasedModel
-from motet.methods.artalk.spaces import FPS, SAMPLE_RATE, released_space
+from motet.methods.artalk.released import ReleasedModel
+from motet.methods.artalk.spaces import FPS, SAMPLE_RATE
 from motet.methods.artalk.streaming import StreamingMethod, front_end
 from motet.methods.artalk.streaming_model import StreamingModel
-from motet.methods.artalk.style import read_style
-from motet.types import Audio, Motion, MotionSpace, concatenate, frame_count
+from motet.methods.artalk.training import TrainingModel
+from motet.types import Audio, Motion, concatenate, frame_count
 
 M = TypeVar("M", bound=nn.Module)
 WINDOWS_AT_ONCE = 4
@@ -36,77 +37,6 @@ def released_frame_count(samples: int) -> int:
 def training_frame_count(samples: int) -> int:
     """Frames the published training code gives: one for each 640 samples begun."""
     return -(-samples // 640)
-
-
-class Engine(Protocol):
-    """One generation: how it hears a window, how a session begins, how a window is said."""
-
-    frames: int
-    space: MotionSpace
-
-    def hear(self, windows: Float[Tensor, "windows time"]) -> Tensor:
-        """Audio features of windows; each is heard alone."""
-        ...
-
-    def start(self, condition: ArtalkCondition, seeds: Sequence[int]) -> Any:
-        """What a session remembers before its first window."""
-        ...
-
-    def say(self, memory: Any, audio: Tensor) -> tuple[Float[Tensor, "batch frames dim"], Any]:
-        """Motion of the next window, and what is remembered after it."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True)
-class ReleasedMemory:
-    """What the released generation carries from window to window."""
-
-    style: Float[Tensor, "batch 1 width"]
-    codes: Float[Tensor, "batch tokens bits"]
-    """Codes of the last window, encoded anew from its motion."""
-    history: History
-
-
-class ReleasedEngine:
-    """Generation R: greedy bits; a window is decoded behind the one before it and encoded anew for the next."""
-
-    def __init__(self, model: ReleasedModel) -> None:
-        self.model = model.eval().requires_grad_(False)
-        self.frames = model.config.codec.frames
-        self.space = released_space(model.config.codec.motion_dim)
-        silence = torch.zeros(1, self.frames, model.config.codec.motion_dim)
-        self._first_codes = self._code(silence)  # motion zero in raw units, as released; a constant of the weights
-
-    def hear(self, windows: Float[Tensor, "windows time"]) -> Float[Tensor, "windows tokens audio"]:
-        """Audio of every token, from windows standardised one by one."""
-        return self.model.pool_audio(self.model.audio_encoder(standardise(windows)))
-
-    def start(self, condition: ArtalkCondition, seeds: Sequence[int]) -> ReleasedMemory:
-        """The first window's past is the code of zero motion."""
-        style = read_style(condition.style, self.space) if condition.style else None
-        return self.remember(self.model.style_token(style, 1), len(seeds))
-
-    def remember(self, style: Float[Tensor, "1 1 width"], batch: int = 1) -> ReleasedMemory:
-        """Memory at the start of a session with this style token."""
-        codes = self._first_codes.expand(batch, -1, -1)
-        style = style.expand(batch, -1, -1)
-        past = self.model.window_tokens(style, codes).repeat(1, self.model.config.history, 1)
-        return ReleasedMemory(style, codes, self.model.history(past))
-
-    def say(self, memory: ReleasedMemory, audio: Tensor) -> tuple[Tensor, ReleasedMemory]:
-        """Bits of the window, motion behind the window before, and the new past."""
-        model = self.model
-        bits, _ = model.generate(memory.style, memory.history, audio)
-        codes = torch.cat([memory.codes, model.quantizer.codes_of(bits, memory.codes)])
-        before, now = model.quantizer.total(codes).chunk(2)
-        motion = model.codec.decode(torch.cat([before, now], 1), keep=self.frames)
-        codes = self._code(motion)
-        tokens = model.window_tokens(memory.style, codes)
-        past = torch.cat([memory.history.tokens[:, tokens.shape[1] :], tokens], 1)
-        return motion, ReleasedMemory(memory.style, codes, model.history(past))
-
-    def _code(self, motion: Tensor) -> Tensor:
-        return self.model.quantizer.codes_of(self.model.codec.bits(motion), motion)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,8 +149,21 @@ def build(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None, facts: Map
     """
     if config.streaming is not None:
         return StreamingMethod(_loaded(StreamingModel(config.streaming), tensors), front_end(config.streaming))
+    if config.training is not None:
+        return WindowMethod(_training_engine(config.training, tensors))
     assert config.released is not None
     return WindowMethod(ReleasedEngine(_loaded(ReleasedModel(config.released), tensors)))
+
+
+def _training_engine(config: TrainingConfig, tensors: Mapping[str, Tensor] | None) -> TrainingEngine:
+    """Generator weights and, under `audio_encoder.`, those of the encoder, which the authors keep apart."""
+    prefix = "audio_encoder."
+    heard = {name.removeprefix(prefix): t for name, t in (tensors or {}).items() if name.startswith(prefix)}
+    encoder = None
+    if config.audio is not None and (heard or tensors is None):
+        encoder = _loaded(Wav2Vec2(**dataclasses.asdict(config.audio)), heard or None).eval().requires_grad_(False)
+    own = None if tensors is None else {name: t for name, t in tensors.items() if not name.startswith(prefix)}
+    return TrainingEngine(_loaded(TrainingModel(config), own).requires_grad_(False), encoder)
 
 
 def _loaded(model: M, tensors: Mapping[str, Tensor] | None) -> M:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+
+from motet.checkpoint import load_strict
+from motet.methods.artalk.convert import from_official
+from motet.methods.artalk.training import TrainingModel
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPACT = Path(__file__).parent / "fixtures"
@@ -51,3 +56,16 @@ def training() -> Reference:
 @pytest.fixture(scope="session")
 def pieces() -> Reference:
     return Reference("common")
+
+
+def official(training: Reference) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in training.weights.items() if not name.startswith("flame.")}
+
+
+def training_model(training: Reference) -> TrainingModel:
+    config, tensors = from_official(official(training))
+    facts = training.facts["config"]
+    codec = dataclasses.replace(config.training.codec, heads=facts["VAE_CONFIG"]["T_NUM_HEADS"])
+    model = TrainingModel(dataclasses.replace(config.training, heads=facts["T_NUM_HEAD"], codec=codec))
+    load_strict(model, tensors)
+    return model.eval()

@@ -14,7 +14,8 @@ from motet.methods.artalk.config import ArtalkCondition
 from motet.methods.artalk.convert import from_official, released_to_official
 from motet.methods.artalk.postprocess import smooth
 from motet.methods.artalk.released import ReleasedModel
-from motet.methods.artalk.sample import ReleasedEngine, WindowMethod, run_official
+from motet.methods.artalk.engines import ReleasedEngine
+from motet.methods.artalk.sample import WindowMethod, run_official
 from motet.types import Audio
 from tests.parity.artalk.conftest import Reference
 

@@ -1,0 +1,128 @@
+"""Pieces both generations share: resampling, smoothing, metrics, frame counts, MIMI, the figure and the codec's training terms."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from motet.audio.sinc import resample_sinc
+from motet.methods.artalk.convert import training_to_official
+from motet.methods.artalk.postprocess import CausalSmoother, smooth, smooth_wide
+from motet.methods.artalk.sample import released_frame_count, training_frame_count
+from motet.methods.artalk.training import TrainingModel
+from motet.methods.artalk.training_loss import codec_loss, mesh_terms
+from motet.metrics.mesh import evaluate
+from motet.rigs.flame import Flame, artalk_vertices, flame_from_tables
+from tests.parity.artalk.conftest import Reference, training_model
+
+
+@pytest.mark.parametrize("rate", [48000, 44100, 22050, 8000])
+def test_resampling(pieces: Reference, rate: int) -> None:
+    samples = pieces[f"resample.{rate}.in_i16"].float() / 32768
+    pieces.close(resample_sinc(samples, rate, 16000).mean(0), f"resample.{rate}.out", 1e-5)
+
+
+def test_resampling_for_mimi(pieces: Reference) -> None:
+    pieces.close(resample_sinc(pieces["resample.16000_to_24000.in"], 16000, 24000, torch.float32), "resample.16000_to_24000.out", 1e-5)
+
+
+@pytest.mark.parametrize("frames", [9, 10, 14, 31])
+def test_smoothing(pieces: Reference, frames: int) -> None:
+    raw = pieces[f"savgol.{frames}.in"]
+    pieces.close(smooth(raw), f"savgol.{frames}.out", 1e-5)
+    smoother, parts = CausalSmoother(slice(100, 103), raw[:0]), []
+    for start in range(0, frames, 4):
+        part, smoother = smoother.push(raw[start : start + 4])
+        parts.append(part)
+    assert torch.equal(torch.cat([*parts, smoother.finish()]), smooth(raw))
+
+
+def test_wide_smoothing(pieces: Reference) -> None:
+    pieces.close(smooth_wide(pieces["savgol9_3.in"]), "savgol9_3.out", 1e-5)
+
+
+def test_frame_counts(pieces: Reference) -> None:
+    for samples, frames in pieces.facts["frame_counts_released"].items():
+        assert released_frame_count(int(samples)) == frames
+    for samples, frames in pieces.facts["frame_counts_training_code"].items():
+        assert training_frame_count(int(samples)) == frames
+
+
+def test_metrics(pieces: Reference) -> None:
+    wanted, found = pieces["metrics.gt_verts_f16"].float(), pieces["metrics.pred_verts_f16"].float()
+    lips, upper = pieces.facts["lip_indices"], pieces.facts["upper_indices"]
+    scores, losses = evaluate(found[0], wanted[0], lips, upper), mesh_terms(found, wanted, lips)
+    values = [scores["LVE"], scores["MHD"], scores["FDD"], float(losses["mesh"]), float(losses["lips"])]
+    pieces.close(torch.tensor(values), "metrics.values")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mimi(pieces: Reference) -> None:
+    pytest.importorskip("transformers")
+    from motet.encoders.mimi import Mimi
+
+    known = {k: v for k, v in pieces.facts["mimi_config"].items() if k in MIMI_SETTINGS}
+    mimi = Mimi({name.removeprefix("mimi."): tensor for name, tensor in pieces.weights.items()}, known).eval()
+    features, codes = mimi.released_features(pieces["mimi.audio"][None])
+    pieces.same(codes, "mimi.released_codes")
+    pieces.close(features, "mimi.released_feat")
+    for latent in ("both", "acoustic", "semantic", "no_proj"):
+        pieces.close(mimi.training_features(pieces["mimi.audio"][None], latent), f"mimi.training_feat_{latent}")
+
+
+MIMI_SETTINGS = """sampling_rate audio_channels hidden_size num_filters num_residual_layers upsampling_ratios kernel_size last_kernel_size
+    residual_kernel_size dilation_growth_rate use_causal_conv pad_mode compress trim_right_ratio codebook_size codebook_dim num_quantizers
+    use_conv_shortcut vector_quantization_hidden_dimension upsample_groups num_hidden_layers intermediate_size num_attention_heads
+    num_key_value_heads hidden_act max_position_embeddings norm_eps sliding_window head_dim layer_scale_initial_scale
+    num_semantic_quantizers""".split()
+
+
+@pytest.fixture(scope="module")
+def flame(training: Reference) -> Flame:
+    return flame_from_tables({n.removeprefix("flame."): t for n, t in training.weights.items() if n.startswith("flame.")})
+
+
+@pytest.fixture(scope="module")
+def model(training: Reference) -> TrainingModel:
+    return training_model(training)
+
+
+def test_figure(training: Reference, flame: Flame) -> None:
+    shape = training["flame106.shape"]
+    training.close(artalk_vertices(flame, training["flame106.motion"], shape), "flame106.verts_global")
+    training.close(artalk_vertices(flame, training["flame106.motion"], shape, head=False), "flame106.verts_no_global")
+    motion = training["train.motion_code"]
+    clip = training["codec_train.motion"] if "codec_train.motion" in training.io else motion[:1]
+    training.close(artalk_vertices(flame, clip[0, :8], head=False), "codec_train.gt_verts")
+    training.close(artalk_vertices(flame, clip[0, :8]), "codec_train.gt_verts_headpose")
+
+
+NAMES = {
+    "quantiser": "vq",
+    "all": "exp",
+    "pose": "pose",
+    "pose_velocity": "head_vel",
+    "pose_smoothness": "head_smooth",
+    "mesh": "mesh",
+    "lips": "lips",
+    "mesh_velocity": "mesh_vel",
+    "mesh_smoothness": "mesh_smooth",
+}
+
+
+@pytest.mark.parametrize("which", ["param", "all"])
+def test_codec_training(training: Reference, flame: Flame, model: TrainingModel, which: str) -> None:
+    lips = training.facts["lip_indices_of_mini_flame"]
+    motion = training["train.motion_code"][:1]
+    geometry = lambda values: artalk_vertices(flame, values, head=False)  # noqa: E731
+    terms = codec_loss(model.codec, motion, geometry if which == "all" else None, lips)
+    for name, term in terms.items():
+        training.close(term.view(1), f"codec_train.{NAMES[name]}_loss", 1e-3)
+    model.zero_grad()
+    torch.stack(list(terms.values())).sum().backward()
+    gradients = training_to_official({f"codec.{name}": p.grad for name, p in model.codec.named_parameters() if p.grad is not None})
+    wanted = [key for key in training.io if key.startswith(f"codec_train.grad_{which}_losses.")]
+    assert wanted
+    for key in wanted:
+        found = gradients[f"base_codec.{key.removeprefix(f'codec_train.grad_{which}_losses.')}"]
+        assert (found - training[key]).abs().max() <= 1e-3 * training[key].abs().max(), key
