@@ -105,7 +105,9 @@ class Denoiser(nn.Module):
         """What a diffusion step adds to the person's token."""
         return self.diff_step_map(self.times[step].to(self.feature_proj.weight))
 
-    def step(self, motion: Float[Tensor, "batch window dim"], time: Float[Tensor, "steps width"], free: StepFree, keep: int) -> Float[Tensor, "branches keep dim"]:
+    def step(
+        self, motion: Float[Tensor, "batch window dim"], time: Float[Tensor, "steps width"], free: StepFree, keep: int
+    ) -> Float[Tensor, "branches keep dim"]:
         """Predict the last `keep` frames.
 
         Args:

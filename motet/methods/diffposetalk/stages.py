@@ -52,9 +52,7 @@ def trained_parts(model: DiffPoseTalkModel) -> list[nn.Module]:
 
     Of HuBERT the convolutions, the projection and the first two layers are frozen, of wav2vec 2.0 the convolutions only.
     """
-    loose = nn.ParameterList(
-        p for p in (model.start_audio_feat, model.start_motion_feat, model.null_style_feat, model.null_audio_feat) if p is not None
-    )
+    loose = nn.ParameterList(p for p in (model.start_audio_feat, model.start_motion_feat, model.null_style_feat, model.null_audio_feat) if p is not None)
     parts: list[nn.Module] = [model.denoising_net, model.audio_feature_map, loose]
     trunk = model.audio_encoder
     if trunk is not None:
@@ -158,7 +156,9 @@ def draw_spans(corpus: TrainingSet, size: int, frames: int, randomness: torch.Ge
         if len(item.motion) >= frames:
             persons.setdefault(item.speaker or f"#{place}", []).append(item)
     if len(persons) < 2:
-        raise InputError(f"the style encoder needs two persons with {frames} frames each, the corpus has {len(persons)}; add recordings or shorten style.frames")
+        raise InputError(
+            f"the style encoder needs two persons with {frames} frames each, the corpus has {len(persons)}; add recordings or shorten style.frames"
+        )
     chosen = [list(persons)[place] for place in torch.randperm(len(persons), generator=randomness)[:size].tolist()]
     items = [persons[name][int(torch.randint(len(persons[name]), (1,), generator=randomness))] for name in chosen]
     starts = [int(torch.randint(len(item.motion) - frames + 1, (1,), generator=randomness)) for item in items]

@@ -26,9 +26,7 @@ class StyleEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.motion_proj = nn.Linear(motion_dim, config.width)
-        layer = nn.TransformerEncoderLayer(
-            config.width, config.heads, config.expansion * config.width, config.dropout, activation="gelu", batch_first=True
-        )
+        layer = nn.TransformerEncoderLayer(config.width, config.heads, config.expansion * config.width, config.dropout, activation="gelu", batch_first=True)
         self.transformer = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
         self.drop = nn.Dropout(config.dropout)
         self.register_buffer("positions", sinusoid_table(LONGEST, config.width), persistent=False)

@@ -91,9 +91,7 @@ def sample_window(
     heard = torch.cat([audio if row.get("audio", True) else _null_audio(model, audio) for row in given])
     whom = torch.cat([model.person(person.shape, person.style if row.get("style", True) else None, batch) for row in given])
     many = len(needed)
-    free = net.prepare(
-        heard, whom, past.motion.repeat(many, 1, 1), past.audio.repeat(many, 1, 1), None if indicator is None else indicator.repeat(many, 1)
-    )
+    free = net.prepare(heard, whom, past.motion.repeat(many, 1, 1), past.audio.repeat(many, 1, 1), None if indicator is None else indicator.repeat(many, 1))
     times = dict(zip(draw.steps, net.time_vectors(torch.tensor(draw.steps)).split(1), strict=True))
     shares = weights[needed].to(audio).view(-1, 1, 1, 1)
 

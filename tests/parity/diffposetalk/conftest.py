@@ -91,4 +91,3 @@ def close(found: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> None:
     assert found.shape == wanted.shape, (found.shape, wanted.shape)
     worst = float((found.detach() - wanted).abs().max())
     assert worst <= tolerance, worst
-

@@ -11,11 +11,13 @@ from motet.diffusion.schedule import make_schedule
 from motet.encoders.hubert import Hubert, HubertConfig, pad_boundary
 from motet.methods.diffposetalk.cleanup import combine_trackers, replace_head
 from motet.methods.diffposetalk.clips import truncate
-from motet.methods.diffposetalk.coefficients import pack, unpack
+from motet.methods.diffposetalk.coefficients import flame_space, pack, unpack
 from motet.methods.diffposetalk.config import DiffusionConfig, StyleConfig
+from motet.methods.diffposetalk.flame import motion_vertices
 from motet.methods.diffposetalk.model import Denoiser, alignment_mask
 from motet.methods.diffposetalk.stages import published_learning_rate
 from motet.methods.diffposetalk.style import StyleEncoder, contrast_loss
+from motet.types import Motion
 from tests.parity.diffposetalk.conftest import TINY, close, facts, model, rig, tensors
 
 
@@ -47,7 +49,9 @@ def test_audio(name: str) -> None:
             samples, frames = (int(number) for number in key.split(".")[2:])
             hidden = trunk(pad_boundary(found[f"in.audio.{samples}"].float()), 2 * frames, round(2 * frames * 50 / fps))
             close(hidden, found[key])
-            features = torch.nn.functional.linear(hidden.unflatten(1, (-1, 2)).mean(2), weights["w.audio_feature_map.weight"], weights["w.audio_feature_map.bias"])
+            features = torch.nn.functional.linear(
+                hidden.unflatten(1, (-1, 2)).mean(2), weights["w.audio_feature_map.weight"], weights["w.audio_feature_map.bias"]
+            )
             close(features, found[f"out.audio_feat.{samples}.{frames}"])
 
 
@@ -138,11 +142,10 @@ def test_truncation(padding: str) -> None:
 
 def test_flame() -> None:
     found = tensors("flame_rig")
-    pose = found["in.pose"].new_zeros(5, 5, 3)
-    pose[:, 0], pose[:, 2] = found["in.pose"][:, :3], found["in.pose"][:, 3:]
-    close(rig().vertices(found["in.exp"], pose, found["in.shape"]), found["out.vertices"])
-    pose[:, 0] = 0
-    close(rig().vertices(found["in.exp"], pose, found["in.shape"]), found["out.vertices_ignore_global_rot"])
+    for row in range(5):  # a motion has one identity, the set has one a frame
+        motion = Motion(torch.cat([found["in.exp"], found["in.pose"]], 1)[row : row + 1], flame_space())
+        for head, key in ((True, "out.vertices"), (False, "out.vertices_ignore_global_rot")):
+            close(motion_vertices(rig(), motion, found["in.shape"][row], head=head), found[key][row : row + 1])
 
 
 def test_clean_up_of_tracked_coefficients() -> None:

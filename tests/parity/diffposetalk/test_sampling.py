@@ -27,8 +27,7 @@ WINDOWS = (
     " dyn_threshold dyn_threshold_indep flexibility_half"
 ).split()
 RECORDINGS = (
-    "three_windows_2reps dyn_threshold independent no_context short_clip exact_two_windows just_over_one_window just_over_two_windows"
-    " null_style no_head_pose"
+    "three_windows_2reps dyn_threshold independent no_context short_clip exact_two_windows just_over_one_window just_over_two_windows null_style no_head_pose"
 ).split()
 
 

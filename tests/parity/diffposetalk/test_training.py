@@ -12,6 +12,7 @@ from motet.methods.diffposetalk.clips import ClipDraws, Pair, answer_clip, two_c
 from motet.methods.diffposetalk.coefficients import pack
 from motet.methods.diffposetalk.config import DiffusionConfig, LossConfig, StyleConfig
 from motet.methods.diffposetalk.convert import from_official
+from motet.methods.diffposetalk.flame import flame_mesh
 from motet.methods.diffposetalk.loss import ClipPair, clip_losses, weighted
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
 from motet.methods.diffposetalk.stages import flame_surface, trained_parts
@@ -22,9 +23,7 @@ COPIES = torch.arange(5023) % 12
 
 
 def mesh(shape: torch.Tensor, expression: torch.Tensor, pose: torch.Tensor) -> torch.Tensor:
-    full = pose.new_zeros(len(pose), 5, 3)
-    full[:, 0], full[:, 2] = pose[:, :3], pose[:, 3:]
-    return rig().vertices(expression, full, shape)[:, COPIES]
+    return flame_mesh(rig())(shape, expression, pose)[:, COPIES]
 
 
 @pytest.mark.parametrize("case", ["incremental", "independent", "audio_only", "style_only", "with_prev", "no_guiding"])
