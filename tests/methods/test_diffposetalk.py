@@ -11,18 +11,22 @@ import pytest
 import torch
 
 from motet.checkpoint import read_official
+from motet.cli import main
 from motet.corpus import TrainingItem, TrainingSet
-from motet.errors import AssetError, AudioError, CheckpointError, ConfigError, InputError
+from motet.errors import AssetError, AudioError, CheckpointError, ConfigError, InputError, SpaceError
 from motet.method import parse_options
 from motet.methods.diffposetalk import SPEC
-from motet.methods.diffposetalk.assets import encode_style, read_clip, read_style
+from motet.methods.diffposetalk.assets import encode_style, read_clip, read_shape, read_style
 from motet.methods.diffposetalk.config import PRESETS, DenoiserConfig, DiffPoseTalkCondition, DiffPoseTalkConfig, StyleConfig, TrunkConfig
 from motet.methods.diffposetalk.convert import from_official
+from motet.methods.diffposetalk.flame import FlameFigure, write_official
 from motet.methods.diffposetalk.loss import masked_mean
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
 from motet.methods.diffposetalk.sample import DiffPoseTalk, build
 from motet.methods.diffposetalk.stages import draw_spans, feature_batch, stages, two_views
 from motet.methods.diffposetalk.style import StyleEncoder
+from motet.rigs.flame import Flame, flame_from_tables
+from motet.session import load
 from motet.types import Audio, arkit_space, frame_count
 
 TINY = PRESETS["tiny"]
@@ -109,9 +113,7 @@ def test_options_come_from_texts() -> None:
     assert found == {"guidance_audio": 1.3, "steps": 5, "sampler": "ddim", "fresh": True}
 
 
-@pytest.mark.parametrize(
-    "options", [{"guidance_audio": -1.0}, {"guidance_style": 30.0}, {"flexibility": 2.0}, {"steps": -1}, {"threshold": 1.5}]
-)
+@pytest.mark.parametrize("options", [{"guidance_audio": -1.0}, {"guidance_style": 30.0}, {"flexibility": 2.0}, {"steps": -1}, {"threshold": 1.5}])
 def test_impossible_conditions_are_refused(options: dict) -> None:
     with pytest.raises(ConfigError, match=next(iter(options))):
         DiffPoseTalkCondition(**options)
@@ -129,7 +131,10 @@ def test_conditions_that_the_model_cannot_fulfil_are_refused() -> None:
             method.run(sound(0.2), DiffPoseTalkCondition(**options), (0,))
 
 
-@pytest.mark.parametrize("options", [{"sampler": "ancestral", "steps": 20}, {"sampler": "ddim", "flexibility": 1.0}, {"threshold": 0.99}, {"fresh": True}, {"guidance_audio": 1.0}])
+@pytest.mark.parametrize(
+    "options",
+    [{"sampler": "ancestral", "steps": 20}, {"sampler": "ddim", "flexibility": 1.0}, {"threshold": 0.99}, {"fresh": True}, {"guidance_audio": 1.0}],
+)
 def test_every_way_of_drawing_is_finite_and_its_own(options: dict) -> None:
     method, audio = tiny(), sound(1.0)
     with torch.inference_mode():
@@ -197,6 +202,40 @@ def test_wrong_rate_is_refused_by_both_kinds() -> None:
             method.step(method.begin(DiffPoseTalkCondition(), (0,)), Audio(torch.zeros(1, 1, 10), 44100))
 
 
+def synthetic_flame() -> Flame:
+    """A FLAME-shaped file of nine vertices."""
+    noise = torch.Generator().manual_seed(0)
+    tables = {
+        "v_template": torch.randn(9, 3, generator=noise),
+        "shapedirs": 0.01 * torch.randn(9, 3, 400, generator=noise),
+        "posedirs": 0.01 * torch.randn(9, 3, 36, generator=noise),
+        "J_regressor": torch.rand(5, 9, generator=noise) / 9,
+        "weights": torch.rand(9, 5, generator=noise).softmax(-1),
+        "f": torch.tensor([[0, 1, 2], [3, 4, 5], [6, 7, 8]]),
+    }
+    return flame_from_tables({name: table.numpy() for name, table in tables.items()})
+
+
+def test_flame_surfaces_and_official_files(tmp_path: Path) -> None:
+    method = tiny(FLAME)
+    take = method.run(sound(0.48), DiffPoseTalkCondition(), (0,))
+    motion = type(take)(take.values[0], take.space)
+    figure, shape = FlameFigure(synthetic_flame()), 0.5 * torch.ones(100)
+    meshes = figure.shaped(shape).posed(motion)
+    assert meshes.vertices.shape == (12, 9, 3)
+    assert not torch.equal(meshes.vertices, figure.shaped().posed(motion).vertices)
+    write_official(tmp_path / "take.npz", motion, shape)
+    with np.load(tmp_path / "take.npz", allow_pickle=False) as stored:
+        assert {name: stored[name].shape for name in stored.files} == {"exp": (12, 50), "pose": (12, 6), "shape": (12, 100)}
+    assert torch.equal(read_clip(tmp_path / "take.npz", method.model), motion.values)
+    assert read_shape(str(tmp_path / "take.npz"), method.model).shape == (1, 100)
+    with pytest.raises(SpaceError, match="FLAME model"):
+        write_official(tmp_path / "no.npz", tiny().run(sound(0.2), DiffPoseTalkCondition(), (0,)))
+    assert not (tmp_path / "no.npz").exists()
+    with pytest.raises(InputError, match="100 finite"):
+        figure.shaped(torch.zeros(101))
+
+
 # ------------------------------------------------------------------------------------------------------- the authors' files
 
 
@@ -226,6 +265,16 @@ def test_official_weights_need_their_statistics(tmp_path: Path) -> None:
     assert motion.frames == 10
     with pytest.raises(ConfigError, match="no style encoder"):
         build(config, tensors, {}).begin(DiffPoseTalkCondition(style="x.npz"), (0,))
+
+
+def test_the_command_line_imports_files_that_belong_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "stats_train.npz", **{name: value.numpy() for name, value in statistics().items()})
+    out = tmp_path / "own.safetensors"
+    assert main(["weights", "import", str(official(tmp_path)), str(tmp_path / "stats_train.npz"), "-m", "diffposetalk", "-o", str(out)]) == 0
+    assert "own.safetensors" in capsys.readouterr().out
+    assert load("diffposetalk", str(out)).run(sound(0.3), {"steps": 2}).frames == 8
+    assert main(["weights", "import", str(tmp_path / "stats_train.npz"), "-m", "diffposetalk", "-o", str(tmp_path / "no.safetensors")]) == 2
+    assert not (tmp_path / "no.safetensors").exists()
 
 
 def test_wrong_statistics_and_files_are_named(tmp_path: Path) -> None:

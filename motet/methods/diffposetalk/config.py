@@ -197,12 +197,14 @@ class DiffPoseTalkCondition:
 
 
 _BASE = TrunkConfig()
+_HOUSE_LOSS = LossConfig(vert=0.0, vel=5.0, smooth=0.1)
+"""Published weights of the surface count square metres; in the house space they count normalised weights, as those of the head do."""
 PRESETS: dict[str, DiffPoseTalkConfig] = {
     "default": DiffPoseTalkConfig(
         style=StyleConfig(width=64, layers=3),
         style_dim=64,
         denoiser=DenoiserConfig(width=256, layers=6, heads=4, window=50),
-        loss=LossConfig(head_vel=2.5, head_smooth=0.25),
+        loss=_HOUSE_LOSS,
     ),
     "tiny": DiffPoseTalkConfig(
         front="bands",
@@ -211,6 +213,7 @@ PRESETS: dict[str, DiffPoseTalkConfig] = {
         style_dim=16,
         denoiser=DenoiserConfig(width=32, layers=2, heads=2, expansion=2, dropout=0.0, window=16, context=4),
         diffusion=DiffusionConfig(steps=20),
+        loss=_HOUSE_LOSS,
         steps=3,
     ),
     "published": DiffPoseTalkConfig("flame", True, "hubert", _BASE, 768, shape_dim=100),

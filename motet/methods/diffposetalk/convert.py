@@ -36,7 +36,7 @@ def from_official(found: Mapping[str, Any]) -> tuple[DiffPoseTalkConfig, dict[st
     Raises:
         CheckpointError: no denoiser among them, or a part that does not fit.
     """
-    files = found["files"] if "files" in found else [found]
+    files = found.get("files", [found])
     denoiser = _one(files, "model", "denoiser")
     style = _one(files, "encoder", "style encoder", needed=False)
     statistics = _one(files, "exp_mean", "statistics", needed=False)

@@ -22,13 +22,33 @@ from motet.methods.diffposetalk.windows import (
 )
 from tests.parity.diffposetalk.conftest import close, facts, model, tensors
 
-WINDOWS = (
-    "default with_prev independent independent_audio_only audio_only style_only reversed_order scalar_scale no_cfg null_style"
-    " dyn_threshold dyn_threshold_indep flexibility_half"
-).split()
-RECORDINGS = (
-    "three_windows_2reps dyn_threshold independent no_context short_clip exact_two_windows just_over_one_window just_over_two_windows null_style no_head_pose"
-).split()
+WINDOWS = [
+    "default",
+    "with_prev",
+    "independent",
+    "independent_audio_only",
+    "audio_only",
+    "style_only",
+    "reversed_order",
+    "scalar_scale",
+    "no_cfg",
+    "null_style",
+    "dyn_threshold",
+    "dyn_threshold_indep",
+    "flexibility_half",
+]
+RECORDINGS = [
+    "three_windows_2reps",
+    "dyn_threshold",
+    "independent",
+    "no_context",
+    "short_clip",
+    "exact_two_windows",
+    "just_over_one_window",
+    "just_over_two_windows",
+    "null_style",
+    "no_head_pose",
+]
 
 
 def guidance(call: dict) -> Guidance:

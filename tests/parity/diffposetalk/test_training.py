@@ -45,7 +45,7 @@ def test_forward(case: str) -> None:
     close(answer, found[f"{case}.out.target"])
 
 
-CASES = "first_full first_trunc second_full second_trunc l1_second_trunc no_constrain_prev noise_target no_head_second no_mesh".split()
+CASES = ["first_full", "first_trunc", "second_full", "second_trunc", "l1_second_trunc", "no_constrain_prev", "noise_target", "no_head_second", "no_mesh"]
 
 
 @pytest.mark.parametrize("case", CASES)
