@@ -10,10 +10,13 @@ import dataclasses
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -121,10 +124,11 @@ def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: str = 
 
 
 def read_official(path: Path) -> dict[str, Any]:
-    """Read somebody else's weights (`.safetensors`, or `.pt`/`.pth` as plain tensors only).
+    """Read somebody else's weights (`.safetensors`, `.npz`, or `.pt`/`.pth` as plain tensors only).
 
     The pickle inside a `.pt` is interpreted by a reader that knows tensors and plain containers and nothing else; a file
-    that asks for more is refused.
+    that asks for more is refused. Option sets (`argparse.Namespace`) and paths inside come back as plain dictionaries and
+    texts: inert stand-ins are built in their place, so nothing of the file's choosing is called.
 
     Raises:
         CheckpointError: not there, damaged, or containing anything but tensors and plain values.
@@ -132,8 +136,11 @@ def read_official(path: Path) -> dict[str, Any]:
     path = Path(path)
     if path.suffix == ".safetensors":
         return dict(_read_safetensors(path)[1])
+    if path.suffix == ".npz":
+        return _read_arrays(path)
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_STAND_INS):
+            found = _plain(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist") from error
     except Exception as error:
@@ -141,6 +148,37 @@ def read_official(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CheckpointError(f"{path} holds a {type(found).__name__}, expected a dictionary of tensors")
     return found
+
+
+class _Options:
+    """Stands in for an option set inside a foreign file: attributes and nothing else."""
+
+
+_STAND_INS: list[Any] = [
+    (_Options, "argparse.Namespace"),
+    *((PurePosixPath, f"pathlib{module}.{kind}") for module in ("", "._local") for kind in ("PosixPath", "WindowsPath", "PurePosixPath")),
+]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Options):
+        return {name: _plain(item) for name, item in vars(value).items()}
+    if isinstance(value, PurePosixPath):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
+
+
+def _read_arrays(path: Path) -> dict[str, Any]:
+    """Numeric arrays of an `.npz` as tensors; arrays of objects are refused by the reader itself."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: torch.from_numpy(np.ascontiguousarray(stored[name])) for name in stored.files}
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist") from error
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise CheckpointError(f"{path} is damaged or is not a plain array file: {error}") from error
 
 
 def _stored(tensor: Tensor, half: bool) -> Tensor:

@@ -52,8 +52,9 @@ class VerifyWeights:
 class ImportWeights:
     """Turn an official checkpoint into a checked motet one. Nothing in the file is executed."""
 
-    file: tyro.conf.Positional[Path]
-    """The authors' file (.pt as plain tensors, or .safetensors)."""
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """The authors' file (.pt as plain tensors, or .safetensors); where a method's weights are spread over several files
+    (with statistics as .npz), all of them."""
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])]
     """Method it belongs to."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
@@ -69,10 +70,12 @@ class ImportWeights:
         spec = method_spec(self.method)
         if not spec.convert:
             raise CheckpointError(f"{spec.name} has no official checkpoint to import")
-        config, tensors = spec.load("convert")(read_official(self.file))
-        digest = save_checkpoint(
-            self.out, tensors, config, {"data": "official weights of the authors", "licence": "the authors' terms", "source": self.file.name}
-        )
+        if not self.files:
+            raise ConfigError("no file given to import")
+        found = [read_official(file) for file in self.files]
+        config, tensors = spec.load("convert")({"files": found} if len(found) > 1 else found[0])
+        names = ", ".join(file.name for file in self.files)
+        digest = save_checkpoint(self.out, tensors, config, {"data": "official weights of the authors", "licence": "the authors' terms", "source": names})
         print(f"{self.out}  {len(tensors)} tensors  digest {digest}")
         return 0
 
