@@ -141,6 +141,7 @@ class Run:
     def _write(self, clip: Clip, path: Path, progress: Progress) -> Path:
         from motet.export import write_clip
 
+        path.parent.mkdir(parents=True, exist_ok=True)
         task = progress.add_task(f"writing {path.name}", total=clip.motion.frames if clip.motion else None)
         return write_clip(clip, path, size=self.size, avatar=self.avatar, progress=lambda done: progress.update(task, completed=done))
 

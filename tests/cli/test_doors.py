@@ -114,3 +114,8 @@ def test_one_bad_file_among_many_does_not_stop_the_rest(speech: Path, tmp_path: 
     assert code == 2
     assert "bad.wav" in error
     assert sorted(p.name for p in out.iterdir()) == ["motet-ledger.jsonl", "speech.csv", "speech.npz"]
+
+
+def test_a_folder_that_is_missing_is_made(speech: Path, tmp_path: Path) -> None:
+    assert main(["run", str(speech), "-o", str(tmp_path / "new" / "deep" / "o.csv"), "--quiet"]) == 0
+    assert (tmp_path / "new" / "deep" / "o.csv").stat().st_size > 0
