@@ -16,11 +16,11 @@ from torch import Tensor
 from motet.checkpoint import load_strict, read_checkpoint, save_checkpoint
 from motet.corpus import TrainingItem, TrainingSet
 from motet.data.clip import SHIPPABLE, Corpus, Entry, Interval
-from motet.data.lips import seal
-from motet.data.phones import PHONES
 from motet.encoders.phonetic.front_end import PhoneticFrontEnd, load_phonetic
 from motet.errors import ConfigError, InputError, nearest
 from motet.method import MethodSpec, Stage
+from motet.phonetics.phones import PHONES
+from motet.rigs.lips import seal
 from motet.train.loop import train
 from motet.train.settings import TrainConfig
 from motet.types import Motion, arkit_space
