@@ -7,7 +7,6 @@ import math
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from motet.nn.attention import attend, join_heads
 
@@ -72,17 +71,16 @@ def listen_near(
     """Cross-attention from queries at given frames to the frames up to `band` before and after.
 
     Args:
-        places: the frame of each query; need not be in order.
+        places: the frame of each query; the work is least when they rise.
         length: frames of each item that are no padding.
     """
-    frames = key.shape[2]
-    offsets = torch.arange(-band, band + 1, device=query.device)
-    near = places.unsqueeze(-1) + offsets
-    limit = torch.full((len(query), 1, 1), frames, device=query.device) if length is None else length.view(-1, 1, 1)
-    inside = (near >= 0) & (near < limit)
-    index = near.clamp(0, frames - 1)
-    batch = torch.arange(len(query), device=query.device).view(-1, 1, 1)
-    keys, values = key.transpose(1, 2)[batch, index], value.transpose(1, 2)[batch, index]  # batch queries near heads head
-    scores = torch.einsum("bhqd,bqnhd->bhqn", query, keys) / math.sqrt(query.shape[-1])
-    scores = scores.masked_fill(~inside.unsqueeze(1), -math.inf)
-    return torch.einsum("bhqn,bqnhd->bqhd", F.softmax(scores, -1), values).flatten(2)
+    frames, queries, pieces = key.shape[2], query.shape[2], []
+    limit = torch.full((len(query),), frames, device=query.device) if length is None else length
+    for start in range(0, queries, _BLOCK):
+        here = places[:, start : start + _BLOCK]
+        first, last = max(0, int(here.min()) - band), min(frames, int(here.max()) + band + 1)
+        time = torch.arange(first, last, device=query.device)
+        near = ((time - here.unsqueeze(-1)).abs() <= band) & (time < limit.view(-1, 1, 1))
+        near |= time == here.clamp(max=frames - 1).unsqueeze(-1)  # padding hears itself: no row without any key
+        pieces.append(attend(query[:, :, start : start + _BLOCK], key[:, :, first:last], value[:, :, first:last], near.unsqueeze(1)))
+    return torch.cat(pieces, 1) if pieces else join_heads(query)

@@ -43,7 +43,7 @@ class KeyTraining:
     """How often the completion sees the true keys instead of the predicted ones."""
     mask: float = 0.15
     """How often a frame between keys has its interpolated motion replaced by a learned vector."""
-    frames: int = 125
+    frames: int = 100
     """Frames of a training window."""
 
 
@@ -73,9 +73,9 @@ class KMTalkConfig:
     """Channels of the front end's features."""
     steps_per_frame: int = 2
     """Features a frame; they are put side by side."""
-    mix_layers: int = 2
+    mix_layers: int = 3
     """Residual mixing layers over the front end's features, each two frames to either side; 0 for a trunk, which mixes itself."""
-    width: int = 192
+    width: int = 160
     """Width d of both stages."""
     heads: int = 4
     expansion: int = 2

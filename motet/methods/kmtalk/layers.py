@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,19 +13,20 @@ from motet.nn.banded import attend_near, distance_slopes, listen_near
 
 
 class MixLayer(nn.Module):
-    """x + W2 gelu(W1 norm(x over five frames)): features learn from their neighbours in both directions."""
+    """x + W2 gelu(W1 norm(filter(x))): each channel is filtered over five frames, then the channels are mixed."""
 
     def __init__(self, config: KMTalkConfig) -> None:
         super().__init__()
         width = config.width
-        self.norm = nn.LayerNorm(width)
-        self.spread = nn.Conv1d(width, width * config.expansion, 5, padding=2)
-        self.join = nn.Linear(width * config.expansion, width)
+        self.filter = nn.Parameter(torch.zeros(5, width))
+        self.norm, self.up, self.down = nn.LayerNorm(width), nn.Linear(width, width * config.expansion), nn.Linear(width * config.expansion, width)
+        nn.init.normal_(self.filter, std=5**-0.5)
 
     def forward(self, x: Float[Tensor, "batch frames width"]) -> Float[Tensor, "batch frames width"]:
         """As many frames as came in."""
-        spread = self.spread(self.norm(x).transpose(1, 2)).transpose(1, 2)
-        return x + self.join(F.gelu(spread))
+        around = F.pad(x, (0, 0, 2, 2))
+        filtered = sum(around[:, tap : tap + x.shape[1]] * weight for tap, weight in enumerate(self.filter))
+        return x + self.down(F.gelu(self.up(self.norm(filtered))))
 
 
 class CrossLayer(nn.Module):
