@@ -33,6 +33,10 @@ class Run:
     """Endings to write when -o names a folder."""
     style: str = ""
     """A named style, or a take (.npz) whose manner is taken over."""
+    text: str = ""
+    """What is said (or a .txt file with it), for methods that can use it."""
+    keys: Path | None = None
+    """Edited key motions as `motet keys` writes them, for methods that have such."""
     seed: int = 0
     """Everything random comes from it; the same seed gives the same bytes."""
     takes: int = 1
@@ -152,8 +156,8 @@ class Run:
         from motet.method import parse_options
         from motet.registry import method_spec
 
-        style = {"style": self.style} if self.style else {}
-        return {**style, **parse_options(method_spec(self.method), self.option)}
+        given = {"style": self.style, "text": self.text, "keys": str(self.keys) if self.keys else ""}
+        return {**{name: value for name, value in given.items() if value}, **parse_options(method_spec(self.method), self.option)}
 
     def _announce(self, written: Sequence[Path]) -> None:
         if not self.quiet:

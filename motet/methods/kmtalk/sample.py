@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -17,7 +18,7 @@ from motet.method import Method
 from motet.methods.kmtalk.acquisition import RATE_HZ, Acquired, Heard, acquire, unchanged
 from motet.methods.kmtalk.closing import closed_lips
 from motet.methods.kmtalk.config import KMTalkCondition, KMTalkConfig
-from motet.methods.kmtalk.edits import KeyEdits, read_keys
+from motet.methods.kmtalk.edits import KeyEdits, read_keys, write_keys
 from motet.methods.kmtalk.keys import KeyFrames, closures, key_frames
 from motet.methods.kmtalk.model import Keys, KMTalkModel, pad_keys, pair_steps
 from motet.methods.kmtalk.spaces import read_template, space_of
@@ -132,6 +133,20 @@ class KMTalk(Method[KMTalkState]):
         said = self.model.keys(self.model.hear(pair_steps(features, frames, self.config.steps_per_frame), length), keys, length)
         poses = self.model.basis.decode(said)[0]
         return KeyTake(found, poses.clamp(0, 1) if self.space.name == "arkit" else poses, take, frames)
+
+    def write_keys(self, audio: Audio, condition: KMTalkCondition, path: Path) -> str:
+        """Key motions of a recording as a file for editing; answers how they were found.
+
+        Raises:
+            InputError: the file cannot be written, or a part of the condition cannot be read.
+        """
+        take = self.key_take(audio, condition)
+        found = take.acquired
+        facts = {"source": found.source, "confidence": round(found.confidence, 3), "notes": list(found.notes)}
+        write_keys(path, take.keys, take.poses, self.space, take.frames, facts)
+        share = 100 * len(take.keys.frames) / take.frames
+        notes = "".join(f"\n  {note}" for note in found.notes)
+        return f"{len(take.keys.frames)} keys ({share:.0f} % of {take.frames} frames) from {found.source}, confidence {found.confidence:.2f}{notes}"
 
     def _features(self, state: KMTalkState, frames: int) -> Float[Tensor, "batch steps dim"]:
         if self.front is not None:
