@@ -15,7 +15,10 @@ from torch import Tensor
 
 from motet.checkpoint import load_strict, read_checkpoint, save_checkpoint
 from motet.corpus import TrainingItem, TrainingSet
+from motet.data.biwi import read_biwi
 from motet.data.clip import SHIPPABLE, Corpus, Entry, Interval
+from motet.data.vertex_sequences import vertex_training_set
+from motet.data.vocaset import read_vocaset
 from motet.encoders.phonetic.front_end import PhoneticFrontEnd, load_phonetic
 from motet.errors import ConfigError, InputError, nearest
 from motet.method import MethodSpec, Stage
@@ -66,7 +69,7 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
     names = [s.name for s in spec.load("stages")(architecture)]
     if stage and stage not in names:
         raise ConfigError(f"{spec.name} has no stage {stage!r}; {nearest(stage, names)}")
-    examples = training_set(data)
+    examples = _examples(data, architecture)
     tensors: dict[str, Tensor] | None = None
     digest = ""
     for name in names:
@@ -80,6 +83,19 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
         save_checkpoint(finished, tensors, architecture, _facts(data, examples, name, config))
         digest = save_checkpoint(out, tensors, architecture, _facts(data, examples, name, config), half=True)
     return digest
+
+
+def _examples(data: Path, architecture: Any) -> TrainingSet:
+    """What a folder holds: a corpus of motet, or VOCASET or BIWI in their own layouts for the presets that speak in meshes."""
+    space = getattr(architecture, "space", "arkit")
+    if space == "vertices/vocaset":
+        sequences = read_vocaset(data, "train")
+    elif space == "vertices/biwi":
+        sequences = read_biwi(data, "train")
+    else:
+        return training_set(data)
+    own_trunk = getattr(architecture, "trunk", None) is not None
+    return vertex_training_set(sequences, space, None if own_trunk else load_phonetic().features)
 
 
 def _completed(stage: Stage, tensors: dict[str, Tensor], examples: TrainingSet) -> dict[str, Tensor]:
@@ -99,6 +115,8 @@ def _earlier(path: Path, name: str) -> dict[str, Tensor]:
 
 
 def _facts(data: Path, examples: TrainingSet, stage: str, config: TrainConfig) -> dict[str, Any]:
+    if not (data / "index.json").exists():  # a data set of the user's own: its licence goes with the weights
+        return {"data": f"{len(examples.items)} sequences of {data.name}", "licence": "as the data set", "stage": stage, "training": dataclasses.asdict(config)}
     entries = Corpus(data).select(split="train", licences=SHIPPABLE)
     hours: dict[str, float] = {}
     for entry in entries:
