@@ -10,7 +10,7 @@ import torch
 from motet.corpus import TrainingSet
 from motet.methods.kmtalk.batches import WindowMaker
 from motet.methods.kmtalk.config import PRESETS, KeyTraining, KMTalkCondition, KMTalkConfig
-from motet.methods.kmtalk.keys import GAP_S, UNKNOWN_PHONE, KeyFrames, closures, key_frames
+from motet.methods.kmtalk.keys import GAP_S, UNKNOWN_PHONE, closures, key_frames, spoken_frames
 from motet.methods.kmtalk.model import Keys, KMTalkModel, interpolate, key_timing, pad_keys, pair_steps
 from motet.methods.kmtalk.sample import build
 from motet.phonetics.phones import INDEX, PhoneSpan
@@ -191,8 +191,9 @@ def test_interpolation_is_constant_outside_the_keys() -> None:
     assert values.tolist() == [1, 1, 1, 1, 1.5, 2, 2.5, 3, 3, 3]
 
 
-def test_shifted_keys_still_hold_both_ends() -> None:
-    from motet.methods.kmtalk.sample import _shifted
-
-    moved = _shifted(KeyFrames((0, 4, 9), ((0, 0), (1, 1), (2, 2))), 1, 10)
-    assert moved.frames == (0, 1, 5, 9)
+def test_every_phone_is_seen_at_some_frame() -> None:
+    found = spoken_frames(PHONES, 60, 25.0)
+    assert found[:13] == [INDEX["sil"]] * 13
+    assert found[13:15] == [INDEX["m"]] * 2
+    assert found[50:] == [UNKNOWN_PHONE] * 10
+    assert spoken_frames([PhoneSpan(0.401, 0.419, "p")], 20, 25.0)[10] == INDEX["p"]
