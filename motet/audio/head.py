@@ -125,7 +125,13 @@ def read_sofa(path: Path) -> tuple[Float[np.ndarray, "directions 3"], Float[np.n
             rate, kind = float(np.ravel(file["Data.SamplingRate"])[0]), file["SourcePosition"].attrs.get("Type", b"spherical")
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise AssetError(f"{path} is not a SOFA file of head-related impulse responses ({error}); the convention SimpleFreeFieldHRIR is read") from error
-    if responses.ndim != 3 or responses.shape[1] != 2 or places.shape != (len(responses), 3) or not np.isfinite(responses).all() or not 8_000 <= rate <= 384_000:
+    if (
+        responses.ndim != 3
+        or responses.shape[1] != 2
+        or places.shape != (len(responses), 3)
+        or not np.isfinite(responses).all()
+        or not 8_000 <= rate <= 384_000
+    ):
         raise AssetError(f"{path} does not hold responses of two ears by direction; the convention SimpleFreeFieldHRIR is read")
     kind = kind.decode() if isinstance(kind, bytes) else str(kind)
     front, left, up = places.T if kind.lower().startswith("cart") else _cartesian(places)
