@@ -21,6 +21,7 @@ from motet.method import Method
 from motet.methods.artalk.config import ArtalkCondition, StreamingConfig
 from motet.methods.artalk.streaming_model import Decide, StreamingModel, heard_mask
 from motet.methods.artalk.style import read_style
+from motet.rigs.closures import STEPS_AFTER, STEPS_BEFORE, closure_evidence, guard_closures
 from motet.types import ARKIT_SHAPES, Audio, Motion, MotionSpace, arkit_space, frame_count
 
 SAMPLE_RATE = 16000
@@ -43,6 +44,10 @@ class FrontEnd(Protocol):
 
     def finish(self, state: Any) -> Float[Tensor, "batch steps dim"]:
         """The rest, as if silence followed."""
+        ...
+
+    def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
+        """Probability of p, b or m in each step."""
         ...
 
 
@@ -176,7 +181,17 @@ class StreamingMethod(Method[StreamState]):
             features=state.features[:, keep - state.first_step :].clone(),
             first_step=min(keep, known),
         )
-        return self._seen_as_one(lines, moved)
+        seen, moved = self._seen_as_one(lines, moved)
+        if state.condition.closures:
+            seen = guard_closures(seen, self._closure_evidence(features, first - start, last - start, commit))
+        return seen, moved
+
+    def _closure_evidence(self, features: Tensor, first: int, last: int, commit: int) -> Float[Tensor, "batch commit"]:
+        """What the sound of the committed frames says about p, b and m; nothing where no sound has been heard."""
+        probability = self.front.closures(features)
+        probability[:, :first], probability[:, last:] = 0.0, 0.0
+        around = torch.nn.functional.pad(probability, (STEPS_BEFORE, STEPS_AFTER))
+        return closure_evidence(around[:, self.config.audio_before :][:, : STEPS_BEFORE + 2 * (commit - 1) + STEPS_AFTER])
 
     def _seen_as_one(self, lines: Tensor, state: StreamState) -> tuple[Float[Tensor, "batch commit dim"], StreamState]:
         """The mouth of the calm line with everything else of the lively one, whose head and brows glide.
