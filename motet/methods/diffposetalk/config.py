@@ -185,6 +185,8 @@ class DiffPoseTalkCondition:
     """Each window starts from noise of its own; as published all start from the same."""
     shape: str = ""
     """FLAME models: .npz with `shape`; empty: the mean face."""
+    closures: bool = True
+    """House space: lips close wherever the front end hears p, b or m, even where the model alone would leave them a little open."""
     hear_windows: bool = False
     """Trunk models: hear each window alone, as in training, instead of the whole recording at once."""
 
