@@ -205,7 +205,7 @@ PRESETS: dict[str, DiffPoseTalkConfig] = {
     "default": DiffPoseTalkConfig(
         style=StyleConfig(width=64, layers=3),
         style_dim=64,
-        denoiser=DenoiserConfig(width=256, layers=6, heads=4, window=50),
+        denoiser=DenoiserConfig(width=192, layers=4, heads=4, window=50),
         loss=_HOUSE_LOSS,
     ),
     "tiny": DiffPoseTalkConfig(
