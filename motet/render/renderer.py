@@ -143,16 +143,25 @@ class _Stage:
         self._depth.draw(self._screen, scene.triangles[:still], scene.two_sided[:still])
         self._still = self._depth.keys.copy()
         # Every pixel: the backdrop as well.
-        self._shade(eyes, raster.NOTHING, self._still_bytes)
+        height, width = self._backdrop.shape[:2]
+        self._box = (0, height, 0, width)
+        self._shade(eyes, self._box, raster.NOTHING, self._still_bytes)
+
+    def _clear(self, box: tuple[int, int, int, int]) -> None:
+        """Take the last frame out of the depth buffer again."""
+        top, bottom, left, right = (SUPERSAMPLE * edge for edge in box)
+        right += raster.STRIP
+        self._depth.keys[top:bottom, left:right] = self._still[top:bottom, left:right]
 
     def draw(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> np.ndarray:
         """One picture from posed figure vertices, the head's transform and the eyes' frames."""
         scene = self._scene
         self._place(coarse, head)
-        np.copyto(self._depth.keys, self._still)
+        self._clear(self._box)
+        self._box = surface.extent(self._screen, scene.moving, *self._backdrop.shape[:2])
         self._depth.draw(self._screen, scene.triangles, scene.two_sided, scene.n_still)
         result = self._still_bytes.copy()
-        self._shade(eyes, scene.n_still, result)
+        self._shade(eyes, self._box, scene.n_still, result)
         return result
 
     def _place(self, coarse: np.ndarray, head: np.ndarray) -> None:
@@ -173,9 +182,9 @@ class _Stage:
         raster.project(self._vertices, self._world_to_camera, self._focal, np.float32(width), np.float32(height), self._screen)
         surface.hide_far_side(self._directions, self._vertices[solid:], self._eye, scene.hair_points_per_strand, self._screen[solid:])
 
-    def _shade(self, eyes: np.ndarray, still: int, picture: np.ndarray) -> None:
+    def _shade(self, eyes: np.ndarray, box: tuple[int, int, int, int], still: int, picture: np.ndarray) -> None:
         scene = self._scene
         shade.shade(
-            self._depth.keys, still, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays,
+            self._depth.keys, box, still, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays,
             self._lights, self._halves, look.SKY, look.IRIS, self._backdrop, self._table, self._row, picture,
         )  # fmt: skip

@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 
 from motet.render.kernel import kernel
-from motet.render.raster import STRIP
 
 SMOOTH, EYE, STRAND = np.uint8(0), np.uint8(1), np.uint8(2)
 """Kinds of triangles: opaque surfaces with highlights, eyeballs, and thin things without highlights of their own."""
@@ -118,14 +117,14 @@ def eye_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, frame, lights, irises):
 
 
 @kernel
-def collect(keys, row, still, screen, triangles, kind, group, pixels, sizes, seen, where, share):
-    """List the places of a row of pixels that have to be shaded, pixel after pixel.
+def collect(keys, row, left, right, still, screen, triangles, kind, group, pixels, sizes, seen, where, share):
+    """List the places of a row of pixels, columns `left` to before `right`, that have to be shaded, pixel after pixel.
 
     Samples of the same kind at nearly the same depth share one shading, and so do all samples that see the same triangle. Pixels that
     see only triangles below `still` are left out.
 
     Args:
-        keys: int64, 2*height (2*width + STRIP): see `motet.render.raster.DepthBuffer`.
+        keys: int64, 2*height 2*width or more: see `motet.render.raster.DepthBuffer`.
         pixels, sizes: written: columns of the pixels, and how many places each has.
         seen, where, share: written: triangle, position on the screen and share in its pixel of each place.
 
@@ -134,7 +133,7 @@ def collect(keys, row, still, screen, triangles, kind, group, pixels, sizes, see
     """
     count, n = np.uint32(0), np.uint32(0)
     quarter = np.float32(0.25)
-    for column in range(np.uint32((keys.shape[1] - STRIP) // 2)):
+    for column in range(np.uint32(left), np.uint32(right)):
         t0, t1 = np.int32(keys[2 * row, 2 * column]), np.int32(keys[2 * row, 2 * column + 1])
         t2, t3 = np.int32(keys[2 * row + 1, 2 * column]), np.int32(keys[2 * row + 1, 2 * column + 1])
         if max(max(t0, t1), max(t2, t3)) < still:
@@ -273,11 +272,14 @@ def develop(count, pixels, sizes, seen, share, blocks, backdrop, table, bytes_ou
 
 
 @kernel
-def shade(keys, still, screen, triangles, kind, group, packed, eye_frames, eye_of, rays, lights, halves, sky, irises, backdrop, table, work, bytes_out):
-    """Draw the pixels that see any triangle from `still` on.
+def shade(
+    keys, box, still, screen, triangles, kind, group, packed, eye_frames, eye_of, rays, lights, halves, sky, irises, backdrop, table, work, bytes_out
+):  # fmt: skip
+    """Draw the pixels of a rectangle that see any triangle from `still` on.
 
     Args:
         keys: what each sample sees, see `motet.render.raster.DepthBuffer`.
+        box: first row, row after the last, first column, column after the last.
         kind: uint8, faces: SMOOTH, EYE or STRAND.
         group: uint8, faces: material; samples are shaded together only within one.
         packed: float32, verts 12.
@@ -293,8 +295,9 @@ def shade(keys, still, screen, triangles, kind, group, packed, eye_frames, eye_o
     """
     pixels, sizes, seen, where, share, blocks = work
     view = rays[0] + np.float32(bytes_out.shape[1]) * rays[1] + np.float32(bytes_out.shape[0]) * rays[2]
-    for row in range(np.uint32(bytes_out.shape[0])):
-        count, places = collect(keys, row, still, screen, triangles, kind, group, pixels, sizes, seen, where, share)
+    top, bottom, left, right = box
+    for row in range(np.uint32(top), np.uint32(bottom)):
+        count, places = collect(keys, row, left, right, still, screen, triangles, kind, group, pixels, sizes, seen, where, share)
         if count == 0:
             continue
         interpolate(places, seen, where, screen, triangles, packed, blocks)
