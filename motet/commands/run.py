@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
+class Guidance:
+    """How strongly a take is pulled; the method's own strength where left out."""
+
+    audio: float | None = None
+    """By the sound."""
+    style: float | None = None
+    """By the style."""
+
+
+GUIDANCE_OPTIONS = {"audio": ("guidance_audio", "guidance"), "style": ("guidance_style", "style_strength")}
+"""What the two strengths are called among the options of the methods; the first that a method has is meant."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """Motion from sound. The endings of -o choose the formats; without -o an mp4 appears beside you."""
 
@@ -35,6 +49,8 @@ class Run:
     """A named style, or a take (.npz) whose manner is taken over."""
     seed: int = 0
     """Everything random comes from it; the same seed gives the same bytes."""
+    guidance: Guidance = dataclasses.field(default_factory=lambda: Guidance())
+    """How strongly the take is pulled."""
     takes: int = 1
     """How many takes, with seeds SEED, SEED+1, ..."""
     head: bool = True
@@ -153,7 +169,18 @@ class Run:
         from motet.registry import method_spec
 
         style = {"style": self.style} if self.style else {}
-        return {**style, **parse_options(method_spec(self.method), self.option)}
+        return {**style, **self._guidance_options(), **parse_options(method_spec(self.method), self.option)}
+
+    def _guidance_options(self) -> dict[str, float]:
+        from motet.registry import method_spec
+
+        fields = {field.name for field in dataclasses.fields(method_spec(self.method).load("condition"))}
+        wanted = {name: value for name, value in vars(self.guidance).items() if value is not None}
+        found = {name: next((option for option in GUIDANCE_OPTIONS[name] if option in fields), "") for name in wanted}
+        for name, option in found.items():
+            if not option:
+                raise ConfigError(f"{self.method} cannot be guided by {name}; leave --guidance.{name} out")
+        return {found[name]: value for name, value in wanted.items()}
 
     def _announce(self, written: Sequence[Path]) -> None:
         if not self.quiet:

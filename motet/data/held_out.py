@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.alignment import Phone
 from motet.data.weights import Neutral, clean_weights, head_rotation, neutral_of
 from motet.errors import AssetError
+from motet.phonetics.alignment import Phone
 from motet.types import Audio, Motion, arkit_space
 
 _PACKAGE = Path(__file__).parent

@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.alignment import SILENCE, Phone, spoken
 from motet.data.held_out import HeldOut, HeldOutClip, Tracked
 from motet.errors import InputError
 from motet.metrics import blink, diversity, head, jitter, lip, seam
@@ -23,6 +22,7 @@ from motet.metrics.baselines import Predict
 from motet.metrics.gauge import LipGauge, LipMotion
 from motet.metrics.metric import quantile
 from motet.metrics.report import LENGTH, Report, Score
+from motet.phonetics.alignment import SILENCE, Phone, spoken
 from motet.types import Audio, Motion, concatenate, frame_count
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from torch import Tensor
 from motet.checkpoint import load_strict, read_checkpoint, save_checkpoint
 from motet.corpus import TrainingItem, TrainingSet
 from motet.data.clip import SHIPPABLE, Corpus, Entry, Interval
-from motet.data.lips import seal
-from motet.data.phones import PHONES
 from motet.encoders.phonetic.front_end import PhoneticFrontEnd, load_phonetic
 from motet.errors import ConfigError, InputError, nearest
 from motet.method import MethodSpec, Stage
+from motet.phonetics.phones import PHONES
+from motet.rigs.lips import seal
 from motet.train.loop import train
 from motet.train.settings import TrainConfig
 from motet.types import Motion, arkit_space
@@ -77,7 +77,7 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
             continue
         part = next(s for s in spec.load("stages")(architecture, tensors) if s.name == name)
         tensors = _completed(part, train(part, examples, config, finished.parent, report), examples)
-        facts = {**about(), "stage": name, "training": dataclasses.asdict(config)}
+        facts = {**about(), "stage": name, "training": dataclasses.asdict(config)} | _own_facts(part, examples)
         save_checkpoint(finished, tensors, architecture, facts)
         digest = save_checkpoint(out, tensors, architecture, facts, half=True)
     return digest
@@ -96,13 +96,21 @@ def _examples(spec: MethodSpec, architecture: Any, data: Path) -> tuple[Any, Cal
 
 
 def _completed(stage: Stage, tensors: dict[str, Tensor], examples: TrainingSet) -> dict[str, Tensor]:
-    if stage.complete is None:
-        return tensors
     load_strict(stage.model, tensors)
     stage.model.eval()
+    if stage.complete is None:
+        return tensors
     with torch.no_grad():
         stage.complete(examples)
     return {name: tensor.detach().clone() for name, tensor in stage.model.state_dict().items()}
+
+
+def _own_facts(stage: Stage, examples: TrainingSet) -> dict[str, Any]:
+    """What the stage says of its finished model (the averaged parameters are in place since `_completed`)."""
+    if stage.facts is None:
+        return {}
+    with torch.no_grad():
+        return stage.facts(examples)
 
 
 def _earlier(path: Path, name: str) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from motet.data.phones import INDEX, SILENCE, SYMBOLS, PhoneSpan
+from motet.phonetics.phones import INDEX, SILENCE, SYMBOLS, PhoneSpan
 
 FEATURE_RATE_HZ = 50
 LIP_OFFSETS = (-8, -4, 0, 4, 8)

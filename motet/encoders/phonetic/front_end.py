@@ -15,6 +15,7 @@ from torch import Tensor
 
 from motet.audio import resample, to_mono
 from motet.encoders.phonetic.encoder import RATE_HZ, PhoneticEncoder, PhoneticState
+from motet.phonetics.phones import PHONES
 from motet.types import Audio
 
 
@@ -35,6 +36,7 @@ class PhoneticFrontEnd:
 
     def __init__(self, encoder: PhoneticEncoder) -> None:
         self._encoder, self.dim, self.digest = encoder, encoder.width, encoder.digest
+        self._closures = [index for index, symbol in enumerate(encoder.config.phones) if PHONES[symbol].is_closure]
 
     def begin(self, batch: int) -> FrontState:
         """Before the first sample."""
@@ -51,6 +53,10 @@ class PhoneticFrontEnd:
     def finish(self, state: FrontState) -> Float[Tensor, "batch steps dim"]:
         """The rest, as if silence followed."""
         return self._batched([self._encoder.finish(stream).hidden for stream in state.streams], state.batch)
+
+    def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
+        """Probability of p, b or m in each step."""
+        return self._encoder.net.phone_head(features).softmax(-1)[..., self._closures].sum(-1)
 
     def features(self, audio: Audio) -> Float[Tensor, "steps dim"]:
         """Features of one whole sound of any rate."""
