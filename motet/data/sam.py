@@ -152,7 +152,9 @@ def spatial_item(data: Sam, name: str, ears: Ears, cache: Path | None = None, ve
     audio = cached_features(data, name, ears, cache)
     length = min(len(motion), len(audio))
     label = data.labels().get(name, "")
-    return SpatialItem(name, motion[:length].float(), audio[:length], recorded.source[::KEPT][:length].float(), recorded.genre, label, 2 if ears == "binaural" else 1)
+    return SpatialItem(
+        name, motion[:length].float(), audio[:length], recorded.source[::KEPT][:length].float(), recorded.genre, label, 2 if ears == "binaural" else 1
+    )
 
 
 def cached_features(data: Sam, name: str, ears: Ears, cache: Path | None) -> Float[Tensor, "frames columns"]:
