@@ -35,8 +35,14 @@ class Loaded:
         """The method's condition from user options, strictly."""
         return condition_from(self.spec, options)
 
-    def prepare(self, audio: Audio) -> Audio:
-        """The sound as this method takes it (rate and channels), with a batch axis."""
+    def prepare(self, audio: Audio, options: Mapping[str, Any] | None = None) -> Audio:
+        """The sound as this method takes it (rate and channels), with a batch axis.
+
+        A method with two ears hears one channel from the place that the option `source` names, as a head would; without a place
+        from straight ahead.
+        """
+        if self.spec.layout == "binaural":
+            audio = _two_ears(audio, str((options or {}).get("source", "")))
         samples = audio.samples if audio.samples.ndim > 2 else audio.samples.unsqueeze(0)
         audio = dataclasses.replace(audio, samples=samples)
         if self.spec.layout == "mono":
@@ -50,11 +56,25 @@ class Loaded:
             ConfigError: an option that the method does not have.
             AudioError: the sound cannot be used.
         """
-        prepared = self.prepare(audio)
+        prepared = self.prepare(audio, options)
         if prepared.samples.shape[0] == 1 and len(seeds) > 1:
             prepared = dataclasses.replace(prepared, samples=prepared.samples.expand(len(seeds), -1, -1))
         motion = self.method.run(prepared, self.condition(options or {}), seeds)
         return finish_motion(motion, finish or Finish(), seeds, first_frame=0)
+
+
+def _two_ears(audio: Audio, source: str) -> Audio:
+    from motet.audio.interaural import as_two_ears
+
+    place = source.split(",")
+    if audio.samples.shape[-2:-1] == (1,) and audio.samples.ndim == 2 and len(place) == 3:
+        from motet.audio.spatial import spatialise
+
+        try:
+            return spatialise(audio, *map(float, place))
+        except ValueError:  # the method says what is wrong with it
+            pass
+    return as_two_ears(audio)
 
 
 @lru_cache(maxsize=4)

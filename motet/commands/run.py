@@ -47,6 +47,10 @@ class Run:
     """Endings to write when -o names a folder."""
     style: str = ""
     """A named style, or a take (.npz) whose manner is taken over."""
+    source: str = ""
+    """Body methods: where the sound is, AZ,EL,DIST (degrees to the left, degrees up, metres), or a file of its path."""
+    genre: str = ""
+    """Body methods: how strongly the figure reacts (dull, neutral, sensitive)."""
     seed: int = 0
     """Everything random comes from it; the same seed gives the same bytes."""
     guidance: Guidance = dataclasses.field(default_factory=lambda: Guidance())
@@ -168,8 +172,8 @@ class Run:
         from motet.method import parse_options
         from motet.registry import method_spec
 
-        style = {"style": self.style} if self.style else {}
-        return {**style, **self._guidance_options(), **parse_options(method_spec(self.method), self.option)}
+        named = {name: getattr(self, name) for name in ("style", "source", "genre") if getattr(self, name)}
+        return {**named, **self._guidance_options(), **parse_options(method_spec(self.method), self.option)}
 
     def _guidance_options(self) -> dict[str, float]:
         from motet.registry import method_spec

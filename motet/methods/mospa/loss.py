@@ -69,13 +69,9 @@ def foot_contact_loss(
 def weights(config: LossConfig) -> dict[str, float]:
     """Weight of each term."""
     factor = FINETUNE_FACTOR if config.finetune else 1.0
-    return {
-        "data": config.data, "data_delta": config.data,
-        "traj": config.traj * factor, "traj_delta": config.traj * factor,
-        "rot": config.rotation * factor, "rot_delta": config.rotation * factor,
-        "geo_xyz": config.geometry, "geo_xyz_vel": config.geometry,
-        "foot_contact": config.foot,
-    }  # fmt: skip
+    values = {"data": config.data, "traj": config.traj * factor, "rot": config.rotation * factor, "geo_xyz": config.geometry}
+    changes = {("geo_xyz_vel" if name == "geo_xyz" else f"{name}_delta"): weight * config.delta for name, weight in values.items()}
+    return {**values, **changes, "foot_contact": config.foot}
 
 
 def total_loss(terms: Mapping[str, Tensor], config: LossConfig) -> Float[Tensor, "batch"]:
