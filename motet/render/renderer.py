@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from motet.errors import InputError
 from motet.geometry.camera import Camera
 from motet.render import look, raster, shade, surface
-from motet.render.scene import SUPERSAMPLE, build_scene
+from motet.render.scene import SUPERSAMPLE, Scene, build_scene
 from motet.render.shadow import ShadowMap
 from motet.rigs.house import HouseRig, ShapedHouse
 from motet.types import Motion
@@ -65,7 +65,7 @@ class Renderer:
     def _stream(self, motion: Motion) -> Iterator[np.ndarray]:
         neutral = self._pose(Motion(torch.zeros(1, motion.space.dim), motion.space))[0]
         with ExitStack() as stack:
-            workers = [_Worker(_Stage(self, neutral), stack.enter_context(ThreadPoolExecutor(1))) for _ in range(self._workers)]
+            workers = [Worker(Stage(self, neutral), stack.enter_context(ThreadPoolExecutor(1))) for _ in range(self._workers)]
             waiting: deque[Future] = deque()
             for start in range(0, motion.frames, CHUNK):
                 # The next chunk is handed out before the last one is given away, so that nobody waits for whoever uses the pictures.
@@ -87,10 +87,10 @@ class Renderer:
         return [(vertices[k], head[k], (eyes[k] @ self._scene.eye_rest).astype(np.float32)) for k in range(len(vertices))]
 
 
-class _Worker:
+class Worker:
     """A thread with its own buffers: its frames are drawn one after the other."""
 
-    def __init__(self, stage: _Stage, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, stage: Stage, thread: ThreadPoolExecutor) -> None:
         self._stage, self._thread = stage, thread
 
     def draw(self, frame: tuple) -> Future:
@@ -98,18 +98,18 @@ class _Worker:
         return self._thread.submit(self._stage.draw, *frame)
 
 
-def _halves(lights: np.ndarray, camera: Camera) -> np.ndarray:
+def halves(lights: np.ndarray, camera: Camera) -> np.ndarray:
     """Unit direction halfway between each light and the camera."""
     back = camera.world_to_camera()[2, :3]
     halves = lights[:, :3] + back
     return (halves / np.linalg.norm(halves, axis=1, keepdims=True)).astype(np.float32)
 
 
-class _Stage:
+class Stage:
     """Buffers of one worker and the steps of one frame."""
 
-    def __init__(self, renderer: Renderer, neutral: tuple) -> None:
-        scene = renderer._scene
+    def __init__(self, renderer: Renderer, neutral: tuple, scene: Scene | None = None) -> None:
+        scene = scene or renderer._scene
         self._scene, self._table = scene, renderer._table
         height, width = renderer.height, renderer.width
         n = scene.n_solid + len(scene.hair_points)
@@ -130,7 +130,7 @@ class _Stage:
         self._world_to_camera = scene.camera.world_to_camera().astype(np.float32)
         self._eye = np.array(scene.camera.eye, np.float32)
         self._focal = np.float32(scene.camera.focal(height) * SUPERSAMPLE)
-        self._halves = _halves(self._lights, scene.camera)
+        self._halves = halves(self._lights, scene.camera)
         self._rays = scene.camera.rays(SUPERSAMPLE * width, SUPERSAMPLE * height).astype(np.float32)
         self._still_bytes = np.zeros((height, width, 3), np.uint8)
         self._prepare(*neutral)
@@ -155,8 +155,11 @@ class _Stage:
 
     def draw(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> np.ndarray:
         """One picture from posed figure vertices, the head's transform and the eyes' frames."""
-        scene = self._scene
         self._place(coarse, head)
+        return self._draw_placed(eyes)
+
+    def _draw_placed(self, eyes: np.ndarray) -> np.ndarray:
+        scene = self._scene
         self._clear(self._box)
         self._box = surface.extent(self._screen, scene.moving, *self._backdrop.shape[:2])
         self._depth.draw(self._screen, scene.triangles, scene.two_sided, scene.n_still)
