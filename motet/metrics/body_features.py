@@ -78,7 +78,12 @@ def contrast_loss(condition: Float[Tensor, "batch feature"], motion: Float[Tenso
 
 
 def feature_losses(
-    condition: ConditionFeatures, motion: MotionFeatures, heard: Float[Tensor, "batch frames columns"], moved: Float[Tensor, "batch frames dim"], *, decode: bool = True
+    condition: ConditionFeatures,
+    motion: MotionFeatures,
+    heard: Float[Tensor, "batch frames columns"],
+    moved: Float[Tensor, "batch frames dim"],
+    *,
+    decode: bool = True,
 ) -> dict[str, Float[Tensor, ""]]:
     """Terms of the training; the decoder takes part in its first 1,000 epochs only.
 

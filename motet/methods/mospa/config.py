@@ -110,6 +110,8 @@ class MospaConfig:
     steps: int = 25
     """Evaluations a window when the user names no number."""
     loss: LossConfig = LossConfig()
+    half_training: bool = False
+    """Train the network in bfloat16, where the processor has it a third faster; losses and weights stay in single precision."""
 
     def __post_init__(self) -> None:
         if self.width % self.heads or self.width % 2:
@@ -173,6 +175,7 @@ PRESETS: dict[str, MospaConfig] = {
         sampler="dpm++2m",
         steps=12,
         loss=LossConfig(geometry=10.0, foot=30.0, delta=8.0),
+        half_training=True,
     ),
     "tiny": MospaConfig(
         width=32,

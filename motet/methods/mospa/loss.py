@@ -89,7 +89,9 @@ def training_loss(model: MospaModel, batch: Mapping[str, Tensor], randomness: to
     noise = torch.randn(seen.shape, generator=randomness, dtype=seen.dtype)
     heard = (torch.rand(size, generator=randomness) >= config.mask_share).to(seen.dtype)
     noisy = add_noise(model.schedule, seen, noise, step)
-    estimate = model(noisy, step, batch["audio"], source_input(batch["source"], config.source), batch["genre"], heard)
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.half_training):
+        estimate = model(noisy, step, batch["audio"], source_input(batch["source"], config.source), batch["genre"], heard)
+    estimate = estimate.to(seen.dtype)
     window = Window(clean, model.restored(estimate), seen, estimate)
     terms, chosen = window_losses(window, offsets.to(clean), config.loss.contact_m), weights(config.loss)
     return {name: chosen[name] * value.mean() for name, value in terms.items() if chosen[name]}
