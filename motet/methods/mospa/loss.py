@@ -92,7 +92,10 @@ def training_loss(model: MospaModel, batch: Mapping[str, Tensor], randomness: to
     with torch.autocast("cpu", torch.bfloat16, enabled=config.half_training):
         estimate = model(noisy, step, batch["audio"], source_input(batch["source"], config.source), batch["genre"], heard)
     estimate = estimate.to(seen.dtype)
-    window = Window(clean, model.restored(estimate), seen, estimate)
+    count = config.loss.geometry_frames or clean.shape[1]
+    start = int(torch.randint(clean.shape[1] - count + 1, (1,), generator=randomness))
+    posed = slice(start, start + count)
+    window = Window(clean[:, posed], model.restored(estimate[:, posed]), seen, estimate)
     terms, chosen = window_losses(window, offsets.to(clean), config.loss.contact_m), weights(config.loss)
     return {name: chosen[name] * value.mean() for name, value in terms.items() if chosen[name]}
 
