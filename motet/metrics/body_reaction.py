@@ -161,7 +161,8 @@ def describe(body: Reacting) -> Float[np.ndarray, "numbers"]:
     spectrum = np.abs(np.fft.rfft(speed - speed.mean(), 256))[4:40]
     return np.array([
         along[-1], along.max(), along.min(), across.max(), 2 * min(ear_distance(pose), 0.6), 2 * (root[:, 1].max() - root[:, 1].min()),
-        speed.mean(), speed.max() / 2, np.quantile(speed, 0.2), (wrists - root[:, 1]).max(), (wrists - root[:, 1]).mean(), spectrum.max() / (spectrum.sum() + 1e-9) * 3,
+        speed.mean(), speed.max() / 2, np.quantile(speed, 0.2), (wrists - root[:, 1]).max(), (wrists - root[:, 1]).mean(),
+        3 * spectrum.max() / (spectrum.sum() + 1e-9),
     ])  # fmt: skip
 
 
