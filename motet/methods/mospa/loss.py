@@ -110,7 +110,8 @@ def stages(config: MospaConfig, tensors: Mapping[str, Tensor] | None = None) -> 
 
     def batch(corpus: SpatialSet, size: int, randomness: torch.Generator) -> dict[str, Tensor]:
         if not measured[0]:
-            measure(model, corpus)
+            if bool((model.motion_std == 1).all()):  # a resumed run has its statistics already, and a corpus may have grown since
+                measure(model, corpus)
             measured[0] = True
         return corpus.draw(size, config.window, randomness, seen_from=config.source.frame)
 
