@@ -33,7 +33,8 @@ from tests.parity.mospa.conftest import close, facts, official_model, path_of, p
 def test_features_of_an_ear(ear: str, offset: int) -> None:
     samples, rate = soundfile.read(path_of(f"clip_1_{ear}.wav"), dtype="float32")
     assert rate == facts("audio")["options"]["sampling_rate"]
-    found, wanted = ear_features(torch.from_numpy(samples)), tensors("audio")["features_30"][:, offset : offset + EAR_DIM]
+    wanted = tensors("audio")["features_30"][:, offset : offset + EAR_DIM]
+    found = ear_features(torch.from_numpy(samples))[: len(wanted)]  # the compact subset has the first frames only
     assert found.shape == wanted.shape
     for name, columns in COLUMNS.items():
         spread = float(wanted[:, columns].max() - wanted[:, columns].min())
@@ -42,7 +43,8 @@ def test_features_of_an_ear(ear: str, offset: int) -> None:
     every = ear_features(torch.from_numpy(samples), every=1, rhythm=False)
     chosen = tensors("audio")["nontempogram_columns"]
     own = (chosen >= offset) & (chosen < offset + EAR_DIM)
-    close(every, tensors("audio")["features_120_nontempogram"][:, own])
+    wanted = tensors("audio")["features_120_nontempogram"][:, own]
+    close(every[: len(wanted)], wanted)
     beats = every[:, -3].nonzero()[:, 0].tolist()
     assert beats == facts("audio")["beat_frames"][ear]
 
@@ -94,8 +96,8 @@ def test_motion_vector_and_kinematics() -> None:
     assert found["parents"].tolist() == list(SMPLX25_PARENTS)
     rotations, offsets = matrix_from_axis_angle(found["poses"][:, :25]).double(), found["skeleton_offsets"]
     vector = encode_body(found["trans"].double(), rotations, offsets)
-    close(vector[:8], found["motion_vec_120"])
-    close(vector[::4], found["motion_vec_30"])
+    close(vector[:8], found["motion_vec_120"].double())
+    close(vector[::4], found["motion_vec_30"].double())
     close(axis_angle_from_matrix(vector_rotations(vector[::4])).float(), short(found["decoded_aa"]))
     close(vector_places(vector[::4].float(), offsets), found["fk_positions"])
     motion = vector_motion(vector[::4].float())
