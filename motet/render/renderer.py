@@ -121,9 +121,8 @@ class _Stage:
         self._packed[: scene.n_solid, 9:12] = scene.eye_local
         self._shadow = np.ones(scene.n_solid, np.float32)
         self._directions = np.zeros_like(scene.hair_directions)
-        self._nearness = np.zeros((SUPERSAMPLE * height, SUPERSAMPLE * width), np.float32)
-        self._seen = np.zeros(self._nearness.shape, np.int32)
-        self._picture = np.zeros((height, width, 3), np.float32)
+        self._depth = raster.DepthBuffer(SUPERSAMPLE * height, SUPERSAMPLE * width, len(scene.triangles))
+        self._row = shade.room_for_row(width)
         self._lights = look.lights()
         focus = np.array([0.0, scene.head_height, 0.06])
         self._map = ShadowMap(self._lights[0, :3].astype(np.float64), focus, scene.shadow_triangles, len(renderer._shaped.vertices), scene.n_solid)
@@ -133,8 +132,6 @@ class _Stage:
         self._focal = np.float32(scene.camera.focal(height) * SUPERSAMPLE)
         self._halves = _halves(self._lights, scene.camera)
         self._rays = scene.camera.rays(SUPERSAMPLE * width, SUPERSAMPLE * height).astype(np.float32)
-        self._still_nearness = np.zeros_like(self._nearness)
-        self._still_seen = np.full_like(self._seen, raster.NOTHING)
         self._still_bytes = np.zeros((height, width, 3), np.uint8)
         self._prepare(*neutral)
 
@@ -143,23 +140,28 @@ class _Stage:
         scene = self._scene
         self._place(coarse, head)
         still = scene.n_still
-        raster.rasterise(self._screen, scene.triangles[:still], scene.two_sided, self._still_nearness, self._still_seen, 0)
-        self._picture[:] = self._backdrop
-        self._seen[:] = self._still_seen
-        self._shade(eyes, 0)
-        # Everything is encoded: the backdrop as well.
-        shade.encode(self._picture, self._seen, raster.NOTHING, self._table, self._still_bytes)
+        self._depth.draw(self._screen, scene.triangles[:still], scene.two_sided[:still])
+        self._still = self._depth.keys.copy()
+        # Every pixel: the backdrop as well.
+        height, width = self._backdrop.shape[:2]
+        self._box = (0, height, 0, width)
+        self._shade(eyes, self._box, raster.NOTHING, self._still_bytes)
+
+    def _clear(self, box: tuple[int, int, int, int]) -> None:
+        """Take the last frame out of the depth buffer again."""
+        top, bottom, left, right = (SUPERSAMPLE * edge for edge in box)
+        right += raster.STRIP
+        self._depth.keys[top:bottom, left:right] = self._still[top:bottom, left:right]
 
     def draw(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> np.ndarray:
         """One picture from posed figure vertices, the head's transform and the eyes' frames."""
         scene = self._scene
         self._place(coarse, head)
-        np.copyto(self._nearness, self._still_nearness)
-        np.copyto(self._seen, self._still_seen)
-        raster.rasterise(self._screen, scene.triangles, scene.two_sided, self._nearness, self._seen, scene.n_still)
-        self._shade(eyes, scene.n_still)
+        self._clear(self._box)
+        self._box = surface.extent(self._screen, scene.moving, *self._backdrop.shape[:2])
+        self._depth.draw(self._screen, scene.triangles, scene.two_sided, scene.n_still)
         result = self._still_bytes.copy()
-        shade.encode(self._picture, self._seen, scene.n_still, self._table, result)
+        self._shade(eyes, self._box, scene.n_still, result)
         return result
 
     def _place(self, coarse: np.ndarray, head: np.ndarray) -> None:
@@ -176,13 +178,13 @@ class _Stage:
         self._map.cast(coarse, self._vertices[:solid], normals[:solid], self._shadow)
         surface.light_surface(normals[:solid], scene.albedo, scene.occlusion, scene.wrap, self._shadow, self._lights, look.SKY, look.GROUND, lit[:solid])
         surface.light_hair(self._vertices[solid:], self._directions, scene.hair_albedo, scene.hair_shine, self._lights, look.SKY, self._eye, lit[solid:])
-        height, width = self._nearness.shape
-        raster.project(self._vertices, self._world_to_camera, self._focal, np.float32(width / 2), np.float32(height / 2), self._screen)
+        height, width = self._backdrop.shape[:2]
+        raster.project(self._vertices, self._world_to_camera, self._focal, np.float32(width), np.float32(height), self._screen)
         surface.hide_far_side(self._directions, self._vertices[solid:], self._eye, scene.hair_points_per_strand, self._screen[solid:])
 
-    def _shade(self, eyes: np.ndarray, still: int) -> None:
+    def _shade(self, eyes: np.ndarray, box: tuple[int, int, int, int], still: int, picture: np.ndarray) -> None:
         scene = self._scene
         shade.shade(
-            self._seen, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays, self._lights,
-            self._halves, look.SKY, look.IRIS, still, self._backdrop, self._picture,
+            self._depth.keys, box, still, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays,
+            self._lights, self._halves, look.SKY, look.IRIS, self._backdrop, self._table, self._row, picture,
         )  # fmt: skip

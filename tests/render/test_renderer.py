@@ -80,7 +80,8 @@ def visible_regions(renderer: Renderer, shapes: dict) -> dict[str, int]:
     stage = _Stage(renderer, neutral)
     stage.draw(*posed)
     scene, rig = renderer._scene, renderer._shaped.rig
-    seen = stage._seen[stage._seen >= 0]
+    seen = stage._depth.seen
+    seen = seen[seen >= 0]
     counts = np.bincount(scene.group[seen], minlength=256)
     return {name: int(counts[number]) for number, name in enumerate(rig.region_names)}
 
