@@ -26,6 +26,8 @@ class Eval:
     """A motet checkpoint to evaluate instead of the shipped one."""
     style: str = ""
     """A named style, or a take (.npz) whose manner is taken over."""
+    text: bool = False
+    """Tell the method what is said, where it is known and the method can use it."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE: a setting of the method's own; may be repeated."""
     seed: int = 0
@@ -78,7 +80,9 @@ class Eval:
             return []
         loaded = load(self.method, str(self.weights) if self.weights else None)
         style = {"style": self.style} if self.style else {}
-        return [method_subject(loaded, options={**style, **parse_options(loaded.spec, self.option)})]
+        if self.text:
+            loaded.condition({"text": ""})  # a method without that option says so at once
+        return [method_subject(loaded, options={**style, **parse_options(loaded.spec, self.option)}, text=self.text)]
 
 
 COMMAND = Eval

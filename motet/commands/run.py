@@ -47,6 +47,10 @@ class Run:
     """Endings to write when -o names a folder."""
     style: str = ""
     """A named style, or a take (.npz) whose manner is taken over."""
+    text: str = ""
+    """What is said (or a .txt file with it), for methods that can use it."""
+    keys: Path | None = None
+    """Edited key motions as `motet keys` writes them, for methods that have such."""
     seed: int = 0
     """Everything random comes from it; the same seed gives the same bytes."""
     guidance: Guidance = dataclasses.field(default_factory=lambda: Guidance())
@@ -168,8 +172,9 @@ class Run:
         from motet.method import parse_options
         from motet.registry import method_spec
 
-        style = {"style": self.style} if self.style else {}
-        return {**style, **self._guidance_options(), **parse_options(method_spec(self.method), self.option)}
+        given = {"style": self.style, "text": self.text, "keys": str(self.keys) if self.keys else ""}
+        flags = {name: value for name, value in given.items() if value}
+        return {**flags, **self._guidance_options(), **parse_options(method_spec(self.method), self.option)}
 
     def _guidance_options(self) -> dict[str, float]:
         from motet.registry import method_spec

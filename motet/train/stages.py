@@ -129,7 +129,9 @@ def _item(corpus: Corpus, entry: Entry, features: Tensor) -> TrainingItem:
     valid = recording.valid_channels if recording.valid_channels is not None else torch.ones(motion.space.dim, dtype=torch.bool)
     if recording.facts.maker == "tracked" and recording.facts.phones:
         motion = _with_sure_closures(motion, recording.facts.phones)
-    return TrainingItem(motion.values, features, valid, entry.facts.speaker, entry.facts.style, MAKER_WEIGHT.get(entry.facts.maker, 1.0))
+    phones = tuple((phone.start, phone.end, phone.symbol) for phone in recording.facts.phones)
+    weight = MAKER_WEIGHT.get(entry.facts.maker, 1.0)
+    return TrainingItem(motion.values, features, valid, entry.facts.speaker, entry.facts.style, phones, weight)
 
 
 def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
