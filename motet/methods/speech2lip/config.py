@@ -68,6 +68,8 @@ class BlendConfig:
     """Channels at full, half and quarter size."""
     residual: bool = False
     """It answers what to add to its input; as published it answers the whole colour."""
+    normalised: bool = True
+    """Batch normalisation behind every convolution; small nets on small regions do without."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,14 +144,14 @@ PRESETS: dict[str, Speech2LipConfig] = {
     "default": Speech2LipConfig(
         hearing=HearingConfig(channels=256, narrow=48, widths=(64, 64, 64, 64), dropout=0.1),
         lip=LipConfig(96, 96, hidden=192, layers=6, skip_after=2, frequencies=6, time_channels=8, time_scale=0.01, patch=4, on_canonical=True, ensemble=False),
-        blend=BlendConfig((16, 32, 32), residual=True),
+        blend=BlendConfig((16, 32, 32), residual=True, normalised=False),
         loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync_after=2000),
     ),
     "tiny": Speech2LipConfig(
         front="bands",
         hearing=HearingConfig(channels=8, window=4, widths=(8, 8), out=8),
         lip=LipConfig(16, 12, hidden=16, layers=3, skip_after=0, frequencies=3, time_channels=4, time_scale=0.01, patch=2, on_canonical=True, ensemble=False),
-        blend=BlendConfig((4, 8, 8), residual=True),
+        blend=BlendConfig((4, 8, 8), residual=True, normalised=False),
         loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync=0.0),
         border=4,
     ),

@@ -52,23 +52,21 @@ def own_name(name: str) -> str:
     raise CheckpointError(f"{name!r} is no parameter of Speech2Lip; give the authors' model.pt")
 
 
-def from_official(files: Any, lip_width: int = 120, lip_height: int = 80) -> tuple[Speech2LipConfig, dict[str, Tensor], dict[str, Any]]:
-    """An official checkpoint as configuration, tensors and facts.
+def from_official(file: Mapping[str, Any], lip_width: int = 120, lip_height: int = 80) -> tuple[Speech2LipConfig, dict[str, Tensor]]:
+    """An official checkpoint as configuration and tensors.
 
     Args:
-        files: the read checkpoint, or a sequence with it as the one member.
+        file: the read checkpoint.
         lip_width: size of the lip picture: the one thing that no tensor tells (published: 120 x 80).
 
     Raises:
         CheckpointError: not such a checkpoint.
     """
-    file = files if isinstance(files, Mapping) else files[0]
     entry = file.get("model", file)
     if not isinstance(entry, Mapping) or "fc_uv.weight" not in {name.removeprefix("module.") for name in entry}:
         raise CheckpointError("not a Speech2Lip checkpoint: no lip model in it (fc_uv.weight is missing)")
     tensors = {own: torch.as_tensor(value).clone() for name, value in entry.items() if (own := own_name(name.removeprefix("module.")))}
-    facts = {"source": "official checkpoint", "steps": int(file.get("it", 0)) if isinstance(file.get("it", 0), int) else 0}
-    return _config(tensors, lip_width, lip_height), {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, facts
+    return _config(tensors, lip_width, lip_height), {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
 
 
 def _config(tensors: Mapping[str, Tensor], width: int, height: int) -> Speech2LipConfig:

@@ -28,7 +28,12 @@ def euler_rotation(euler: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 
 
 
 def tracker_projection(
-    points: Float[Tensor, "*batch verts 3"], rotation: Float[Tensor, "*batch 3 3"], translation: Float[Tensor, "*batch 3"], focal: float, width: int, height: int
+    points: Float[Tensor, "*batch verts 3"],
+    rotation: Float[Tensor, "*batch 3 3"],
+    translation: Float[Tensor, "*batch 3"],
+    focal: float,
+    width: int,
+    height: int,
 ) -> Float[Tensor, "*batch verts 3"]:
     """Column, row and depth of points seen by the published tracker's camera, which looks along its -z with y up."""
     seen = points @ rotation.transpose(-1, -2) + translation.unsqueeze(-2)
@@ -72,7 +77,9 @@ def map_pixels(
     return (grid.clamp(-1, 1) if clamp else grid), z
 
 
-def sample(picture: Float[Tensor, "batch channels height width"], grid: Float[Tensor, "batch rows columns 2"], exact: bool = False, padding: str = "zeros") -> Tensor:
+def sample(
+    picture: Float[Tensor, "batch channels height width"], grid: Float[Tensor, "batch rows columns 2"], exact: bool = False, padding: str = "zeros"
+) -> Tensor:
     """Bilinear look-up of a picture at places in [-1, 1].
 
     Args:
@@ -101,7 +108,7 @@ def observed_to_canonical(
     depth: Float[Tensor, "height width"],
     relative: Float[Tensor, "batch 4 4"],
     focal: float,
-    places: Float[Tensor, "rows columns 2"],
+    places: Float[Tensor, "*batch rows columns 2"],
     rounds: int = 6,
 ) -> Float[Tensor, "batch rows columns 2"]:
     """Canonical column and row of observed pixels, from the canonical depth alone.
@@ -113,11 +120,11 @@ def observed_to_canonical(
     Args:
         depth: of the canonical view, with no holes near the face (`filled_depth`).
         relative: canonical to observed, of each frame.
-        places: column and row of the observed pixels.
+        places: column and row of the observed pixels, the same for all frames or of each.
     """
     height, width = depth.shape
     batch = len(relative)
-    wanted = places.expand(batch, *places.shape)
+    wanted = places.expand(batch, *places.shape[-3:])
     middle = depth[depth > 0].median() if bool((depth > 0).any()) else depth.new_tensor(1.0)
     flat = _unproject(wanted, middle.expand(wanted.shape[:-1]), focal, width, height)
     back = torch.linalg.inv(relative)

@@ -38,7 +38,9 @@ def depth_loss(
     return ((seen - canonical).square() * mask).sum() / (mask.sum() + 1e-6)
 
 
-def detail_loss(found: Float[Tensor, "batch channels height width"], wanted: Float[Tensor, "batch channels height width"], scales: int = 3) -> Float[Tensor, ""]:
+def detail_loss(
+    found: Float[Tensor, "batch channels height width"], wanted: Float[Tensor, "batch channels height width"], scales: int = 3
+) -> Float[Tensor, ""]:
     """Mean absolute difference of the steps between neighbouring pixels, at full, half and quarter size.
 
     Stands in for LPIPS, whose network's weights lie in no package: edges of lips and teeth count, not only their mean colour.
@@ -93,7 +95,13 @@ def drawn(
 
 
 def published_losses(
-    model: Speech2LipModel, moment: Moment, uniform: float, step: int, sync: SyncMoment | None = None, expert: SyncExpert | None = None, swap: Swap | None = None
+    model: Speech2LipModel,
+    moment: Moment,
+    uniform: float,
+    step: int,
+    sync: SyncMoment | None = None,
+    expert: SyncExpert | None = None,
+    swap: Swap | None = None,
 ) -> dict[str, Tensor]:
     """The weighted terms of one published training step.
 
@@ -108,7 +116,9 @@ def published_losses(
         "face": weights.face * F.mse_loss(frame, moment.scene.observed),
     }
     if model.canonical_depth is not None:
-        depth = depth_loss(model.canonical_depth, moment.scene.observed, moment.scene.canonical, moment.mask, moment.poses, moment.focal, config.official_quirks)
+        depth = depth_loss(
+            model.canonical_depth, moment.scene.observed, moment.scene.canonical, moment.mask, moment.poses, moment.focal, config.official_quirks
+        )
         terms["depth"] = weights.depth * depth
     if sync is not None and expert is not None and step > weights.sync_after:
         terms["sync"] = weights.sync * _sync_term(model, moment, sync, expert, uniform)

@@ -128,19 +128,14 @@ class LipModel(nn.Module):
         return mixed.transpose(1, 2).unflatten(2, (height, width))
 
 
-class DoubleConvolution(nn.Sequential):
+def double_convolution(before: int, after: int, between: int, normalised: bool) -> nn.Sequential:
     """Convolution, normalisation and rectification, twice."""
 
-    def __init__(self, before: int, after: int, between: int | None = None) -> None:
-        between = between or after
-        super().__init__(
-            nn.Conv2d(before, between, 3, padding=1, bias=False),
-            nn.BatchNorm2d(between),
-            nn.ReLU(),
-            nn.Conv2d(between, after, 3, padding=1, bias=False),
-            nn.BatchNorm2d(after),
-            nn.ReLU(),
-        )
+    def single(one: int, other: int) -> list[nn.Module]:
+        norm = nn.BatchNorm2d(other) if normalised else nn.Identity()
+        return [nn.Conv2d(one, other, 3, padding=1, bias=not normalised), norm, nn.ReLU()]
+
+    return nn.Sequential(*single(before, between), *single(between, after))
 
 
 class BlendNet(nn.Module):
@@ -150,9 +145,10 @@ class BlendNet(nn.Module):
         super().__init__()
         full, half, quarter = config.widths
         self.config = config
-        self.enter = DoubleConvolution(3, full)
-        self.down = nn.ModuleList([DoubleConvolution(full, half), DoubleConvolution(half, quarter)])
-        self.up = nn.ModuleList([DoubleConvolution(half + quarter, full, (half + quarter) // 2), DoubleConvolution(2 * full, full, full)])
+        self.enter = double_convolution(3, full, full, config.normalised)
+        self.down = nn.ModuleList([double_convolution(full, half, half, config.normalised), double_convolution(half, quarter, quarter, config.normalised)])
+        joined = half + quarter
+        self.up = nn.ModuleList([double_convolution(joined, full, joined // 2, config.normalised), double_convolution(2 * full, full, full, config.normalised)])
         self.out = nn.Conv2d(full, 3, 1)
         if config.residual:
             nn.init.zeros_(self.out.weight)
@@ -186,3 +182,11 @@ class Speech2LipModel(nn.Module):
         self.lip = LipModel(config.lip, config.hearing.out)
         self.blend = BlendNet(config.blend)
         self.canonical_depth = nn.Parameter(torch.zeros(config.canonical_depth)) if config.canonical_depth else None
+        self.rest: Tensor | None
+        self.register_buffer("rest", None if config.official_quirks else torch.zeros(config.hearing.out))
+        """The audio vector of a mouth at rest: the mean of the quiet frames (`stages.py` fills it after training)."""
+
+    def lips(self, places: Places, heard: Tensor, frame: Tensor, canonical: Float[Tensor, "3 rows columns"]) -> Float[Tensor, "batch 3 rows columns"]:
+        """The drawn lip picture, on the canonical one where the model was made so."""
+        drawn = self.lip.picture(places, heard, frame)
+        return canonical + drawn if self.config.lip.on_canonical else drawn

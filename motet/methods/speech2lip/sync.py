@@ -9,13 +9,17 @@ Source: Prajwal et al. 2020, "A Lip Sync Expert Is All You Need"; Chung and Ziss
 from __future__ import annotations
 
 import dataclasses
+import functools
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motet import config as settings
 from motet.audio.features import mel_filterbank
+from motet.checkpoint import load_strict, read_checkpoint
 
 FRAMES, SIDE = 5, 96
 """Pictures of a window, and their height and width."""
@@ -76,8 +80,11 @@ class SyncExpert(nn.Module):
 
     def see(self, faces: Float[Tensor, "batch 3 5 96 96"]) -> Float[Tensor, "batch width"]:
         """Unit vectors of windows of five faces, red first, 0..1."""
-        lower = faces.flip(1)[..., SIDE // 2 :, :]
-        return F.normalize(self.face(lower.transpose(1, 2).flatten(1, 2)).flatten(1), dim=1)
+        return self.see_lower(faces[..., SIDE // 2 :, :])
+
+    def see_lower(self, halves: Float[Tensor, "batch 3 5 48 96"]) -> Float[Tensor, "batch width"]:
+        """The same from the lower halves alone, which is all it looks at."""
+        return F.normalize(self.face(halves.flip(1).transpose(1, 2).flatten(1, 2)).flatten(1), dim=1)
 
     def hear(self, mel: Float[Tensor, "batch 1 80 16"]) -> Float[Tensor, "batch width"]:
         """Unit vectors of windows of sound."""
@@ -119,3 +126,27 @@ def mel_window(mel: Float[Tensor, "80 windows"], frame: int, fps: float = 25.0, 
 def resized_faces(pictures: Float[Tensor, "frames 3 height width"]) -> Float[Tensor, "frames 3 96 96"]:
     """Faces as the expert takes them: bilinear without smoothing first, as released."""
     return F.interpolate(pictures, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=False)
+
+
+def mouth_view(region: Float[Tensor, "frames 3 height width"], border: int) -> Float[Tensor, "frames 3 48 96"]:
+    """The mouth's region of a person as our own expert sees it: the lip box stretched over the lower half of its picture."""
+    height, width = region.shape[-2:]
+    return F.interpolate(
+        region[..., border : height - border, border : width - border], (SIDE // 2, SIDE), mode="bilinear", align_corners=False, antialias=False
+    )
+
+
+@functools.cache
+def load_expert(path: Path | None = None) -> SyncExpert | None:
+    """The shipped expert (or a motet checkpoint of one), frozen; None when none is shipped.
+
+    Raises:
+        CheckpointError: damaged or of another shape.
+    """
+    path = path or Path(__file__).parents[2] / "weights" / "sync_expert.safetensors"
+    if not path.exists():
+        return None
+    checkpoint = read_checkpoint(path)
+    expert = SyncExpert(settings.from_json(SyncConfig, checkpoint.config))
+    load_strict(expert, checkpoint.tensors)
+    return expert.eval().requires_grad_(False)

@@ -6,16 +6,33 @@ import pytest
 import torch
 from torch import Tensor
 
+from motet.checkpoint import load_strict
+from motet.errors import CheckpointError
 from motet.methods.speech2lip.composition import Swap, blend_input, paste
+from motet.methods.speech2lip.convert import from_official
 from motet.methods.speech2lip.geometry import sample
-from motet.methods.speech2lip.model import pixel_grid, place_code, time_code
+from motet.methods.speech2lip.model import Speech2LipModel, pixel_grid, place_code, time_code
 from motet.methods.speech2lip.sync import agreement_loss
-from tests.parity.speech2lip.conftest import close, expert, first, model, parameters, scene, tensors
+from tests.parity.speech2lip.conftest import close, expert, first, has, model, parameters, published_config, scene, tensors, weights
 
 
-def test_every_weight_has_a_place_and_the_count_is_the_published_one() -> None:
-    unused = 214_592
-    assert sum(p.numel() for p in model().parameters()) == 1_946_438 - unused
+def test_an_official_checkpoint_is_read_whole_and_its_sizes_are_found() -> None:
+    tensors("c_blend")  # the compact subset has no Blend-Net
+    size, unused = parameters(), 214_592
+    config, own = from_official({"epoch_it": 3, "it": 7, "model": {f"module.{name}": tensor for name, tensor in weights().items()}}, size["lw"], size["lh"])
+    assert config == published_config()
+    made = Speech2LipModel(config)
+    load_strict(made, own)
+    assert sum(p.numel() for p in made.parameters()) == 1_946_438 - unused
+
+
+def test_a_foreign_or_incomplete_checkpoint_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="fc_uv"):
+        from_official({"model": {"a": torch.zeros(1)}})
+    with pytest.raises(CheckpointError, match="nonsense"):
+        from_official({"model": weights() | {"nonsense.weight": torch.zeros(1)}})
+    with pytest.raises(CheckpointError, match="lacks"):
+        from_official({"model": {name: tensor for name, tensor in weights().items() if not name.startswith("post_fusion_unet.inc")}})
 
 
 def test_audio_net() -> None:
@@ -81,8 +98,8 @@ def test_pixel_swap() -> None:
 
 def test_canonical_picture_in_the_observed_frame() -> None:
     found = tensors("b_gamem")
-    close(sample(first(found["face_can"]), found["coords"]), found["can_in_obs"])
-    close(sample(first(found["face_obs"]), found["pix_can2obs"]), found["obs_in_can"])
+    close(sample(first(found["face_can"]), found["coords"]), has("b_gamem", "can_in_obs"))
+    close(sample(first(found["face_obs"]), found["pix_can2obs"]), has("b_gamem", "obs_in_can"))
 
 
 def test_sync_expert() -> None:
