@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from motet.phonetics.phones import PHONES
 from motet.rigs.lips import seal
 from motet.train.loop import train
 from motet.train.settings import TrainConfig
-from motet.types import Motion, arkit_space
+from motet.train.strangers import SHARE, stranger_features
+from motet.types import Audio, Motion, arkit_space
 
 MAKER_WEIGHT: Mapping[str, float] = {"tracked": 3.0, "solved": 1.5, "synthesised": 1.0}
 """How often a frame of each origin is seen: real people count more than synthesis."""
@@ -35,7 +38,7 @@ Report = Callable[[Mapping[str, float]], None]
 
 
 def training_set(data: Path, split: str = "train", cache: Path | None = None) -> TrainingSet:
-    """The clips of a corpus that may shape shipped weights, with phonetic features; features are kept in `cache`.
+    """The clips of a corpus that may shape shipped weights, each also as a stranger would say it, with phonetic features kept in `cache`.
 
     Raises:
         InputError: no clip of that split, or not a corpus.
@@ -45,8 +48,16 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
     if not entries:
         raise InputError(f"{data} has no {split} clips that may shape shipped weights")
     cache = (cache or data / "features") / encoder.digest
-    items = [_item(corpus, entry, _features(corpus, entry, encoder, cache)) for entry in entries]
+    items: list[TrainingItem] = []
+    for entry in entries:
+        item = _item(corpus, entry, _features(corpus, entry, encoder.features, cache))
+        double = _features(corpus, entry, partial(_as_a_stranger, encoder, entry.facts.name), cache / "strangers")
+        items += [dataclasses.replace(item, weight=item.weight * (1 - SHARE)), dataclasses.replace(item, features=double, weight=item.weight * SHARE)]
     return TrainingSet(arkit_space(), items)
+
+
+def _as_a_stranger(encoder: PhoneticFrontEnd, name: str, audio: Audio) -> Tensor:
+    return stranger_features(audio, encoder.encoder, zlib.crc32(name.encode()))
 
 
 def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Path, config: TrainConfig, stage: str = "", report: Report | None = None) -> str:
@@ -77,7 +88,7 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
             continue
         part = next(s for s in spec.load("stages")(architecture, tensors) if s.name == name)
         tensors = _completed(part, train(part, examples, config, finished.parent, report), examples)
-        facts = _facts(data, examples, name, config) | _own_facts(part, examples)
+        facts = _facts(data, name, config) | _own_facts(part, examples)
         save_checkpoint(finished, tensors, architecture, facts)
         digest = save_checkpoint(out, tensors, architecture, facts, half=True)
     return digest
@@ -107,14 +118,14 @@ def _earlier(path: Path, name: str) -> dict[str, Tensor]:
     return read_checkpoint(path).tensors
 
 
-def _facts(data: Path, examples: TrainingSet, stage: str, config: TrainConfig) -> dict[str, Any]:
+def _facts(data: Path, stage: str, config: TrainConfig) -> dict[str, Any]:
     entries = Corpus(data).select(split="train", licences=SHIPPABLE)
     hours: dict[str, float] = {}
     for entry in entries:
         hours[f"{entry.facts.source} ({entry.facts.licence})"] = hours.get(f"{entry.facts.source} ({entry.facts.licence})", 0.0) + entry.seconds / 3600
     rounded = {source: round(value, 3) for source, value in sorted(hours.items())}
     return {
-        "data": f"{sum(hours.values()):.2f} h in {len(examples.items)} clips",
+        "data": f"{sum(hours.values()):.2f} h in {len(entries)} clips, each also as a stranger would say it",
         "licence": "Apache-2.0",
         "sources": rounded,
         "stage": stage,
@@ -146,7 +157,7 @@ def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
     return motion.with_track("blendshapes", torch.from_numpy(sealed).float())
 
 
-def _features(corpus: Corpus, entry: Entry, encoder: PhoneticFrontEnd, cache: Path) -> Tensor:
+def _features(corpus: Corpus, entry: Entry, hear: Callable[[Audio], Tensor], cache: Path) -> Tensor:
     """Features of one clip, float16 on disk; named by what they depend on, so a changed corpus is heard anew."""
     identity = json.dumps([entry.facts.name, entry.file, entry.seconds, dataclasses.asdict(entry.facts)["seed"]])
     path = cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.safetensors"
@@ -156,6 +167,6 @@ def _features(corpus: Corpus, entry: Entry, encoder: PhoneticFrontEnd, cache: Pa
     if recording.audio is None:
         raise InputError(f"the clip {entry.facts.name!r} has no sound to train on")
     cache.mkdir(parents=True, exist_ok=True)
-    features = encoder.features(recording.audio)
+    features = hear(recording.audio)
     save_file({"features": features.half().contiguous()}, path)
     return features

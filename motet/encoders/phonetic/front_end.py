@@ -38,6 +38,11 @@ class PhoneticFrontEnd:
         self._encoder, self.dim, self.digest = encoder, encoder.width, encoder.digest
         self._closures = [index for index, symbol in enumerate(encoder.config.phones) if PHONES[symbol].is_closure]
 
+    @property
+    def encoder(self) -> PhoneticEncoder:
+        """The encoder behind it."""
+        return self._encoder
+
     def begin(self, batch: int) -> FrontState:
         """Before the first sample."""
         return FrontState(batch, (self._encoder.begin(),))
