@@ -77,7 +77,7 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
     names = [s.name for s in spec.load("stages")(architecture)]
     if stage and stage not in names:
         raise ConfigError(f"{spec.name} has no stage {stage!r}; {nearest(stage, names)}")
-    examples = training_set(data)
+    examples, about = _examples(spec, architecture, data)
     tensors: dict[str, Tensor] | None = None
     digest = ""
     for name in names:
@@ -88,10 +88,22 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
             continue
         part = next(s for s in spec.load("stages")(architecture, tensors) if s.name == name)
         tensors = _completed(part, train(part, examples, config, finished.parent, report), examples)
-        facts = _facts(data, name, config) | _own_facts(part, examples)
+        facts = {**about(), "stage": name, "training": dataclasses.asdict(config)} | _own_facts(part, examples)
         save_checkpoint(finished, tensors, architecture, facts)
         digest = save_checkpoint(out, tensors, architecture, facts, half=True)
     return digest
+
+
+def _examples(spec: MethodSpec, architecture: Any, data: Path) -> tuple[Any, Callable[[], dict[str, Any]]]:
+    """What a method trains on, and what is said about it in its weights: bodies in SAM's layout, or faces."""
+    if spec.space == "smplx25":
+        from motet.data.sam import spatial_set
+
+        bodies = spatial_set(data, "train", architecture.hearing, velocity_fps=architecture.velocity_fps)
+        hours = sum(len(item.motion) for item in bodies.items) / 30 / 3600
+        return bodies, lambda: {"data": f"{hours:.2f} h in {len(bodies.items)} sequences in SAM's layout", "licence": "Apache-2.0"}
+    faces = training_set(data)
+    return faces, lambda: _facts(data)
 
 
 def _completed(stage: Stage, tensors: dict[str, Tensor], examples: TrainingSet) -> dict[str, Tensor]:
@@ -118,7 +130,7 @@ def _earlier(path: Path, name: str) -> dict[str, Tensor]:
     return read_checkpoint(path).tensors
 
 
-def _facts(data: Path, stage: str, config: TrainConfig) -> dict[str, Any]:
+def _facts(data: Path) -> dict[str, Any]:
     entries = Corpus(data).select(split="train", licences=SHIPPABLE)
     hours: dict[str, float] = {}
     for entry in entries:
@@ -128,9 +140,7 @@ def _facts(data: Path, stage: str, config: TrainConfig) -> dict[str, Any]:
         "data": f"{sum(hours.values()):.2f} h in {len(entries)} clips, each also as a stranger would say it",
         "licence": "Apache-2.0",
         "sources": rounded,
-        "stage": stage,
         "front_end": load_phonetic().digest,
-        "training": dataclasses.asdict(config),
     }
 
 

@@ -32,9 +32,8 @@ from motet.audio.room import Room
 from motet.audio.spatial import spatialise_in_room
 from motet.audio.writing import write_audio
 from motet.data.reaction.cue import Cue
-from motet.data.reaction.idle import Idle, IdleLibrary
+from motet.data.reaction.idle import IdleLibrary
 from motet.data.reaction.perform import AT, Performance, perform
-from motet.data.reaction.plan import seconds
 from motet.data.reaction.policies import FAMILY_OF, Reaction, react
 from motet.data.reaction.steps import RATE
 from motet.data.soundscape.classes import LOUDNESS, MadeSound, make_sound
@@ -187,13 +186,9 @@ def make_item(item: Item, seed: int, library: IdleLibrary, head: Head | None = N
     source = np.array([item.distance_m * np.sin(angle), item.height_m, item.distance_m * np.cos(angle)])
     frames = round(SECONDS * RATE)
     reaction = react(item.sound, Cue(sound.onset_s, sound.events_s, sound.beats_s, source, item.genre, random), frames)
-    body, source = _canonical(perform(reaction.plan, _idle(library, frames, random)), source)
+    body, source = _canonical(perform(reaction.plan, library.draw(frames, random)), source)
     binaural = _heard(sound, body, source, item, random, head)
     return MadeItem(binaural, body, source, _truth(item, sound, reaction, source))
-
-
-def _idle(library: IdleLibrary, frames: int, random: np.random.Generator) -> Idle:
-    return library.draw(frames, random)
 
 
 def _canonical(body: Performance, source: np.ndarray) -> tuple[Performance, np.ndarray]:
@@ -265,4 +260,4 @@ def _subject(item: Item) -> int:
 
 def seconds_made(count: int) -> float:
     """Length of so many sequences."""
-    return count * len(seconds(round(SECONDS * RATE))) / RATE
+    return count * SECONDS

@@ -34,6 +34,8 @@ class Idle:
     """Small turns of the pelvis."""
     sway_m: Float[np.ndarray, "frames 2"]
     """To the left and to the front."""
+    hanging: Float[np.ndarray, "frames 25 3 3"]
+    """The same with arms that hang, for when they are wanted otherwise than folded or on the hips."""
     phase: float
     """Of the breath."""
 
@@ -53,7 +55,7 @@ def invented_idle(frames: int, random: np.random.Generator) -> Idle:
         rotations[:, AT[f"{side}_elbow"]] = Rotation.from_rotvec(np.outer(bend + wander[:, 17 + k], [0, -sign, 0])).as_matrix()
     sway = np.clip(0.014 * drift(random, frames, 2.4, 2), -LARGEST_SWAY_M, LARGEST_SWAY_M)
     pelvis = Rotation.from_rotvec(0.012 * drift(random, frames, 2.4, 3)).as_matrix()
-    return Idle(rotations, pelvis, sway, float(random.uniform(0, 6.28)))
+    return Idle(rotations, pelvis, sway, rotations, float(random.uniform(0, 6.28)))
 
 
 class IdleLibrary:
@@ -107,15 +109,21 @@ def _at_rate(base: Idle, pieces: tuple[np.ndarray, np.ndarray, np.ndarray], fps:
     result = base.rotations.copy()
     for name in ("spine1", "spine2", *RECORDED):
         turns = gaussian_filter1d(Slerp(known, Rotation.from_matrix(rotations[:, AT[name]]))(clock).as_matrix(), 0.08 * RATE, axis=0, mode="nearest")
-        result[:, AT[name]] = Rotation.from_matrix(turns).as_matrix()
+        turns = Rotation.from_matrix(turns)
+        if name in ("neck", "head"):
+            # People who wait look at the floor or at a screen; ours look ahead.
+            turns = turns * turns.mean().inv()
+        result[:, AT[name]] = turns.as_matrix()
     turn = Rotation.from_matrix(pelvis)
     small = (turn.mean().inv() * turn).as_rotvec()
     small = np.clip(np.stack([np.interp(clock, known, small[:, axis]) for axis in range(3)], 1), -0.08, 0.08)
     shift = np.stack([np.interp(clock, known, sway[:, axis]) for axis in range(2)], 1)
-    return Idle(result, Rotation.from_rotvec(gaussian_filter1d(small, 0.15 * RATE, axis=0, mode="nearest")).as_matrix(), shift, base.phase)
+    small = Rotation.from_rotvec(gaussian_filter1d(small, 0.15 * RATE, axis=0, mode="nearest")).as_matrix()
+    return Idle(result, small, shift, base.rotations, base.phase)
 
 
 def _mirrored(idle: Idle) -> Idle:
     order = [AT[name.replace("left", "?").replace("right", "left").replace("?", "right")] for name in SMPLX25_JOINTS]
     flip = np.diag([-1.0, 1.0, 1.0])
-    return Idle(flip @ idle.rotations[:, order] @ flip, flip @ idle.pelvis @ flip, idle.sway_m * [-1, 1], idle.phase)
+    hanging = flip @ idle.hanging[:, order] @ flip
+    return Idle(flip @ idle.rotations[:, order] @ flip, flip @ idle.pelvis @ flip, idle.sway_m * [-1, 1], hanging, idle.phase)

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import gaussian_filter1d, minimum_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
 from scipy.spatial.transform import Rotation
 
 from motet.animation.limbs import Limb, solve
@@ -105,7 +105,7 @@ class _Body:
 
     def _height(self, ground: np.ndarray, rotation: np.ndarray) -> np.ndarray:
         plan = self.plan
-        wanted = STANDING_HEIGHT_M - 0.012 - plan.crouch_m + plan.bounce_m - 0.012 * np.clip(self.speed, 0, 2)
+        wanted = STANDING_HEIGHT_M - 0.004 - plan.crouch_m + plan.bounce_m - 0.005 * np.clip(self.speed, 0, 2)
         room = np.full(plan.frames, np.inf)
         for side, ankle in zip(SIDES, self.feet.ankle, strict=True):
             hip = rotation @ OFFSETS[AT[f"{side}_hip"]]
@@ -163,6 +163,11 @@ class _Body:
         """Arms as they hang and swing against the legs."""
         plan = self.plan
         pace = np.clip(self.speed / 1.2, 0, 1.6)
+        # Whoever moves lets go of folded arms, and takes them up again a good while later.
+        busy = np.clip(3 * self.speed + 4 * np.abs(plan.swing).max(1) + 3 * plan.flex.max(1) + 3 * plan.crouch_m, 0, 1)
+        busy = gaussian_filter1d(maximum_filter1d(busy, int(1.2 * RATE)), 0.22 * RATE, mode="nearest")[:, None]
+        for joint in (f"{side}_{name}" for side in SIDES for name in ("collar", "shoulder", "elbow")):
+            self.local[:, AT[joint]] = between(self.local[:, AT[joint]], self.idle.hanging[: plan.frames, AT[joint]], busy)
         for foot, side in enumerate(SIDES):
             sign = side_of(foot)
             swing = -sign * 0.62 * self.stride * np.clip(pace, 0.15, 1.4) + 0.05 * pace + plan.swing[:, foot]

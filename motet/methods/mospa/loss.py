@@ -69,13 +69,9 @@ def foot_contact_loss(
 def weights(config: LossConfig) -> dict[str, float]:
     """Weight of each term."""
     factor = FINETUNE_FACTOR if config.finetune else 1.0
-    return {
-        "data": config.data, "data_delta": config.data,
-        "traj": config.traj * factor, "traj_delta": config.traj * factor,
-        "rot": config.rotation * factor, "rot_delta": config.rotation * factor,
-        "geo_xyz": config.geometry, "geo_xyz_vel": config.geometry,
-        "foot_contact": config.foot,
-    }  # fmt: skip
+    values = {"data": config.data, "traj": config.traj * factor, "rot": config.rotation * factor, "geo_xyz": config.geometry}
+    changes = {("geo_xyz_vel" if name == "geo_xyz" else f"{name}_delta"): weight * config.delta for name, weight in values.items()}
+    return {**values, **changes, "foot_contact": config.foot}
 
 
 def total_loss(terms: Mapping[str, Tensor], config: LossConfig) -> Float[Tensor, "batch"]:
@@ -93,7 +89,9 @@ def training_loss(model: MospaModel, batch: Mapping[str, Tensor], randomness: to
     noise = torch.randn(seen.shape, generator=randomness, dtype=seen.dtype)
     heard = (torch.rand(size, generator=randomness) >= config.mask_share).to(seen.dtype)
     noisy = add_noise(model.schedule, seen, noise, step)
-    estimate = model(noisy, step, batch["audio"], source_input(batch["source"], config.source), batch["genre"], heard)
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.half_training):
+        estimate = model(noisy, step, batch["audio"], source_input(batch["source"], config.source), batch["genre"], heard)
+    estimate = estimate.to(seen.dtype)
     window = Window(clean, model.restored(estimate), seen, estimate)
     terms, chosen = window_losses(window, offsets.to(clean), config.loss.contact_m), weights(config.loss)
     return {name: chosen[name] * value.mean() for name, value in terms.items() if chosen[name]}
