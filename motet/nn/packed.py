@@ -23,17 +23,28 @@ SMALLEST = 256
 
 
 class PackedLinear(nn.Module):
-    """A linear layer for running only: no gradients, no state to save."""
+    """A linear layer for running only: no gradients, no state to save.
 
-    def __init__(self, weight: Float[Tensor, "outputs inputs"], bias: Float[Tensor, "outputs"] | None, precision: Literal["float32", "bfloat16"]) -> None:
+    Args:
+        roundable: eight bits are enough for it where that precision is asked for.
+    """
+
+    def __init__(
+        self,
+        weight: Float[Tensor, "outputs inputs"],
+        bias: Float[Tensor, "outputs"] | None,
+        precision: Literal["float32", "bfloat16"],
+        roundable: bool = True,
+    ) -> None:
         super().__init__()
+        self.roundable = roundable
         self._dtype = getattr(torch, precision)
         self._bias = None if bias is None else bias.detach().to(self._dtype)
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(self._dtype).contiguous())
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """The product, in the precision of `x`."""
-        return torch.ops.mkldnn._linear_pointwise(x.to(self._dtype), self._packed, self._bias, "none", [], "").to(x.dtype)
+        return torch.ops.mkldnn._linear_pointwise(x.to(self._dtype).contiguous(), self._packed, self._bias, "none", [], "").to(x.dtype)
 
     def plain(self) -> nn.Linear:
         """The layer with its weights in the usual order."""
@@ -93,6 +104,8 @@ def with_precision(module: nn.Module, precision: Precision) -> nn.Module:
 
 def _converted(module: nn.Module, precision: Precision) -> nn.Module:
     if isinstance(module, PackedLinear):
+        if precision == "int8" and not module.roundable:
+            return module
         module = module.plain()
     if isinstance(module, nn.Linear):
         if min(module.weight.shape) < SMALLEST:

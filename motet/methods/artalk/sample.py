@@ -158,8 +158,9 @@ def build(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None, facts: Map
 
 def packed(model: ReleasedModel) -> ReleasedModel:
     """The model with its large products prepared for running: it can no longer be trained or saved."""
-    for part in (model.audio_encoder, model.codec, model.layers):
-        pack_linears(part)
+    model.audio_encoder.pack()
+    pack_linears(model.codec)
+    pack_linears(model.layers)
     return model
 
 
@@ -169,8 +170,7 @@ def _training_engine(config: TrainingConfig, tensors: Mapping[str, Tensor] | Non
     heard = {name.removeprefix(prefix): t for name, t in (tensors or {}).items() if name.startswith(prefix)}
     encoder = None
     if config.audio is not None and (heard or tensors is None):
-        encoder = _loaded(Wav2Vec2(**dataclasses.asdict(config.audio)), heard or None).eval().requires_grad_(False)
-        pack_linears(encoder)
+        encoder = _loaded(Wav2Vec2(**dataclasses.asdict(config.audio)), heard or None).eval().requires_grad_(False).pack()
     own = None if tensors is None else {name: t for name, t in tensors.items() if not name.startswith(prefix)}
     return TrainingEngine(_loaded(TrainingModel(config), own).requires_grad_(False), encoder)
 
