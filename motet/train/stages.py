@@ -169,7 +169,7 @@ def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
 
 def _features(corpus: Corpus, entry: Entry, hear: Callable[[Audio], Tensor], cache: Path) -> Tensor:
     """Features of one clip, float16 on disk; named by what they depend on, so a changed corpus is heard anew."""
-    identity = json.dumps([entry.facts.name, entry.file, entry.seconds, dataclasses.asdict(entry.facts)["seed"]])
+    identity = json.dumps([entry.facts.name, entry.file, entry.seconds, entry.facts.seed])
     path = cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.safetensors"
     if path.exists():
         return load_file(path)["features"].float()
