@@ -32,16 +32,18 @@ def read_delayed(samples: np.ndarray, start: int, delay: Float[np.ndarray, "edge
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _read(samples, start, delay, gain, hop, table, out):
-    phases, taps = table.shape[0] - 1, table.shape[1]
+    phases = table.shape[0] - 1
     for edge in range(delay.shape[0] - 1):
+        place, step = start + edge * hop - delay[edge], 1.0 - (delay[edge + 1] - delay[edge]) / hop
+        loud, louder = np.float32(gain[edge]), np.float32((gain[edge + 1] - gain[edge]) / hop)
         for k in range(hop):
-            share = k / hop
-            place = start + edge * hop + k - (delay[edge] + share * (delay[edge + 1] - delay[edge]))
-            whole = int(np.floor(place))
-            row = int((place - whole) * phases + 0.5)
+            here = place + k * step
+            whole = np.int64(here)
+            row = np.int64((here - whole) * phases + 0.5)
+            first = np.uint64(whole - HALF_TAPS + 1)
             total = np.float32(0)
-            for tap in range(taps):
-                total += table[row, tap] * samples[whole - taps // 2 + 1 + tap]
-            out[edge * hop + k] = total * np.float32(gain[edge] + share * (gain[edge + 1] - gain[edge]))
+            for tap in range(2 * HALF_TAPS):
+                total += table[row, tap] * samples[first + np.uint64(tap)]
+            out[edge * hop + k] = total * (loud + np.float32(k) * louder)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 from jaxtyping import Float
+from scipy.spatial import cKDTree
 
 from motet.errors import AssetError, require
 
@@ -45,6 +46,10 @@ class Head:
     """Arrival at each ear, relative to the earliest of all."""
     sample_rate: int
 
+    @functools.cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.directions)
+
     def at_rate(self, rate: int) -> Head:
         """The same responses at another sample rate."""
         if rate == self.sample_rate:
@@ -57,12 +62,10 @@ class Head:
     def heard(self, direction: Float[np.ndarray, "times 3"]) -> tuple[Float[np.ndarray, "times 2 taps"], Float[np.ndarray, "times 2"]]:
         """Responses and arrival times (s) of both ears for directions between the measured ones; smooth in the direction."""
         unit = (direction / np.linalg.norm(direction, axis=-1, keepdims=True).clip(1e-9)).astype(np.float32)
-        # Written out instead of matrix products, whose rounding depends on how many rows there are.
-        cosine = sum(unit[:, None, axis] * self.directions[None, :, axis] for axis in range(3))
-        near = np.argpartition(-cosine, NEIGHBOURS, axis=-1)[:, :NEIGHBOURS]
-        angle = np.arccos(np.clip(np.take_along_axis(cosine, near, axis=-1), -1, 1))
+        chord, near = self._tree.query(unit, k=NEIGHBOURS)
+        angle = 2 * np.arcsin(np.clip(chord / 2, 0, 1))
         # Counted from the nearest, so that directions below the lowest ring still get that ring.
-        weight = np.exp(-0.5 * ((angle**2 - angle.min(axis=-1, keepdims=True) ** 2) / WIDTH_RAD**2)).astype(np.float32)
+        weight = np.exp(-0.5 * ((angle**2 - angle[:, :1] ** 2) / WIDTH_RAD**2)).astype(np.float32)
         weight /= weight.sum(axis=-1, keepdims=True)
         responses, delays = np.zeros((len(unit), *self.responses.shape[1:]), np.float32), np.zeros((len(unit), 2), np.float32)
         for k in range(NEIGHBOURS):

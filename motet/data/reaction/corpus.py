@@ -153,6 +153,9 @@ def build_sam(choice: CorpusChoice, report: Callable[[int, int], None] | None = 
             _write_item(choice.out, item, made)
             write_bytes(truth, json.dumps(made.truth, sort_keys=True).encode())
         lines.append(truth.read_text())
+        if (number + 1) % 81 == 0:
+            # What there is so far can be trained on already.
+            _write_lists(choice.out, wanted[: number + 1], lines)
         if report is not None:
             report(number + 1, len(wanted))
     _write_lists(choice.out, wanted, lines)
