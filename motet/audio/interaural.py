@@ -23,6 +23,8 @@ LEVEL_DB = np.array([0.0, 8.4, 13.9, 14.5])
 LONGEST_S = 0.9e-3
 BAND_HZ = (200.0, 6000.0)
 WINDOW_S, SILENCE_DB = 0.046, 40.0
+SURE = 0.3
+"""Height of the peak from which on the delay alone is believed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Direction:
 def direction_of(audio: Audio) -> Direction:
     """Direction of the sound as a whole; louder moments count more.
 
-    The delay is that of the highest peak of the cross-correlation of whitened spectra (GCC-PHAT) within 0.9 ms; the level
-    counts for half as much as the delay, and alone where the delay says nothing (amplitude-panned stereo).
+    The delay is that of the highest peak of the cross-correlation of whitened spectra (GCC-PHAT) within 0.9 ms. Where its peak is low
+    the level counts too, half as much, and it counts alone where there is no delay at all (amplitude-panned stereo).
 
     Raises:
         AudioError: not two channels.
@@ -67,7 +69,7 @@ def direction_of(audio: Audio) -> Direction:
     by_delay = np.sign(delay) * np.interp(abs(delay), DELAY_S, KNOWN_DEG)
     by_level = np.sign(level) * np.interp(abs(level), LEVEL_DB, KNOWN_DEG)
     panned = abs(delay) < 2.0 / rate and abs(level) > 3.0
-    azimuth = by_level if panned else (2 * by_delay + by_level) / 3
+    azimuth = by_level if panned else by_delay if certainty > SURE else (2 * by_delay + by_level) / 3
     return Direction(float(azimuth), float(delay), float(level), float(certainty))
 
 

@@ -135,7 +135,7 @@ class SpatialStream:
         self._kept = np.zeros(self._reach + HOP, np.float32)
         self._first = -len(self._kept)
         self._taken = self._given = 0
-        self._next = -1
+        self._next, self._early = -1, HOP
         self._carry = np.zeros((2, self._size), np.float32)
 
     def push(self, samples: Float[Tensor, "time"]) -> Float[Tensor, "2 ready"]:
@@ -161,7 +161,7 @@ class SpatialStream:
         self._kept, self._first = self._kept[max(0, keep - self._first) :], max(self._first, keep)
         ready = np.concatenate(pieces, axis=1)
         # The block before the first sample only fades in; its first half lies before the beginning.
-        ready = ready[:, max(0, HOP - self._given) :] if self._given == 0 else ready
+        ready, self._early = ready[:, self._early :], max(0, self._early - ready.shape[1])
         self._given += ready.shape[1]
         return torch.from_numpy(ready)
 

@@ -19,7 +19,8 @@ class Eval:
     method: tyro.conf.Positional[str] = DEFAULT
     """Method to evaluate; `none` for the baselines alone."""
     data: Path | None = None
-    """Folder with the tracked recordings `other_speakers` and `grid_s1`; the sentences inside the package when left out."""
+    """Folder with the tracked recordings `other_speakers` and `grid_s1`; the sentences inside the package when left out. Bodies: a corpus
+    of `motet data sam`."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """JSON file to write."""
     weights: Path | None = None
@@ -36,6 +37,8 @@ class Eval:
     """Seed of every prediction."""
     takes: int = 5
     """Takes compared for diversity."""
+    limit: int = 60
+    """Bodies: sequences of each held-out split."""
     long_s: float = 600.0
     """Length of the long file in seconds."""
     baselines: bool = True
@@ -57,6 +60,8 @@ class Eval:
         from motet.metrics.gauge import gauge_of
         from motet.rigs.house import load_house
 
+        if self._is_body():
+            return self._body()
         if self.data is not None and not self.data.is_dir():
             raise AssetError(f"{self.data} is not a folder; give the folder that holds 'other_speakers' and 'grid_s1', or leave --data out")
         if self.study:
@@ -95,6 +100,42 @@ class Eval:
             print(json.dumps(found, indent=1))
         else:
             Console(width=max(Console().width, 140)).print(table)
+        return 0
+
+    def _is_body(self) -> bool:
+        from motet.registry import method_spec
+
+        return self.method != "none" and method_spec(self.method).space == "smplx25"
+
+    def _body(self) -> int:
+        """Bodies are measured on a corpus in SAM's layout whose reactions are known."""
+        from rich.console import Console
+
+        from motet.commands.progress import progress_bars
+        from motet.data.reaction.again import policy_again
+        from motet.errors import ConfigError
+        from motet.method import parse_options
+        from motet.metrics.body_evaluation import BodyEvaluation, evaluate_body, method_answers, reference_answers
+        from motet.session import load
+
+        if self.data is None:
+            raise ConfigError("a body is evaluated on a corpus: give --data FOLDER, made by 'motet data sam -o FOLDER'")
+        loaded = load(self.method, str(self.weights) if self.weights else None)
+        answers = method_answers(loaded, parse_options(loaded.spec, self.option))
+        if self.baselines:
+            answers |= reference_answers(policy_again(self.data))
+        else:
+            answers = dict(list(answers.items())[:1])
+        with progress_bars(self.quiet) as progress:
+            task = progress.add_task("")
+            config = BodyEvaluation(seed=self.seed, limit=self.limit)
+            report = evaluate_body(self.data, answers, config, lambda what, done, total: progress.update(task, description=what, completed=done, total=total))
+        if self.out:
+            report.save(self.out)
+        if self.json:
+            print(json.dumps(report.to_json(), indent=1))
+        else:
+            Console(width=max(Console().width, 190)).print(report.table())
         return 0
 
     def _method(self) -> list:

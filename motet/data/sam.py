@@ -158,9 +158,9 @@ def spatial_item(data: Sam, name: str, ears: Ears, cache: Path | None = None, ve
 
 
 def cached_features(data: Sam, name: str, ears: Ears, cache: Path | None) -> Float[Tensor, "frames columns"]:
-    """Features of a sequence's sound; kept in `cache`, half as exact, where one is given."""
+    """Features of a sequence's sound; kept in `cache`, half as exact, where one is given, until the sound is newer."""
     path = None if cache is None else cache / f"{name}.safetensors"
-    if path is not None and path.exists():
+    if path is not None and path.exists() and path.stat().st_mtime >= (data.folder / "audio" / f"{name}_r.wav").stat().st_mtime:
         return load_file(path)["features"].float()
     found = hear(resample(data.audio(name), RATE_HZ), ears)
     if path is not None:

@@ -124,7 +124,10 @@ def groove(plan: Plan, start_s: float, stop_s: float, beats_s: Float[np.ndarray,
     """Dancing on the spot: knees give on every beat, hips and shoulders go from side to side on every other one, arms with them."""
     time = seconds(plan.frames)
     on = held(time, start_s, 1.0, stop_s, 1.0)
-    phase = np.interp(time, beats_s, np.arange(len(beats_s)), left=-1.0, right=float(len(beats_s)))
+    # The beat goes on before the first and after the last that is heard.
+    gap = float(np.median(np.diff(beats_s)))
+    known = np.concatenate([beats_s[0] + gap * np.arange(-40, 0), beats_s, beats_s[-1] + gap * np.arange(1, 41)])
+    phase = np.interp(time, known, np.arange(len(known)))
     pulse = 0.5 + 0.5 * np.cos(2 * np.pi * phase)
     side = np.sin(np.pi * (phase + 0.5))
     plan.bounce_m -= on * (0.014 + 0.032 * gain) * pulse

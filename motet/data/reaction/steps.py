@@ -16,6 +16,8 @@ from motet.geometry.body import ANKLE_HEIGHT_M, house_offsets
 from motet.types import SMPLX25_JOINTS
 
 RATE = 120.0
+FASTEST_MS = 3.6
+"""Mean speed of a foot in its fastest step."""
 STANCE_M = 0.105
 """Half of the distance between the feet."""
 NARROWEST_M = 0.11
@@ -121,6 +123,8 @@ class _Walker:
         hurry = 1.0 if self.path.hurry is None else float(self.path.hurry[frame])
         swing = max(0.24, (0.50 - 0.085 * speed) / hurry)
         both = max(0.0, (0.15 - 0.07 * speed) / hurry)
+        far = float(np.hypot(*(self._landing(foot, frame + round(swing * RATE), swing + 2 * both) - self.feet[foot])[:2]))
+        swing = max(swing, far / FASTEST_MS)
         land = frame + round(swing * RATE)
         self.steps.append(Step(foot, frame, land, self.feet[foot], self._landing(foot, land, swing + 2 * both)))
         self.feet[foot] = self.steps[-1].stop

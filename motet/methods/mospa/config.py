@@ -48,6 +48,8 @@ class LossConfig:
     """Factor of all terms of changes from frame to frame; as published 1, which is little where the motion is normalised."""
     finetune: bool = False
     """Path and rotations count three times, as in the last part of the published training."""
+    geometry_frames: int = 0
+    """Pose only so many neighbouring frames of each window, chosen at random, for the terms on places; 0: all."""
     contact_m: float = 0.01
     """A joint of the feet that truly moves less than this from frame to frame must not move."""
 
@@ -174,7 +176,7 @@ PRESETS: dict[str, MospaConfig] = {
         normalise=True,
         sampler="dpm++2m",
         steps=12,
-        loss=LossConfig(geometry=10.0, foot=30.0, delta=8.0),
+        loss=LossConfig(geometry=10.0, foot=30.0, delta=8.0, geometry_frames=80),
         half_training=True,
     ),
     "tiny": MospaConfig(

@@ -92,7 +92,10 @@ def training_loss(model: MospaModel, batch: Mapping[str, Tensor], randomness: to
     with torch.autocast("cpu", torch.bfloat16, enabled=config.half_training):
         estimate = model(noisy, step, batch["audio"], source_input(batch["source"], config.source), batch["genre"], heard)
     estimate = estimate.to(seen.dtype)
-    window = Window(clean, model.restored(estimate), seen, estimate)
+    count = config.loss.geometry_frames or clean.shape[1]
+    start = int(torch.randint(clean.shape[1] - count + 1, (1,), generator=randomness))
+    posed = slice(start, start + count)
+    window = Window(clean[:, posed], model.restored(estimate[:, posed]), seen, estimate)
     terms, chosen = window_losses(window, offsets.to(clean), config.loss.contact_m), weights(config.loss)
     return {name: chosen[name] * value.mean() for name, value in terms.items() if chosen[name]}
 
@@ -107,7 +110,8 @@ def stages(config: MospaConfig, tensors: Mapping[str, Tensor] | None = None) -> 
 
     def batch(corpus: SpatialSet, size: int, randomness: torch.Generator) -> dict[str, Tensor]:
         if not measured[0]:
-            measure(model, corpus)
+            if bool((model.motion_std == 1).all()):  # a resumed run has its statistics already, and a corpus may have grown since
+                measure(model, corpus)
             measured[0] = True
         return corpus.draw(size, config.window, randomness, seen_from=config.source.frame)
 
