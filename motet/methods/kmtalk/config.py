@@ -75,6 +75,9 @@ class KMTalkConfig:
     """Features a frame; they are put side by side."""
     mix_layers: int = 3
     """Residual mixing layers over the front end's features, each two frames to either side; 0 for a trunk, which mixes itself."""
+    reading_steps: tuple[int, ...] = (-8, -4, -2, 0, 2, 4, 8)
+    """Features around each frame from which a linear map, fitted in closed form before training, reads the motion; the networks learn what
+    it misses. Empty: none (a trunk has none)."""
     width: int = 160
     """Width d of both stages."""
     heads: int = 4
@@ -115,6 +118,8 @@ class KMTalkConfig:
             raise ConfigError("a host without sound says nothing; audio_guidance belongs to the completion 'cmc'")
         if self.space != "arkit" and self.motion_dim % 3:
             raise ConfigError(f"a mesh has three numbers a vertex; motion_dim {self.motion_dim} is no multiple of three")
+        if self.trunk is not None and self.reading_steps:
+            raise ConfigError("a trunk learns its own features; reading_steps must be empty then")
         check_anchor(self.anchor)
 
     @property
@@ -179,8 +184,8 @@ class KMTalkCondition:
 
 TINY = KMTalkConfig(front_end="bands", audio_dim=8, mix_layers=1, width=16, heads=2, key_layers=1, cmc_layers=1, phone_dim=4, reach=20, dropout=0.0,
                     training=KeyTraining(frames=60))  # fmt: skip
-_VOCASET = KMTalkConfig("vertices/vocaset", 30.0, 15069, 512, (), "wav2vec2", TrunkConfig(), True, 768, 1, 0, 512, period=30, reach=0)
-_BIWI = KMTalkConfig("vertices/biwi", 25.0, 70110, 512, (), "wav2vec2", TrunkConfig(), False, 768, 2, 0, 1024, period=25, reach=0)
+_VOCASET = KMTalkConfig("vertices/vocaset", 30.0, 15069, 512, (), "wav2vec2", TrunkConfig(), True, 768, 1, 0, (), 512, period=30, reach=0)
+_BIWI = KMTalkConfig("vertices/biwi", 25.0, 70110, 512, (), "wav2vec2", TrunkConfig(), False, 768, 2, 0, (), 1024, period=25, reach=0)
 PRESETS: dict[str, KMTalkConfig] = {
     "default": KMTalkConfig(),
     "tiny": TINY,

@@ -19,6 +19,7 @@ from motet.methods.kmtalk.batches import WindowMaker
 from motet.methods.kmtalk.config import KMTalkConfig
 from motet.methods.kmtalk.hosts import FaceFormerHost
 from motet.methods.kmtalk.model import Keys, KMTalkModel, OutputBasis, interpolate, key_timing, pair_steps
+from motet.methods.kmtalk.reading import fit_reading
 from motet.types import ARKIT_SHAPES
 
 Batch = Mapping[str, Tensor]
@@ -39,7 +40,8 @@ def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
     maker = WindowMaker(config)
 
     def batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> dict[str, Tensor]:
-        fit_basis(model.basis, corpus)
+        if fit_basis(model.basis, corpus) and model.reading is not None:
+            fit_reading(model.reading, model.basis, corpus)
         return maker.windows(corpus, size, randomness)
 
     def terms(name: str) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
@@ -52,20 +54,21 @@ def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
     return [Stage(name, model, trained, terms(name), batch) for name, trained in parts.items()]
 
 
-def fit_basis(basis: OutputBasis, corpus: TrainingSet) -> None:
-    """Mean, deviations and axes of the corpus, once; they are part of the weights from then on."""
+def fit_basis(basis: OutputBasis, corpus: TrainingSet) -> bool:
+    """Mean, deviations and axes of the corpus, once; they are part of the weights from then on. Answers whether it had to be done."""
     if not bool((basis.scale == 1).all()):
-        return
+        return False
     mean, std = corpus.statistics()
     basis.mean.copy_(mean)
     if not basis.fitted:
         basis.scale.copy_(std)
-        return
+        return True
     rows = torch.cat([item.motion[:: max(1, len(item.motion) // 64)] for item in corpus.items])
     count = min(basis.width, min(rows.shape) - 1)
     _, _, axes = torch.svd_lowrank(rows - mean, q=count, niter=4)
     basis.axes[:count] = axes.T
     basis.scale[:count] = ((rows - mean) @ axes).std(0).clamp(min=1e-6)
+    return True
 
 
 def losses(model: KMTalkModel, batch: Batch, randomness: torch.Generator, stage: str) -> dict[str, Tensor]:
@@ -73,9 +76,10 @@ def losses(model: KMTalkModel, batch: Batch, randomness: torch.Generator, stage:
     keys = Keys(batch["places"], batch["phones"], batch["key_valid"])
     length, training = batch["length"], model.config.training
     with torch.set_grad_enabled(stage != "completion"):
-        audio = model.hear(_features(model, batch), length)
+        features = _features(model, batch)
+        audio, read = model.hear(features, length), model.read(features)
         named = torch.rand(len(audio), generator=randomness) >= training.drop_identity
-        said = None if model.keys is None else model.keys(audio, keys, length, named)
+        said = model.say_keys(audio, read, keys, length, named)
     wanted = torch.where(batch["valid"].unsqueeze(1), batch["motion"], model.basis.mean)
     inside = torch.arange(wanted.shape[1]) < length.unsqueeze(1)
     weights = channel_weights(model) * _valid(model, batch["valid"])
@@ -88,7 +92,7 @@ def losses(model: KMTalkModel, batch: Batch, randomness: torch.Generator, stage:
         return terms
     seen = None if said is None else _seen_keys(model, said, wanted, keys, randomness)
     masked = torch.rand(inside.shape, generator=randomness) < training.mask
-    every = _completed(model, seen, audio, keys, length, masked, wanted)
+    every = _completed(model, seen, audio, read, keys, length, masked, wanted)
     terms |= motion_terms(model, every, wanted, weights, inside)
     if said is not None:
         at = every[torch.arange(len(every)).unsqueeze(1), keys.places]
@@ -105,12 +109,16 @@ def _features(model: KMTalkModel, batch: Batch) -> Float[Tensor, "batch frames h
     return pair_steps(found, frames, model.config.steps_per_frame)
 
 
-def _completed(model: KMTalkModel, said: Tensor | None, audio: Tensor, keys: Keys, length: Tensor, masked: Tensor, wanted: Tensor) -> Tensor:
+def _completed(
+    model: KMTalkModel, said: Tensor | None, audio: Tensor, read: Tensor | None, keys: Keys, length: Tensor, masked: Tensor, wanted: Tensor
+) -> Tensor:
     """All frames; a host that speaks frame after frame learns behind the true past, as its teacher forcing does."""
     if isinstance(model.completion, FaceFormerHost):
         base = None if said is None else interpolate(said, keys, audio.shape[1])
-        return model.completion(audio, length, base, key_timing(keys, audio.shape[1], model.config.fps)[0], model.basis.encode(wanted))
-    return model.complete(said, audio, keys, length, masked)
+        return model.completion(audio, length, base, key_timing(keys, audio.shape[1], model.config.fps)[0], model.basis.encode(wanted)) + (
+            0 if read is None else read
+        )
+    return model.complete(said, audio, read, keys, length, masked)
 
 
 def _seen_keys(model: KMTalkModel, said: Tensor, wanted: Tensor, keys: Keys, randomness: torch.Generator) -> Float[Tensor, "batch keys inner"]:

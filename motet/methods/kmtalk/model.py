@@ -71,6 +71,30 @@ class OutputBasis(nn.Module):
         return self.mean + (scaled @ self.axes if self.fitted else scaled)
 
 
+class Reading(nn.Module):
+    """Motion read linearly from the features around each frame: fitted in closed form (`motet.methods.kmtalk.reading`), then fixed."""
+
+    def __init__(self, config: KMTalkConfig, inner: int) -> None:
+        super().__init__()
+        self.steps, self.each = config.reading_steps, config.steps_per_frame
+        self.register_buffer("weight", torch.zeros(len(config.reading_steps) * config.audio_dim, inner))
+        self.register_buffer("bias", torch.zeros(inner))
+
+    weight: Tensor
+    bias: Tensor
+
+    def forward(self, features: Float[Tensor, "batch frames heard"]) -> Float[Tensor, "batch frames inner"]:
+        """In the output basis."""
+        return self.context(features) @ self.weight + self.bias
+
+    def context(self, features: Float[Tensor, "batch frames heard"]) -> Float[Tensor, "batch frames inputs"]:
+        """The steps around each frame side by side; the ends are repeated."""
+        frames = features.shape[1]
+        steps = features.unflatten(-1, (self.each, -1)).flatten(1, 2)
+        centre = torch.arange(frames, device=features.device) * self.each
+        return torch.cat([steps[:, (centre + offset).clamp(0, steps.shape[1] - 1)] for offset in self.steps], -1)
+
+
 class KeyDecoder(nn.Module):
     """Key motions from the sound around each key (LKMA)."""
 
@@ -172,6 +196,7 @@ class KMTalkModel(nn.Module):
         self.basis = OutputBasis(config)
         self.trunk = None if config.trunk is None else Trunk(config)
         heard = config.audio_dim * config.steps_per_frame
+        self.reading = Reading(config, self.basis.width) if config.reading_steps else None
         self.listen = nn.Linear(heard, config.width)
         self.mix = nn.ModuleList(MixLayer(config) for _ in range(config.mix_layers))
         self.keys = KeyDecoder(config, self.basis.width) if config.needs_keys else None
@@ -190,18 +215,31 @@ class KMTalkModel(nn.Module):
         self, features: Float[Tensor, "batch frames heard"], keys: Keys, length: Int[Tensor, "batch"]
     ) -> tuple[Float[Tensor, "batch keys inner"] | None, Float[Tensor, "batch frames inner"]]:
         """Key motions and the motion of every frame, in the output basis."""
-        audio = self.hear(features, length)
-        said = None if self.keys is None else self.keys(audio, keys, length)
-        return said, self.complete(said, audio, keys, length)
+        audio, read = self.hear(features, length), self.read(features)
+        said = self.say_keys(audio, read, keys, length)
+        return said, self.complete(said, audio, read, keys, length)
 
-    def complete(self, said: Tensor | None, audio: Tensor, keys: Keys, length: Tensor, masked: Tensor | None = None) -> Float[Tensor, "batch frames inner"]:
+    def read(self, features: Float[Tensor, "batch frames heard"]) -> Float[Tensor, "batch frames inner"] | None:
+        """What the linear map reads from the sound, where there is one."""
+        return None if self.reading is None else self.reading(features)
+
+    def say_keys(self, audio: Tensor, read: Tensor | None, keys: Keys, length: Tensor, named: Tensor | None = None) -> Float[Tensor, "batch keys inner"] | None:
+        """Key motions; none for a host without keys."""
+        if self.keys is None:
+            return None
+        said = self.keys(audio, keys, length, named)
+        return said if read is None else said + _at(read, keys.places)
+
+    def complete(
+        self, said: Tensor | None, audio: Tensor, read: Tensor | None, keys: Keys, length: Tensor, masked: Tensor | None = None
+    ) -> Float[Tensor, "batch frames inner"]:
         """All frames from given key motions."""
         base = None if said is None else interpolate(said, keys, audio.shape[1])
         if isinstance(self.completion, Completion):
             assert base is not None
             return self.completion(base, audio, keys, length, masked)
         at_key = key_timing(keys, audio.shape[1], self.config.fps)[0]
-        return self.completion(audio, length, base, at_key)
+        return self.completion(audio, length, base, at_key) + (0 if read is None else read)
 
 
 def pair_steps(features: Float[Tensor, "batch steps channels"], frames: int, steps: int) -> Float[Tensor, "batch frames heard"]:

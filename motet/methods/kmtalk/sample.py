@@ -130,7 +130,9 @@ class KMTalk(Method[KMTalkState]):
         take = self._acquired(torch.cat(state.sound, 1), features, condition)[0]
         found = key_frames(take.spans, frames, self.space.fps, condition.anchor or self.config.anchor, closures=self.config.closure_keys)
         keys, length = self._keys([found], None), torch.tensor([frames])
-        said = self.model.keys(self.model.hear(pair_steps(features, frames, self.config.steps_per_frame), length), keys, length)
+        heard = pair_steps(features, frames, self.config.steps_per_frame)
+        said = self.model.say_keys(self.model.hear(heard, length), self.model.read(heard), keys, length)
+        assert said is not None
         poses = self.model.basis.decode(said)[0]
         return KeyTake(found, poses.clamp(0, 1) if self.space.name == "arkit" else poses, take, frames)
 
@@ -184,11 +186,12 @@ class KMTalk(Method[KMTalkState]):
     def _motion(self, features: Tensor, keys: Keys, edits: KeyEdits | None, condition: KMTalkCondition) -> Float[Tensor, "batch frames dim"]:
         model, frames = self.model, int(keys.places.max()) + 1
         length = torch.full((len(features),), frames)
-        audio = model.hear(pair_steps(features, frames, self.config.steps_per_frame), length)
-        said = None if model.keys is None else model.keys(audio, keys, length)
+        heard = pair_steps(features, frames, self.config.steps_per_frame)
+        audio, read = model.hear(heard, length), model.read(heard)
+        said = model.say_keys(audio, read, keys, length)
         if said is not None and edits is not None:
             said = edits.placed(said, keys, model.basis)
-        inner = model.complete(said, audio, keys, length)
+        inner = model.complete(said, audio, read, keys, length)
         values = model.basis.decode(inner)
         return values if edits is None or not condition.clamp else edits.clamped(values)
 
