@@ -16,6 +16,7 @@ from motet.errors import ConfigError, MotetError, nearest
 
 VERBS: dict[str, str] = {
     "run": "Motion, video or 3D from recordings: the main job.",
+    "fit": "Learn one person from videos, for speech2lip.",
     "live": "Frames from sound as it arrives (raw PCM on stdin).",
     "export": "A saved take (.npz) in other formats.",
     "render": "A saved take (.npz) as video.",
