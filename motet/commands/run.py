@@ -20,21 +20,45 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
+class Guidance:
+    """How strongly a take is pulled; the method's own strength where left out."""
+
+    audio: float | None = None
+    """By the sound."""
+    style: float | None = None
+    """By the style."""
+
+
+GUIDANCE_OPTIONS = {"audio": ("guidance_audio", "guidance"), "style": ("guidance_style", "style_strength")}
+"""What the two strengths are called among the options of the methods; the first that a method has is meant."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """Motion from sound. The endings of -o choose the formats; without -o an mp4 appears beside you."""
 
     audio: tyro.conf.Positional[tuple[Path, ...]]
     """Recordings (wav, flac, ogg, mp3, m4a, mp4, ...) of any rate, channels and length."""
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])] = DEFAULT
-    """Method."""
+    """Method, or a face and a body on one figure: artalk,mospa."""
     out: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(aliases=["-o"])] = ()
     """File to write (.mp4 .glb .csv .json .npz); may be repeated. With several recordings: a folder."""
     formats: tuple[str, ...] = ("mp4",)
     """Endings to write when -o names a folder."""
     style: str = ""
     """A named style, or a take (.npz) whose manner is taken over."""
+    text: str = ""
+    """What is said (or a .txt file with it), for methods that can use it."""
+    keys: Path | None = None
+    """Edited key motions as `motet keys` writes them, for methods that have such."""
+    source: str = ""
+    """Body methods: where the sound is, AZ,EL,DIST (degrees to the left, degrees up, metres), or a file of its path."""
+    genre: str = ""
+    """Body methods: how strongly the figure reacts (dull, neutral, sensitive)."""
     seed: int = 0
     """Everything random comes from it; the same seed gives the same bytes."""
+    guidance: Guidance = dataclasses.field(default_factory=lambda: Guidance())
+    """How strongly the take is pulled."""
     takes: int = 1
     """How many takes, with seeds SEED, SEED+1, ..."""
     head: bool = True
@@ -119,13 +143,13 @@ class Run:
         from motet.audio import read_audio
         from motet.commands.progress import progress_bars
         from motet.finishing import Finish
-        from motet.session import load, provenance
+        from motet.session import cast, provenance
         from motet.types import Clip, Motion
 
         with progress_bars(self.quiet) as progress:
             task = progress.add_task(f"listening to {source.name}", total=None)
             audio = read_audio(source)
-            loaded = load(self.method, str(self.weights) if self.weights else None)
+            loaded = cast(self.method, str(self.weights) if self.weights else None)
             options, finish = self._options(), Finish(self.intensity, self.head, self.blink)
             seeds = tuple(range(self.seed, self.seed + self.takes))
             progress.update(task, description=f"moving ({self.method})")
@@ -150,10 +174,27 @@ class Run:
 
     def _options(self) -> dict[str, Any]:
         from motet.method import parse_options
-        from motet.registry import method_spec
+        from motet.session import option_names, specs_of
 
-        style = {"style": self.style} if self.style else {}
-        return {**style, **parse_options(method_spec(self.method), self.option)}
+        specs = specs_of(self.method)
+        given = {"style": self.style, "source": self.source, "genre": self.genre, "text": self.text, "keys": str(self.keys) if self.keys else ""}
+        named = {name: value for name, value in given.items() if value}
+        own: dict[str, Any] = {}
+        for text in self.option:
+            spec = next((spec for spec in specs if text.partition("=")[0] in option_names(spec)), specs[0])
+            own |= parse_options(spec, [text])
+        return {**named, **self._guidance_options(), **own}
+
+    def _guidance_options(self) -> dict[str, float]:
+        from motet.session import option_names, specs_of
+
+        fields = set().union(*(option_names(spec) for spec in specs_of(self.method)))
+        wanted = {name: value for name, value in vars(self.guidance).items() if value is not None}
+        found = {name: next((option for option in GUIDANCE_OPTIONS[name] if option in fields), "") for name in wanted}
+        for name, option in found.items():
+            if not option:
+                raise ConfigError(f"{self.method} cannot be guided by {name}; leave --guidance.{name} out")
+        return {found[name]: value for name, value in wanted.items()}
 
     def _announce(self, written: Sequence[Path]) -> None:
         if not self.quiet:
