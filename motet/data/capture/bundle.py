@@ -15,8 +15,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
-RELIEF = 0.5
-"""Weight of a pixel of relief beside a pixel of place: the tracker's depth is about half as sure."""
+RELIEF = 1.0
+"""Weight of a pixel of relief beside a pixel of place."""
 OUTLIER = 3.0
 """Residuals beyond this many deviations pull with constant force (Huber)."""
 
@@ -92,7 +92,7 @@ def linearise(points: ndarray, poses: Poses, vertices: ndarray, focal: float, ce
 
 
 def _off(pixels: ndarray, points: ndarray) -> Float[ndarray, "frames points 3"]:
-    """Found minus seen; relief counts less."""
+    """Found minus seen."""
     return (pixels - points) * np.array([1.0, 1.0, RELIEF])
 
 
