@@ -226,6 +226,9 @@ def build(config: DiffPoseTalkConfig, tensors: Mapping[str, Tensor] | None, fact
                 "these weights came without statistics, so their motion would be wild; import them again together with the"
                 " stats_train.npz of their data: motet weights import DENOISER.pt STYLE.pt stats_train.npz -m diffposetalk -o OUT"
             )
+    model.denoising_net.pack()
+    if model.audio_encoder is not None:
+        model.audio_encoder.pack()
     return DiffPoseTalk(model, front_end(config), facts.get("styles"))
 
 
