@@ -29,6 +29,8 @@ class TrainingItem:
     speaker: str = ""
     style: str = ""
     """Name of the manner, where it has one."""
+    phones: tuple[tuple[float, float, str], ...] = ()
+    """Start, end (seconds) and symbol of every phone, silence included, where they are known."""
     weight: float = 1.0
     """How often this item is drawn, per frame, relative to the others."""
 

@@ -19,7 +19,7 @@ from motet.errors import ConfigError
 from motet.finishing import Finish, finish_motion
 from motet.method import Method, MethodSpec, condition_from
 from motet.registry import DEFAULT, method_spec
-from motet.types import Audio, Clip, Motion
+from motet.types import Audio, Clip, Frames, Motion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Loaded:
             audio = to_mono(audio)
         return resample(audio, self.spec.sample_rate)
 
-    def run(self, audio: Audio, options: Mapping[str, Any] | None = None, *, seeds: Sequence[int] = (0,), finish: Finish | None = None) -> Motion:
-        """Motion of a whole sound, one batch item for each seed.
+    def run(self, audio: Audio, options: Mapping[str, Any] | None = None, *, seeds: Sequence[int] = (0,), finish: Finish | None = None) -> Any:
+        """`Motion` of a whole sound, one batch item for each seed; for methods that draw pictures `Frames` (see also `pictures`).
 
         Raises:
             ConfigError: an option that the method does not have.
@@ -64,8 +64,21 @@ class Loaded:
         prepared = self.prepare(audio, options)
         if prepared.samples.shape[0] == 1 and len(seeds) > 1:
             prepared = dataclasses.replace(prepared, samples=prepared.samples.expand(len(seeds), -1, -1))
-        motion = self.method.run(prepared, self.condition(options or {}), seeds)
-        return finish_motion(motion, finish or Finish(), seeds, first_frame=0)
+        answer = self.method.run(prepared, self.condition(options or {}), seeds)
+        return finish_motion(answer, finish or Finish(), seeds, first_frame=0) if isinstance(answer, Motion) else answer
+
+    def pictures(self, audio: Audio, options: Mapping[str, Any] | None = None, *, seed: int = 0) -> Iterator[Any]:
+        """uint8 (height, width, 3) arrays one after the other, for methods that draw; an hour takes no more memory than a second.
+
+        Raises:
+            ConfigError: the method answers motion, or has not such an option.
+        """
+        if self.spec.output != "frames":
+            raise ConfigError(f"{self.spec.name} answers motion, not pictures; a figure is drawn from it by 'motet render'")
+        prepared = self.prepare(audio)
+        cuts = range(0, prepared.samples.shape[-1], prepared.sample_rate)
+        for piece in self.method.stream((prepared.slice(at, at + prepared.sample_rate) for at in cuts), self.condition(options or {}), (seed,)):
+            yield from piece.rgb[0].numpy()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,8 +202,10 @@ def run(
     source = audio if isinstance(audio, Audio) else read_audio(Path(audio))
     loaded = cast(method, weights)
     finish = finish or Finish()
-    motion = loaded.run(source, options, seeds=(seed,), finish=finish)
-    motion = Motion(motion.values[0], motion.space)
+    answer = loaded.run(source, options, seeds=(seed,), finish=finish)
+    if isinstance(answer, Frames):
+        return Clip(source, None, Frames(answer.rgb[0], answer.fps), provenance(loaded, seed, options or {}, finish, audio))
+    motion = Motion(answer.values[0], answer.space)
     return Clip(source, motion if fps is None else motion.at(fps), provenance=provenance(loaded, seed, options or {}, finish, audio))
 
 
@@ -214,8 +229,8 @@ class Stream:
         self._frames = 0
         self._ended = False
 
-    def push(self, chunk: Audio) -> Iterator[Motion]:
-        """Sound in (the method's rate and layout), zero or more pieces of motion out.
+    def push(self, chunk: Audio) -> Iterator[Any]:
+        """Sound in (the method's rate and layout), zero or more pieces of motion (or pictures) out.
 
         Raises:
             AudioError: wrong rate or layout; nothing is converted behind your back in a stream.
@@ -226,7 +241,7 @@ class Stream:
         motion, self._state = self._loaded.method.step(self._state, dataclasses.replace(chunk, samples=samples))
         return self._out(motion)
 
-    def finish(self) -> Iterator[Motion]:
+    def finish(self) -> Iterator[Any]:
         """The remaining frames; the stream is over then.
 
         Raises:
@@ -237,9 +252,11 @@ class Stream:
         self._ended = True
         return self._out(self._loaded.method.finish(self._state))
 
-    def _out(self, motion: Motion) -> Iterator[Motion]:
+    def _out(self, motion: Any) -> Iterator[Any]:
         if not motion.frames:
             return iter(())
+        if isinstance(motion, Frames):
+            return iter([Frames(motion.rgb[0], motion.fps)])
         done = finish_motion(motion, self._finish, (self._seed,), first_frame=self._frames)
         self._frames += motion.frames
         return iter([Motion(done.values[0], done.space)])

@@ -167,7 +167,10 @@ def write_text(bvh: Bvh) -> str:
     lines = ["HIERARCHY"]
     children = [[k for k, joint in enumerate(bvh.joints) if joint.parent == number] for number in range(len(bvh.joints))]
 
+    order: list[int] = []
+
     def write(number: int, depth: int) -> None:
+        order.append(number)
         joint, indent = bvh.joints[number], "\t" * depth
         lines.extend([f"{indent}{'ROOT' if joint.parent < 0 else 'JOINT'} {joint.name}", f"{indent}{{"])
         lines.append(f"{indent}\tOFFSET {_numbers(joint.offset)}")
@@ -180,7 +183,10 @@ def write_text(bvh: Bvh) -> str:
 
     write(0, 0)
     lines += ["MOTION", f"Frames: {len(bvh.frames)}", f"Frame Time: {bvh.frame_time_s:.10f}"]
-    lines += [_numbers(row) for row in bvh.frames]
+    # Columns stand in the order in which the joints are written, which is by depth first.
+    starts = np.cumsum([0, *(len(joint.channels) for joint in bvh.joints)])
+    columns = np.concatenate([np.arange(starts[number], starts[number + 1]) for number in order])
+    lines += [_numbers(row) for row in bvh.frames[:, columns]]
     return "\n".join(lines) + "\n"
 
 

@@ -27,8 +27,12 @@ class Eval:
     """A motet checkpoint to evaluate instead of the shipped one."""
     style: str = ""
     """A named style, or a take (.npz) whose manner is taken over."""
+    text: bool = False
+    """Tell the method what is said, where it is known and the method can use it."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE: a setting of the method's own; may be repeated."""
+    study: str = ""
+    """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style` (whether the manner of a clip arrives)."""
     seed: int = 0
     """Seed of every prediction."""
     takes: int = 5
@@ -60,6 +64,8 @@ class Eval:
             return self._body()
         if self.data is not None and not self.data.is_dir():
             raise AssetError(f"{self.data} is not a folder; give the folder that holds 'other_speakers' and 'grid_s1', or leave --data out")
+        if self.study:
+            return self._study()
         config = EvaluationConfig(seed=self.seed, takes=self.takes, long_s=self.long_s)
         subjects = self._method() + [Subject(name, predict) for name, predict in (baselines() if self.baselines else {}).items()]
         material, gauge = load_held_out(self.data), gauge_of(load_house())
@@ -72,6 +78,28 @@ class Eval:
             print(json.dumps(report.to_json(), indent=1))
         else:
             Console(width=max(Console().width, 140)).print(report.table())
+        return 0
+
+    def _study(self) -> int:
+        from rich.console import Console
+
+        from motet.atomic import write_bytes
+        from motet.commands.studies import study
+        from motet.data.held_out import load_held_out
+        from motet.method import parse_options
+        from motet.metrics.gauge import gauge_of
+        from motet.rigs.house import load_house
+        from motet.session import load
+
+        loaded = load(self.method, str(self.weights) if self.weights else None)
+        options = parse_options(loaded.spec, self.option)
+        found, table = study(self.study, loaded, load_held_out(self.data), gauge_of(load_house()), options, self.takes)
+        if self.out:
+            write_bytes(self.out, json.dumps({"method": loaded.spec.name, "weights": loaded.digest, **found}, indent=1).encode())
+        if self.json:
+            print(json.dumps(found, indent=1))
+        else:
+            Console(width=max(Console().width, 140)).print(table)
         return 0
 
     def _is_body(self) -> bool:
@@ -119,7 +147,9 @@ class Eval:
             return []
         loaded = load(self.method, str(self.weights) if self.weights else None)
         style = {"style": self.style} if self.style else {}
-        return [method_subject(loaded, options={**style, **parse_options(loaded.spec, self.option)})]
+        if self.text:
+            loaded.condition({"text": ""})  # a method without that option says so at once
+        return [method_subject(loaded, options={**style, **parse_options(loaded.spec, self.option)}, text=self.text)]
 
 
 COMMAND = Eval

@@ -47,6 +47,10 @@ class Run:
     """Endings to write when -o names a folder."""
     style: str = ""
     """A named style, or a take (.npz) whose manner is taken over."""
+    text: str = ""
+    """What is said (or a .txt file with it), for methods that can use it."""
+    keys: Path | None = None
+    """Edited key motions as `motet keys` writes them, for methods that have such."""
     source: str = ""
     """Body methods: where the sound is, AZ,EL,DIST (degrees to the left, degrees up, metres), or a file of its path."""
     genre: str = ""
@@ -173,12 +177,13 @@ class Run:
         from motet.session import option_names, specs_of
 
         specs = specs_of(self.method)
-        named = {name: getattr(self, name) for name in ("style", "source", "genre") if getattr(self, name)}
-        given: dict[str, Any] = {}
+        given = {"style": self.style, "source": self.source, "genre": self.genre, "text": self.text, "keys": str(self.keys) if self.keys else ""}
+        named = {name: value for name, value in given.items() if value}
+        own: dict[str, Any] = {}
         for text in self.option:
             spec = next((spec for spec in specs if text.partition("=")[0] in option_names(spec)), specs[0])
-            given |= parse_options(spec, [text])
-        return {**named, **self._guidance_options(), **given}
+            own |= parse_options(spec, [text])
+        return {**named, **self._guidance_options(), **own}
 
     def _guidance_options(self) -> dict[str, float]:
         from motet.session import option_names, specs_of

@@ -33,8 +33,10 @@ def method(spec: MethodSpec, config: object) -> object:
 
 
 @pytest.fixture
-def training_set(spec: MethodSpec, config: object) -> TrainingSet | SpatialSet:
-    """Random smooth performances in the method's space with features of the width the tiny preset takes."""
+def training_set(spec: MethodSpec, config: object) -> object:
+    """Random smooth performances in the method's space with features of the width the tiny preset takes, or the method's own example."""
+    if spec.example:
+        return spec.load("example")(config)
     noise = torch.Generator().manual_seed(1)
     width = getattr(config, "audio_dim", 8)
     if spec.space == "smplx25":

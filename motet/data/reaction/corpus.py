@@ -103,8 +103,11 @@ class CorpusChoice:
 
 
 def items(size: Size, seed: int) -> Iterator[Item]:
-    """All sequences in order; what is drawn for one does not depend on the others."""
-    for variant in range(size.variants):
+    """All sequences; what is drawn for one does not depend on the others. The held-out ones stand early, so that a corpus
+    stopped halfway has some of everything.
+    """
+    last = size.variants - 1
+    for variant in [*range(min(2, last)), last, *range(2, last)]:
         for placement in range(size.placements):
             for sound in size.sounds:
                 random = np.random.default_rng([seed, ALL.index(sound), variant, placement])
@@ -153,7 +156,7 @@ def build_sam(choice: CorpusChoice, report: Callable[[int, int], None] | None = 
             _write_item(choice.out, item, made)
             write_bytes(truth, json.dumps(made.truth, sort_keys=True).encode())
         lines.append(truth.read_text())
-        if (number + 1) % 81 == 0:
+        if (number + 1) % 27 == 0:
             # What there is so far can be trained on already.
             _write_lists(choice.out, wanted[: number + 1], lines)
         if report is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -32,6 +33,7 @@ class MadeSound:
     beats_s: tuple[float, ...]
 
 
+@functools.lru_cache(maxsize=32)
 def make_sound(name: str, seconds: float, seed: tuple[int, ...]) -> MadeSound:
     """One variant of a class at `RATE` samples a second: silence, then the sound from its onset on.
 
