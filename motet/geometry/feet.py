@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -22,13 +20,6 @@ SHORTEST_S = 0.1
 EASE_S = 0.2
 """Time in which a correction fades in and out beside a contact."""
 _SIDES = {side: tuple(SMPLX25_JOINTS.index(f"{side}_{name}") for name in ("hip", "knee", "ankle", "foot")) for side in ("left", "right")}
-
-
-@dataclasses.dataclass(frozen=True)
-class Standing:
-    """Where the balls of the feet stand, from the caller's past: the first `frames` frames are not to be changed."""
-
-    frames: int
 
 
 def settle_feet(
@@ -117,11 +108,6 @@ def _sink(placed: ndarray, goals: dict[str, ndarray], root: ndarray, fps: float,
 def _solve_leg(turned: ndarray, placed: ndarray, goal: ndarray, joints: tuple[int, ...], offsets: ndarray, fixed: int) -> None:
     """Put one leg's new world rotations into `turned`; the foot keeps its own."""
     hip, knee, ankle, ball = joints
-    target = (
-        goal + placed[:, ankle] - placed[:, ball]
-        if not fixed
-        else np.where((np.arange(len(goal)) < fixed)[:, None], placed[:, ankle], goal + placed[:, ankle] - placed[:, ball])
-    )
     # The ball's place follows from the ankle's and the foot's rotation, which is kept.
     foot = np.einsum("fij,j->fi", turned[:, ankle], offsets[ball])
     target = goal - foot

@@ -17,9 +17,10 @@ from motet.diffusion.sample import seeded_noise
 from motet.diffusion.schedule import descend, descend_stride
 from motet.encoders.ears import HOP, KEPT, RATE_HZ, binaural_features, ear_features
 from motet.errors import CheckpointError, ConfigError
-from motet.geometry.body import heading
+from motet.geometry.body import STANDING_HEIGHT_M, heading
 from motet.geometry.body_vector import DIM, ROOT, encode_body, turned, vector_motion, vector_rotations
 from motet.geometry.feet import settle_feet
+from motet.geometry.rotation import matrix_from_axis_angle
 from motet.method import Method
 from motet.methods.mospa.config import EAR_COLUMNS, GENRES, LAGS, MospaCondition, MospaConfig
 from motet.methods.mospa.model import MospaModel
@@ -183,15 +184,11 @@ def turned_back(vector: Float[Tensor, "batch frames dim"], angle: Float[Tensor, 
 
 
 def _turn(places: Float[Tensor, "batch frames 3"], axis_angle: Float[Tensor, "batch 3"]) -> Float[Tensor, "batch frames 3"]:
-    from motet.geometry.rotation import matrix_from_axis_angle
-
     return places @ matrix_from_axis_angle(axis_angle).transpose(-1, -2)
 
 
 def standing_vector(batch: int) -> Float[Tensor, "batch dim"]:
     """The house skeleton at rest at the origin: where a figure is before anything is known of it."""
-    from motet.geometry.body import STANDING_HEIGHT_M
-
     root = torch.tensor([0.0, STANDING_HEIGHT_M, 0.0]).expand(batch, 1, 3)
     return encode_body(root, torch.eye(3).expand(batch, 1, 25, 3, 3))[:, 0]
 
