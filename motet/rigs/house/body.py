@@ -38,7 +38,7 @@ SHARED: dict[str, tuple[str, str, float]] = {
     "eye.R": ("head", "right_eye", 1.0),
 }  # fmt: skip
 """Joint of the figure -> from this world rotation so far on the way to that one."""
-CURL_RAD = 0.18
+CURL_RAD = 0.32
 """Fingers bend a little against the flat hand of the bind pose."""
 
 
