@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -263,11 +263,6 @@ class Motion:
         return Motion(values, self.space.at(fps))
 
 
-def concatenate(pieces: list[Motion]) -> Motion:
-    """Motions of one space, one after the other."""
-    return Motion(torch.cat([piece.values for piece in pieces], dim=-2), pieces[0].space)
-
-
 @dataclasses.dataclass(frozen=True)
 class Topology:
     """Triangles over a set of vertices; shared by all frames of a mesh."""
@@ -290,6 +285,28 @@ class Frames:
 
     rgb: UInt8[Tensor, "*batch frames height width 3"]
     fps: float
+
+    @property
+    def frames(self) -> int:
+        """Number of pictures."""
+        return self.rgb.shape[-4]
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.fps
+
+
+Answer = TypeVar("Answer", Motion, Frames)
+"""What a method answers: motion, or pictures."""
+
+
+def concatenate(pieces: list[Answer]) -> Answer:
+    """Motions of one space, or pictures of one rate, one after the other."""
+    first = pieces[0]
+    if isinstance(first, Frames):
+        return Frames(torch.cat([piece.rgb for piece in pieces], dim=-4), first.fps)  # type: ignore[attr-defined]
+    return Motion(torch.cat([piece.values for piece in pieces], dim=-2), first.space)  # type: ignore[attr-defined]
 
 
 @dataclasses.dataclass(frozen=True)

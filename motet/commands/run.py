@@ -40,13 +40,21 @@ class Run:
     audio: tyro.conf.Positional[tuple[Path, ...]]
     """Recordings (wav, flac, ogg, mp3, m4a, mp4, ...) of any rate, channels and length."""
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])] = DEFAULT
-    """Method."""
+    """Method, or a face and a body on one figure: artalk,mospa."""
     out: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(aliases=["-o"])] = ()
     """File to write (.mp4 .glb .csv .json .npz); may be repeated. With several recordings: a folder."""
     formats: tuple[str, ...] = ("mp4",)
     """Endings to write when -o names a folder."""
     style: str = ""
     """A named style, or a take (.npz) whose manner is taken over."""
+    text: str = ""
+    """What is said (or a .txt file with it), for methods that can use it."""
+    keys: Path | None = None
+    """Edited key motions as `motet keys` writes them, for methods that have such."""
+    source: str = ""
+    """Body methods: where the sound is, AZ,EL,DIST (degrees to the left, degrees up, metres), or a file of its path."""
+    genre: str = ""
+    """Body methods: how strongly the figure reacts (dull, neutral, sensitive)."""
     seed: int = 0
     """Everything random comes from it; the same seed gives the same bytes."""
     guidance: Guidance = dataclasses.field(default_factory=lambda: Guidance())
@@ -135,13 +143,13 @@ class Run:
         from motet.audio import read_audio
         from motet.commands.progress import progress_bars
         from motet.finishing import Finish
-        from motet.session import load, provenance
+        from motet.session import cast, provenance
         from motet.types import Clip, Motion
 
         with progress_bars(self.quiet) as progress:
             task = progress.add_task(f"listening to {source.name}", total=None)
             audio = read_audio(source)
-            loaded = load(self.method, str(self.weights) if self.weights else None)
+            loaded = cast(self.method, str(self.weights) if self.weights else None)
             options, finish = self._options(), Finish(self.intensity, self.head, self.blink)
             seeds = tuple(range(self.seed, self.seed + self.takes))
             progress.update(task, description=f"moving ({self.method})")
@@ -166,15 +174,21 @@ class Run:
 
     def _options(self) -> dict[str, Any]:
         from motet.method import parse_options
-        from motet.registry import method_spec
+        from motet.session import option_names, specs_of
 
-        style = {"style": self.style} if self.style else {}
-        return {**style, **self._guidance_options(), **parse_options(method_spec(self.method), self.option)}
+        specs = specs_of(self.method)
+        given = {"style": self.style, "source": self.source, "genre": self.genre, "text": self.text, "keys": str(self.keys) if self.keys else ""}
+        named = {name: value for name, value in given.items() if value}
+        own: dict[str, Any] = {}
+        for text in self.option:
+            spec = next((spec for spec in specs if text.partition("=")[0] in option_names(spec)), specs[0])
+            own |= parse_options(spec, [text])
+        return {**named, **self._guidance_options(), **own}
 
     def _guidance_options(self) -> dict[str, float]:
-        from motet.registry import method_spec
+        from motet.session import option_names, specs_of
 
-        fields = {field.name for field in dataclasses.fields(method_spec(self.method).load("condition"))}
+        fields = set().union(*(option_names(spec) for spec in specs_of(self.method)))
         wanted = {name: value for name, value in vars(self.guidance).items() if value is not None}
         found = {name: next((option for option in GUIDANCE_OPTIONS[name] if option in fields), "") for name in wanted}
         for name, option in found.items():

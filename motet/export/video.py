@@ -22,6 +22,7 @@ from motet.atomic import appearing
 from motet.audio.mix import to_mono
 from motet.audio.resampling import resample
 from motet.errors import InputError
+from motet.export.yuv import yuv420
 from motet.types import Audio
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -180,8 +181,8 @@ class _Encoding:
         height, width = rgb.shape[:2]
         if height % 2 or width % 2:
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-        picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+        picture = av.VideoFrame.from_ndarray(yuv420(np.ascontiguousarray(rgb)), format="yuv420p")
+        picture.colorspace, picture.color_range = Colorspace.ITU709, ColorRange.MPEG
         picture.pts, picture.time_base = index * self._ticks, self._time_base
         return picture
 

@@ -41,6 +41,12 @@ class Subject:
     predict: Predict
     stream: Callable[[Audio, int], Iterator[Motion]] | None = None
     """Gives the motion in the pieces in which it becomes certain; where they join are the window borders."""
+    read: Callable[[Audio, int, str], Motion] | None = None
+    """The same as `predict` with what is said; used where the text of a recording is known."""
+
+    def of(self, clip: HeldOutClip, seed: int) -> Motion:
+        """Motion of one recording, with its text where text is wanted and known."""
+        return self.read(clip.audio, seed, clip.text) if self.read is not None and clip.text else self.predict(clip.audio, seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +69,12 @@ class EvaluationConfig:
             raise InputError("evaluation needs two takes, half a second of silence (longer than the time to settle) and one second of long file at least")
 
 
-def method_subject(loaded: Loaded, name: str = "", options: dict[str, object] | None = None) -> Subject:
-    """A loaded method with the options of its condition, exactly as a user gets it."""
+def method_subject(loaded: Loaded, name: str = "", options: dict[str, object] | None = None, text: bool = False) -> Subject:
+    """A loaded method with the options of its condition, exactly as a user gets it.
+
+    Args:
+        text: tell the method what is said where it is known; the method needs an option `text`.
+    """
     from motet.session import Stream
 
     def predict(audio: Audio, seed: int) -> Motion:
@@ -78,7 +88,11 @@ def method_subject(loaded: Loaded, name: str = "", options: dict[str, object] | 
             yield from session.push(prepared.slice(start, start + piece))
         yield from session.finish()
 
-    return Subject(name or loaded.spec.name, predict, stream)
+    def read(audio: Audio, seed: int, said: str) -> Motion:
+        motion = loaded.run(audio, {**(options or {}), "text": said}, seeds=(seed,))
+        return Motion(motion.values[0], motion.space)
+
+    return Subject(name or loaded.spec.name, predict, stream, read if text else None)
 
 
 def evaluate(
@@ -145,7 +159,7 @@ def _subject_scores(subject: Subject, material: HeldOut, gauge: LipGauge, config
         tally, recalls = _Tally(), _Tally()
         for clip in material.group(group):
             report(clip.name)
-            motion = subject.predict(clip.audio, config.seed)
+            motion = subject.of(clip, config.seed)
             wrong_length = max(wrong_length, abs(motion.frames - frame_count(clip.audio.seconds, motion.space.fps)))
             mouth = gauge.measure(motion)
             tally.add(_tracked_scores(mouth, clip, gauge))

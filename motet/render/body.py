@@ -138,6 +138,9 @@ class _BodyStage(Stage):
         self._shade_of_floor = np.ones(self._points.shape[:2], np.float32)
         self._soft = np.ones_like(self._shade_of_floor)
 
+    def _prepare(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
+        self._prepare_posed(coarse, head, eyes)
+
     def draw_at(self, posed: tuple, ground: np.ndarray, source: np.ndarray | None, glow: float) -> np.ndarray:
         """One picture with the camera before a point on the floor."""
         self._look_from(ground)

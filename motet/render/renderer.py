@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from motet.errors import InputError
 from motet.geometry.camera import Camera
 from motet.render import look, raster, shade, surface
+from motet.render.posing import Poser
 from motet.render.scene import SUPERSAMPLE, Scene, build_scene
 from motet.render.shadow import ShadowMap
 from motet.rigs.house import HouseRig, ShapedHouse
@@ -47,6 +48,7 @@ class Renderer:
         self.width, self.height, self._workers = width, height, max(1, workers)
         self._scene = build_scene(self._shaped, camera, width, height)
         self._table = look.srgb_table()
+        self._poser = Poser(self._shaped)
 
     def frames(self, motion: Motion) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
         """Pictures of a motion in order, 8-bit sRGB, row 0 at the top. Memory does not grow with the length.
@@ -77,14 +79,10 @@ class Renderer:
                 yield waiting.popleft().result()
 
     def _pose(self, motion: Motion) -> list[tuple]:
-        with torch.no_grad():
-            motion = Motion(motion.values.float(), motion.space)
-            vertices = self._shaped.posed(motion).vertices.numpy()
-            transforms = self._shaped.joint_transforms(motion).numpy()
         names = self._shaped.rig.joint_names
-        head = np.ascontiguousarray(transforms[:, names.index("head")])
-        eyes = np.stack([transforms[:, names.index(f"eye.{side}"), :, :3] for side in "LR"], axis=1)
-        return [(vertices[k], head[k], (eyes[k] @ self._scene.eye_rest).astype(np.float32)) for k in range(len(vertices))]
+        head, eyes = names.index("head"), [names.index(f"eye.{side}") for side in "LR"]
+        poses = self._poser.poses(motion)
+        return [(*pose, pose[1][head], (pose[1][eyes, :, :3] @ self._scene.eye_rest).astype(np.float32)) for pose in poses]
 
 
 class Worker:
@@ -110,7 +108,8 @@ class Stage:
 
     def __init__(self, renderer: Renderer, neutral: tuple, scene: Scene | None = None) -> None:
         scene = scene or renderer._scene
-        self._scene, self._table = scene, renderer._table
+        self._scene, self._table, self._poser = scene, renderer._table, renderer._poser
+        self._coarse = renderer._shaped.relaxed_vertices.numpy().copy()
         height, width = renderer.height, renderer.width
         n = scene.n_solid + len(scene.hair_points)
         self._vertices = np.zeros((n, 3), np.float32)
@@ -135,7 +134,11 @@ class Stage:
         self._still_bytes = np.zeros((height, width, 3), np.uint8)
         self._prepare(*neutral)
 
-    def _prepare(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
+    def _prepare(self, weights: np.ndarray, transforms: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
+        self._poser.pose(weights, transforms, self._coarse)
+        self._prepare_posed(self._coarse, head, eyes)
+
+    def _prepare_posed(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
         """Draw once what no motion changes: the backdrop and the body below the neck."""
         scene = self._scene
         self._place(coarse, head)
@@ -153,9 +156,10 @@ class Stage:
         right += raster.STRIP
         self._depth.keys[top:bottom, left:right] = self._still[top:bottom, left:right]
 
-    def draw(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-        """One picture from posed figure vertices, the head's transform and the eyes' frames."""
-        self._place(coarse, head)
+    def draw(self, weights: np.ndarray, transforms: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> np.ndarray:
+        """One picture from shape weights, the joints' transforms, the head's among them, and the eyes' frames."""
+        self._poser.pose(weights, transforms, self._coarse)
+        self._place(self._coarse, head)
         return self._draw_placed(eyes)
 
     def _draw_placed(self, eyes: np.ndarray) -> np.ndarray:

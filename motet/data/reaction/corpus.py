@@ -192,12 +192,12 @@ def make_item(item: Item, seed: int, library: IdleLibrary, head: Head | None = N
     source = np.array([item.distance_m * np.sin(angle), item.height_m, item.distance_m * np.cos(angle)])
     frames = round(SECONDS * RATE)
     reaction = react(item.sound, Cue(sound.onset_s, sound.events_s, sound.beats_s, source, item.genre, random), frames)
-    body, source = _canonical(perform(reaction.plan, library.draw(frames, random)), source)
+    body, source = canonical(perform(reaction.plan, library.draw(frames, random)), source)
     binaural = _heard(sound, body, source, item, random, head)
     return MadeItem(binaural, body, source, _truth(item, sound, reaction, source))
 
 
-def _canonical(body: Performance, source: np.ndarray) -> tuple[Performance, np.ndarray]:
+def canonical(body: Performance, source: np.ndarray) -> tuple[Performance, np.ndarray]:
     """At the first frame the pelvis stands over the origin and faces +Z, as in SAM."""
     first = body.rotations[0, 0]
     turn = np.arctan2(first[0, 2], first[2, 2])

@@ -79,7 +79,7 @@ class KokoroVoice:
         return at_speech_rate(np.asarray(sound).reshape(-1), _RATE_HZ), _spans(letters, np.asarray(frames).reshape(-1))
 
 
-def utterances(assets: SpeechAssets, minutes: float = 48.0, seed: int = 7) -> Iterator[Utterance]:
+def utterances(assets: SpeechAssets, minutes: float = 9.6, seed: int = 7) -> Iterator[Utterance]:
     """Sentences by ever new blends of voices until `minutes` are full (one to two seconds of one core for a second of speech)."""
     voice, seconds, index = KokoroVoice(assets), 0.0, 0
     for text in sentences(assets, seed):

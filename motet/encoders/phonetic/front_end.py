@@ -38,6 +38,11 @@ class PhoneticFrontEnd:
         self._encoder, self.dim, self.digest = encoder, encoder.width, encoder.digest
         self._closures = [index for index, symbol in enumerate(encoder.config.phones) if PHONES[symbol].is_closure]
 
+    @property
+    def encoder(self) -> PhoneticEncoder:
+        """The encoder behind it."""
+        return self._encoder
+
     def begin(self, batch: int) -> FrontState:
         """Before the first sample."""
         return FrontState(batch, (self._encoder.begin(),))
@@ -61,6 +66,16 @@ class PhoneticFrontEnd:
     def features(self, audio: Audio) -> Float[Tensor, "steps dim"]:
         """Features of one whole sound of any rate."""
         return self._encoder.encode(resample(to_mono(audio), RATE_HZ).samples[0]).hidden
+
+    @property
+    def phone_names(self) -> tuple[str, ...]:
+        """Symbols of the phone head, in order."""
+        return self._encoder.config.phones
+
+    @torch.inference_mode()
+    def phones(self, features: Float[Tensor, "*batch steps dim"]) -> Float[Tensor, "*batch steps phones"]:
+        """Log-probabilities of the phones at each step of features that came from here."""
+        return self._encoder.net.heads(features).phones
 
     def _batched(self, rows: list[Tensor], batch: int) -> Tensor:
         return torch.stack(rows) if len(rows) == batch else rows[0].unsqueeze(0).expand(batch, -1, -1)

@@ -111,6 +111,11 @@ class StreamingMethod(Method[StreamState]):
         return StreamState(condition, tuple(seeds), style, self.front.begin(batch), features, 0, past)
 
     @torch.inference_mode()
+    def style_vector(self, motion: Motion) -> Float[Tensor, "style"]:
+        """How somebody moves, as the style encoder sees it."""
+        return self.model.style(motion.values.unsqueeze(0))[0]
+
+    @torch.inference_mode()
     def step(self, state: StreamState, audio: Audio) -> tuple[Motion, StreamState]:
         """The frames whose sound has been heard far enough."""
         audio.expect(SAMPLE_RATE, "mono")

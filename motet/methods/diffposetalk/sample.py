@@ -15,7 +15,7 @@ from motet.diffusion.sample import Noise, seeded_noise
 from motet.diffusion.schedule import descend
 from motet.errors import CheckpointError, ConfigError
 from motet.method import Method
-from motet.methods.diffposetalk.assets import read_shape, read_style
+from motet.methods.diffposetalk.assets import encode_style, read_shape, read_style
 from motet.methods.diffposetalk.config import DiffPoseTalkCondition, DiffPoseTalkConfig
 from motet.methods.diffposetalk.model import DiffPoseTalkModel, standardise
 from motet.methods.diffposetalk.windows import (
@@ -98,6 +98,17 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         front = self.front.begin(batch) if self.front is not None else None
         waiting = torch.zeros(batch, 0) if self.front is None else torch.zeros(batch, 0, width)
         return DiffPoseTalkState(person, self._draw(condition, person), condition, tuple(seeds), front, waiting, first_past(self.model, batch))
+
+    @torch.inference_mode()
+    def style_vector(self, motion: Motion) -> Float[Tensor, "width"]:
+        """How somebody moves, as the style encoder sees it.
+
+        Raises:
+            ConfigError: this model came without a style encoder.
+        """
+        if self.model.style_encoder is None:
+            raise ConfigError("this model has no style encoder; import it together with one")
+        return encode_style(self.model, motion.values)[0]
 
     @torch.inference_mode()
     def step(self, state: DiffPoseTalkState, audio: Audio) -> tuple[Motion, DiffPoseTalkState]:
@@ -215,6 +226,9 @@ def build(config: DiffPoseTalkConfig, tensors: Mapping[str, Tensor] | None, fact
                 "these weights came without statistics, so their motion would be wild; import them again together with the"
                 " stats_train.npz of their data: motet weights import DENOISER.pt STYLE.pt stats_train.npz -m diffposetalk -o OUT"
             )
+    model.denoising_net.pack()
+    if model.audio_encoder is not None:
+        model.audio_encoder.pack()
     return DiffPoseTalk(model, front_end(config), facts.get("styles"))
 
 
