@@ -15,7 +15,8 @@ else:
 armature = next(found for found in bpy.data.objects if found.type == "ARMATURE")
 poses = []
 for frame in frames:
-    bpy.context.scene.frame_set(frame)
+    # Blender puts the rest pose of a BVH before its first frame.
+    bpy.context.scene.frame_set(frame + 1 if path.endswith(".bvh") else frame)
     bpy.context.view_layer.update()
     posed = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
     bones = {}
