@@ -42,7 +42,7 @@ class Run:
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])] = DEFAULT
     """Method, or a face and a body on one figure: artalk,mospa."""
     out: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(aliases=["-o"])] = ()
-    """File to write (.mp4 .glb .csv .json .npz); may be repeated. With several recordings: a folder."""
+    """File to write (.mp4 .glb .csv .json .npz .bvh); may be repeated. With several recordings: a folder."""
     formats: tuple[str, ...] = ("mp4",)
     """Endings to write when -o names a folder."""
     style: str = ""
@@ -73,6 +73,8 @@ class Run:
     """A GLB or VRM with ARKit, Oculus-viseme or VRM expression names: .glb outputs animate it instead of the house figure."""
     size: int = 512
     """Height and width of videos in pixels."""
+    marker: bool = True
+    """Videos of a body show where the sound is, if a source was given."""
     weights: Path | None = None
     """A motet checkpoint to use instead of the shipped one."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
@@ -167,7 +169,7 @@ class Run:
 
         path.parent.mkdir(parents=True, exist_ok=True)
         task = progress.add_task(f"writing {path.name}", total=clip.motion.frames if clip.motion else None)
-        return write_clip(clip, path, size=self.size, avatar=self.avatar, progress=lambda done: progress.update(task, completed=done))
+        return write_clip(clip, path, size=self.size, avatar=self.avatar, marker=self.marker, progress=lambda done: progress.update(task, completed=done))
 
     def _named(self, path: Path, take: int) -> Path:
         return path if self.takes == 1 else path.with_name(f"{path.stem}.take{take + 1}{path.suffix}")
