@@ -20,7 +20,6 @@ from motet.nn.threads import one_thread
 from motet.phonetics.phones import PHONES
 from motet.types import Audio
 
-
 GROUP = 4
 """Features are worked out four at a time (80 ms of sound): a call costs about as much as the arithmetic of several. Windows of the
 methods here end on multiples of it, so nobody waits longer."""
