@@ -20,6 +20,8 @@ from motet.methods.speech2lip.config import Speech2LipConfig
 from motet.methods.speech2lip.geometry import filled_depth, observed_to_canonical, pose, relative_pose
 from motet.methods.speech2lip.person import Geometry, PersonFacts, Track
 
+TONE_STEP = 3
+"""The skin's colour is measured on every third pixel."""
 MESH = 4
 """Pixels between the places whose map is computed; those between are interpolated (depth is smooth)."""
 
@@ -92,6 +94,8 @@ class Mouth:
         self.mask = self._soft_mask(geometry.lip_mask)
         """How much of a pixel of the lip picture is drawn, (1, rows, columns)."""
         self.region = self._regions()
+        self._skin = self._around(geometry.face_mask)
+        self._skin_tone = (self._skin * self.canonical[:, ::TONE_STEP, ::TONE_STEP]).mean((1, 2))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -104,11 +108,24 @@ class Mouth:
         left, top = int(self.region.left[frame]), int(self.region.top[frame])
         return picture[top : top + height, left : left + width]
 
-    def lips_seen(self, pictures: Float[Tensor, "frames 3 size size"], frames: Sequence[int]) -> Float[Tensor, "frames 3 rows columns"]:
-        """Observed crops looked up in the canonical view: what the lip model is to draw (canonical to observed, from the canonical depth)."""
-        size, focal = self.facts.size, self.facts.focal_px
-        z = _looked_up(self._depth[None, None], self._lip_places[None])[0, 0]
-        rays = torch.cat([(self._lip_places - size / 2) / focal, torch.ones_like(z)[..., None]], -1)
+    def tone(self, pictures: Float[Tensor, "frames 3 size size"], frames: Sequence[int]) -> Float[Tensor, "frames 3"]:
+        """How bright each colour of the skin around the drawn part is, over the canonical picture's.
+
+        Exposure and white balance of cameras drift, and footage is joined from several takes: drawn lips are multiplied by
+        this so that they fit the frame, and what is learnt from is divided by it.
+        """
+        seen = self.lips_seen(pictures, frames, TONE_STEP)
+        return ((self._skin * seen).mean((2, 3)) / self._skin_tone.clamp(min=1e-3)).clamp(0.6, 1.6)
+
+    def lips_seen(self, pictures: Float[Tensor, "frames 3 size size"], frames: Sequence[int], step: int = 1) -> Float[Tensor, "frames 3 rows columns"]:
+        """Observed crops looked up in the canonical view: what the lip model is to draw (canonical to observed, from the canonical depth).
+
+        Args:
+            step: only every so many pixels.
+        """
+        size, focal, places = self.facts.size, self.facts.focal_px, self._lip_places[::step, ::step]
+        z = _looked_up(self._depth[None, None], places[None])[0, 0]
+        rays = torch.cat([(places - size / 2) / focal, torch.ones_like(z)[..., None]], -1)
         moved = (rays * z[..., None]) @ self._relative[frames][:, None, :3, :3].transpose(-1, -2) + self._relative[frames][:, None, None, :3, 3]
         return _looked_up(pictures, focal * moved[..., :2] / moved[..., 2:] + size / 2)
 
@@ -126,6 +143,12 @@ class Mouth:
         found = _looked_up(mask[None, None].float() / 255, self._lip_places[None])[0]
         rows, columns = _ramp(lip.height, max(2, lip.height // 8)), _ramp(lip.width, max(2, lip.width // 8))
         return found * (rows[:, None] * columns)[None]
+
+    def _around(self, face: UInt8[Tensor, "size size"]) -> Float[Tensor, "rows columns"]:
+        """Where the lip picture shows the skin around the drawn part, on a coarse grid."""
+        on_face = _looked_up(face[None, None].float() / 255, self._lip_places[None])[0, 0]
+        skin = ((1 - self.mask[0]) * on_face)[::TONE_STEP, ::TONE_STEP]
+        return skin if float(skin.sum()) > 1 else torch.ones_like(skin)
 
     def _regions(self) -> Region:
         """Place of the region in every frame, and its map."""

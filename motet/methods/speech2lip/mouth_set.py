@@ -45,6 +45,8 @@ class MouthSet:
     """The observed mouth in the canonical view: what the lip model is to draw."""
     observed: UInt8[Tensor, "count 3 height width"]
     """The region around the mouth as filmed."""
+    tone: Float[Tensor, "count 3"]
+    """Colour of the skin over the canonical picture's (`Mouth.tone`)."""
     region: Region
     canonical: Float[Tensor, "3 rows columns"]
     mask: Float[Tensor, "1 rows columns"]
@@ -99,12 +101,14 @@ def mouth_set(
     frames = [row for row in rows if part != "train" or bool(track.seen[row])]
     if not frames:
         raise InputError(f"{facts.name} has no frames to {'learn from' if part == 'train' else 'be tested on'}")
-    lips, observed, crops = [], [], person.crops
+    lips, observed, tone, crops = [], [], [], person.crops
     for start in range(0, len(frames), 32):
         some = frames[start : start + 32]
         pictures = [crops.frame(frame) for frame in some]
         whole = torch.from_numpy(np.stack(pictures)).movedim(-1, 1)
-        lips.append((mouth.lips_seen(whole.float(), some)).round().to(torch.uint8))
+        whole = whole.float()
+        lips.append(mouth.lips_seen(whole, some).round().to(torch.uint8))
+        tone.append(mouth.tone(whole / 255, some))
         observed.append(torch.from_numpy(np.stack([mouth.cut(p, f) for p, f in zip(pictures, some, strict=True)])).movedim(-1, 1))
         if progress is not None:
             progress(min(start + 32, len(frames)), len(frames))
@@ -112,7 +116,7 @@ def mouth_set(
     samples = person.audio.expect(16_000, "mono").samples[0]
     level = loudness_db(torch.nn.functional.pad(samples, (0, max(0, facts.frames * FRAME_SAMPLES - len(samples)))))
     return MouthSet(
-        numbers, torch.cat(lips), torch.cat(observed).contiguous(), mouth.region.at(numbers), mouth.canonical, mouth.mask, person.features,
+        numbers, torch.cat(lips), torch.cat(observed).contiguous(), torch.cat(tone), mouth.region.at(numbers), mouth.canonical, mouth.mask, person.features,
         level[numbers], _runs(frames, facts.cuts), sync_mel(samples), facts.lip.width,
     )  # fmt: skip
 

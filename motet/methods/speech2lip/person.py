@@ -268,7 +268,7 @@ def write_features(folder: Path, features: Float[Tensor, "steps channels"]) -> P
 def _write(path: Path, tensors: Mapping[str, Any]) -> Path:
     from safetensors.torch import save
 
-    return write_bytes(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
+    return write_bytes(path, save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}))
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:

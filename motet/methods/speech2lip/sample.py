@@ -69,17 +69,20 @@ class Speaker:
         return torch.from_numpy(np.concatenate(made)) if made else torch.zeros(0, height, width, 3, dtype=torch.uint8)
 
     @torch.no_grad()
-    def regions(self, heard: Float[Tensor, "count out"], shown: Sequence[int], observed: Float[Tensor, "count 3 h w"]) -> Float[Tensor, "count 3 h w"]:
-        """The drawn surroundings of the mouth, given the filmed ones."""
+    def regions(
+        self, heard: Float[Tensor, "count out"], shown: Sequence[int], observed: Float[Tensor, "count 3 h w"], tone: Float[Tensor, "count 3"]
+    ) -> Float[Tensor, "count 3 h w"]:
+        """The drawn surroundings of the mouth, given the filmed ones and the colour of their skin."""
         region = self.mouth.region.at(list(shown))
-        lips = self.model.lips(self.places, heard, torch.tensor(shown), self.mouth.canonical)
+        lips = self.model.lips(self.places, heard, torch.tensor(shown), self.mouth.canonical) * tone[..., None, None]
         mixed, share = laid_in(lips, self.mouth.mask, region.mesh, observed)
         return kept_real(self.blend(mixed.contiguous(memory_format=torch.channels_last)), share, observed)
 
     def _some(self, heard: Tensor, shown: list[int]) -> UInt8[np.ndarray, "count height width 3"]:
         crops = [self._crops.frame(frame) for frame in shown]
         filmed = torch.from_numpy(np.stack([self.mouth.cut(crop, frame) for crop, frame in zip(crops, shown, strict=True)])).movedim(-1, 1).float() / 255
-        drawn = self.regions(heard, shown, filmed)
+        tone = self.mouth.tone(torch.from_numpy(np.stack(crops)).movedim(-1, 1).float() / 255, shown)
+        drawn = self.regions(heard, shown, filmed, tone)
         whole = [self._scene.frame(frame) for frame in shown]
         return np.stack([self._back(picture, frame, drawn[k], filmed[k]) for k, (picture, frame) in enumerate(zip(whole, shown, strict=True))])
 

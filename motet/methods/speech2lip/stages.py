@@ -64,6 +64,7 @@ def _mouths(examples: MouthSet, rows: Tensor, config: Speech2LipConfig) -> dict[
         "features": examples.windows(rows, config.hearing),
         "frame": examples.frames[rows],
         "lips": examples.lips[rows].float() / 255,
+        "tone": examples.tone[rows][..., None, None],
         "canonical": examples.canonical,
         "mask": examples.mask,
     }
@@ -85,8 +86,8 @@ def _lips_loss(model: Speech2LipModel) -> Callable[[Batch, torch.Generator], dic
 
 
 def _lip_term(model: Speech2LipModel, batch: Batch) -> tuple[Tensor, Tensor]:
-    """The weighted term and the drawn lips. Pixels under the soft edge count little, but they count: the picture goes on under it."""
-    lips = model.lips(model.lip.places(), model.hearing(batch["features"]), batch["frame"], batch["canonical"])
+    """The weighted term, and the lips in the frame's colours. Pixels under the soft edge count little, but the picture goes on there."""
+    lips = model.lips(model.lip.places(), model.hearing(batch["features"]), batch["frame"], batch["canonical"]) * batch["tone"]
     return model.config.loss.lip * colour_loss(lips, batch["lips"], 0.1 + 0.9 * batch["mask"], model.config.loss), lips
 
 
