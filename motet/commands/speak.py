@@ -52,7 +52,9 @@ def speak(run: Run, source: Path, outputs: Sequence[Path]) -> list[Path]:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 task = bars.add_task(f"speaking into {path.name}", total=frame_count(audio.seconds, fps))
                 pictures = loaded.pictures(audio, options, seed=run.seed + take)
-                written.append(write_video(path, pictures, fps, audio=audio, provenance=facts, progress=lambda done, task=task: bars.update(task, completed=done)))
+                written.append(
+                    write_video(path, pictures, fps, audio=audio, provenance=facts, progress=lambda done, task=task: bars.update(task, completed=done))
+                )
     return written
 
 
