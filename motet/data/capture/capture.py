@@ -26,7 +26,21 @@ from motet.data.track.landmarker import find_model
 from motet.errors import ConfigError
 from motet.methods.speech2lip.footage import write_footage
 from motet.methods.speech2lip.person import (
-    CROPS, FACTS, FEATURES, SCENE, SOUND, TRAINING, Box, Geometry, Person, PersonFacts, Source, Track, write_facts, write_features, write_geometry,
+    CROPS,
+    FACTS,
+    FEATURES,
+    SCENE,
+    SOUND,
+    TRAINING,
+    Box,
+    Geometry,
+    Person,
+    PersonFacts,
+    Source,
+    Track,
+    write_facts,
+    write_features,
+    write_geometry,
     write_track,
 )  # fmt: skip
 from motet.types import Audio
