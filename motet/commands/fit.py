@@ -63,6 +63,7 @@ class Fit:
             raise ConfigError("no video was named; give one or more videos of the person speaking")
         if self.minutes < 0:
             raise ConfigError(f"minutes must not be negative, they are {self.minutes}")
+        _config(self.preset)
         options = CaptureOptions(
             self.consent, self.name, self.size, self.held_out, quality=self.quality, licence=self.licence, model=self.model,
         )  # fmt: skip

@@ -251,7 +251,7 @@ def _judge_cuts(shot: Shot, row: dict[str, ndarray]) -> None:
     if len(change) < 3:
         return
     usual = max(float(np.median(change[1:])), 1e-3)
-    sudden = np.flatnonzero((change > _CUT_CHANGE) & (change > _CUT_RATIO * usual))
+    sudden = 1 + np.flatnonzero((change[1:] > _CUT_CHANGE) & (change[1:] > _CUT_RATIO * usual))
     if len(sudden) > 0.1 * len(change):  # flashing light or a shaking camera, not cuts
         return
     for frame in sudden:
