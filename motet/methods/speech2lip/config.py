@@ -45,7 +45,8 @@ class LipConfig:
     """Octaves of the code of a place."""
     time_channels: int = 20
     time_scale: float = 1.0
-    """Frames are multiplied by this before they are coded; a small value lets time tell slow changes (light) and nothing else."""
+    """Frames are multiplied by this before they are coded; 0 takes time out: it lets a net remember its training
+    frames, and means nothing for frames past them (light, which it might tell, is told by `Mouth.tone`)."""
     patch: int = 1
     """A query answers a square of so many pixels a side (1: one pixel, as published)."""
     on_canonical: bool = False
@@ -88,7 +89,7 @@ class LossConfig:
     sync: float = 0.01
     """Agreement with the sync expert."""
     sync_after: int = 100_000
-    """Steps before the sync term begins."""
+    """Steps of the published training before the sync term begins; the fast stages have it throughout `face`."""
     swap: float = 0.5
     """Probability of the pixel-swap augmentation."""
 
@@ -143,14 +144,14 @@ class Speech2LipCondition:
 PRESETS: dict[str, Speech2LipConfig] = {
     "default": Speech2LipConfig(
         hearing=HearingConfig(channels=256, narrow=48, widths=(64, 64, 64, 64), dropout=0.1),
-        lip=LipConfig(96, 96, hidden=192, layers=6, skip_after=2, frequencies=6, time_channels=8, time_scale=0.01, patch=4, on_canonical=True, ensemble=False),
+        lip=LipConfig(96, 96, hidden=256, layers=6, skip_after=2, frequencies=6, time_channels=8, time_scale=0.0, patch=8, on_canonical=True, ensemble=False),
         blend=BlendConfig((16, 32, 32), residual=True, normalised=False),
-        loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync_after=2000),
+        loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync_after=0),
     ),
     "tiny": Speech2LipConfig(
         front="bands",
         hearing=HearingConfig(channels=8, window=4, widths=(8, 8), out=8),
-        lip=LipConfig(16, 12, hidden=16, layers=3, skip_after=0, frequencies=3, time_channels=4, time_scale=0.01, patch=2, on_canonical=True, ensemble=False),
+        lip=LipConfig(16, 12, hidden=16, layers=3, skip_after=0, frequencies=3, time_channels=4, time_scale=0.0, patch=2, on_canonical=True, ensemble=False),
         blend=BlendConfig((4, 8, 8), residual=True, normalised=False),
         loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync=0.0),
         border=4,

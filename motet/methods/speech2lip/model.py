@@ -6,6 +6,7 @@ kept by the caller (`LipModel.places`); a frame then costs its hidden layers onl
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 
@@ -13,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from motet.methods.speech2lip.config import BlendConfig, HearingConfig, LipConfig, Speech2LipConfig
 
@@ -159,17 +161,29 @@ class BlendNet(nn.Module):
         full = self.enter(picture)
         half = self.down[0](F.max_pool2d(full, 2))
         deep = self.down[1](F.max_pool2d(half, 2))
-        deep = self.up[1](_beside(full, self.up[0](_beside(half, deep))))
+        deep = self.up[1](beside(full, self.up[0](beside(half, deep))))
         answer = self.out(deep)
         return picture + answer if self.config.residual else answer
 
 
-def _beside(kept: Tensor, deep: Tensor) -> Tensor:
+def beside(kept: Tensor, deep: Tensor) -> Tensor:
     """Double the size, fill up with zeros at the ends, and put beside what was kept at that size."""
     deep = F.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=True)
     missing = [kept.shape[-1] - deep.shape[-1], kept.shape[-2] - deep.shape[-2]]
     padding = [part for size in missing for part in (size // 2, size - size // 2)]
     return torch.cat([kept, F.pad(deep, padding)], 1)
+
+
+def folded(net: nn.Module) -> nn.Module:
+    """A copy in which every normalisation has become part of the convolution before it; same numbers up to rounding."""
+    made = copy.deepcopy(net).eval()
+    for part in made.modules():
+        if isinstance(part, nn.Sequential):
+            for place in range(len(part) - 1):
+                first, second = part[place], part[place + 1]
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    part[place], part[place + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+    return made
 
 
 class Speech2LipModel(nn.Module):

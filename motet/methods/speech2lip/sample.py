@@ -19,7 +19,7 @@ from motet.errors import ConfigError
 from motet.method import Method
 from motet.methods.speech2lip.config import Speech2LipCondition, Speech2LipConfig
 from motet.methods.speech2lip.footage_order import shown_frames
-from motet.methods.speech2lip.model import Speech2LipModel
+from motet.methods.speech2lip.model import Speech2LipModel, folded
 from motet.methods.speech2lip.mouth import Likeness, Mouth, kept_real, laid_in
 from motet.methods.speech2lip.mouth_set import FRAME_SAMPLES, feature_windows, loudness_db
 from motet.methods.speech2lip.person import FPS, Person
@@ -240,21 +240,6 @@ def spoken(level_db: Float[Tensor, "frames"], first: int, until: int, ahead: int
     fade = (1 - (torch.arange(before, -ahead - 1, -1) - HOLD).clamp(min=0) / (FADE + 1)).clamp(0, 1)
     fade = torch.where(torch.arange(before, -ahead - 1, -1) < 0, 1 + torch.arange(before, -ahead - 1, -1) / (ahead + 1), fade)
     return (padded.unfold(0, before + ahead + 1, 1) * fade).amax(1)[: until - first]
-
-
-def folded(net: nn.Module) -> nn.Module:
-    """A copy in which every normalisation has become part of the convolution before it; same numbers up to rounding."""
-    import copy
-
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    made = copy.deepcopy(net).eval()
-    for part in made.modules():
-        if isinstance(part, nn.Sequential):
-            for place in range(len(part) - 1):
-                if isinstance(part[place], nn.Conv2d) and isinstance(part[place + 1], nn.BatchNorm2d):
-                    part[place], part[place + 1] = fuse_conv_bn_eval(part[place], part[place + 1]), nn.Identity()
-    return made
 
 
 def _shots(speaker: Speaker) -> list[range]:
