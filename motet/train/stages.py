@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ from motet.phonetics.phones import PHONES
 from motet.rigs.lips import seal
 from motet.train.loop import train
 from motet.train.settings import TrainConfig
-from motet.types import Motion, arkit_space
+from motet.train.strangers import SHARE, stranger_features
+from motet.types import Audio, Motion, arkit_space
 
 MAKER_WEIGHT: Mapping[str, float] = {"tracked": 3.0, "solved": 1.5, "synthesised": 1.0}
 """How often a frame of each origin is seen: real people count more than synthesis."""
@@ -38,7 +41,7 @@ Report = Callable[[Mapping[str, float]], None]
 
 
 def training_set(data: Path, split: str = "train", cache: Path | None = None) -> TrainingSet:
-    """The clips of a corpus that may shape shipped weights, with phonetic features; features are kept in `cache`.
+    """The clips of a corpus that may shape shipped weights, each also as a stranger would say it, with phonetic features kept in `cache`.
 
     Raises:
         InputError: no clip of that split, or not a corpus.
@@ -48,8 +51,16 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
     if not entries:
         raise InputError(f"{data} has no {split} clips that may shape shipped weights")
     cache = (cache or data / "features") / encoder.digest
-    items = [_item(corpus, entry, _features(corpus, entry, encoder, cache)) for entry in entries]
+    items: list[TrainingItem] = []
+    for entry in entries:
+        item = _item(corpus, entry, _features(corpus, entry, encoder.features, cache))
+        double = _features(corpus, entry, partial(_as_a_stranger, encoder, entry.facts.name), cache / "strangers")
+        items += [dataclasses.replace(item, weight=item.weight * (1 - SHARE)), dataclasses.replace(item, features=double, weight=item.weight * SHARE)]
     return TrainingSet(arkit_space(), items)
+
+
+def _as_a_stranger(encoder: PhoneticFrontEnd, name: str, audio: Audio) -> Tensor:
+    return stranger_features(audio, encoder.encoder, zlib.crc32(name.encode()))
 
 
 def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Path, config: TrainConfig, stage: str = "", report: Report | None = None) -> str:
@@ -69,7 +80,7 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
     names = [s.name for s in spec.load("stages")(architecture)]
     if stage and stage not in names:
         raise ConfigError(f"{spec.name} has no stage {stage!r}; {nearest(stage, names)}")
-    examples = _examples(data, architecture)
+    examples, about = _examples(spec, architecture, data)
     tensors: dict[str, Tensor] | None = None
     digest = ""
     for name in names:
@@ -80,32 +91,48 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
             continue
         part = next(s for s in spec.load("stages")(architecture, tensors) if s.name == name)
         tensors = _completed(part, train(part, examples, config, finished.parent, report), examples)
-        save_checkpoint(finished, tensors, architecture, _facts(data, examples, name, config))
-        digest = save_checkpoint(out, tensors, architecture, _facts(data, examples, name, config), half=True)
+        facts = {**about(), "stage": name, "training": dataclasses.asdict(config)} | _own_facts(part, examples)
+        save_checkpoint(finished, tensors, architecture, facts)
+        digest = save_checkpoint(out, tensors, architecture, facts, half=True)
     return digest
 
 
-def _examples(data: Path, architecture: Any) -> TrainingSet:
-    """What a folder holds: a corpus of motet, or VOCASET or BIWI in their own layouts for the presets that speak in meshes."""
-    space = getattr(architecture, "space", "arkit")
-    if space == "vertices/vocaset":
-        sequences = read_vocaset(data, "train")
-    elif space == "vertices/biwi":
-        sequences = read_biwi(data, "train")
-    else:
-        return training_set(data)
-    own_trunk = getattr(architecture, "trunk", None) is not None
-    return vertex_training_set(sequences, space, None if own_trunk else load_phonetic().features)
+def _examples(spec: MethodSpec, architecture: Any, data: Path) -> tuple[Any, Callable[[], dict[str, Any]]]:
+    """What a folder holds, and what is said about it in the weights: bodies in SAM's layout, meshes in theirs, or a corpus of motet."""
+    space = getattr(architecture, "space", spec.space)
+    if spec.space == "smplx25":
+        from motet.data.sam import spatial_set
+
+        bodies = spatial_set(data, "train", architecture.hearing, velocity_fps=architecture.velocity_fps)
+        hours = sum(len(item.motion) for item in bodies.items) / 30 / 3600
+        return bodies, lambda: {"data": f"{hours:.2f} h in {len(bodies.items)} sequences in SAM's layout", "licence": "Apache-2.0"}
+    if space in _MESHES:
+        own_trunk = getattr(architecture, "trunk", None) is not None
+        meshes = vertex_training_set(_MESHES[space](data, "train"), space, None if own_trunk else load_phonetic().features)
+        return meshes, lambda: {"data": f"{len(meshes.items)} sequences of {data.name}", "licence": "as the data set"}
+    return training_set(data), partial(_facts, data)
+
+
+_MESHES = {"vertices/vocaset": read_vocaset, "vertices/biwi": read_biwi}
+"""Readers of the data sets of meshes, for the presets that speak in them."""
 
 
 def _completed(stage: Stage, tensors: dict[str, Tensor], examples: TrainingSet) -> dict[str, Tensor]:
-    if stage.complete is None:
-        return tensors
     load_strict(stage.model, tensors)
     stage.model.eval()
+    if stage.complete is None:
+        return tensors
     with torch.no_grad():
         stage.complete(examples)
     return {name: tensor.detach().clone() for name, tensor in stage.model.state_dict().items()}
+
+
+def _own_facts(stage: Stage, examples: TrainingSet) -> dict[str, Any]:
+    """What the stage says of its finished model (the averaged parameters are in place since `_completed`)."""
+    if stage.facts is None:
+        return {}
+    with torch.no_grad():
+        return stage.facts(examples)
 
 
 def _earlier(path: Path, name: str) -> dict[str, Tensor]:
@@ -114,21 +141,17 @@ def _earlier(path: Path, name: str) -> dict[str, Tensor]:
     return read_checkpoint(path).tensors
 
 
-def _facts(data: Path, examples: TrainingSet, stage: str, config: TrainConfig) -> dict[str, Any]:
-    if not (data / "index.json").exists():  # a data set of the user's own: its licence goes with the weights
-        return {"data": f"{len(examples.items)} sequences of {data.name}", "licence": "as the data set", "stage": stage, "training": dataclasses.asdict(config)}
+def _facts(data: Path) -> dict[str, Any]:
     entries = Corpus(data).select(split="train", licences=SHIPPABLE)
     hours: dict[str, float] = {}
     for entry in entries:
         hours[f"{entry.facts.source} ({entry.facts.licence})"] = hours.get(f"{entry.facts.source} ({entry.facts.licence})", 0.0) + entry.seconds / 3600
     rounded = {source: round(value, 3) for source, value in sorted(hours.items())}
     return {
-        "data": f"{sum(hours.values()):.2f} h in {len(examples.items)} clips",
+        "data": f"{sum(hours.values()):.2f} h in {len(entries)} clips, each also as a stranger would say it",
         "licence": "Apache-2.0",
         "sources": rounded,
-        "stage": stage,
         "front_end": load_phonetic().digest,
-        "training": dataclasses.asdict(config),
     }
 
 
@@ -155,7 +178,7 @@ def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
     return motion.with_track("blendshapes", torch.from_numpy(sealed).float())
 
 
-def _features(corpus: Corpus, entry: Entry, encoder: PhoneticFrontEnd, cache: Path) -> Tensor:
+def _features(corpus: Corpus, entry: Entry, hear: Callable[[Audio], Tensor], cache: Path) -> Tensor:
     """Features of one clip, float16 on disk; named by what they depend on, so a changed corpus is heard anew."""
     identity = json.dumps([entry.facts.name, entry.file, entry.seconds, entry.facts.seed])
     path = cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.safetensors"
@@ -165,6 +188,6 @@ def _features(corpus: Corpus, entry: Entry, encoder: PhoneticFrontEnd, cache: Pa
     if recording.audio is None:
         raise InputError(f"the clip {entry.facts.name!r} has no sound to train on")
     cache.mkdir(parents=True, exist_ok=True)
-    features = encoder.features(recording.audio)
+    features = hear(recording.audio)
     save_file({"features": features.half().contiguous()}, path)
     return features
