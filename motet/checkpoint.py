@@ -156,6 +156,7 @@ class _Options:
 
 _STAND_INS: list[Any] = [
     (_Options, "argparse.Namespace"),
+    (_Options, "types.SimpleNamespace"),
     *((PurePosixPath, f"pathlib{module}.{kind}") for module in ("", "._local") for kind in ("PosixPath", "WindowsPath", "PurePosixPath")),
 ]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from motet.types import Audio, Layout, Motion, MotionSpace
+    from motet.types import Audio, Layout, MotionSpace
 
 State = TypeVar("State")
 
@@ -37,7 +37,7 @@ class MethodSpec:
     paper: str
     output: Literal["motion", "frames"]
     space: str
-    """Name of the motion space of the default preset."""
+    """Name of the motion space of the default preset; empty for methods that answer pictures."""
     sample_rate: int
     layout: Layout
     look_ahead_s: float
@@ -53,6 +53,8 @@ class MethodSpec:
     """A callable (config, tensors | None) -> list of Stage; empty when the method does not train."""
     convert: str = ""
     """A callable (official tensors) -> (config, tensors); empty when there is no official checkpoint."""
+    example: str = ""
+    """A callable (config) -> a small corpus for the stages, made in code; for methods that do not train on a `TrainingSet`."""
     weights: str = ""
     """File name of the shipped weights; empty when none are shipped."""
 
@@ -76,6 +78,7 @@ class Method(abc.ABC, Generic[State]):
     """One way from sound to motion. Instances hold weights and nothing else."""
 
     space: MotionSpace
+    """What its numbers mean; methods that answer pictures have none."""
 
     @abc.abstractmethod
     def begin(self, condition: Any, seeds: Sequence[int]) -> State:
@@ -86,21 +89,29 @@ class Method(abc.ABC, Generic[State]):
         """
 
     @abc.abstractmethod
-    def step(self, state: State, audio: Audio) -> tuple[Motion, State]:
-        """Take any amount of sound (batch channels time); answer the frames that are now certain (batch frames dim)."""
+    def step(self, state: State, audio: Audio) -> tuple[Any, State]:
+        """Take any amount of sound (batch channels time); answer the frames that are now certain.
+
+        `Motion` (batch frames dim), or for methods whose spec says so `Frames` (batch frames height width 3).
+        """
 
     @abc.abstractmethod
-    def finish(self, state: State) -> Motion:
+    def finish(self, state: State) -> Any:
         """The rest of the frames, so that all together are round(seconds * fps)."""
 
-    def run(self, audio: Audio, condition: Any, seeds: Sequence[int]) -> Motion:
+    @property
+    def fps(self) -> float:
+        """Frames a second of what it answers."""
+        return self.space.fps
+
+    def run(self, audio: Audio, condition: Any, seeds: Sequence[int]) -> Any:
         """A whole clip: one step and the end."""
         from motet.types import concatenate
 
         first, state = self.step(self.begin(condition, seeds), audio)
         return concatenate([first, self.finish(state)])
 
-    def stream(self, pieces: Iterator[Audio], condition: Any, seeds: Sequence[int]) -> Iterator[Motion]:
+    def stream(self, pieces: Iterator[Audio], condition: Any, seeds: Sequence[int]) -> Iterator[Any]:
         """The same from pieces; pieces without frames are left out."""
         state = self.begin(condition, seeds)
         for piece in pieces:
@@ -125,6 +136,8 @@ class Stage:
     """(corpus, size, randomness) -> one batch."""
     complete: Callable[[Any], None] | None = None
     """Called with the corpus after training, the averaged parameters in place: fills buffers that follow from them."""
+    facts: Callable[[Any], dict[str, Any]] | None = None
+    """Called likewise after that: what the checkpoint shall say about the finished model, e.g. its named styles."""
 
 
 def condition_from(spec: MethodSpec, values: Mapping[str, Any]) -> Any:

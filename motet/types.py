@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -164,6 +164,28 @@ def arkit_space(fps: float = 25.0) -> MotionSpace:
     return MotionSpace("arkit", (Track("blendshapes", (52,), "weight 0..1", ARKIT_SHAPES), Track("head", (3,), "axis-angle rad", ("x", "y", "z"))), fps)
 
 
+_BODY_TREE = """
+    pelvis:- left_hip:pelvis right_hip:pelvis spine1:pelvis left_knee:left_hip right_knee:right_hip spine2:spine1
+    left_ankle:left_knee right_ankle:right_knee spine3:spine2 left_foot:left_ankle right_foot:right_ankle neck:spine3
+    left_collar:spine3 right_collar:spine3 head:neck left_shoulder:left_collar right_shoulder:right_collar
+    left_elbow:left_shoulder right_elbow:right_shoulder left_wrist:left_elbow right_wrist:right_elbow jaw:head left_eye:head
+    right_eye:head
+"""
+SMPLX25_JOINTS: tuple[str, ...] = tuple(entry.partition(":")[0] for entry in _BODY_TREE.split())
+"""The first 25 joints of SMPL-X in its order."""
+SMPLX25_PARENTS: tuple[int, ...] = tuple(-1 if entry.endswith("-") else SMPLX25_JOINTS.index(entry.partition(":")[2]) for entry in _BODY_TREE.split())
+"""Number of each joint's parent; -1 for the pelvis."""
+
+
+def smplx25_space(fps: float = 30.0) -> MotionSpace:
+    """A whole body: where the pelvis is, and how each of 25 joints is turned against its parent.
+
+    The pelvis' rotation is that against the world. In the rest pose, where all rotations are zero, the body stands upright
+    with straight legs and the arms stretched out to the sides, and looks to +Z. A rotation is the first two rows of its matrix.
+    """
+    return MotionSpace("smplx25", (Track("root", (3,), "m", ("x", "y", "z")), Track("joints", (25, 6), "rotation 6D rows")), fps)
+
+
 Conversion = Callable[["Motion", MotionSpace], "Motion"]
 _CONVERSIONS: dict[tuple[str, str], Conversion] = {}
 
@@ -241,11 +263,6 @@ class Motion:
         return Motion(values, self.space.at(fps))
 
 
-def concatenate(pieces: list[Motion]) -> Motion:
-    """Motions of one space, one after the other."""
-    return Motion(torch.cat([piece.values for piece in pieces], dim=-2), pieces[0].space)
-
-
 @dataclasses.dataclass(frozen=True)
 class Topology:
     """Triangles over a set of vertices; shared by all frames of a mesh."""
@@ -268,6 +285,28 @@ class Frames:
 
     rgb: UInt8[Tensor, "*batch frames height width 3"]
     fps: float
+
+    @property
+    def frames(self) -> int:
+        """Number of pictures."""
+        return self.rgb.shape[-4]
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.fps
+
+
+Answer = TypeVar("Answer", Motion, Frames)
+"""What a method answers: motion, or pictures."""
+
+
+def concatenate(pieces: list[Answer]) -> Answer:
+    """Motions of one space, or pictures of one rate, one after the other."""
+    first = pieces[0]
+    if isinstance(first, Frames):
+        return Frames(torch.cat([piece.rgb for piece in pieces], dim=-4), first.fps)  # type: ignore[attr-defined]
+    return Motion(torch.cat([piece.values for piece in pieces], dim=-2), first.space)  # type: ignore[attr-defined]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Check:
         phones = []
         if self.text and clip.audio is not None:
             from motet.audio import resample, to_mono
-            from motet.data.alignment import SAMPLE_RATE, Aligner
+            from motet.phonetics.alignment import SAMPLE_RATE, Aligner
 
             phones = Aligner().align(resample(to_mono(clip.audio), SAMPLE_RATE), self.text)
         scores = evaluate(clip, gauge_of(load_house()), phones)

@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.alignment import SILENCE, Phone, spoken
 from motet.data.held_out import HeldOut, HeldOutClip, Tracked
 from motet.errors import InputError
 from motet.metrics import blink, diversity, head, jitter, lip, seam
@@ -23,6 +22,7 @@ from motet.metrics.baselines import Predict
 from motet.metrics.gauge import LipGauge, LipMotion
 from motet.metrics.metric import quantile
 from motet.metrics.report import LENGTH, Report, Score
+from motet.phonetics.alignment import SILENCE, Phone, spoken
 from motet.types import Audio, Motion, concatenate, frame_count
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ class Subject:
     predict: Predict
     stream: Callable[[Audio, int], Iterator[Motion]] | None = None
     """Gives the motion in the pieces in which it becomes certain; where they join are the window borders."""
+    read: Callable[[Audio, int, str], Motion] | None = None
+    """The same as `predict` with what is said; used where the text of a recording is known."""
+
+    def of(self, clip: HeldOutClip, seed: int) -> Motion:
+        """Motion of one recording, with its text where text is wanted and known."""
+        return self.read(clip.audio, seed, clip.text) if self.read is not None and clip.text else self.predict(clip.audio, seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +71,12 @@ class EvaluationConfig:
             raise InputError("evaluation needs two takes, half a second of silence (longer than the time to settle) and one second of long file at least")
 
 
-def method_subject(loaded: Loaded, name: str = "", options: dict[str, object] | None = None) -> Subject:
-    """A loaded method with the options of its condition, exactly as a user gets it."""
+def method_subject(loaded: Loaded, name: str = "", options: dict[str, object] | None = None, text: bool = False) -> Subject:
+    """A loaded method with the options of its condition, exactly as a user gets it.
+
+    Args:
+        text: tell the method what is said where it is known; the method needs an option `text`.
+    """
     from motet.session import Stream
 
     def predict(audio: Audio, seed: int) -> Motion:
@@ -77,7 +87,11 @@ def method_subject(loaded: Loaded, name: str = "", options: dict[str, object] | 
         session, prepared = Stream(loaded, options, seed=seed), loaded.prepare(audio)
         yield from in_certain_pieces(session, prepared, max(1, round(prepared.sample_rate / loaded.method.space.fps)))
 
-    return Subject(name or loaded.spec.name, predict, stream)
+    def read(audio: Audio, seed: int, said: str) -> Motion:
+        motion = loaded.run(audio, {**(options or {}), "text": said}, seeds=(seed,))
+        return Motion(motion.values[0], motion.space)
+
+    return Subject(name or loaded.spec.name, predict, stream, read if text else None)
 
 
 def in_certain_pieces(session: Stream, audio: Audio, piece: int) -> Iterator[Motion]:
@@ -171,7 +185,7 @@ def _subject_scores(subject: Subject, material: HeldOut, gauge: LipGauge, config
         tally, recalls = _Tally(), _Tally()
         for clip in material.group(group):
             report(clip.name)
-            motion = subject.predict(clip.audio, config.seed)
+            motion = subject.of(clip, config.seed)
             wrong_length = max(wrong_length, abs(motion.frames - frame_count(clip.audio.seconds, motion.space.fps)))
             mouth = gauge.measure(motion)
             tally.add(_tracked_scores(mouth, clip, gauge))

@@ -16,7 +16,7 @@ from motet.errors import InputError
 from motet.geometry.camera import Camera
 from motet.render import look, raster, shade, surface
 from motet.render.posing import Poser
-from motet.render.scene import SUPERSAMPLE, build_scene
+from motet.render.scene import SUPERSAMPLE, Scene, build_scene
 from motet.render.shadow import ShadowMap
 from motet.rigs.house import HouseRig, ShapedHouse
 from motet.types import Motion
@@ -67,7 +67,7 @@ class Renderer:
     def _stream(self, motion: Motion) -> Iterator[np.ndarray]:
         neutral = self._pose(Motion(torch.zeros(1, motion.space.dim), motion.space))[0]
         with ExitStack() as stack:
-            workers = [_Worker(_Stage(self, neutral), stack.enter_context(ThreadPoolExecutor(1))) for _ in range(self._workers)]
+            workers = [Worker(Stage(self, neutral), stack.enter_context(ThreadPoolExecutor(1))) for _ in range(self._workers)]
             waiting: deque[Future] = deque()
             for start in range(0, motion.frames, CHUNK):
                 # The next chunk is handed out before the last one is given away, so that nobody waits for whoever uses the pictures.
@@ -85,10 +85,10 @@ class Renderer:
         return [(*pose, pose[1][head], (pose[1][eyes, :, :3] @ self._scene.eye_rest).astype(np.float32)) for pose in poses]
 
 
-class _Worker:
+class Worker:
     """A thread with its own buffers: its frames are drawn one after the other."""
 
-    def __init__(self, stage: _Stage, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, stage: Stage, thread: ThreadPoolExecutor) -> None:
         self._stage, self._thread = stage, thread
 
     def draw(self, frame: tuple) -> Future:
@@ -96,18 +96,18 @@ class _Worker:
         return self._thread.submit(self._stage.draw, *frame)
 
 
-def _halves(lights: np.ndarray, camera: Camera) -> np.ndarray:
+def halves(lights: np.ndarray, camera: Camera) -> np.ndarray:
     """Unit direction halfway between each light and the camera."""
     back = camera.world_to_camera()[2, :3]
     halves = lights[:, :3] + back
     return (halves / np.linalg.norm(halves, axis=1, keepdims=True)).astype(np.float32)
 
 
-class _Stage:
+class Stage:
     """Buffers of one worker and the steps of one frame."""
 
-    def __init__(self, renderer: Renderer, neutral: tuple) -> None:
-        scene = renderer._scene
+    def __init__(self, renderer: Renderer, neutral: tuple, scene: Scene | None = None) -> None:
+        scene = scene or renderer._scene
         self._scene, self._table, self._poser = scene, renderer._table, renderer._poser
         self._coarse = renderer._shaped.relaxed_vertices.numpy().copy()
         height, width = renderer.height, renderer.width
@@ -129,16 +129,19 @@ class _Stage:
         self._world_to_camera = scene.camera.world_to_camera().astype(np.float32)
         self._eye = np.array(scene.camera.eye, np.float32)
         self._focal = np.float32(scene.camera.focal(height) * SUPERSAMPLE)
-        self._halves = _halves(self._lights, scene.camera)
+        self._halves = halves(self._lights, scene.camera)
         self._rays = scene.camera.rays(SUPERSAMPLE * width, SUPERSAMPLE * height).astype(np.float32)
         self._still_bytes = np.zeros((height, width, 3), np.uint8)
         self._prepare(*neutral)
 
     def _prepare(self, weights: np.ndarray, transforms: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
+        self._poser.pose(weights, transforms, self._coarse)
+        self._prepare_posed(self._coarse, head, eyes)
+
+    def _prepare_posed(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
         """Draw once what no motion changes: the backdrop and the body below the neck."""
         scene = self._scene
-        self._poser.pose(weights, transforms, self._coarse)
-        self._place(self._coarse, head)
+        self._place(coarse, head)
         still = scene.n_still
         self._depth.draw(self._screen, scene.triangles[:still], scene.two_sided[:still])
         self._still = self._depth.keys.copy()
@@ -155,9 +158,12 @@ class _Stage:
 
     def draw(self, weights: np.ndarray, transforms: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> np.ndarray:
         """One picture from shape weights, the joints' transforms, the head's among them, and the eyes' frames."""
-        scene = self._scene
         self._poser.pose(weights, transforms, self._coarse)
         self._place(self._coarse, head)
+        return self._draw_placed(eyes)
+
+    def _draw_placed(self, eyes: np.ndarray) -> np.ndarray:
+        scene = self._scene
         self._clear(self._box)
         self._box = surface.extent(self._screen, scene.moving, *self._backdrop.shape[:2])
         self._depth.draw(self._screen, scene.triangles, scene.two_sided, scene.n_still)

@@ -33,8 +33,18 @@ class _Progress:
     seconds: float = 0.0
 
 
-def train(stage: Stage, corpus: Any, config: TrainConfig, folder: Path, report: Callable[[Mapping[str, float]], None] | None = None) -> dict[str, Tensor]:
+def train(
+    stage: Stage,
+    corpus: Any,
+    config: TrainConfig,
+    folder: Path,
+    report: Callable[[Mapping[str, float]], None] | None = None,
+    watch: Callable[[Mapping[str, Tensor]], None] | None = None,
+) -> dict[str, Tensor]:
     """Train one stage, resuming from `folder` when it holds a run of the same configuration.
+
+    Args:
+        watch: shown the averaged parameters and buffers whenever the state is saved.
 
     Returns:
         The averaged parameters and the buffers of the stage's model.
@@ -49,6 +59,12 @@ def train(stage: Stage, corpus: Any, config: TrainConfig, folder: Path, report: 
     average = {name: p.detach().clone() for name, p in parameters.items()}
     progress = _resume(folder, stage.model, parameters, average, optimiser)
     began, saved, sums = time.monotonic() - progress.seconds, time.monotonic(), {}
+
+    def keep() -> None:
+        _save(folder, stage.model, parameters, average, optimiser, progress)
+        if watch is not None:
+            watch({**{n: t.detach().clone() for n, t in stage.model.state_dict().items()}, **average})
+
     while not _done(progress, config):
         rate = config.learning_rate * _schedule(progress, config)
         for group in optimiser.param_groups:
@@ -70,9 +86,9 @@ def train(stage: Stage, corpus: Any, config: TrainConfig, folder: Path, report: 
             _log(folder, {"step": progress.step, "seconds": progress.seconds, "rate": rate, **sums}, report)
             sums = {}
         if time.monotonic() - saved > config.save_every_s:
-            _save(folder, stage.model, parameters, average, optimiser, progress)
+            keep()
             saved = time.monotonic()
-    _save(folder, stage.model, parameters, average, optimiser, progress)
+    keep()
     return {**{n: t.detach().clone() for n, t in stage.model.state_dict().items()}, **average}
 
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from motet.audio import resample, to_mono
 from motet.encoders.phonetic.encoder import RATE_HZ, PhoneticEncoder, PhoneticState, check_samples
 from motet.nn.threads import one_thread
+from motet.phonetics.phones import PHONES
 from motet.types import Audio
-
 
 GROUP = 4
 """Features are worked out four at a time (80 ms of sound): a call costs about as much as the arithmetic of several. Windows of the
@@ -46,6 +46,12 @@ class PhoneticFrontEnd:
 
     def __init__(self, encoder: PhoneticEncoder) -> None:
         self._encoder, self.dim, self.digest = encoder, encoder.width, encoder.digest
+        self._closures = [index for index, symbol in enumerate(encoder.config.phones) if PHONES[symbol].is_closure]
+
+    @property
+    def encoder(self) -> PhoneticEncoder:
+        """The encoder behind it."""
+        return self._encoder
 
     def begin(self, batch: int) -> FrontState:
         """Before the first sample."""
@@ -74,9 +80,23 @@ class PhoneticFrontEnd:
             rows.append(torch.cat([hidden, self._encoder.finish_hidden(after)]))
         return self._batched(rows, state.batch)
 
+    def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
+        """Probability of p, b or m in each step."""
+        return self._encoder.net.phone_head(features).softmax(-1)[..., self._closures].sum(-1)
+
     def features(self, audio: Audio) -> Float[Tensor, "steps dim"]:
         """Features of one whole sound of any rate."""
         return self._encoder.encode(resample(to_mono(audio), RATE_HZ).samples[0]).hidden
+
+    @property
+    def phone_names(self) -> tuple[str, ...]:
+        """Symbols of the phone head, in order."""
+        return self._encoder.config.phones
+
+    @torch.inference_mode()
+    def phones(self, features: Float[Tensor, "*batch steps dim"]) -> Float[Tensor, "*batch steps phones"]:
+        """Log-probabilities of the phones at each step of features that came from here."""
+        return self._encoder.net.heads(features).phones
 
     def _batched(self, rows: list[Tensor], batch: int) -> Tensor:
         return torch.stack(rows) if len(rows) == batch else rows[0].unsqueeze(0).expand(batch, -1, -1)

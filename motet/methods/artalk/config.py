@@ -217,6 +217,8 @@ class ArtalkCondition:
     """Streaming model: frames answered at once (0: the trained default). Fewer = quicker answers and more work."""
     look_ahead: int = -1
     """Streaming model: feature steps of 20 ms heard beyond the committed frames before they are answered (-1: the trained default)."""
+    closures: bool = True
+    """Streaming model: lips close wherever the front end hears p, b or m, even where the model alone would leave them a little open."""
     smooth: bool = False
     """Savitzky-Golay smoothing of the published command line (delays a stream by 4 frames)."""
     fix_pose: bool = False
