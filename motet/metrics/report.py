@@ -13,14 +13,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from motet.metrics import blink, diversity, head, jitter, lip, seam
+from motet.metrics import blink, diversity, head, jitter, lip, picture, seam
 from motet.metrics.metric import Metric
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 LENGTH = Metric("length_error", "frames", "whole take", "lower", "largest difference between the frames given and round(seconds * fps)")
-METRICS: dict[str, Metric] = {metric.id: metric for part in (lip, jitter, seam, head, blink, diversity) for metric in part.METRICS} | {LENGTH.id: LENGTH}
+METRICS: dict[str, Metric] = {metric.id: metric for part in (lip, jitter, seam, head, blink, diversity, picture) for metric in part.METRICS} | {
+    LENGTH.id: LENGTH
+}
 """Every score that an evaluation can contain, by id."""
 
 
