@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from typing import Literal
 
 from motet.errors import ConfigError
@@ -33,6 +34,11 @@ class SourceConfig:
     def dim(self) -> int:
         """Numbers a frame."""
         return 4 if self.distance else 3
+
+    def with_choices(self, norm: str, told: str) -> SourceConfig:
+        """The same with the options `source_norm` and `source_input` of a take, where they are not `default`."""
+        chosen = self if norm == "default" else dataclasses.replace(self, norm=norm)
+        return chosen if told == "default" else dataclasses.replace(chosen, unit=told == "unit")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,14 +148,19 @@ class MospaCondition:
     source_mode: SourceMode = "default"
     """What the network sees of the source over a window: its place as the estimated motion would see it (selfconsistent), as the first
     frame sees it (initial), or the rows of the file as they are, seen from the true pelvis (oracle, the published evaluation)."""
+    source_norm: Literal["default", "time", "xyz", "none"] = "default"
+    """Another normalisation of the source than the model was trained with (see `SourceConfig.norm`)."""
+    source_input: Literal["default", "raw", "unit"] = "default"
+    """Source vectors in metres, as the released training gives them, or of length one in each frame, as its evaluation does."""
     flexibility: float = 0.0
     """Fresh noise of ddim (its eta)."""
     feet: bool = True
     """Keep standing feet where they are and above the floor."""
 
     def __post_init__(self) -> None:
-        if self.genre not in GENRES:
-            raise ConfigError(f"genre must be one of {', '.join(GENRES)}, not {self.genre!r}")
+        for name, hint in typing.get_type_hints(type(self)).items():
+            if typing.get_origin(hint) is Literal and getattr(self, name) not in typing.get_args(hint):
+                raise ConfigError(f"{name} must be one of {', '.join(typing.get_args(hint))}, not {getattr(self, name)!r}")
         if not 0.0 <= self.guidance <= 20.0:
             raise ConfigError(f"guidance must lie between 0 and 20, not {self.guidance}")
         if not 0.0 <= self.flexibility <= 1.0:
