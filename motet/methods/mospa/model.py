@@ -87,6 +87,8 @@ class MospaModel(nn.Module):
             for name, size in (("motion", DIM), ("audio", config.audio_dim)):
                 self.register_buffer(f"{name}_mean", torch.zeros(size))
                 self.register_buffer(f"{name}_std", torch.ones(size))
+        if config.residual:
+            self.register_buffer("motion_spread", torch.ones(DIM))
         if patch > 1:
             self.register_buffer("blend", _crossfade(patch), persistent=False)
         self.schedule: Schedule = noise_schedule(config)
@@ -133,6 +135,11 @@ class MospaModel(nn.Module):
     def estimate(self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given) -> Float[Tensor, "batch frames dim"]:
         """Clean motion, normalised like the noisy one.
 
+        With `residual` the network's answer is added to the best linear guess from the noisy numbers alone, scaled to the error of
+        that guess: a small network then need not copy what little noise hides, and learns what sound and source decide.
+
+        Source of `residual`: Karras et al. 2022, table 1, for a signal that keeps its power and one deviation a channel.
+
         Args:
             step: 1 ... the number of steps; the released program counts from 0.
         """
@@ -140,7 +147,13 @@ class MospaModel(nn.Module):
         last, kept = len(self.layers) - 1, given.frames // self.config.patch
         for place, layer in enumerate(self.layers):
             x = layer(x, given.projected if place == 0 else None, keep=kept if place == last else 0)
-        return self._unpatched(self.output(x[:, -kept:]))
+        answer = self._unpatched(self.output(x[:, -kept:]))
+        return self._guess(noisy, step, answer) if self.config.residual else answer
+
+    def _guess(self, noisy: Tensor, step: Tensor, answer: Tensor) -> Float[Tensor, "batch frames dim"]:
+        signal, deviation = self.schedule.at(step, noisy)
+        power = signal.square() * self.motion_spread + deviation.square()
+        return signal * self.motion_spread / power * noisy + deviation * (self.motion_spread / power).sqrt() * answer
 
     def tokens(self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given) -> Float[Tensor, "batch tokens width"]:
         """Everything the first layer sees, with positions."""
