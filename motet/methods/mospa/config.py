@@ -105,8 +105,8 @@ class MospaConfig:
     """What is left out then: the sound (as released) or the sound together with its source (as the paper says)."""
     normalise: bool = False
     """Sound and motion are brought to mean 0 and deviation 1; as released they are not."""
-    residual: bool = False
-    """The network says only what the noisy motion does not tell by itself (see `MospaModel.estimate`); needs `normalise`."""
+    guessing: bool = False
+    """The network is shown guesses instead of noisy numbers (see `MospaModel.estimate`); needs `normalise`."""
     late_steps: float = 1.0
     """Training draws steps 1 - u ** late_steps of the way up; 1: all alike, as released; above 1: noisy ones more often."""
     velocity_fps: Literal[120, 30] = 120
@@ -130,8 +130,8 @@ class MospaConfig:
             raise ConfigError(f"the width {self.width} must be even and divisible by the number of heads {self.heads}")
         if self.patch < 1 or self.window % self.patch or (self.patch > 1 and self.fusion == "tokens"):
             raise ConfigError(f"tokens of {self.patch} frames need the fusion 'frames' and must divide the window of {self.window}")
-        if self.residual and not self.normalise:
-            raise ConfigError("residual needs normalise: it counts on the deviation of the motion")
+        if self.guessing and not self.normalise:
+            raise ConfigError("guessing needs normalise: it counts on the deviation of the motion")
         if not 0 <= self.overlap < self.window:
             raise ConfigError(f"the overlap must lie between 0 and {self.window - 1} frames, not {self.overlap}")
 
@@ -191,7 +191,7 @@ PRESETS: dict[str, MospaConfig] = {
         source=_HOUSE_SOURCE,
         mask_targets="audio+source",
         normalise=True,
-        residual=True,
+        guessing=True,
         late_steps=1.6,
         sampler="dpm++2m",
         steps=12,
@@ -211,7 +211,7 @@ PRESETS: dict[str, MospaConfig] = {
         patch=4,
         source=_HOUSE_SOURCE,
         normalise=True,
-        residual=True,
+        guessing=True,
         diffusion_steps=50,
         window=48,
         overlap=12,

@@ -147,7 +147,7 @@ def measure(model: MospaModel, corpus: SpatialSet) -> None:
         mean[columns].unflatten(0, (JOINTS, 3))[:, 0::2] = 0.0
     model.motion_mean.copy_(mean)
     model.motion_std.copy_(deviation)
-    if model.config.residual:
+    if model.config.guessing:
         model.motion_spread.copy_(((motion - mean) / deviation).square().mean(0).clamp(min=1e-4))
     model.audio_mean.copy_(audio.mean(0))
     model.audio_std.copy_(audio.std(0).clamp(min=1e-3))
