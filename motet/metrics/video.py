@@ -55,7 +55,8 @@ def _told(path: Path) -> tuple[dict[str, float], list[str]]:
     kind = {"trainedAlgorithmicMedia": "made by an algorithm", "compositeWithTrainedAlgorithmicMedia": "real footage, parts made by an algorithm"}
     whose = f", {said.facts['person']}; consent: {said.facts['consent']}" if said.facts.get("person") else ""
     state = "unchanged since it was signed" if said.intact else "CHANGED after it was signed"
-    return {"credentials": 1.0, "intact": float(said.intact)}, [f"says of itself: {kind.get(said.source_type, said.source_type)} ({said.generator}){whose}; {state}"]
+    what = f"says of itself: {kind.get(said.source_type, said.source_type)} ({said.generator}){whose}; {state}"
+    return {"credentials": 1.0, "intact": float(said.intact)}, [what]
 
 
 def _lips(path: Path) -> tuple[dict[str, float], list[str]]:
