@@ -23,6 +23,8 @@ from motet.methods.speech2lip.stand_in import StandIn
 from motet.methods.speech2lip.sync import FRAMES, SyncExpert, agreement_loss, load_expert, mouth_view
 
 Batch = Mapping[str, Tensor]
+TRUSTED = 0.75
+"""Share of right choices from which on the sync expert may teach."""
 _LEAST_QUIET = 10
 """Frames that a rest of the mouth is at least taken from."""
 
@@ -33,7 +35,7 @@ def stages(config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None = None
     Args:
         expert: judges the timing in `face`; the shipped one when left out.
     """
-    judge = (expert or load_expert()) if config.loss.sync else None
+    judge = (expert or load_expert(least=TRUSTED)) if config.loss.sync else None
     lips, face = (_model(config, tensors) for _ in range(2))
     return [
         Stage("lips", lips, [lips.hearing, lips.lip], _lips_loss(lips), _lips_batch(config), _rest_setter(lips)),
