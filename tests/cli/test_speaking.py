@@ -88,7 +88,7 @@ def test_a_person_not_yet_trained(person: Path, speech: Path, tmp_path: Path, ca
         (["nowhere.mp4"], "state who consented"),
         (["--consent", "mine"], "no video was named"),
         (["nowhere.mp4", "--consent", "mine", "--minutes", "-1"], "minutes must not be negative"),
-        (["nowhere.mp4", "--consent", "mine", "--preset", "huge"], "no size 'huge' to fit"),
+        (["nowhere.mp4", "--consent", "mine", "--held-out", "0.9"], "held-out must lie between 0 and 0.5"),
     ],
 )
 def test_fits_that_cannot_begin(arguments: list[str], says: str, tmp_path: Path, capsys) -> None:
