@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from motet.registry import DEFAULT
+
+if TYPE_CHECKING:
+    from motet.metrics.report import Report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +22,8 @@ class Eval:
     method: tyro.conf.Positional[str] = DEFAULT
     """Method to evaluate; `none` for the baselines alone."""
     data: Path | None = None
-    """Folder with the tracked recordings `other_speakers` and `grid_s1`; the sentences inside the package when left out. Bodies: a corpus
-    of `motet data sam`."""
+    """Folder with the tracked recordings `other_speakers` and `grid_s1` (the sentences inside the package when left out). Bodies: a corpus
+    of `motet data sam`; speech2lip: a fitted person."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """JSON file to write."""
     weights: Path | None = None
@@ -50,8 +53,11 @@ class Eval:
 
     def execute(self) -> int:
         """Evaluate and report."""
-        from rich.console import Console
+        from motet.registry import methods
 
+        spec = methods().get(self.method)
+        if spec is not None and spec.output == "frames":
+            return self._person()
         from motet.commands.progress import progress_bars
         from motet.data.held_out import load_held_out
         from motet.errors import AssetError
@@ -72,6 +78,11 @@ class Eval:
         with progress_bars(self.quiet) as progress:
             task = progress.add_task("")
             report = evaluate(subjects, material, gauge, config, lambda what, done, total: progress.update(task, description=what, completed=done, total=total))
+        return self._tell(report)
+
+    def _tell(self, report: Report) -> int:
+        from rich.console import Console
+
         if self.out:
             report.save(self.out)
         if self.json:
@@ -137,6 +148,30 @@ class Eval:
         else:
             Console(width=max(Console().width, 190)).print(report.table())
         return 0
+
+    def _person(self) -> int:
+        """A fitted person on the held-out tail of their footage."""
+        from motet.commands.progress import progress_bars
+        from motet.errors import AssetError, MissingDependency
+        from motet.methods.speech2lip.person import Person
+        from motet.metrics.lip_points import LipFinder
+        from motet.metrics.person_evaluation import evaluate_person
+
+        if self.data is None:
+            raise AssetError("name the fitted person to evaluate: motet eval speech2lip --data PERSON")
+        person = Person(self.data)
+        try:
+            finder = LipFinder()
+        except (AssetError, MissingDependency) as error:
+            print(f"landmarks are not measured: {error}")
+            finder = None
+        with progress_bars(self.quiet) as progress:
+            task = progress.add_task("")
+            told = lambda what, done, total: progress.update(task, description=what, completed=done, total=total)  # noqa: E731
+            if finder is None:
+                return self._tell(evaluate_person(person, progress=told))
+            with finder:
+                return self._tell(evaluate_person(person, landmarks=finder, progress=told))
 
     def _method(self) -> list:
         from motet.method import parse_options

@@ -13,6 +13,10 @@ from motet.errors import ConfigError
 
 if TYPE_CHECKING:
     from motet.methods.speech2lip.person import Person
+    from motet.train.person import Trial
+
+PREVIEW, SAVE_EVERY_S = "preview.png", 30.0
+"""Name of the picture to look at while learning; seconds between two saved states, which is what `kill -9` costs at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +38,6 @@ class Fit:
     """Time of training in all, over resumptions; 0 captures only."""
     size: int = 256
     """Height and width of the face crops in pixels."""
-    preset: str = "default"
-    """Size of the model: default, tiny or published."""
     held_out: float = 0.2
     """Share of the footage at its end that is not learnt from, for `motet eval`."""
     licence: str = ""
@@ -69,13 +71,21 @@ class Fit:
         return 0
 
     def _train(self, person: Person) -> None:
-        from motet.train.likeness import PREVIEW, LikenessOptions, train_person
+        from motet.train.person import LearningConfig, learn_person
 
-        self._say(f"training {self.minutes:g} min; look at {person.training / PREVIEW}; Ctrl-C stops and keeps the best")
+        preview = person.training / PREVIEW
+        self._say(f"learning for {self.minutes:g} min; look at {preview}; Ctrl-C stops and keeps the best")
+        learning = LearningConfig(minutes=self.minutes, save_every_s=SAVE_EVERY_S, seed=self.seed)
+        ended = "done"
         with _Bars(self.quiet) as bars:
-            facts = train_person(person, LikenessOptions(self.minutes, self.preset, seed=self.seed), bars.trained)
-        ended = "stopped; the best so far is kept" if facts.get("stopped") else "done"
-        self._say(f"{ended}: colour error {255 * facts['error']:.2f} of 255 on frames not learnt from", f"speak:  motet run SPEECH.wav -m speech2lip --person {self.out} -o out.mp4")
+            bars.begin_learning(self.minutes, learning.lips_share)
+            try:
+                learn_person(person, None, learning, bars.learning, lambda trial: bars.tried(trial, preview), bars.prepared)
+            except KeyboardInterrupt:
+                if not person.weights.exists():
+                    raise
+                ended = "stopped; the best so far is kept, the same command goes on"
+        self._say(f"{ended}: {_best(person)}", f"speak:  motet run SPEECH.wav -m speech2lip --person {self.out} -o out.mp4")
 
     def _say(self, *lines: str) -> None:
         if not self.quiet:
@@ -101,15 +111,43 @@ class _Bars:
         self._progress.stop()
 
     def counted(self, what: str, done: int, total: int) -> None:
+        """Something of a known amount."""
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._tasks[what], completed=done, total=total)  # type: ignore[arg-type]
 
-    def trained(self, stage: str, done: float, total: float, line: Mapping[str, float]) -> None:
-        if "training" not in self._tasks:
-            self._tasks["training"] = self._progress.add_task("training", total=total)
-        words = f"training {stage}: step {line['step']:.0f}, loss {line['loss']:.4f}, {max(0.0, total - done):.1f} min left"
-        self._progress.update(self._tasks["training"], completed=done, total=total, description=words)  # type: ignore[arg-type]
+    def prepared(self, done: int, total: int) -> None:
+        """The footage is cut to the mouth."""
+        self.counted("cutting out the mouth", done, total)
+
+    def begin_learning(self, minutes: float, lips_share: float) -> None:
+        """The bar of the learning; `lips_share` of the time goes to its first stage."""
+        self._minutes, self._lips_share, self._best, self._stage = minutes, lips_share, "", "lips"
+
+    def learning(self, line: Mapping[str, float]) -> None:
+        """A report of the training loop."""
+        stage = "face" if "face" in line else "lips"
+        before = self._minutes * self._lips_share if stage == "face" else 0.0
+        done = before + line["seconds"] / 60
+        words = f"learning the {stage}: step {line['step']:.0f}, {max(0.0, self._minutes - done):.1f} min left{self._best}"
+        if "learning" not in self._tasks:
+            self._tasks["learning"] = self._progress.add_task(words, total=self._minutes)
+        self._progress.update(self._tasks["learning"], completed=done, description=words)  # type: ignore[arg-type]
+
+    def tried(self, trial: Trial, preview: Path) -> None:
+        """A trial on frames that do not train: its picture is put down to be looked at."""
+        from motet.atomic import write_bytes
+        from motet.export.gltf.texture import png
+
+        write_bytes(preview, png(trial.preview.numpy()))
+        self._best = f", error {255 * trial.best:.2f}"
+
+
+def _best(person: Person) -> str:
+    from motet.checkpoint import read_checkpoint
+
+    facts = read_checkpoint(person.weights).facts
+    return f"mean colour error {255 * facts['error']:.2f} of 255 on frames not learnt from"
 
 
 COMMAND = Fit

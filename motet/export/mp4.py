@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from motet.audio.spatial import place_of
 from motet.errors import InputError
 from motet.export.options import ExportOptions
 from motet.types import Audio, Clip, Motion
@@ -15,6 +16,8 @@ from motet.types import Audio, Clip, Motion
 ENDINGS = (".mp4",)
 SOURCE_KEY = "sound_source"
 """Where a take's provenance says where its sound comes from: [x, y, z] in metres, or one such place for each frame."""
+EAR_HEIGHT_M = 1.51
+"""Of the house figure: angles of a source are counted from between its ears in the first frame."""
 
 
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
@@ -47,13 +50,29 @@ def _drawn(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np.nd
         return Renderer(load_house(), options.size, options.size).frames(motion)
     from motet.render.body import BodyRenderer
 
-    place = clip.provenance.get(SOURCE_KEY) if options.marker else None
-    source = None if place is None else np.atleast_2d(np.asarray(place, np.float64))
-    if source is not None and (source.ndim != 2 or source.shape[1] != 3 or not np.isfinite(source).all()):
-        raise InputError(f"the take's {SOURCE_KEY} must be one place, or one for each frame, of three finite numbers")
+    source = source_of(clip) if options.marker else None
     return BodyRenderer(options.size, options.size).frames(
         motion, source, None if clip.audio is None else loudness(clip.audio, motion.frames, motion.space.fps)
     )
+
+
+def source_of(clip: Clip) -> Float[np.ndarray, "places 3"] | None:
+    """Where the take's sound comes from, as its provenance says: by `SOURCE_KEY`, or as AZ,EL,DIST among the options of its making.
+
+    Raises:
+        InputError: what it says under `SOURCE_KEY` is no place.
+    """
+    place = clip.provenance.get(SOURCE_KEY)
+    if place is None:
+        try:
+            azimuth, elevation, distance = (float(part) for part in str(clip.provenance.get("options", {}).get("source", "")).split(","))
+            return place_of(azimuth, elevation, distance) + [0.0, EAR_HEIGHT_M, 0.0]
+        except (ValueError, AttributeError, InputError):
+            return None
+    source = np.atleast_2d(np.asarray(place, np.float64))
+    if source.ndim != 2 or source.shape[1] != 3 or not np.isfinite(source).all():
+        raise InputError(f"the take's {SOURCE_KEY} must be one place, or one for each frame, of three finite numbers")
+    return source
 
 
 def loudness(audio: Audio, frames: int, fps: float) -> Float[np.ndarray, "frames"]:

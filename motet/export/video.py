@@ -1,7 +1,7 @@
 """MP4: H.264 and AAC, with the original sound.
 
 Frame i is shown from i / fps on; the last one stays until the sound has ended, so the picture never ends first. Every file
-says in its metadata that it is synthetic.
+says in its metadata that it is synthetic, and carries signed content credentials that say the same (`credentials.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from motet.atomic import appearing
 from motet.audio.mix import to_mono
 from motet.audio.resampling import resample
 from motet.errors import InputError
+from motet.export.credentials import sign_video
 from motet.export.yuv import yuv420
 from motet.types import Audio
 
@@ -39,6 +40,7 @@ def write_video(
     audio: Audio | None = None,
     provenance: Mapping[str, Any] | None = None,
     progress: Callable[[int], None] | None = None,
+    credentials: bool = True,
 ) -> Path:
     """Encode pictures as they come, with the sound beside them; answers the path.
 
@@ -50,12 +52,15 @@ def write_video(
         audio: (channels, time). One or two channels stay as they are, more are mixed to one.
         provenance: `method`, `weights` and `seed` are named in the file's metadata.
         progress: told the number of frames encoded so far.
+        credentials: sign the file as made by an algorithm, where the package `c2pa-python` is installed.
 
     Raises:
         InputError: no frames, frames of changing or impossible size, or the file cannot be written there.
     """
     with appearing(Path(path)) as beside:
         _Encoding(beside, _rate(fps), _for_aac(audio), provenance or {}, progress).run(iter(frames))
+        if credentials:
+            sign_video(beside, provenance or {}, Path(path).name)
     return Path(path)
 
 

@@ -68,7 +68,7 @@ def paint(rays, eye, middle, shade, floor, low, high, picture):
                 wide = LINE_WIDTH_M + np.float32(0.0011) * along * size
                 for place in (px, pz):
                     off = abs(place / np.float32(TILE_M) - np.floor(place / np.float32(TILE_M) + np.float32(0.5))) * np.float32(TILE_M)
-                    light -= np.float32(0.11) * min(np.float32(1), LINE_WIDTH_M / wide) * max(np.float32(0), np.float32(1) - off / wide)
+                    light -= np.float32(0.16) * min(np.float32(1), LINE_WIDTH_M / wide) * max(np.float32(0), np.float32(1) - off / wide)
                 r, c = min(max(row // 2, 0), shade.shape[0] - 1), min(max(column // 2, 0), shade.shape[1] - 1)
                 light *= np.float32(0.42) + np.float32(0.58) * shade[r, c]
             for k in range(3):

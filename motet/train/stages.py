@@ -17,7 +17,10 @@ from torch import Tensor
 
 from motet.checkpoint import load_strict, read_checkpoint, save_checkpoint
 from motet.corpus import TrainingItem, TrainingSet
+from motet.data.biwi import read_biwi
 from motet.data.clip import SHIPPABLE, Corpus, Entry, Interval
+from motet.data.vertex_sequences import vertex_training_set
+from motet.data.vocaset import read_vocaset
 from motet.encoders.phonetic.front_end import PhoneticFrontEnd, load_phonetic
 from motet.errors import ConfigError, InputError, nearest
 from motet.method import MethodSpec, Stage
@@ -95,15 +98,23 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
 
 
 def _examples(spec: MethodSpec, architecture: Any, data: Path) -> tuple[Any, Callable[[], dict[str, Any]]]:
-    """What a method trains on, and what is said about it in its weights: bodies in SAM's layout, or faces."""
+    """What a folder holds, and what is said about it in the weights: bodies in SAM's layout, meshes in theirs, or a corpus of motet."""
+    space = getattr(architecture, "space", spec.space)
     if spec.space == "smplx25":
         from motet.data.sam import spatial_set
 
         bodies = spatial_set(data, "train", architecture.hearing, velocity_fps=architecture.velocity_fps)
         hours = sum(len(item.motion) for item in bodies.items) / 30 / 3600
         return bodies, lambda: {"data": f"{hours:.2f} h in {len(bodies.items)} sequences in SAM's layout", "licence": "Apache-2.0"}
-    faces = training_set(data)
-    return faces, lambda: _facts(data)
+    if space in _MESHES:
+        own_trunk = getattr(architecture, "trunk", None) is not None
+        meshes = vertex_training_set(_MESHES[space](data, "train"), space, None if own_trunk else load_phonetic().features)
+        return meshes, lambda: {"data": f"{len(meshes.items)} sequences of {data.name}", "licence": "as the data set"}
+    return training_set(data), partial(_facts, data)
+
+
+_MESHES = {"vertices/vocaset": read_vocaset, "vertices/biwi": read_biwi}
+"""Readers of the data sets of meshes, for the presets that speak in them."""
 
 
 def _completed(stage: Stage, tensors: dict[str, Tensor], examples: TrainingSet) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from motet.animation.bvh import read_bvh
 from motet.errors import AssetError, InputError, SpaceError
 from motet.export import read_take, write_clip
-from motet.export.mp4 import loudness
+from motet.export.mp4 import EAR_HEIGHT_M, loudness, source_of
 from motet.export.smplx_npz import PELVIS_M, TO_Z_UP
 from motet.geometry.body import body_motion, local_rotations, pose_body
 from motet.geometry.rotation import matrix_from_axis_angle
@@ -110,6 +110,9 @@ def test_foreign_archives_and_skeletons_are_told_apart(tmp_path: Path) -> None:
     np.savez(tmp_path / "y.npz", poses=np.full((3, 165), np.nan), trans=np.zeros((3, 3)), mocap_frame_rate=30.0)
     with pytest.raises(AssetError, match="finite"):
         read_take(tmp_path / "y.npz")
+    np.savez(tmp_path / "w.npz", poses=np.zeros((3, 165)), trans=np.zeros((3, 3)), mocap_frame_rate=30.0, pelvis_rest=np.zeros(2))
+    with pytest.raises(AssetError, match="SMPL-X"):
+        read_take(tmp_path / "w.npz")
     (tmp_path / "z.bvh").write_text(
         "HIERARCHY\nROOT hips\n{\nOFFSET 0 0 0\nCHANNELS 3 Zrotation Xrotation Yrotation\n}\nMOTION\nFrames: 1\nFrame Time: 0.1\n0 0 0\n"
     )
@@ -192,6 +195,13 @@ def test_a_video_of_a_body_shows_the_source_and_only_there(tmp_path: Path) -> No
     assert (orange[0] > 60).sum() > 20 and np.abs(orange[:, :, :20]).mean() < 6
     with pytest.raises(InputError, match="sound_source"):
         write_clip(Clip(None, body(2), provenance={"sound_source": [1.0, 2.0]}), tmp_path / "bad.mp4", size=64)
+
+
+def test_a_source_given_by_angles_is_shown_round_the_head() -> None:
+    clip = Clip(None, body(2), provenance={"options": {"source": "90,0,2"}})
+    np.testing.assert_allclose(source_of(clip), [[2.0, EAR_HEIGHT_M, 0.0]], atol=1e-9)
+    for options in ({}, {"source": "path.csv"}, {"source": "1,2"}, {"source": "0,0,-1"}):
+        assert source_of(Clip(None, body(2), provenance={"options": options})) is None
 
 
 def test_loudness_follows_the_sound() -> None:

@@ -26,7 +26,21 @@ from motet.data.track.landmarker import find_model
 from motet.errors import ConfigError
 from motet.methods.speech2lip.footage import write_footage
 from motet.methods.speech2lip.person import (
-    CROPS, FEATURES, GEOMETRY, SCENE, SOUND, TRACK, TRAINING, Box, Geometry, Person, PersonFacts, Source, Track, write_facts, write_features, write_geometry,
+    CROPS,
+    FACTS,
+    FEATURES,
+    SCENE,
+    SOUND,
+    TRAINING,
+    Box,
+    Geometry,
+    Person,
+    PersonFacts,
+    Source,
+    Track,
+    write_facts,
+    write_features,
+    write_geometry,
     write_track,
 )  # fmt: skip
 from motet.types import Audio
@@ -80,6 +94,8 @@ def capture(videos: Sequence[Path], folder: Path, options: CaptureOptions, repor
     model = find_model(options.model)
     shots = open_shots(videos, options.shortest_s)
     _claim(folder, shots, options)
+    if (folder / FACTS).exists():  # written last: everything is there
+        return _renamed(Person(folder), options)
     sound = np.concatenate([shot.sound() for shot in shots])
     total = sum(shot.frames for shot in shots)
     faces = watch(shots, model, folder / TRAINING / "faces", lambda done: report("watching the face", done, total))
@@ -97,6 +113,15 @@ def capture(videos: Sequence[Path], folder: Path, options: CaptureOptions, repor
     lag = measure_lag(faces.opening, loudness_course(sound, RATE_HZ, total, FPS), FPS, "loudness")
     residuals = {**head.residuals, "sound_lag_s": lag.seconds if lag.certain else 0.0}
     return _write_rest(folder, shots, crop, in_crop, head, mesh, encoder, residuals, options)
+
+
+def _renamed(person: Person, options: CaptureOptions) -> Person:
+    """A finished capture with the name, consent and licence of this call."""
+    named = {"consent": options.consent.strip(), "name": options.name or person.facts.name, "licence": options.licence or person.facts.licence}
+    facts = dataclasses.replace(person.facts, **named)
+    if facts != person.facts:
+        write_facts(person.folder, facts)
+    return Person(person.folder)
 
 
 def _claim(folder: Path, shots: Sequence[Shot], options: CaptureOptions) -> None:
@@ -174,7 +199,15 @@ def _write_features(folder: Path, sound: Float[ndarray, "time"], frames: int) ->
 
 
 def _write_rest(
-    folder: Path, shots: Sequence[Shot], crop: Box, faces: Faces, head: HeadFit, mesh: FaceMesh, encoder: str, residuals: dict[str, float], options: CaptureOptions
+    folder: Path,
+    shots: Sequence[Shot],
+    crop: Box,
+    faces: Faces,
+    head: HeadFit,
+    mesh: FaceMesh,
+    encoder: str,
+    residuals: dict[str, float],
+    options: CaptureOptions,
 ) -> Person:
     """Track, geometry and facts, in this order: with the facts the folder is a person."""
     size, count = options.size, len(faces.found)
@@ -245,10 +278,12 @@ def describe(person: Person) -> list[str]:
     """What was found, for people."""
     facts = person.facts
     degrees = np.degrees(np.ptp(_angles(person.track.rotation.numpy()), axis=0))
+    pitch, yaw, roll = degrees
+    held_out, crop, lip = facts.frames - facts.train_frames, facts.crop, facts.lip
     return [
-        f"{facts.frames / FPS:.1f} s of footage in {len(facts.cuts) + 1} shot(s), {facts.train_frames} frames to learn from, {facts.frames - facts.train_frames} held out",
-        f"face crop {facts.crop.width} px at ({facts.crop.left}, {facts.crop.top}), stored as {facts.size}; lips {facts.lip.width}x{facts.lip.height}",
-        f"head turns over {degrees[0]:.0f}/{degrees[1]:.0f}/{degrees[2]:.0f} degrees (pitch/yaw/roll); camera {facts.focal_px:.0f} px; canonical frame {facts.canonical}",
+        f"{facts.frames / FPS:.1f} s of footage in {len(facts.cuts) + 1} shot(s), {facts.train_frames} frames to learn from, {held_out} held out",
+        f"face crop {crop.width} px at ({crop.left}, {crop.top}), stored as {facts.size}; lips {lip.width}x{lip.height}",
+        f"head turns over {pitch:.0f}/{yaw:.0f}/{roll:.0f} degrees (pitch/yaw/roll); camera {facts.focal_px:.0f} px; canonical frame {facts.canonical}",
         "residuals: " + ", ".join(f"{name} {value:g}" for name, value in facts.residuals.items()),
     ]
 

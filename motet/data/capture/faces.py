@@ -213,7 +213,9 @@ def _judge(shot: Shot, row: dict[str, ndarray]) -> None:
     """
     found, faces = row["found"], row["faces"]
     if not found.any():
-        raise InputError(f"no face was found in any of the {shot.frames} pictures of {shot.path}; film one frontal face at least {SMALLEST_FACE_PX:.0f} pixels high")
+        raise InputError(
+            f"no face was found in any of the {shot.frames} pictures of {shot.path}; film one frontal face at least {SMALLEST_FACE_PX:.0f} pixels high"
+        )
     several = np.flatnonzero(faces > 1)
     if len(several) > 1 or (len(several) and len(faces) < 4 * _SECOND_FACE_EVERY):
         raise InputError(f"{shot.path} shows two faces at {clock(several[0] / FPS)}; only one person may be in the picture, crop or cut the others away")
@@ -221,7 +223,9 @@ def _judge(shot: Shot, row: dict[str, ndarray]) -> None:
     _judge_cuts(shot, row)
     height = float(np.median(np.linalg.norm(row["points"][found][:, _TOP] - row["points"][found][:, _CHIN], axis=1)))
     if height < SMALLEST_FACE_PX:
-        raise InputError(f"the face in {shot.path} is {height:.0f} pixels high; at least {SMALLEST_FACE_PX:.0f} are needed, better 200: film closer or in higher resolution")
+        raise InputError(
+            f"the face in {shot.path} is {height:.0f} pixels high; at least {SMALLEST_FACE_PX:.0f} are needed, better 200: film closer or in higher resolution"
+        )
     turned = np.degrees(np.arccos(np.clip(row["rotation"][:, 2, 2], -1, 1))) * found
     if (turned > MOST_TURNED_DEG).sum() > LONGEST_GAP_S * FPS:
         first = int(np.argmax(turned > MOST_TURNED_DEG))
@@ -247,7 +251,7 @@ def _judge_cuts(shot: Shot, row: dict[str, ndarray]) -> None:
     if len(change) < 3:
         return
     usual = max(float(np.median(change[1:])), 1e-3)
-    sudden = np.flatnonzero((change > _CUT_CHANGE) & (change > _CUT_RATIO * usual))
+    sudden = 1 + np.flatnonzero((change[1:] > _CUT_CHANGE) & (change[1:] > _CUT_RATIO * usual))
     if len(sudden) > 0.1 * len(change):  # flashing light or a shaking camera, not cuts
         return
     for frame in sudden:

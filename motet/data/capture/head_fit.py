@@ -145,9 +145,7 @@ def _smooth_change(information: ndarray, pull: ndarray, course: ndarray) -> Floa
     return -solveh_banded(bands, right.reshape(-1)).reshape(frames, 6)
 
 
-def _residuals(
-    points: ndarray, raw: Poses, smooth: Poses, vertices: ndarray, focal: float, centre: ndarray, mesh: FaceMesh
-) -> dict[str, float]:
+def _residuals(points: ndarray, raw: Poses, smooth: Poses, vertices: ndarray, focal: float, centre: ndarray, mesh: FaceMesh) -> dict[str, float]:
     off = np.linalg.norm((project(smooth, vertices, focal, centre)[0] - points)[..., :2], axis=-1)
     turn = Rotation.from_matrix(smooth.rotation @ raw.rotation.transpose(0, 2, 1)).magnitude()
     shift = np.linalg.norm((smooth.translation - raw.translation)[:, :2], axis=1)

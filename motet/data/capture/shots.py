@@ -146,7 +146,9 @@ def _scan(path: Path) -> tuple[Float[ndarray, "pictures"], int, int]:
             stream = container.streams.video[0]
             aspect = stream.sample_aspect_ratio
             if aspect not in (None, 0, 1):
-                raise InputError(f"{path} has pixels that are not square ({aspect}); convert it first, e.g.  ffmpeg -i {path.name} -vf scale=iw*sar:ih,setsar=1 square.mp4")
+                raise InputError(
+                    f"{path} has pixels that are not square ({aspect}); convert it first, e.g.  ffmpeg -i {path.name} -vf scale=iw*sar:ih,setsar=1 square.mp4"
+                )
             stamps = [packet.pts for packet in container.demux(stream) if packet.size]
             base = stream.time_base
     except (av.FFmpegError, ValueError, IndexError, UnicodeError) as error:

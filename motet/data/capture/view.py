@@ -69,29 +69,34 @@ def lip_mask(box: Box, size: int) -> UInt8[ndarray, "size size"]:
 def depth_map(
     vertices: Float[ndarray, "points 3"], faces: ndarray, rotation: ndarray, translation: ndarray, focal: float, size: int
 ) -> Float[ndarray, "size size"]:
-    """Depth of the nearest surface at every pixel centre, 0 where there is none; metres along the camera's axis."""
+    """Depth of the head's surface in a person's crop; see `rasterised`."""
     local = vertices @ rotation.T + translation
-    place = focal * local[:, :2] / local[:, 2:] + size / 2
-    nearness = np.zeros((size, size))
+    return rasterised(focal * local[:, :2] / local[:, 2:] + size / 2, local[:, 2], faces, size)
+
+
+def rasterised(place: Float[ndarray, "points 2"], depth: Float[ndarray, "points"], faces: ndarray, size: int) -> Float[ndarray, "size size"]:
+    """Depth of the nearest surface at every pixel centre, 0 where there is none; metres along the camera's axis.
+
+    Args:
+        place: column and row of every point; whole numbers are pixel centres.
+    """
+    nearness, near = np.zeros((size, size)), 1 / depth
     for a, b, c in faces:
         corners = place[[a, b, c]]
         low = np.maximum(np.ceil(corners.min(axis=0)).astype(int), 0)
         high = np.minimum(np.floor(corners.max(axis=0)).astype(int), size - 1)
-        if (low > high).any():
-            continue
-        edges = np.stack([corners[1] - corners[0], corners[2] - corners[0]], axis=1)
-        area = edges[0, 0] * edges[1, 1] - edges[0, 1] * edges[1, 0]
-        if abs(area) < 1e-12:
+        one, other = corners[1] - corners[0], corners[2] - corners[0]
+        area = one[0] * other[1] - other[0] * one[1]
+        if (low > high).any() or abs(area) < 1e-12:
             continue
         row, column = np.mgrid[low[1] : high[1] + 1, low[0] : high[0] + 1]
-        offset = np.stack([column - corners[0, 0], row - corners[0, 1]])
-        beta = (edges[1, 1] * offset[0] - edges[0, 1] * offset[1]) / area
-        gamma = (edges[0, 0] * offset[1] - edges[1, 0] * offset[0]) / area
-        # 1 / depth is linear on the screen.
-        near = (1 - beta - gamma) / local[a, 2] + beta / local[b, 2] + gamma / local[c, 2]
+        x, y = column - corners[0, 0], row - corners[0, 1]
+        beta, gamma = (other[1] * x - other[0] * y) / area, (one[0] * y - one[1] * x) / area
         inside = (beta >= -1e-9) & (gamma >= -1e-9) & (beta + gamma <= 1 + 1e-9)
+        # 1 / depth is linear on the screen.
+        value = near[a] + beta * (near[b] - near[a]) + gamma * (near[c] - near[a])
         patch = nearness[low[1] : high[1] + 1, low[0] : high[0] + 1]
-        np.maximum(patch, np.where(inside, near, 0), out=patch)
+        np.maximum(patch, np.where(inside, value, 0), out=patch)
     return np.where(nearness > 0, 1 / np.maximum(nearness, 1e-12), 0)
 
 

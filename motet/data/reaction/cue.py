@@ -70,12 +70,12 @@ def turn(plan: Plan, start_s: float, angle: float, pace: float) -> float:
 
 
 def walk(plan: Plan, start_s: float, way: Float[np.ndarray, "2"], speed: float) -> float:
-    """The body goes straight along a way on the floor; answers when it arrives. Starting and stopping take half a second each."""
+    """The body goes straight along a way on the floor; answers when it arrives. Starting and stopping take half a second each, a run longer."""
     distance = float(np.hypot(*way))
     if distance < 0.05:
         return start_s
     time = seconds(plan.frames)
-    ramp = min(0.55, distance / speed)
+    ramp = min(max(0.55, speed / 2.4), distance / speed)
     cruise = distance / speed + ramp
     pace = np.clip(np.minimum((time - start_s) / ramp, (start_s + cruise - time) / ramp), 0, 1)
     pace = pace * pace * (3 - 2 * pace)

@@ -26,7 +26,9 @@ FARTHEST_LOOK = np.array([1.75, 0.75])
 """How far a gaze turns from the hips, sideways and up or down, radians."""
 LEG = {side: Limb(OFFSETS[AT[f"{side}_knee"]], OFFSETS[AT[f"{side}_ankle"]], X) for side in SIDES}
 ARM = {side: Limb(OFFSETS[AT[f"{side}_elbow"]], OFFSETS[AT[f"{side}_wrist"]], -sign * Y) for side, sign in zip(SIDES, (1, -1), strict=True)}
-LEG_M = 0.9965 * (np.linalg.norm(LEG["left"].upper) + np.linalg.norm(LEG["left"].lower))
+LEG_M = float(np.linalg.norm(LEG["left"].upper) + np.linalg.norm(LEG["left"].lower))
+STRAIGHT, WALKING = 0.9955, 0.988
+"""How far legs are stretched, standing and walking: a knee that comes near to straight in motion snaps."""
 MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
@@ -107,10 +109,11 @@ class _Body:
         plan = self.plan
         wanted = STANDING_HEIGHT_M - 0.004 - plan.crouch_m + plan.bounce_m - 0.005 * np.clip(self.speed, 0, 2)
         room = np.full(plan.frames, np.inf)
+        longest = LEG_M * (STRAIGHT + (WALKING - STRAIGHT) * np.clip(2 * self.speed, 0, 1))
         for side, ankle in zip(SIDES, self.feet.ankle, strict=True):
             hip = rotation @ OFFSETS[AT[f"{side}_hip"]]
             across = np.hypot(ground[:, 0] + hip[:, 0] - ankle[:, 0], ground[:, 1] + hip[:, 2] - ankle[:, 2])
-            room = np.minimum(room, ankle[:, 1] + np.sqrt(np.maximum(LEG_M**2 - across**2, 0.01)) - hip[:, 1])
+            room = np.minimum(room, ankle[:, 1] + np.sqrt(np.maximum(longest**2 - across**2, 0.01)) - hip[:, 1])
         reachable = minimum_filter1d(np.minimum(wanted, room), int(0.07 * RATE), mode="nearest")
         return gaussian_filter1d(reachable, 0.035 * RATE, mode="nearest")
 

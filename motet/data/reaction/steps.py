@@ -16,6 +16,8 @@ from motet.geometry.body import ANKLE_HEIGHT_M, house_offsets
 from motet.types import SMPLX25_JOINTS
 
 RATE = 120.0
+LONGEST_M = 0.88
+"""Between the feet in the longest step."""
 FASTEST_MS = 3.6
 """Mean speed of a foot in its fastest step."""
 STANCE_M = 0.105
@@ -151,6 +153,9 @@ class _Walker:
         apart = side_of(foot) * float((target[:2] - other[:2]) @ left)
         if apart < NARROWEST_M:
             target[:2] += side_of(foot) * (NARROWEST_M - apart) * left
+        # Nobody steps further than that from the foot that stands; what is missing, the next steps make up for.
+        way = target[:2] - other[:2]
+        target[:2] = other[:2] + way * min(1.0, LONGEST_M / max(float(np.hypot(*way)), 1e-6))
         target[2] = other[2] + np.clip(target[2] - other[2], -0.9, 0.9)
         return target
 

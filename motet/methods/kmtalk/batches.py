@@ -9,7 +9,7 @@ from torch import Tensor
 
 from motet.corpus import TrainingItem, TrainingSet
 from motet.methods.kmtalk.config import KMTalkConfig
-from motet.methods.kmtalk.keys import KeyFrames, key_frames
+from motet.methods.kmtalk.keys import UNKNOWN_PHONE, KeyFrames, key_frames, spoken_frames
 from motet.methods.kmtalk.model import pad_keys, pair_steps
 from motet.phonetics.phones import PhoneSpan
 from motet.phonetics.recognition import recognise
@@ -29,6 +29,7 @@ class WindowMaker:
         frames = self.config.training.frames
         drawn = [self._window(item, start, frames, randomness) for item, start in corpus.draw(size, frames, randomness)]
         keys = pad_keys([list(row[2].frames) for row in drawn], [list(row[2].phones) for row in drawn])
+        spoken = torch.tensor([row[5] for row in drawn])
         return {
             "motion": torch.stack([row[0] for row in drawn]),
             "features": torch.stack([row[1] for row in drawn]),
@@ -37,9 +38,18 @@ class WindowMaker:
             "places": keys.places,
             "phones": keys.phones,
             "key_valid": keys.valid,
+            "spoken": spoken,
         }
 
-    def _window(self, item: TrainingItem, start: int, frames: int, randomness: torch.Generator) -> tuple[Tensor, Tensor, KeyFrames, int, Tensor]:
+    def spoken(self, item: TrainingItem, place: int) -> list[int]:
+        """Phones of a whole performance frame by frame: of ten in turn six labelled, three heard, one without names."""
+        if place % 10 == 9:
+            return [UNKNOWN_PHONE] * len(item.motion)
+        heard = self.config.front_end == "phonetic" and (place % 10 >= 6 or not item.phones)
+        spans = self._phones_heard(item) if heard else tuple(PhoneSpan(*phone) for phone in item.phones)
+        return spoken_frames(spans, len(item.motion), self.config.fps)
+
+    def _window(self, item: TrainingItem, start: int, frames: int, randomness: torch.Generator) -> tuple[Tensor, Tensor, KeyFrames, int, Tensor, list[int]]:
         motion = item.motion[start : start + frames]
         length = len(motion)
         motion = torch.cat([motion, motion[-1:].expand(frames - length, -1)])
@@ -47,7 +57,7 @@ class WindowMaker:
         found = key_frames(spans, length, self.config.fps, self.config.anchor, closures=self.config.closure_keys)
         if float(torch.rand((), generator=randomness)) < self.config.training.disturb:
             found = self._disturbed(found, length, randomness)
-        return motion, self._features(item, start, frames), found, length, item.valid
+        return motion, self._features(item, start, frames), found, length, item.valid, spoken_frames(spans, frames, self.config.fps)
 
     def _features(self, item: TrainingItem, start: int, frames: int) -> Tensor:
         if self.config.trunk is not None:  # the sound itself

@@ -78,6 +78,8 @@ class KMTalkConfig:
     reading_steps: tuple[int, ...] = (-8, -4, -2, 0, 2, 4, 8)
     """Features around each frame from which a linear map, fitted in closed form before training, reads the motion; the networks learn what
     it misses. Empty: none (a trunk has none)."""
+    reading_phones: tuple[int, ...] = (-3, -1, 0, 1, 3)
+    """Frames around each at which that map also knows the phone; not for hosts without keys, which know no phones."""
     width: int = 160
     """Width d of both stages."""
     heads: int = 4
@@ -121,6 +123,11 @@ class KMTalkConfig:
         if self.trunk is not None and self.reading_steps:
             raise ConfigError("a trunk learns its own features; reading_steps must be empty then")
         check_anchor(self.anchor)
+
+    @property
+    def reads_phones(self) -> tuple[int, ...]:
+        """Frames around each whose phones the linear map knows."""
+        return self.reading_phones if self.reading_steps and self.needs_keys and self.phone_dim else ()
 
     @property
     def needs_keys(self) -> bool:
@@ -184,13 +191,12 @@ class KMTalkCondition:
 
 TINY = KMTalkConfig(front_end="bands", audio_dim=8, mix_layers=1, width=16, heads=2, key_layers=1, cmc_layers=1, phone_dim=4, reach=20, dropout=0.0,
                     training=KeyTraining(frames=60))  # fmt: skip
-_VOCASET = KMTalkConfig("vertices/vocaset", 30.0, 15069, 512, (), "wav2vec2", TrunkConfig(), True, 768, 1, 0, (), 512, period=30, reach=0)
-_BIWI = KMTalkConfig("vertices/biwi", 25.0, 70110, 512, (), "wav2vec2", TrunkConfig(), False, 768, 2, 0, (), 1024, period=25, reach=0)
+_MESH = KMTalkConfig("vertices/vocaset", 30.0, 15069, 512, (), "wav2vec2", TrunkConfig(), True, 768, 1, 0, reading_steps=(), width=512, period=30, reach=0)
 PRESETS: dict[str, KMTalkConfig] = {
     "default": KMTalkConfig(),
     "tiny": TINY,
-    "vocaset": _VOCASET,
-    "biwi": _BIWI,
+    "vocaset": _MESH,
+    "biwi": dataclasses.replace(_MESH, space="vertices/biwi", fps=25.0, motion_dim=70110, resample_audio=False, steps_per_frame=2, width=1024, period=25),
     "uniform": KMTalkConfig(anchor="uniform:0.33", closure_keys=False),
     "boundary_only": KMTalkConfig(closure_keys=False),
     "midpoint": KMTalkConfig(anchor="midpoint", closure_keys=False),

@@ -7,6 +7,7 @@ silences, closures and the other anchors are ours.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 
 from motet.methods.kmtalk.config import check_anchor
@@ -113,6 +114,18 @@ def around(spans: Sequence[PhoneSpan], time: float, half: float) -> Pair:
         return next((_number(span) for span in spans if span.start <= moment < span.end), UNKNOWN_PHONE)
 
     return at(time - half), at(time + half)
+
+
+def spoken_frames(spans: Iterable[PhoneSpan], frames: int, fps: float) -> list[int]:
+    """Number of the phone at each frame; without a name where nothing is known."""
+    found = [UNKNOWN_PHONE] * frames
+    for span in spans:
+        first, last = max(0, math.ceil(span.start * fps)), min(frames, math.ceil(span.end * fps))
+        if last <= first:  # between two frames: the nearer one shows it
+            first = min(max(round((span.start + span.end) / 2 * fps), 0), frames - 1)
+            last = first + 1
+        found[first:last] = [_number(span)] * (last - first)
+    return found
 
 
 def closures(spans: Iterable[PhoneSpan]) -> tuple[tuple[float, float], ...]:

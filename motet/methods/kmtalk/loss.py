@@ -41,7 +41,7 @@ def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
 
     def batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> dict[str, Tensor]:
         if fit_basis(model.basis, corpus) and model.reading is not None:
-            fit_reading(model.reading, model.basis, corpus)
+            fit_reading(model.reading, model.basis, corpus, maker.spoken)
         return maker.windows(corpus, size, randomness)
 
     def terms(name: str) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
@@ -73,12 +73,12 @@ def fit_basis(basis: OutputBasis, corpus: TrainingSet) -> bool:
 
 def losses(model: KMTalkModel, batch: Batch, randomness: torch.Generator, stage: str) -> dict[str, Tensor]:
     """The terms of one stage."""
-    keys = Keys(batch["places"], batch["phones"], batch["key_valid"])
+    keys = Keys(batch["places"], batch["phones"], batch["key_valid"], batch["spoken"])
     length, training = batch["length"], model.config.training
     with torch.set_grad_enabled(stage != "completion"):
         features = _features(model, batch)
-        audio, read = model.hear(features, length), model.read(features)
-        named = torch.rand(len(audio), generator=randomness) >= training.drop_identity
+        named = torch.rand(len(features), generator=randomness) >= training.drop_identity
+        audio, read = model.hear(features, length), model.read(features, keys, named)
         said = model.say_keys(audio, read, keys, length, named)
     wanted = torch.where(batch["valid"].unsqueeze(1), batch["motion"], model.basis.mean)
     inside = torch.arange(wanted.shape[1]) < length.unsqueeze(1)

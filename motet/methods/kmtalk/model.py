@@ -34,6 +34,8 @@ class Keys:
     phones: Int[Tensor, "batch keys 2"]
     """Numbers of the phones before and after it; `UNKNOWN_PHONE` where they have no name."""
     valid: Bool[Tensor, "batch keys"]
+    spoken: Int[Tensor, "batch frames"] | None = None
+    """Number of the phone at each frame; None where no phones are known."""
 
     @property
     def count(self) -> int:
@@ -72,27 +74,31 @@ class OutputBasis(nn.Module):
 
 
 class Reading(nn.Module):
-    """Motion read linearly from the features around each frame: fitted in closed form (`motet.methods.kmtalk.reading`), then fixed."""
+    """Motion read linearly from the features and phones around each frame: fitted in closed form (`motet.methods.kmtalk.reading`), then fixed."""
 
     def __init__(self, config: KMTalkConfig, inner: int) -> None:
         super().__init__()
-        self.steps, self.each = config.reading_steps, config.steps_per_frame
-        self.register_buffer("weight", torch.zeros(len(config.reading_steps) * config.audio_dim, inner))
+        self.steps, self.each, self.frames = config.reading_steps, config.steps_per_frame, config.reads_phones
+        inputs = len(self.steps) * config.audio_dim + len(self.frames) * (UNKNOWN_PHONE + 1)
+        self.register_buffer("weight", torch.zeros(inputs, inner))
         self.register_buffer("bias", torch.zeros(inner))
 
     weight: Tensor
     bias: Tensor
 
-    def forward(self, features: Float[Tensor, "batch frames heard"]) -> Float[Tensor, "batch frames inner"]:
+    def forward(self, features: Float[Tensor, "batch frames heard"], spoken: Int[Tensor, "batch frames"]) -> Float[Tensor, "batch frames inner"]:
         """In the output basis."""
-        return self.context(features) @ self.weight + self.bias
+        return self.context(features, spoken) @ self.weight + self.bias
 
-    def context(self, features: Float[Tensor, "batch frames heard"]) -> Float[Tensor, "batch frames inputs"]:
-        """The steps around each frame side by side; the ends are repeated."""
-        frames = features.shape[1]
+    def context(self, features: Float[Tensor, "batch frames heard"], spoken: Int[Tensor, "batch frames"]) -> Float[Tensor, "batch frames inputs"]:
+        """The steps around each frame side by side, then the phones around it; the ends are repeated."""
+        time = torch.arange(features.shape[1], device=features.device)
         steps = features.unflatten(-1, (self.each, -1)).flatten(1, 2)
-        centre = torch.arange(frames, device=features.device) * self.each
-        return torch.cat([steps[:, (centre + offset).clamp(0, steps.shape[1] - 1)] for offset in self.steps], -1)
+        parts = [steps[:, (time * self.each + offset).clamp(0, steps.shape[1] - 1)] for offset in self.steps]
+        for offset in self.frames:
+            phones = spoken[:, (time + offset).clamp(0, spoken.shape[1] - 1)]
+            parts.append(nn.functional.one_hot(phones, UNKNOWN_PHONE + 1).to(features))
+        return torch.cat(parts, -1)
 
 
 class KeyDecoder(nn.Module):
@@ -137,6 +143,7 @@ class KeyDecoder(nn.Module):
 
     def _timing(self, keys: Keys) -> Float[Tensor, "batch keys three"]:
         gaps = (keys.places.diff(dim=1) / self.config.fps).clamp(max=GAP_S)
+        gaps = torch.where(keys.valid[:, 1:], gaps, GAP_S)  # after the last key as at the end of a shorter batch
         edge = gaps.new_full((len(gaps), 1), GAP_S)
         at_silence = (keys.phones == INDEX[SILENCE]).any(-1).to(gaps.dtype)
         return torch.stack([torch.cat([edge, gaps], 1), torch.cat([gaps, edge], 1), at_silence], -1)
@@ -215,13 +222,17 @@ class KMTalkModel(nn.Module):
         self, features: Float[Tensor, "batch frames heard"], keys: Keys, length: Int[Tensor, "batch"]
     ) -> tuple[Float[Tensor, "batch keys inner"] | None, Float[Tensor, "batch frames inner"]]:
         """Key motions and the motion of every frame, in the output basis."""
-        audio, read = self.hear(features, length), self.read(features)
+        audio, read = self.hear(features, length), self.read(features, keys)
         said = self.say_keys(audio, read, keys, length)
         return said, self.complete(said, audio, read, keys, length)
 
-    def read(self, features: Float[Tensor, "batch frames heard"]) -> Float[Tensor, "batch frames inner"] | None:
-        """What the linear map reads from the sound, where there is one."""
-        return None if self.reading is None else self.reading(features)
+    def read(self, features: Float[Tensor, "batch frames heard"], keys: Keys, named: Tensor | None = None) -> Float[Tensor, "batch frames inner"] | None:
+        """What the linear map reads from sound and phones, where there is one."""
+        if self.reading is None:
+            return None
+        unknown = torch.full(features.shape[:2], UNKNOWN_PHONE, device=features.device)
+        spoken = unknown if keys.spoken is None else keys.spoken
+        return self.reading(features, spoken if named is None else torch.where(named.unsqueeze(1), spoken, unknown))
 
     def say_keys(self, audio: Tensor, read: Tensor | None, keys: Keys, length: Tensor, named: Tensor | None = None) -> Float[Tensor, "batch keys inner"] | None:
         """Key motions; none for a host without keys."""
@@ -290,10 +301,10 @@ def _neighbours(keys: Keys, frames: int) -> tuple[Tensor, Tensor, Tensor]:
     return left, right, share
 
 
-def pad_keys(places: list[list[int]], phones: list[list[tuple[int, int]]]) -> Keys:
-    """Key frames of several items as one batch."""
+def pad_keys(places: list[list[int]], phones: list[list[tuple[int, int]]], spoken: list[list[int]] | None = None) -> Keys:
+    """Key frames of several items as one batch, with the phone of each frame where those are known (of equal length then)."""
     most = max(map(len, places))
     valid = torch.tensor([[n < len(row) for n in range(most)] for row in places])
     padded = torch.tensor([row + [row[-1]] * (most - len(row)) for row in places])
     named = torch.tensor([row + [(UNKNOWN_PHONE, UNKNOWN_PHONE)] * (most - len(row)) for row in phones])
-    return Keys(padded, named, valid)
+    return Keys(padded, named, valid, None if spoken is None else torch.tensor(spoken))

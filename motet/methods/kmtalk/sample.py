@@ -19,9 +19,10 @@ from motet.methods.kmtalk.acquisition import RATE_HZ, Acquired, Heard, acquire, 
 from motet.methods.kmtalk.closing import closed_lips
 from motet.methods.kmtalk.config import KMTalkCondition, KMTalkConfig
 from motet.methods.kmtalk.edits import KeyEdits, read_keys, write_keys
-from motet.methods.kmtalk.keys import KeyFrames, closures, key_frames
+from motet.methods.kmtalk.keys import KeyFrames, closures, key_frames, spoken_frames
 from motet.methods.kmtalk.model import Keys, KMTalkModel, pad_keys, pair_steps
 from motet.methods.kmtalk.spaces import read_template, space_of
+from motet.phonetics.phones import PhoneSpan
 from motet.types import Audio, Motion, frame_count
 
 
@@ -109,9 +110,8 @@ class KMTalk(Method[KMTalkState]):
         frames, condition = frame_count(state.heard / RATE_HZ, self.space.fps), state.condition
         sound, features = torch.cat(state.sound, 1), self._features(state, frames)
         takes = self._acquired(sound, features, condition)
-        found = [key_frames(take.spans, frames, self.space.fps, condition.anchor or self.config.anchor, closures=self.config.closure_keys) for take in takes]
         edits = read_keys(condition.keys, self.space, frames) if condition.keys else None
-        keys = self._keys([_shifted(row, condition.shift, frames) for row in found], edits)
+        keys = self._keys([_shifted(take.spans, condition.shift / self.space.fps) for take in takes], frames, condition, edits)
         values = self._motion(features, keys, edits, condition)
         return Motion(self._finished(values, takes, condition), self.space)
 
@@ -128,12 +128,11 @@ class KMTalk(Method[KMTalkState]):
         frames = frame_count(state.heard / RATE_HZ, self.space.fps)
         features = self._features(state, frames)
         take = self._acquired(torch.cat(state.sound, 1), features, condition)[0]
-        found = key_frames(take.spans, frames, self.space.fps, condition.anchor or self.config.anchor, closures=self.config.closure_keys)
-        keys, length = self._keys([found], None), torch.tensor([frames])
+        keys, length = self._keys([take.spans], frames, condition, None), torch.tensor([frames])
         heard = pair_steps(features, frames, self.config.steps_per_frame)
-        said = self.model.say_keys(self.model.hear(heard, length), self.model.read(heard), keys, length)
+        said = self.model.say_keys(self.model.hear(heard, length), self.model.read(heard, keys), keys, length)
         assert said is not None
-        poses = self.model.basis.decode(said)[0]
+        poses, found = self.model.basis.decode(said)[0], self._key_frames(take.spans, frames, condition)
         return KeyTake(found, poses.clamp(0, 1) if self.space.name == "arkit" else poses, take, frames)
 
     def write_keys(self, audio: Audio, condition: KMTalkCondition, path: Path) -> str:
@@ -179,15 +178,20 @@ class KMTalk(Method[KMTalkState]):
 
         return load_phonetic()
 
-    def _keys(self, found: Sequence[KeyFrames], edits: KeyEdits | None) -> Keys:
+    def _key_frames(self, spans: Sequence[PhoneSpan], frames: int, condition: KMTalkCondition) -> KeyFrames:
+        return key_frames(spans, frames, self.space.fps, condition.anchor or self.config.anchor, closures=self.config.closure_keys)
+
+    def _keys(self, spans: Sequence[Sequence[PhoneSpan]], frames: int, condition: KMTalkCondition, edits: KeyEdits | None) -> Keys:
+        found = [self._key_frames(row, frames, condition) for row in spans]
         rows = [edits.joined(row) if edits is not None else row for row in found]
-        return pad_keys([list(row.frames) for row in rows], [list(row.phones) for row in rows])
+        spoken = [spoken_frames(row, frames, self.space.fps) for row in spans]
+        return pad_keys([list(row.frames) for row in rows], [list(row.phones) for row in rows], spoken)
 
     def _motion(self, features: Tensor, keys: Keys, edits: KeyEdits | None, condition: KMTalkCondition) -> Float[Tensor, "batch frames dim"]:
         model, frames = self.model, int(keys.places.max()) + 1
         length = torch.full((len(features),), frames)
         heard = pair_steps(features, frames, self.config.steps_per_frame)
-        audio, read = model.hear(heard, length), model.read(heard)
+        audio, read = model.hear(heard, length), model.read(heard, keys)
         said = model.say_keys(audio, read, keys, length)
         if said is not None and edits is not None:
             said = edits.placed(said, keys, model.basis)
@@ -207,12 +211,8 @@ class KMTalk(Method[KMTalkState]):
         return values
 
 
-def _shifted(keys: KeyFrames, shift: int, frames: int) -> KeyFrames:
-    if not shift:
-        return keys
-    moved = {min(max(frame + shift, 0), frames - 1): pair for frame, pair in zip(keys.frames, keys.phones, strict=True)}
-    moved = {0: keys.phones[0], frames - 1: keys.phones[-1]} | moved
-    return KeyFrames(tuple(sorted(moved)), tuple(moved[frame] for frame in sorted(moved)))
+def _shifted(spans: Sequence[PhoneSpan], seconds: float) -> Sequence[PhoneSpan]:
+    return spans if not seconds else [PhoneSpan(max(0.0, span.start + seconds), max(0.0, span.end + seconds), span.symbol) for span in spans]
 
 
 def build(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None, facts: Mapping[str, Any]) -> KMTalk:

@@ -26,8 +26,12 @@ def shown_frames(shot: range, start: int, first: int, count: int, loop: str = "p
         return torch.full((count,), min(max(start, shot.start), shot.stop - 1))
     length = len(shot) - 1
     easing = min(EASING, length / 2)
-    time = torch.arange(first, first + count, dtype=torch.float64) + _time_of(start - shot.start, length, easing)
-    return shot.start + _place(time, length, easing).round().long().clamp(0, length)
+    begin = start - shot.start
+    since = torch.arange(first, first + count, dtype=torch.float64)
+    place = _place(since + _time_of(begin, length, easing), length, easing)
+    # A take sets off at full speed wherever it begins: up to the first turn, frame by frame.
+    place = torch.where(since + begin <= length - easing / 2, since + begin, place)
+    return shot.start + (place + 0.5).floor().long().clamp(0, length)
 
 
 def _period(length: float, easing: float) -> float:
@@ -48,11 +52,7 @@ def _place(time: Tensor, length: float, easing: float) -> Tensor:
 
 
 def _time_of(place: float, length: float, easing: float) -> float:
-    """The time at which a place is passed on the way up."""
-    if place <= 0:
-        return 0.0
-    if place < easing / 2:
-        return (2 * easing * place) ** 0.5
+    """The time at which a place is passed on the way up (as if the way up had begun at full speed)."""
     if place <= length - easing / 2:
         return place + easing / 2
     return _period(length, easing) - (2 * easing * max(0.0, length - place)) ** 0.5

@@ -19,7 +19,7 @@ from motet.errors import ConfigError
 from motet.method import Method
 from motet.methods.speech2lip.config import Speech2LipCondition, Speech2LipConfig
 from motet.methods.speech2lip.footage_order import shown_frames
-from motet.methods.speech2lip.model import Speech2LipModel
+from motet.methods.speech2lip.model import Speech2LipModel, folded
 from motet.methods.speech2lip.mouth import Likeness, Mouth, kept_real, laid_in
 from motet.methods.speech2lip.mouth_set import FRAME_SAMPLES, feature_windows, loudness_db
 from motet.methods.speech2lip.person import FPS, Person
@@ -73,8 +73,8 @@ class Speaker:
         self, heard: Float[Tensor, "count out"], shown: Sequence[int], observed: Float[Tensor, "count 3 h w"], tone: Float[Tensor, "count 3"]
     ) -> Float[Tensor, "count 3 h w"]:
         """The drawn surroundings of the mouth, given the filmed ones and the colour of their skin."""
-        region = self.mouth.region.at(list(shown))
-        lips = self.model.lips(self.places, heard, torch.tensor(shown), self.mouth.canonical) * tone[..., None, None]
+        region = self.mouth.region(shown)
+        lips = self.model.lips(self.places, heard, self.mouth.moment(shown), self.mouth.canonical) * tone[..., None, None]
         mixed, share = laid_in(lips, self.mouth.mask, region.mesh, observed)
         return kept_real(self.blend(mixed.contiguous(memory_format=torch.channels_last)), share, observed)
 
@@ -89,7 +89,7 @@ class Speaker:
     def _back(self, picture: UInt8[np.ndarray, "height width 3"], frame: int, drawn: Tensor, filmed: Tensor) -> UInt8[np.ndarray, "height width 3"]:
         """Put a region into the whole picture. What is added is the difference, so the picture's own grain and sharpness stay."""
         change = (drawn - filmed) * 255
-        left, top = int(self.mouth.region.left[frame]), int(self.mouth.region.top[frame])
+        left, top = int(self.mouth.left[frame]), int(self.mouth.top[frame])
         crop, scale = self.facts.crop, self.facts.crop.width / self.facts.size
         height, width = change.shape[1:]
         if scale != 1 or crop.height != crop.width:
@@ -240,21 +240,6 @@ def spoken(level_db: Float[Tensor, "frames"], first: int, until: int, ahead: int
     fade = (1 - (torch.arange(before, -ahead - 1, -1) - HOLD).clamp(min=0) / (FADE + 1)).clamp(0, 1)
     fade = torch.where(torch.arange(before, -ahead - 1, -1) < 0, 1 + torch.arange(before, -ahead - 1, -1) / (ahead + 1), fade)
     return (padded.unfold(0, before + ahead + 1, 1) * fade).amax(1)[: until - first]
-
-
-def folded(net: nn.Module) -> nn.Module:
-    """A copy in which every normalisation has become part of the convolution before it; same numbers up to rounding."""
-    import copy
-
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    made = copy.deepcopy(net).eval()
-    for part in made.modules():
-        if isinstance(part, nn.Sequential):
-            for place in range(len(part) - 1):
-                if isinstance(part[place], nn.Conv2d) and isinstance(part[place + 1], nn.BatchNorm2d):
-                    part[place], part[place + 1] = fuse_conv_bn_eval(part[place], part[place + 1]), nn.Identity()
-    return made
 
 
 def _shots(speaker: Speaker) -> list[range]:

@@ -17,8 +17,7 @@ from torch import Tensor
 from motet.errors import SpaceError
 from motet.geometry.body import ANKLE_HEIGHT_M, house_offsets, local_rotations, pose_body
 from motet.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
-from motet.geometry.skinning import skin
-from motet.rigs.house.figure import NECK_SHARE, HouseRig, ShapedHouse, _turning_basis
+from motet.rigs.house.figure import NECK_SHARE, HouseRig, ShapedHouse, blend, turning_basis
 from motet.types import SMPLX25_JOINTS, Meshes, Motion
 
 DRIVEN: dict[str, str] = {
@@ -38,7 +37,7 @@ SHARED: dict[str, tuple[str, str, float]] = {
     "eye.R": ("head", "right_eye", 1.0),
 }  # fmt: skip
 """Joint of the figure -> from this world rotation so far on the way to that one."""
-CURL_RAD = 0.18
+CURL_RAD = 0.32
 """Fingers bend a little against the flat hand of the bind pose."""
 
 
@@ -155,12 +154,12 @@ class HouseBody:
             SpaceError: see `world_rotations`.
         """
         transforms = self.transforms(body, face)
-        vertices = self.shaped.vertices.to(transforms)
+        vertices = self.shaped.vertices.to(transforms).expand(len(transforms), -1, -1)
         if face is not None:
-            vertices = vertices.expand(len(transforms), -1, -1).clone()
-            moved = (self.shaped.settled(face["blendshapes"]) @ _turning_basis(self.rig).to(transforms)).unflatten(-1, (-1, 3))
+            vertices = vertices.clone()
+            moved = (self.shaped.settled(face["blendshapes"]) @ turning_basis(self.rig).to(transforms)).unflatten(-1, (-1, 3))
             vertices[:, self.shaped.turning] += moved
-        return Meshes(skin(vertices, self.rig.weights.to(transforms), transforms), self.rig.topology)
+        return Meshes(blend(vertices.contiguous(), self.rig.weights.to(transforms), transforms), self.rig.topology)
 
     def _floor_gap(self) -> float:
         legs = [self.rig.joint_names.index(name) for name in ("upperleg.L", "lowerleg.L", "foot.L")]

@@ -1,0 +1,214 @@
+"""A fitted person on the tail of their own footage, with its true sound: drawn beside filmed, and beside simple ways of doing it.
+
+Every way draws the same part of the same frames; all else is the filmed picture:
+
+- `speech2lip`: the fitted model;
+- `nearest training frame`: the mouth of the training frame whose sound is most alike, laid in with the same mask and colours;
+- `still mouth`: the canonical mouth in every frame;
+- `filmed`: the footage itself (what sharpness and sync of the real thing are).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from motet import config as settings
+from motet.checkpoint import load_strict, read_checkpoint
+from motet.errors import InputError
+from motet.methods.speech2lip.config import Speech2LipConfig
+from motet.methods.speech2lip.model import Speech2LipModel
+from motet.methods.speech2lip.mouth import Mouth, kept_real, laid_in
+from motet.methods.speech2lip.mouth_set import MouthSet, feature_windows, mouth_set
+from motet.methods.speech2lip.person import Person
+from motet.methods.speech2lip.sync import FRAMES, SyncExpert, load_expert, mel_window, mouth_view
+from motet.metrics import picture
+from motet.metrics.lip_points import LOWER, UPPER, LipFinder
+from motet.metrics.report import Report, Score
+
+METHOD, NEAREST, STILL, FILMED = "speech2lip", "nearest training frame", "still mouth", "filmed"
+GROUP = "held-out tail"
+OFFSETS = list(range(-15, 16))
+"""Offsets of sound to picture that the sync scores look at, in frames."""
+Way = Callable[[Tensor], Tensor]
+"""Rows of the held-out set -> their regions as drawn, 0..1."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TailConfig:
+    """How much is measured."""
+
+    every: int = 1
+    """Only every so many frames get picture scores (sync takes all)."""
+    landmarks_every: int = 2
+    """Only every so many frames are looked at by the landmarker."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tail:
+    """The held-out part with what scoring needs."""
+
+    person: Person
+    model: Speech2LipModel
+    mouth: Mouth
+    taught: MouthSet
+    held: MouthSet
+
+
+def evaluate_person(
+    person: Person, config: TailConfig | None = None, landmarks: LipFinder | None = None, progress: Callable[[str, int, int], None] | None = None
+) -> Report:
+    """Score a fitted person's held-out tail.
+
+    Args:
+        landmarks: finds lips; without it the scores of landmarks are not taken.
+        progress: told (way, frames done, frames in all).
+
+    Raises:
+        InputError: the person has no tail, or no trained model.
+    """
+    config = config or TailConfig()
+    if not person.weights.exists():
+        raise InputError(f"{person.folder} has no trained model; go on with 'motet fit'")
+    if person.facts.train_frames >= person.facts.frames:
+        raise InputError(f"{person.facts.name} was fitted without a held-out tail; there is nothing to test on")
+    checkpoint = read_checkpoint(person.weights)
+    model = Speech2LipModel(settings.from_json(Speech2LipConfig, checkpoint.config))
+    load_strict(model, checkpoint.tensors)
+    mouth = Mouth(person, model.config)
+    tail = _Tail(person, model.eval(), mouth, mouth_set(person, model.config, "train", mouth), mouth_set(person, model.config, "held_out", mouth))
+    expert = load_expert()
+    filmed = None
+    found: dict[str, tuple[Score, ...]] = {}
+    for name, way in ((FILMED, _filmed(tail)), (METHOD, _drawn(tail)), (NEAREST, _nearest(tail)), (STILL, _still(tail))):
+        scores, points = _scores(tail, way, config, landmarks, filmed, lambda done, total, name=name: progress(name, done, total) if progress else None)
+        filmed = filmed if filmed is not None else points
+        scores |= _sync(tail, way, expert) if expert is not None else {}
+        count = len(range(0, len(tail.held.frames), config.every))
+        found[name] = tuple(Score(metric, GROUP, value, count) for metric, value in scores.items())
+    facts: dict[str, Any] = {
+        "person": person.facts.name, "weights": checkpoint.digest, "frames": len(tail.held.frames), "size": person.facts.size,
+        "landmarks": "not measured" if landmarks is None else f"every {config.landmarks_every} frames",
+        "sync expert": "none" if expert is None else "the project's own",
+    }  # fmt: skip
+    return Report(found, facts)
+
+
+def _filmed(tail: _Tail) -> Way:
+    return lambda rows: tail.held.observed[rows].float() / 255
+
+
+@torch.no_grad()
+def _laid(tail: _Tail, lips: Tensor, rows: Tensor, heal: bool) -> Tensor:
+    observed = tail.held.observed[rows].float() / 255
+    mixed, share = laid_in(lips * tail.held.tone[rows][..., None, None], tail.held.mask, tail.held.region.mesh[rows], observed)
+    return kept_real(tail.model.blend(mixed), share, observed) if heal else mixed
+
+
+@torch.no_grad()
+def _drawn(tail: _Tail) -> Way:
+    model, held = tail.model, tail.held
+
+    def draw(rows: Tensor) -> Tensor:
+        with torch.no_grad():
+            heard = model.hearing(held.windows(rows, model.config.hearing))
+            return _laid(tail, model.lips(model.lip.places(), heard, held.moment[rows], held.canonical), rows, heal=True)
+
+    return draw
+
+
+def _nearest(tail: _Tail) -> Way:
+    """Windows of the same length, compared as they are."""
+    size = tail.model.config.hearing.window
+    own, other = (feature_windows(s.features, s.frames, size).flatten(1) for s in (tail.held, tail.taught))
+    nearest = torch.cat([torch.cdist(some, other).argmin(1) for some in own.split(128)])
+
+    def lay(rows: Tensor) -> Tensor:
+        taken = nearest[rows]
+        lips = tail.taught.lips[taken].float() / 255 / tail.taught.tone[taken][..., None, None]
+        return _laid(tail, lips, rows, heal=False)
+
+    return lay
+
+
+def _still(tail: _Tail) -> Way:
+    return lambda rows: _laid(tail, tail.held.canonical.expand(len(rows), -1, -1, -1), rows, heal=False)
+
+
+Points = tuple[Float[Tensor, "frames 40 2"], Bool[Tensor, "frames"]]
+
+
+def _scores(
+    tail: _Tail, way: Way, config: TailConfig, landmarks: LipFinder | None, filmed: Points | None, progress: Callable[[int, int], None]
+) -> tuple[dict[str, float], Points | None]:
+    rows = torch.arange(0, len(tail.held.frames), config.every)
+    face = tail.person.geometry.face_mask.float()[None, None] / 255
+    sums: dict[str, list[float]] = {}
+    points: list[Points] = []
+    crops = tail.person.crops
+    for some in rows.split(16):
+        region = way(some).clamp(0, 1)
+        true = torch.from_numpy(np.stack([crops.frame(int(f)) for f in tail.held.frames[some]])).movedim(-1, 1).float() / 255
+        whole = _pasted(true, region, tail, some)
+        observed = tail.held.observed[some].float() / 255
+        _, share = laid_in(tail.held.canonical.expand(len(some), -1, -1, -1), tail.held.mask, tail.held.region.mesh[some], observed)
+        drawn = {
+            "psnr": picture.psnr(whole, true, face),
+            "psnr_mouth": picture.psnr(region, observed, (share > 0.02).float()),
+            "ssim": picture.ssim(whole, true),
+            "perceptual": picture.perceptual(region, observed),
+            "cpbd": torch.tensor([picture.cpbd(one, block=32) for one in region]),
+        }
+        for name, values in drawn.items():
+            sums.setdefault(name, []).extend(values.tolist())
+        if landmarks is not None:
+            points.append(landmarks.find((whole[:: config.landmarks_every] * 255).round().byte().movedim(1, -1)))
+        progress(int(some[-1]) + 1, len(tail.held.frames))
+    scores = {name: sum(values) / len(values) for name, values in sums.items()}
+    if landmarks is None:
+        return scores, None
+    found = (torch.cat([p for p, _ in points]), torch.cat([f for _, f in points]))
+    return scores | _landmark_scores(found, filmed or found), found
+
+
+def _landmark_scores(found: Points, filmed: Points) -> dict[str, float]:
+    both = found[1] & filmed[1]
+    if int(both.sum()) < 3:
+        return {}
+    one, two = found[0][both], filmed[0][both]
+    opening = [(p[:, LOWER] - p[:, UPPER]).norm(dim=-1) for p in (one, two)]
+    return {"lmd": picture.landmark_distance(one, two), "opening_correlation": picture.correlation(*opening)}
+
+
+def _pasted(true: Tensor, region: Tensor, tail: _Tail, rows: Tensor) -> Tensor:
+    """Whole crops with the regions in their places."""
+    whole = true.clone()
+    height, width = region.shape[-2:]
+    for k, row in enumerate(rows.tolist()):
+        left, top = int(tail.held.region.left[row]), int(tail.held.region.top[row])
+        whole[k, :, top : top + height, left : left + width] = region[k]
+    return whole
+
+
+@torch.no_grad()
+def _sync(tail: _Tail, way: Way, expert: SyncExpert) -> dict[str, float]:
+    """Every fifth window of five frames against the sound around it."""
+    held, border = tail.held, tail.model.config.border
+    inside = (held.frames[held.runs] >= -OFFSETS[0]) & (held.frames[held.runs] + OFFSETS[-1] + FRAMES < int(held.frames[-1]))
+    starts = held.runs[inside][::FRAMES]
+    if not len(starts):
+        return {}
+    seen = torch.cat([expert.see_lower(_five(way, some, border)) for some in starts.split(16)])
+    heard = torch.stack([expert.hear(torch.stack([mel_window(held.mel, int(held.frames[row]) + offset) for row in starts]).unsqueeze(1)) for offset in OFFSETS])
+    return picture.sync_scores(seen, heard, OFFSETS)
+
+
+def _five(way: Way, starts: Tensor, border: int) -> UInt8[Tensor, "windows 3 5 48 96"]:
+    rows = (starts.unsqueeze(1) + torch.arange(FRAMES)).flatten()
+    return mouth_view(way(rows), border).unflatten(0, (-1, FRAMES)).transpose(1, 2)
