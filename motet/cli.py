@@ -26,7 +26,7 @@ VERBS: dict[str, str] = {
     "train": "Train a stage of a method; resumable.",
     "eval": "Published metrics on held-out recordings, beside trivial baselines.",
     "bench": "How fast, how soon and how much memory, as JSON.",
-    "weights": "List, verify and import weights: list | verify | import.",
+    "weights": "List, verify and import weights: list | verify | import | mean.",
 }
 
 

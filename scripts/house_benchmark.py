@@ -1,8 +1,8 @@
 """How well a fit of rendered footage found head pose and depth, whose truth is known.
 
-    python scripts/house_footage.py house.mp4 --speech CORPUS/speech --seconds 75
-    motet fit house.mp4 -o house --consent "a rendered character" --minutes 0
-    python scripts/house_benchmark.py house house.npz
+python scripts/house_footage.py house.mp4 --speech CORPUS/speech --seconds 75
+motet fit house.mp4 -o house --consent "a rendered character" --minutes 0
+python scripts/house_benchmark.py house house.npz
 """
 
 from __future__ import annotations

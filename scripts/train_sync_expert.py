@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--runs", type=Path, default=Path("runs/sync"))
     parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--steps", type=int, default=0, help="instead of a time")
     parser.add_argument("--divide", type=int, default=8)
     given = parser.parse_args()
     torch.manual_seed(0)
@@ -45,7 +46,8 @@ def main() -> None:
         facts = {"people": [p.facts.name for p in people], "licence": "Apache-2.0", "credit": [p.facts.licence for p in people], "right_choices": found}
         save_checkpoint(given.out, tensors, config, facts, half=True)
 
-    settings = TrainConfig(batch=24, learning_rate=1e-3, warmup=50, average=0.99, minutes=given.minutes, save_every_s=60, log_every=20, weight_decay=0.02)
+    length = {"steps": given.steps} if given.steps else {"minutes": given.minutes}
+    settings = TrainConfig(batch=24, learning_rate=1e-3, warmup=50, average=0.99, save_every_s=60, log_every=20, weight_decay=0.02, **length)
     train(expert_stage(config), taught, settings, given.runs, lambda line: print(json.dumps(dict(line)), flush=True), watch)
 
 

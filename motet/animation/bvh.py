@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from jaxtyping import Float
 
 from motet.errors import AssetError
 
-LONGEST_FRAMES = 2_000_000
+LONGEST_FRAMES, LONGEST_TEXT = 2_000_000, 1 << 29
 _POSITIONS, _ROTATIONS = ("Xposition", "Yposition", "Zposition"), ("Xrotation", "Yrotation", "Zrotation")
 
 
@@ -94,14 +95,18 @@ def read_bvh(path: Path) -> Bvh:
     path = Path(path)
     try:
         with gzip.open(path, "rt", encoding="ascii", errors="replace") if path.suffix == ".gz" else path.open(encoding="ascii", errors="replace") as file:
-            text = file.read()
-    except OSError as error:
-        raise AssetError(f"{path} cannot be read: {error.strerror or error}") from error
+            text = file.read(LONGEST_TEXT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise AssetError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(text) > LONGEST_TEXT:
+        raise AssetError(f"{path} is longer than {LONGEST_TEXT} characters and is refused; cut it into takes")
     head, found, body = text.partition("MOTION")
     if not found or "HIERARCHY" not in head:
         raise AssetError(f"{path} is not a BVH file: it needs the words HIERARCHY and MOTION")
     try:
         joints = _hierarchy(head.split())
+        if not np.isfinite([joint.offset for joint in joints]).all():
+            raise ValueError("an offset is not finite")
         frames, frame_time = _motion(body, sum(len(joint.channels) for joint in joints))
     except (ValueError, IndexError) as error:
         raise AssetError(f"{path} is damaged: {error}") from error

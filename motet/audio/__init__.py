@@ -15,7 +15,7 @@ _HOME = {
     "to_mono": "motet.audio.mix",
     "Framing": "motet.audio.chunks",
     "spatialise": "motet.audio.spatial",
-    "to_binaural": "motet.audio.ambisonic",
+    "to_binaural": "motet.audio.ambisonics",
     "write_audio": "motet.audio.writing",
     "encode_flac": "motet.audio.writing",
 }

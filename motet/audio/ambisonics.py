@@ -1,4 +1,4 @@
-"""First-order ambisonics (ACN order, SN3D weights) for two ears: decoded to directions all round, each heard through the head."""
+"""First-order ambisonics (ACN order, SN3D weights) and stereo for two ears: played from directions, each heard through the head."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import math
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.signal import fftconvolve
 
-from motet.audio.spatial import spatialise
+from motet.audio.head import Head, kemar
+from motet.audio.spatial import place_of
 from motet.errors import AudioError
 from motet.types import Audio
 
 MAX_RE = 1 / math.sqrt(3)
 """Weight of the first order that concentrates the energy towards the source (max-rE)."""
+SPEAKERS_DEG = 30.0
+"""Stereo is heard from loudspeakers at this angle to either side."""
 
 
 def virtual_directions() -> Float[np.ndarray, "directions 3"]:
@@ -30,7 +34,7 @@ def encode_ambisonics(samples: Float[torch.Tensor, "time"], azimuth_deg: float, 
     return Audio(torch.stack([samples * gain for gain in gains]), sample_rate, "foa")
 
 
-def binaural_from_ambisonics(audio: Audio) -> Audio:
+def binaural_from_ambisonics(audio: Audio, head: Head | None = None) -> Audio:
     """What two ears hear in the middle of the field.
 
     Raises:
@@ -40,11 +44,36 @@ def binaural_from_ambisonics(audio: Audio) -> Audio:
     """
     if audio.samples.ndim != 2 or audio.samples.shape[0] != 4:
         raise AudioError(f"first-order ambisonics have four channels (W, Y, Z, X); this sound has the shape {tuple(audio.samples.shape)}")
-    w, y, z, x = audio.samples
-    directions = virtual_directions()
-    total = torch.zeros(2, audio.samples.shape[-1])
-    for left, up, front in directions:
-        speaker = (w + 3 * MAX_RE * (left * y + up * z + front * x)) / len(directions)
-        azimuth, elevation = math.degrees(math.atan2(left, front)), math.degrees(math.asin(up))
-        total += spatialise(Audio.mono(speaker.float(), audio.sample_rate), azimuth, elevation, 1.0).samples[..., : total.shape[-1]]
-    return Audio(total, audio.sample_rate, "binaural")
+    left, up, front = virtual_directions().T
+    gains = np.stack([np.ones(len(left)), 3 * MAX_RE * left, 3 * MAX_RE * up, 3 * MAX_RE * front], axis=1) / len(left)
+    return _heard_through(audio, virtual_directions(), gains, head)
+
+
+def to_binaural(audio: Audio, head: Head | None = None) -> Audio:
+    """Ambisonics decoded, stereo heard from two loudspeakers at 30 degrees; binaural sound passes as it is.
+
+    Raises:
+        AudioError: a layout without directions, or a batch.
+    """
+    if audio.layout == "binaural":
+        return audio
+    if audio.layout == "foa":
+        return binaural_from_ambisonics(audio, head)
+    if audio.layout != "stereo" or audio.samples.ndim != 2:
+        raise AudioError(f"{audio.layout} sound has no directions; place it with motet.audio.spatial.spatialise(audio, azimuth, elevation, distance)")
+    return _heard_through(audio, place_of([SPEAKERS_DEG, -SPEAKERS_DEG], 0.0, 1.0), np.eye(2), head)
+
+
+def _heard_through(audio: Audio, directions: Float[np.ndarray, "directions 3"], gains: Float[np.ndarray, "directions channels"], head: Head | None) -> Audio:
+    """Channels spread over directions, each heard through the head: one filter for each channel and ear."""
+    chosen = kemar(audio.sample_rate) if head is None else head.at_rate(audio.sample_rate)
+    responses, delays = chosen.heard(directions)
+    late = np.round(delays * chosen.sample_rate).astype(int)
+    taps = np.zeros((len(directions), 2, responses.shape[-1] + int(late.max())), np.float32)
+    for number in range(len(directions)):
+        for ear in range(2):
+            taps[number, ear, late[number, ear] : late[number, ear] + responses.shape[-1]] = responses[number, ear]
+    filters = np.einsum("dc,det->cet", gains, taps)
+    samples = audio.samples.detach().float().cpu().numpy()
+    heard = [sum(fftconvolve(channel, pair[ear])[: samples.shape[1]] for channel, pair in zip(samples, filters, strict=True)) for ear in range(2)]
+    return Audio(torch.from_numpy(np.stack(heard).astype(np.float32)), audio.sample_rate, "binaural")

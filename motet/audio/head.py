@@ -25,6 +25,8 @@ ARRIVAL = 0.15
 """A response has arrived when it first exceeds this part of its peak."""
 WIDTH_RAD = np.radians(3.5)
 """Responses are averaged over neighbouring directions with a bell of this width."""
+LARGEST = 1 << 27
+"""Samples of all responses of a file together."""
 NEIGHBOURS = 12
 """Measured directions that count."""
 
@@ -124,6 +126,8 @@ def read_sofa(path: Path) -> tuple[Float[np.ndarray, "directions 3"], Float[np.n
         raise AssetError(f"{path} does not exist; give a SOFA file with head-related impulse responses")
     try:
         with h5py.File(path, "r") as file:
+            if not 0 < file["Data.IR"].size <= LARGEST:
+                raise ValueError(f"{file['Data.IR'].size} samples of responses")
             responses, places = np.array(file["Data.IR"], np.float64), np.array(file["SourcePosition"], np.float64)
             rate, kind = float(np.ravel(file["Data.SamplingRate"])[0]), file["SourcePosition"].attrs.get("Type", b"spherical")
     except (OSError, KeyError, ValueError, TypeError) as error:

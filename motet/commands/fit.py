@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from motet.errors import ConfigError, nearest
+from motet.errors import ConfigError
 
 if TYPE_CHECKING:
-    from motet.methods.speech2lip.config import Speech2LipConfig
     from motet.methods.speech2lip.person import Person
     from motet.train.person import Trial
 
@@ -39,8 +38,6 @@ class Fit:
     """Time of training in all, over resumptions; 0 captures only."""
     size: int = 256
     """Height and width of the face crops in pixels."""
-    preset: str = "default"
-    """Size of the model: default, or tiny for trying things out."""
     held_out: float = 0.2
     """Share of the footage at its end that is not learnt from, for `motet eval`."""
     licence: str = ""
@@ -63,7 +60,6 @@ class Fit:
             raise ConfigError("no video was named; give one or more videos of the person speaking")
         if self.minutes < 0:
             raise ConfigError(f"minutes must not be negative, they are {self.minutes}")
-        _config(self.preset)
         options = CaptureOptions(
             self.consent, self.name, self.size, self.held_out, quality=self.quality, licence=self.licence, model=self.model,
         )  # fmt: skip
@@ -84,7 +80,7 @@ class Fit:
         with _Bars(self.quiet) as bars:
             bars.begin_learning(self.minutes, learning.lips_share)
             try:
-                learn_person(person, _config(self.preset), learning, bars.learning, lambda trial: bars.tried(trial, preview), bars.prepared)
+                learn_person(person, None, learning, bars.learning, lambda trial: bars.tried(trial, preview), bars.prepared)
             except KeyboardInterrupt:
                 if not person.weights.exists():
                     raise
@@ -145,20 +141,6 @@ class _Bars:
 
         write_bytes(preview, png(trial.preview.numpy()))
         self._best = f", error {255 * trial.best:.2f}"
-
-
-def _config(preset: str) -> Speech2LipConfig:
-    """The model's size.
-
-    Raises:
-        ConfigError: there is no such size.
-    """
-    from motet.methods.speech2lip.config import PRESETS
-
-    if preset not in PRESETS or preset == "published":
-        # The published model learns whole frames from DeepSpeech features: `motet train`, not a video fit.
-        raise ConfigError(f"no size {preset!r} to fit; {nearest(preset, [name for name in PRESETS if name != 'published'])}")
-    return PRESETS[preset]
 
 
 def _best(person: Person) -> str:

@@ -68,8 +68,8 @@ def read_kind(members: dict[str, np.ndarray], path: Path) -> Clip:
     Raises:
         AssetError: it has not the arrays of a body.
     """
-    rest = members.get("pelvis_rest", PELVIS_M)
     try:
+        rest = np.asarray(members.get("pelvis_rest", PELVIS_M), np.float64).reshape(3)
         if "global_orient" in members:
             parts = [members[name].reshape(len(members["transl"]), -1) for name in ("global_orient", "body_pose", "jaw_pose", "leye_pose", "reye_pose")]
             poses, trans, fps = np.concatenate(parts, axis=1), members["transl"], members.get("fps", np.array(30.0))

@@ -118,7 +118,7 @@ def _drawn(tail: _Tail) -> Way:
     def draw(rows: Tensor) -> Tensor:
         with torch.no_grad():
             heard = model.hearing(held.windows(rows, model.config.hearing))
-            return _laid(tail, model.lips(model.lip.places(), heard, held.frames[rows], held.canonical), rows, heal=True)
+            return _laid(tail, model.lips(model.lip.places(), heard, held.moment[rows], held.canonical), rows, heal=True)
 
     return draw
 

@@ -20,16 +20,15 @@ from motet.render import floor
 from motet.render.renderer import CHUNK, Renderer, Stage, halves
 from motet.render.scene import SUPERSAMPLE, Scene
 from motet.render.shadow import ShadowMap
-from motet.rigs.house import ShapedHouse
 from motet.rigs.house.body import HouseBody, load_house_body
 from motet.rigs.house.together import split
 from motet.types import ARKIT_SHAPES, Motion, arkit_space
 
 DISTANCE_M, HEIGHT_M, SIDE_M = 4.0, 1.25, -0.85
 """Where the camera stands from what it follows."""
-TALL_M = 2.05
+TALL_M = 2.2
 """Height of the picture at the figure."""
-LAZY_S = 0.55
+LAZY_S = 0.42
 """The camera follows as smoothly as a mean over so many seconds to each side."""
 SHADOW_REACH_M, SHADOW_BIAS_M = 1.25, 0.020
 MARKER_M = 0.075
@@ -176,7 +175,12 @@ class _BodyStage(Stage):
         floor.encode(self._backdrop, self._table, self._still_bytes)
 
 
-def draw_still(motion: Motion, frame: int, width: int, height: int, source: np.ndarray | None = None, figure: ShapedHouse | None = None) -> np.ndarray:
-    """One picture of a motion."""
-    renderer = BodyRenderer(width, height, HouseBody(figure) if figure is not None else None, workers=1)
-    return next(renderer.frames(motion.slice(frame, frame + 1), source))
+def draw_still(motion: Motion, frame: int, width: int, height: int, source: np.ndarray | None = None) -> UInt8[np.ndarray, "height width 3"]:
+    """One picture of a motion, from where the camera of its film stands in that frame."""
+    renderer = BodyRenderer(width, height, workers=1)
+    face, body = split(motion)
+    if body is None:
+        raise SpaceError(f"the whole figure moves in 'smplx25', alone or with 'arkit'; this motion is in {motion.space.name!r}")
+    one = slice(frame, frame + 1)
+    face = (face or waiting_face(body)).slice(one.start, one.stop)
+    return next(renderer._stream(face, body.slice(one.start, one.stop), _cameras(body)[one], source, None))

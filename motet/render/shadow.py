@@ -33,6 +33,7 @@ def look_up(screen, normals, direction, keys, bias, shadow):
     The neighbourhood is weighted by the vertex's place between texels, so that shadows glide instead of stepping when things move.
     """
     size = keys.shape[0]
+    steep = np.float32(1) / bias
     for v in range(screen.shape[0]):
         if normals[v, 0] * direction[0] + normals[v, 1] * direction[1] + normals[v, 2] * direction[2] < np.float32(-0.45):
             # Turned away from the light: it gets none in any case.
@@ -51,7 +52,7 @@ def look_up(screen, normals, direction, keys, bias, shadow):
             for dc in range(-SPREAD, SPREAD + 2):
                 wc = (np.float32(1) - fc) if dc == -SPREAD else (fc if dc == SPREAD + 1 else np.float32(1))
                 nearness = np.int32(keys[r + dr, c + dc] >> 32).view(np.float32)
-                over = (nearness - limit) / bias
+                over = (nearness - limit) * steep
                 free += wr * wc * (np.float32(1) - min(np.float32(1), max(np.float32(0), over)))
         shadow[v] = free / np.float32((2 * SPREAD + 1) ** 2)
 

@@ -134,7 +134,7 @@ def split(examples: MouthSet, learning: LearningConfig) -> tuple[MouthSet, Mouth
 
 def _rows(examples: MouthSet, rows: Tensor) -> MouthSet:
     """Some rows of a set; runs only where all five frames are in it."""
-    own = {name: getattr(examples, name)[rows] for name in ("frames", "lips", "observed", "tone", "level_db")}
+    own = {name: getattr(examples, name)[rows] for name in ("frames", "moment", "lips", "observed", "tone", "level_db")}
     starts = examples.runs[examples.runs + 4 < len(rows)] if len(rows) and int(rows[-1]) == len(rows) - 1 else examples.runs[:0]
     return dataclasses.replace(examples, **own, region=examples.region.at(rows), runs=starts)
 
@@ -144,7 +144,7 @@ def drawn_regions(model: Speech2LipModel, examples: MouthSet, rows: Tensor) -> t
     """What a model makes of the surroundings of the mouth in some rows, and how much of each pixel is drawn."""
     observed = examples.observed[rows].float() / 255
     heard = model.hearing(examples.windows(rows, model.config.hearing))
-    lips = model.lips(model.lip.places(), heard, examples.frames[rows], examples.canonical) * examples.tone[rows][..., None, None]
+    lips = model.lips(model.lip.places(), heard, examples.moment[rows], examples.canonical) * examples.tone[rows][..., None, None]
     mixed, share = laid_in(lips, examples.mask, examples.region.mesh[rows], observed)
     return kept_real(model.blend(mixed), share, observed), share
 

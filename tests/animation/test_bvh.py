@@ -68,6 +68,7 @@ def test_what_is_written_is_read_back(tmp_path) -> None:
         ("1 90 0 0", "nan 90 0 0"),
         ("}\nMOTION", "MOTION"),
         ("OFFSET 10 0 0", "OFFSET 10 x 0"),
+        ("OFFSET 10 0 0", "OFFSET 10 1e999 0"),
         ("ROOT", "JOINT x\n{\n}\nROOT"),
     ],
 )
@@ -75,6 +76,16 @@ def test_damage_is_told(tmp_path, old: str, new: str) -> None:
     (tmp_path / "c.bvh").write_text(SMALL.replace(old, new, 1))
     with pytest.raises(AssetError, match=r"c\.bvh"):
         read_bvh(tmp_path / "c.bvh")
+
+
+def test_broken_and_endless_archives_are_refused(tmp_path, monkeypatch) -> None:
+    (tmp_path / "d.bvh.gz").write_bytes(gzip.compress(SMALL.encode())[:-20])
+    with pytest.raises(AssetError, match="cannot be read"):
+        read_bvh(tmp_path / "d.bvh.gz")
+    monkeypatch.setattr("motet.animation.bvh.LONGEST_TEXT", 100)
+    (tmp_path / "e.bvh.gz").write_bytes(gzip.compress(SMALL.encode()))
+    with pytest.raises(AssetError, match="refused"):
+        read_bvh(tmp_path / "e.bvh.gz")
 
 
 def test_a_missing_file_is_told(tmp_path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from motet.audio.ambisonic import to_binaural
+from motet.audio.ambisonics import to_binaural
 from motet.audio.head import kemar, load_head
 from motet.audio.room import Room
 from motet.audio.spatial import Ray, SpatialStream, place_of, spatialise, spatialise_in_room

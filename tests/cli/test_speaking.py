@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import av
@@ -58,6 +59,17 @@ def test_what_is_changed_afterwards_shows(person: Path, speech: Path, tmp_path: 
     assert said is not None and not said.intact
 
 
+def test_a_video_is_checked(person: Path, speech: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out.mp4"
+    main(["run", str(speech), "-m", "speech2lip", "--person", str(person), "-o", str(out), "--quiet"])
+    assert main(["check", str(out), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)["takes"][str(out)]
+    assert report["scores"]["credentials"] == report["scores"]["intact"] == 1.0
+    assert "real footage, parts made by an algorithm" in report["remarks"][0] and "consent: drawn in code" in report["remarks"][0]
+    assert main(["check", str(tmp_path / "none.mp4")]) == 2
+    assert "none.mp4" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -88,7 +100,7 @@ def test_a_person_not_yet_trained(person: Path, speech: Path, tmp_path: Path, ca
         (["nowhere.mp4"], "state who consented"),
         (["--consent", "mine"], "no video was named"),
         (["nowhere.mp4", "--consent", "mine", "--minutes", "-1"], "minutes must not be negative"),
-        (["nowhere.mp4", "--consent", "mine", "--preset", "huge"], "no size 'huge' to fit"),
+        (["nowhere.mp4", "--consent", "mine", "--held-out", "0.9"], "held-out must lie between 0 and 0.5"),
     ],
 )
 def test_fits_that_cannot_begin(arguments: list[str], says: str, tmp_path: Path, capsys) -> None:

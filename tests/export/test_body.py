@@ -110,6 +110,9 @@ def test_foreign_archives_and_skeletons_are_told_apart(tmp_path: Path) -> None:
     np.savez(tmp_path / "y.npz", poses=np.full((3, 165), np.nan), trans=np.zeros((3, 3)), mocap_frame_rate=30.0)
     with pytest.raises(AssetError, match="finite"):
         read_take(tmp_path / "y.npz")
+    np.savez(tmp_path / "w.npz", poses=np.zeros((3, 165)), trans=np.zeros((3, 3)), mocap_frame_rate=30.0, pelvis_rest=np.zeros(2))
+    with pytest.raises(AssetError, match="SMPL-X"):
+        read_take(tmp_path / "w.npz")
     (tmp_path / "z.bvh").write_text(
         "HIERARCHY\nROOT hips\n{\nOFFSET 0 0 0\nCHANNELS 3 Zrotation Xrotation Yrotation\n}\nMOTION\nFrames: 1\nFrame Time: 0.1\n0 0 0\n"
     )

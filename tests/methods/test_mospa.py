@@ -101,7 +101,7 @@ def test_the_released_normalisation_keeps_octants_only_and_ours_the_direction() 
 
 
 def test_a_resting_source_is_seen_anew_from_each_estimate() -> None:
-    config = MospaConfig(width=32, heads=2)
+    config = SourceConfig()
     world = torch.tensor([1.0, 1.5, 2.0]).expand(1, 60, 3)
     vector = body_vectors(60, 3, (1,)).float()
     view, moving = world_view(world, vector[:, 0], config, "selfconsistent")
@@ -118,6 +118,16 @@ def test_published_models_take_honest_sources(mode: str) -> None:
     method = tiny(source=SourceConfig(), fusion="tokens", patch=1)
     left, right = (method.run(noise_sound(1.0), MospaCondition(source=text, source_mode=mode), (0,)).values for text in ("90,0,2", "-90,0,2"))
     assert float((left - right).abs().max()) > 1e-3
+
+
+def test_the_released_switches_are_options() -> None:
+    method = tiny(source=SourceConfig(), fusion="tokens", patch=1)
+    plain, *others = (
+        method.run(noise_sound(0.5), MospaCondition(source="50,10,3", source_mode="initial", **given), (0,)).values
+        for given in ({}, {"source_norm": "time", "source_input": "unit"}, {"source_norm": "xyz"}, {"source_norm": "none", "source_input": "raw"})
+    )
+    torch.testing.assert_close(plain, others[0])
+    assert all(float((plain - other).abs().max()) > 1e-4 for other in others[1:])
 
 
 def test_imposed_frames_come_back_and_the_rest_joins_them() -> None:
@@ -199,7 +209,7 @@ def test_the_oracle_is_only_for_recorded_paths(tmp_path: Path) -> None:
     assert method.run(noise_sound(0.5), MospaCondition(source=str(tmp_path / "s.npz"), source_mode="oracle"), (0,)).frames == 15
 
 
-@pytest.mark.parametrize("bad", [{"genre": "angry"}, {"guidance": -1.0}, {"flexibility": 2.0}, {"steps": -1}])
+@pytest.mark.parametrize("bad", [{"genre": "angry"}, {"source_norm": "l1"}, {"sampler": "plms"}, {"guidance": -1.0}, {"flexibility": 2.0}, {"steps": -1}])
 def test_impossible_conditions_are_refused(bad: dict) -> None:
     with pytest.raises(ConfigError):
         MospaCondition(**bad)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from motet.cli import main
 from motet.errors import InputError
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.person import Person
@@ -30,3 +31,11 @@ def test_a_learnt_person_is_nearer_to_the_footage_than_a_still_mouth(tmp_path: P
     assert report.value(METHOD, "perceptual", GROUP) < report.value(STILL, "perceptual", GROUP)
     assert report.facts["frames"] == 12
     assert report.facts["landmarks"] == "not measured"
+
+
+def test_the_command_names_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, remedy in ((["eval", "speech2lip"], "--data PERSON"), (["eval", "speech2lip", "--data", str(tmp_path)], "motet fit")):
+        assert main(arguments) == 2
+        error = capsys.readouterr().err
+        assert remedy in error
+        assert len(error.strip().splitlines()) == 1

@@ -41,7 +41,7 @@ def test_the_whole_figure_is_in_the_picture(renderer: BodyRenderer, empty: np.nd
     assert picture.shape == (SIZE, SIZE, 3)
     changed = np.abs(picture - empty).sum(2) > 60
     rows, columns = np.nonzero(changed)
-    assert 4 < rows.min() < 0.2 * SIZE and 0.85 * SIZE < rows.max() < SIZE - 3
+    assert 4 < rows.min() < 0.27 * SIZE and 0.82 * SIZE < rows.max() < SIZE - 3
     assert columns.min() > 0.15 * SIZE and columns.max() < 0.95 * SIZE
     assert 0.05 < changed.mean() < 0.25
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from typing import Literal
 
 from motet.errors import ConfigError
@@ -33,6 +34,11 @@ class SourceConfig:
     def dim(self) -> int:
         """Numbers a frame."""
         return 4 if self.distance else 3
+
+    def with_choices(self, norm: str, told: str) -> SourceConfig:
+        """The same with the options `source_norm` and `source_input` of a take, where they are not `default`."""
+        chosen = self if norm == "default" else dataclasses.replace(self, norm=norm)
+        return chosen if told == "default" else dataclasses.replace(chosen, unit=told == "unit")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +105,10 @@ class MospaConfig:
     """What is left out then: the sound (as released) or the sound together with its source (as the paper says)."""
     normalise: bool = False
     """Sound and motion are brought to mean 0 and deviation 1; as released they are not."""
+    guessing: bool = False
+    """The network is shown guesses instead of noisy numbers (see `MospaModel.estimate`); needs `normalise`."""
+    late_steps: float = 1.0
+    """Training draws steps 1 - u ** late_steps of the way up; 1: all alike, as released; above 1: noisy ones more often."""
     velocity_fps: Literal[120, 30] = 120
     """Velocities are those of frames of 1/120 s (as in the released data) or of 1/30 s."""
     diffusion_steps: int = 1000
@@ -120,6 +130,8 @@ class MospaConfig:
             raise ConfigError(f"the width {self.width} must be even and divisible by the number of heads {self.heads}")
         if self.patch < 1 or self.window % self.patch or (self.patch > 1 and self.fusion == "tokens"):
             raise ConfigError(f"tokens of {self.patch} frames need the fusion 'frames' and must divide the window of {self.window}")
+        if self.guessing and not self.normalise:
+            raise ConfigError("guessing needs normalise: it counts on the deviation of the motion")
         if not 0 <= self.overlap < self.window:
             raise ConfigError(f"the overlap must lie between 0 and {self.window - 1} frames, not {self.overlap}")
 
@@ -142,14 +154,19 @@ class MospaCondition:
     source_mode: SourceMode = "default"
     """What the network sees of the source over a window: its place as the estimated motion would see it (selfconsistent), as the first
     frame sees it (initial), or the rows of the file as they are, seen from the true pelvis (oracle, the published evaluation)."""
+    source_norm: Literal["default", "time", "xyz", "none"] = "default"
+    """Another normalisation of the source than the model was trained with (see `SourceConfig.norm`)."""
+    source_input: Literal["default", "raw", "unit"] = "default"
+    """Source vectors in metres, as the released training gives them, or of length one in each frame, as its evaluation does."""
     flexibility: float = 0.0
     """Fresh noise of ddim (its eta)."""
     feet: bool = True
     """Keep standing feet where they are and above the floor."""
 
     def __post_init__(self) -> None:
-        if self.genre not in GENRES:
-            raise ConfigError(f"genre must be one of {', '.join(GENRES)}, not {self.genre!r}")
+        for name, hint in typing.get_type_hints(type(self)).items():
+            if typing.get_origin(hint) is Literal and getattr(self, name) not in typing.get_args(hint):
+                raise ConfigError(f"{name} must be one of {', '.join(typing.get_args(hint))}, not {getattr(self, name)!r}")
         if not 0.0 <= self.guidance <= 20.0:
             raise ConfigError(f"guidance must lie between 0 and 20, not {self.guidance}")
         if not 0.0 <= self.flexibility <= 1.0:
@@ -174,6 +191,8 @@ PRESETS: dict[str, MospaConfig] = {
         source=_HOUSE_SOURCE,
         mask_targets="audio+source",
         normalise=True,
+        guessing=True,
+        late_steps=1.6,
         sampler="dpm++2m",
         steps=12,
         loss=LossConfig(geometry=10.0, foot=30.0, delta=8.0, geometry_frames=80),
@@ -192,6 +211,7 @@ PRESETS: dict[str, MospaConfig] = {
         patch=4,
         source=_HOUSE_SOURCE,
         normalise=True,
+        guessing=True,
         diffusion_steps=50,
         window=48,
         overlap=12,

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from motet.checkpoint import load_strict
@@ -85,7 +85,7 @@ def training_loss(model: MospaModel, batch: Mapping[str, Tensor], randomness: to
     config, clean = model.config, batch["motion"]
     size = len(clean)
     seen = model.normalised(clean)
-    step = torch.randint(1, config.diffusion_steps + 1, (size,), generator=randomness)
+    step = draw_steps(config, size, randomness)
     noise = torch.randn(seen.shape, generator=randomness, dtype=seen.dtype)
     heard = (torch.rand(size, generator=randomness) >= config.mask_share).to(seen.dtype)
     noisy = add_noise(model.schedule, seen, noise, step)
@@ -98,6 +98,12 @@ def training_loss(model: MospaModel, batch: Mapping[str, Tensor], randomness: to
     window = Window(clean[:, posed], model.restored(estimate[:, posed]), seen, estimate)
     terms, chosen = window_losses(window, offsets.to(clean), config.loss.contact_m), weights(config.loss)
     return {name: chosen[name] * value.mean() for name, value in terms.items() if chosen[name]}
+
+
+def draw_steps(config: MospaConfig, size: int, randomness: torch.Generator) -> Int[Tensor, "batch"]:
+    """A diffusion step for each item; all alike as released, or noisy ones more often."""
+    share = 1 - torch.rand(size, generator=randomness, dtype=torch.float64) ** config.late_steps
+    return (share * config.diffusion_steps).ceil().clamp(1, config.diffusion_steps).long()
 
 
 def stages(config: MospaConfig, tensors: Mapping[str, Tensor] | None = None) -> list[Stage]:
@@ -141,6 +147,8 @@ def measure(model: MospaModel, corpus: SpatialSet) -> None:
         mean[columns].unflatten(0, (JOINTS, 3))[:, 0::2] = 0.0
     model.motion_mean.copy_(mean)
     model.motion_std.copy_(deviation)
+    if model.config.guessing:
+        model.motion_spread.copy_(((motion - mean) / deviation).square().mean(0).clamp(min=1e-4))
     model.audio_mean.copy_(audio.mean(0))
     model.audio_std.copy_(audio.std(0).clamp(min=1e-3))
 

@@ -87,6 +87,8 @@ class MospaModel(nn.Module):
             for name, size in (("motion", DIM), ("audio", config.audio_dim)):
                 self.register_buffer(f"{name}_mean", torch.zeros(size))
                 self.register_buffer(f"{name}_std", torch.ones(size))
+        if config.guessing:
+            self.register_buffer("motion_spread", torch.ones(DIM))
         if patch > 1:
             self.register_buffer("blend", _crossfade(patch), persistent=False)
         self.schedule: Schedule = noise_schedule(config)
@@ -133,6 +135,9 @@ class MospaModel(nn.Module):
     def estimate(self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given) -> Float[Tensor, "batch frames dim"]:
         """Clean motion, normalised like the noisy one.
 
+        With `guessing` the network is not shown the noisy numbers but the best guess from each of them alone (Wiener's): nothing
+        at all of pure noise, which a small network would first have to learn to ignore before it hears sound and source.
+
         Args:
             step: 1 ... the number of steps; the released program counts from 0.
         """
@@ -142,9 +147,16 @@ class MospaModel(nn.Module):
             x = layer(x, given.projected if place == 0 else None, keep=kept if place == last else 0)
         return self._unpatched(self.output(x[:, -kept:]))
 
+    def _seen(self, noisy: Tensor, step: Tensor) -> Float[Tensor, "batch frames dim"]:
+        """What the network is shown of the noisy motion."""
+        if not self.config.guessing:
+            return noisy
+        signal, deviation = self.schedule.at(step, noisy)
+        return signal * self.motion_spread / (signal.square() * self.motion_spread + deviation.square()) * noisy
+
     def tokens(self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given) -> Float[Tensor, "batch tokens width"]:
         """Everything the first layer sees, with positions."""
-        moved, when = self.embed_motion(self._patched(noisy)), self.embed_step(self.positions[step - 1]).unsqueeze(1)
+        moved, when = self.embed_motion(self._patched(self._seen(noisy, step))), self.embed_step(self.positions[step - 1]).unsqueeze(1)
         if given.added is not None:
             x = torch.cat([given.tokens, when, moved + given.added], 1)
             return x + self.positions[: x.shape[1]]

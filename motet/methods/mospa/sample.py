@@ -22,7 +22,7 @@ from motet.geometry.body_vector import DIM, ROOT, encode_body, turned, vector_mo
 from motet.geometry.feet import settle_feet
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.method import Method
-from motet.methods.mospa.config import EAR_COLUMNS, GENRES, LAGS, MospaCondition, MospaConfig
+from motet.methods.mospa.config import EAR_COLUMNS, GENRES, LAGS, MospaCondition, MospaConfig, SourceConfig
 from motet.methods.mospa.model import MospaModel
 from motet.methods.mospa.source import SourcePath, heard_place, parse_source
 from motet.methods.mospa.windows import Draw, Heard, SourceView, sample_window, world_view
@@ -107,7 +107,7 @@ class Mospa(Method[MospaState]):
         config, known = self.config, 0 if state.past is None else state.past.shape[1]
         sound = state.waiting[..., : config.window * FRAME_SAMPLES]
         shift, angle = self._place(state)
-        heard = Heard(self._features(sound), self._genre(state), *self._source(state, sound, shift, angle))
+        heard = Heard(self._features(sound), self._genre(state), *self._source(state, sound, shift, angle), self._told(state))
         imposed = None if state.past is None else turned(state.past, -angle, shift)
         noise = seeded_noise(state.seeds, (config.window, DIM), stream=state.window)
         vector = sample_window(self.model, heard, state.draw, noise(0), lambda move: noise(move + 1), imposed)
@@ -133,6 +133,9 @@ class Mospa(Method[MospaState]):
             rows = [ear_features(item.mean(0), rhythm=False) for item in sound]
         return torch.stack(rows)[:, : self.config.window]
 
+    def _told(self, state: MospaState) -> SourceConfig:
+        return self.config.source.with_choices(state.condition.source_norm, state.condition.source_input)
+
     def _genre(self, state: MospaState) -> Tensor:
         return torch.full((len(state.seeds),), GENRES.index(state.condition.genre))
 
@@ -142,7 +145,7 @@ class Mospa(Method[MospaState]):
         moments = (state.window * (frames - self.config.overlap) + np.arange(frames)) / self.space.fps
         if state.path is not None and state.path.local:
             rows = state.path.at(moments).expand(len(sound), -1, -1)
-            rows = F.normalize(rows, dim=-1) if self.config.source.unit else rows
+            rows = F.normalize(rows, dim=-1) if self._told(state).unit else rows
             return (lambda estimate: rows), False
         if state.path is not None:
             world = state.path.at(moments).expand(len(sound), -1, -1)
@@ -152,7 +155,7 @@ class Mospa(Method[MospaState]):
         up = torch.stack([torch.zeros_like(angle), -angle, torch.zeros_like(angle)], -1)
         own = _turn(world + shift.unsqueeze(1), up)
         first = standing_vector(len(sound)) if state.past is None else turned(state.past[:, :1], -angle, shift)[:, 0]
-        return world_view(own, first, self.config, "selfconsistent" if mode == "default" else mode)
+        return world_view(own, first, self._told(state), "selfconsistent" if mode == "default" else mode)
 
     def _settled(self, vector: Float[Tensor, "batch frames dim"], known: int) -> Float[Tensor, "batch frames dim"]:
         """Feet that stay where they stand."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from motet.diffusion.sample import Noise, SamplerName, sampler
 from motet.geometry.body_vector import ROOT, vector_rotations
-from motet.methods.mospa.config import MospaConfig
+from motet.methods.mospa.config import SourceConfig
 from motet.methods.mospa.model import Given, MospaModel, source_input
 
 SourceView = Callable[[Tensor | None], Tensor]
@@ -38,6 +38,8 @@ class Heard:
     source: SourceView
     moving: bool = False
     """The source is seen anew from every estimate (`selfconsistent`)."""
+    told: SourceConfig | None = None
+    """How the source is told, where not as the model's own configuration says."""
 
 
 def sample_window(
@@ -57,7 +59,7 @@ def sample_window(
     known = None if imposed is None else model.normalised(imposed)
 
     def given_for(estimate: Tensor | None) -> Given:
-        source = source_input(heard.source(estimate), model.config.source)
+        source = source_input(heard.source(estimate), heard.told or model.config.source)
         twice = 2 if guided else 1
         return model.prepare(heard.audio.repeat(twice, 1, 1), source.repeat(twice, 1, 1), heard.genre.repeat(twice), audible)
 
@@ -84,7 +86,7 @@ def seen_from_root(world: Float[Tensor, "batch frames 3"], vector: Float[Tensor,
     return (turn.transpose(-1, -2) @ (world - vector[..., ROOT]).unsqueeze(-1)).squeeze(-1)
 
 
-def world_view(world: Float[Tensor, "batch frames 3"], first: Float[Tensor, "batch dim"], config: MospaConfig, mode: str) -> tuple[SourceView, bool]:
+def world_view(world: Float[Tensor, "batch frames 3"], first: Float[Tensor, "batch dim"], config: SourceConfig, mode: str) -> tuple[SourceView, bool]:
     """How the network is to see a source whose place in the window's world is known.
 
     Args:
@@ -92,13 +94,13 @@ def world_view(world: Float[Tensor, "batch frames 3"], first: Float[Tensor, "bat
         first: the window's first frame, as far as it is known before the window is drawn.
         mode: `selfconsistent` or `initial`; a model that sees the source from the window's start needs neither.
     """
-    unit = config.source.unit
+    unit = config.unit
 
     def told(places: Tensor) -> Tensor:
         return torch.nn.functional.normalize(places, dim=-1) if unit else places
 
     resting = first.unsqueeze(1).expand(-1, world.shape[1], -1)
-    if config.source.frame == "start":
+    if config.frame == "start":
         from_start = told(world - resting[..., ROOT])
         return (lambda estimate: from_start), False
     initial = told(seen_from_root(world, resting))

@@ -43,10 +43,11 @@ class LipConfig:
     """The inputs come in again after this layer (counted from 0)."""
     frequencies: int = 10
     """Octaves of the code of a place."""
-    time_channels: int = 20
-    time_scale: float = 1.0
-    """Frames are multiplied by this before they are coded; 0 takes time out: it lets a net remember its training
-    frames, and means nothing for frames past them (light, which it might tell, is told by `Mouth.tone`)."""
+    moment: Literal["time", "pose"] = "time"
+    """What it is told of a frame besides the sound: its number, as published, or how the head is turned. Light falls on a turned face
+    in another way, which no sound tells; numbers of frames mean nothing for frames that did not train."""
+    moment_channels: int = 20
+    """Numbers of that: of the code of time, or 6 of the pose."""
     patch: int = 1
     """A query answers a square of so many pixels a side (1: one pixel, as published)."""
     on_canonical: bool = False
@@ -57,6 +58,8 @@ class LipConfig:
     def __post_init__(self) -> None:
         if self.width % self.patch or self.height % self.patch:
             raise ConfigError(f"a lip picture of {self.width} x {self.height} cannot be cut into squares of {self.patch} pixels")
+        if self.moment == "pose" and self.moment_channels != 6:
+            raise ConfigError(f"a pose has 6 numbers, not {self.moment_channels}")
         if not 0 <= self.skip_after < self.layers - 1:
             raise ConfigError(f"skip_after must lie between 0 and {self.layers - 2}, not {self.skip_after}")
 
@@ -144,14 +147,14 @@ class Speech2LipCondition:
 PRESETS: dict[str, Speech2LipConfig] = {
     "default": Speech2LipConfig(
         hearing=HearingConfig(channels=256, narrow=48, widths=(64, 64, 64, 64), dropout=0.1),
-        lip=LipConfig(96, 96, hidden=256, layers=6, skip_after=2, frequencies=6, time_channels=8, time_scale=0.0, patch=8, on_canonical=True, ensemble=False),
+        lip=LipConfig(96, 96, hidden=256, layers=6, skip_after=2, frequencies=6, moment="pose", moment_channels=6, patch=8, on_canonical=True, ensemble=False),
         blend=BlendConfig((16, 32, 32), residual=True, normalised=False),
         loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync_after=0),
     ),
     "tiny": Speech2LipConfig(
         front="bands",
         hearing=HearingConfig(channels=8, window=4, widths=(8, 8), out=8),
-        lip=LipConfig(16, 12, hidden=16, layers=3, skip_after=0, frequencies=3, time_channels=4, time_scale=0.0, patch=2, on_canonical=True, ensemble=False),
+        lip=LipConfig(16, 12, hidden=32, layers=3, skip_after=0, frequencies=3, moment="pose", moment_channels=6, patch=2, on_canonical=True, ensemble=False),
         blend=BlendConfig((4, 8, 8), residual=True, normalised=False),
         loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync=0.0),
         border=4,

@@ -78,7 +78,7 @@ def _config(tensors: Mapping[str, Tensor], width: int, height: int) -> Speech2Li
         widths = tuple(tensors[name].shape[0] for name in convolutions)
         hearing = HearingConfig(tensors["hearing.conv.0.weight"].shape[1], 2 ** len(widths), 0, widths, tensors["hearing.head.2.weight"].shape[0])
         skip = next((n - 1 for n, layer in enumerate(layers) if layer.shape[1] == 2 * hidden), 0)
-        lip = LipConfig(width, height, hidden, len(layers), skip, (tensors["lip.place.weight"].shape[1] - 2) // 4, tensors["lip.time.weight"].shape[1])
+        lip = LipConfig(width, height, hidden, len(layers), skip, (tensors["lip.place.weight"].shape[1] - 2) // 4, "time", tensors["lip.time.weight"].shape[1])
         parts = ("blend.enter.3", "blend.down.0.3", "blend.down.1.3")
         blend = BlendConfig(tuple(tensors[f"{part}.weight"].shape[0] for part in parts))  # type: ignore[arg-type]
         return Speech2LipConfig("deepspeech", hearing, lip, blend, canonical_depth=tuple(tensors["canonical_depth"].shape), official_quirks=True)  # type: ignore[arg-type]

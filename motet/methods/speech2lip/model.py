@@ -18,6 +18,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from motet.methods.speech2lip.config import BlendConfig, HearingConfig, LipConfig, Speech2LipConfig
 
+Moment = Int[Tensor, "batch"] | Float[Tensor, "batch numbers"]
+"""What the lip model is told of a frame besides the sound."""
+
 
 class AudioNet(nn.Module):
     """A window of speech features to the vector that drives the lips. No smoothing over frames, as published."""
@@ -50,10 +53,10 @@ def place_code(places: Float[Tensor, "*batch 2"], octaves: int) -> Float[Tensor,
     return torch.cat(parts, -1)
 
 
-def time_code(frame: Int[Tensor, "batch"], channels: int, scale: float = 1.0) -> Float[Tensor, "batch channels"]:
+def time_code(frame: Int[Tensor, "batch"], channels: int) -> Float[Tensor, "batch channels"]:
     """Sine and cosine of a frame's number at geometric rates, interleaved (the transformer's code of positions)."""
     rates = torch.exp(torch.arange(0, channels, 2, device=frame.device) * (-math.log(10000.0) / channels))
-    angle = (frame.float() * scale).unsqueeze(-1) * rates
+    angle = frame.float().unsqueeze(-1) * rates
     return torch.stack([angle.sin(), angle.cos()], -1).flatten(-2)
 
 
@@ -80,7 +83,7 @@ class LipModel(nn.Module):
         code = 2 + 4 * config.frequencies
         self.place, self.place_again = nn.Linear(code, config.hidden), nn.Linear(code, config.hidden)
         self.audio, self.audio_again = nn.Linear(audio, config.hidden), nn.Linear(audio, config.hidden)
-        self.time, self.time_again = nn.Linear(config.time_channels, config.hidden), nn.Linear(config.time_channels, config.hidden)
+        self.time, self.time_again = nn.Linear(config.moment_channels, config.hidden), nn.Linear(config.moment_channels, config.hidden)
         widths = [config.hidden * (2 if layer == config.skip_after + 1 else 1) for layer in range(config.layers)]
         self.layers = nn.ModuleList(nn.Linear(width, config.hidden) for width in widths)
         self.out = nn.Linear(config.hidden, 3 * config.patch**2)
@@ -92,9 +95,13 @@ class LipModel(nn.Module):
         code = place_code(places, self.config.frequencies)
         return Places(self.place(code), self.place_again(code))
 
-    def forward(self, places: Places, audio: Float[Tensor, "batch out"], frame: Int[Tensor, "batch"]) -> Float[Tensor, "batch places colours"]:
-        """What the network answers at prepared places."""
-        time = time_code(frame, self.config.time_channels, self.config.time_scale).to(audio)
+    def forward(self, places: Places, audio: Float[Tensor, "batch out"], moment: Moment) -> Float[Tensor, "batch places colours"]:
+        """What the network answers at prepared places.
+
+        Args:
+            moment: numbers of frames, or for models that are told the pose its six numbers (`Mouth.moment`).
+        """
+        time = moment if moment.is_floating_point() else time_code(moment, self.config.moment_channels).to(audio)
         hidden = places.first + (self.audio(audio) + self.time(time)).unsqueeze(1)
         again = places.again + (self.audio_again(audio) + self.time_again(time)).unsqueeze(1)
         for number, layer in enumerate(self.layers):
@@ -103,13 +110,13 @@ class LipModel(nn.Module):
                 hidden = torch.cat([again, hidden], -1)
         return self.out(hidden)
 
-    def picture(self, places: Places, audio: Float[Tensor, "batch out"], frame: Int[Tensor, "batch"]) -> Float[Tensor, "batch 3 height width"]:
+    def picture(self, places: Places, audio: Float[Tensor, "batch out"], moment: Moment) -> Float[Tensor, "batch 3 height width"]:
         """The whole lip picture by one query for each pixel (or patch): how speaking works."""
         side = self.config.patch
-        answer = self(places, audio, frame).transpose(1, 2).unflatten(2, (self.config.height // side, self.config.width // side))
+        answer = self(places, audio, moment).transpose(1, 2).unflatten(2, (self.config.height // side, self.config.width // side))
         return F.pixel_shuffle(answer, side) if side > 1 else answer
 
-    def ensemble(self, audio: Float[Tensor, "batch out"], frame: Int[Tensor, "batch"], uniform: float) -> Float[Tensor, "batch 3 height width"]:
+    def ensemble(self, audio: Float[Tensor, "batch out"], moment: Moment, uniform: float) -> Float[Tensor, "batch 3 height width"]:
         """The picture by four queries around each pixel's centre, weighted by the opposite corner's area: how published training works.
 
         Args:
@@ -123,7 +130,7 @@ class LipModel(nn.Module):
             for down in (-1, 1):
                 offset = torch.tensor([across * 0.5 / width + shift, down * 0.5 / height + shift]).to(audio)
                 corner = (grid + offset).clamp(0, 1)
-                answers.append(self(self.places(corner), audio, frame))
+                answers.append(self(self.places(corner), audio, moment))
                 areas.append((grid - corner).prod(-1).abs() + 1e-9)
         total = torch.stack(areas).sum(0)
         mixed = torch.stack([answer * (area / total).unsqueeze(-1) for answer, area in zip(answers, reversed(areas), strict=True)]).sum(0)
@@ -200,7 +207,7 @@ class Speech2LipModel(nn.Module):
         self.register_buffer("rest", None if config.official_quirks else torch.zeros(config.hearing.out))
         """The audio vector of a mouth at rest: the mean of the quiet frames (`stages.py` fills it after training)."""
 
-    def lips(self, places: Places, heard: Tensor, frame: Tensor, canonical: Float[Tensor, "3 rows columns"]) -> Float[Tensor, "batch 3 rows columns"]:
+    def lips(self, places: Places, heard: Tensor, moment: Moment, canonical: Float[Tensor, "3 rows columns"]) -> Float[Tensor, "batch 3 rows columns"]:
         """The drawn lip picture, on the canonical one where the model was made so."""
-        drawn = self.lip.picture(places, heard, frame)
+        drawn = self.lip.picture(places, heard, moment)
         return canonical + drawn if self.config.lip.on_canonical else drawn

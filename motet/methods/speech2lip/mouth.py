@@ -16,10 +16,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from motet.geometry.rotation import axis_angle_from_matrix
 from motet.methods.speech2lip.config import Speech2LipConfig
 from motet.methods.speech2lip.geometry import filled_depth, observed_to_canonical, pose, relative_pose
 from motet.methods.speech2lip.person import Geometry, PersonFacts, Track
 
+ROUNDS = 4
+"""Rounds of the search for the canonical place of a pixel (`observed_to_canonical`)."""
 TONE_STEP = 3
 """The skin's colour is measured on every third pixel."""
 MESH = 4
@@ -93,19 +96,14 @@ class Mouth:
         """The canonical lips at the size of the lip picture, (3, rows, columns)."""
         self.mask = self._soft_mask(geometry.lip_mask)
         """How much of a pixel of the lip picture is drawn, (1, rows, columns)."""
-        self.region = self._regions()
+        self.left, self.top, self.size = self._places_of_regions()
         self._skin = self._around(geometry.face_mask)
         self._skin_tone = (self._skin * self.canonical[:, ::TONE_STEP, ::TONE_STEP]).mean((1, 2))
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the region in pixels."""
-        return (self.region.mesh.shape[2] - 1) * MESH, (self.region.mesh.shape[1] - 1) * MESH
 
     def cut(self, picture: UInt8[np.ndarray, "size size 3"], frame: int) -> UInt8[np.ndarray, "rows columns 3"]:
         """The region of one frame's crop."""
         width, height = self.size
-        left, top = int(self.region.left[frame]), int(self.region.top[frame])
+        left, top = int(self.left[frame]), int(self.top[frame])
         return picture[top : top + height, left : left + width]
 
     def tone(self, pictures: Float[Tensor, "frames 3 size size"], frames: Sequence[int]) -> Float[Tensor, "frames 3"]:
@@ -150,8 +148,29 @@ class Mouth:
         skin = ((1 - self.mask[0]) * on_face)[::TONE_STEP, ::TONE_STEP]
         return skin if float(skin.sum()) > 1 else torch.ones_like(skin)
 
-    def _regions(self) -> Region:
-        """Place of the region in every frame, and its map."""
+    def moment(self, frames: Sequence[int] | Int[Tensor, "some"]) -> Int[Tensor, "some"] | Float[Tensor, "some 6"]:
+        """What the lip model is told of some frames: their numbers, or how the head is turned and moved against the canonical view.
+
+        Poses are squeezed into -1..1 (eight degrees, or a tenth of the distance, come out as about 0.75), so that one
+        that never trained is not far from all that did.
+        """
+        chosen = torch.as_tensor(frames, dtype=torch.long)
+        if self.config.lip.moment == "time":
+            return chosen
+        relative = self._relative[chosen]
+        turned = axis_angle_from_matrix(relative[:, :3, :3]) / 0.14
+        # Where the point that lies on the axis of the canonical view has gone.
+        distance = self._depth.median()
+        moved = (relative[:, :3, 2] * distance + relative[:, :3, 3]) / distance - torch.tensor([0.0, 0.0, 1.0])
+        return torch.cat([turned, 10 * moved], 1).tanh()
+
+    def region(self, frames: Sequence[int] | Int[Tensor, "some"]) -> Region:
+        """Places and maps of some frames; the maps are made here, a millisecond a frame."""
+        chosen = torch.as_tensor(frames, dtype=torch.long)
+        return Region(self.left[chosen], self.top[chosen], torch.cat([self._meshes(some) for some in chosen.split(256)]))
+
+    def _places_of_regions(self) -> tuple[Int[Tensor, "frames"], Int[Tensor, "frames"], tuple[int, int]]:
+        """Column and row of the region's first pixel in every frame, and its width and height in pixels."""
         box, size, border = self.facts.lip, self.facts.size, self.config.border
         across, down = torch.linspace(box.left, box.left + box.width - 1, 5), torch.linspace(box.top, box.top + box.height - 1, 5)
         row, column = torch.meshgrid(down, across, indexing="ij")
@@ -166,20 +185,15 @@ class Mouth:
         middle = (low + high) / 2
         left = (middle[:, 0] - width / 2 + 0.5).round().long().clamp(0, size - width)
         top = (middle[:, 1] - height / 2 + 0.5).round().long().clamp(0, size - height)
-        return Region(left, top, self._meshes(left, top, width, height))
+        return left, top, (width, height)
 
-    def _meshes(self, left: Tensor, top: Tensor, width: int, height: int) -> Float[Tensor, "frames rows columns 2"]:
+    def _meshes(self, frames: Int[Tensor, "some"]) -> Float[Tensor, "some rows columns 2"]:
+        width, height = self.size
         row, column = torch.meshgrid(torch.arange(0, height + 1, MESH), torch.arange(0, width + 1, MESH), indexing="ij")
-        offset = torch.stack([column, row], -1).float()
+        places = torch.stack([column, row], -1).float() + torch.stack([self.left[frames], self.top[frames]], -1)[:, None, None]
+        found = observed_to_canonical(self._depth, self._relative[frames], self.facts.focal_px, places, ROUNDS)
         box = self.facts.lip
-        origin, extent = torch.tensor([box.left, box.top]), torch.tensor([box.width, box.height])
-        meshes = []
-        for start in range(0, len(left), 256):
-            stop = min(start + 256, len(left))
-            places = offset + torch.stack([left[start:stop], top[start:stop]], -1)[:, None, None]
-            found = observed_to_canonical(self._depth, self._relative[start:stop], self.facts.focal_px, places)
-            meshes.append(2 * (found - origin + 0.5) / extent - 1)
-        return torch.cat(meshes)
+        return 2 * (found - torch.tensor([box.left, box.top]) + 0.5) / torch.tensor([box.width, box.height]) - 1
 
 
 def dense(mesh: Float[Tensor, "frames rows columns 2"]) -> Float[Tensor, "frames height width 2"]:

@@ -41,6 +41,8 @@ class MouthSet:
     """The mouth of some frames of footage. Row k of everything per frame belongs to frame `frames[k]`."""
 
     frames: Int[Tensor, "count"]
+    moment: Int[Tensor, "count"] | Float[Tensor, "count 6"]
+    """What the lip model is told of each frame (`Mouth.moment`)."""
     lips: UInt8[Tensor, "count 3 rows columns"]
     """The observed mouth in the canonical view: what the lip model is to draw."""
     observed: UInt8[Tensor, "count 3 height width"]
@@ -116,8 +118,8 @@ def mouth_set(
     samples = person.audio.expect(16_000, "mono").samples[0]
     level = loudness_db(torch.nn.functional.pad(samples, (0, max(0, facts.frames * FRAME_SAMPLES - len(samples)))))
     return MouthSet(
-        numbers, torch.cat(lips), torch.cat(observed).contiguous(), torch.cat(tone), mouth.region.at(numbers), mouth.canonical, mouth.mask, person.features,
-        level[numbers], _runs(frames, facts.cuts), sync_mel(samples), facts.lip.width,
+        numbers, mouth.moment(numbers), torch.cat(lips), torch.cat(observed).contiguous(), torch.cat(tone), mouth.region(numbers), mouth.canonical, mouth.mask,
+        person.features, level[numbers], _runs(frames, facts.cuts), sync_mel(samples), facts.lip.width,
     )  # fmt: skip
 
 

@@ -73,8 +73,8 @@ class Speaker:
         self, heard: Float[Tensor, "count out"], shown: Sequence[int], observed: Float[Tensor, "count 3 h w"], tone: Float[Tensor, "count 3"]
     ) -> Float[Tensor, "count 3 h w"]:
         """The drawn surroundings of the mouth, given the filmed ones and the colour of their skin."""
-        region = self.mouth.region.at(list(shown))
-        lips = self.model.lips(self.places, heard, torch.tensor(shown), self.mouth.canonical) * tone[..., None, None]
+        region = self.mouth.region(shown)
+        lips = self.model.lips(self.places, heard, self.mouth.moment(shown), self.mouth.canonical) * tone[..., None, None]
         mixed, share = laid_in(lips, self.mouth.mask, region.mesh, observed)
         return kept_real(self.blend(mixed.contiguous(memory_format=torch.channels_last)), share, observed)
 
@@ -89,7 +89,7 @@ class Speaker:
     def _back(self, picture: UInt8[np.ndarray, "height width 3"], frame: int, drawn: Tensor, filmed: Tensor) -> UInt8[np.ndarray, "height width 3"]:
         """Put a region into the whole picture. What is added is the difference, so the picture's own grain and sharpness stay."""
         change = (drawn - filmed) * 255
-        left, top = int(self.mouth.region.left[frame]), int(self.mouth.region.top[frame])
+        left, top = int(self.mouth.left[frame]), int(self.mouth.top[frame])
         crop, scale = self.facts.crop, self.facts.crop.width / self.facts.size
         height, width = change.shape[1:]
         if scale != 1 or crop.height != crop.width:

@@ -23,6 +23,8 @@ from motet.methods.speech2lip.stand_in import StandIn
 from motet.methods.speech2lip.sync import FRAMES, SyncExpert, agreement_loss, load_expert, mouth_view
 
 Batch = Mapping[str, Tensor]
+TRUSTED = 0.75
+"""Share of right choices from which on the sync expert may teach."""
 _LEAST_QUIET = 10
 """Frames that a rest of the mouth is at least taken from."""
 
@@ -33,15 +35,19 @@ def stages(config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None = None
     Args:
         expert: judges the timing in `face`; the shipped one when left out.
     """
+    judge = (expert or load_expert(least=TRUSTED)) if config.loss.sync else None
+    lips, face = (_model(config, tensors) for _ in range(2))
+    return [
+        Stage("lips", lips, [lips.hearing, lips.lip], _lips_loss(lips), _lips_batch(config), _rest_setter(lips)),
+        Stage("face", face, [face.hearing, face.lip, face.blend], _face_loss(face, judge), _face_batch(config, judge is not None), _rest_setter(face)),
+    ]
+
+
+def _model(config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None) -> Speech2LipModel:
     model = Speech2LipModel(config)
     if tensors is not None:
         load_strict(model, tensors)
-    judge = (expert or load_expert()) if config.loss.sync else None
-    complete = _rest_setter(model)
-    return [
-        Stage("lips", model, [model.hearing, model.lip], _lips_loss(model), _lips_batch(config), complete),
-        Stage("face", model, [model.hearing, model.lip, model.blend], _face_loss(model, judge), _face_batch(config, judge is not None), complete),
-    ]
+    return model
 
 
 def example(config: Speech2LipConfig) -> MouthSet:
@@ -62,7 +68,7 @@ def colour_loss(found: Tensor, wanted: Tensor, share: Tensor, weights: LossConfi
 def _mouths(examples: MouthSet, rows: Tensor, config: Speech2LipConfig) -> dict[str, Tensor]:
     return {
         "features": examples.windows(rows, config.hearing),
-        "frame": examples.frames[rows],
+        "moment": examples.moment[rows],
         "lips": examples.lips[rows].float() / 255,
         "tone": examples.tone[rows][..., None, None],
         "canonical": examples.canonical,
@@ -87,7 +93,7 @@ def _lips_loss(model: Speech2LipModel) -> Callable[[Batch, torch.Generator], dic
 
 def _lip_term(model: Speech2LipModel, batch: Batch) -> tuple[Tensor, Tensor]:
     """The weighted term, and the lips in the frame's colours. Pixels under the soft edge count little, but the picture goes on there."""
-    lips = model.lips(model.lip.places(), model.hearing(batch["features"]), batch["frame"], batch["canonical"]) * batch["tone"]
+    lips = model.lips(model.lip.places(), model.hearing(batch["features"]), batch["moment"], batch["canonical"]) * batch["tone"]
     return model.config.loss.lip * colour_loss(lips, batch["lips"], 0.1 + 0.9 * batch["mask"], model.config.loss), lips
 
 

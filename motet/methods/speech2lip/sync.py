@@ -137,8 +137,12 @@ def mouth_view(region: Float[Tensor, "frames 3 height width"], border: int) -> F
 
 
 @functools.cache
-def load_expert(path: Path | None = None) -> SyncExpert | None:
+def load_expert(path: Path | None = None, least: float = 0.0) -> SyncExpert | None:
     """The shipped expert (or a motet checkpoint of one), frozen; None when none is shipped.
+
+    Args:
+        least: share of right choices on footage that it did not learn from (chance: 0.5) that it must have reached, else None.
+            An expert that has not learnt its task would pull lips about at random.
 
     Raises:
         CheckpointError: damaged or of another shape.
@@ -147,6 +151,9 @@ def load_expert(path: Path | None = None) -> SyncExpert | None:
     if not path.exists():
         return None
     checkpoint = read_checkpoint(path)
+    choices = checkpoint.facts.get("right_choices", {"unknown": 1.0})
+    if min(choices.values()) < least:
+        return None
     expert = SyncExpert(settings.from_json(SyncConfig, checkpoint.config))
     load_strict(expert, checkpoint.tensors)
     return expert.eval().requires_grad_(False)
