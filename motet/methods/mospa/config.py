@@ -94,6 +94,8 @@ class MospaConfig:
     """As released sound, source and motion are tokens of their own; `frames`: they are added up frame by frame."""
     patch: int = 1
     """Frames of a token; more than one with `frames` only. A token then writes twice as many, which overlap."""
+    summary: bool = False
+    """With `frames`: what is heard over the whole window, the source and the genre are also summed up in one vector, added to every token."""
     source: SourceConfig = SourceConfig()
     mask_sound_source: bool = False
     """The network is not told where the sound is."""
@@ -132,6 +134,8 @@ class MospaConfig:
             raise ConfigError(f"tokens of {self.patch} frames need the fusion 'frames' and must divide the window of {self.window}")
         if self.guessing and not self.normalise:
             raise ConfigError("guessing needs normalise: it counts on the deviation of the motion")
+        if self.summary and self.fusion == "tokens":
+            raise ConfigError("summary needs the fusion 'frames'")
         if not 0 <= self.overlap < self.window:
             raise ConfigError(f"the overlap must lie between 0 and {self.window - 1} frames, not {self.overlap}")
 
@@ -188,6 +192,7 @@ PRESETS: dict[str, MospaConfig] = {
         hearing="mono",
         fusion="frames",
         patch=4,
+        summary=True,
         source=_HOUSE_SOURCE,
         mask_targets="audio+source",
         normalise=True,
@@ -209,6 +214,7 @@ PRESETS: dict[str, MospaConfig] = {
         hearing="mono",
         fusion="frames",
         patch=4,
+        summary=True,
         source=_HOUSE_SOURCE,
         normalise=True,
         guessing=True,

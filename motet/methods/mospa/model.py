@@ -80,6 +80,9 @@ class MospaModel(nn.Module):
         self.embed_motion = nn.Linear(DIM * patch, width)
         self.embed_source = nn.Linear(config.source.dim * patch, width)
         self.embed_genre = nn.Parameter(torch.randn(len(GENRES), width))
+        if config.summary:
+            heard = 2 * config.audio_dim + config.source.dim + width
+            self.embed_summary = nn.Sequential(nn.Linear(heard, 2 * width), nn.SiLU(), nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.output = nn.Linear(width, DIM * patch * (2 if patch > 1 else 1))
         self.register_buffer("positions", sinusoid_table(POSITIONS, width), persistent=False)
@@ -126,7 +129,11 @@ class MospaModel(nn.Module):
         spoken = self.embed_genre[torch.zeros_like(genre) if config.mask_genre else genre].unsqueeze(1)
         sound, place = self.embed_audio(self._patched(audio)), self.embed_source(self._patched(source))
         if config.fusion == "frames":
-            return Given(spoken, sound + place, None, frames)
+            added = sound + place
+            if config.summary:
+                whole = torch.cat([audio.mean(1), audio.std(1), source.mean(1), spoken[:, 0]], 1)
+                added = added + self.embed_summary(whole).unsqueeze(1)
+            return Given(spoken, added, None, frames)
         tokens = torch.cat([sound, place, spoken], 1)
         tokens = tokens + self.positions[: tokens.shape[1]]
         projected = None if self.training and torch.is_grad_enabled() else self.layers[0].projection(tokens)
