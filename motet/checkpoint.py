@@ -12,7 +12,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -93,6 +93,23 @@ def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
     return Checkpoint(wide, config, facts, digest)
 
 
+def mean_checkpoint(paths: Sequence[Path]) -> Checkpoint:
+    """The mean of the parameters of several checkpoints of one configuration, with the facts of the last and the digests of all.
+
+    Raises:
+        CheckpointError: a file is unusable, or they are not of one model.
+
+    Source: Wortsman et al. 2022, Model soups (uniform).
+    """
+    found = [read_checkpoint(path) for path in paths]
+    first = found[0]
+    for path, other in zip(paths, found, strict=True):
+        if other.config != first.config or other.tensors.keys() != first.tensors.keys():
+            raise CheckpointError(f"{path} is of another configuration than {paths[0]}; only trainings of one model have a mean")
+    tensors = {name: torch.stack([c.tensors[name] for c in found]).mean(0) if tensor.is_floating_point() else tensor for name, tensor in first.tensors.items()}
+    return Checkpoint(tensors, first.config, {**found[-1].facts, "mean_of": [c.digest for c in found]}, tensor_digest(tensors))
+
+
 def read_config(path: Path, cls: type[C]) -> C:
     """The configuration inside a checkpoint, without reading its tensors."""
     try:
@@ -156,6 +173,7 @@ class _Options:
 
 _STAND_INS: list[Any] = [
     (_Options, "argparse.Namespace"),
+    (_Options, "types.SimpleNamespace"),
     *((PurePosixPath, f"pathlib{module}.{kind}") for module in ("", "._local") for kind in ("PosixPath", "WindowsPath", "PurePosixPath")),
 ]
 

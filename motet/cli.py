@@ -16,7 +16,9 @@ from motet.errors import ConfigError, MotetError, nearest
 
 VERBS: dict[str, str] = {
     "run": "Motion, video or 3D from recordings: the main job.",
+    "fit": "Learn one person from videos, for speech2lip.",
     "live": "Frames from sound as it arrives (raw PCM on stdin).",
+    "keys": "Key motions of a recording as a file to edit (kmtalk).",
     "export": "A saved take (.npz) in other formats.",
     "render": "A saved take (.npz) as video.",
     "check": "A quality report of a take or a video.",
@@ -24,7 +26,7 @@ VERBS: dict[str, str] = {
     "train": "Train a stage of a method; resumable.",
     "eval": "Published metrics on held-out recordings, beside trivial baselines.",
     "bench": "How fast, how soon and how much memory, as JSON.",
-    "weights": "List, verify and import weights: list | verify | import.",
+    "weights": "List, verify and import weights: list | verify | import | mean.",
 }
 
 

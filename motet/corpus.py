@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -28,6 +29,8 @@ class TrainingItem:
     speaker: str = ""
     style: str = ""
     """Name of the manner, where it has one."""
+    phones: tuple[tuple[float, float, str], ...] = ()
+    """Start, end (seconds) and symbol of every phone, silence included, where they are known."""
     weight: float = 1.0
     """How often this item is drawn, per frame, relative to the others."""
 
@@ -76,3 +79,86 @@ class TrainingSet:
         chosen = torch.multinomial(weights, size, replacement=True, generator=randomness).tolist()
         starts = torch.rand(size, generator=randomness, dtype=torch.float64).tolist()
         return [(self.items[i], int(s * max(1, len(self.items[i].motion) - frames + 1))) for i, s in zip(chosen, starts, strict=True)]
+
+
+@dataclasses.dataclass(frozen=True)
+class SpatialItem:
+    """One sequence of a whole body that hears a sound from somewhere, 30 frames a second."""
+
+    name: str
+    motion: Float[Tensor, "frames dim"]
+    """The 300 numbers of `motet.geometry.body_vector`, as recorded."""
+    audio: Float[Tensor, "frames columns"]
+    """Features of what the two ears heard."""
+    source: Float[Tensor, "frames 3"]
+    """Where the sound is, metres, seen from the pelvis and its axes in each frame."""
+    genre: int
+    """0, 1 or 2: how strongly the person reacts."""
+    label: str = ""
+    """What sounds, where it is known."""
+    ears: int = 2
+    """2: the columns of the left ear are followed by those of the right one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SpatialSet:
+    """Sequences of bodies that hear sounds.
+
+    Raises:
+        InputError: none at all, or one whose parts differ in length.
+    """
+
+    items: Sequence[SpatialItem]
+
+    def __post_init__(self) -> None:
+        if not self.items:
+            raise InputError("a training set without a single sequence; build one with 'motet data sam'")
+        for item in self.items:
+            if not len(item.motion) == len(item.audio) == len(item.source):
+                raise InputError(f"{item.name}: motion, sound and source have {len(item.motion)}, {len(item.audio)} and {len(item.source)} frames")
+
+    def draw(
+        self, size: int, frames: int, randomness: torch.Generator, *, seen_from: Literal["root", "start"] = "root", mirror: bool = True
+    ) -> dict[str, Tensor]:
+        """Windows that begin with the figure at the origin, looking to +Z; about half of them seen in a mirror.
+
+        Args:
+            frames: length of the windows; sequences that are shorter are not drawn.
+            seen_from: `root` leaves the source as it is stored, `start` gives it as seen from the pelvis of the window's first frame
+                with upright axes.
+            mirror: False leaves all windows as recorded.
+
+        Raises:
+            InputError: every sequence is shorter than a window.
+        """
+        usable = [item for item in self.items if len(item.motion) >= frames]
+        if not usable:
+            raise InputError(f"no sequence has the {frames} frames of a window; the longest has {max(len(item.motion) for item in self.items)}")
+        chosen = torch.randint(len(usable), (size,), generator=randomness).tolist()
+        starts = torch.rand(size, generator=randomness, dtype=torch.float64).tolist()
+        flips = (torch.rand(size, generator=randomness) < 0.5).tolist()
+        rows = [
+            spatial_window(usable[i], int(s * (len(usable[i].motion) - frames + 1)), frames, seen_from=seen_from, mirror=mirror and flip)
+            for i, s, flip in zip(chosen, starts, flips, strict=True)
+        ]
+        return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def spatial_window(item: SpatialItem, start: int, frames: int, *, seen_from: Literal["root", "start"] = "root", mirror: bool = False) -> dict[str, Tensor]:
+    """One window of a sequence: motion, audio, source and genre, turned and shifted so that it begins at the origin looking to +Z."""
+    from motet.geometry.body import heading
+    from motet.geometry.body_vector import ROOT, mirrored, turned, vector_rotations
+
+    span = slice(start, start + frames)
+    motion, source, audio = item.motion[span], item.source[span], item.audio[span]
+    first = vector_rotations(motion[0])[0]
+    shift = motion[0, ROOT] * torch.tensor([-1.0, 0.0, -1.0], dtype=motion.dtype)
+    motion = turned(motion, -heading(first), shift)
+    if seen_from == "start":
+        world = (vector_rotations(motion)[:, 0] @ source.unsqueeze(-1)).squeeze(-1) + motion[:, ROOT]
+        source = world - motion[0, ROOT]
+    if mirror:
+        motion, source = mirrored(motion), source * torch.tensor([-1.0, 1.0, 1.0], dtype=source.dtype)
+        if item.ears == 2:
+            audio = audio.roll(audio.shape[1] // 2, 1)
+    return {"motion": motion, "audio": audio, "source": source, "genre": torch.tensor(item.genre)}

@@ -136,6 +136,8 @@ class Stage:
     """(corpus, size, randomness) -> one batch."""
     complete: Callable[[Any], None] | None = None
     """Called with the corpus after training, the averaged parameters in place: fills buffers that follow from them."""
+    facts: Callable[[Any], dict[str, Any]] | None = None
+    """Called likewise after that: what the checkpoint shall say about the finished model, e.g. its named styles."""
 
 
 def condition_from(spec: MethodSpec, values: Mapping[str, Any]) -> Any:

@@ -31,12 +31,23 @@ class Loaded:
     digest: str
     """Digest of the weights."""
 
+    @property
+    def name(self) -> str:
+        """Name of the method."""
+        return self.spec.name
+
     def condition(self, options: Mapping[str, Any]) -> Any:
         """The method's condition from user options, strictly."""
         return condition_from(self.spec, options)
 
-    def prepare(self, audio: Audio) -> Audio:
-        """The sound as this method takes it (rate and channels), with a batch axis."""
+    def prepare(self, audio: Audio, options: Mapping[str, Any] | None = None) -> Audio:
+        """The sound as this method takes it (rate and channels), with a batch axis.
+
+        A method with two ears hears one channel from the place that the option `source` names, as a head would; without a place
+        from straight ahead.
+        """
+        if self.spec.layout == "binaural":
+            audio = _two_ears(audio, str((options or {}).get("source", "")))
         samples = audio.samples if audio.samples.ndim > 2 else audio.samples.unsqueeze(0)
         audio = dataclasses.replace(audio, samples=samples)
         if self.spec.layout == "mono":
@@ -50,7 +61,7 @@ class Loaded:
             ConfigError: an option that the method does not have.
             AudioError: the sound cannot be used.
         """
-        prepared = self.prepare(audio)
+        prepared = self.prepare(audio, options)
         if prepared.samples.shape[0] == 1 and len(seeds) > 1:
             prepared = dataclasses.replace(prepared, samples=prepared.samples.expand(len(seeds), -1, -1))
         answer = self.method.run(prepared, self.condition(options or {}), seeds)
@@ -68,6 +79,85 @@ class Loaded:
         cuts = range(0, prepared.samples.shape[-1], prepared.sample_rate)
         for piece in self.method.stream((prepared.slice(at, at + prepared.sample_rate) for at in cuts), self.condition(options or {}), (seed,)):
             yield from piece.rgb[0].numpy()
+
+
+@dataclasses.dataclass(frozen=True)
+class Ensemble:
+    """A face and a body from one sound: two methods on one figure and one clock."""
+
+    members: tuple[Loaded, ...]
+
+    @property
+    def name(self) -> str:
+        """Names of the methods, as they are given to `motet run -m`."""
+        return ",".join(member.name for member in self.members)
+
+    @property
+    def digest(self) -> str:
+        """Digests of the weights in the order of the methods."""
+        return "+".join(member.digest for member in self.members)
+
+    def run(self, audio: Audio, options: Mapping[str, Any] | None = None, *, seeds: Sequence[int] = (0,), finish: Finish | None = None) -> Motion:
+        """Motion of both at the body's frame rate, one batch item for each seed; each method takes the options it knows.
+
+        Raises:
+            ConfigError: an option that none of the methods has.
+        """
+        from motet.rigs.house.together import join
+
+        shares = [{name: value for name, value in (options or {}).items() if name in option_names(member.spec)} for member in self.members]
+        for name in options or {}:
+            if not any(name in share for share in shares):
+                raise ConfigError(f"neither {' nor '.join(member.name for member in self.members)} has an option {name!r}")
+        made = {member.spec.space: member.run(audio, share, seeds=seeds, finish=finish) for member, share in zip(self.members, shares, strict=True)}
+        # A face of 25 frames a second, rounded up, may last a body's frame longer than the sound.
+        return join(made["arkit"], made["smplx25"]).slice(0, made["smplx25"].frames)
+
+
+def option_names(spec: MethodSpec) -> set[str]:
+    """Names of the options that a method has."""
+    return {field.name for field in dataclasses.fields(spec.load("condition"))}
+
+
+def specs_of(names: str) -> tuple[MethodSpec, ...]:
+    """The methods that a name, or two names with a comma between them, stand for.
+
+    Raises:
+        ConfigError: no such method, or two that do not make one figure (a face and a body do).
+    """
+    found = tuple(method_spec(name.strip()) for name in names.split(","))
+    if len(found) > 1 and sorted(spec.space for spec in found) != ["arkit", "smplx25"]:
+        spaces = ", ".join(f"{spec.name} ({spec.space})" for spec in found)
+        raise ConfigError(f"together run one method for the face (arkit) and one for the body (smplx25), not {spaces}")
+    return found
+
+
+def cast(names: str, weights: str | None = None) -> Loaded | Ensemble:
+    """What `motet run -m NAMES` means: one method, or a face and a body.
+
+    Raises:
+        ConfigError: see `specs_of`, or weights given for two methods at once.
+    """
+    found = specs_of(names)
+    if len(found) == 1:
+        return load(found[0].name, weights)
+    if weights:
+        raise ConfigError("--weights belongs to one method; run two methods with their shipped weights")
+    return Ensemble(tuple(load(spec.name) for spec in found))
+
+
+def _two_ears(audio: Audio, source: str) -> Audio:
+    from motet.audio.interaural import as_two_ears
+
+    place = source.split(",")
+    if audio.samples.shape[-2:-1] == (1,) and audio.samples.ndim == 2 and len(place) == 3:
+        from motet.audio.spatial import spatialise
+
+        try:
+            return spatialise(audio, *map(float, place))
+        except ValueError:  # the method says what is wrong with it
+            pass
+    return as_two_ears(audio)
 
 
 @lru_cache(maxsize=4)
@@ -99,7 +189,7 @@ def run(
 
     Args:
         audio: a file in any common format, or an `Audio`.
-        method: name of the method (`motet.methods()` lists them).
+        method: name of the method (`motet.methods()` lists them), or of a face and a body: "artalk,mospa".
         seed: everything random comes from it; the same seed gives the same take.
         options: settings of the method's condition, e.g. `{"style": "warm"}`.
         finish: clip-level finishing (intensity, head, blinks).
@@ -110,7 +200,7 @@ def run(
         MotetError: one of its kinds, with the remedy in the message.
     """
     source = audio if isinstance(audio, Audio) else read_audio(Path(audio))
-    loaded = load(method, weights)
+    loaded = cast(method, weights)
     finish = finish or Finish()
     answer = loaded.run(source, options, seeds=(seed,), finish=finish)
     if isinstance(answer, Frames):
@@ -119,11 +209,11 @@ def run(
     return Clip(source, motion if fps is None else motion.at(fps), provenance=provenance(loaded, seed, options or {}, finish, audio))
 
 
-def provenance(loaded: Loaded, seed: int, options: Mapping[str, Any], finish: Finish, audio: object) -> dict[str, Any]:
+def provenance(loaded: Loaded | Ensemble, seed: int, options: Mapping[str, Any], finish: Finish, audio: object) -> dict[str, Any]:
     """What a take says about its making."""
     name = Path(audio).name if isinstance(audio, str | os.PathLike) else ""
     written = {key: value if isinstance(value, str | int | float | bool | None) else str(value) for key, value in options.items()}
-    facts = {"method": loaded.spec.name, "weights": loaded.digest, "seed": seed, "options": written}
+    facts = {"method": loaded.name, "weights": loaded.digest, "seed": seed, "options": written}
     return {**facts, "finish": settings.to_json(finish), "source": name, "synthetic": True}
 
 

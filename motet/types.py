@@ -164,6 +164,28 @@ def arkit_space(fps: float = 25.0) -> MotionSpace:
     return MotionSpace("arkit", (Track("blendshapes", (52,), "weight 0..1", ARKIT_SHAPES), Track("head", (3,), "axis-angle rad", ("x", "y", "z"))), fps)
 
 
+_BODY_TREE = """
+    pelvis:- left_hip:pelvis right_hip:pelvis spine1:pelvis left_knee:left_hip right_knee:right_hip spine2:spine1
+    left_ankle:left_knee right_ankle:right_knee spine3:spine2 left_foot:left_ankle right_foot:right_ankle neck:spine3
+    left_collar:spine3 right_collar:spine3 head:neck left_shoulder:left_collar right_shoulder:right_collar
+    left_elbow:left_shoulder right_elbow:right_shoulder left_wrist:left_elbow right_wrist:right_elbow jaw:head left_eye:head
+    right_eye:head
+"""
+SMPLX25_JOINTS: tuple[str, ...] = tuple(entry.partition(":")[0] for entry in _BODY_TREE.split())
+"""The first 25 joints of SMPL-X in its order."""
+SMPLX25_PARENTS: tuple[int, ...] = tuple(-1 if entry.endswith("-") else SMPLX25_JOINTS.index(entry.partition(":")[2]) for entry in _BODY_TREE.split())
+"""Number of each joint's parent; -1 for the pelvis."""
+
+
+def smplx25_space(fps: float = 30.0) -> MotionSpace:
+    """A whole body: where the pelvis is, and how each of 25 joints is turned against its parent.
+
+    The pelvis' rotation is that against the world. In the rest pose, where all rotations are zero, the body stands upright
+    with straight legs and the arms stretched out to the sides, and looks to +Z. A rotation is the first two rows of its matrix.
+    """
+    return MotionSpace("smplx25", (Track("root", (3,), "m", ("x", "y", "z")), Track("joints", (25, 6), "rotation 6D rows")), fps)
+
+
 Conversion = Callable[["Motion", MotionSpace], "Motion"]
 _CONVERSIONS: dict[tuple[str, str], Conversion] = {}
 

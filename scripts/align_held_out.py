@@ -16,8 +16,8 @@ import numpy as np
 import soundfile
 import torch
 
-from motet.data.alignment import Aligner, AlignmentFailed, Phone
 from motet.data.grid import grid_sentence
+from motet.phonetics.alignment import Aligner, AlignmentFailed, Phone
 from motet.types import Audio
 
 ROOT = Path(__file__).resolve().parents[1]

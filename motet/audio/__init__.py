@@ -14,6 +14,8 @@ _HOME = {
     "StreamResampler": "motet.audio.resampling",
     "to_mono": "motet.audio.mix",
     "Framing": "motet.audio.chunks",
+    "spatialise": "motet.audio.spatial",
+    "to_binaural": "motet.audio.ambisonics",
     "write_audio": "motet.audio.writing",
     "encode_flac": "motet.audio.writing",
 }

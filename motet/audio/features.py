@@ -41,6 +41,11 @@ def mel_filterbank(
     return (torch.minimum(rising, falling).clamp(min=0) * (2.0 / (edges[2:] - edges[:-2]))[:, None]).float()
 
 
+@functools.cache
+def _window(size: int, dtype: torch.dtype) -> Float[Tensor, "size"]:
+    return torch.hann_window(size, dtype=dtype)
+
+
 @dataclasses.dataclass(frozen=True)
 class LogMel:
     """Log-mel energies of a 16 kHz sound, 25 ms windows every 10 ms, frame j centred on j * 10 ms.
@@ -72,7 +77,7 @@ class LogMel:
 
     def power(self, samples: Float[Tensor, "*batch time"]) -> Float[Tensor, "*batch frames frequencies"]:
         """Power spectra of all whole windows."""
-        cut = samples.unfold(-1, self.window, self.hop) * torch.hann_window(self.window, dtype=samples.dtype)
+        cut = samples.unfold(-1, self.window, self.hop) * _window(self.window, samples.dtype)
         return torch.view_as_real(torch.fft.rfft(cut, self.size)).square().sum(-1)
 
     def from_power(self, power: Float[Tensor, "*batch frames frequencies"], warp: float = 1.0) -> Float[Tensor, "*batch frames bins"]:

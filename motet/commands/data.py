@@ -1,4 +1,4 @@
-"""`motet data corpus | synth | track | inspect`: build training data."""
+"""`motet data corpus | synth | track | sam | inspect`: build training data."""
 
 from __future__ import annotations
 
@@ -100,6 +100,11 @@ class Inspect:
         """List the recordings."""
         from motet.data.clip import Corpus, RecordingFile
 
+        if (self.path / "reactions.jsonl").is_file():
+            from motet.data.reaction.corpus import summary
+
+            print("\n".join(summary(self.path)))
+            return 0
         if self.path.is_dir():
             entries = Corpus(self.path).entries
             for key in ("maker", "licence", "language", "style", "split"):
@@ -148,8 +153,45 @@ class BuildCorpus:
         return 0
 
 
+@dataclasses.dataclass(frozen=True)
+class Sam:
+    """Make the open substitute for the SAM data set: sounds at places and bodies that react to them, in SAM's own file layout."""
+
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder of the corpus; stopped, the same command goes on where it was."""
+    size: str = "test"
+    """test (48 sequences of 10 s), ci (810, 2.2 h) or full (3,888, 10.8 h)."""
+    mocap: Path | None = None
+    """Folder of open motion captures with people standing about (idle/*.bvh.gz); made up when left out."""
+    head: Path | None = None
+    """SOFA file of a head; the MIT KEMAR set when left out."""
+    seed: int = 0
+    """Same seed, same corpus."""
+    limit: int | None = None
+    """Only the first so many sequences."""
+    quiet: bool = False
+    """No progress bar."""
+
+    def execute(self) -> int:
+        """Make what is missing."""
+        from motet.audio.head import load_head
+        from motet.commands.progress import progress_bars
+        from motet.data.reaction.corpus import CorpusChoice, build_sam, seconds_made
+
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"--limit is a number of sequences, at least 1, not {self.limit}")
+        if self.mocap is not None and not self.mocap.is_dir():
+            raise ConfigError(f"{self.mocap} is not a folder; give the folder that holds idle/*.bvh.gz, or leave --mocap away")
+        with progress_bars(self.quiet) as bars:
+            task = bars.add_task(f"making {self.out.name}", total=None)
+            choice = CorpusChoice(self.out, self.size, self.seed, self.mocap, self.limit)
+            count = build_sam(choice, lambda done, total: bars.update(task, completed=done, total=total), load_head(self.head) if self.head else None)
+        print(f"{self.out}  {count} sequences, {seconds_made(count) / 3600:.2f} h")
+        return 0
+
+
 def _progress(group: str, minutes: float) -> None:
     print(f"\r{group}: {minutes:.1f} min   ", end="", flush=True)
 
 
-COMMAND = {"corpus": BuildCorpus, "synth": Synth, "track": TrackVideos, "inspect": Inspect}
+COMMAND = {"corpus": BuildCorpus, "synth": Synth, "track": TrackVideos, "sam": Sam, "inspect": Inspect}

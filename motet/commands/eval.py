@@ -22,19 +22,26 @@ class Eval:
     method: tyro.conf.Positional[str] = DEFAULT
     """Method to evaluate; `none` for the baselines alone."""
     data: Path | None = None
-    """Folder with the tracked recordings `other_speakers` and `grid_s1` (inside the package when left out); speech2lip: a fitted person."""
+    """Folder with the tracked recordings `other_speakers` and `grid_s1` (the sentences inside the package when left out). Bodies: a corpus
+    of `motet data sam`; speech2lip: a fitted person."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """JSON file to write."""
     weights: Path | None = None
     """A motet checkpoint to evaluate instead of the shipped one."""
     style: str = ""
     """A named style, or a take (.npz) whose manner is taken over."""
+    text: bool = False
+    """Tell the method what is said, where it is known and the method can use it."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE: a setting of the method's own; may be repeated."""
+    study: str = ""
+    """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style` (whether the manner of a clip arrives)."""
     seed: int = 0
     """Seed of every prediction."""
     takes: int = 5
     """Takes compared for diversity."""
+    limit: int = 60
+    """Bodies: sequences of each held-out split."""
     long_s: float = 600.0
     """Length of the long file in seconds."""
     baselines: bool = True
@@ -59,8 +66,12 @@ class Eval:
         from motet.metrics.gauge import gauge_of
         from motet.rigs.house import load_house
 
+        if self._is_body():
+            return self._body()
         if self.data is not None and not self.data.is_dir():
             raise AssetError(f"{self.data} is not a folder; give the folder that holds 'other_speakers' and 'grid_s1', or leave --data out")
+        if self.study:
+            return self._study()
         config = EvaluationConfig(seed=self.seed, takes=self.takes, long_s=self.long_s)
         subjects = self._method() + [Subject(name, predict) for name, predict in (baselines() if self.baselines else {}).items()]
         material, gauge = load_held_out(self.data), gauge_of(load_house())
@@ -78,6 +89,64 @@ class Eval:
             print(json.dumps(report.to_json(), indent=1))
         else:
             Console(width=max(Console().width, 140)).print(report.table())
+        return 0
+
+    def _study(self) -> int:
+        from rich.console import Console
+
+        from motet.atomic import write_bytes
+        from motet.commands.studies import study
+        from motet.data.held_out import load_held_out
+        from motet.method import parse_options
+        from motet.metrics.gauge import gauge_of
+        from motet.rigs.house import load_house
+        from motet.session import load
+
+        loaded = load(self.method, str(self.weights) if self.weights else None)
+        options = parse_options(loaded.spec, self.option)
+        found, table = study(self.study, loaded, load_held_out(self.data), gauge_of(load_house()), options, self.takes)
+        if self.out:
+            write_bytes(self.out, json.dumps({"method": loaded.spec.name, "weights": loaded.digest, **found}, indent=1).encode())
+        if self.json:
+            print(json.dumps(found, indent=1))
+        else:
+            Console(width=max(Console().width, 140)).print(table)
+        return 0
+
+    def _is_body(self) -> bool:
+        from motet.registry import method_spec
+
+        return self.method != "none" and method_spec(self.method).space == "smplx25"
+
+    def _body(self) -> int:
+        """Bodies are measured on a corpus in SAM's layout whose reactions are known."""
+        from rich.console import Console
+
+        from motet.commands.progress import progress_bars
+        from motet.data.reaction.again import policy_again
+        from motet.errors import ConfigError
+        from motet.method import parse_options
+        from motet.metrics.body_evaluation import BodyEvaluation, evaluate_body, method_answers, reference_answers
+        from motet.session import load
+
+        if self.data is None:
+            raise ConfigError("a body is evaluated on a corpus: give --data FOLDER, made by 'motet data sam -o FOLDER'")
+        loaded = load(self.method, str(self.weights) if self.weights else None)
+        answers = method_answers(loaded, parse_options(loaded.spec, self.option))
+        if self.baselines:
+            answers |= reference_answers(policy_again(self.data))
+        else:
+            answers = dict(list(answers.items())[:1])
+        with progress_bars(self.quiet) as progress:
+            task = progress.add_task("")
+            config = BodyEvaluation(seed=self.seed, limit=self.limit)
+            report = evaluate_body(self.data, answers, config, lambda what, done, total: progress.update(task, description=what, completed=done, total=total))
+        if self.out:
+            report.save(self.out)
+        if self.json:
+            print(json.dumps(report.to_json(), indent=1))
+        else:
+            Console(width=max(Console().width, 190)).print(report.table())
         return 0
 
     def _person(self) -> int:
@@ -113,7 +182,9 @@ class Eval:
             return []
         loaded = load(self.method, str(self.weights) if self.weights else None)
         style = {"style": self.style} if self.style else {}
-        return [method_subject(loaded, options={**style, **parse_options(loaded.spec, self.option)})]
+        if self.text:
+            loaded.condition({"text": ""})  # a method without that option says so at once
+        return [method_subject(loaded, options={**style, **parse_options(loaded.spec, self.option)}, text=self.text)]
 
 
 COMMAND = Eval

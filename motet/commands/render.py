@@ -23,6 +23,8 @@ class Render:
     """Recording to put beside the pictures; the take's own sound when left out."""
     size: int = 512
     """Height and width in pixels."""
+    marker: bool = True
+    """Whole-body pictures show where the sound comes from."""
     quiet: bool = False
     """No progress bar."""
 
@@ -39,7 +41,7 @@ class Render:
             clip = dataclasses.replace(clip, audio=read_audio(self.audio))
         with progress_bars(self.quiet) as bars:
             task = bars.add_task(f"drawing {self.out.name}", total=clip.motion.frames if clip.motion else None)
-            write_clip(clip, self.out, size=self.size, progress=lambda done: bars.update(task, completed=done))
+            write_clip(clip, self.out, size=self.size, marker=self.marker, progress=lambda done: bars.update(task, completed=done))
         print(f"{self.out}  {self.out.stat().st_size / 1e6:.2f} MB")
         return 0
 

@@ -20,21 +20,47 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
+class Guidance:
+    """How strongly a take is pulled; the method's own strength where left out."""
+
+    audio: float | None = None
+    """By the sound."""
+    style: float | None = None
+    """By the style."""
+
+
+GUIDANCE_OPTIONS = {"audio": ("guidance_audio", "guidance"), "style": ("guidance_style", "style_strength")}
+"""What the two strengths are called among the options of the methods; the first that a method has is meant."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """Motion from sound. The endings of -o choose the formats; without -o an mp4 appears beside you."""
 
     audio: tyro.conf.Positional[tuple[Path, ...]]
     """Recordings (wav, flac, ogg, mp3, m4a, mp4, ...) of any rate, channels and length."""
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])] = DEFAULT
-    """Method."""
+    """Method, or a face and a body on one figure: artalk,mospa."""
     out: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(aliases=["-o"])] = ()
-    """File to write (.mp4 .glb .csv .json .npz); may be repeated. With several recordings: a folder."""
+    """File to write (.mp4 .glb .csv .json .npz .bvh); may be repeated. With several recordings: a folder."""
     formats: tuple[str, ...] = ("mp4",)
     """Endings to write when -o names a folder."""
     style: str = ""
     """A named style, or a take (.npz) whose manner is taken over."""
+    text: str = ""
+    """What is said (or a .txt file with it), for methods that can use it."""
+    keys: Path | None = None
+    """Edited key motions as `motet keys` writes them, for methods that have such."""
+    source: str = ""
+    """Body methods: where the sound is, AZ,EL,DIST (degrees to the left, degrees up, metres), or a file of its path."""
+    genre: str = ""
+    """Body methods: how strongly the figure reacts (dull, neutral, sensitive)."""
+    person: Path | None = None
+    """Picture methods: folder of a person made by `motet fit`; the shipped person when left out."""
     seed: int = 0
     """Everything random comes from it; the same seed gives the same bytes."""
+    guidance: Guidance = dataclasses.field(default_factory=lambda: Guidance())
+    """How strongly the take is pulled."""
     takes: int = 1
     """How many takes, with seeds SEED, SEED+1, ..."""
     head: bool = True
@@ -49,6 +75,8 @@ class Run:
     """A GLB or VRM with ARKit, Oculus-viseme or VRM expression names: .glb outputs animate it instead of the house figure."""
     size: int = 512
     """Height and width of videos in pixels."""
+    marker: bool = True
+    """Videos of a body show where the sound is, if a source was given."""
     weights: Path | None = None
     """A motet checkpoint to use instead of the shipped one."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
@@ -78,8 +106,21 @@ class Run:
             raise ConfigError(f"fps must lie between 1 and 240, not {self.fps}")
         if len(self.audio) > 1 and not self._folder():
             raise ConfigError("several recordings need a folder as -o (a path without ending)")
-        for path in self.out if not self._folder() else [Path(f"x.{ending.lstrip('.')}") for ending in self.formats]:
+        paths = self.out if not self._folder() else [Path(f"x.{ending.lstrip('.')}") for ending in self.formats]
+        for path in paths:
             check_ending(path)
+        if self.person is not None and not self._draws():
+            raise ConfigError(f"{self.method} moves a figure and has no person; --person belongs to picture methods such as speech2lip")
+        if self._draws():
+            from motet.commands.speak import check_speaking
+
+            check_speaking(self, paths)
+
+    def _draws(self) -> bool:
+        """Whether the method answers pictures."""
+        from motet.session import specs_of
+
+        return any(spec.output == "frames" for spec in specs_of(self.method))
 
     def _folder(self) -> Path | None:
         """The output folder, when -o is one."""
@@ -97,7 +138,7 @@ class Run:
         endings = [ending.lstrip(".") for ending in self.formats]
         names = _distinct_names(self.audio)
         jobs = [
-            Job(path, tuple(self._named(folder / f"{name}.{ending}", take) for take in range(self.takes) for ending in endings))
+            Job(path, tuple(self.named(folder / f"{name}.{ending}", take) for take in range(self.takes) for ending in endings))
             for path, name in zip(self.audio, names, strict=True)
         ]
         stems = {job.source: folder / name for job, name in zip(jobs, names, strict=True)}
@@ -119,14 +160,18 @@ class Run:
         from motet.audio import read_audio
         from motet.commands.progress import progress_bars
         from motet.finishing import Finish
-        from motet.session import load, provenance
+        from motet.session import cast, provenance
         from motet.types import Clip, Motion
 
+        if self._draws():
+            from motet.commands.speak import speak
+
+            return speak(self, source, outputs)
         with progress_bars(self.quiet) as progress:
             task = progress.add_task(f"listening to {source.name}", total=None)
             audio = read_audio(source)
-            loaded = load(self.method, str(self.weights) if self.weights else None)
-            options, finish = self._options(), Finish(self.intensity, self.head, self.blink)
+            loaded = cast(self.method, str(self.weights) if self.weights else None)
+            options, finish = self.options(), Finish(self.intensity, self.head, self.blink)
             seeds = tuple(range(self.seed, self.seed + self.takes))
             progress.update(task, description=f"moving ({self.method})")
             motion = loaded.run(audio, options, seeds=seeds, finish=finish)
@@ -135,7 +180,7 @@ class Run:
             for take, seed in enumerate(seeds):
                 values = Motion(motion.values[take], motion.space)
                 clip = Clip(audio, values if self.fps is None else values.at(self.fps), provenance=provenance(loaded, seed, options, finish, source))
-                written += [self._write(clip, self._named(path, take), progress) for path in outputs]
+                written += [self._write(clip, self.named(path, take), progress) for path in outputs]
         return written
 
     def _write(self, clip: Clip, path: Path, progress: Progress) -> Path:
@@ -143,17 +188,36 @@ class Run:
 
         path.parent.mkdir(parents=True, exist_ok=True)
         task = progress.add_task(f"writing {path.name}", total=clip.motion.frames if clip.motion else None)
-        return write_clip(clip, path, size=self.size, avatar=self.avatar, progress=lambda done: progress.update(task, completed=done))
+        return write_clip(clip, path, size=self.size, avatar=self.avatar, marker=self.marker, progress=lambda done: progress.update(task, completed=done))
 
-    def _named(self, path: Path, take: int) -> Path:
+    def named(self, path: Path, take: int) -> Path:
+        """The path of one of several takes."""
         return path if self.takes == 1 else path.with_name(f"{path.stem}.take{take + 1}{path.suffix}")
 
-    def _options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
+        """What is set of the method's own."""
         from motet.method import parse_options
-        from motet.registry import method_spec
+        from motet.session import option_names, specs_of
 
-        style = {"style": self.style} if self.style else {}
-        return {**style, **parse_options(method_spec(self.method), self.option)}
+        specs = specs_of(self.method)
+        given = {"style": self.style, "source": self.source, "genre": self.genre, "text": self.text, "keys": str(self.keys) if self.keys else ""}
+        named = {name: value for name, value in given.items() if value}
+        own: dict[str, Any] = {}
+        for text in self.option:
+            spec = next((spec for spec in specs if text.partition("=")[0] in option_names(spec)), specs[0])
+            own |= parse_options(spec, [text])
+        return {**named, **self._guidance_options(), **own}
+
+    def _guidance_options(self) -> dict[str, float]:
+        from motet.session import option_names, specs_of
+
+        fields = set().union(*(option_names(spec) for spec in specs_of(self.method)))
+        wanted = {name: value for name, value in vars(self.guidance).items() if value is not None}
+        found = {name: next((option for option in GUIDANCE_OPTIONS[name] if option in fields), "") for name in wanted}
+        for name, option in found.items():
+            if not option:
+                raise ConfigError(f"{self.method} cannot be guided by {name}; leave --guidance.{name} out")
+        return {found[name]: value for name, value in wanted.items()}
 
     def _announce(self, written: Sequence[Path]) -> None:
         if not self.quiet:

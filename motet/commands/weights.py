@@ -1,4 +1,4 @@
-"""`motet weights list | verify | import`."""
+"""`motet weights list | verify | import | mean`."""
 
 from __future__ import annotations
 
@@ -80,4 +80,30 @@ class ImportWeights:
         return 0
 
 
-COMMAND = {"list": ListWeights, "verify": VerifyWeights, "import": ImportWeights}
+@dataclasses.dataclass(frozen=True)
+class MeanWeights:
+    """The mean of several trainings of one model that started from the same weights; mostly better on new people than each of them."""
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """Checkpoints of one configuration; the facts of the last are kept."""
+    method: Annotated[str, tyro.conf.arg(aliases=["-m"])]
+    """Method they belong to."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The .safetensors file to write."""
+
+    def execute(self) -> int:
+        """Average and write."""
+        from motet import config as settings
+        from motet.checkpoint import mean_checkpoint, save_checkpoint
+        from motet.registry import method_spec
+
+        if len(self.files) < 2:
+            raise ConfigError("a mean needs two checkpoints and more")
+        found = mean_checkpoint(self.files)
+        config = settings.from_json(method_spec(self.method).load("config"), found.config)
+        digest = save_checkpoint(self.out, found.tensors, config, found.facts, half=True)
+        print(f"{self.out}  mean of {len(self.files)}  digest {digest}")
+        return 0
+
+
+COMMAND = {"list": ListWeights, "verify": VerifyWeights, "import": ImportWeights, "mean": MeanWeights}

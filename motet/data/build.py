@@ -19,10 +19,10 @@ from motet.data.performance.acoustics import FEATURE_RATE_HZ, covered
 from motet.data.performance.model import load_model
 from motet.data.performance.perform import PerformanceModel, perform
 from motet.data.performance.style import STYLES, StyleSettings, personal
-from motet.data.phones import PhoneSpan
 from motet.data.speech.corpus import CorpusEntry, read_audio, read_index
 from motet.data.tracked import FPS, read_facegood, read_grid
 from motet.errors import ConfigError
+from motet.phonetics.phones import PhoneSpan
 from motet.types import ARKIT_SHAPES, Audio, Motion, arkit_space
 
 Report = Callable[[str, float], None]

@@ -18,9 +18,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.alignment import Phone
+from motet.data.grid import grid_sentence
 from motet.data.weights import Neutral, clean_weights, head_rotation, neutral_of
 from motet.errors import AssetError
+from motet.phonetics.alignment import Phone
 from motet.types import Audio, Motion, arkit_space
 
 _PACKAGE = Path(__file__).parent
@@ -50,6 +51,8 @@ class HeldOutClip:
     audio: Audio
     phones: tuple[Phone, ...] = ()
     tracked: Tracked | None = None
+    text: str = ""
+    """What is said, where it is known."""
 
     @property
     def max_lag_s(self) -> float:
@@ -104,7 +107,8 @@ def _other_speaker(path: Path) -> HeldOutClip:
         fps, start = float(file["fps"]), float(file["audio_start"])
         audio, time = Audio.mono(torch.from_numpy(file["audio"].astype(np.float32) / 32768.0), 16_000), file["time"] - start
     group = "grid people" if path.stem.startswith("grid_") else "white house"
-    return HeldOutClip(path.stem, group, audio, _phones(f"other_speakers/{path.stem}"), shot.tracked(shot.neutral(), time, fps))
+    text = grid_sentence(path.stem.removeprefix("grid_")) if group == "grid people" else ""
+    return HeldOutClip(path.stem, group, audio, _phones(f"other_speakers/{path.stem}"), shot.tracked(shot.neutral(), time, fps), text)
 
 
 def _grid_s1(folder: Path) -> tuple[HeldOutClip, ...]:
@@ -115,7 +119,7 @@ def _grid_s1(folder: Path) -> tuple[HeldOutClip, ...]:
     clips = []
     for index, name in enumerate(map(str, names)):
         tracked = _Shot(scores[index], lips[index], poses[index]).tracked(neutral, np.arange(scores.shape[1]) / fps - starts[index], fps)
-        clips.append(HeldOutClip(name, "grid s1", _read(folder / "audio" / f"{name}.flac"), _phones(f"grid_s1/{name}"), tracked))
+        clips.append(HeldOutClip(name, "grid s1", _read(folder / "audio" / f"{name}.flac"), _phones(f"grid_s1/{name}"), tracked, grid_sentence(name)))
     return tuple(clips)
 
 
@@ -146,7 +150,8 @@ def _house_order(raw: np.ndarray) -> np.ndarray:
 def _librivox() -> tuple[HeldOutClip, ...]:
     folder = _PACKAGE / "librivox"
     names = json.loads((folder / "sentences.json").read_text(encoding="utf-8"))
-    return tuple(HeldOutClip(name, "librivox", _read(folder / f"{name}.flac"), _phones(f"librivox/{name}")) for name in names)
+    rows = ((name, _read(folder / f"{name}.flac"), _phones(f"librivox/{name}"), text) for name, text in names.items())
+    return tuple(HeldOutClip(name, "librivox", audio, phones, None, text) for name, audio, phones, text in rows)
 
 
 def _phones(name: str) -> tuple[Phone, ...]:

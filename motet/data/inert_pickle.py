@@ -18,10 +18,12 @@ from motet.errors import AssetError
 _MARK = object()
 _ARRAY_MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
 _ARRAY_NAMES = ("_reconstruct", "ndarray", "dtype", "scalar", "_frombuffer")
+_MOST_REMEMBERED = 10_000_000
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _LITERALS = {
     "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
     "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT",
+    "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "INT", "LONG", "FLOAT",
 }  # fmt: skip
 
 
@@ -81,11 +83,13 @@ def _apply(name: str, argument: Any, stack: list[Any], memory: list[Any]) -> Non
         stack.append(_CONSTANTS[name])
     elif name == "MEMOIZE":
         memory.append(stack[-1])
-    elif name in ("BINPUT", "LONG_BINPUT"):
-        memory.extend([None] * (argument + 1 - len(memory)))
-        memory[argument] = stack[-1]
-    elif name in ("BINGET", "LONG_BINGET"):
-        stack.append(memory[argument])
+    elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
+        if int(argument) > _MOST_REMEMBERED:
+            raise AssetError("the bytes number their values absurdly; refused")
+        memory.extend([None] * (int(argument) + 1 - len(memory)))
+        memory[int(argument)] = stack[-1]
+    elif name in ("BINGET", "LONG_BINGET", "GET"):
+        stack.append(memory[int(argument)])
     elif name in ("GLOBAL", "STACK_GLOBAL"):
         stack.append(_named(*(argument.split(" ") if name == "GLOBAL" else reversed([stack.pop(), stack.pop()]))))
     elif name in _BUILDERS:
@@ -95,7 +99,7 @@ def _apply(name: str, argument: Any, stack: list[Any], memory: list[Any]) -> Non
 
 
 def _named(module: str, name: str) -> _Name:
-    if module not in _ARRAY_MODULES or name not in _ARRAY_NAMES:
+    if (module, name) != ("_codecs", "encode") and (module not in _ARRAY_MODULES or name not in _ARRAY_NAMES):
         raise AssetError(f"the bytes ask for {module}.{name}, which is not a plain value; refused")
     return _Name(name)
 
@@ -140,10 +144,14 @@ def _call(stack: list[Any]) -> None:
     arguments, name = stack.pop(), stack.pop().name
     if name == "_reconstruct":
         stack.append(_Array())
+    elif name == "encode":  # how bytes are written for Python 2
+        if len(arguments) != 2 or arguments[1] not in ("latin1", "latin-1"):
+            raise AssetError("the bytes encode a text other than as bytes; refused")
+        stack.append(_bytes(arguments[0]))
     elif name == "dtype":
         stack.append(_Type(str(arguments[0])))
     elif name == "scalar":
-        stack.append(np.frombuffer(arguments[1], arguments[0].value(), 1)[0].item())
+        stack.append(np.frombuffer(_bytes(arguments[1]), arguments[0].value(), 1)[0].item())
     elif name == "_frombuffer":
         data, dtype, shape, order = arguments
         stack.append(_numbers(data, _plain(dtype), shape, order))
@@ -161,8 +169,13 @@ def _build(stack: list[Any]) -> None:
         raise AssetError("the bytes set the state of something that is not an array; refused")
 
 
-def _numbers(data: bytes, dtype: Any, shape: Any, order: str) -> np.ndarray:
-    return np.frombuffer(data, dtype).reshape(tuple(int(size) for size in shape), order=order).astype(dtype.newbyteorder("="))  # type: ignore[arg-type]
+def _bytes(data: bytes | str) -> bytes:
+    """The bytes of a Python 2 string, which the reader decodes as Latin-1."""
+    return data.encode("latin-1") if isinstance(data, str) else data
+
+
+def _numbers(data: bytes | str, dtype: Any, shape: Any, order: str) -> np.ndarray:
+    return np.frombuffer(_bytes(data), dtype).reshape(tuple(int(size) for size in shape), order=order).astype(dtype.newbyteorder("="))  # type: ignore[arg-type]
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from motet.data.phones import SILENCE, PhoneSpan
+from motet.phonetics.phones import SILENCE, PhoneSpan
 
 RATE_HZ = 16_000
 _STEP = 320

@@ -11,7 +11,7 @@ from scipy.ndimage import median_filter
 from scipy.signal import savgol_filter
 from scipy.spatial.transform import Rotation
 
-from motet.data.lips import LipRest, fit_mouth, lip_changes
+from motet.rigs.lips import LipRest, fit_mouth, lip_changes
 from motet.types import ARKIT_SHAPES
 
 _EYE = [i for i, n in enumerate(ARKIT_SHAPES) if n.startswith("eyeLook")]

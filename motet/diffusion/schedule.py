@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -64,11 +65,12 @@ class Schedule:
         return bar.sqrt().to(like), (1 - bar).sqrt().to(like)
 
 
-def make_schedule(kind: ScheduleKind, steps: int, first: float = 1e-4, last: float = 0.02) -> Schedule:
+def make_schedule(kind: ScheduleKind, steps: int, first: float = 1e-4, last: float = 0.02, *, floor: float = 1e-4) -> Schedule:
     """The four published schedules.
 
     Args:
         first, last: beta of the first and last step (`cosine` has its own).
+        floor: smallest beta of `cosine`; 0 in programs that descend from guided diffusion.
 
     Raises:
         ConfigError: no such schedule, or no step.
@@ -85,7 +87,7 @@ def make_schedule(kind: ScheduleKind, steps: int, first: float = 1e-4, last: flo
         betas = torch.linspace(-5, 5, steps, dtype=torch.float64).sigmoid() * (last - first) + first
     elif kind == "cosine":
         f = (((torch.arange(steps + 1, dtype=torch.float64) / steps + 0.008) / 1.008) * math.pi / 2).cos().square()
-        betas = (1 - f[1:] / f[:-1]).clamp(1e-4, 0.999)
+        betas = (1 - f[1:] / f[:-1]).clamp(floor, 0.999)
     else:
         raise ConfigError(f"no schedule {kind!r}; known: linear, quadratic, sigmoid, cosine")
     betas = torch.cat([torch.zeros(1, dtype=torch.float64), betas])
@@ -101,6 +103,40 @@ def from_alpha_bars(alpha_bars: Float[Tensor, "steps"]) -> Schedule:
     if float(alpha_bars[0]) != 1.0 or not bool((alpha_bars[1:] < alpha_bars[:-1]).all()) or float(alpha_bars[-1]) <= 0:
         raise ConfigError("the alpha bars of a schedule must fall from exactly 1 and stay above 0")
     return Schedule(torch.cat([torch.zeros_like(alpha_bars[:1]), 1 - alpha_bars[1:] / alpha_bars[:-1]]), alpha_bars)
+
+
+def descend_sections(schedule: Schedule, sections: Sequence[int]) -> list[int]:
+    """Steps T ... 0 when each of equal sections of the schedule, the cleanest first, keeps so many steps at equal distances.
+
+    Raises:
+        ConfigError: a section keeps more steps than it has, or none.
+
+    Source: the strided schedules of guided diffusion (Nichol and Dhariwal 2021).
+    """
+    size, extra = divmod(schedule.steps, len(sections))
+    kept: list[int] = []
+    start = 1
+    for rank, count in enumerate(sections):
+        length = size + (rank < extra)
+        if not 1 <= count <= length:
+            raise ConfigError(f"a section of {length} steps cannot keep {count}")
+        stride = (length - 1) / (count - 1) if count > 1 else 1.0
+        kept += [start + round(stride * place) for place in range(count)]
+        start += length
+    return [*reversed(kept), 0]
+
+
+def descend_stride(schedule: Schedule, count: int) -> list[int]:
+    """Steps from the noisiest kept one to 0 at a whole-numbered stride, as published for DDIM: 1, 1 + s, ..., `count` in all.
+
+    Raises:
+        ConfigError: no stride gives exactly so many steps.
+    """
+    for stride in range(1, schedule.steps + 1):
+        kept = list(range(1, schedule.steps + 1, stride))
+        if len(kept) == count:
+            return [*reversed(kept), 0]
+    raise ConfigError(f"no whole stride through {schedule.steps} steps keeps {count}; choose a divisor")
 
 
 def descend(schedule: Schedule, count: int, spacing: Spacing = "log_snr") -> list[int]:

@@ -42,6 +42,10 @@ class BandEncoder:
         rest = state.waiting.shape[1]
         return self._features(torch.nn.functional.pad(state.waiting, (0, -rest % HOP)))
 
+    def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
+        """Bands tell no phones: no step is a closure."""
+        return features.new_zeros(features.shape[:-1])
+
     def _features(self, samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch steps dim"]:
         power = torch.fft.rfft(samples.unflatten(1, (-1, HOP))).abs().square() if samples.shape[1] else samples.new_zeros(len(samples), 0, HOP // 2 + 1)
         bands = torch.stack([band.mean(-1) for band in power[..., 1:].tensor_split(self.dim, -1)], -1)

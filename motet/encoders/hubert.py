@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from motet.encoders.wav2vec2 import KERNELS, STRIDES
 from motet.nn.attention import attend, split_heads
+from motet.nn.packed import pack_linears
 
 UNIT = 320
 """Samples of 16 kHz between two features."""
@@ -171,6 +172,10 @@ class Hubert(nn.Module):
             if not (training and float(torch.rand(1, generator=randomness)) < self.config.layer_drop):
                 x = layer(x)
         return x
+
+    def pack(self) -> None:
+        """Prepare large products for running: the network cannot be trained or saved any more."""
+        pack_linears(self)
 
     def frozen_for_hubert(self) -> list[nn.Module]:
         """What DiffPoseTalk keeps fixed of HuBERT: convolutions, projection, the first two layers."""

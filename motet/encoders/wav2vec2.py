@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from motet.nn.attention import attend, split_heads
+from motet.nn.packed import SMALLEST, PackedLinear, pack_linears, packing_works
 
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 
@@ -26,14 +27,23 @@ class _ConvLayer(nn.Module):
         self.stride = stride
         self.conv = nn.Conv1d(source, target, kernel, stride)
         self.layer_norm = nn.LayerNorm(target)
+        self.product: PackedLinear | None = None
+
+    def pack(self) -> None:
+        """Prepare the convolution for running only, as a product over patches."""
+        target, source, kernel = self.conv.weight.shape
+        if source >= SMALLEST:
+            self.product = PackedLinear(self.conv.weight.transpose(1, 2).reshape(target, kernel * source), self.conv.bias, "float32", roundable=False)
 
     def forward(self, x: Float[Tensor, "batch time channels"]) -> Float[Tensor, "batch steps target"]:
         target, source, kernel = self.conv.weight.shape
         steps = (x.shape[1] - kernel) // self.stride + 1
-        if self.stride == 2 and not torch.is_grad_enabled():
+        if self.stride == 2 and self.product is None and not torch.is_grad_enabled():
             return F.gelu(self.layer_norm(self._pairwise(x, steps)))
         # Neighbouring time steps are neighbours in memory, so the patches of a convolution are one overlapping view.
         patches = x.as_strided((x.shape[0], steps, kernel * source), (x.stride(0), x.stride(1) * self.stride, 1))
+        if self.product is not None:
+            return F.gelu(self.layer_norm(self.product(patches)))
         weight = self.conv.weight.transpose(1, 2).reshape(target, kernel * source)
         return F.gelu(self.layer_norm(F.linear(patches.reshape(-1, kernel * source), weight, self.conv.bias))).unflatten(0, (-1, steps))
 
@@ -131,6 +141,14 @@ class Wav2Vec2(nn.Module):
         self.feature_extractor = _FeatureExtractor(conv_widths)
         self.feature_projection = _FeatureProjection(conv_widths[-1], hidden)
         self.encoder = _Encoder(hidden, layers, heads, inner, position_taps, position_groups)
+
+    def pack(self) -> Wav2Vec2:
+        """Prepare large products for running, where this torch can; the network cannot be trained or saved any more. Answers itself."""
+        if packing_works():
+            pack_linears(self)
+            for layer in self.feature_extractor.conv_layers:
+                layer.pack()
+        return self
 
     def front(self, samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch steps hidden"]:
         """The convolutions and the projection into the transformer."""

@@ -45,12 +45,15 @@ def check_ending(path: str | Path) -> ModuleType:
     return formats()[ending]
 
 
-def write_clip(clip: Clip, path: str | Path, *, size: int = 512, avatar: str | Path | None = None, progress: Callable[[int], None] | None = None) -> Path:
+def write_clip(
+    clip: Clip, path: str | Path, *, size: int = 512, avatar: str | Path | None = None, marker: bool = True, progress: Callable[[int], None] | None = None
+) -> Path:
     """Write a clip in the format that the path's ending names; answers the path.
 
     Args:
         size: height and width of pictures, pixels (formats with pictures).
         avatar: a GLB or VRM to animate instead of the house figure (formats with a figure).
+        marker: whole-body pictures show where the sound comes from, if the take knows it.
         progress: told the number of frames written so far.
 
     Raises:
@@ -60,7 +63,7 @@ def write_clip(clip: Clip, path: str | Path, *, size: int = 512, avatar: str | P
     from motet.export.options import ExportOptions
 
     module = check_ending(path)
-    options = ExportOptions(size, Path(avatar) if avatar is not None else None, progress)
+    options = ExportOptions(size, Path(avatar) if avatar is not None else None, marker, progress)
     if avatar is not None and not getattr(module, "TAKES_AVATAR", False):
         able = ", ".join(ending for ending, other in formats().items() if getattr(other, "TAKES_AVATAR", False))
         raise ConfigError(f"an avatar is animated in {able}, not in {Path(path).suffix}; leave --avatar away or change the ending")

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from motet.errors import AssetError, InputError
+from motet.errors import AssetError, InputError, SpaceError
+from motet.rigs.house.together import split
 from motet.types import ARKIT_SHAPES, Clip, Motion, arkit_space
 
 
@@ -39,6 +40,20 @@ def face_motion(clip: Clip, kind: str) -> Motion:
     """
     motion = the_motion(clip, kind)
     return motion.to(arkit_space(motion.space.fps))
+
+
+def body_motion_of(clip: Clip, kind: str) -> Motion:
+    """The motion of a clip in the `smplx25` space.
+
+    Raises:
+        InputError: see `the_motion`.
+        SpaceError: it has no body.
+    """
+    motion = the_motion(clip, kind)
+    body = split(motion)[1]
+    if body is None:
+        raise SpaceError(f"a {kind} file holds a body, this take is in the space {motion.space.name!r}; make one with 'motet run -m mospa'")
+    return body
 
 
 def face_clip(weights: dict[str, np.ndarray], head: np.ndarray | None, fps: float, provenance: dict[str, Any], source: object) -> Clip:

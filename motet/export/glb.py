@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from motet.atomic import write_bytes
-from motet.export.curves import face_motion
+from motet.export.curves import face_motion, the_motion
 from motet.export.options import ExportOptions
+from motet.rigs.house.together import split
 from motet.types import Clip
 
 ENDINGS = (".glb",)
@@ -21,7 +22,9 @@ TAKES_AVATAR = True
 
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """Write the figure, or the avatar that the options name, with the clip's motion as animation."""
-    motion = face_motion(clip, "GLB")
+    motion = the_motion(clip, "GLB")
+    whole = split(motion)[1] is not None
+    motion = motion if whole and options.avatar is None else face_motion(clip, "GLB")
     if options.avatar is not None:
         from motet.export.gltf.avatar import animated_avatar
 
@@ -30,8 +33,9 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
         from motet.export.gltf.container import pack_glb
         from motet.export.gltf.figure import figure_document
         from motet.export.gltf.house import house_parts, house_performance
+        from motet.export.gltf.house_body import body_performance
 
-        document = figure_document(house_parts(), house_performance(motion), "take", making(clip))
+        document = figure_document(house_parts(), body_performance(motion) if whole else house_performance(motion), "take", making(clip))
         document.content["asset"]["generator"] = generator()
         data = pack_glb(*document.finished())
     write_bytes(path, data)

@@ -1,8 +1,12 @@
 """Live Link Face CSV: what the iPhone application records and Unreal, Blender and Maya import.
 
 Columns as in real recordings: `Timecode,BlendshapeCount`, 52 shapes (right before left for jaw and mouth, unlike the network
-packet), then nine angles. Timecode is HH:MM:SS:FF.fff with frames of 1/60 s whatever the frame rate. Angles in radians, as
-Unreal's ARKit source makes them: R = Ry(yaw) Rx(pitch) Rz(roll) in a frame with +Y up and +Z out of the face.
+packet), then nine angles. Timecode is HH:MM:SS:FF.fff with frames of 1/60 s whatever the frame rate.
+
+Angles are radians in Unreal's left-handed sense: positive yaw looks to the character's right, positive pitch down. In two published recordings
+of the application (some sixty frames looked at) the eye angles follow from the shapes, to the third digit, as `_eye_angles` says: each
+eye's angles go with the shapes named after the other one, because the application mirrors names but not angles. Head angles come from the
+same formula there, so they get the same sense; those recordings were made with the head switched off and could not confirm it.
 """
 
 from __future__ import annotations
@@ -34,8 +38,10 @@ SHAPE_COLUMNS: tuple[str, ...] = tuple(_SHAPES.split())
 """The 52 shapes in the order of the file."""
 HEAD_COLUMNS = ("HeadYaw", "HeadPitch", "HeadRoll")
 EYE_COLUMNS = ("LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll", "RightEyeYaw", "RightEyePitch", "RightEyeRoll")
-EYE_REACH = (0.52, 0.44)
-"""Turn of an eyeball for a look shape at full weight, sideways and up or down, radians (30 and 25 degrees)."""
+EYE_REACH = {"side": 0.60, "down": 0.61, "up": 0.46}
+"""Turn of an eyeball for a look shape at full weight, radians, as measured in recordings (34, 35 and 26 degrees)."""
+MIRROR = np.array([-1.0, 1.0, -1.0])
+"""From turns about +Y, +X and +Z (right-handed) to the signs of the file, and back."""
 MAX_ROWS = 2_000_000
 
 
@@ -43,7 +49,7 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """Write the face curves of a clip."""
     motion = face_motion(clip, "Live Link Face")
     columns = [motion.channel("blendshapes", name[0].lower() + name[1:]).cpu().numpy() for name in SHAPE_COLUMNS]
-    head = euler_from_axis_angle(motion["head"].double().cpu().numpy())
+    head = MIRROR * euler_from_axis_angle(motion["head"].double().cpu().numpy())
     table = np.concatenate([np.stack(columns, axis=1), head, _eye_angles(motion)], axis=1)
     text = io.StringIO()
     names = ("Timecode", "BlendshapeCount", *SHAPE_COLUMNS, *HEAD_COLUMNS, *EYE_COLUMNS)
@@ -85,7 +91,7 @@ def read(path: Path) -> Clip:
     found = dict(zip(wanted, even.T, strict=True))
     head = None
     if all(name in found for name in HEAD_COLUMNS):
-        head = axis_angle_from_euler(np.stack([found[name] for name in HEAD_COLUMNS], axis=1))
+        head = axis_angle_from_euler(MIRROR * np.stack([found[name] for name in HEAD_COLUMNS], axis=1))
     shapes = {name: found[column] for name, column in _columns_by_shape().items() if column in found}
     return face_clip(shapes, head, fps, {"source": path.name}, path)
 
@@ -95,15 +101,15 @@ def _columns_by_shape() -> dict[str, str]:
 
 
 def _eye_angles(motion: Motion) -> np.ndarray:
-    """Turns of both eyeballs that belong to the look shapes."""
+    """Turns of both eyeballs, left first, that belong to the look shapes: see the head of this file for why names cross."""
 
     def weight(name: str) -> np.ndarray:
         return motion.channel("blendshapes", name).cpu().numpy()
 
     angles = []
-    for side, outwards in (("Left", 1.0), ("Right", -1.0)):
-        yaw = outwards * (weight(f"eyeLookOut{side}") - weight(f"eyeLookIn{side}")) * EYE_REACH[0]
-        pitch = (weight(f"eyeLookDown{side}") - weight(f"eyeLookUp{side}")) * EYE_REACH[1]
+    for other, inwards in (("Right", -1.0), ("Left", 1.0)):
+        yaw = inwards * (weight(f"eyeLookIn{other}") - weight(f"eyeLookOut{other}")) * EYE_REACH["side"]
+        pitch = weight(f"eyeLookDown{other}") * EYE_REACH["down"] - weight(f"eyeLookUp{other}") * EYE_REACH["up"]
         angles += [yaw, pitch, np.zeros_like(yaw)]
     return np.stack(angles, axis=1)
 

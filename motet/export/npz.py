@@ -18,6 +18,8 @@ one key a track      float32 (frames, ...), under the track's own name, e.g. `bl
 `sound_scale`        float64 by which the decoded sound is to be multiplied (1 unless it exceeded full scale)
 ===================  ==============================================================================================
 
+`name.smplx.npz`, `name.amass.npz` and `name.beat2.npz` are archives of other programs instead: `motet.export.smplx_npz`.
+
 The same clip gives the same bytes: the members stand in a fixed order with a fixed date.
 """
 
@@ -36,6 +38,7 @@ import torch
 from motet.atomic import appearing
 from motet.audio.writing import encode_flac
 from motet.errors import AssetError, AudioError, SpaceError
+from motet.export import smplx_npz
 from motet.export.curves import the_motion
 from motet.export.npz_members import read_members
 from motet.export.options import ExportOptions
@@ -52,6 +55,9 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     Raises:
         InputError: the clip has no motion, a track bears the name of another key, or the provenance is not JSON.
     """
+    if kind := smplx_npz.kind_of(path):
+        options.report(smplx_npz.write_kind(clip, path, kind))
+        return
     motion = the_motion(clip, "take")
     members = {"format": np.array(FORMAT), **_curves(motion), **_making(clip), **_sound(clip.audio)}
     with appearing(path) as beside, zipfile.ZipFile(beside, "w") as archive:
@@ -67,6 +73,8 @@ def read(path: Path) -> Clip:
         AssetError: not a take, damaged, or of a newer format.
     """
     members = read_members(path)
+    if "format" not in members and ("poses" in members or "global_orient" in members):
+        return smplx_npz.read_kind(members, path)
     found = _text(members, "format", path)
     if found != FORMAT:
         raise AssetError(f"{path} is a take of the format {found[:40]!r}, this program reads {FORMAT!r}")

@@ -15,6 +15,8 @@ class ExportOptions:
     """Height and width of pictures, pixels."""
     avatar: Path | None = None
     """A GLB or VRM to animate instead of the house figure."""
+    marker: bool = True
+    """Whole-body pictures show where the sound comes from, if the take knows it."""
     progress: Callable[[int], None] | None = None
     """Told the number of frames written so far."""
 

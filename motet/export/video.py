@@ -1,7 +1,7 @@
 """MP4: H.264 and AAC, with the original sound.
 
 Frame i is shown from i / fps on; the last one stays until the sound has ended, so the picture never ends first. Every file
-says in its metadata that it is synthetic.
+says in its metadata that it is synthetic, and carries signed content credentials that say the same (`credentials.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from motet.atomic import appearing
 from motet.audio.mix import to_mono
 from motet.audio.resampling import resample
 from motet.errors import InputError
+from motet.export.credentials import sign_video
+from motet.export.yuv import yuv420
 from motet.types import Audio
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -38,6 +40,7 @@ def write_video(
     audio: Audio | None = None,
     provenance: Mapping[str, Any] | None = None,
     progress: Callable[[int], None] | None = None,
+    credentials: bool = True,
 ) -> Path:
     """Encode pictures as they come, with the sound beside them; answers the path.
 
@@ -49,12 +52,15 @@ def write_video(
         audio: (channels, time). One or two channels stay as they are, more are mixed to one.
         provenance: `method`, `weights` and `seed` are named in the file's metadata.
         progress: told the number of frames encoded so far.
+        credentials: sign the file as made by an algorithm, where the package `c2pa-python` is installed.
 
     Raises:
         InputError: no frames, frames of changing or impossible size, or the file cannot be written there.
     """
     with appearing(Path(path)) as beside:
         _Encoding(beside, _rate(fps), _for_aac(audio), provenance or {}, progress).run(iter(frames))
+        if credentials:
+            sign_video(beside, provenance or {}, Path(path).name)
     return Path(path)
 
 
@@ -180,8 +186,8 @@ class _Encoding:
         height, width = rgb.shape[:2]
         if height % 2 or width % 2:
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-        picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+        picture = av.VideoFrame.from_ndarray(yuv420(np.ascontiguousarray(rgb)), format="yuv420p")
+        picture.colorspace, picture.color_range = Colorspace.ITU709, ColorRange.MPEG
         picture.pts, picture.time_base = index * self._ticks, self._time_base
         return picture
 

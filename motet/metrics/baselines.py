@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.alignment import SILENCE, PhoneLoop
+from motet.phonetics.alignment import SILENCE, PhoneLoop
 from motet.types import ARKIT_SHAPES, Audio, Motion, arkit_space, frame_count
 
 Predict = Callable[[Audio, int], Motion]

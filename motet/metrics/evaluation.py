@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.alignment import SILENCE, Phone, spoken
 from motet.data.held_out import HeldOut, HeldOutClip, Tracked
 from motet.errors import InputError
 from motet.metrics import blink, diversity, head, jitter, lip, seam
@@ -23,14 +22,17 @@ from motet.metrics.baselines import Predict
 from motet.metrics.gauge import LipGauge, LipMotion
 from motet.metrics.metric import quantile
 from motet.metrics.report import LENGTH, Report, Score
+from motet.phonetics.alignment import SILENCE, Phone, spoken
 from motet.types import Audio, Motion, concatenate, frame_count
 
 if TYPE_CHECKING:
-    from motet.session import Loaded
+    from motet.session import Loaded, Stream
 
 Progress = Callable[[str, int, int], None]
 """(what is being done, steps done, steps in all)"""
 PEOPLE = "tracked people"
+LISTEN_S, LARGE_S = 20.0, 10.0
+"""Of a long file: how much is streamed in small pieces, and how long the others are."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,12 @@ class Subject:
     predict: Predict
     stream: Callable[[Audio, int], Iterator[Motion]] | None = None
     """Gives the motion in the pieces in which it becomes certain; where they join are the window borders."""
+    read: Callable[[Audio, int, str], Motion] | None = None
+    """The same as `predict` with what is said; used where the text of a recording is known."""
+
+    def of(self, clip: HeldOutClip, seed: int) -> Motion:
+        """Motion of one recording, with its text where text is wanted and known."""
+        return self.read(clip.audio, seed, clip.text) if self.read is not None and clip.text else self.predict(clip.audio, seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +71,12 @@ class EvaluationConfig:
             raise InputError("evaluation needs two takes, half a second of silence (longer than the time to settle) and one second of long file at least")
 
 
-def method_subject(loaded: Loaded, name: str = "", options: dict[str, object] | None = None) -> Subject:
-    """A loaded method with the options of its condition, exactly as a user gets it."""
+def method_subject(loaded: Loaded, name: str = "", options: dict[str, object] | None = None, text: bool = False) -> Subject:
+    """A loaded method with the options of its condition, exactly as a user gets it.
+
+    Args:
+        text: tell the method what is said where it is known; the method needs an option `text`.
+    """
     from motet.session import Stream
 
     def predict(audio: Audio, seed: int) -> Motion:
@@ -73,12 +85,40 @@ def method_subject(loaded: Loaded, name: str = "", options: dict[str, object] | 
 
     def stream(audio: Audio, seed: int) -> Iterator[Motion]:
         session, prepared = Stream(loaded, options, seed=seed), loaded.prepare(audio)
-        piece = max(1, round(prepared.sample_rate / loaded.method.space.fps))
-        for start in range(0, prepared.samples.shape[-1], piece):
-            yield from session.push(prepared.slice(start, start + piece))
-        yield from session.finish()
+        yield from in_certain_pieces(session, prepared, max(1, round(prepared.sample_rate / loaded.method.space.fps)))
 
-    return Subject(name or loaded.spec.name, predict, stream)
+    def read(audio: Audio, seed: int, said: str) -> Motion:
+        motion = loaded.run(audio, {**(options or {}), "text": said}, seeds=(seed,))
+        return Motion(motion.values[0], motion.space)
+
+    return Subject(name or loaded.spec.name, predict, stream, read if text else None)
+
+
+def in_certain_pieces(session: Stream, audio: Audio, piece: int) -> Iterator[Motion]:
+    """The motion of a sound in the pieces in which it becomes certain when the sound comes in small pieces.
+
+    Most methods answer in windows of one length. Once the first `LISTEN_S` seconds have shown it, the sound is given in large pieces,
+    which by the contract of methods changes nothing but the time it takes, and the answers are cut into these windows.
+
+    Args:
+        session: a new stream.
+        audio: as the method takes it.
+        piece: samples of a small piece.
+    """
+    sizes: list[int] = []
+    total, probe = audio.samples.shape[-1], round(LISTEN_S * audio.sample_rate)
+    for start in range(0, min(probe, total), piece):
+        for motion in session.push(audio.slice(start, start + piece)):
+            sizes.append(motion.frames)
+            yield motion
+    listened = -(-min(probe, total) // piece) * piece
+    size = sizes[-1] if len(sizes) >= 4 and len({*sizes[1:]}) == 1 else 0
+    step = round(LARGE_S * audio.sample_rate) if size else piece
+    for start in range(listened, total, step):
+        for motion in session.push(audio.slice(start, start + step)):
+            cut = size if size and motion.frames % size == 0 else motion.frames
+            yield from (motion.slice(first, first + cut) for first in range(0, motion.frames, cut))
+    yield from session.finish()
 
 
 def evaluate(
@@ -145,7 +185,7 @@ def _subject_scores(subject: Subject, material: HeldOut, gauge: LipGauge, config
         tally, recalls = _Tally(), _Tally()
         for clip in material.group(group):
             report(clip.name)
-            motion = subject.predict(clip.audio, config.seed)
+            motion = subject.of(clip, config.seed)
             wrong_length = max(wrong_length, abs(motion.frames - frame_count(clip.audio.seconds, motion.space.fps)))
             mouth = gauge.measure(motion)
             tally.add(_tracked_scores(mouth, clip, gauge))

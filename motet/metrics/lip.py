@@ -19,10 +19,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.alignment import Phone, spoken
 from motet.errors import InputError
 from motet.metrics.gauge import LipMotion
 from motet.metrics.metric import Metric, check_fps, check_series, quantile
+from motet.phonetics.alignment import Phone, spoken
 
 CLOSURES = ("P", "B", "M")
 OPEN_VOWELS = ("AA", "AE", "AO", "AW", "AY", "AH", "EH")

@@ -14,12 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.data.alignment import Phone
 from motet.errors import InputError
 from motet.metrics import blink, head, jitter, lip
 from motet.metrics.baselines import loudness_db
 from motet.metrics.gauge import LipGauge
 from motet.metrics.metric import Metric, quantile
+from motet.phonetics.alignment import Phone
 from motet.types import Audio, Clip, frame_count
 
 MAX_OFFSET_S = 0.3

@@ -13,16 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from motet.metrics import blink, diversity, head, jitter, lip, picture, seam
+from motet.metrics import blink, body, body_reaction, diversity, head, jitter, lip, picture, seam
 from motet.metrics.metric import Metric
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 LENGTH = Metric("length_error", "frames", "whole take", "lower", "largest difference between the frames given and round(seconds * fps)")
-METRICS: dict[str, Metric] = {metric.id: metric for part in (lip, jitter, seam, head, blink, diversity, picture) for metric in part.METRICS} | {
-    LENGTH.id: LENGTH
-}
+_PARTS = (lip, jitter, seam, head, blink, diversity, body, body_reaction, picture)
+METRICS: dict[str, Metric] = {metric.id: metric for part in _PARTS for metric in part.METRICS} | {LENGTH.id: LENGTH}
 """Every score that an evaluation can contain, by id."""
 
 

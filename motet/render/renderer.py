@@ -15,7 +15,8 @@ from jaxtyping import UInt8
 from motet.errors import InputError
 from motet.geometry.camera import Camera
 from motet.render import look, raster, shade, surface
-from motet.render.scene import SUPERSAMPLE, build_scene
+from motet.render.posing import Poser
+from motet.render.scene import SUPERSAMPLE, Scene, build_scene
 from motet.render.shadow import ShadowMap
 from motet.rigs.house import HouseRig, ShapedHouse
 from motet.types import Motion
@@ -47,6 +48,7 @@ class Renderer:
         self.width, self.height, self._workers = width, height, max(1, workers)
         self._scene = build_scene(self._shaped, camera, width, height)
         self._table = look.srgb_table()
+        self._poser = Poser(self._shaped)
 
     def frames(self, motion: Motion) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
         """Pictures of a motion in order, 8-bit sRGB, row 0 at the top. Memory does not grow with the length.
@@ -65,7 +67,7 @@ class Renderer:
     def _stream(self, motion: Motion) -> Iterator[np.ndarray]:
         neutral = self._pose(Motion(torch.zeros(1, motion.space.dim), motion.space))[0]
         with ExitStack() as stack:
-            workers = [_Worker(_Stage(self, neutral), stack.enter_context(ThreadPoolExecutor(1))) for _ in range(self._workers)]
+            workers = [Worker(Stage(self, neutral), stack.enter_context(ThreadPoolExecutor(1))) for _ in range(self._workers)]
             waiting: deque[Future] = deque()
             for start in range(0, motion.frames, CHUNK):
                 # The next chunk is handed out before the last one is given away, so that nobody waits for whoever uses the pictures.
@@ -77,20 +79,16 @@ class Renderer:
                 yield waiting.popleft().result()
 
     def _pose(self, motion: Motion) -> list[tuple]:
-        with torch.no_grad():
-            motion = Motion(motion.values.float(), motion.space)
-            vertices = self._shaped.posed(motion).vertices.numpy()
-            transforms = self._shaped.joint_transforms(motion).numpy()
         names = self._shaped.rig.joint_names
-        head = np.ascontiguousarray(transforms[:, names.index("head")])
-        eyes = np.stack([transforms[:, names.index(f"eye.{side}"), :, :3] for side in "LR"], axis=1)
-        return [(vertices[k], head[k], (eyes[k] @ self._scene.eye_rest).astype(np.float32)) for k in range(len(vertices))]
+        head, eyes = names.index("head"), [names.index(f"eye.{side}") for side in "LR"]
+        poses = self._poser.poses(motion)
+        return [(*pose, pose[1][head], (pose[1][eyes, :, :3] @ self._scene.eye_rest).astype(np.float32)) for pose in poses]
 
 
-class _Worker:
+class Worker:
     """A thread with its own buffers: its frames are drawn one after the other."""
 
-    def __init__(self, stage: _Stage, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, stage: Stage, thread: ThreadPoolExecutor) -> None:
         self._stage, self._thread = stage, thread
 
     def draw(self, frame: tuple) -> Future:
@@ -98,19 +96,20 @@ class _Worker:
         return self._thread.submit(self._stage.draw, *frame)
 
 
-def _halves(lights: np.ndarray, camera: Camera) -> np.ndarray:
+def halves(lights: np.ndarray, camera: Camera) -> np.ndarray:
     """Unit direction halfway between each light and the camera."""
     back = camera.world_to_camera()[2, :3]
     halves = lights[:, :3] + back
     return (halves / np.linalg.norm(halves, axis=1, keepdims=True)).astype(np.float32)
 
 
-class _Stage:
+class Stage:
     """Buffers of one worker and the steps of one frame."""
 
-    def __init__(self, renderer: Renderer, neutral: tuple) -> None:
-        scene = renderer._scene
-        self._scene, self._table = scene, renderer._table
+    def __init__(self, renderer: Renderer, neutral: tuple, scene: Scene | None = None) -> None:
+        scene = scene or renderer._scene
+        self._scene, self._table, self._poser = scene, renderer._table, renderer._poser
+        self._coarse = renderer._shaped.relaxed_vertices.numpy().copy()
         height, width = renderer.height, renderer.width
         n = scene.n_solid + len(scene.hair_points)
         self._vertices = np.zeros((n, 3), np.float32)
@@ -121,9 +120,8 @@ class _Stage:
         self._packed[: scene.n_solid, 9:12] = scene.eye_local
         self._shadow = np.ones(scene.n_solid, np.float32)
         self._directions = np.zeros_like(scene.hair_directions)
-        self._nearness = np.zeros((SUPERSAMPLE * height, SUPERSAMPLE * width), np.float32)
-        self._seen = np.zeros(self._nearness.shape, np.int32)
-        self._picture = np.zeros((height, width, 3), np.float32)
+        self._depth = raster.DepthBuffer(SUPERSAMPLE * height, SUPERSAMPLE * width, len(scene.triangles))
+        self._row = shade.room_for_row(width)
         self._lights = look.lights()
         focus = np.array([0.0, scene.head_height, 0.06])
         self._map = ShadowMap(self._lights[0, :3].astype(np.float64), focus, scene.shadow_triangles, len(renderer._shaped.vertices), scene.n_solid)
@@ -131,35 +129,46 @@ class _Stage:
         self._world_to_camera = scene.camera.world_to_camera().astype(np.float32)
         self._eye = np.array(scene.camera.eye, np.float32)
         self._focal = np.float32(scene.camera.focal(height) * SUPERSAMPLE)
-        self._halves = _halves(self._lights, scene.camera)
+        self._halves = halves(self._lights, scene.camera)
         self._rays = scene.camera.rays(SUPERSAMPLE * width, SUPERSAMPLE * height).astype(np.float32)
-        self._still_nearness = np.zeros_like(self._nearness)
-        self._still_seen = np.full_like(self._seen, raster.NOTHING)
         self._still_bytes = np.zeros((height, width, 3), np.uint8)
         self._prepare(*neutral)
 
-    def _prepare(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
+    def _prepare(self, weights: np.ndarray, transforms: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
+        self._poser.pose(weights, transforms, self._coarse)
+        self._prepare_posed(self._coarse, head, eyes)
+
+    def _prepare_posed(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> None:
         """Draw once what no motion changes: the backdrop and the body below the neck."""
         scene = self._scene
         self._place(coarse, head)
         still = scene.n_still
-        raster.rasterise(self._screen, scene.triangles[:still], scene.two_sided, self._still_nearness, self._still_seen, 0)
-        self._picture[:] = self._backdrop
-        self._seen[:] = self._still_seen
-        self._shade(eyes, 0)
-        # Everything is encoded: the backdrop as well.
-        shade.encode(self._picture, self._seen, raster.NOTHING, self._table, self._still_bytes)
+        self._depth.draw(self._screen, scene.triangles[:still], scene.two_sided[:still])
+        self._still = self._depth.keys.copy()
+        # Every pixel: the backdrop as well.
+        height, width = self._backdrop.shape[:2]
+        self._box = (0, height, 0, width)
+        self._shade(eyes, self._box, raster.NOTHING, self._still_bytes)
 
-    def draw(self, coarse: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-        """One picture from posed figure vertices, the head's transform and the eyes' frames."""
+    def _clear(self, box: tuple[int, int, int, int]) -> None:
+        """Take the last frame out of the depth buffer again."""
+        top, bottom, left, right = (SUPERSAMPLE * edge for edge in box)
+        right += raster.STRIP
+        self._depth.keys[top:bottom, left:right] = self._still[top:bottom, left:right]
+
+    def draw(self, weights: np.ndarray, transforms: np.ndarray, head: np.ndarray, eyes: np.ndarray) -> np.ndarray:
+        """One picture from shape weights, the joints' transforms, the head's among them, and the eyes' frames."""
+        self._poser.pose(weights, transforms, self._coarse)
+        self._place(self._coarse, head)
+        return self._draw_placed(eyes)
+
+    def _draw_placed(self, eyes: np.ndarray) -> np.ndarray:
         scene = self._scene
-        self._place(coarse, head)
-        np.copyto(self._nearness, self._still_nearness)
-        np.copyto(self._seen, self._still_seen)
-        raster.rasterise(self._screen, scene.triangles, scene.two_sided, self._nearness, self._seen, scene.n_still)
-        self._shade(eyes, scene.n_still)
+        self._clear(self._box)
+        self._box = surface.extent(self._screen, scene.moving, *self._backdrop.shape[:2])
+        self._depth.draw(self._screen, scene.triangles, scene.two_sided, scene.n_still)
         result = self._still_bytes.copy()
-        shade.encode(self._picture, self._seen, scene.n_still, self._table, result)
+        self._shade(eyes, self._box, scene.n_still, result)
         return result
 
     def _place(self, coarse: np.ndarray, head: np.ndarray) -> None:
@@ -176,13 +185,13 @@ class _Stage:
         self._map.cast(coarse, self._vertices[:solid], normals[:solid], self._shadow)
         surface.light_surface(normals[:solid], scene.albedo, scene.occlusion, scene.wrap, self._shadow, self._lights, look.SKY, look.GROUND, lit[:solid])
         surface.light_hair(self._vertices[solid:], self._directions, scene.hair_albedo, scene.hair_shine, self._lights, look.SKY, self._eye, lit[solid:])
-        height, width = self._nearness.shape
-        raster.project(self._vertices, self._world_to_camera, self._focal, np.float32(width / 2), np.float32(height / 2), self._screen)
+        height, width = self._backdrop.shape[:2]
+        raster.project(self._vertices, self._world_to_camera, self._focal, np.float32(width), np.float32(height), self._screen)
         surface.hide_far_side(self._directions, self._vertices[solid:], self._eye, scene.hair_points_per_strand, self._screen[solid:])
 
-    def _shade(self, eyes: np.ndarray, still: int) -> None:
+    def _shade(self, eyes: np.ndarray, box: tuple[int, int, int, int], still: int, picture: np.ndarray) -> None:
         scene = self._scene
         shade.shade(
-            self._seen, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays, self._lights,
-            self._halves, look.SKY, look.IRIS, still, self._backdrop, self._picture,
+            self._depth.keys, box, still, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays,
+            self._lights, self._halves, look.SKY, look.IRIS, self._backdrop, self._table, self._row, picture,
         )  # fmt: skip

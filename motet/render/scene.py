@@ -55,6 +55,8 @@ class Scene:
     """Triangles of unrefined figure vertices that cast shadows"""
     n_still: int
     """The first triangles, which no motion moves"""
+    moving: np.ndarray
+    """Vertices of the others"""
     head_height: float
     """Height of the middle of the head, metres"""
     camera: Camera
@@ -164,12 +166,14 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
     hair = shaped.hair.surface() if framing == "head" else shaped.hair.thinned(SPARSE_HAIR).surface()
     strands = len(thin_faces) + len(hair.faces)
     caster = _kept_quads(shaped, camera, width / height, (*PLAIN, *THIN, "eye_left", "eye_right", "tongue"))
+    triangles = np.concatenate([surface, thin_faces, hair.faces + n_refined + len(copied)]).astype(np.int32)
+    n_still = int((~moves).sum())
     return Scene(
         refinement,
         copied,
         len(plain),
         surface,
-        np.concatenate([surface, thin_faces, hair.faces + n_refined + len(copied)]).astype(np.int32),
+        triangles,
         kind=_padded(np.where((region == left) | (region == right), EYE, SMOOTH), strands, STRAND),
         group=_padded(_material(rig, region), strands, 255),
         two_sided=_padded(np.zeros(len(surface)), strands, 1).astype(bool),
@@ -178,7 +182,8 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
         eye_rest=_eyes(shaped)[1],
         **_hair(shaped, hair),
         shadow_triangles=np.concatenate([caster[:, [0, 1, 2]], caster[:, [0, 2, 3]]]).astype(np.int32),
-        n_still=int((~moves).sum()),
+        n_still=n_still,
+        moving=np.unique(triangles[n_still:]),
         head_height=float(shaped.joints[rig.joint_names.index("eye.L"), 1]) - 0.02,
         camera=camera,
     )

@@ -1,6 +1,9 @@
 """Per-pixel work: colours of the visible samples, averaged over each pixel (numba).
 
 Vertex quantities come packed in rows of `PACKED` numbers: light (3), normal (3), gloss (3), direction in the eye (3).
+
+A row of pixels is worked on in passes: `collect` lists what has to be shaded, `interpolate` fetches the vertex quantities, `reflect` adds
+the highlights, sixteen places at a time, `develop` writes the pixels.
 """
 
 from __future__ import annotations
@@ -13,11 +16,16 @@ SMOOTH, EYE, STRAND = np.uint8(0), np.uint8(1), np.uint8(2)
 """Kinds of triangles: opaque surfaces with highlights, eyeballs, and thin things without highlights of their own."""
 
 PACKED = 12
+LANES = 16
+"""Places that are shaded together; their quantities lie in blocks of PACKED by LANES."""
 CORNEA_BULGE = np.float32(0.75)
 IRIS_RADIUS, PUPIL_RADIUS = np.float32(0.395), np.float32(0.150)
 """Relative to the eyeball's radius."""
 
+_TWO = np.uint32(2)
 _0, _1, _2, HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
+DIMMEST = np.float32(0.55)
+"""Cosines below it make no highlight; its 128th power is still a normal number, and others would be slow."""
 
 
 @kernel
@@ -69,19 +77,6 @@ def cornea(x, y, z, frame, vx, vy, vz, lights, which):
 
 
 @kernel
-def highlight(nx, ny, nz, broad, sharp, halves, which):
-    """Strength of one light's reflection on a surface; `halves` holds the direction halfway between each light and the camera."""
-    near = max(_0, nx * halves[which, 0] + ny * halves[which, 1] + nz * halves[which, 2])
-    n2 = near * near
-    n4 = n2 * n2
-    n8 = n4 * n4
-    n16 = n8 * n8
-    n32 = n16 * n16
-    n64 = n32 * n32
-    return broad * n16 + sharp * n64 * n64
-
-
-@kernel
 def flat_shares(screen, a, b, c, x, y):
     """Shares of a triangle's corners at a sample on the screen, for triangles too small to show perspective."""
     ax, ay = screen[a, 0], screen[a, 1]
@@ -92,40 +87,6 @@ def flat_shares(screen, a, b, c, x, y):
     wb = clamp((px * wy - wx * py) * scale)
     wc = min(_1 - wb, max(_0, (ux * py - px * uy) * scale))
     return _1 - wb - wc, wb, wc
-
-
-@kernel
-def corner_shares(screen, a, b, c, x, y):
-    """Perspective-correct shares of a triangle's corners at a sample."""
-    wa, wb, wc = flat_shares(screen, a, b, c, x, y)
-    za, zb, zc = wa * screen[a, 2], wb * screen[b, 2], wc * screen[c, 2]
-    total = _1 / (za + zb + zc)
-    return za * total, zb * total, zc * total
-
-
-@kernel
-def surface_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, lights, halves, sky):
-    """Colour of an opaque surface: vertex light and highlights."""
-    nx = wa * packed[a, 3] + wb * packed[b, 3] + wc * packed[c, 3]
-    ny = wa * packed[a, 4] + wb * packed[b, 4] + wc * packed[c, 4]
-    nz = wa * packed[a, 5] + wb * packed[b, 5] + wc * packed[c, 5]
-    size = _1 / np.sqrt(nx * nx + ny * ny + nz * nz + np.float32(1e-20))
-    nx, ny, nz = nx * size, ny * size, nz * size
-    red = wa * packed[a, 0] + wb * packed[b, 0] + wc * packed[c, 0]
-    green = wa * packed[a, 1] + wb * packed[b, 1] + wc * packed[c, 1]
-    blue = wa * packed[a, 2] + wb * packed[b, 2] + wc * packed[c, 2]
-    broad = wa * packed[a, 6] + wb * packed[b, 6] + wc * packed[c, 6]
-    sharp = wa * packed[a, 7] + wb * packed[b, 7] + wc * packed[c, 7]
-    edge = _1 - max(_0, nx * vx + ny * vy + nz * vz)
-    edge3 = edge * edge * edge
-    fresnel = _1 + np.float32(5) * edge3 * edge * edge
-    reflect = (wa * packed[a, 8] + wb * packed[b, 8] + wc * packed[c, 8]) * edge3 * (np.float32(0.4) + np.float32(0.6) * max(_0, ny))
-    red, green, blue = red + reflect * sky[0], green + reflect * sky[1], blue + reflect * sky[2]
-    # The fill light is a large soft surface: it makes no highlight worth its cost.
-    for which in (0, 2):
-        amount = highlight(nx, ny, nz, broad, sharp, halves, which) * fresnel
-        red, green, blue = red + amount * lights[which, 3], green + amount * lights[which, 4], blue + amount * lights[which, 5]
-    return red, green, blue
 
 
 @kernel
@@ -156,14 +117,169 @@ def eye_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, frame, lights, irises):
 
 
 @kernel
-def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays, lights, halves, sky, irises, still, backdrop, picture):  # noqa: C901 (one loop over pixels and their samples)
-    """Average the four samples of each pixel.
+def collect(keys, row, left, right, still, screen, triangles, kind, group, pixels, sizes, seen, where, share):
+    """List the places of a row of pixels, columns `left` to before `right`, that have to be shaded, pixel after pixel.
 
-    Samples of the same kind at nearly the same depth share one shading. Pixels that see only triangles below `still` are left as they are
-    in `picture`.
+    Samples of the same kind at nearly the same depth share one shading, and so do all samples that see the same triangle. Pixels that
+    see only triangles below `still` are left out.
 
     Args:
-        seen: int32, 2*height 2*width: triangle of each sample.
+        keys: int64, 2*height 2*width or more: see `motet.render.raster.DepthBuffer`.
+        pixels, sizes: written: columns of the pixels, and how many places each has.
+        seen, where, share: written: triangle, position on the screen and share in its pixel of each place.
+
+    Returns:
+        Number of pixels, number of places.
+    """
+    count, n = np.uint32(0), np.uint32(0)
+    quarter = np.float32(0.25)
+    for column in range(np.uint32(left), np.uint32(right)):
+        t0, t1 = np.int32(keys[2 * row, 2 * column]), np.int32(keys[2 * row, 2 * column + 1])
+        t2, t3 = np.int32(keys[2 * row + 1, 2 * column]), np.int32(keys[2 * row + 1, 2 * column + 1])
+        if max(max(t0, t1), max(t2, t3)) < still:
+            continue
+        x, y = np.float32(np.int32(2 * column)), np.float32(np.int32(2 * row))
+        pixels[count] = column
+        first = n
+        if t0 == t1 and t0 == t2 and t0 == t3:
+            seen[n], where[n, 0], where[n, 1], share[n] = t0, x + _1, y + _1, _1
+            n += np.uint32(1)
+        else:
+            done = 0
+            for s in range(4):
+                if (done >> s) & 1:
+                    continue
+                t = t0 if s == 0 else (t1 if s == 1 else (t2 if s == 2 else t3))
+                joins = t >= 0 and kind[t] != STRAND
+                depth = screen[np.uint32(triangles[t, 0]), 2] if joins else _0
+                px, py, size = HALF + np.float32(s & 1), HALF + np.float32(s >> 1), _1
+                for other in range(s + 1, 4):
+                    o = t1 if other == 1 else (t2 if other == 2 else t3)
+                    if (done >> other) & 1:
+                        continue
+                    near = joins and o >= 0 and group[o] == group[t] and abs(screen[np.uint32(triangles[o, 0]), 2] - depth) < np.float32(0.008) * depth
+                    if o == t or near:
+                        done |= 1 << other
+                        size += _1
+                        if o == t and not joins:
+                            # Strands are flat: their mean colour is that of the mean place.
+                            px, py = px + HALF + np.float32(other & 1), py + HALF + np.float32(other >> 1)
+                if not joins:
+                    px, py = px / size, py / size
+                elif size == np.float32(4):
+                    px, py = _1, _1
+                seen[n], where[n, 0], where[n, 1], share[n] = t, x + px, y + py, quarter * size
+                n += np.uint32(1)
+        sizes[count] = n - first
+        count += np.uint32(1)
+    return count, n
+
+
+@kernel
+def interpolate(count, seen, where, screen, triangles, packed, blocks):
+    """Vertex quantities at each place, in blocks of PACKED by LANES; perspective is nothing within triangles this small."""
+    for i in range(np.uint32(count)):
+        t = np.uint32(max(0, seen[i]))
+        a, b, c = np.uint32(triangles[t, 0]), np.uint32(triangles[t, 1]), np.uint32(triangles[t, 2])
+        wa, wb, wc = flat_shares(screen, a, b, c, where[i, 0], where[i, 1])
+        base = (i // np.uint32(LANES)) * np.uint32(PACKED * LANES) + i % np.uint32(LANES)
+        for k in range(np.uint32(9)):
+            blocks[base + np.uint32(LANES) * k] = wa * packed[a, k] + wb * packed[b, k] + wc * packed[c, k]
+
+
+@kernel
+def reflect(count, blocks, view, lights, halves, sky):
+    """Turn vertex light into colour, in place: reflection of the sky at grazing angles, highlights of key and rim light.
+
+    The fill light is a large soft surface: it makes no highlight worth its cost. Strands have no gloss and stay as they are.
+    """
+    vx, vy, vz = view[0], view[1], view[2]
+    sky_r, sky_g, sky_b = sky[0], sky[1], sky[2]
+    key_x, key_y, key_z, key_r, key_g, key_b = halves[0, 0], halves[0, 1], halves[0, 2], lights[0, 3], lights[0, 4], lights[0, 5]
+    rim_x, rim_y, rim_z, rim_r, rim_g, rim_b = halves[2, 0], halves[2, 1], halves[2, 2], lights[2, 3], lights[2, 4], lights[2, 5]
+    for block in range((count + LANES - 1) // LANES):
+        # Flat numbering with constant steps: the compiler sees that the lanes do not touch each other.
+        base = block * (PACKED * LANES)
+        for lane in range(base, base + LANES):
+            nx, ny, nz = blocks[lane + 3 * LANES], blocks[lane + 4 * LANES], blocks[lane + 5 * LANES]
+            size = _1 / np.sqrt(nx * nx + ny * ny + nz * nz + np.float32(1e-20))
+            nx, ny, nz = nx * size, ny * size, nz * size
+            edge = _1 - max(_0, nx * vx + ny * vy + nz * vz)
+            edge3 = edge * edge * edge
+            fresnel = _1 + np.float32(5) * edge3 * edge * edge
+            mirror = blocks[lane + 8 * LANES] * edge3 * (np.float32(0.4) + np.float32(0.6) * max(_0, ny))
+            near = max(DIMMEST, nx * key_x + ny * key_y + nz * key_z)
+            near *= near
+            near *= near
+            near *= near
+            near *= near
+            far = max(DIMMEST, nx * rim_x + ny * rim_y + nz * rim_z)
+            far *= far
+            far *= far
+            far *= far
+            far *= far
+            # Broad highlights are sixteenth powers, sharp ones 128th.
+            near2, far2 = near * near, far * far
+            near4, far4 = near2 * near2, far2 * far2
+            broad, sharp = blocks[lane + 6 * LANES], blocks[lane + 7 * LANES]
+            key, rim = fresnel * (broad * near + sharp * near4 * near4), fresnel * (broad * far + sharp * far4 * far4)
+            blocks[lane] += mirror * sky_r + key * key_r + rim * rim_r
+            blocks[lane + LANES] += mirror * sky_g + key * key_g + rim * rim_g
+            blocks[lane + 2 * LANES] += mirror * sky_b + key * key_b + rim * rim_b
+
+
+@kernel
+def see_eyes(count, seen, where, screen, triangles, kind, packed, eye_frames, eye_of, rays, lights, irises, blocks):
+    """Colours of the places on eyeballs."""
+    for i in range(count):
+        t = seen[i]
+        if t < 0 or kind[t] != EYE:
+            continue
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        x, y = where[i, 0], where[i, 1]
+        wa, wb, wc = flat_shares(screen, a, b, c, x, y)
+        vx, vy = rays[0, 0] + x * rays[1, 0] + y * rays[2, 0], rays[0, 1] + x * rays[1, 1] + y * rays[2, 1]
+        vz = rays[0, 2] + x * rays[1, 2] + y * rays[2, 2]
+        size = _1 / np.sqrt(vx * vx + vy * vy + vz * vz)
+        red, green, blue = eye_sample(packed, a, b, c, wa, wb, wc, vx * size, vy * size, vz * size, eye_frames[eye_of[t]], lights, irises)
+        base = (i // LANES) * (PACKED * LANES) + i % LANES
+        blocks[base], blocks[base + LANES], blocks[base + 2 * LANES] = red, green, blue
+
+
+@kernel
+def develop(count, pixels, sizes, seen, share, blocks, backdrop, table, bytes_out):
+    """Mix the places of each pixel and write it in 8-bit sRGB, through a table over 0..1, after a gentle shoulder for bright values."""
+    top = np.float32(table.shape[0] - 1)
+    knee, room, quantum = np.float32(0.7), np.float32(0.3), np.uint32(LANES)
+    i = np.uint32(0)
+    for k in range(count):
+        column = np.uint32(pixels[k])
+        red = green = blue = _0
+        for _ in range(sizes[k]):
+            weight = share[i]
+            if seen[i] < 0:
+                red, green, blue = red + weight * backdrop[column, 0], green + weight * backdrop[column, 1], blue + weight * backdrop[column, 2]
+            else:
+                base = (i // quantum) * np.uint32(PACKED * LANES) + i % quantum
+                red, green, blue = red + weight * blocks[base], green + weight * blocks[base + quantum], blue + weight * blocks[base + _TWO * quantum]
+            i += np.uint32(1)
+        for channel in range(3):
+            value = red if channel == 0 else (green if channel == 1 else blue)
+            if value > knee:
+                over = value - knee
+                value = knee + room * over / (over + room)
+            bytes_out[column, channel] = table[np.uint32(clamp(value) * top + HALF)]
+
+
+@kernel
+def shade(
+    keys, box, still, screen, triangles, kind, group, packed, eye_frames, eye_of, rays, lights, halves, sky, irises, backdrop, table, work, bytes_out
+):  # fmt: skip
+    """Draw the pixels of a rectangle that see any triangle from `still` on.
+
+    Args:
+        keys: what each sample sees, see `motet.render.raster.DepthBuffer`.
+        box: first row, row after the last, first column, column after the last.
         kind: uint8, faces: SMOOTH, EYE or STRAND.
         group: uint8, faces: material; samples are shaded together only within one.
         packed: float32, verts 12.
@@ -172,76 +288,29 @@ def shade(seen, screen, triangles, kind, group, packed, eye_frames, eye_of, rays
         rays: float32, 3 3: direction from the scene to the camera at sample (column, row) is rays[0] + column rays[1] + row rays[2].
         halves: float32, lights 3: unit direction halfway between each light and the camera (lenses here are long: one for all pixels;
             so too the view that decides reflections at grazing angles).
-        still: number of triangles, counted from the first, that never change.
         backdrop: float32, height width 3, linear light.
-        picture: float32, height width 3, linear light; written.
+        table: uint8: sRGB of linear light.
+        work: room for a row, from `room_for_row`.
+        bytes_out: uint8, height width 3; written.
     """
-    middle_x, middle_y = np.float32(picture.shape[1]), np.float32(picture.shape[0])
-    axis_x = rays[0, 0] + middle_x * rays[1, 0] + middle_y * rays[2, 0]
-    axis_y = rays[0, 1] + middle_x * rays[1, 1] + middle_y * rays[2, 1]
-    axis_z = rays[0, 2] + middle_x * rays[1, 2] + middle_y * rays[2, 2]
-    for row in range(picture.shape[0]):
-        for column in range(picture.shape[1]):
-            t0, t1 = seen[2 * row, 2 * column], seen[2 * row, 2 * column + 1]
-            t2, t3 = seen[2 * row + 1, 2 * column], seen[2 * row + 1, 2 * column + 1]
-            if max(max(t0, t1), max(t2, t3)) < still:
-                continue
-            red = green = blue = _0
-            done = 0
-            for s in range(4):
-                if done & (1 << s):
-                    continue
-                t = t0 if s == 0 else (t1 if s == 1 else (t2 if s == 2 else t3))
-                if t < 0:
-                    red, green, blue = red + backdrop[row, column, 0], green + backdrop[row, column, 1], blue + backdrop[row, column, 2]
-                    continue
-                a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-                if kind[t] == STRAND:
-                    x, y = np.float32(2 * column + (s & 1)) + HALF, np.float32(2 * row + (s >> 1)) + HALF
-                    wa, wb, wc = flat_shares(screen, a, b, c, x, y)
-                    red += wa * packed[a, 0] + wb * packed[b, 0] + wc * packed[c, 0]
-                    green += wa * packed[a, 1] + wb * packed[b, 1] + wc * packed[c, 1]
-                    blue += wa * packed[a, 2] + wb * packed[b, 2] + wc * packed[c, 2]
-                    continue
-                share = _1
-                depth = screen[a, 2]
-                for other in range(s + 1, 4):
-                    o = t1 if other == 1 else (t2 if other == 2 else t3)
-                    if done & (1 << other):
-                        continue
-                    if o == t or (o >= 0 and group[o] == group[t] and abs(screen[triangles[o, 0], 2] - depth) < np.float32(0.008) * depth):
-                        done |= 1 << other
-                        share += _1
-                x, y = np.float32(2 * column + (s & 1)) + HALF, np.float32(2 * row + (s >> 1)) + HALF
-                if share == np.float32(4):
-                    x, y = np.float32(2 * column + 1), np.float32(2 * row + 1)
-                wa, wb, wc = corner_shares(screen, a, b, c, x, y)
-                if kind[t] == SMOOTH:
-                    r, g, u = surface_sample(packed, a, b, c, wa, wb, wc, axis_x, axis_y, axis_z, lights, halves, sky)
-                else:
-                    vx, vy = rays[0, 0] + x * rays[1, 0] + y * rays[2, 0], rays[0, 1] + x * rays[1, 1] + y * rays[2, 1]
-                    vz = rays[0, 2] + x * rays[1, 2] + y * rays[2, 2]
-                    size = _1 / np.sqrt(vx * vx + vy * vy + vz * vz)
-                    vx, vy, vz = vx * size, vy * size, vz * size
-                    r, g, u = eye_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, eye_frames[eye_of[t]], lights, irises)
-                red, green, blue = red + share * r, green + share * g, blue + share * u
-            quarter = np.float32(0.25)
-            picture[row, column, 0], picture[row, column, 1], picture[row, column, 2] = quarter * red, quarter * green, quarter * blue
+    pixels, sizes, seen, where, share, blocks = work
+    view = rays[0] + np.float32(bytes_out.shape[1]) * rays[1] + np.float32(bytes_out.shape[0]) * rays[2]
+    top, bottom, left, right = box
+    for row in range(np.uint32(top), np.uint32(bottom)):
+        count, places = collect(keys, row, left, right, still, screen, triangles, kind, group, pixels, sizes, seen, where, share)
+        if count == 0:
+            continue
+        interpolate(places, seen, where, screen, triangles, packed, blocks)
+        reflect(np.int64(places), blocks, view, lights, halves, sky)
+        see_eyes(places, seen, where, screen, triangles, kind, packed, eye_frames, eye_of, rays, lights, irises, blocks)
+        develop(count, pixels, sizes, seen, share, blocks, backdrop[row], table, bytes_out[row])
 
 
-@kernel
-def encode(picture, seen, still, table, bytes_out):
-    """Linear light to 8-bit sRGB through a table over 0..1, after a gentle shoulder for bright values; still pixels are left as they are."""
-    top = np.float32(table.shape[0] - 1)
-    knee, room = np.float32(0.7), np.float32(0.3)
-    for row in range(picture.shape[0]):
-        for column in range(picture.shape[1]):
-            first = max(seen[2 * row, 2 * column], seen[2 * row, 2 * column + 1])
-            if max(first, max(seen[2 * row + 1, 2 * column], seen[2 * row + 1, 2 * column + 1])) < still:
-                continue
-            for k in range(3):
-                value = picture[row, column, k]
-                if value > knee:
-                    over = value - knee
-                    value = knee + room * over / (over + room)
-                bytes_out[row, column, k] = table[int(clamp(value) * top + HALF)]
+def room_for_row(width: int) -> tuple[np.ndarray, ...]:
+    """Working room for `shade`."""
+    places = 4 * width
+    blocks = np.zeros(-(-places // LANES) * PACKED * LANES, np.float32)
+    return (
+        np.zeros(width, np.uint32), np.zeros(width, np.uint32), np.zeros(places, np.int32), np.zeros((places, 2), np.float32),
+        np.zeros(places, np.float32), blocks,
+    )  # fmt: skip

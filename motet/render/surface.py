@@ -37,6 +37,26 @@ def sharpen(start, column, weight, used, coarse, sharp):
 
 
 @kernel
+def extent(screen, chosen, height, width):
+    """The rectangle of pixels (first row, row after the last, first column, column after the last) that chosen vertices can touch.
+
+    Args:
+        screen: float32, verts 3: column, row, 1 / depth, two samples to a pixel.
+        height, width: pixels of the picture; the rectangle stays inside.
+    """
+    left = top = np.float32(1e9)
+    right = bottom = np.float32(-1e9)
+    for position in range(chosen.shape[0]):
+        v = np.uint32(chosen[position])
+        left, right = min(left, screen[v, 0]), max(right, screen[v, 0])
+        top, bottom = min(top, screen[v, 1]), max(bottom, screen[v, 1])
+    half = np.float32(0.5)
+    rows = max(0, int(half * top) - 1), min(height, int(half * bottom) + 2)
+    columns = max(0, int(half * left) - 1), min(width, int(half * right) + 2)
+    return rows[0], max(rows[0], rows[1]), columns[0], max(columns[0], columns[1])
+
+
+@kernel
 def hide_far_side(directions, points, eye, per_strand, screen):
     """Take strands on the far side of the head out of the picture (1 / depth of 0 is never drawn)."""
     for strand in range(points.shape[0] // per_strand):

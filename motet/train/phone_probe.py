@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motet.data.phones import INDEX, PHONES, SYMBOLS, frame_labels
 from motet.data.speech.utterance import Utterance
+from motet.phonetics.phones import INDEX, PHONES, SYMBOLS, frame_labels
 from motet.train.teaching import ridge, with_context
 
 Listen = Callable[[Float[Tensor, "time"]], Float[Tensor, "steps channels"]]

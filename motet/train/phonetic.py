@@ -13,7 +13,6 @@ from torch import Tensor
 
 from motet.audio.features import LogMel
 from motet.checkpoint import save_checkpoint
-from motet.data.phones import SYMBOLS
 from motet.data.speech.corpus import SOURCES, build_speech_corpus, built_sources
 from motet.data.speech.packages import SpeechAssets
 from motet.encoders.phonetic.config import PhoneticConfig
@@ -22,6 +21,7 @@ from motet.encoders.phonetic.model import PhoneticNet
 from motet.encoders.whisper import load_whisper
 from motet.errors import InputError
 from motet.method import Stage
+from motet.phonetics.phones import SYMBOLS
 from motet.train.augment import HARD, MILD, Degradation
 from motet.train.loop import train
 from motet.train.settings import TrainConfig

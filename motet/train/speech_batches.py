@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.audio.features import LogMel
-from motet.data.phones import frame_labels
 from motet.data.speech.corpus import CorpusEntry, read_audio, read_index
 from motet.errors import AssetError
+from motet.phonetics.phones import frame_labels
 from motet.train.augment import HARD, WARPS, Degradation, change_rate, degrade, uniform
 from motet.train.teaching import LIP_CHANNELS, at_times, steps_of
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,19 @@ from torch import Tensor
 
 from motet.checkpoint import load_strict, read_checkpoint, save_checkpoint
 from motet.corpus import TrainingItem, TrainingSet
+from motet.data.biwi import read_biwi
 from motet.data.clip import SHIPPABLE, Corpus, Entry, Interval
-from motet.data.lips import seal
-from motet.data.phones import PHONES
+from motet.data.vertex_sequences import vertex_training_set
+from motet.data.vocaset import read_vocaset
 from motet.encoders.phonetic.front_end import PhoneticFrontEnd, load_phonetic
 from motet.errors import ConfigError, InputError, nearest
 from motet.method import MethodSpec, Stage
+from motet.phonetics.phones import PHONES
+from motet.rigs.lips import seal
 from motet.train.loop import train
 from motet.train.settings import TrainConfig
-from motet.types import Motion, arkit_space
+from motet.train.strangers import SHARE, stranger_features
+from motet.types import Audio, Motion, arkit_space
 
 MAKER_WEIGHT: Mapping[str, float] = {"tracked": 3.0, "solved": 1.5, "synthesised": 1.0}
 """How often a frame of each origin is seen: real people count more than synthesis."""
@@ -35,7 +41,7 @@ Report = Callable[[Mapping[str, float]], None]
 
 
 def training_set(data: Path, split: str = "train", cache: Path | None = None) -> TrainingSet:
-    """The clips of a corpus that may shape shipped weights, with phonetic features; features are kept in `cache`.
+    """The clips of a corpus that may shape shipped weights, each also as a stranger would say it, with phonetic features kept in `cache`.
 
     Raises:
         InputError: no clip of that split, or not a corpus.
@@ -45,8 +51,16 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
     if not entries:
         raise InputError(f"{data} has no {split} clips that may shape shipped weights")
     cache = (cache or data / "features") / encoder.digest
-    items = [_item(corpus, entry, _features(corpus, entry, encoder, cache)) for entry in entries]
+    items: list[TrainingItem] = []
+    for entry in entries:
+        item = _item(corpus, entry, _features(corpus, entry, encoder.features, cache))
+        double = _features(corpus, entry, partial(_as_a_stranger, encoder, entry.facts.name), cache / "strangers")
+        items += [dataclasses.replace(item, weight=item.weight * (1 - SHARE)), dataclasses.replace(item, features=double, weight=item.weight * SHARE)]
     return TrainingSet(arkit_space(), items)
+
+
+def _as_a_stranger(encoder: PhoneticFrontEnd, name: str, audio: Audio) -> Tensor:
+    return stranger_features(audio, encoder.encoder, zlib.crc32(name.encode()))
 
 
 def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Path, config: TrainConfig, stage: str = "", report: Report | None = None) -> str:
@@ -66,7 +80,7 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
     names = [s.name for s in spec.load("stages")(architecture)]
     if stage and stage not in names:
         raise ConfigError(f"{spec.name} has no stage {stage!r}; {nearest(stage, names)}")
-    examples = training_set(data)
+    examples, about = _examples(spec, architecture, data)
     tensors: dict[str, Tensor] | None = None
     digest = ""
     for name in names:
@@ -77,19 +91,48 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
             continue
         part = next(s for s in spec.load("stages")(architecture, tensors) if s.name == name)
         tensors = _completed(part, train(part, examples, config, finished.parent, report), examples)
-        save_checkpoint(finished, tensors, architecture, _facts(data, examples, name, config))
-        digest = save_checkpoint(out, tensors, architecture, _facts(data, examples, name, config), half=True)
+        facts = {**about(), "stage": name, "training": dataclasses.asdict(config)} | _own_facts(part, examples)
+        save_checkpoint(finished, tensors, architecture, facts)
+        digest = save_checkpoint(out, tensors, architecture, facts, half=True)
     return digest
 
 
+def _examples(spec: MethodSpec, architecture: Any, data: Path) -> tuple[Any, Callable[[], dict[str, Any]]]:
+    """What a folder holds, and what is said about it in the weights: bodies in SAM's layout, meshes in theirs, or a corpus of motet."""
+    space = getattr(architecture, "space", spec.space)
+    if spec.space == "smplx25":
+        from motet.data.sam import spatial_set
+
+        bodies = spatial_set(data, "train", architecture.hearing, velocity_fps=architecture.velocity_fps)
+        hours = sum(len(item.motion) for item in bodies.items) / 30 / 3600
+        return bodies, lambda: {"data": f"{hours:.2f} h in {len(bodies.items)} sequences in SAM's layout", "licence": "Apache-2.0"}
+    if space in _MESHES:
+        own_trunk = getattr(architecture, "trunk", None) is not None
+        meshes = vertex_training_set(_MESHES[space](data, "train"), space, None if own_trunk else load_phonetic().features)
+        return meshes, lambda: {"data": f"{len(meshes.items)} sequences of {data.name}", "licence": "as the data set"}
+    return training_set(data), partial(_facts, data)
+
+
+_MESHES = {"vertices/vocaset": read_vocaset, "vertices/biwi": read_biwi}
+"""Readers of the data sets of meshes, for the presets that speak in them."""
+
+
 def _completed(stage: Stage, tensors: dict[str, Tensor], examples: TrainingSet) -> dict[str, Tensor]:
-    if stage.complete is None:
-        return tensors
     load_strict(stage.model, tensors)
     stage.model.eval()
+    if stage.complete is None:
+        return tensors
     with torch.no_grad():
         stage.complete(examples)
     return {name: tensor.detach().clone() for name, tensor in stage.model.state_dict().items()}
+
+
+def _own_facts(stage: Stage, examples: TrainingSet) -> dict[str, Any]:
+    """What the stage says of its finished model (the averaged parameters are in place since `_completed`)."""
+    if stage.facts is None:
+        return {}
+    with torch.no_grad():
+        return stage.facts(examples)
 
 
 def _earlier(path: Path, name: str) -> dict[str, Tensor]:
@@ -98,19 +141,17 @@ def _earlier(path: Path, name: str) -> dict[str, Tensor]:
     return read_checkpoint(path).tensors
 
 
-def _facts(data: Path, examples: TrainingSet, stage: str, config: TrainConfig) -> dict[str, Any]:
+def _facts(data: Path) -> dict[str, Any]:
     entries = Corpus(data).select(split="train", licences=SHIPPABLE)
     hours: dict[str, float] = {}
     for entry in entries:
         hours[f"{entry.facts.source} ({entry.facts.licence})"] = hours.get(f"{entry.facts.source} ({entry.facts.licence})", 0.0) + entry.seconds / 3600
     rounded = {source: round(value, 3) for source, value in sorted(hours.items())}
     return {
-        "data": f"{sum(hours.values()):.2f} h in {len(examples.items)} clips",
+        "data": f"{sum(hours.values()):.2f} h in {len(entries)} clips, each also as a stranger would say it",
         "licence": "Apache-2.0",
         "sources": rounded,
-        "stage": stage,
         "front_end": load_phonetic().digest,
-        "training": dataclasses.asdict(config),
     }
 
 
@@ -120,7 +161,9 @@ def _item(corpus: Corpus, entry: Entry, features: Tensor) -> TrainingItem:
     valid = recording.valid_channels if recording.valid_channels is not None else torch.ones(motion.space.dim, dtype=torch.bool)
     if recording.facts.maker == "tracked" and recording.facts.phones:
         motion = _with_sure_closures(motion, recording.facts.phones)
-    return TrainingItem(motion.values, features, valid, entry.facts.speaker, entry.facts.style, MAKER_WEIGHT.get(entry.facts.maker, 1.0))
+    phones = tuple((phone.start, phone.end, phone.symbol) for phone in recording.facts.phones)
+    weight = MAKER_WEIGHT.get(entry.facts.maker, 1.0)
+    return TrainingItem(motion.values, features, valid, entry.facts.speaker, entry.facts.style, phones, weight)
 
 
 def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
@@ -135,9 +178,9 @@ def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
     return motion.with_track("blendshapes", torch.from_numpy(sealed).float())
 
 
-def _features(corpus: Corpus, entry: Entry, encoder: PhoneticFrontEnd, cache: Path) -> Tensor:
+def _features(corpus: Corpus, entry: Entry, hear: Callable[[Audio], Tensor], cache: Path) -> Tensor:
     """Features of one clip, float16 on disk; named by what they depend on, so a changed corpus is heard anew."""
-    identity = json.dumps([entry.facts.name, entry.file, entry.seconds, dataclasses.asdict(entry.facts)["seed"]])
+    identity = json.dumps([entry.facts.name, entry.file, entry.seconds, entry.facts.seed])
     path = cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.safetensors"
     if path.exists():
         return load_file(path)["features"].float()
@@ -145,6 +188,6 @@ def _features(corpus: Corpus, entry: Entry, encoder: PhoneticFrontEnd, cache: Pa
     if recording.audio is None:
         raise InputError(f"the clip {entry.facts.name!r} has no sound to train on")
     cache.mkdir(parents=True, exist_ok=True)
-    features = encoder.features(recording.audio)
+    features = hear(recording.audio)
     save_file({"features": features.half().contiguous()}, path)
     return features

@@ -115,8 +115,7 @@ def teach_source(corpus: Path, source: str, teacher: WhisperEncoder, out: Path) 
 
 def fit_teaching(corpus: Path, features: Path, sources: Sequence[str], grid: Path, dims: int = 96) -> Teaching:
     """Principal components over all sources' training speech, and the lip regression on the GRID speaker's training clips."""
-    stacked = [torch.from_numpy(np.load(features / f"{s}.whisper.npy", mmap_mode="r")[::5].astype(np.float32)) for s in sources]
-    pool = torch.cat(stacked)
+    pool = torch.cat([_training_rows(corpus, s, features) for s in sources])
     mean = pool.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov((pool - mean).T))
     values, vectors = values[-dims:].flip(0), vectors[:, -dims:].flip(1)
@@ -124,19 +123,25 @@ def fit_teaching(corpus: Path, features: Path, sources: Sequence[str], grid: Pat
     return dataclasses.replace(partial, lip_weight=_fit_lips(partial, corpus, features, grid))
 
 
+def _training_rows(corpus: Path, source: str, features: Path) -> Float[Tensor, "rows channels"]:
+    """Every fifth step of a source's training utterances; clips kept for testing shape nothing."""
+    whisper = np.load(features / f"{source}.whisper.npy", mmap_mode="r")
+    kept = [whisper[first : first + count : 5] for entry, first, count in steps_of(read_index(corpus, source)) if entry.split == "train"]
+    return torch.from_numpy(np.concatenate([np.zeros((0, whisper.shape[1])), *kept]).astype(np.float32))
+
+
 def _fit_lips(teaching: Teaching, corpus: Path, features: Path, grid: Path) -> Float[Tensor, "window lips"]:
     lips, start, names = read_grid_lips(grid)
-    lips = (lips - lips.mean(1, keepdim=True)) / lips.flatten(0, 1).std(0)
-    lips = (lips - lips.flatten(0, 1).mean(0)) / lips.flatten(0, 1).std(0)
+    heard = [(names.index(entry.name), first, count) for entry, first, count in steps_of(read_index(corpus, "grid")) if entry.split == "train"]
+    lips = lips - lips.mean(1, keepdim=True)
+    lips = lips / lips[[clip for clip, _, _ in heard]].flatten(0, 1).std(0)
     whisper = np.load(features / "grid.whisper.npy", mmap_mode="r")
     rows, targets = [], []
-    for entry, first, count in steps_of(read_index(corpus, "grid")):
-        if entry.split == "train":
-            clip = names.index(entry.name)
-            components = teaching.components(torch.from_numpy(whisper[first : first + count].astype(np.float32)))
-            seconds = torch.arange(lips.shape[1]) / _VIDEO_FPS - start[clip]
-            rows.append(at_times(with_context(components, REACH_STEPS), seconds))
-            targets.append(lips[clip])
+    for clip, first, count in heard:
+        components = teaching.components(torch.from_numpy(whisper[first : first + count].astype(np.float32)))
+        seconds = torch.arange(lips.shape[1]) / _VIDEO_FPS - start[clip]
+        rows.append(at_times(with_context(components, REACH_STEPS), seconds))
+        targets.append(lips[clip])
     return ridge(torch.cat(rows), torch.cat(targets), 0.02)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from figure.bound import Part, normals
 from figure.paint import REGION
-from motet.render.raster import rasterise
+from motet.render.raster import DepthBuffer
 
 N_DIRECTIONS = 160
 SIZE = 640
@@ -24,15 +24,16 @@ def _directions() -> np.ndarray:
 
 def _sky(vertices: np.ndarray, normal: np.ndarray, triangles: np.ndarray, focus: np.ndarray, radius: float) -> np.ndarray:
     seen, total = np.zeros(len(vertices)), np.zeros(len(vertices))
-    both = np.ones(len(triangles), bool)
+    both, depth = np.ones(len(triangles), bool), DepthBuffer(SIZE, SIZE, len(triangles))
     for direction in _directions():
         side = np.cross(direction, [0.3, 0.9, 0.1])
         side /= np.linalg.norm(side)
         up = np.cross(direction, side)
         local = vertices - focus
         screen = np.stack([SIZE / 2 + local @ side * (SIZE / 2 / radius), SIZE / 2 - local @ up * (SIZE / 2 / radius), 2 + local @ direction], 1)
-        nearness, owner = np.zeros((SIZE, SIZE), np.float32), np.full((SIZE, SIZE), -1, np.int32)
-        rasterise(screen.astype(np.float32), triangles, both, nearness, owner, 0)
+        depth.clear()
+        depth.draw(screen.astype(np.float32), triangles, both)
+        nearness = depth.nearness
         column, row = (np.clip(screen[:, k].astype(int), 0, SIZE - 1) for k in (0, 1))
         # The sky is brighter above than below.
         weight = np.maximum(0, normal @ direction) * (0.65 + 0.35 * direction[1])

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motet.checkpoint import load_strict, read_checkpoint, read_config, read_official, save_checkpoint
+from motet.checkpoint import load_strict, mean_checkpoint, read_checkpoint, read_config, read_official, save_checkpoint
 from motet.errors import CheckpointError
 
 
@@ -89,3 +89,14 @@ def test_plain_official_files_are_read(tmp_path: Path) -> None:
 
         save_file({"x": torch.ones(2)}, str(torch_file))
         read_checkpoint(torch_file)
+
+
+def test_the_mean_of_trainings(tmp_path: Path) -> None:
+    one, other, stranger = (tmp_path / f"{name}.safetensors" for name in ("one", "other", "stranger"))
+    digests = [save_checkpoint(path, {"w": torch.full((2,), value), "n": torch.tensor(3)}, Plan(), {"of": value}) for path, value in ((one, 1.0), (other, 3.0))]
+    found = mean_checkpoint([one, other])
+    assert torch.equal(found.tensors["w"], torch.full((2,), 2.0)) and int(found.tensors["n"]) == 3
+    assert found.facts == {"of": 3.0, "mean_of": digests}
+    save_checkpoint(stranger, {"w": torch.zeros(2), "n": torch.tensor(3)}, Plan(9), {})
+    with pytest.raises(CheckpointError, match="another configuration"):
+        mean_checkpoint([one, stranger])

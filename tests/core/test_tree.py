@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "motet").rglob("*.py"))
 LAYERS = [
     {"errors", "types", "config", "checkpoint", "corpus", "method", "finishing", "atomic"},
-    {"audio", "geometry", "nn", "diffusion", "animation"},
+    {"audio", "geometry", "nn", "diffusion", "animation", "phonetics"},
     {"encoders", "rigs"},
     {"methods", "registry"},
     {"data"},

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motet.data.build import CorpusOptions, quiet_recordings
-from motet.data.lips import measure
 from motet.data.longform import Piece, in_lengths, joined_pieces, no_speech
 from motet.data.performance import gestures
 from motet.data.performance.coarticulation import DominanceModel
@@ -20,8 +19,9 @@ from motet.data.performance.perform import perform
 from motet.data.performance.prosody import analyse
 from motet.data.performance.style import STYLES, StyleSettings, personal, style
 from motet.data.performance.synthesis import SynthOptions, read_phones, synthesise
-from motet.data.phones import PHONES, SYMBOLS, PhoneSpan
 from motet.errors import AssetError, ConfigError, InputError
+from motet.phonetics.phones import PHONES, SYMBOLS, PhoneSpan
+from motet.rigs.lips import measure
 from motet.types import ARKIT_SHAPES, Audio
 
 FPS = 25.0

@@ -82,8 +82,8 @@ def test_tracking_agrees_with_the_stored_track():
 
 
 def test_readers_give_what_the_folders_hold():
-    from motet.data.lips import measure
     from motet.data.tracked import read_facegood, read_grid, read_other_speakers
+    from motet.rigs.lips import measure
 
     with pytest.raises(AssetError, match="missing"):
         next(read_grid(DATA / "nowhere"))

@@ -110,13 +110,33 @@ def test_angles_turn_the_way_they_say(tmp_path: Path) -> None:
     values[0, ARKIT_SHAPES.index("eyeLookOutLeft")] = values[0, ARKIT_SHAPES.index("eyeLookInRight")] = 1
     path = write_clip(Clip(None, Motion(values, arkit_space())), tmp_path / "a.csv")
     rows = list(csv.DictReader(path.read_text().splitlines()))
-    assert (
-        float(rows[0]["HeadPitch"]) == pytest.approx(0.3)
-        and float(rows[1]["HeadYaw"]) == pytest.approx(0.2)
-        and float(rows[2]["HeadRoll"]) == pytest.approx(0.1)
-    )
-    # Both eyes look to the character's left: a positive turn about +Y.
-    assert float(rows[0]["LeftEyeYaw"]) == float(rows[0]["RightEyeYaw"]) == pytest.approx(0.52)
+    assert float(rows[0]["HeadPitch"]) == pytest.approx(0.3)
+    # A turn about +Y goes to the character's left, one about +Z to the right shoulder: both negative in the file.
+    assert float(rows[1]["HeadYaw"]) == pytest.approx(-0.2) and float(rows[2]["HeadRoll"]) == pytest.approx(-0.1)
+    # Both eyes look to the character's left.
+    assert float(rows[0]["LeftEyeYaw"]) == float(rows[0]["RightEyeYaw"]) == pytest.approx(-0.6)
+
+
+# LookDown, LookIn, LookOut, LookUp of the left and of the right eye's columns, then yaw and pitch of both: rows of published recordings
+# (repository alexdjulin/LiveLinkFace-CSV-Retarget-For-Motionbuilder, anim/alex_rom_3.csv and csv/apfel.csv).
+RECORDED = [
+    ((0.2249, 0.0733, 0, 0), (0.2251, 0.0308, 0, 0), (-0.01865, 0.13754, 0.04434, 0.13754)),
+    ((0.2948, 0.0970, 0, 0), (0.2953, 0.0095, 0, 0), (-0.00570, 0.18042, 0.05830, 0.18041)),
+    ((0, 0, 0.4959, 0.4056), (0, 0.5903, 0, 0.3978), (-0.35495, -0.18526, -0.29806, -0.18524)),
+    ((0, 0, 0.5167, 0.4295), (0, 0.6099, 0, 0.4211), (-0.36600, -0.19692, -0.30989, -0.19691)),
+]
+
+
+@pytest.mark.parametrize("left,right,angles", RECORDED)
+def test_eye_angles_are_those_of_real_recordings(tmp_path: Path, left: tuple, right: tuple, angles: tuple) -> None:
+    values = torch.zeros(1, 55)
+    for side, weights in (("Left", left), ("Right", right)):
+        for name, weight in zip(("Down", "In", "Out", "Up"), weights, strict=True):
+            values[0, ARKIT_SHAPES.index(f"eyeLook{name}{side}")] = weight
+    path = write_clip(Clip(None, Motion(values, arkit_space())), tmp_path / "a.csv")
+    row = next(iter(csv.DictReader(path.read_text().splitlines())))
+    found = [float(row[name]) for name in ("LeftEyeYaw", "LeftEyePitch", "RightEyeYaw", "RightEyePitch")]
+    assert found == pytest.approx(angles, abs=0.004)
 
 
 def test_timecode_counts_sixtieths_and_carries() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator
@@ -173,3 +174,19 @@ def test_the_tracked_recordings_are_read(tmp_path: Path) -> None:
         assert np.corrcoef(clip.tracked.motion.channel("blendshapes", "jawOpen"), clip.tracked.opening)[0, 1] > 0.7
         assert float(clip.tracked.motion["head"].norm(dim=-1).max()) < 0.6
     assert all(clip.phones for clip in people)
+
+
+def test_a_subject_is_told_the_text_where_it_is_known() -> None:
+    told: list[str] = []
+
+    def read(audio: Audio, seed: int, text: str) -> Motion:
+        told.append(text)
+        return mean_face(audio, seed)
+
+    subject = Subject("reader", mean_face, read=read)
+    clip = load_held_out().clips[0]
+    assert clip.text.startswith("and mister john")
+    subject.of(clip, 0)
+    subject.of(dataclasses.replace(clip, text=""), 0)
+    Subject("deaf", mean_face).of(clip, 0)
+    assert told == [clip.text]

@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motet.data.alignment import Phone
 from motet.errors import InputError, SpaceError
 from motet.metrics import lip
 from motet.metrics.gauge import LipGauge, LipMotion
+from motet.phonetics.alignment import Phone
 from motet.types import ARKIT_SHAPES, Motion, MotionSpace, Track, arkit_space
 
 ROOT = Path(__file__).resolve().parents[2]

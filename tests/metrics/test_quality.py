@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from motet.data.alignment import Phone
 from motet.errors import InputError
 from motet.metrics import quality
 from motet.metrics.baselines import loudness_to_jaw
 from motet.metrics.gauge import LipGauge
+from motet.phonetics.alignment import Phone
 from motet.types import ARKIT_SHAPES, Audio, Clip, Motion, arkit_space
 
 JAW = ARKIT_SHAPES.index("jawOpen")

@@ -11,10 +11,10 @@ corner = st.tuples(place, place, st.floats(0.25, 4.0, width=32))
 
 
 def draw(screen, triangles, two_sided=True):
-    nearness, seen = np.zeros((SIZE, SIZE), np.float32), np.full((SIZE, SIZE), raster.NOTHING, np.int32)
     triangles = np.array(triangles, np.int32)
-    raster.rasterise(np.array(screen, np.float32), triangles, np.full(len(triangles), two_sided), nearness, seen, 0)
-    return nearness, seen
+    buffer = raster.DepthBuffer(SIZE, SIZE, len(triangles))
+    buffer.draw(np.array(screen, np.float32), triangles, np.full(len(triangles), two_sided))
+    return buffer.nearness, buffer.seen
 
 
 def shares(points, x, y):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from motet.errors import InputError, SpaceError
-from motet.render.renderer import Renderer, _Stage
+from motet.render.renderer import Renderer, Stage
 from motet.rigs.house import load_house
 from motet.types import Motion, MotionSpace, Track, arkit_space
 
@@ -77,10 +77,11 @@ def test_frames_come_one_by_one_in_order(renderer):
 def visible_regions(renderer: Renderer, shapes: dict) -> dict[str, int]:
     """Samples in which each region of the figure is seen."""
     neutral, posed = renderer._pose(poses.motion([{}, shapes]))
-    stage = _Stage(renderer, neutral)
+    stage = Stage(renderer, neutral)
     stage.draw(*posed)
     scene, rig = renderer._scene, renderer._shaped.rig
-    seen = stage._seen[stage._seen >= 0]
+    seen = stage._depth.seen
+    seen = seen[seen >= 0]
     counts = np.bincount(scene.group[seen], minlength=256)
     return {name: int(counts[number]) for number, name in enumerate(rig.region_names)}
 

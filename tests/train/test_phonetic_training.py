@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from motet.checkpoint import read_checkpoint
-from motet.data.phones import INDEX, SYMBOLS, PhoneSpan
 from motet.data.speech.corpus import build_speech_corpus, read_audio, read_index, write_source
 from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import Utterance
 from motet.encoders.phonetic.encoder import PhoneticEncoder
 from motet.errors import AssetError, ConfigError
+from motet.phonetics.phones import INDEX, SYMBOLS, PhoneSpan
 from motet.train import phonetic
 from motet.train.augment import change_rate, degrade
 from motet.train.lip_probe import best_correlation

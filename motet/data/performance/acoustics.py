@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from motet.data.phones import INDEX, SILENCE, SYMBOLS, PhoneSpan
+from motet.phonetics.phones import INDEX, SILENCE, SYMBOLS, PhoneSpan
+from motet.phonetics.recognition import best_path, path_spans
 
 FEATURE_RATE_HZ = 50
 LIP_OFFSETS = (-8, -4, 0, 4, 8)
@@ -49,7 +50,7 @@ class Acoustics:
         scores = _with_constant(context(components, PHONE_OFFSETS, len(components), 1.0)) @ self.phones
         scores -= scores.max(axis=1, keepdims=True)
         scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
-        return _spans(_best_path(scores, switch_cost))
+        return path_spans(best_path(scores, switch_cost), SYMBOLS, FEATURE_RATE_HZ)
 
 
 def context(components: Float[ndarray, "steps components"], offsets: tuple[int, ...], frames: int, stride: float) -> Float[ndarray, "frames inputs"]:
@@ -60,26 +61,6 @@ def context(components: Float[ndarray, "steps components"], offsets: tuple[int, 
 
 def _with_constant(inputs: ndarray) -> ndarray:
     return np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
-
-
-def _best_path(scores: ndarray, cost: float) -> ndarray:
-    best = scores[0].copy()
-    came = np.zeros(scores.shape, np.int32)
-    for step in range(1, len(scores)):
-        winner = int(best.argmax())
-        stay = best >= best[winner] - cost
-        came[step] = np.where(stay, np.arange(len(best)), winner)
-        best = np.where(stay, best, best[winner] - cost) + scores[step]
-    path = np.empty(len(scores), np.int64)
-    path[-1] = best.argmax()
-    for step in range(len(scores) - 1, 0, -1):
-        path[step - 1] = came[step, path[step]]
-    return path
-
-
-def _spans(path: ndarray) -> tuple[PhoneSpan, ...]:
-    edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
-    return tuple(PhoneSpan(a / FEATURE_RATE_HZ, b / FEATURE_RATE_HZ, SYMBOLS[path[a]]) for a, b in zip(edges, edges[1:], strict=False))
 
 
 def fit_lips(

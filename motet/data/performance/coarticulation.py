@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from motet.data.lips import SOLVED
-from motet.data.phones import INDEX, PHONES, SYMBOLS, PhoneSpan
+from motet.phonetics.phones import INDEX, PHONES, SYMBOLS, PhoneSpan
+from motet.rigs.lips import SOLVED
 
 GROUPS = ("opening", "rounding", "pressing")
 """Shapes that move together and so share their dominance."""
@@ -33,7 +33,7 @@ class DominanceModel:
     """Targets and dominance of every phone of the inventory."""
 
     targets: Float[ndarray, "phones shapes"]
-    """Weights of the shapes `motet.data.lips.SOLVED`."""
+    """Weights of the shapes `motet.rigs.lips.SOLVED`."""
     strength: Float[ndarray, "phones groups"]
     before_s: Float[ndarray, "phones groups"]
     """Fall-off towards the past: how early the phone begins to show."""

@@ -9,15 +9,15 @@ import numpy as np
 from numpy import ndarray
 
 from motet.data.clip import Recording
-from motet.data.lips import RESPONSE, SOLVED, joined, measure
 from motet.data.performance.acoustics import FEATURE_RATE_HZ, PHONE_OFFSETS, Acoustics, context, fit_lips, fit_phones
 from motet.data.performance.coarticulation import completed
 from motet.data.performance.fit_dominance import fit_dominance
 from motet.data.performance.perform import PerformanceModel, mouth_weights
 from motet.data.performance.prosody import analyse
 from motet.data.performance.style import StyleSettings
-from motet.data.phones import PHONES, PhoneSpan, frame_labels
 from motet.errors import InputError
+from motet.phonetics.phones import PHONES, PhoneSpan, frame_labels
+from motet.rigs.lips import RESPONSE, SOLVED, joined, measure
 
 _STEP = 16_000 // FEATURE_RATE_HZ
 

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from motet.data.lips import RESPONSE, SOLVED
 from motet.data.performance.coarticulation import _EDGE_S, GROUP_OF, GROUPS, DominanceModel
-from motet.data.phones import INDEX, SYMBOLS, PhoneSpan
+from motet.phonetics.phones import INDEX, SYMBOLS, PhoneSpan
+from motet.rigs.lips import RESPONSE, SOLVED
 
 
 def fit_dominance(

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from motet.data.performance.acoustics import Acoustics
 from motet.data.performance.coarticulation import DominanceModel
 from motet.data.performance.perform import PerformanceModel
-from motet.data.phones import SYMBOLS
 from motet.errors import AssetError
+from motet.phonetics.phones import SYMBOLS
 
 SHIPPED = Path(__file__).with_name("fitted.safetensors")
 """The fit that comes with the package: GRID s1 training clips, phone labels of festvox-ru, flite and GRID."""

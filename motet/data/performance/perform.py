@@ -10,14 +10,14 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 
-from motet.data.lips import MEASURES, RESPONSE, SOLVED, joined, seal, solve_mouth, spread
 from motet.data.performance import gestures
 from motet.data.performance.acoustics import Acoustics
 from motet.data.performance.coarticulation import DominanceModel
 from motet.data.performance.prosody import RATE_HZ, Prosody, analyse
 from motet.data.performance.style import StyleSettings
-from motet.data.phones import PHONES, PhoneSpan
 from motet.errors import InputError
+from motet.phonetics.phones import PHONES, PhoneSpan
+from motet.rigs.lips import MEASURES, RESPONSE, SOLVED, joined, seal, solve_mouth, spread
 from motet.types import ARKIT_SHAPES, frame_count
 
 _MATRIX = np.array([RESPONSE[n] for n in SOLVED])

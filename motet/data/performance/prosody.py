@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
-from motet.data.phones import PHONES, SILENCE, PhoneSpan
+from motet.phonetics.phones import PHONES, SILENCE, PhoneSpan
 
 RATE_HZ = 16_000
 _FLOOR_DB = -55.0

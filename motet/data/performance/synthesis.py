@@ -22,8 +22,8 @@ from motet.data.performance.acoustics import covered
 from motet.data.performance.model import load_model
 from motet.data.performance.perform import perform
 from motet.data.performance.style import StyleSettings, personal, style
-from motet.data.phones import ARPABET, PhoneSpan, phones_of_ipa, spans
 from motet.errors import AssetError, CheckpointError, InputError
+from motet.phonetics.phones import ARPABET, PhoneSpan, phones_of_ipa, spans
 from motet.types import Audio, Motion, arkit_space
 
 if TYPE_CHECKING:

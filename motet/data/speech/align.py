@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from motet.data import phones
 from motet.data.speech.utterance import SPEECH_RATE_HZ
 from motet.errors import require
+from motet.phonetics import phones
 
 _MARGIN_S = 0.3
 """Exact zeros at both ends; without them a few per cent of the utterances fail to align."""

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from motet.data.phones import PhoneSpan
 from motet.data.speech import facegood, festvox_ru, flite, grid, kokoro, librivox, prompts
 from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import SPEECH_RATE_HZ, Utterance
 from motet.errors import AssetError, ConfigError, nearest
+from motet.phonetics.phones import PhoneSpan
 
 SOURCES: Mapping[str, Callable[[SpeechAssets], Iterator[Utterance]]] = {
     "grid": grid.utterances,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from motet.data import phones
 from motet.data.speech.decode import read_speech
 from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import Utterance
+from motet.phonetics import phones
 
 LICENCE = "BSD-like (festvox-ru: N. Shmyrev)"
 

@@ -11,12 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from motet.data import phones
 from motet.data.speech.decode import read_speech
 from motet.data.speech.english_text import sentences
 from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import Utterance
 from motet.errors import AssetError
+from motet.phonetics import phones
 
 LICENCE = "BSD-like (flite; CMU ARCTIC voices awb, rms, slt; kal16)"
 _VOICES = ("slt", "rms", "awb", "kal16")

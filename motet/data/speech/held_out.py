@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from motet.data.phones import phones_of_ipa
 from motet.data.speech import prompts
 from motet.data.speech.align import align_english, align_pronounced
 from motet.data.speech.decode import read_speech
 from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import Utterance
+from motet.phonetics.phones import phones_of_ipa
 
 _GRID_WORDS: tuple[Mapping[str, str], ...] = (
     {"b": "bin", "l": "lay", "p": "place", "s": "set"},

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from motet.data import phones
 from motet.data.speech.decode import at_speech_rate
 from motet.data.speech.english_text import dictionary, sentences
 from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import Utterance
 from motet.errors import require
+from motet.phonetics import phones
 
 LICENCE = "Apache-2.0 (Kokoro-82M; ONNX export MIT)"
 _RATE_HZ, _FRAME_S = 24_000, 0.025

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
-from motet.data.phones import PhoneSpan
+from motet.phonetics.phones import PhoneSpan
 
 SPEECH_RATE_HZ = 16_000
 

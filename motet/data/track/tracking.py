@@ -14,11 +14,11 @@ from numpy import ndarray
 from motet.config import to_json
 from motet.data.clip import Recording, RecordingFacts
 from motet.data.lag import Lag, loudness_course, measure_lag
-from motet.data.lips import measure
 from motet.data.track.landmarker import Sighting, find_model, sight
 from motet.data.tracked import recording
 from motet.data.weights import clean_weights, head_rotation, neutral_of
 from motet.errors import AudioError, InputError
+from motet.rigs.lips import measure
 from motet.types import ARKIT_SHAPES
 
 FPS = 25.0

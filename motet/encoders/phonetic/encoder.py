@@ -93,6 +93,16 @@ class PhoneticEncoder:
         Raises:
             AudioError: not a vector, or not finite.
         """
+        hidden, after = self.step_hidden(state, samples)
+        return self.net.heads(hidden), after
+
+    @torch.inference_mode()
+    def step_hidden(self, state: PhoneticState, samples: Float[Tensor, "time"]) -> tuple[Float[Tensor, "steps width"], PhoneticState]:
+        """`step` without the named predictions: only what methods listen to.
+
+        Raises:
+            AudioError: not a vector, or not finite.
+        """
         _check(samples)
         if state.heard == 0 and len(samples):  # frames before the beginning are silence, as in training
             state = dataclasses.replace(state, samples=torch.zeros(self._mel.lead + self.net.config.mel_before * self._mel.hop))
@@ -101,33 +111,34 @@ class PhoneticEncoder:
         count = max(0, (len(frames) - self.net.taps) // 2 + 1)
         after = dataclasses.replace(state, samples=rest, heard=state.heard + len(samples), answered=state.answered + count)
         if count == 0:
-            return self._nothing(), dataclasses.replace(after, mel=frames)
+            return torch.zeros(0, self.width), dataclasses.replace(after, mel=frames)
         hidden, past = self.net.hidden(frames[None, : 2 * (count - 1) + self.net.taps], list(state.past))
-        return self._first(hidden), dataclasses.replace(after, mel=frames[2 * count :].clone(), past=tuple(p.clone() for p in past))
+        return hidden[0], dataclasses.replace(after, mel=frames[2 * count :].clone(), past=tuple(p.clone() for p in past))
 
+    def certain(self, heard: int) -> int:
+        """How many features are certain after that many samples: feature k hears `look_ahead_s` beyond its own time."""
+        first = self.net.config.mel_after * self._mel.hop + self._mel.window - self._mel.lead
+        return max(0, (heard - first) // _STEP_SAMPLES + 1)
+
+    @torch.inference_mode()
     def finish(self, state: PhoneticState) -> PhoneticFeatures:
         """The rest, with silence after the end: in all round(seconds * 50) features, at least one for any sound."""
+        return self.net.heads(self.finish_hidden(state))
+
+    @torch.inference_mode()
+    def finish_hidden(self, state: PhoneticState) -> Float[Tensor, "steps width"]:
+        """`finish` without the named predictions."""
         total = feature_count(state.heard)
         missing = total - state.answered
         if missing <= 0:
-            return self._nothing()
+            return torch.zeros(0, self.width)
         needed = (total - 1) * _STEP_SAMPLES + self.net.config.mel_after * self._mel.hop + self._mel.window - self._mel.lead
-        found, _ = self.step(state, torch.zeros(max(0, needed - state.heard)))
-        return PhoneticFeatures(*(getattr(found, f.name)[:missing] for f in dataclasses.fields(found)))
+        return self.step_hidden(state, torch.zeros(max(0, needed - state.heard)))[0][:missing]
 
     def encode(self, samples: Float[Tensor, "time"]) -> PhoneticFeatures:
         """A whole sound: `begin`, one `step`, `finish`, joined."""
         first, state = self.step(self.begin(), samples)
         return join([first, self.finish(state)], feature_count(len(samples)))
-
-    def _first(self, hidden: Float[Tensor, "1 steps width"]) -> PhoneticFeatures:
-        found = self.net.heads(hidden)
-        return PhoneticFeatures(*(getattr(found, f.name)[0] for f in dataclasses.fields(found)))
-
-    def _nothing(self) -> PhoneticFeatures:
-        config = self.net.config
-        sizes = (config.width, config.teacher_dims, len(config.phones), len(config.lips))
-        return PhoneticFeatures(*(torch.zeros(0, size) for size in sizes))
 
 
 def feature_count(samples: int) -> int:
@@ -140,10 +151,19 @@ def join(parts: Sequence[PhoneticFeatures], limit: int | None = None) -> Phoneti
     return PhoneticFeatures(*(torch.cat([getattr(p, f.name) for p in parts])[:limit] for f in dataclasses.fields(PhoneticFeatures)))
 
 
-def _check(samples: Tensor) -> None:
-    if samples.ndim != 1:
-        raise AudioError(f"the phonetic encoder hears one channel as a vector, this sound has the shape {tuple(samples.shape)}; mix it to mono first")
+def check_samples(samples: Tensor) -> None:
+    """Refuse what cannot be heard.
+
+    Raises:
+        AudioError: not floating point, or not finite.
+    """
     if not samples.is_floating_point():
         raise AudioError(f"samples must be floating point in [-1, 1], not {samples.dtype}; divide integers by their full scale")
     if not bool(torch.isfinite(samples).all()):
         raise AudioError("the sound contains values that are not finite (NaN or infinity); repair or re-export the recording")
+
+
+def _check(samples: Tensor) -> None:
+    if samples.ndim != 1:
+        raise AudioError(f"the phonetic encoder hears one channel as a vector, this sound has the shape {tuple(samples.shape)}; mix it to mono first")
+    check_samples(samples)

@@ -6,6 +6,7 @@ Items that hear the same sound, as the takes of one recording do, are encoded on
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -14,8 +15,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.audio import resample, to_mono
-from motet.encoders.phonetic.encoder import RATE_HZ, PhoneticEncoder, PhoneticState
+from motet.encoders.phonetic.encoder import RATE_HZ, PhoneticEncoder, PhoneticState, check_samples
+from motet.nn.threads import one_thread
+from motet.phonetics.phones import PHONES
 from motet.types import Audio
+
+GROUP = 4
+"""Features are worked out four at a time (80 ms of sound): a call costs about as much as the arithmetic of several. Windows of the
+methods here end on multiples of it, so nobody waits longer."""
+SHORT = 960_000
+"""Sounds of up to so many samples (a minute, a third of a second of work) are worked on by one thread: waking and waiting for a second one
+costs more than it brings, above all on a busy machine."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +34,8 @@ class FrontState:
 
     batch: int
     streams: tuple[PhoneticState, ...]
+    waiting: Float[Tensor, "streams time"]
+    """Sound that does not complete a group yet."""
 
 
 class PhoneticFrontEnd:
@@ -35,26 +47,57 @@ class PhoneticFrontEnd:
 
     def __init__(self, encoder: PhoneticEncoder) -> None:
         self._encoder, self.dim, self.digest = encoder, encoder.width, encoder.digest
+        self._closures = [index for index, symbol in enumerate(encoder.config.phones) if PHONES[symbol].is_closure]
+
+    @property
+    def encoder(self) -> PhoneticEncoder:
+        """The encoder behind it."""
+        return self._encoder
 
     def begin(self, batch: int) -> FrontState:
         """Before the first sample."""
-        return FrontState(batch, (self._encoder.begin(),))
+        return FrontState(batch, (self._encoder.begin(),), torch.zeros(1, 0))
 
     def step(self, state: FrontState, samples: Float[Tensor, "batch time"]) -> tuple[Float[Tensor, "batch steps dim"], FrontState]:
-        """The features that are now certain."""
-        streams = state.streams
-        if len(streams) < state.batch and not bool((samples == samples[:1]).all()):
-            streams = streams * state.batch  # from here on the items hear different things
-        found = [self._encoder.step(stream, row) for stream, row in zip(streams, samples, strict=False)]
-        return self._batched([features.hidden for features, _ in found], state.batch), FrontState(state.batch, tuple(after for _, after in found))
+        """The features that are now certain, in whole groups."""
+        if len(state.streams) < state.batch and not bool((samples == samples[:1]).all()):
+            # From here on the items hear different things.
+            state = FrontState(state.batch, state.streams * state.batch, state.waiting.expand(state.batch, -1))
+        waiting = torch.cat([state.waiting, samples[: len(state.streams)].float()], 1)
+        heard = state.streams[0].heard
+        if self._encoder.certain(heard + waiting.shape[1]) // GROUP == self._encoder.certain(heard) // GROUP:
+            check_samples(samples)
+            return torch.zeros(state.batch, 0, self.dim), dataclasses.replace(state, waiting=waiting)
+        with one_thread() if waiting.shape[1] <= SHORT else nullcontext():
+            found = [self._encoder.step_hidden(stream, row) for stream, row in zip(state.streams, waiting, strict=True)]
+        after = FrontState(state.batch, tuple(after for _, after in found), waiting[:, :0])
+        return self._batched([hidden for hidden, _ in found], state.batch), after
 
     def finish(self, state: FrontState) -> Float[Tensor, "batch steps dim"]:
         """The rest, as if silence followed."""
-        return self._batched([self._encoder.finish(stream).hidden for stream in state.streams], state.batch)
+        rows = []
+        for stream, row in zip(state.streams, state.waiting, strict=True):
+            hidden, after = self._encoder.step_hidden(stream, row)
+            rows.append(torch.cat([hidden, self._encoder.finish_hidden(after)]))
+        return self._batched(rows, state.batch)
+
+    def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
+        """Probability of p, b or m in each step."""
+        return self._encoder.net.phone_head(features).softmax(-1)[..., self._closures].sum(-1)
 
     def features(self, audio: Audio) -> Float[Tensor, "steps dim"]:
         """Features of one whole sound of any rate."""
         return self._encoder.encode(resample(to_mono(audio), RATE_HZ).samples[0]).hidden
+
+    @property
+    def phone_names(self) -> tuple[str, ...]:
+        """Symbols of the phone head, in order."""
+        return self._encoder.config.phones
+
+    @torch.inference_mode()
+    def phones(self, features: Float[Tensor, "*batch steps dim"]) -> Float[Tensor, "*batch steps phones"]:
+        """Log-probabilities of the phones at each step of features that came from here."""
+        return self._encoder.net.heads(features).phones
 
     def _batched(self, rows: list[Tensor], batch: int) -> Tensor:
         return torch.stack(rows) if len(rows) == batch else rows[0].unsqueeze(0).expand(batch, -1, -1)

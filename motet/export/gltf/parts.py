@@ -63,6 +63,8 @@ class Performance:
     weights: Mapping[str, Float[np.ndarray, "frames"]]
     turns: Mapping[str, Float[np.ndarray, "frames 4"]]
     """Quaternions x y z w."""
+    places: Mapping[str, Float[np.ndarray, "frames 3"]] = dataclasses.field(default_factory=dict)
+    """Where joints lie against their parents, metres, for those that travel."""
 
     @property
     def times(self) -> Float[np.ndarray, "frames"]:

@@ -24,7 +24,8 @@ from motet.methods.artalk.config import PRESETS, ReleasedConfig
 from motet.methods.artalk.engines import ReleasedEngine, ReleasedMemory
 from motet.methods.artalk.plain import say_plain
 from motet.methods.artalk.released import ReleasedModel
-from motet.nn.int8 import round_linears
+from motet.methods.artalk.sample import packed
+from motet.nn.packed import Precision, bfloat16_is_fast
 
 PUBLISHED = {"audio encoder": 7.1, "generator": 7.0, "decoder": 0.34, "history": 0.26, "rest": 0.1, "total": 14.8}
 """CPU seconds, one thread, of the published code for 10 s of sound on the machine of the method card (AVX-512)."""
@@ -87,35 +88,35 @@ def hear_plain(encoder: Wav2Vec2, windows: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def measure(model: ReleasedModel, seconds: float = 10.0, *, plain: bool = True) -> dict[str, Any]:
-    """Both forms on the same sound; answers CPU seconds by stage and whether the codes agree."""
-    engine = ReleasedEngine(model)
+    """Both forms on the same sound; answers CPU seconds by stage and whether the codes agree. The model is packed for good."""
     samples = torch.randn(round(seconds * 16000), generator=torch.Generator().manual_seed(1)) * 0.1
     windows = F.pad(samples, (0, -len(samples) % 64000)).view(-1, 64000)
-    fast, slow = Clock(), Clock()
+    report: dict[str, Any] = {"seconds_of_sound": seconds, "windows": len(windows), "threads": torch.get_num_threads()}
+    slow, fast = Clock(), Clock()
+    if plain:
+        usual = slow("audio encoder", lambda: model.pool_audio(hear_plain(model.audio_encoder, windows)))
+        again = _speak(ReleasedEngine(model), usual, slow, lambda memory, audio: say_plain(model, memory, audio))
+    engine = ReleasedEngine(packed(model))
     pooled = fast("audio encoder", lambda: model.pool_audio(model.audio_encoder(standardise(windows))))
     heard = fast("generator", lambda: model.modulations(pooled))
     bits = _speak(engine, heard, fast, lambda memory, audio: model.generate(memory.style, memory.history, audio)[0])
-    report: dict[str, Any] = {"seconds_of_sound": seconds, "windows": len(windows), "threads": torch.get_num_threads(), "ours": fast.total()}
+    report["ours"] = fast.total()
     if plain:
-        usual = slow("audio encoder", lambda: model.pool_audio(hear_plain(model.audio_encoder, windows)))
-        again = _speak(engine, pooled, slow, lambda memory, audio: say_plain(model, memory, audio))
         report |= {"plain": slow.total(), "codes_equal": bool((bits == again).all()), "encoder_difference": float((usual - pooled).abs().max())}
         report["ratio"] = round(slow.total()["total"] / fast.total()["total"], 2)
     return report | {"published": PUBLISHED}
 
 
 @torch.inference_mode()
-def measure_rounded(model: ReleasedModel, seconds: float = 10.0, smallest: int = 256) -> dict[str, Any]:
-    """The option of an audio encoder in eight-bit integers: CPU seconds, feature error and share of first-window bits that change.
-
-    The model's encoder is rounded for good.
-    """
+def measure_rounded(model: ReleasedModel, precision: Precision, seconds: float = 10.0) -> dict[str, Any]:
+    """The option of an audio encoder in a lower precision: CPU seconds, feature error and share of first-window bits that change."""
     engine, clock = ReleasedEngine(model), Clock()
     samples = torch.randn(round(seconds * 16000), generator=torch.Generator().manual_seed(1)) * 0.1
     windows = F.pad(samples, (0, -len(samples) % 64000)).view(-1, 64000)
     exact = model.pool_audio(model.audio_encoder(standardise(windows)))
-    round_linears(model.audio_encoder, smallest)
-    rounded = clock("audio encoder", lambda: model.pool_audio(model.audio_encoder(standardise(windows))))
+    rough = engine.encoders.at(precision)
+    rough(standardise(windows[:1]))
+    rounded = clock("audio encoder", lambda: model.pool_audio(rough(standardise(windows))))
     memory = engine.remember(model.style_token(None))
     said = [model.generate(memory.style, memory.history, model.modulations(pooled[:1]))[0] for pooled in (exact, rounded)]
     error = float((rounded - exact).norm() / exact.norm())
@@ -138,7 +139,10 @@ def main() -> None:
     config = PRESETS["released"].released
     assert config is not None
     model = random_model(config)
-    sys.stdout.write(json.dumps({**measure(model), "int8_encoder": measure_rounded(model)}, indent=1) + "\n")
+    report = measure(model)
+    for precision in ("bfloat16", "int8") if bfloat16_is_fast() else ("int8",):
+        report[f"{precision}_encoder"] = measure_rounded(model, precision)
+    sys.stdout.write(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -217,14 +217,20 @@ class ArtalkCondition:
     """Streaming model: frames answered at once (0: the trained default). Fewer = quicker answers and more work."""
     look_ahead: int = -1
     """Streaming model: feature steps of 20 ms heard beyond the committed frames before they are answered (-1: the trained default)."""
+    closures: bool = True
+    """Streaming model: lips close wherever the front end hears p, b or m, even where the model alone would leave them a little open."""
     smooth: bool = False
     """Savitzky-Golay smoothing of the published command line (delays a stream by 4 frames)."""
     fix_pose: bool = False
     """Released models: keep the head still."""
     jaw_only_opens: bool = True
     """Released models: set the jaw's two other axes to zero, as the published command line does."""
+    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    """Released models: arithmetic of the audio encoder. Lower ones are faster and change some bits (see the README)."""
 
     def __post_init__(self) -> None:
+        if self.precision not in ("float32", "bfloat16", "int8"):
+            raise ConfigError(f"precision must be float32, bfloat16 or int8, not {self.precision!r}")
         if not 0.0 < self.temperature <= 10.0:
             raise ConfigError(f"temperature must lie above 0 and at most at 10, not {self.temperature}")
         if not 0.5 < self.top_p <= 1.0:

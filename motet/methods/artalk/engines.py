@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from motet.encoders.wav2vec2 import Wav2Vec2, standardise
 from motet.errors import ConfigError
@@ -17,6 +17,7 @@ from motet.methods.artalk.released import History, ReleasedModel
 from motet.methods.artalk.spaces import released_space, training_space
 from motet.methods.artalk.style import read_style
 from motet.methods.artalk.training import Conditions, TrainingModel, guide, zero_probability
+from motet.nn.packed import Precision, with_precision
 from motet.types import MotionSpace
 
 
@@ -26,7 +27,7 @@ class Engine(Protocol):
     frames: int
     space: MotionSpace
 
-    def hear(self, windows: Float[Tensor, "windows time"]) -> Tensor:
+    def hear(self, windows: Float[Tensor, "windows time"], precision: Precision = "float32") -> Tensor:
         """Audio features of windows; each is heard alone."""
         ...
 
@@ -37,6 +38,30 @@ class Engine(Protocol):
     def say(self, memory: Any, audio: Tensor) -> tuple[Float[Tensor, "batch frames dim"], Any]:
         """Motion of the next window, and what is remembered after it."""
         ...
+
+
+class Encoders:
+    """One audio encoder in several precisions, each made when it is first asked for.
+
+    Args:
+        exact: in single precision; None when the weights came without one.
+    """
+
+    def __init__(self, exact: Wav2Vec2 | None) -> None:
+        self._exact = exact
+        self._made: dict[str, nn.Module] = {}
+
+    def at(self, precision: Precision) -> nn.Module:
+        """The encoder in this precision.
+
+        Raises:
+            ConfigError: there is no encoder, or the processor has no such products.
+        """
+        if self._exact is None:
+            raise ConfigError("these weights hold no audio encoder; import them together with one (XLS-R 300M in the authors' recipe)")
+        if precision not in self._made:
+            self._made[precision] = with_precision(self._exact, precision)
+        return self._made[precision]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,14 +79,15 @@ class ReleasedEngine:
 
     def __init__(self, model: ReleasedModel) -> None:
         self.model = model.eval().requires_grad_(False)
+        self.encoders = Encoders(model.audio_encoder)
         self.frames = model.config.codec.frames
         self.space = released_space(model.config.codec.motion_dim)
         silence = torch.zeros(1, self.frames, model.config.codec.motion_dim)
         self._first_codes = self._code(silence)  # motion zero in raw units, as released; a constant of the weights
 
-    def hear(self, windows: Float[Tensor, "windows time"]) -> Float[Tensor, "windows tokens parts"]:
+    def hear(self, windows: Float[Tensor, "windows time"], precision: Precision = "float32") -> Float[Tensor, "windows tokens parts"]:
         """What the sound does to every token, from windows standardised one by one."""
-        return self.model.modulations(self.model.pool_audio(self.model.audio_encoder(standardise(windows))))
+        return self.model.modulations(self.model.pool_audio(self.encoders.at(precision)(standardise(windows))))
 
     def start(self, condition: ArtalkCondition, seeds: Sequence[int]) -> ReleasedMemory:
         """The first window's past is the code of zero motion."""
@@ -136,19 +162,17 @@ class TrainingEngine:
     """
 
     def __init__(self, model: TrainingModel, audio_encoder: Wav2Vec2 | None) -> None:
-        self.model, self.audio_encoder = model.eval(), audio_encoder
+        self.model, self.encoders = model.eval(), Encoders(audio_encoder)
         self.frames = model.config.codec.frames
         self.space: MotionSpace = training_space(model.config.codec.motion_dim)
 
-    def hear(self, windows: Float[Tensor, "windows time"]) -> Float[Tensor, "windows steps audio"]:
+    def hear(self, windows: Float[Tensor, "windows time"], precision: Precision = "float32") -> Float[Tensor, "windows steps audio"]:
         """Features of windows standardised one by one.
 
         Raises:
             ConfigError: no audio encoder is there.
         """
-        if self.audio_encoder is None:
-            raise ConfigError("these weights hold no audio encoder; import them together with one (XLS-R 300M in the authors' recipe)")
-        return self.audio_encoder(standardise(windows))
+        return self.encoders.at(precision)(standardise(windows))
 
     def start(self, condition: ArtalkCondition, seeds: Sequence[int]) -> TrainingMemory:
         """No past; without a style clip the style is zero motion."""

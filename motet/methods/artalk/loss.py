@@ -9,9 +9,9 @@ from torch import Tensor
 from motet.errors import ConfigError
 from motet.method import Stage
 from motet.methods.artalk.config import ArtalkConfig
-from motet.methods.artalk.lip_geometry import house_lips
 from motet.methods.artalk.streaming_loss import streaming_stages
 from motet.methods.artalk.training_loss import training_stages
+from motet.rigs.house.lip_geometry import house_lips
 
 
 def stages(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None = None) -> list[Stage]:

@@ -22,6 +22,7 @@ from motet.methods.artalk.spaces import FPS, SAMPLE_RATE
 from motet.methods.artalk.streaming import StreamingMethod, front_end
 from motet.methods.artalk.streaming_model import StreamingModel
 from motet.methods.artalk.training import TrainingModel
+from motet.nn.packed import pack_linears
 from motet.types import Audio, Motion, concatenate, frame_count
 
 M = TypeVar("M", bound=nn.Module)
@@ -85,7 +86,7 @@ class WindowMethod(Method[WindowState]):
             count = min(state.waiting.shape[1] // self.samples, WINDOWS_AT_ONCE)
             used = count * self.samples
             windows = state.waiting[:, :used].unflatten(1, (count, self.samples))
-            motion, memory = self._say(state.memory, windows)
+            motion, memory = self._say(state, windows)
             state = dataclasses.replace(state, memory=memory, waiting=state.waiting[:, used:], given=state.given + motion.shape[1])
             motion, state = self._smooth(motion, state)
             pieces.append(motion)
@@ -99,7 +100,7 @@ class WindowMethod(Method[WindowState]):
         motion = torch.zeros(len(state.waiting), 0, self.space.dim)
         if missing and rest:
             window = torch.nn.functional.pad(state.waiting, (0, self.samples - rest)).unsqueeze(1)
-            motion = self._say(state.memory, window)[0][:, :missing]
+            motion = self._say(state, window)[0][:, :missing]
         motion, state = self._smooth(motion, state)
         if state.smoothers:
             motion = torch.cat([motion, torch.stack([smoother.finish() for smoother in state.smoothers])], 1)
@@ -110,9 +111,9 @@ class WindowMethod(Method[WindowState]):
             return released_frame_count(rest)
         return max(0, frame_count(state.heard / SAMPLE_RATE, FPS) - state.given) if state.heard else 0
 
-    def _say(self, memory: Any, windows: Float[Tensor, "batch windows time"]) -> tuple[Tensor, Any]:
-        heard = self.engine.hear(windows.flatten(0, 1)).unflatten(0, windows.shape[:2])
-        pieces = []
+    def _say(self, state: WindowState, windows: Float[Tensor, "batch windows time"]) -> tuple[Tensor, Any]:
+        heard = self.engine.hear(windows.flatten(0, 1), state.condition.precision).unflatten(0, windows.shape[:2])
+        memory, pieces = state.memory, []
         for window in range(windows.shape[1]):
             motion, memory = self.engine.say(memory, heard[:, window])
             pieces.append(motion)
@@ -152,7 +153,15 @@ def build(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None, facts: Map
     if config.training is not None:
         return WindowMethod(_training_engine(config.training, tensors))
     assert config.released is not None
-    return WindowMethod(ReleasedEngine(_loaded(ReleasedModel(config.released), tensors)))
+    return WindowMethod(ReleasedEngine(packed(_loaded(ReleasedModel(config.released), tensors))))
+
+
+def packed(model: ReleasedModel) -> ReleasedModel:
+    """The model with its large products prepared for running: it can no longer be trained or saved."""
+    model.audio_encoder.pack()
+    pack_linears(model.codec)
+    pack_linears(model.layers)
+    return model
 
 
 def _training_engine(config: TrainingConfig, tensors: Mapping[str, Tensor] | None) -> TrainingEngine:
@@ -161,7 +170,7 @@ def _training_engine(config: TrainingConfig, tensors: Mapping[str, Tensor] | Non
     heard = {name.removeprefix(prefix): t for name, t in (tensors or {}).items() if name.startswith(prefix)}
     encoder = None
     if config.audio is not None and (heard or tensors is None):
-        encoder = _loaded(Wav2Vec2(**dataclasses.asdict(config.audio)), heard or None).eval().requires_grad_(False)
+        encoder = _loaded(Wav2Vec2(**dataclasses.asdict(config.audio)), heard or None).eval().requires_grad_(False).pack()
     own = None if tensors is None else {name: t for name, t in tensors.items() if not name.startswith(prefix)}
     return TrainingEngine(_loaded(TrainingModel(config), own).requires_grad_(False), encoder)
 

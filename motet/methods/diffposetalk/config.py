@@ -185,6 +185,8 @@ class DiffPoseTalkCondition:
     """Each window starts from noise of its own; as published all start from the same."""
     shape: str = ""
     """FLAME models: .npz with `shape`; empty: the mean face."""
+    closures: bool = True
+    """House space: lips close wherever the front end hears p, b or m, even where the model alone would leave them a little open."""
     hear_windows: bool = False
     """Trunk models: hear each window alone, as in training, instead of the whole recording at once."""
 
@@ -203,7 +205,7 @@ PRESETS: dict[str, DiffPoseTalkConfig] = {
     "default": DiffPoseTalkConfig(
         style=StyleConfig(width=64, layers=3),
         style_dim=64,
-        denoiser=DenoiserConfig(width=256, layers=6, heads=4, window=50),
+        denoiser=DenoiserConfig(width=192, layers=4, heads=4, window=50),
         loss=_HOUSE_LOSS,
     ),
     "tiny": DiffPoseTalkConfig(

@@ -18,6 +18,7 @@ from motet.methods.diffposetalk.coefficients import Coefficients
 from motet.methods.diffposetalk.config import DiffPoseTalkConfig
 from motet.methods.diffposetalk.style import LONGEST, StyleEncoder
 from motet.nn.attention import split_heads
+from motet.nn.packed import SMALLEST, PackedLinear, packing_works
 from motet.nn.position import sinusoid_table
 
 
@@ -49,6 +50,18 @@ def alignment_mask(window: int, context: int, width: int) -> Bool[Tensor, "token
     return torch.cat([torch.zeros(1, window + context, dtype=torch.bool), far])
 
 
+class _PackedLayer(nn.Module):
+    """The products of a decoder layer that every diffusion step repeats, prepared for running."""
+
+    def __init__(self, layer: nn.TransformerDecoderLayer) -> None:
+        super().__init__()
+        look = layer.self_attn
+        self.look = PackedLinear(look.in_proj_weight, look.in_proj_bias, "float32")
+        self.answer = PackedLinear(look.out_proj.weight, look.out_proj.bias, "float32")
+        self.inner = PackedLinear(layer.linear1.weight, layer.linear1.bias, "float32")
+        self.outer = PackedLinear(layer.linear2.weight, layer.linear2.bias, "float32")
+
+
 class Denoiser(nn.Module):
     """Transformer decoder: tokens are the person, the past frames and the noisy frames; the memory is the audio."""
 
@@ -70,6 +83,12 @@ class Denoiser(nn.Module):
         self.motion_dec = nn.Sequential(nn.Linear(width, width // 2), nn.GELU(), nn.Linear(width // 2, config.motion_dim))
         mask = alignment_mask(own.window, own.context, own.mask_width) if own.mask_width > 0 else None
         self.register_buffer("heard", None if mask is None else ~mask, persistent=False)
+        self._packed: list[_PackedLayer] | None = None
+
+    def pack(self) -> None:
+        """Prepare the products of `step` for running, where this torch can. Weights changed afterwards are not noticed."""
+        if packing_works() and self.settings.width >= SMALLEST:
+            self._packed = [_PackedLayer(layer) for layer in self.transformer.layers]  # type: ignore[arg-type]
 
     def forward(
         self,
@@ -119,7 +138,8 @@ class Denoiser(nn.Module):
         x = torch.cat([free.person + time.unsqueeze(1), free.past, free.frames + entry], 1)
         layers = self.transformer.layers
         for place, (layer, memory) in enumerate(zip(layers, free.memories, strict=True)):
-            x = self._layer(layer, x, memory, keep if place == len(layers) - 1 else x.shape[1])
+            kept = keep if place == len(layers) - 1 else x.shape[1]
+            x = self._layer(layer, x, memory, kept) if self._packed is None else self._run(self._packed[place], layer, x, memory, kept)
         return self.motion_dec(x)
 
     def _memory(self, attention: nn.MultiheadAttention, heard: Tensor) -> Memory:
@@ -134,6 +154,13 @@ class Denoiser(nn.Module):
         x = layer.norm1(x[:, -keep:] + layer.dropout1(self._look(layer.self_attn, x, keep)))
         x = layer.norm2(x + layer.dropout2(self._listen(layer.multihead_attn, x, memory)))
         return layer.norm3(x + layer.dropout3(layer.linear2(layer.dropout(layer.activation(layer.linear1(x))))))
+
+    def _run(self, packed: _PackedLayer, layer: nn.TransformerDecoderLayer, x: Tensor, memory: Memory, keep: int) -> Tensor:
+        """`_layer` with packed products."""
+        query, key, value = (split_heads(part, self.settings.heads) for part in packed.look(x).chunk(3, -1))
+        x = layer.norm1(x[:, -keep:] + packed.answer(self._attend(query[:, :, -keep:], key, value, None)))
+        x = layer.norm2(x + self._listen(layer.multihead_attn, x, memory))
+        return layer.norm3(x + packed.outer(F.gelu(packed.inner(x))))
 
     def _look(self, attention: nn.MultiheadAttention, x: Tensor, keep: int) -> Tensor:
         width, heads = x.shape[-1], self.settings.heads

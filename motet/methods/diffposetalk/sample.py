@@ -15,7 +15,7 @@ from motet.diffusion.sample import Noise, seeded_noise
 from motet.diffusion.schedule import descend
 from motet.errors import CheckpointError, ConfigError
 from motet.method import Method
-from motet.methods.diffposetalk.assets import read_shape, read_style
+from motet.methods.diffposetalk.assets import encode_style, read_shape, read_style
 from motet.methods.diffposetalk.config import DiffPoseTalkCondition, DiffPoseTalkConfig
 from motet.methods.diffposetalk.model import DiffPoseTalkModel, standardise
 from motet.methods.diffposetalk.windows import (
@@ -32,6 +32,7 @@ from motet.methods.diffposetalk.windows import (
     sample_recording,
     sample_window,
 )
+from motet.rigs.closures import STEPS_AFTER, STEPS_BEFORE, closure_evidence, guard_closures
 from motet.types import Audio, Motion, frame_count
 
 SAMPLE_RATE = 16000
@@ -52,6 +53,10 @@ class Front(Protocol):
 
     def finish(self, state: Any) -> Tensor:
         """The rest."""
+        ...
+
+    def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
+        """Probability of p, b or m in each step."""
         ...
 
 
@@ -95,21 +100,32 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         return DiffPoseTalkState(person, self._draw(condition, person), condition, tuple(seeds), front, waiting, first_past(self.model, batch))
 
     @torch.inference_mode()
+    def style_vector(self, motion: Motion) -> Float[Tensor, "width"]:
+        """How somebody moves, as the style encoder sees it.
+
+        Raises:
+            ConfigError: this model came without a style encoder.
+        """
+        if self.model.style_encoder is None:
+            raise ConfigError("this model has no style encoder; import it together with one")
+        return encode_style(self.model, motion.values)[0]
+
+    @torch.inference_mode()
     def step(self, state: DiffPoseTalkState, audio: Audio) -> tuple[Motion, DiffPoseTalkState]:
         """Every window whose sound is complete."""
         audio.expect(SAMPLE_RATE, "mono")
         samples = audio.samples[:, 0].float()
         state = dataclasses.replace(state, heard=state.heard + samples.shape[1])
         if self.front is None:
-            return self._motion([], len(state.seeds)), dataclasses.replace(state, waiting=torch.cat([state.waiting, samples], 1))
+            return self._joined([], len(state.seeds)), dataclasses.replace(state, waiting=torch.cat([state.waiting, samples], 1))
         features, front = self.front.step(state.front, samples)
         state = dataclasses.replace(state, front=front, waiting=torch.cat([state.waiting, features], 1))
         pieces, size = [], 2 * self.config.denoiser.window
         while state.waiting.shape[1] >= size:
             motion, state = self._window(state, state.waiting[:, :size], self.config.denoiser.window)
-            pieces.append(motion)
+            pieces.append(self._closed(motion, state.waiting[:, :size], state.condition))
             state = dataclasses.replace(state, waiting=state.waiting[:, size:])
-        return self._motion(pieces, len(state.seeds)), state
+        return self._joined(pieces, len(state.seeds)), state
 
     @torch.inference_mode()
     def finish(self, state: DiffPoseTalkState) -> Motion:
@@ -123,9 +139,9 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         waiting = fill_up(waiting, 2 * max(0, missing))  # silence of the front end is not zero, but the indicator says it is padding
         while missing > 0:
             motion, state = self._window(state, fill_up(waiting, 2 * window), missing)
-            pieces.append(motion[:, :missing])
+            pieces.append(self._closed(motion[:, :missing], waiting[:, : 2 * min(window, missing)], state.condition))
             waiting, missing = waiting[:, 2 * window :], missing - window
-        return self._motion(pieces, len(state.seeds))
+        return self._joined(pieces, len(state.seeds))
 
     def _window(self, state: DiffPoseTalkState, features: Tensor, real: int) -> tuple[Tensor, DiffPoseTalkState]:
         model, batch = self.model, len(state.seeds)
@@ -133,6 +149,14 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         seen = indicator(batch, self.config.denoiser.window, real)
         motion = sample_window(model, audio, state.person, state.past, state.draw, noise.start(state.window), noise.moves(state.window), seen)
         return motion, dataclasses.replace(state, past=next_past(model, motion, audio), window=state.window + 1)
+
+    def _closed(self, vector: Tensor, features: Tensor, condition: DiffPoseTalkCondition) -> Float[Tensor, "batch frames dim"]:
+        """Raw motion of a window; in the house space with lips that close where its sound has p, b or m."""
+        motion = self.model.coefficients.motion(vector)
+        if self.config.space != "arkit" or not condition.closures or self.front is None:
+            return motion
+        probability = torch.nn.functional.pad(self.front.closures(features), (STEPS_BEFORE, STEPS_AFTER - 2))
+        return guard_closures(motion, closure_evidence(probability))
 
     def _recording(self, state: DiffPoseTalkState, frames: int) -> Motion:
         if not frames:
@@ -156,6 +180,9 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
             return seeded_noise(state.seeds, shape, stream=window * 2 + 1)
 
         return Randomness(start, moves)
+
+    def _joined(self, pieces: list[Tensor], batch: int) -> Motion:
+        return Motion(torch.cat(pieces, 1) if pieces else torch.zeros(batch, 0, self.space.dim), self.space)
 
     def _motion(self, pieces: list[Tensor], batch: int = 1) -> Motion:
         if not pieces:
@@ -199,6 +226,9 @@ def build(config: DiffPoseTalkConfig, tensors: Mapping[str, Tensor] | None, fact
                 "these weights came without statistics, so their motion would be wild; import them again together with the"
                 " stats_train.npz of their data: motet weights import DENOISER.pt STYLE.pt stats_train.npz -m diffposetalk -o OUT"
             )
+    model.denoising_net.pack()
+    if model.audio_encoder is not None:
+        model.audio_encoder.pack()
     return DiffPoseTalk(model, front_end(config), facts.get("styles"))
 
 

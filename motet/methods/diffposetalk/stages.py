@@ -44,7 +44,28 @@ def stages(config: DiffPoseTalkConfig, tensors: Mapping[str, Tensor] | None = No
     made = []
     if model.style_encoder is not None:
         made.append(Stage("style", model, [model.style_encoder], _style_loss(model), _style_batch(model)))
-    return [*made, Stage("denoiser", model, trained_parts(model), _pair_loss(model, surface), _pair_batch(model))]
+    return [
+        *made,
+        Stage("denoiser", model, trained_parts(model), _pair_loss(model, surface), _pair_batch(model), facts=lambda corpus: named_styles(model, corpus)),
+    ]
+
+
+STYLE_CLIPS = 32
+"""Performances whose mean makes a named style."""
+
+
+def named_styles(model: DiffPoseTalkModel, corpus: Any) -> dict[str, Any]:
+    """`styles`: for each style name of the corpus the mean style vector of clips that carry it; nothing without names or encoder."""
+    if model.style_encoder is None or model.config.style is None or not isinstance(corpus, TrainingSet):
+        return {}
+    frames, found = model.config.style.frames, {}
+    for name in sorted({item.style for item in corpus.items if item.style}):
+        items = [item for item in corpus.items if item.style == name and len(item.motion) >= frames]
+        clips = [item.motion[(len(item.motion) - frames) // 2 :][:frames] for item in items[:: max(1, len(items) // STYLE_CLIPS)][:STYLE_CLIPS]]
+        if clips:
+            vector = model.style_encoder(model.coefficients.vector(torch.stack(clips))).mean(0)
+            found[name] = [round(value, 5) for value in vector.tolist()]
+    return {"styles": found}
 
 
 def trained_parts(model: DiffPoseTalkModel) -> list[nn.Module]:

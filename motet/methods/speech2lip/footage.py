@@ -52,7 +52,7 @@ def write_footage(path: Path, frames: Iterable[UInt8[np.ndarray, "height width 3
 
 
 def _stream(container: Any, shape: tuple[int, ...], quality: int) -> Any:
-    options = {"crf": str(quality), "preset": "medium", "g": str(GROUP), "keyint_min": str(GROUP), "sc_threshold": "0", "bf": "0"}
+    options = {"crf": str(quality), "preset": "faster", "g": str(GROUP), "keyint_min": str(GROUP), "sc_threshold": "0", "bf": "0"}
     stream = container.add_stream("libx264", rate=25, options=options)
     stream.height, stream.width, stream.pix_fmt = shape[0], shape[1], "yuv444p"
     context = stream.codec_context

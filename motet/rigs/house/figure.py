@@ -197,7 +197,7 @@ class ShapedHouse(ShapedRig):
         moved = self._rest.to(dtype) + _displaced(self.rig, self.settled(motion["blendshapes"]))
         vertices = self.relaxed_vertices.to(dtype).expand(*moved.shape[:-2], -1, -1).clone()
         weights = self.rig.weights.to(dtype)[self.turning]
-        vertices[..., self.turning, :] = _blend(moved, weights, transforms)
+        vertices[..., self.turning, :] = blend(moved, weights, transforms)
         return Meshes(vertices, self.rig.topology)
 
     def settled(self, weights: Float[Tensor, "*batch frames shapes"]) -> Float[Tensor, "*batch frames shapes"]:
@@ -255,18 +255,19 @@ def _moving_rest(shaped: ShapedHouse) -> Float[Tensor, "turning 3"]:
 
 def _displaced(rig: HouseRig, weights: Float[Tensor, "*batch frames shapes"]) -> Float[Tensor, "*batch frames turning 3"]:
     """Shape displacements of the turning vertices, all frames in one matrix product."""
-    place = _turning_basis(rig)
+    place = turning_basis(rig)
     return (weights @ place.to(weights.dtype)).unflatten(-1, (-1, 3))
 
 
 @functools.lru_cache(maxsize=4)
-def _turning_basis(rig: HouseRig) -> Float[Tensor, "shapes flat"]:
+def turning_basis(rig: HouseRig) -> Float[Tensor, "shapes flat"]:
+    """Shape displacements of the vertices that head, neck or eyes can turn, a row for each shape, flat."""
     movers = [rig.joint_names.index(name) for name in (*NECK_SHARE, "eye.L", "eye.R")]
     turning = torch.nonzero(rig.weights[:, movers].sum(1) > 0).squeeze(1)
     return rig.shape_deltas(eyeballs=False)[:, turning].flatten(1).contiguous()
 
 
-def _blend(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
+def blend(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
     """Skinning in two parts: vertices of one joint only take one product, the few in between the weighted mean."""
     result = torch.empty_like(vertices)
     alone = weights.max(1)

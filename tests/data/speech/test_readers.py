@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motet.data.phones import SYMBOLS
 from motet.data.speech import facegood, grid, held_out, kokoro
 from motet.data.speech.corpus import EVALUATION_ONLY, SOURCES
 from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.pauses import cut_at_pauses
 from motet.errors import AssetError
+from motet.phonetics.phones import SYMBOLS
 from motet.train.phonetic import LAST_WEIGHTS, WEIGHTS
 
 DATA = Path(os.environ.get("MOTET_DATA", Path(__file__).parents[3].parent / "shared" / "data"))

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 import motet
 from motet.checkpoint import read_checkpoint, save_checkpoint
-from motet.data.phones import SYMBOLS
 from motet.encoders.phonetic.config import PhoneticConfig
 from motet.encoders.phonetic.encoder import PhoneticEncoder, PhoneticState, feature_count, join
 from motet.encoders.phonetic.loss import distillation_losses
 from motet.encoders.phonetic.model import PhoneticFeatures, PhoneticNet
 from motet.errors import AudioError, CheckpointError, ConfigError
+from motet.phonetics.phones import SYMBOLS
 
 SMALL = PhoneticConfig(phones=("sil", "a", "b"), lips=("opening", "width"), width=16, kernel=3, dilations=(1, 2), teacher_dims=5)
 SHIPPED = Path(motet.__file__).parent / "weights" / "phonetic.safetensors"

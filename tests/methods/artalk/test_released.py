@@ -78,8 +78,9 @@ def test_the_bench_measures_both_forms() -> None:
     assert set(report["ours"]) == set(report["plain"])
 
 
-def test_rounded_encoder_is_close() -> None:
-    report = measure_rounded(random_model(SMALL), 4.0, smallest=16)
+def test_rounded_encoder_is_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("motet.nn.packed.SMALLEST", 16)
+    report = measure_rounded(random_model(SMALL), "int8", 4.0)
     assert 0 < report["feature_error"] < 0.1
 
 

@@ -22,3 +22,14 @@ def house_lips() -> Callable[[Float[Tensor, "batch frames dim"]], Float[Tensor, 
         return torch.einsum("bts,svc->btvc", motion[..., : len(deltas)], deltas.to(motion))
 
     return displacements
+
+
+@cache
+def house_opening() -> Float[Tensor, "shapes"]:
+    """How far each shape at weight 1 parts the lips at the middle of the mouth, metres."""
+    from motet.rigs.house import load_house
+
+    rig = load_house()
+    upper, lower = rig.inner_lip.tolist()
+    deltas = rig.shape_deltas()
+    return (deltas[:, upper, 1] - deltas[:, lower, 1]).float()

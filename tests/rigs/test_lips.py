@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motet.data.lips import RESPONSE, SOLVED, LipRest, fit_mouth, joined, lip_changes, measure, seal, sides, solve_mouth, spread
 from motet.errors import InputError
+from motet.rigs.lips import RESPONSE, SOLVED, LipRest, fit_mouth, joined, lip_changes, measure, seal, sides, solve_mouth, spread
 from motet.types import ARKIT_SHAPES
 
 JAW, CLOSE = ARKIT_SHAPES.index("jawOpen"), ARKIT_SHAPES.index("mouthClose")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from motet.data.alignment import Aligner, AlignmentFailed, Phone, PhoneLoop, UnknownWords, normalise_text, spoken
 from motet.errors import AudioError, InputError
+from motet.phonetics.alignment import Aligner, AlignmentFailed, Phone, PhoneLoop, UnknownWords, normalise_text, spoken
 from motet.types import Audio
 
 pytest.importorskip("pocketsphinx")

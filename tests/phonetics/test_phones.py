@@ -2,8 +2,8 @@
 
 import pytest
 
-from motet.data import phones
 from motet.errors import InputError
+from motet.phonetics import phones
 
 
 def test_every_table_leads_to_known_phones() -> None:

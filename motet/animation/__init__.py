@@ -1,0 +1,1 @@
+"""Motion as files of other programs know it, and solving for limbs."""

@@ -1,0 +1,229 @@
+"""The denoising transformer of MOSPA. Motion, sound and source are (batch, frames, numbers); steps count from 1, as in `motet.diffusion`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from motet.diffusion.schedule import Schedule, make_schedule
+from motet.geometry.body_vector import DIM
+from motet.methods.mospa.config import GENRES, MospaConfig, SourceConfig
+from motet.nn.attention import attend, split_heads
+from motet.nn.position import sinusoid_table
+
+POSITIONS = 5000
+"""Tokens there are positions for, and diffusion steps there are embeddings for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """What does not change from one diffusion step to the next, embedded once for a window."""
+
+    tokens: Float[Tensor, "batch constant width"]
+    """`tokens`: sound, source and genre in front of the motion. `frames`: the genre."""
+    added: Float[Tensor, "batch tokens width"] | None
+    """`frames`: sound and source, to be added to the motion's tokens."""
+    projected: Float[Tensor, "batch constant three_widths"] | None
+    """Queries, keys and values of the constant tokens in the first layer."""
+    frames: int
+
+
+class Layer(nn.Module):
+    """Attention and a feed-forward part, each followed by its norm."""
+
+    def __init__(self, config: MospaConfig) -> None:
+        super().__init__()
+        self.heads, self.dropout = config.heads, config.dropout
+        self.projection = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+        self.inner = nn.Linear(config.width, config.inner)
+        self.outer = nn.Linear(config.inner, config.width)
+        self.norm_attention = nn.LayerNorm(config.width)
+        self.norm_inner = nn.LayerNorm(config.width)
+
+    def forward(self, x: Float[Tensor, "batch tokens width"], projected: Tensor | None = None, keep: int = 0) -> Float[Tensor, "batch kept width"]:
+        """The tokens after this layer.
+
+        Args:
+            projected: queries, keys and values of the first tokens where they are known already.
+            keep: compute the last so many tokens only; 0 for all.
+        """
+        known = 0 if projected is None else projected.shape[1]
+        own = self.projection(x[:, known:])
+        query, key, value = (own if projected is None else torch.cat([projected, own], 1)).chunk(3, -1)
+        if keep:
+            query, x = query[:, -keep:], x[:, -keep:]
+        heard = attend(split_heads(query, self.heads), split_heads(key, self.heads), split_heads(value, self.heads))
+        x = self.norm_attention(x + self._drop(self.out(heard)))
+        return self.norm_inner(x + self._drop(self.outer(self._drop(F.gelu(self.inner(x))))))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout, self.training) if self.dropout else x
+
+
+class MospaModel(nn.Module):
+    """From noisy motion, sound, source and genre to clean motion.
+
+    Source: section 4.2 of the paper; details as released (see the method's README).
+    """
+
+    def __init__(self, config: MospaConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, patch = config.width, config.patch
+        self.embed_step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.embed_audio = nn.Sequential(nn.Linear(config.audio_dim * patch, config.audio_inner), nn.ReLU(), nn.Linear(config.audio_inner, width))
+        self.embed_motion = nn.Linear(DIM * patch, width)
+        self.embed_source = nn.Linear(config.source.dim * patch, width)
+        self.embed_genre = nn.Parameter(torch.randn(len(GENRES), width))
+        if config.summary:
+            heard = 2 * config.audio_dim + config.source.dim + width
+            self.embed_summary = nn.Sequential(nn.Linear(heard, 2 * width), nn.SiLU(), nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.output = nn.Linear(width, DIM * patch * (2 if patch > 1 else 1))
+        self.register_buffer("positions", sinusoid_table(POSITIONS, width), persistent=False)
+        if config.normalise:
+            for name, size in (("motion", DIM), ("audio", config.audio_dim)):
+                self.register_buffer(f"{name}_mean", torch.zeros(size))
+                self.register_buffer(f"{name}_std", torch.ones(size))
+        if config.guessing:
+            self.register_buffer("motion_spread", torch.ones(DIM))
+        if patch > 1:
+            self.register_buffer("blend", _crossfade(patch), persistent=False)
+        self.schedule: Schedule = noise_schedule(config)
+
+    def normalised(self, values: Float[Tensor, "*batch dim"], kind: str = "motion") -> Float[Tensor, "*batch dim"]:
+        """Motion or `audio` as the network sees it."""
+        return (values - getattr(self, f"{kind}_mean")) / getattr(self, f"{kind}_std") if self.config.normalise else values
+
+    def restored(self, values: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Motion in its own units again."""
+        return values * self.motion_std + self.motion_mean if self.config.normalise else values
+
+    def prepare(
+        self,
+        audio: Float[Tensor, "batch frames columns"],
+        source: Float[Tensor, "batch frames coordinates"],
+        genre: Int[Tensor, "batch"],
+        heard: Float[Tensor, "batch"] | None = None,
+    ) -> Given:
+        """Embed what is given.
+
+        Args:
+            audio: features as they are; normalised here where the model wants it.
+            source: as `source_input` makes it.
+            heard: 0 for items whose sound is left out, with the source where the model leaves out both.
+        """
+        config = self.config
+        batch, frames = audio.shape[:2]
+        audio = self.normalised(audio, "audio")
+        if config.mask_sound_source:
+            source = torch.zeros_like(source)
+        if heard is not None:
+            audio = audio * heard.view(-1, 1, 1)
+            source = source * heard.view(-1, 1, 1) if config.mask_targets == "audio+source" else source
+        spoken = self.embed_genre[torch.zeros_like(genre) if config.mask_genre else genre].unsqueeze(1)
+        sound, place = self.embed_audio(self._patched(audio)), self.embed_source(self._patched(source))
+        if config.fusion == "frames":
+            added = sound + place
+            if config.summary:
+                whole = torch.cat([audio.mean(1), audio.std(1), source.mean(1), spoken[:, 0]], 1)
+                added = added + self.embed_summary(whole).unsqueeze(1)
+            return Given(spoken, added, None, frames)
+        tokens = torch.cat([sound, place, spoken], 1)
+        tokens = tokens + self.positions[: tokens.shape[1]]
+        projected = None if self.training and torch.is_grad_enabled() else self.layers[0].projection(tokens)
+        return Given(tokens, None, projected, frames)
+
+    def estimate(self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given) -> Float[Tensor, "batch frames dim"]:
+        """Clean motion, normalised like the noisy one.
+
+        With `guessing` the network is not shown the noisy numbers but the best guess from each of them alone (Wiener's): nothing
+        at all of pure noise, which a small network would first have to learn to ignore before it hears sound and source.
+
+        Args:
+            step: 1 ... the number of steps; the released program counts from 0.
+        """
+        x = self.tokens(noisy, step, given)
+        last, kept = len(self.layers) - 1, given.frames // self.config.patch
+        for place, layer in enumerate(self.layers):
+            x = layer(x, given.projected if place == 0 else None, keep=kept if place == last else 0)
+        return self._unpatched(self.output(x[:, -kept:]))
+
+    def _seen(self, noisy: Tensor, step: Tensor) -> Float[Tensor, "batch frames dim"]:
+        """What the network is shown of the noisy motion."""
+        if not self.config.guessing:
+            return noisy
+        signal, deviation = self.schedule.at(step, noisy)
+        return signal * self.motion_spread / (signal.square() * self.motion_spread + deviation.square()) * noisy
+
+    def tokens(self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given) -> Float[Tensor, "batch tokens width"]:
+        """Everything the first layer sees, with positions."""
+        moved, when = self.embed_motion(self._patched(self._seen(noisy, step))), self.embed_step(self.positions[step - 1]).unsqueeze(1)
+        if given.added is not None:
+            x = torch.cat([given.tokens, when, moved + given.added], 1)
+            return x + self.positions[: x.shape[1]]
+        constant = given.tokens.shape[1]
+        dynamic = torch.cat([when, moved], 1)
+        return torch.cat([given.tokens, dynamic + self.positions[constant : constant + dynamic.shape[1]]], 1)
+
+    def forward(
+        self,
+        noisy: Float[Tensor, "batch frames dim"],
+        step: Int[Tensor, "batch"],
+        audio: Float[Tensor, "batch frames columns"],
+        source: Float[Tensor, "batch frames coordinates"],
+        genre: Int[Tensor, "batch"],
+        heard: Float[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch frames dim"]:
+        """`prepare` and `estimate` in one, as training wants it."""
+        return self.estimate(noisy, step, self.prepare(audio, source, genre, heard))
+
+    def _patched(self, values: Tensor) -> Tensor:
+        patch = self.config.patch
+        return values if patch == 1 else values.unflatten(1, (-1, patch)).flatten(2)
+
+    def _unpatched(self, written: Tensor) -> Float[Tensor, "batch frames dim"]:
+        """Frames from tokens; each token writes half a token beyond its own frames on both sides, and they are cross-faded."""
+        patch = self.config.patch
+        if patch == 1:
+            return written
+        half, pieces = patch // 2, written.unflatten(2, (2 * patch, DIM))
+        weights = self.blend.to(written)
+        room = (written.shape[1] + 1) * patch
+        total, share = written.new_zeros(len(written), room, DIM), written.new_zeros(room, 1)
+        for part in range(2):
+            span = slice(part * patch, part * patch + written.shape[1] * patch)
+            total[:, span] += (pieces * weights)[:, :, part * patch : (part + 1) * patch].flatten(1, 2)
+            share[span] += weights[part * patch : (part + 1) * patch].repeat(written.shape[1], 1)
+        return (total / share)[:, half : half + written.shape[1] * patch]
+
+
+def noise_schedule(config: MospaConfig) -> Schedule:
+    """The schedule of guided diffusion: a cosine without a smallest beta, or a line whose ends depend on the number of steps."""
+    scale = 1000 / config.diffusion_steps
+    return make_schedule(config.schedule, config.diffusion_steps, scale * 1e-4, scale * 0.02, floor=0.0)
+
+
+def source_input(source: Float[Tensor, "batch frames 3"], config: SourceConfig) -> Float[Tensor, "batch frames coordinates"]:
+    """What the network is told of source positions, metres.
+
+    `time` divides each coordinate by its norm over the window, as released: a resting source becomes one of eight octants, its
+    direction inside the octant and its distance are lost. `xyz` keeps the direction.
+    """
+    told = source
+    if config.norm != "none":
+        told = F.normalize(source, dim=1 if config.norm == "time" else 2)
+    if config.distance:
+        told = torch.cat([told, source.norm(dim=-1, keepdim=True).clamp(min=0.1).log()], -1)
+    return told
+
+
+def _crossfade(patch: int) -> Float[Tensor, "frames 1"]:
+    """Weights of the 2 * patch frames that a token writes: squared sines, which add up to one."""
+    place = (torch.arange(2 * patch) + 0.5) / (2 * patch)
+    return (place * torch.pi).sin().square().unsqueeze(1)
