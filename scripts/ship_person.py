@@ -30,9 +30,9 @@ def main() -> None:
     facts, track, geometry = person.facts, person.track, person.geometry
     frames = min(facts.frames, max(round(given.seconds * FPS), facts.canonical + 1))
     folder.mkdir(parents=True, exist_ok=True)
-    write_footage(folder / CROPS, (person.crops.frame(k) for k in range(frames)), given.quality)
-    if (person.folder / SCENE).exists():
-        write_footage(folder / SCENE, (person.scene.frame(k) for k in range(frames)), given.quality)
+    for name, pictures in ((CROPS, person.crops), (SCENE, person.scene)):
+        if (person.folder / name).exists() and not (folder / name).exists():
+            write_footage(folder / name, (pictures.frame(k) for k in range(frames)), given.quality)
     write_track(folder, Track(track.rotation[:frames], track.translation[:frames], track.landmarks[:frames, :0], track.seen[:frames]))
     write_geometry(folder, dataclasses.replace(geometry, depth=geometry.depth.half()))
     kept = dataclasses.replace(facts, frames=frames, train_frames=min(frames, facts.train_frames), cuts=tuple(cut for cut in facts.cuts if cut < frames))

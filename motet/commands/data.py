@@ -100,6 +100,11 @@ class Inspect:
         """List the recordings."""
         from motet.data.clip import Corpus, RecordingFile
 
+        if (self.path / "reactions.jsonl").is_file():
+            from motet.data.reaction.corpus import summary
+
+            print("\n".join(summary(self.path)))
+            return 0
         if self.path.is_dir():
             entries = Corpus(self.path).entries
             for key in ("maker", "licence", "language", "style", "split"):
@@ -173,6 +178,8 @@ class Sam:
         from motet.commands.progress import progress_bars
         from motet.data.reaction.corpus import CorpusChoice, build_sam, seconds_made
 
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"--limit is a number of sequences, at least 1, not {self.limit}")
         if self.mocap is not None and not self.mocap.is_dir():
             raise ConfigError(f"{self.mocap} is not a folder; give the folder that holds idle/*.bvh.gz, or leave --mocap away")
         with progress_bars(self.quiet) as bars:

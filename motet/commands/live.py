@@ -6,7 +6,8 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import tyro
@@ -23,7 +24,7 @@ CHUNK_SAMPLES = 320
 
 @dataclasses.dataclass(frozen=True)
 class Live:
-    """Raw sound on stdin (signed 16-bit little endian, mono) to one JSON line a frame on stdout.
+    """Raw sound on stdin (signed 16-bit little endian, mono) to one JSON line a frame on stdout, or to WebSocket clients.
 
     Every line carries the frame's number and the sample of the sound it belongs to, so a player can hold both together:
     `arecord -q -t raw -f S16_LE -r 16000 -c 1 | motet live`.
@@ -31,8 +32,11 @@ class Live:
 
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])] = DEFAULT
     """Method."""
-    to: Literal["stdout"] = "stdout"
-    """Where the frames go."""
+    to: Literal["stdout", "ws"] = "stdout"
+    """Where the frames go: standard output, or every client of a WebSocket on this machine (`ws`; listening to the sound begins when the first
+    client is there)."""
+    port: int = 8765
+    """Port of the WebSocket; 0 takes any free one."""
     rate: int = 16000
     """Samples a second of the sound on stdin; must be the method's own rate."""
     style: str = ""
@@ -59,14 +63,28 @@ class Live:
             raise ConfigError(f"{self.method} listens at {loaded.spec.sample_rate} Hz, not {self.rate}; let the recorder resample")
         options = {"style": self.style} if self.style else {}
         stream = Stream(loaded, options, seed=self.seed, finish=Finish(self.intensity, self.head, self.blink))
-        number, began = 0, time.monotonic()
-        for data in _chunks(sys.stdin.buffer):
-            samples = torch.frombuffer(bytearray(data), dtype=torch.int16).float() / 32768
-            for motion in stream.push(Audio.mono(samples, self.rate)):
-                number = _print(motion, number, self.rate, began)
-        for motion in stream.finish():
-            number = _print(motion, number, self.rate, began)
+        with ExitStack() as stack:
+            send, number, began = self._sink(stack), 0, time.monotonic()
+            for data in _chunks(sys.stdin.buffer):
+                samples = torch.frombuffer(bytearray(data), dtype=torch.int16).float() / 32768
+                for motion in stream.push(Audio.mono(samples, self.rate)):
+                    number = _send(motion, number, self.rate, began, send)
+            for motion in stream.finish():
+                number = _send(motion, number, self.rate, began, send)
         return 0
+
+    def _sink(self, stack: ExitStack) -> Callable[[str], None]:
+        """Where lines go; closed with the stack."""
+        if self.to == "stdout":
+            return _print
+        from motet.serve.socket import LineSocket
+
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"a port lies between 0 and 65535, not {self.port}")
+        socket = stack.enter_context(LineSocket(self.port))
+        print(f"frames at ws://127.0.0.1:{socket.port}; waiting for a client", file=sys.stderr, flush=True)
+        socket.wait()
+        return socket.send
 
 
 def _chunks(source: BinaryIO) -> Iterator[bytes]:
@@ -80,7 +98,13 @@ def _chunks(source: BinaryIO) -> Iterator[bytes]:
             yield data[:whole]
 
 
-def _print(motion: Motion, number: int, rate: int, began: float) -> int:
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _send(motion: Motion, number: int, rate: int, began: float, send: Callable[[str], None]) -> int:
+    """Every frame as a line; answers the number of the next."""
     names = motion.space.track("blendshapes").channels
     for frame in range(motion.frames):
         weights = dict(zip(names, (round(float(v), 4) for v in motion["blendshapes"][frame]), strict=True))
@@ -92,9 +116,8 @@ def _print(motion: Motion, number: int, rate: int, began: float) -> int:
             "blendshapes": weights,
             "head": head,
         }
-        sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+        send(json.dumps(line, separators=(",", ":")))
         number += 1
-    sys.stdout.flush()
     return number
 
 

@@ -26,9 +26,7 @@ METRICS = (
     Metric("LVE_squared", "squared unit of the data", "lips", "lower", "mean over frames of the largest squared distance of a lip vertex"),
     Metric("LVD", "unit of the data", "lips", "lower", "mean over frames of the largest distance of a lip vertex"),
     Metric("MVE", "unit of the data", "all vertices", "lower", "mean distance over frames and vertices"),
-    Metric(
-        "FDD_signed", "squared unit of the data", "upper face", "like people", "deviation over time of squared offsets, truth minus prediction"
-    ),
+    Metric("FDD_signed", "squared unit of the data", "upper face", "like people", "deviation over time of squared offsets, truth minus prediction"),
     Metric("FDD_absolute", "squared unit of the data", "upper face", "lower", "the same, its size taken clip by clip"),
     Metric("diversity_conditions", "unit of the data", "all vertices", "higher", "MVE between outputs under different conditions, all pairs"),
     Metric("diversity_samples", "unit of the data", "all vertices", "higher", "MVE between sample i and i + half of the same condition"),

@@ -84,12 +84,13 @@ def evaluate_person(
     mouth = Mouth(person, model.config)
     tail = _Tail(person, model.eval(), mouth, mouth_set(person, model.config, "train", mouth), mouth_set(person, model.config, "held_out", mouth))
     expert = load_expert()
+    sound = None if expert is None else _sound(tail, expert)
     filmed = None
     found: dict[str, tuple[Score, ...]] = {}
     for name, way in ((FILMED, _filmed(tail)), (METHOD, _drawn(tail)), (NEAREST, _nearest(tail)), (STILL, _still(tail))):
         scores, points = _scores(tail, way, config, landmarks, filmed, lambda done, total, name=name: progress(name, done, total) if progress else None)
         filmed = filmed if filmed is not None else points
-        scores |= _sync(tail, way, expert) if expert is not None else {}
+        scores |= _sync(tail, way, expert, sound) if expert is not None and sound is not None else {}
         count = len(range(0, len(tail.held.frames), config.every))
         found[name] = tuple(Score(metric, GROUP, value, count) for metric, value in scores.items())
     facts: dict[str, Any] = {
@@ -196,17 +197,31 @@ def _pasted(true: Tensor, region: Tensor, tail: _Tail, rows: Tensor) -> Tensor:
     return whole
 
 
+@dataclasses.dataclass(frozen=True)
+class _Sound:
+    """What the expert hears around every fifth window of five frames, once for all ways."""
+
+    starts: Tensor
+    heard: Float[Tensor, "offsets windows width"]
+
+
 @torch.no_grad()
-def _sync(tail: _Tail, way: Way, expert: SyncExpert) -> dict[str, float]:
-    """Every fifth window of five frames against the sound around it."""
-    held, border = tail.held, tail.model.config.border
+def _sound(tail: _Tail, expert: SyncExpert) -> _Sound | None:
+    held = tail.held
     inside = (held.frames[held.runs] >= -OFFSETS[0]) & (held.frames[held.runs] + OFFSETS[-1] + FRAMES < int(held.frames[-1]))
     starts = held.runs[inside][::FRAMES]
     if not len(starts):
-        return {}
-    seen = torch.cat([expert.see_lower(_five(way, some, border)) for some in starts.split(16)])
-    heard = torch.stack([expert.hear(torch.stack([mel_window(held.mel, int(held.frames[row]) + offset) for row in starts]).unsqueeze(1)) for offset in OFFSETS])
-    return picture.sync_scores(seen, heard, OFFSETS)
+        return None
+    wanted = held.frames[starts] + torch.tensor(OFFSETS).unsqueeze(1)
+    moments, where = wanted.unique(return_inverse=True)
+    heard = torch.cat([expert.hear(torch.stack([mel_window(held.mel, int(m)) for m in some]).unsqueeze(1)) for some in moments.split(64)])
+    return _Sound(starts, heard[where])
+
+
+@torch.no_grad()
+def _sync(tail: _Tail, way: Way, expert: SyncExpert, sound: _Sound) -> dict[str, float]:
+    seen = torch.cat([expert.see_lower(_five(way, some, tail.model.config.border)) for some in sound.starts.split(16)])
+    return picture.sync_scores(seen, sound.heard, OFFSETS)
 
 
 def _five(way: Way, starts: Tensor, border: int) -> UInt8[Tensor, "windows 3 5 48 96"]:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from motet.data.lag import loudness_course, measure_lag
-from motet.errors import AssetError, MissingDependency
+from motet.errors import AssetError, InputError, MissingDependency
 from motet.export.credentials import read_credentials
 
 ENDINGS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".m4v")
@@ -42,6 +42,10 @@ def check_video(path: Path) -> VideoReport:
         found, more = _lips(path)
     except (MissingDependency, AssetError) as error:
         return VideoReport(scores, (*remarks, f"lips were not measured: {error}"))
+    except InputError as error:
+        if "no face" not in str(error):
+            raise
+        return VideoReport({**scores, "found": 0.0}, (*remarks, "no face was found in any picture"))
     return VideoReport({**scores, **found}, (*remarks, *more))
 
 
@@ -55,7 +59,9 @@ def _told(path: Path) -> tuple[dict[str, float], list[str]]:
     kind = {"trainedAlgorithmicMedia": "made by an algorithm", "compositeWithTrainedAlgorithmicMedia": "real footage, parts made by an algorithm"}
     whose = f", {said.facts['person']}; consent: {said.facts['consent']}" if said.facts.get("person") else ""
     state = "unchanged since it was signed" if said.intact else "CHANGED after it was signed"
-    return {"credentials": 1.0, "intact": float(said.intact)}, [f"says of itself: {kind.get(said.source_type, said.source_type)} ({said.generator}){whose}; {state}"]
+    return {"credentials": 1.0, "intact": float(said.intact)}, [
+        f"says of itself: {kind.get(said.source_type, said.source_type)} ({said.generator}){whose}; {state}"
+    ]
 
 
 def _lips(path: Path) -> tuple[dict[str, float], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import av
@@ -56,6 +57,17 @@ def test_what_is_changed_afterwards_shows(person: Path, speech: Path, tmp_path: 
     out.write_bytes(content)
     said = read_credentials(out)
     assert said is not None and not said.intact
+
+
+def test_a_video_is_checked(person: Path, speech: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out.mp4"
+    main(["run", str(speech), "-m", "speech2lip", "--person", str(person), "-o", str(out), "--quiet"])
+    assert main(["check", str(out), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)["takes"][str(out)]
+    assert report["scores"]["credentials"] == report["scores"]["intact"] == 1.0
+    assert "real footage, parts made by an algorithm" in report["remarks"][0] and "consent: drawn in code" in report["remarks"][0]
+    assert main(["check", str(tmp_path / "none.mp4")]) == 2
+    assert "none.mp4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

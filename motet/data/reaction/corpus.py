@@ -20,6 +20,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -262,6 +263,21 @@ def _write_lists(out: Path, made: list[Item], truths: list[str]) -> None:
 
 def _subject(item: Item) -> int:
     return (ALL.index(item.sound) * 5 + item.variant * 7 + item.placement) % SUBJECTS
+
+
+def summary(folder: Path) -> list[str]:
+    """Lines about what is in a corpus.
+
+    Raises:
+        InputError: its list of reactions is damaged.
+    """
+    try:
+        truths = [json.loads(line) for line in (folder / "reactions.jsonl").read_text().splitlines()]
+        counts = {key: Counter(str(truth[key]) for truth in truths) for key in ("split", "family", "policy", "genre")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / 'reactions.jsonl'} is damaged ({error}); make the corpus again with 'motet data sam'") from error
+    lines = [f"{key}: " + ", ".join(f"{value} {number}" for value, number in sorted(count.items())) for key, count in counts.items()]
+    return [*lines, f"{len(truths)} sequences, {seconds_made(len(truths)) / 3600:.2f} h"]
 
 
 def seconds_made(count: int) -> float:

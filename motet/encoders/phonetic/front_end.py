@@ -23,8 +23,9 @@ from motet.types import Audio
 GROUP = 4
 """Features are worked out four at a time (80 ms of sound): a call costs about as much as the arithmetic of several. Windows of the
 methods here end on multiples of it, so nobody waits longer."""
-SHORT = 16_000
-"""Sounds of up to so many samples are worked on by one thread: waking a second one costs more than it brings."""
+SHORT = 960_000
+"""Sounds of up to so many samples (a minute, a third of a second of work) are worked on by one thread: waking and waiting for a second one
+costs more than it brings, above all on a busy machine."""
 
 
 @dataclasses.dataclass(frozen=True)

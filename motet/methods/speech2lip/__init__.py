@@ -19,4 +19,5 @@ SPEC = MethodSpec(
     stages="motet.methods.speech2lip.stages:stages",
     convert="motet.methods.speech2lip.convert:from_official",
     example="motet.methods.speech2lip.stages:example",
+    weights="speech2lip.safetensors",
 )

@@ -261,6 +261,7 @@ def _displaced(rig: HouseRig, weights: Float[Tensor, "*batch frames shapes"]) ->
 
 @functools.lru_cache(maxsize=4)
 def turning_basis(rig: HouseRig) -> Float[Tensor, "shapes flat"]:
+    """Shape displacements of the vertices that head, neck or eyes can turn, a row for each shape, flat."""
     movers = [rig.joint_names.index(name) for name in (*NECK_SHARE, "eye.L", "eye.R")]
     turning = torch.nonzero(rig.weights[:, movers].sum(1) > 0).squeeze(1)
     return rig.shape_deltas(eyeballs=False)[:, turning].flatten(1).contiguous()

@@ -84,5 +84,12 @@ def test_held_out_sounds_and_directions_stay_out(size: str) -> None:
 def test_the_command_says_what_it_made(tmp_path, capsys) -> None:
     assert main(["data", "sam", "-o", str(tmp_path / "x"), "--limit", "1", "--quiet"]) == 0
     assert "1 sequences" in capsys.readouterr().out
+    assert main(["data", "inspect", str(tmp_path / "x")]) == 0
+    assert "1 sequences, 0.00 h" in capsys.readouterr().out
+    (tmp_path / "x" / "reactions.jsonl").write_text("{}\n")
+    assert main(["data", "inspect", str(tmp_path / "x")]) == 2
+    assert "damaged" in capsys.readouterr().err
+    assert main(["data", "sam", "-o", str(tmp_path / "x"), "--limit", "0"]) == 2
+    assert "at least 1" in capsys.readouterr().err
     assert main(["data", "sam", "-o", str(tmp_path / "x"), "--mocap", str(tmp_path / "nothing")]) == 2
     assert "is not a folder" in capsys.readouterr().err

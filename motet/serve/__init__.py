@@ -1,0 +1,1 @@
+"""Frames for programs that listen: sockets."""
