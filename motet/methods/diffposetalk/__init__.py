@@ -17,5 +17,6 @@ SPEC = MethodSpec(
     presets="motet.methods.diffposetalk.config:PRESETS",
     method="motet.methods.diffposetalk.sample:build",
     stages="motet.methods.diffposetalk.stages:stages",
+    weights="diffposetalk.safetensors",
     convert="motet.methods.diffposetalk.convert:from_official",
 )
