@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import av
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -37,6 +38,7 @@ def check_video(path: Path) -> VideoReport:
     Raises:
         InputError: not a video, or no face in it.
     """
+    _expect_video(path)
     scores, remarks = _told(path)
     try:
         found, more = _lips(path)
@@ -47,6 +49,17 @@ def check_video(path: Path) -> VideoReport:
             raise
         return VideoReport({**scores, "found": 0.0}, (*remarks, "no face was found in any picture"))
     return VideoReport({**scores, **found}, (*remarks, *more))
+
+
+def _expect_video(path: Path) -> None:
+    """Refuse what is no video before anything else is asked: the parts that could be missing must not hide it."""
+    try:
+        with av.open(str(path)) as file:
+            pictures = bool(file.streams.video)
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(f"{path} cannot be opened as a video: {error}") from error
+    if not pictures:
+        raise InputError(f"{path} has no pictures in it; name a video")
 
 
 def _told(path: Path) -> tuple[dict[str, float], list[str]]:

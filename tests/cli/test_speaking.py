@@ -68,6 +68,9 @@ def test_a_video_is_checked(person: Path, speech: Path, tmp_path: Path, capsys) 
     assert "real footage, parts made by an algorithm" in report["remarks"][0] and "consent: drawn in code" in report["remarks"][0]
     assert main(["check", str(tmp_path / "none.mp4")]) == 2
     assert "none.mp4" in capsys.readouterr().err
+    (tmp_path / "text.mp4").write_text("no video at all")
+    assert main(["check", str(tmp_path / "text.mp4")]) == 2
+    assert "cannot be opened as a video" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ c are there, and hears exactly those; so every cutting of the sound gives the sa
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -21,6 +20,7 @@ from motet.method import Method
 from motet.methods.artalk.config import ArtalkCondition, StreamingConfig
 from motet.methods.artalk.streaming_model import Decide, StreamingModel, heard_mask
 from motet.methods.artalk.style import read_style
+from motet.nn.threads import one_thread
 from motet.rigs.closures import STEPS_AFTER, STEPS_BEFORE, closure_evidence, guard_closures
 from motet.types import ARKIT_SHAPES, Audio, Motion, MotionSpace, arkit_space, frame_count
 
@@ -251,17 +251,6 @@ class StreamingMethod(Method[StreamState]):
 
     def _motion(self, pieces: list[Tensor], batch: int) -> Motion:
         return Motion(torch.cat(pieces, 1).clone() if pieces else torch.zeros(batch, 0, self.space.dim), self.space)
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """A window is many small products: a second thread costs more in waiting than it brings (measured: four times slower)."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def draw_bits(odds: Float[Tensor, "batch tokens bits"], uniforms: Float[Tensor, "batch tokens bits"], top_p: float) -> Float[Tensor, "batch tokens bits"]:
