@@ -24,6 +24,8 @@ class Train:
     """Stage by name; all stages in order when left out."""
     preset: str = "default"
     """Preset of the method's configuration."""
+    start: Path | None = None
+    """Weights of the same preset to begin with, for example the shipped ones; the new ones name their digest."""
     runs: Path = Path("runs")
     """Where runs are kept; each stage has a folder there."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
@@ -46,7 +48,7 @@ class Train:
         if self.method == "phonetic":
             return self._phonetic(out)
         spec = method_spec(self.method)
-        digest = train_method(spec, self.preset, self.data, self.runs, out, self.optim, self.stage, _report)
+        digest = train_method(spec, self.preset, self.data, self.runs, out, self.optim, self.stage, _report, self.start)
         print(f"{out}  digest {digest}")
         return 0
 

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from motet.checkpoint import load_strict, read_checkpoint, save_checkpoint
+from motet.config import from_json
 from motet.corpus import TrainingItem, TrainingSet
 from motet.data.biwi import read_biwi
 from motet.data.clip import SHIPPABLE, Corpus, Entry, Interval
@@ -63,13 +64,27 @@ def _as_a_stranger(encoder: PhoneticFrontEnd, name: str, audio: Audio) -> Tensor
     return stranger_features(audio, encoder.encoder, zlib.crc32(name.encode()))
 
 
-def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Path, config: TrainConfig, stage: str = "", report: Report | None = None) -> str:
+def train_method(
+    spec: MethodSpec,
+    preset: str,
+    data: Path,
+    runs: Path,
+    out: Path,
+    config: TrainConfig,
+    stage: str = "",
+    report: Report | None = None,
+    start: Path | None = None,
+) -> str:
     """Train all stages of a method in order, or one by name, and write the weights; answers their digest.
 
     A finished stage leaves `RUNS/METHOD-STAGE/finished.safetensors`, from which the next one starts.
 
+    Args:
+        start: weights of the same architecture that the first trained stage begins with instead of chance or an earlier stage.
+
     Raises:
-        ConfigError: no such preset or stage, or an earlier stage has not been trained.
+        ConfigError: no such preset or stage, an earlier stage has not been trained, or `start` is of another architecture.
+        CheckpointError: `start` is missing or damaged.
         InputError: the corpus has nothing to train on.
     """
     presets = spec.load("presets")
@@ -80,18 +95,18 @@ def train_method(spec: MethodSpec, preset: str, data: Path, runs: Path, out: Pat
     names = [s.name for s in spec.load("stages")(architecture)]
     if stage and stage not in names:
         raise ConfigError(f"{spec.name} has no stage {stage!r}; {nearest(stage, names)}")
+    tensors, began = (None, {}) if start is None else _beginning(start, spec.name, architecture)
     examples, about = _examples(spec, architecture, data)
-    tensors: dict[str, Tensor] | None = None
     digest = ""
     for name in names:
         finished = runs / f"{spec.name}-{name}" / "finished.safetensors"
         if stage and name != stage:
-            if names.index(name) < names.index(stage):
+            if start is None and names.index(name) < names.index(stage):
                 tensors = _earlier(finished, name)
             continue
         part = next(s for s in spec.load("stages")(architecture, tensors) if s.name == name)
         tensors = _completed(part, train(part, examples, config, finished.parent, report), examples)
-        facts = {**about(), "stage": name, "training": dataclasses.asdict(config)} | _own_facts(part, examples)
+        facts = {**about(), "stage": name, "training": dataclasses.asdict(config)} | began | _own_facts(part, examples)
         save_checkpoint(finished, tensors, architecture, facts)
         digest = save_checkpoint(out, tensors, architecture, facts, half=True)
     return digest
@@ -133,6 +148,14 @@ def _own_facts(stage: Stage, examples: TrainingSet) -> dict[str, Any]:
         return {}
     with torch.no_grad():
         return stage.facts(examples)
+
+
+def _beginning(start: Path, method: str, architecture: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors of the weights to go on from, and the word about them that goes into the new ones."""
+    checkpoint = read_checkpoint(start)
+    if from_json(type(architecture), checkpoint.config) != architecture:
+        raise ConfigError(f"{start} holds another architecture than the preset of {method} to be trained; choose the preset it was made with")
+    return checkpoint.tensors, {"began_with": checkpoint.digest}
 
 
 def _earlier(path: Path, name: str) -> dict[str, Tensor]:

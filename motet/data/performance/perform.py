@@ -102,8 +102,12 @@ def _amplitude(prosody: Prosody, style: StyleSettings) -> ndarray:
     return np.clip(1.0 + 0.6 * style.energy * (loud - 0.9), 0.6, 1.35) * np.where(prosody.rate > 1.0, rate, 1.0)
 
 
-def _speech_envelope(phones: Sequence[PhoneSpan], times: ndarray, ahead_s: float = 0.22, behind_s: float = 0.28) -> ndarray:
-    """1 in speech, falling smoothly to 0 over the lips' anticipation before it and their return after it."""
+def _speech_envelope(phones: Sequence[PhoneSpan], times: ndarray, ahead_s: float = 0.6, behind_s: float = 0.38) -> ndarray:
+    """1 in speech, falling smoothly to 0 over the lips' anticipation before it and their return after it.
+
+    People draw breath through the mouth: GRID's speakers open it 0.2 to 0.5 s before their first phone. How far is left to the
+    sound's own reader and to the phones; this only says until when the mouth may be open at all.
+    """
     speech = [p for p in phones if PHONES[p.symbol].manner != "silence"]
     if not speech:
         return np.zeros(len(times))
