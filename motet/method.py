@@ -51,6 +51,8 @@ class MethodSpec:
     """A callable (config, tensors | None, facts) -> Method."""
     stages: str = ""
     """A callable (config, tensors | None) -> list of Stage; empty when the method does not train."""
+    corpus: str = "motet.train.material:performances"
+    """A callable (config, folder) -> the material that `motet train` gives the stages, and a function that tells about it."""
     convert: str = ""
     """A callable (official tensors) -> (config, tensors); empty when there is no official checkpoint."""
     example: str = ""

@@ -29,8 +29,8 @@ from motet.metrics.gauge import LipGauge, gauge_of
 from motet.phonetics.alignment import spoken
 from motet.rigs.house import load_house
 from motet.train.loop import train
+from motet.train.material import training_set
 from motet.train.settings import TrainConfig
-from motet.train.stages import training_set
 from motet.types import Motion
 
 TRAINED = (

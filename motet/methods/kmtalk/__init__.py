@@ -17,5 +17,6 @@ SPEC = MethodSpec(
     presets="motet.methods.kmtalk.config:PRESETS",
     method="motet.methods.kmtalk.sample:build",
     stages="motet.methods.kmtalk.loss:stages",
+    corpus="motet.train.material:meshes_or_performances",
     weights="kmtalk.safetensors",
 )

@@ -17,5 +17,6 @@ SPEC = MethodSpec(
     presets="motet.methods.mospa.config:PRESETS",
     method="motet.methods.mospa.sample:build",
     stages="motet.methods.mospa.loss:stages",
+    corpus="motet.train.material:bodies",
     convert="motet.methods.mospa.convert:from_official",
 )
