@@ -25,6 +25,8 @@ from motet.rigs.closures import STEPS_AFTER, STEPS_BEFORE, closure_evidence, gua
 from motet.types import ARKIT_SHAPES, Audio, Motion, MotionSpace, arkit_space, frame_count
 
 SAMPLE_RATE = 16000
+SILENT_STEPS = 48
+"""Feature steps of silence that follow the sound: as many as a window hears."""
 GLIDE, GLIDES = 0.56, 7
 """Share of the way that a smoothing step goes in a frame, and how many follow one another. Many quick ones answer a kink without one
 where two slow ones did not (velocity jumps of the head at borders were 2.8 times those inside, now 1.1); head and brows come 0.22 s late."""
@@ -131,9 +133,11 @@ class StreamingMethod(Method[StreamState]):
 
     @torch.inference_mode()
     def finish(self, state: StreamState) -> Motion:
-        """The remaining frames; what follows the sound stays unheard."""
+        """The remaining frames; the last windows hear silence after the sound, as they would had nobody spoken on."""
         total = frame_count(state.heard / SAMPLE_RATE, self.space.fps) if state.heard else 0
-        state = dataclasses.replace(state, features=torch.cat([state.features, self.front.finish(state.front)], 1))
+        after = torch.zeros(len(state.seeds), SILENT_STEPS * SAMPLE_RATE // 50)
+        silent, front = self.front.step(state.front, after)
+        state = dataclasses.replace(state, front=front, features=torch.cat([state.features, silent, self.front.finish(front)], 1))
         missing, pieces = total - state.frame, []
         with one_thread():
             while state.frame < total:
