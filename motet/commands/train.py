@@ -17,7 +17,7 @@ class Train:
     """Train the stages of a method. A run that was stopped, however hard, goes on when the same line is given again."""
 
     method: tyro.conf.Positional[str]
-    """Method to train, e.g. `artalk`, or the front end `phonetic`."""
+    """Method to train, e.g. `artalk`, the front end `phonetic`, or `opening`, the linear reading of the lips from it."""
     data: Path
     """Corpus folder made by `motet data corpus`; for `phonetic` the folder with the recordings `grid_s1` and `facegood`."""
     stage: str = ""
@@ -47,6 +47,8 @@ class Train:
         out = self.out or self.runs / f"{self.method}.safetensors"
         if self.method == "phonetic":
             return self._phonetic(out)
+        if self.method == "opening":
+            return self._opening(out)
         spec = method_spec(self.method)
         digest = train_method(spec, self.preset, self.data, self.runs, out, self.optim, self.stage, _report, self.start)
         print(f"{out}  digest {digest}")
@@ -57,6 +59,14 @@ class Train:
 
         config = DEFAULT if self.optim == TrainConfig() else self.optim
         print(f"{out}  digest {train_phonetic(self.data, out, config, self.runs, _report)}")
+        return 0
+
+    def _opening(self, out: Path) -> int:
+        from motet.encoders.phonetic.front_end import load_phonetic
+        from motet.encoders.phonetic.opening import fit_opening, save_opening
+        from motet.train.material import training_set
+
+        print(f"{out}  digest {save_opening(fit_opening(training_set(self.data)), load_phonetic().digest, out)}")
         return 0
 
 

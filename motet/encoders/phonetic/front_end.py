@@ -16,6 +16,7 @@ from torch import Tensor
 
 from motet.audio import resample, to_mono
 from motet.encoders.phonetic.encoder import RATE_HZ, PhoneticEncoder, PhoneticState, check_samples
+from motet.encoders.phonetic.opening import load_opening
 from motet.nn.threads import one_thread
 from motet.phonetics.phones import PHONES
 from motet.types import Audio
@@ -84,6 +85,10 @@ class PhoneticFrontEnd:
     def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
         """Probability of p, b or m in each step."""
         return self._encoder.net.phone_head(features).softmax(-1)[..., self._closures].sum(-1)
+
+    def opening(self, features: Float[Tensor, "batch steps dim"], first: int, frames: int) -> Float[Tensor, "batch frames"]:
+        """How far lips open, mouth widths, in frames of two steps of which the first begins with step `first`."""
+        return load_opening(self.digest)(features, first, frames)
 
     def features(self, audio: Audio) -> Float[Tensor, "steps dim"]:
         """Features of one whole sound of any rate."""

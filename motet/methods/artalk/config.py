@@ -219,6 +219,8 @@ class ArtalkCondition:
     """Streaming model: feature steps of 20 ms heard beyond the committed frames before they are answered (-1: the trained default)."""
     closures: bool = True
     """Streaming model: lips close wherever the front end hears p, b or m, even where the model alone would leave them a little open."""
+    opening: float = 0.4
+    """Streaming model: how much a linear reading of the sound counts in how far the lips open (0: the model alone)."""
     smooth: bool = False
     """Savitzky-Golay smoothing of the published command line (delays a stream by 4 frames)."""
     fix_pose: bool = False
@@ -239,6 +241,8 @@ class ArtalkCondition:
             raise ConfigError(f"style_strength must lie between 0 and 5, not {self.style_strength}")
         if not 0.0 <= self.guidance <= 20.0:
             raise ConfigError(f"guidance must lie between 0 and 20, not {self.guidance}")
+        if not 0.0 <= self.opening <= 1.0:
+            raise ConfigError(f"opening must lie between 0 and 1, not {self.opening}")
 
 
 STYLES = (
@@ -248,7 +252,7 @@ STYLES = (
 TINY_CODEC = CodecConfig(55, 8, 32, 1, 2, (1, 2, 4, 8), full_width_scale=False, inner_norm=True)
 TINY = StreamingConfig(TINY_CODEC, "bands", 8, 16, 1, width=32, depth=1, heads=2, style_width=16, style_depth=1, style_heads=2, commit=4)
 PRESETS: dict[str, ArtalkConfig] = {
-    "default": ArtalkConfig("streaming", streaming=StreamingConfig(styles=STYLES)),
+    "default": ArtalkConfig("streaming", streaming=StreamingConfig(styles=STYLES, look_ahead=24)),
     "tiny": ArtalkConfig("streaming", streaming=TINY),
     "released": ArtalkConfig("released", released=ReleasedConfig()),
     "training": ArtalkConfig("training", training=TrainingConfig()),

@@ -22,6 +22,7 @@ from motet.methods.artalk.streaming_model import Decide, StreamingModel, heard_m
 from motet.methods.artalk.style import read_style
 from motet.nn.threads import one_thread
 from motet.rigs.closures import STEPS_AFTER, STEPS_BEFORE, closure_evidence, guard_closures
+from motet.rigs.opening import nudge_opening
 from motet.types import ARKIT_SHAPES, Audio, Motion, MotionSpace, arkit_space, frame_count
 
 SAMPLE_RATE = 16000
@@ -51,6 +52,10 @@ class FrontEnd(Protocol):
 
     def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
         """Probability of p, b or m in each step."""
+        ...
+
+    def opening(self, features: Float[Tensor, "batch steps dim"], first: int, frames: int) -> Float[Tensor, "batch frames"]:
+        """How far lips open in frames of two steps, the first of which begins with step `first`."""
         ...
 
 
@@ -192,6 +197,9 @@ class StreamingMethod(Method[StreamState]):
             first_step=min(keep, known),
         )
         seen, moved = self._seen_as_one(lines, moved)
+        if state.condition.opening and last > first:
+            heard = features[:, first - start : last - start]
+            seen = nudge_opening(seen, self.front.opening(heard, config.audio_before - (first - start), commit), state.condition.opening)
         if state.condition.closures:
             seen = guard_closures(seen, self._closure_evidence(features, first - start, last - start, commit))
         return seen, moved

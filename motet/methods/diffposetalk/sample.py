@@ -13,6 +13,8 @@ from torch import Tensor
 from motet.checkpoint import load_strict
 from motet.diffusion.sample import Noise, seeded_noise
 from motet.diffusion.schedule import descend
+from motet.encoders.phonetic.opening import STEPS_AFTER as OPENING_AFTER
+from motet.encoders.phonetic.opening import STEPS_BEFORE as OPENING_BEFORE
 from motet.errors import CheckpointError, ConfigError
 from motet.method import Method
 from motet.methods.diffposetalk.assets import encode_style, read_shape, read_style
@@ -33,6 +35,7 @@ from motet.methods.diffposetalk.windows import (
     sample_window,
 )
 from motet.rigs.closures import STEPS_AFTER, STEPS_BEFORE, closure_evidence, guard_closures
+from motet.rigs.opening import nudge_opening
 from motet.types import Audio, Motion, frame_count
 
 SAMPLE_RATE = 16000
@@ -59,6 +62,10 @@ class Front(Protocol):
         """Probability of p, b or m in each step."""
         ...
 
+    def opening(self, features: Float[Tensor, "batch steps dim"], first: int, frames: int) -> Float[Tensor, "batch frames"]:
+        """How far lips open in frames of two steps, the first of which begins with step `first`."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True)
 class DiffPoseTalkState:
@@ -73,6 +80,8 @@ class DiffPoseTalkState:
     waiting: Tensor
     """Features (batch steps channels) of a window that is not complete; with a trunk the samples (batch time) so far."""
     past: Past
+    before: Tensor
+    """The last features before those, as far as a frame looks back."""
     window: int = 0
     heard: int = 0
 
@@ -97,7 +106,7 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         person = self._person(condition, batch)
         front = self.front.begin(batch) if self.front is not None else None
         waiting = torch.zeros(batch, 0) if self.front is None else torch.zeros(batch, 0, width)
-        return DiffPoseTalkState(person, self._draw(condition, person), condition, tuple(seeds), front, waiting, first_past(self.model, batch))
+        return DiffPoseTalkState(person, self._draw(condition, person), condition, tuple(seeds), front, waiting, first_past(self.model, batch), waiting[:, :0])
 
     @torch.inference_mode()
     def style_vector(self, motion: Motion) -> Float[Tensor, "width"]:
@@ -121,10 +130,11 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         features, front = self.front.step(state.front, samples)
         state = dataclasses.replace(state, front=front, waiting=torch.cat([state.waiting, features], 1))
         pieces, size = [], 2 * self.config.denoiser.window
-        while state.waiting.shape[1] >= size:
+        ahead = OPENING_AFTER if self._in_house_space and state.condition.opening else 0
+        while state.waiting.shape[1] >= size + ahead:
             motion, state = self._window(state, state.waiting[:, :size], self.config.denoiser.window)
-            pieces.append(self._closed(motion, state.waiting[:, :size], state.condition))
-            state = dataclasses.replace(state, waiting=state.waiting[:, size:])
+            pieces.append(self._guarded(motion, state))
+            state = _moved_on(state, size)
         return self._joined(pieces, len(state.seeds)), state
 
     @torch.inference_mode()
@@ -139,8 +149,10 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         waiting = fill_up(waiting, 2 * max(0, missing))  # silence of the front end is not zero, but the indicator says it is padding
         while missing > 0:
             motion, state = self._window(state, fill_up(waiting, 2 * window), missing)
-            pieces.append(self._closed(motion[:, :missing], waiting[:, : 2 * min(window, missing)], state.condition))
-            waiting, missing = waiting[:, 2 * window :], missing - window
+            state = dataclasses.replace(state, waiting=waiting)
+            pieces.append(self._guarded(motion[:, :missing], state))
+            state = _moved_on(state, 2 * window)
+            waiting, missing = state.waiting, missing - window
         return self._joined(pieces, len(state.seeds))
 
     def _window(self, state: DiffPoseTalkState, features: Tensor, real: int) -> tuple[Tensor, DiffPoseTalkState]:
@@ -150,12 +162,22 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         motion = sample_window(model, audio, state.person, state.past, state.draw, noise.start(state.window), noise.moves(state.window), seen)
         return motion, dataclasses.replace(state, past=next_past(model, motion, audio), window=state.window + 1)
 
-    def _closed(self, vector: Tensor, features: Tensor, condition: DiffPoseTalkCondition) -> Float[Tensor, "batch frames dim"]:
-        """Raw motion of a window; in the house space with lips that close where its sound has p, b or m."""
+    @property
+    def _in_house_space(self) -> bool:
+        return self.config.space == "arkit" and self.front is not None
+
+    def _guarded(self, vector: Tensor, state: DiffPoseTalkState) -> Float[Tensor, "batch frames dim"]:
+        """Raw motion of a window; in the house space with lips that part and close as the sound says, too."""
         motion = self.model.coefficients.motion(vector)
-        if self.config.space != "arkit" or not condition.closures or self.front is None:
+        if not self._in_house_space or self.front is None:
             return motion
-        probability = torch.nn.functional.pad(self.front.closures(features), (STEPS_BEFORE, STEPS_AFTER - 2))
+        frames, condition = motion.shape[1], state.condition
+        if condition.opening:
+            known = torch.cat([state.before, state.waiting[:, : 2 * frames + OPENING_AFTER]], 1)
+            motion = nudge_opening(motion, self.front.opening(known, state.before.shape[1], frames), condition.opening)
+        if not condition.closures:
+            return motion
+        probability = torch.nn.functional.pad(self.front.closures(state.waiting[:, : 2 * frames]), (STEPS_BEFORE, STEPS_AFTER - 2))
         return guard_closures(motion, closure_evidence(probability))
 
     def _recording(self, state: DiffPoseTalkState, frames: int) -> Motion:
@@ -243,3 +265,9 @@ def front_end(config: DiffPoseTalkConfig) -> Front | None:
 
         return BandEncoder(config.audio_dim)
     return None
+
+
+def _moved_on(state: DiffPoseTalkState, steps: int) -> DiffPoseTalkState:
+    """The state after so many features have been used."""
+    before = torch.cat([state.before, state.waiting[:, :steps]], 1)[:, -OPENING_BEFORE:]
+    return dataclasses.replace(state, waiting=state.waiting[:, steps:], before=before)
