@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from motet.registry import DEFAULT
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from motet.metrics.report import Report
 
 
@@ -35,7 +38,10 @@ class Eval:
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE: a setting of the method's own; may be repeated."""
     study: str = ""
-    """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style` (whether the manner of a clip arrives)."""
+    """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style` (whether the manner of a clip arrives);
+    speech2lip: `voices` (whether the lips of speech never filmed move as the 3D methods' do)."""
+    recordings: tuple[Path, ...] = ()
+    """Speech for `--study voices`; the sentences inside the package when left out."""
     seed: int = 0
     """Seed of every prediction."""
     takes: int = 5
@@ -92,9 +98,6 @@ class Eval:
         return 0
 
     def _study(self) -> int:
-        from rich.console import Console
-
-        from motet.atomic import write_bytes
         from motet.commands.studies import study
         from motet.data.held_out import load_held_out
         from motet.method import parse_options
@@ -105,8 +108,24 @@ class Eval:
         loaded = load(self.method, str(self.weights) if self.weights else None)
         options = parse_options(loaded.spec, self.option)
         found, table = study(self.study, loaded, load_held_out(self.data), gauge_of(load_house()), options, self.takes)
+        return self._tell_study({"method": loaded.spec.name, "weights": loaded.digest, **found}, table)
+
+    def _voices(self) -> int:
+        """New speech of a fitted person (the shipped one without --data)."""
+        from motet.commands.studies import voices
+        from motet.errors import ConfigError
+
+        if self.study != "voices":
+            raise ConfigError(f"there is no study {self.study!r} of people; there is: voices")
+        return self._tell_study(*voices(self.data, self.recordings))
+
+    def _tell_study(self, found: Mapping[str, Any], table: Table) -> int:
+        from rich.console import Console
+
+        from motet.atomic import write_bytes
+
         if self.out:
-            write_bytes(self.out, json.dumps({"method": loaded.spec.name, "weights": loaded.digest, **found}, indent=1).encode())
+            write_bytes(self.out, json.dumps(found, indent=1).encode())
         if self.json:
             print(json.dumps(found, indent=1))
         else:
@@ -157,6 +176,8 @@ class Eval:
         from motet.metrics.lip_points import LipFinder
         from motet.metrics.person_evaluation import evaluate_person
 
+        if self.study:
+            return self._voices()
         if self.data is None:
             raise AssetError("name the fitted person to evaluate: motet eval speech2lip --data PERSON")
         person = Person(self.data)
