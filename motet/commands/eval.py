@@ -46,6 +46,8 @@ class Eval:
     """Seed of every prediction."""
     takes: int = 5
     """Takes compared for diversity."""
+    every: int = 1
+    """speech2lip: only every so many held-out frames get scores of pictures and landmarks."""
     limit: int = 60
     """Bodies: sequences of each held-out split."""
     long_s: float = 600.0
@@ -174,13 +176,13 @@ class Eval:
         from motet.errors import AssetError, MissingDependency
         from motet.methods.speech2lip.person import Person
         from motet.metrics.lip_points import LipFinder
-        from motet.metrics.person_evaluation import evaluate_person
+        from motet.metrics.person_evaluation import TailConfig, evaluate_person
 
         if self.study:
             return self._voices()
         if self.data is None:
             raise AssetError("name the fitted person to evaluate: motet eval speech2lip --data PERSON")
-        person = Person(self.data)
+        person, config = Person(self.data), TailConfig(every=self.every, landmarks_every=2 if self.every == 1 else 1)
         try:
             finder = LipFinder()
         except (AssetError, MissingDependency) as error:
@@ -190,9 +192,9 @@ class Eval:
             task = progress.add_task("")
             told = lambda what, done, total: progress.update(task, description=what, completed=done, total=total)  # noqa: E731
             if finder is None:
-                return self._tell(evaluate_person(person, progress=told))
+                return self._tell(evaluate_person(person, config, progress=told))
             with finder:
-                return self._tell(evaluate_person(person, landmarks=finder, progress=told))
+                return self._tell(evaluate_person(person, config, landmarks=finder, progress=told))
 
     def _method(self) -> list:
         from motet.method import parse_options
