@@ -153,7 +153,10 @@ def _without_truth(tail: _Tail, config: TailConfig) -> tuple[Score, ...]:
     values: dict[str, list[float]] = {name: [] for name in WITHOUT_TRUTH}
     for some in rows.split(16):
         region = _drawn(tail, len(tail.held.frames) // 2)(some).clamp(0, 1)
-        found = {"cpbd": torch.tensor([picture.cpbd(one, block=32) for one in region]), **picture.seams(region, _share(tail, some))}
+        found = {
+            "cpbd": torch.tensor([picture.cpbd(one, block=32) for one in region]),
+            **picture.seams(region, _share(tail, some), tail.held.observed[some].float() / 255),
+        }
         for name in WITHOUT_TRUTH:
             values[name].extend(found[name].tolist())
     return tuple(Score(name, GROUP, sum(each) / len(each), len(each)) for name, each in values.items())
@@ -189,7 +192,7 @@ def _scores(
             "ssim": picture.ssim(whole, true),
             "perceptual": picture.perceptual(region, observed),
             "cpbd": torch.tensor([picture.cpbd(one, block=32) for one in region]),
-            **picture.seams(region, share),
+            **picture.seams(region, share, observed),
         }
         for name, values in drawn.items():
             sums.setdefault(name, []).extend(values.tolist())

@@ -154,7 +154,9 @@ class Speech2LipCondition:
 PRESETS: dict[str, Speech2LipConfig] = {
     "default": Speech2LipConfig(
         hearing=HearingConfig(channels=256, narrow=48, widths=(64, 64, 64, 64), dropout=0.1),
-        lip=LipConfig(96, 96, hidden=256, layers=6, skip_after=2, frequencies=6, moment="pose", moment_channels=6, patch=8, overlap=4, on_mean=True, ensemble=False),
+        lip=LipConfig(
+            96, 96, hidden=256, layers=6, skip_after=2, frequencies=6, moment="pose", moment_channels=6, patch=8, overlap=4, on_mean=True, ensemble=False
+        ),
         blend=BlendConfig((16, 32, 32), residual=True, normalised=False),
         loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync_after=0),
     ),
