@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from motet.registry import DEFAULT
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from motet.metrics.report import Report
 
 
@@ -35,11 +38,16 @@ class Eval:
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE: a setting of the method's own; may be repeated."""
     study: str = ""
-    """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style` (whether the manner of a clip arrives)."""
+    """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style` (whether the manner of a clip arrives);
+    speech2lip: `voices` (whether the lips of speech never filmed move as the 3D methods' do)."""
+    recordings: tuple[Path, ...] = ()
+    """Speech for `--study voices`; the sentences inside the package when left out."""
     seed: int = 0
     """Seed of every prediction."""
     takes: int = 5
     """Takes compared for diversity."""
+    every: int = 1
+    """speech2lip: only every so many held-out frames get scores of pictures and landmarks."""
     limit: int = 60
     """Bodies: sequences of each held-out split."""
     long_s: float = 600.0
@@ -92,9 +100,6 @@ class Eval:
         return 0
 
     def _study(self) -> int:
-        from rich.console import Console
-
-        from motet.atomic import write_bytes
         from motet.commands.studies import study
         from motet.data.held_out import load_held_out
         from motet.method import parse_options
@@ -105,8 +110,24 @@ class Eval:
         loaded = load(self.method, str(self.weights) if self.weights else None)
         options = parse_options(loaded.spec, self.option)
         found, table = study(self.study, loaded, load_held_out(self.data), gauge_of(load_house()), options, self.takes)
+        return self._tell_study({"method": loaded.spec.name, "weights": loaded.digest, **found}, table)
+
+    def _voices(self) -> int:
+        """New speech of a fitted person (the shipped one without --data)."""
+        from motet.commands.studies import voices
+        from motet.errors import ConfigError
+
+        if self.study != "voices":
+            raise ConfigError(f"there is no study {self.study!r} of people; there is: voices")
+        return self._tell_study(*voices(self.data, self.recordings))
+
+    def _tell_study(self, found: Mapping[str, Any], table: Table) -> int:
+        from rich.console import Console
+
+        from motet.atomic import write_bytes
+
         if self.out:
-            write_bytes(self.out, json.dumps({"method": loaded.spec.name, "weights": loaded.digest, **found}, indent=1).encode())
+            write_bytes(self.out, json.dumps(found, indent=1).encode())
         if self.json:
             print(json.dumps(found, indent=1))
         else:
@@ -155,11 +176,13 @@ class Eval:
         from motet.errors import AssetError, MissingDependency
         from motet.methods.speech2lip.person import Person
         from motet.metrics.lip_points import LipFinder
-        from motet.metrics.person_evaluation import evaluate_person
+        from motet.metrics.person_evaluation import TailConfig, evaluate_person
 
+        if self.study:
+            return self._voices()
         if self.data is None:
             raise AssetError("name the fitted person to evaluate: motet eval speech2lip --data PERSON")
-        person = Person(self.data)
+        person, config = Person(self.data), TailConfig(every=self.every, landmarks_every=2 if self.every == 1 else 1)
         try:
             finder = LipFinder()
         except (AssetError, MissingDependency) as error:
@@ -169,9 +192,9 @@ class Eval:
             task = progress.add_task("")
             told = lambda what, done, total: progress.update(task, description=what, completed=done, total=total)  # noqa: E731
             if finder is None:
-                return self._tell(evaluate_person(person, progress=told))
+                return self._tell(evaluate_person(person, config, progress=told))
             with finder:
-                return self._tell(evaluate_person(person, landmarks=finder, progress=told))
+                return self._tell(evaluate_person(person, config, landmarks=finder, progress=told))
 
     def _method(self) -> list:
         from motet.method import parse_options

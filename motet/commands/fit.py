@@ -27,7 +27,8 @@ class Fit:
     """
 
     video: tyro.conf.Positional[tuple[Path, ...]]
-    """Videos of one person speaking to the camera, from one camera position; each file is one uninterrupted shot."""
+    """Videos of one person speaking to the camera, from one camera position; each file is one uninterrupted shot. A folder stands for the
+    videos in it."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the person."""
     consent: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,62 @@ def _style(loaded: Loaded, material: HeldOut, gauge: LipGauge, options: Mapping[
     for label, value in {**facts, **{f"correlation of {name}": value for name, value in found.correlations.items()}}.items():
         table.add_row(label, f"{value:.2f}")
     return {"study": "style", "takes": takes, **found.to_json()}, table
+
+
+CURVES = ("artalk", "kmtalk")
+"""Methods whose figure a person's drawn mouth is compared with."""
+
+
+def voices(person: Path | None, recordings: Sequence[Path]) -> tuple[dict[str, Any], Table]:
+    """`motet eval speech2lip --study voices`: new speech of a fitted person (the shipped one when None) beside methods for curves.
+
+    Args:
+        recordings: sounds to say; those inside the package when there are none.
+
+    Raises:
+        AssetError, MissingDependency: the landmarker is missing.
+    """
+    from motet.audio import read_audio
+    from motet.checkpoint import read_checkpoint
+    from motet.data.held_out import load_held_out
+    from motet.methods.speech2lip.person import Person
+    from motet.metrics.gauge import gauge_of
+    from motet.metrics.lip_points import LipFinder
+    from motet.metrics.person_voices import Recording, spoken_alike, to_json, voices_table
+    from motet.rigs.house import load_house
+    from motet.session import load
+
+    sounds = [Recording(path.stem, read_audio(path)) for path in recordings] or [Recording(c.name, c.audio) for c in load_held_out().group("librivox")]
+    curves = {name: _curve(load(name)) for name in CURVES}
+    with LipFinder() as finder:
+        rows = spoken_alike(_said_by(person), sounds, curves, gauge_of(load_house()), finder)
+    digest = read_checkpoint(Person(person).weights).digest if person is not None else load("speech2lip").digest
+    title = f"new speech, {'the shipped person' if person is None else person.name}: correlation of the opening of the lips, best of -1, 0, 1 frames"
+    return {"study": "voices", "person": "shipped" if person is None else person.name, "weights": digest, **to_json(rows)}, voices_table(rows, title)
+
+
+def _curve(loaded: Loaded) -> Callable[[Audio], Motion]:
+    def speak(audio: Audio) -> Motion:
+        motion = loaded.run(audio)
+        return type(motion)(motion.values[0], motion.space)
+
+    return speak
+
+
+def _said_by(folder: Path | None) -> Callable[[Audio], Iterator[Any]]:
+    """Face crops of a person who says a sound."""
+    from motet.data.capture.capture import cut, resized
+    from motet.methods.speech2lip.person import Person
+    from motet.session import load
+
+    loaded = load("speech2lip")
+    facts = Person(folder).facts if folder is not None else loaded.method.speaker.facts
+    options = {"person": str(folder)} if folder is not None else {}
+
+    def say(audio: Audio) -> Iterator[Any]:
+        return (resized(cut(picture, facts.crop), facts.size) for picture in loaded.pictures(audio, options))
+
+    return say
 
 
 def _raw(loaded: Loaded, audio: Audio, seeds: Sequence[int], options: Mapping[str, Any]) -> Motion:

@@ -5,7 +5,9 @@ Every way draws the same part of the same frames; all else is the filmed picture
 - `speech2lip`: the fitted model;
 - `nearest training frame`: the mouth of the training frame whose sound is most alike, laid in with the same mask and colours;
 - `still mouth`: the canonical mouth in every frame;
-- `filmed`: the footage itself (what sharpness and sync of the real thing are).
+- `filmed`: the footage itself (what sharpness, seam and sync of the real thing are);
+- `other sound`: the fitted model hearing another part of the tail, so that drawn and filmed jaws differ. Nothing was filmed that it could be
+  compared with; it tells whether the drawn part shows.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ from motet.metrics import picture
 from motet.metrics.lip_points import LOWER, UPPER, LipFinder
 from motet.metrics.report import Report, Score
 
-METHOD, NEAREST, STILL, FILMED = "speech2lip", "nearest training frame", "still mouth", "filmed"
+METHOD, NEAREST, STILL, FILMED, OTHER = "speech2lip", "nearest training frame", "still mouth", "filmed", "other sound"
+WITHOUT_TRUTH = ("cpbd", "seam", "seam_fade")
+"""Scores that need no filmed picture of what is drawn."""
 GROUP = "held-out tail"
 OFFSETS = list(range(-15, 16))
 """Offsets of sound to picture that the sync scores look at, in frames."""
@@ -47,7 +51,7 @@ class TailConfig:
     every: int = 1
     """Only every so many frames get picture scores (sync takes all)."""
     landmarks_every: int = 2
-    """Only every so many frames are looked at by the landmarker."""
+    """Only every so many of these are looked at by the landmarker."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,9 +97,10 @@ def evaluate_person(
         scores |= _sync(tail, way, expert, sound) if expert is not None and sound is not None else {}
         count = len(range(0, len(tail.held.frames), config.every))
         found[name] = tuple(Score(metric, GROUP, value, count) for metric, value in scores.items())
+    found[OTHER] = _without_truth(tail, config)
     facts: dict[str, Any] = {
         "person": person.facts.name, "weights": checkpoint.digest, "frames": len(tail.held.frames), "size": person.facts.size,
-        "landmarks": "not measured" if landmarks is None else f"every {config.landmarks_every} frames",
+        "landmarks": "not measured" if landmarks is None else f"every {config.landmarks_every * config.every} frames",
         "sync expert": "none" if expert is None else "the project's own",
     }  # fmt: skip
     return Report(found, facts)
@@ -112,13 +117,13 @@ def _laid(tail: _Tail, lips: Tensor, rows: Tensor, heal: bool) -> Tensor:
     return kept_real(tail.model.blend(mixed), share, observed) if heal else mixed
 
 
-@torch.no_grad()
-def _drawn(tail: _Tail) -> Way:
+def _drawn(tail: _Tail, later: int = 0) -> Way:
+    """What the model draws, hearing the true sound or that of `later` rows on."""
     model, held = tail.model, tail.held
 
     def draw(rows: Tensor) -> Tensor:
         with torch.no_grad():
-            heard = model.hearing(held.windows(rows, model.config.hearing))
+            heard = model.hearing(held.windows((rows + later) % len(held.frames), model.config.hearing))
             return _laid(tail, model.lips(model.lip.places(), heard, held.moment[rows], held.canonical), rows, heal=True)
 
     return draw
@@ -142,6 +147,28 @@ def _still(tail: _Tail) -> Way:
     return lambda rows: _laid(tail, tail.held.canonical.expand(len(rows), -1, -1, -1), rows, heal=False)
 
 
+def _without_truth(tail: _Tail, config: TailConfig) -> tuple[Score, ...]:
+    """The model with the sound of half a tail later, in half of the frames that are looked at."""
+    rows = torch.arange(0, len(tail.held.frames), 2 * config.every)
+    values: dict[str, list[float]] = {name: [] for name in WITHOUT_TRUTH}
+    for some in rows.split(16):
+        region = _drawn(tail, len(tail.held.frames) // 2)(some).clamp(0, 1)
+        found = {
+            "cpbd": torch.tensor([picture.cpbd(one, block=32) for one in region]),
+            **picture.seams(region, _share(tail, some), tail.held.observed[some].float() / 255),
+        }
+        for name in WITHOUT_TRUTH:
+            values[name].extend(found[name].tolist())
+    return tuple(Score(name, GROUP, sum(each) / len(each), len(each)) for name, each in values.items())
+
+
+@torch.no_grad()
+def _share(tail: _Tail, rows: Tensor) -> Float[Tensor, "rows 1 h w"]:
+    """How much of each pixel of the regions is drawn."""
+    observed = tail.held.observed[rows].float() / 255
+    return laid_in(tail.held.canonical.expand(len(rows), -1, -1, -1), tail.held.mask, tail.held.region.mesh[rows], observed)[1]
+
+
 Points = tuple[Float[Tensor, "frames 40 2"], Bool[Tensor, "frames"]]
 
 
@@ -158,13 +185,14 @@ def _scores(
         true = torch.from_numpy(np.stack([crops.frame(int(f)) for f in tail.held.frames[some]])).movedim(-1, 1).float() / 255
         whole = _pasted(true, region, tail, some)
         observed = tail.held.observed[some].float() / 255
-        _, share = laid_in(tail.held.canonical.expand(len(some), -1, -1, -1), tail.held.mask, tail.held.region.mesh[some], observed)
+        share = _share(tail, some)
         drawn = {
             "psnr": picture.psnr(whole, true, face),
             "psnr_mouth": picture.psnr(region, observed, (share > 0.02).float()),
             "ssim": picture.ssim(whole, true),
             "perceptual": picture.perceptual(region, observed),
             "cpbd": torch.tensor([picture.cpbd(one, block=32) for one in region]),
+            **picture.seams(region, share, observed),
         }
         for name, values in drawn.items():
             sums.setdefault(name, []).extend(values.tolist())

@@ -31,6 +31,8 @@ METRICS = (
     Metric("lmd", "px", "lips", "lower", "mean distance of the lips' landmarks, both found by the same landmarker"),
     Metric("opening_correlation", "1", "lips", "higher", "correlation of the opening of the lips over time"),
     Metric("cpbd", "1", "surroundings of the mouth", "like people", "share of edges that are not seen as blurred"),
+    Metric("seam", "1", "border of the drawn part", "like people", "colour step across the border of the drawn part over the filmed one inside it"),
+    Metric("seam_fade", "1", "fading edge of the drawn part", "like people", "colour step where drawn fades into filmed over the filmed one inside"),
     Metric("sync_distance", "1", "mouth", "lower", "distance of mouth and sound as the sync expert sees it, at the best offset"),
     Metric("sync_confidence", "1", "mouth", "higher", "how much smaller that distance is than the median over offsets"),
     Metric("sync_offset", "frames", "mouth", "tells", "offset of sound to mouth at which the expert finds them nearest"),
@@ -183,6 +185,38 @@ def _edge_width(row: np.ndarray, column: int, slope: float) -> int:
     while right < len(row) - 1 and sign * (row[right + 1] - row[right]) > 0:
         right += 1
     return right - left
+
+
+BORDER, INSIDE = 0.02, 0.5
+"""How much of a pixel is drawn where the drawn part begins, and from where on it counts as its inside."""
+
+
+def seams(
+    pictures: Float[Tensor, "batch 3 h w"], share: Float[Tensor, "batch 1 h w"], filmed: Float[Tensor, "batch 3 h w"]
+) -> dict[str, Float[Tensor, "batch"]]:
+    """Mean colour steps between neighbouring pixels across the border of the drawn part, and in its fading edge, over the filmed steps inside.
+
+    The same numbers of the filmed picture say what no seam looks like. The inside is always the filmed one, or a blurred mouth would count as a seam.
+
+    Args:
+        share: how much of each pixel is drawn.
+    """
+    drawn, true = _steps(pictures, share), _steps(filmed, share)
+    inside = true["inside"].clamp(min=1e-6)
+    return {"seam": drawn["border"] / inside, "seam_fade": drawn["fade"] / inside}
+
+
+def _steps(pictures: Float[Tensor, "batch 3 h w"], share: Float[Tensor, "batch 1 h w"]) -> dict[str, Float[Tensor, "batch"]]:
+    """Mean colour step between neighbours at the border of the drawn part, in its fading edge, and inside."""
+    sums = {name: pictures.new_zeros(len(pictures), 2) for name in ("border", "fade", "inside")}
+    for axis in (-1, -2):
+        steps = pictures.diff(dim=axis).abs().mean(1)
+        one, other = (share[:, 0].narrow(axis, first, share.shape[axis] - 1) for first in (0, 1))
+        low, high = torch.minimum(one, other), torch.maximum(one, other)
+        where = {"border": (low <= BORDER) & (high > BORDER), "fade": (low > BORDER) & (low <= INSIDE), "inside": low > INSIDE}
+        for name, mask in where.items():
+            sums[name] += torch.stack([(steps * mask).sum((1, 2)), mask.sum((1, 2))], 1)
+    return {name: total[:, 0] / total[:, 1].clamp(min=1) for name, total in sums.items()}
 
 
 def sync_scores(seen: Float[Tensor, "windows width"], heard: Float[Tensor, "offsets windows width"], offsets: list[int]) -> dict[str, float]:

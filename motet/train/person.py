@@ -26,7 +26,7 @@ from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.mouth import Mouth, kept_real, laid_in
 from motet.methods.speech2lip.mouth_set import MouthSet, mouth_set
 from motet.methods.speech2lip.person import Person
-from motet.methods.speech2lip.stages import stages
+from motet.methods.speech2lip.stages import begun, stages
 from motet.train.loop import train
 from motet.train.settings import TrainConfig
 
@@ -100,7 +100,7 @@ def learn_person(
     examples = mouth_set(person, config, mouth=Mouth(person, config), progress=prepared)
     taught, judged = split(examples, learning)
     jury = _Jury(person, config, judged, tried)
-    tensors: Mapping[str, Tensor] | None = None
+    tensors: Mapping[str, Tensor] = begun(config, taught)
     for name, share in (("lips", learning.lips_share), ("face", 1 - learning.lips_share)):
         stage = next(s for s in stages(config, tensors) if s.name == name)
         folder = person.training / name
@@ -154,7 +154,7 @@ class _Jury:
 
     def __init__(self, person: Person, config: Speech2LipConfig, judged: MouthSet, tried: Callable[[Trial], None] | None) -> None:
         self._person, self._config, self._judged, self._tried = person, config, judged, tried
-        self._model, self._began = Speech2LipModel(config), time.monotonic()
+        self._model, self._began, self._began_cpu = Speech2LipModel(config), time.monotonic(), time.process_time()
         self._record = person.training / "trials.jsonl"
         lines = [json.loads(line) for line in self._record.read_text().splitlines()] if self._record.exists() and person.weights.exists() else []
         self._best = min((line["error"] for line in lines), default=float("inf"))
@@ -170,9 +170,10 @@ class _Jury:
                 facts = {"person": self._person.facts.name, "consent": self._person.facts.consent, "stage": stage, "error": error}
                 save_checkpoint(self._person.weights, complete.state_dict(), self._config, facts, half=True)
                 self._best = error
-            self._note({"stage": stage, "error": error, "best": self._best, "seconds": time.monotonic() - self._began})
+            seconds, cpu = time.monotonic() - self._began, time.process_time() - self._began_cpu
+            self._note({"stage": stage, "error": error, "best": self._best, "seconds": seconds, "cpu_s": cpu})
             if self._tried is not None:
-                self._tried(Trial(stage, error, self._best, time.monotonic() - self._began, preview))
+                self._tried(Trial(stage, error, self._best, seconds, preview))
 
         return watch
 

@@ -11,7 +11,7 @@ from motet.errors import InputError
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.person import Person
 from motet.methods.speech2lip.stand_in import StandIn
-from motet.metrics.person_evaluation import FILMED, GROUP, METHOD, NEAREST, STILL, TailConfig, evaluate_person
+from motet.metrics.person_evaluation import FILMED, GROUP, METHOD, NEAREST, OTHER, STILL, WITHOUT_TRUTH, TailConfig, evaluate_person
 from motet.train.person import LearningConfig, learn_person
 
 TINY = PRESETS["tiny"]
@@ -23,7 +23,8 @@ def test_a_learnt_person_is_nearer_to_the_footage_than_a_still_mouth(tmp_path: P
         evaluate_person(person)
     learn_person(person, TINY, LearningConfig(steps=80, batch=8, learning_rate=1e-2, save_every_s=30))
     report = evaluate_person(person, TailConfig(every=2))
-    assert set(report.subjects) == {FILMED, METHOD, NEAREST, STILL}
+    assert set(report.subjects) == {FILMED, METHOD, NEAREST, STILL, OTHER}
+    assert {score.metric for score in report.subjects[OTHER]} == set(WITHOUT_TRUTH)
     assert report.value(FILMED, "psnr", GROUP) == 99
     assert report.value(FILMED, "ssim", GROUP) == pytest.approx(1, abs=1e-5)
     for metric in ("psnr", "psnr_mouth", "ssim"):

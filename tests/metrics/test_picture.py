@@ -66,6 +66,18 @@ def test_landmarks_and_correlation() -> None:
     assert picture.correlation(wave, torch.ones(20)) == 0
 
 
+def test_a_seam_shows_as_steps_at_the_border_of_the_drawn_part() -> None:
+    skin = 0.5 + 0.02 * torch.rand(2, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    row, column = torch.meshgrid(torch.arange(40), torch.arange(40), indexing="ij")
+    share = (1 - ((row - 20) ** 2 + (column - 20) ** 2).float().sqrt() / 16).clamp(0, 1)[None, None].expand(2, 1, -1, -1)
+    plain = picture.seams(skin, share, skin)
+    assert plain["seam"].tolist() == pytest.approx([1, 1], abs=0.2)
+    hard = picture.seams(skin + 0.05 * (share > 0.02), share, skin)
+    soft = picture.seams(skin + 0.05 * share, share, skin)
+    assert float(hard["seam"].min()) > 3 * float(plain["seam"].max()) and float(hard["seam_fade"].max()) < 1.3
+    assert float(soft["seam"].max()) < 1.3
+
+
 def test_sync_scores_find_the_offset() -> None:
     seen = F.normalize(torch.rand(30, 16, generator=torch.Generator().manual_seed(2)), dim=1)
     offsets = list(range(-5, 6))

@@ -23,6 +23,8 @@ SHORTEST_S = 10.0
 """Seconds of footage that a person needs at least; a minute or more gives good lips."""
 LONGEST_S = 3600.0
 SMALLEST_PX = 128
+VIDEO_ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm")
+"""Which files of a folder are taken for videos."""
 _UNEVEN = 0.35
 """How far a picture's duration may lie from the usual one, as a share of it, before the clock counts as uneven there."""
 _UNEVEN_SHARE = 0.02
@@ -84,15 +86,30 @@ class Shot:
         return np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
 
 
+def video_files(paths: Sequence[Path]) -> list[Path]:
+    """The named files; a folder stands for the videos in it, in the order of their names.
+
+    Raises:
+        InputError: a folder holds no video.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in VIDEO_ENDINGS and not file.name.startswith(".")) if path.is_dir() else [path]
+        if not found:
+            raise InputError(f"the folder {path} holds no videos ({', '.join(VIDEO_ENDINGS)}); give a video, or a folder with the videos of one person")
+        files += found
+    return files
+
+
 def open_shots(paths: Sequence[Path], shortest_s: float = SHORTEST_S) -> list[Shot]:
-    """The shots of a person: one for each file, all of one size.
+    """The shots of a person: one for each file (a folder stands for its videos), all of one size.
 
     Raises:
         InputError: a file is no video, too small, of variable frame rate, of another size than the first; all together too short or too long.
     """
     if not paths:
         raise InputError("no video was named; give one or more videos of the person speaking")
-    shots = [_open(Path(path)) for path in paths]
+    shots = [_open(path) for path in video_files(paths)]
     for shot in shots[1:]:
         if (shot.width, shot.height) != (shots[0].width, shots[0].height):
             raise InputError(

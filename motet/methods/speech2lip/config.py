@@ -50,14 +50,21 @@ class LipConfig:
     """Numbers of that: of the code of time, or 6 of the pose."""
     patch: int = 1
     """A query answers a square of so many pixels a side (1: one pixel, as published)."""
+    overlap: int = 0
+    """Pixels by which each square reaches into its neighbours', fading; without it nothing makes two squares meet, and edges that move
+    (chin, lips) break into specks at their borders."""
     on_canonical: bool = False
     """The network draws what differs from the canonical picture, rather than the whole colour."""
+    on_mean: bool = False
+    """It draws what differs from the mean of the mouths that it learnt from, which has no sharp edges that would have to be undone."""
     ensemble: bool = True
     """Train on the weighted mean of four queries around a pixel's centre, as published."""
 
     def __post_init__(self) -> None:
         if self.width % self.patch or self.height % self.patch:
             raise ConfigError(f"a lip picture of {self.width} x {self.height} cannot be cut into squares of {self.patch} pixels")
+        if not 0 <= 2 * self.overlap <= self.patch:
+            raise ConfigError(f"squares of {self.patch} pixels overlap by at most {self.patch // 2}, not {self.overlap}")
         if self.moment == "pose" and self.moment_channels != 6:
             raise ConfigError(f"a pose has 6 numbers, not {self.moment_channels}")
         if not 0 <= self.skip_after < self.layers - 1:
@@ -147,7 +154,9 @@ class Speech2LipCondition:
 PRESETS: dict[str, Speech2LipConfig] = {
     "default": Speech2LipConfig(
         hearing=HearingConfig(channels=256, narrow=48, widths=(64, 64, 64, 64), dropout=0.1),
-        lip=LipConfig(96, 96, hidden=256, layers=6, skip_after=2, frequencies=6, moment="pose", moment_channels=6, patch=8, on_canonical=True, ensemble=False),
+        lip=LipConfig(
+            96, 96, hidden=256, layers=6, skip_after=2, frequencies=6, moment="pose", moment_channels=6, patch=8, overlap=4, on_mean=True, ensemble=False
+        ),
         blend=BlendConfig((16, 32, 32), residual=True, normalised=False),
         loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync_after=0),
     ),

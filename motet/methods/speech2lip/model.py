@@ -74,6 +74,19 @@ class Places:
     again: Float[Tensor, "places hidden"]
 
 
+def lapped(squares: Float[Tensor, "batch colours places"], height: int, width: int, side: int, overlap: int) -> Float[Tensor, "batch 3 height width"]:
+    """One picture of squares that reach into one another: each fades out over its neighbours, and all weights add up to 1 everywhere."""
+    wide = side + 2 * overlap
+    ramp = ((torch.arange(2 * overlap) + 0.5) / (2 * overlap) * (math.pi / 2)).sin().square()
+    fade = torch.cat([ramp, torch.ones(wide - 4 * overlap), ramp.flip(0)]).to(squares)
+    weights = (fade[:, None] * fade).flatten().repeat(3)[None, :, None]
+
+    def laid(values: Tensor) -> Tensor:
+        return F.fold(values, (height, width), wide, padding=overlap, stride=side)
+
+    return laid(squares * weights) / laid(weights.expand(1, -1, squares.shape[-1]))[:, :1]
+
+
 class LipModel(nn.Module):
     """Colour of a place in the canonical lip picture, given the audio vector and the frame's number."""
 
@@ -86,7 +99,7 @@ class LipModel(nn.Module):
         self.time, self.time_again = nn.Linear(config.moment_channels, config.hidden), nn.Linear(config.moment_channels, config.hidden)
         widths = [config.hidden * (2 if layer == config.skip_after + 1 else 1) for layer in range(config.layers)]
         self.layers = nn.ModuleList(nn.Linear(width, config.hidden) for width in widths)
-        self.out = nn.Linear(config.hidden, 3 * config.patch**2)
+        self.out = nn.Linear(config.hidden, 3 * (config.patch + 2 * config.overlap) ** 2)
 
     def places(self, places: Float[Tensor, "places 2"] | None = None) -> Places:
         """Prepare fixed places; without any, those of the whole picture (one a patch)."""
@@ -113,7 +126,10 @@ class LipModel(nn.Module):
     def picture(self, places: Places, audio: Float[Tensor, "batch out"], moment: Moment) -> Float[Tensor, "batch 3 height width"]:
         """The whole lip picture by one query for each pixel (or patch): how speaking works."""
         side = self.config.patch
-        answer = self(places, audio, moment).transpose(1, 2).unflatten(2, (self.config.height // side, self.config.width // side))
+        answer = self(places, audio, moment).transpose(1, 2)
+        if self.config.overlap:
+            return lapped(answer, self.config.height, self.config.width, side, self.config.overlap)
+        answer = answer.unflatten(2, (self.config.height // side, self.config.width // side))
         return F.pixel_shuffle(answer, side) if side > 1 else answer
 
     def ensemble(self, audio: Float[Tensor, "batch out"], moment: Moment, uniform: float) -> Float[Tensor, "batch 3 height width"]:
@@ -206,8 +222,13 @@ class Speech2LipModel(nn.Module):
         self.rest: Tensor | None
         self.register_buffer("rest", None if config.official_quirks else torch.zeros(config.hearing.out))
         """The audio vector of a mouth at rest: the mean of the quiet frames (`stages.py` fills it after training)."""
+        self.mean: Tensor | None
+        self.register_buffer("mean", torch.zeros(3, config.lip.height, config.lip.width) if config.lip.on_mean else None)
+        """The mean of the mouths that train, in the canonical picture's light (`stages.begun` fills it before training)."""
 
     def lips(self, places: Places, heard: Tensor, moment: Moment, canonical: Float[Tensor, "3 rows columns"]) -> Float[Tensor, "batch 3 rows columns"]:
-        """The drawn lip picture, on the canonical one where the model was made so."""
+        """The drawn lip picture, on the mean or canonical one where the model was made so."""
         drawn = self.lip.picture(places, heard, moment)
+        if self.mean is not None:
+            return self.mean + drawn
         return canonical + drawn if self.config.lip.on_canonical else drawn

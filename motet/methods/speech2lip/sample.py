@@ -71,38 +71,45 @@ class Speaker:
     @torch.no_grad()
     def regions(
         self, heard: Float[Tensor, "count out"], shown: Sequence[int], observed: Float[Tensor, "count 3 h w"], tone: Float[Tensor, "count 3"]
-    ) -> Float[Tensor, "count 3 h w"]:
-        """The drawn surroundings of the mouth, given the filmed ones and the colour of their skin."""
+    ) -> tuple[Float[Tensor, "count 3 h w"], Float[Tensor, "count 1 h w"]]:
+        """The drawn surroundings of the mouth, given the filmed ones and the colour of their skin, and how much of each pixel is drawn."""
         region = self.mouth.region(shown)
         lips = self.model.lips(self.places, heard, self.mouth.moment(shown), self.mouth.canonical) * tone[..., None, None]
         mixed, share = laid_in(lips, self.mouth.mask, region.mesh, observed)
-        return kept_real(self.blend(mixed.contiguous(memory_format=torch.channels_last)), share, observed)
+        return kept_real(self.blend(mixed.contiguous(memory_format=torch.channels_last)), share, observed), share
 
     def _some(self, heard: Tensor, shown: list[int]) -> UInt8[np.ndarray, "count height width 3"]:
         crops = [self._crops.frame(frame) for frame in shown]
         filmed = torch.from_numpy(np.stack([self.mouth.cut(crop, frame) for crop, frame in zip(crops, shown, strict=True)])).movedim(-1, 1).float() / 255
         tone = self.mouth.tone(torch.from_numpy(np.stack(crops)).movedim(-1, 1).float() / 255, shown)
-        drawn = self.regions(heard, shown, filmed, tone)
+        drawn, share = self.regions(heard, shown, filmed, tone)
         whole = [self._scene.frame(frame) for frame in shown]
-        return np.stack([self._back(picture, frame, drawn[k], filmed[k]) for k, (picture, frame) in enumerate(zip(whole, shown, strict=True))])
+        return np.stack([self._back(picture, frame, drawn[k], filmed[k], share[k]) for k, (picture, frame) in enumerate(zip(whole, shown, strict=True))])
 
-    def _back(self, picture: UInt8[np.ndarray, "height width 3"], frame: int, drawn: Tensor, filmed: Tensor) -> UInt8[np.ndarray, "height width 3"]:
-        """Put a region into the whole picture. What is added is the difference, so the picture's own grain and sharpness stay."""
-        change = (drawn - filmed) * 255
+    def _back(
+        self, picture: UInt8[np.ndarray, "height width 3"], frame: int, drawn: Tensor, filmed: Tensor, share: Tensor
+    ) -> UInt8[np.ndarray, "height width 3"]:
+        """Put a region into the whole picture. Where little is drawn the difference is added, so that the picture's own grain and sharpness
+        stay; where all is drawn nothing of the picture stays, or the fine edges of the filmed lips, which the crop has lost, would lie as
+        specks over the drawn ones.
+        """
+        parts = torch.cat([(drawn - filmed) * 255, filmed * 255, share])
         left, top = int(self.mouth.left[frame]), int(self.mouth.top[frame])
         crop, scale = self.facts.crop, self.facts.crop.width / self.facts.size
-        height, width = change.shape[1:]
+        height, width = parts.shape[1:]
         if scale != 1 or crop.height != crop.width:
             x0, y0, x1, y1 = (
                 round(v) for v in (crop.left + left * scale, crop.top + top * scale, crop.left + (left + width) * scale, crop.top + (top + height) * scale)
             )
-            change = nn.functional.interpolate(change[None], (y1 - y0, x1 - x0), mode="bicubic", align_corners=False)[0]
+            parts = nn.functional.interpolate(parts[None], (y1 - y0, x1 - x0), mode="bicubic", align_corners=False)[0]
         else:
             x0, y0, x1, y1 = crop.left + left, crop.top + top, crop.left + left + width, crop.top + top + height
         result = picture.copy()
         inside = result[max(0, y0) : y1, max(0, x0) : x1]
-        change = change[:, max(0, -y0) : max(0, -y0) + inside.shape[0], max(0, -x0) : max(0, -x0) + inside.shape[1]]
-        inside[:] = (inside + change.movedim(0, -1).numpy()).clip(0, 255).round().astype(np.uint8)
+        parts = parts[:, max(0, -y0) : max(0, -y0) + inside.shape[0], max(0, -x0) : max(0, -x0) + inside.shape[1]]
+        change, crop_pixels, weight = (part.movedim(0, -1).numpy() for part in parts.split([3, 3, 1]))
+        grain = (1 - weight.clip(0, 1)) * (inside - crop_pixels)
+        inside[:] = (crop_pixels + grain + change).clip(0, 255).round().astype(np.uint8)
         return result
 
 

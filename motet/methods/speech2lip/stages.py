@@ -43,6 +43,15 @@ def stages(config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None = None
     ]
 
 
+def begun(config: Speech2LipConfig, examples: MouthSet) -> dict[str, Tensor]:
+    """A new model's tensors, with what is taken from the training set before the first step: the mean mouth."""
+    model = Speech2LipModel(config)
+    if model.mean is not None:
+        total = sum((some.float() / 255 / tone[..., None, None]).sum(0) for some, tone in zip(examples.lips.split(256), examples.tone.split(256), strict=True))
+        model.mean = torch.as_tensor(total) / len(examples.frames)
+    return model.state_dict()
+
+
 def _model(config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None) -> Speech2LipModel:
     model = Speech2LipModel(config)
     if tensors is not None:

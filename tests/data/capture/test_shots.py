@@ -98,6 +98,20 @@ def test_footage_without_sound(tmp_path: Path) -> None:
         open_shots([mute], shortest_s=1)[0].sound()
 
 
+def test_a_folder_stands_for_its_videos_in_the_order_of_their_names(tmp_path: Path) -> None:
+    takes = tmp_path / "takes"
+    takes.mkdir()
+    film(takes / "b.mp4", numbered(30))
+    film(takes / "a.MP4", numbered(40))
+    (takes / "notes.txt").write_text("second take is better")
+    (takes / "._a.mp4").write_bytes(b"what some systems leave beside files")
+    assert [shot.frames for shot in open_shots([takes], shortest_s=1)] == [40, 30]
+    assert [shot.frames for shot in open_shots([takes / "b.mp4", takes], shortest_s=1)] == [30, 40, 30]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no videos"):
+        open_shots([tmp_path / "empty"])
+
+
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     from motet.audio import write_audio
 

@@ -59,6 +59,29 @@ def test_a_fitted_person_speaks_and_only_the_mouth_changes(folder: Path) -> None
     assert changed > 0
 
 
+def test_fine_edges_of_the_filmed_lips_do_not_stay_in_the_drawn_ones(folder: Path) -> None:
+    person, facts = Person(folder), dataclasses.replace(StandIn(TINY, 60).facts, scene=(96, 96), crop=Box(0, 0, 96, 96))
+
+    class Fine:
+        """The same person filmed twice as fine, with grain that the crops do not have."""
+
+        def __init__(self, grain: int) -> None:
+            self.facts, self.track, self.geometry, self.crops, self.scene, self.grain = facts, person.track, person.geometry, person.crops, self, grain
+
+        def frame(self, index: int) -> np.ndarray:
+            row, column = np.mgrid[:96, :96]
+            grain = self.grain * (2 * ((row + column) % 2) - 1)[..., None]
+            return (person.crops.frame(index).repeat(2, 0).repeat(2, 1).clip(40, 215) + grain).astype(np.uint8)
+
+    heard = torch.randn(2, 8, generator=torch.Generator().manual_seed(0))
+    plain, grained = (Speaker(Fine(grain), model()).pictures(heard, torch.arange(2)).int() for grain in (0, 20))
+    kept = (plain - grained).abs().amax(-1)
+    mouth = Mouth(person, TINY)
+    middle = facts.lip.top + facts.lip.height // 2, facts.lip.left + facts.lip.width // 2
+    assert int(kept[:, 2 * middle[0] - 3 : 2 * middle[0] + 3, 2 * middle[1] - 3 : 2 * middle[1] + 3].max()) <= 2
+    assert int(kept[0, : 2 * int(mouth.top[0])].min()) >= 19
+
+
 def test_the_whole_picture_keeps_its_size_and_what_lies_outside_the_crop(folder: Path) -> None:
     person = Person(folder)
     scene = StandIn(TINY, 60)
