@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from motet.registry import DEFAULT
 
 if TYPE_CHECKING:
     from motet.metrics.report import Report
+    from motet.session import Loaded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +134,8 @@ class Eval:
         if self.data is None:
             raise ConfigError("a body is evaluated on a corpus: give --data FOLDER, made by 'motet data sam -o FOLDER'")
         loaded = load(self.method, str(self.weights) if self.weights else None)
+        if self.study:
+            return self._body_study(loaded, parse_options(loaded.spec, self.option))
         answers = method_answers(loaded, parse_options(loaded.spec, self.option))
         if self.baselines:
             answers |= reference_answers(policy_again(self.data))
@@ -147,6 +151,22 @@ class Eval:
             print(json.dumps(report.to_json(), indent=1))
         else:
             Console(width=max(Console().width, 190)).print(report.table())
+        return 0
+
+    def _body_study(self, loaded: Loaded, options: Mapping[str, object]) -> int:
+        from rich.console import Console
+
+        from motet.atomic import write_bytes
+        from motet.commands.studies import body_study
+
+        assert self.data is not None
+        found, table = body_study(self.study, loaded, self.data, options, self.takes, self.limit)
+        if self.out:
+            write_bytes(self.out, json.dumps({"method": loaded.spec.name, "weights": loaded.digest, **found}, indent=1).encode())
+        if self.json:
+            print(json.dumps(found, indent=1))
+        else:
+            Console(width=max(Console().width, 140)).print(table)
         return 0
 
     def _person(self) -> int:
