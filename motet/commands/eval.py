@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from motet.metrics.report import Report
+    from motet.session import Loaded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,6 +154,8 @@ class Eval:
         if self.data is None:
             raise ConfigError("a body is evaluated on a corpus: give --data FOLDER, made by 'motet data sam -o FOLDER'")
         loaded = load(self.method, str(self.weights) if self.weights else None)
+        if self.study:
+            return self._body_study(loaded, parse_options(loaded.spec, self.option))
         answers = method_answers(loaded, parse_options(loaded.spec, self.option))
         if self.baselines:
             answers |= reference_answers(policy_again(self.data))
@@ -168,6 +171,22 @@ class Eval:
             print(json.dumps(report.to_json(), indent=1))
         else:
             Console(width=max(Console().width, 190)).print(report.table())
+        return 0
+
+    def _body_study(self, loaded: Loaded, options: Mapping[str, object]) -> int:
+        from rich.console import Console
+
+        from motet.atomic import write_bytes
+        from motet.commands.studies import body_study
+
+        assert self.data is not None
+        found, table = body_study(self.study, loaded, self.data, options, self.takes, self.limit)
+        if self.out:
+            write_bytes(self.out, json.dumps({"method": loaded.spec.name, "weights": loaded.digest, **found}, indent=1).encode())
+        if self.json:
+            print(json.dumps(found, indent=1))
+        else:
+            Console(width=max(Console().width, 140)).print(table)
         return 0
 
     def _person(self) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CURVE = (*(("dpm++2m", steps) for steps in (2, 4, 6, 8, 12, 16, 25)), ("ddim", 8), ("ddim", 12), ("ddim", 25), ("ddim", 50), ("ancestral", 50))
 """What `--study steps` tries."""
+BODY_CURVE = (*(("dpm++2m", steps) for steps in (2, 4, 8, 12, 16, 25)), ("ddim", 12), ("ddim", 25), ("ddim", 50), ("ancestral", 100))
 STUDY_SOUNDS = 2
 
 
@@ -35,6 +36,31 @@ def study(name: str, loaded: Loaded, material: HeldOut, gauge: LipGauge, options
     if loaded.spec.space != "arkit":
         raise ConfigError(f"studies look at faces in the house space, {loaded.spec.name} moves in {loaded.spec.space!r}")
     return studies[name](loaded, material, gauge, options, takes)
+
+
+def body_study(name: str, loaded: Loaded, folder: Path, options: Mapping[str, Any], takes: int, limit: int) -> tuple[dict[str, Any], Table]:
+    """The study of steps for a method that moves bodies, on held-out sounds of a corpus with known reactions.
+
+    Raises:
+        ConfigError: another study.
+    """
+    import dataclasses
+
+    from motet.data.sam import Sam
+    from motet.metrics.body_evaluation import GENRES, BodyEvaluation, Case, cases, source_text
+    from motet.metrics.body_step_curve import body_curve_table, body_step_curve
+
+    if name != "steps":
+        raise ConfigError(f"bodies have no study {name!r}; there is: steps")
+    config = BodyEvaluation(limit=limit)
+
+    def draw(case: Case, seeds: Sequence[int], how: Mapping[str, Any]) -> Motion:
+        told = {"source": source_text(case.truth["source"]), "genre": GENRES[case.truth["genre"]]}
+        found = loaded.run(case.audio, {**options, **told, **how}, seeds=tuple(seeds))
+        return found.slice(0, round(config.seconds * found.space.fps))
+
+    rows = body_step_curve(draw, list(cases(Sam(folder), "test", config)), BODY_CURVE, takes)
+    return {"study": "steps", "takes": takes, "rows": [dataclasses.asdict(row) for row in rows]}, body_curve_table(rows)
 
 
 def _steps(loaded: Loaded, material: HeldOut, gauge: LipGauge, options: Mapping[str, Any], takes: int) -> tuple[dict[str, Any], Table]:

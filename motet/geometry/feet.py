@@ -19,6 +19,8 @@ SLOW_M_S, LOW_M = 0.45, 0.045
 SHORTEST_S = 0.1
 EASE_S = 0.2
 """Time in which a correction fades in and out beside a contact."""
+LIFT_M, DRAGGED_M_S, SWUNG_M_S = 0.035, 0.15, 0.6
+"""A foot that does not stand is lifted off the floor: not at all below the first speed, this high from the second on."""
 _SIDES = {side: tuple(SMPLX25_JOINTS.index(f"{side}_{name}") for name in ("hip", "knee", "ankle", "foot")) for side in ("left", "right")}
 
 
@@ -85,8 +87,17 @@ def _anchored(ball: ndarray, stands: ndarray, fps: float, fixed: int) -> ndarray
             total = total + correction[near] * (share * share * (3 - 2 * share))
         correction[frame] = total
     goal += correction
-    goal[fixed:, 1] = np.maximum(goal[fixed:, 1], BALL_HEIGHT_M)
+    goal[fixed:, 1] = np.maximum(goal[fixed:, 1], BALL_HEIGHT_M + _lift(goal, weight > 0, fps)[fixed:])
     return goal
+
+
+def _lift(goal: Float[ndarray, "frames 3"], stands: Bool[ndarray, "frames"], fps: float) -> Float[ndarray, "frames"]:
+    """How high a foot must be carried at least so that it does not drag over the floor."""
+    if len(goal) < 2:
+        return np.zeros(len(goal))
+    speed = np.linalg.norm(np.gradient(goal[:, [0, 2]], axis=0), axis=1) * fps
+    wanted = np.clip((speed - DRAGGED_M_S) / (SWUNG_M_S - DRAGGED_M_S), 0, 1) * ~stands
+    return LIFT_M * gaussian_filter1d(wanted, 0.03 * fps) * ~stands
 
 
 def _sink(placed: ndarray, goals: dict[str, ndarray], root: ndarray, fps: float, fixed: int) -> ndarray:

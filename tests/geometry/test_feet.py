@@ -74,3 +74,13 @@ def test_short_motions_pass(frames: int) -> None:
     settled, turns = settle_feet(root, rotations, 30.0)
     assert settled.shape == root.shape
     assert bool(torch.isfinite(turns).all())
+
+
+def test_feet_that_cannot_stand_are_carried_not_dragged() -> None:
+    root, rotations = sliding_body(drop=0.0)
+    root[:, 2] += torch.arange(90) / 30  # a metre a second without a single step
+    before, after = pose_body(body_motion(root, rotations)), pose_body(body_motion(*settle_feet(root, rotations, 30.0)))
+    assert foot_skate(before, 30.0) > 50
+    assert foot_skate(after, 30.0) < 3
+    heights = after.joint("left_foot")[:, 1]
+    assert float(heights[20:70].min()) > BALL_HEIGHT_M + 0.02 and float(heights.max()) < BALL_HEIGHT_M + 0.06

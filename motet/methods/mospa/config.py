@@ -96,6 +96,8 @@ class MospaConfig:
     """Frames of a token; more than one with `frames` only. A token then writes twice as many, which overlap."""
     summary: bool = False
     """With `frames`: what is heard over the whole window, the source and the genre are also summed up in one vector, added to every token."""
+    source_axes: bool = False
+    """The network sees and says motion in axes that point at the source, besides the figure's own; needs `frames` and `normalise`."""
     source: SourceConfig = SourceConfig()
     mask_sound_source: bool = False
     """The network is not told where the sound is."""
@@ -136,6 +138,8 @@ class MospaConfig:
             raise ConfigError("guessing needs normalise: it counts on the deviation of the motion")
         if self.summary and self.fusion == "tokens":
             raise ConfigError("summary needs the fusion 'frames'")
+        if self.source_axes and (self.fusion == "tokens" or not self.normalise or self.source.norm == "time"):
+            raise ConfigError("source_axes needs the fusion 'frames', normalise, and a source whose direction is told")
         if not 0 <= self.overlap < self.window:
             raise ConfigError(f"the overlap must lie between 0 and {self.window - 1} frames, not {self.overlap}")
 
@@ -193,6 +197,7 @@ PRESETS: dict[str, MospaConfig] = {
         fusion="frames",
         patch=4,
         summary=True,
+        source_axes=True,
         source=_HOUSE_SOURCE,
         mask_targets="audio+source",
         normalise=True,
@@ -215,6 +220,7 @@ PRESETS: dict[str, MospaConfig] = {
         fusion="frames",
         patch=4,
         summary=True,
+        source_axes=True,
         source=_HOUSE_SOURCE,
         normalise=True,
         guessing=True,

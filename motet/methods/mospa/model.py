@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from motet.diffusion.schedule import Schedule, make_schedule
 from motet.geometry.body_vector import DIM
+from motet.methods.mospa.axes import MOVED, ROOT_ROWS, seen_from_source, source_direction, told_from_source
 from motet.methods.mospa.config import GENRES, MospaConfig, SourceConfig
 from motet.nn.attention import attend, split_heads
 from motet.nn.position import sinusoid_table
@@ -30,6 +31,8 @@ class Given:
     projected: Float[Tensor, "batch constant three_widths"] | None
     """Queries, keys and values of the constant tokens in the first layer."""
     frames: int
+    direction: Float[Tensor, "batch frames 2"] | None = None
+    """With `source_axes`: where the source is."""
 
 
 class Layer(nn.Module):
@@ -77,7 +80,7 @@ class MospaModel(nn.Module):
         width, patch = config.width, config.patch
         self.embed_step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.embed_audio = nn.Sequential(nn.Linear(config.audio_dim * patch, config.audio_inner), nn.ReLU(), nn.Linear(config.audio_inner, width))
-        self.embed_motion = nn.Linear(DIM * patch, width)
+        self.embed_motion = nn.Linear((DIM + MOVED if config.source_axes else DIM) * patch, width)
         self.embed_source = nn.Linear(config.source.dim * patch, width)
         self.embed_genre = nn.Parameter(torch.randn(len(GENRES), width))
         if config.summary:
@@ -85,11 +88,17 @@ class MospaModel(nn.Module):
             self.embed_summary = nn.Sequential(nn.Linear(heard, 2 * width), nn.SiLU(), nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.output = nn.Linear(width, DIM * patch * (2 if patch > 1 else 1))
+        if config.source_axes:
+            self.output_from_source = nn.Linear(width, DIM * patch * (2 if patch > 1 else 1))
         self.register_buffer("positions", sinusoid_table(POSITIONS, width), persistent=False)
         if config.normalise:
             for name, size in (("motion", DIM), ("audio", config.audio_dim)):
                 self.register_buffer(f"{name}_mean", torch.zeros(size))
                 self.register_buffer(f"{name}_std", torch.ones(size))
+        if config.source_axes:
+            as_is = torch.zeros(DIM, dtype=torch.bool)
+            as_is[ROOT_ROWS] = True
+            self.register_buffer("turns_as_is", as_is, persistent=False)
         if config.guessing:
             self.register_buffer("motion_spread", torch.ones(DIM))
         if patch > 1:
@@ -133,7 +142,7 @@ class MospaModel(nn.Module):
             if config.summary:
                 whole = torch.cat([audio.mean(1), audio.std(1), source.mean(1), spoken[:, 0]], 1)
                 added = added + self.embed_summary(whole).unsqueeze(1)
-            return Given(spoken, added, None, frames)
+            return Given(spoken, added, None, frames, source_direction(source) if config.source_axes else None)
         tokens = torch.cat([sound, place, spoken], 1)
         tokens = tokens + self.positions[: tokens.shape[1]]
         projected = None if self.training and torch.is_grad_enabled() else self.layers[0].projection(tokens)
@@ -152,7 +161,17 @@ class MospaModel(nn.Module):
         last, kept = len(self.layers) - 1, given.frames // self.config.patch
         for place, layer in enumerate(self.layers):
             x = layer(x, given.projected if place == 0 else None, keep=kept if place == last else 0)
-        return self._unpatched(self.output(x[:, -kept:]))
+        x = x[:, -kept:]
+        own = self._unpatched(self.output(x))
+        if given.direction is None:
+            return own
+        towards = self._unpatched(self.output_from_source(x))
+        return own + told_from_source(towards, given.direction) / self.turning_std
+
+    @property
+    def turning_std(self) -> Float[Tensor, "dim"]:
+        """What normalised numbers are divided by after a turn: each number of a rotation has a deviation of its own, so those are told as they are."""
+        return torch.where(self.turns_as_is, self.motion_std, torch.ones_like(self.motion_std))
 
     def _seen(self, noisy: Tensor, step: Tensor) -> Float[Tensor, "batch frames dim"]:
         """What the network is shown of the noisy motion."""
@@ -163,7 +182,10 @@ class MospaModel(nn.Module):
 
     def tokens(self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given) -> Float[Tensor, "batch tokens width"]:
         """Everything the first layer sees, with positions."""
-        moved, when = self.embed_motion(self._patched(self._seen(noisy, step))), self.embed_step(self.positions[step - 1]).unsqueeze(1)
+        shown = self._seen(noisy, step)
+        if given.direction is not None:
+            shown = torch.cat([shown, seen_from_source(shown, given.direction)], -1)
+        moved, when = self.embed_motion(self._patched(shown)), self.embed_step(self.positions[step - 1]).unsqueeze(1)
         if given.added is not None:
             x = torch.cat([given.tokens, when, moved + given.added], 1)
             return x + self.positions[: x.shape[1]]
