@@ -390,3 +390,18 @@ def test_flame_training_reads_sound(tmp_path: Path) -> None:
     assert set(terms) == {"noise", "head_angle", "head_vel", "head_smooth", "head_trans"}
     torch.stack(list(terms.values())).sum().backward()
     assert stage.model.audio_feature_map.weight.grad is not None
+
+
+def test_the_head_goes_on_where_it_was_and_as_it_moved() -> None:
+    method = tiny()
+    random = torch.Generator().manual_seed(2)
+    window = 0.1 * torch.randn(1, 40, 55, generator=random).cumsum(1)
+    tail = torch.randn(1, 2, 55, generator=random)
+    moved, head = method._carried_on(window, tail), slice(52, 55)
+    speed = tail[:, 1, head] - tail[:, 0, head]
+    torch.testing.assert_close(moved[:, 0, head], tail[:, 1, head] + speed)
+    quicker = (moved[:, 1, head] - moved[:, 0, head] - speed).abs().amax()
+    assert quicker < 0.35 * (tail[:, 1, head] + speed - window[:, 0, head]).abs().amax()
+    torch.testing.assert_close(moved[:, -5:], window[:, -5:], atol=1e-3, rtol=0)
+    assert torch.equal(moved[..., :52], window[..., :52])
+    assert method._carried_on(window, None) is window

@@ -41,6 +41,8 @@ from motet.types import Audio, Motion, frame_count
 SAMPLE_RATE = 16000
 THRESHOLD_LIMITS = (1.0, 4.0)
 """Limits of dynamic thresholding, as released."""
+SEAM_FRAMES = 3.0
+"""House space: time constant in which a window's head leaves the course of the one before."""
 
 
 class Front(Protocol):
@@ -82,6 +84,8 @@ class DiffPoseTalkState:
     past: Past
     before: Tensor
     """The last features before those, as far as a frame looks back."""
+    tail: Float[Tensor, "batch last dim"] | None = None
+    """The last two frames answered; None before there are two."""
     window: int = 0
     heard: int = 0
 
@@ -134,7 +138,7 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         while state.waiting.shape[1] >= size + ahead:
             motion, state = self._window(state, state.waiting[:, :size], self.config.denoiser.window)
             pieces.append(self._guarded(motion, state))
-            state = _moved_on(state, size)
+            state = _moved_on(state, size, pieces[-1])
         return self._joined(pieces, len(state.seeds)), state
 
     @torch.inference_mode()
@@ -151,7 +155,7 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
             motion, state = self._window(state, fill_up(waiting, 2 * window), missing)
             state = dataclasses.replace(state, waiting=waiting)
             pieces.append(self._guarded(motion[:, :missing], state))
-            state = _moved_on(state, 2 * window)
+            state = _moved_on(state, 2 * window, pieces[-1])
             waiting, missing = state.waiting, missing - window
         return self._joined(pieces, len(state.seeds))
 
@@ -172,6 +176,7 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         if not self._in_house_space or self.front is None:
             return motion
         frames, condition = motion.shape[1], state.condition
+        motion = self._carried_on(motion, state.tail)
         if condition.opening:
             known = torch.cat([state.before, state.waiting[:, : 2 * frames + OPENING_AFTER]], 1)
             motion = nudge_opening(motion, self.front.opening(known, state.before.shape[1], frames), condition.opening)
@@ -179,6 +184,18 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
             return motion
         probability = torch.nn.functional.pad(self.front.closures(state.waiting[:, : 2 * frames]), (STEPS_BEFORE, STEPS_AFTER - 2))
         return guard_closures(motion, closure_evidence(probability))
+
+    def _carried_on(self, motion: Float[Tensor, "batch frames dim"], tail: Tensor | None) -> Float[Tensor, "batch frames dim"]:
+        """A window whose head sets out from where it was and as it moved; the difference fades within half a second."""
+        if tail is None or motion.shape[1] < 2:
+            return motion
+        head = self.space.range("head")
+        last, speed = tail[:, -1:, head], tail[:, -1:, head] - tail[:, -2:-1, head]
+        apart = last + speed - motion[:, :1, head]
+        quicker = speed - (motion[:, 1:2, head] - motion[:, :1, head])
+        frame = torch.arange(motion.shape[1]).view(1, -1, 1)
+        fading = (apart + (quicker + apart / SEAM_FRAMES) * frame) * (-frame / SEAM_FRAMES).exp()
+        return torch.cat([motion[..., : head.start], motion[..., head] + fading, motion[..., head.stop :]], -1)
 
     def _recording(self, state: DiffPoseTalkState, frames: int) -> Motion:
         if not frames:
@@ -267,7 +284,8 @@ def front_end(config: DiffPoseTalkConfig) -> Front | None:
     return None
 
 
-def _moved_on(state: DiffPoseTalkState, steps: int) -> DiffPoseTalkState:
-    """The state after so many features have been used."""
+def _moved_on(state: DiffPoseTalkState, steps: int, answered: Float[Tensor, "batch frames dim"]) -> DiffPoseTalkState:
+    """The state after so many features have been used for these frames."""
     before = torch.cat([state.before, state.waiting[:, :steps]], 1)[:, -OPENING_BEFORE:]
-    return dataclasses.replace(state, waiting=state.waiting[:, steps:], before=before)
+    tail = answered[:, -2:] if answered.shape[1] > 1 else state.tail
+    return dataclasses.replace(state, waiting=state.waiting[:, steps:], before=before, tail=tail)
