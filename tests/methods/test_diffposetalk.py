@@ -400,8 +400,7 @@ def test_the_head_goes_on_where_it_was_and_as_it_moved() -> None:
     moved, head = method._carried_on(window, tail), slice(52, 55)
     speed = tail[:, 1, head] - tail[:, 0, head]
     torch.testing.assert_close(moved[:, 0, head], tail[:, 1, head] + speed)
-    quicker = (moved[:, 1, head] - moved[:, 0, head] - speed).abs().amax()
-    assert quicker < 0.35 * (tail[:, 1, head] + speed - window[:, 0, head]).abs().amax()
-    torch.testing.assert_close(moved[:, -5:], window[:, -5:], atol=1e-3, rtol=0)
+    torch.testing.assert_close(moved[:, 1, head] - moved[:, 0, head], speed)
+    torch.testing.assert_close(moved[:, -5:], window[:, -5:], atol=5e-3, rtol=0)
     assert torch.equal(moved[..., :52], window[..., :52])
     assert method._carried_on(window, None) is window

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -194,7 +195,8 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         apart = last + speed - motion[:, :1, head]
         quicker = speed - (motion[:, 1:2, head] - motion[:, :1, head])
         frame = torch.arange(motion.shape[1]).view(1, -1, 1)
-        fading = (apart + (quicker + apart / SEAM_FRAMES) * frame) * (-frame / SEAM_FRAMES).exp()
+        slope = (apart + quicker) * math.exp(1 / SEAM_FRAMES) - apart  # so that the first step has the old speed exactly
+        fading = (apart + slope * frame) * (-frame / SEAM_FRAMES).exp()
         return torch.cat([motion[..., : head.start], motion[..., head] + fading, motion[..., head.stop :]], -1)
 
     def _recording(self, state: DiffPoseTalkState, frames: int) -> Motion:
