@@ -209,7 +209,7 @@ PRESETS: dict[str, DiffPoseTalkConfig] = {
         style_dim=64,
         denoiser=DenoiserConfig(width=192, layers=4, heads=4, window=50),
         loss=_HOUSE_LOSS,
-        sampler="ddim",
+        sampler="dpm++2m",
         steps=12,
     ),
     "tiny": DiffPoseTalkConfig(

@@ -19,4 +19,5 @@ SPEC = MethodSpec(
     stages="motet.methods.mospa.loss:stages",
     corpus="motet.train.material:bodies",
     convert="motet.methods.mospa.convert:from_official",
+    weights="mospa.safetensors",
 )
