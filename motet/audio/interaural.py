@@ -23,6 +23,7 @@ LEVEL_DB = np.array([0.0, 8.4, 13.9, 14.5])
 LONGEST_S = 0.9e-3
 BAND_HZ = (200.0, 6000.0)
 WINDOW_S, SILENCE_DB = 0.046, 40.0
+FIRST_S, ONSET_DB = 0.5, 25.0
 SURE = 0.3
 """Height of the peak from which on the delay alone is believed."""
 
@@ -39,6 +40,20 @@ class Direction:
     """How much louder the left ear hears it."""
     certainty: float
     """0 for a sound without any common course in both ears (or silence), towards 1 for a single source in the open."""
+
+
+def first_heard(audio: Audio, seconds: float = FIRST_S) -> Audio:
+    """The beginning of what can be heard: from the first moment within 25 dB of the loudest one.
+
+    Later on the head may have turned to the sound; listeners, too, go by the first wave (precedence; Wallach et al. 1949).
+    """
+    step = max(1, round(0.01 * audio.sample_rate))
+    loud = audio.samples.abs().amax(0)
+    whole = loud[: len(loud) // step * step].unflatten(0, (-1, step)).square().mean(1)
+    if not len(whole) or not float(whole.max()) > 0:
+        return audio
+    start = int((whole > whole.max() * 10 ** (-ONSET_DB / 10)).to(torch.uint8).argmax()) * step
+    return audio.slice(start, min(start + round(seconds * audio.sample_rate), len(loud)))
 
 
 def direction_of(audio: Audio) -> Direction:

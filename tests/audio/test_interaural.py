@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from motet.audio.ambisonics import binaural_from_ambisonics, encode_ambisonics, virtual_directions
-from motet.audio.interaural import as_two_ears, direction_of, swapped
+from motet.audio.interaural import as_two_ears, direction_of, first_heard, swapped
 from motet.audio.spatial import spatialise
 from motet.errors import AudioError
 from motet.types import Audio
@@ -77,3 +77,13 @@ def test_layouts_become_two_ears_or_are_refused() -> None:
     assert torch.equal(as_two_ears(Audio.mono(torch.ones(5), RATE)).samples, torch.ones(2, 5))
     with pytest.raises(AudioError, match="3 channels"):
         as_two_ears(Audio(torch.zeros(3, 10), RATE, "other"))
+
+
+def test_a_listener_who_turns_to_the_sound_goes_by_its_beginning() -> None:
+    side, ahead = (spatialise(Audio.mono(noise(), RATE), azimuth, 0.0, 2.0).samples for azimuth in (80, 0))
+    quiet = torch.zeros(2, RATE // 2)
+    turned = Audio(torch.cat([quiet, side[:, : round(0.6 * RATE)], ahead, ahead, ahead], 1), RATE, "binaural")
+    assert abs(direction_of(first_heard(turned)).azimuth_deg - 80) < 15
+    assert direction_of(turned).azimuth_deg < 40
+    silent = Audio(quiet, RATE, "binaural")
+    assert first_heard(silent) is silent

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.audio.interaural import direction_of
+from motet.audio.interaural import direction_of, first_heard
 from motet.errors import AssetError, ConfigError
 from motet.types import Audio
 
@@ -93,6 +93,6 @@ def _rows(path: Path) -> tuple[np.ndarray, bool]:
 
 
 def heard_place(audio: Audio) -> Float[np.ndarray, "3"]:
-    """Where the two ears hear the sound, at an assumed distance; ahead when it comes from nowhere in particular."""
-    angle = math.radians(direction_of(audio).azimuth_deg)
+    """Where the two ears first hear the sound, at an assumed distance; ahead when it comes from nowhere in particular."""
+    angle = math.radians(direction_of(first_heard(audio)).azimuth_deg)
     return np.array([HEARD_DISTANCE_M * math.sin(angle), HEARD_HEIGHT_M, HEARD_DISTANCE_M * math.cos(angle)])
