@@ -75,7 +75,7 @@ def test_killed_and_stopped(captured: Path) -> None:
     wait_for(captured / TRAINING / "lips" / "state.safetensors", began)
     assert step_of(captured) > saved  # it went on, it did not begin again
     running.send_signal(signal.SIGINT)
-    said, _ = running.communicate(timeout=60)
+    said, _ = running.communicate(timeout=240)
     assert running.returncode == 0 and b"stopped; the best so far is kept" in said
     assert Person(captured).weights.exists()
 
