@@ -53,6 +53,20 @@ class KeyEdits:
             motion = torch.where(here.unsqueeze(-1) & given, pose.to(motion), motion)
         return basis.encode(motion)
 
+    def approached(self, values: Float[Tensor, "batch frames dim"], channels: slice, frames: float, sweeps: int = 8) -> Float[Tensor, "batch frames dim"]:
+        """Slow channels that come to the edited poses gradually and leave them so; `clamped` alone would make one frame jump.
+
+        Args:
+            frames: deviation of the approach in time.
+        """
+        values, time = values.clone(), torch.arange(values.shape[1])
+        for _ in range(sweeps):
+            for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
+                missing = torch.where(given, pose.to(values) - values[:, frame], torch.zeros_like(values[:, frame]))[..., channels]
+                nearness = torch.exp(-0.5 * ((time - frame) / frames) ** 2).to(values)
+                values[..., channels] += nearness.view(1, -1, 1) * missing.unsqueeze(1)
+        return values
+
     def clamped(self, values: Float[Tensor, "batch frames dim"]) -> Float[Tensor, "batch frames dim"]:
         """Motion that passes exactly through the edited keys."""
         values = values.clone()
