@@ -17,7 +17,7 @@ class Train:
     """Train the stages of a method. A run that was stopped, however hard, goes on when the same line is given again."""
 
     method: tyro.conf.Positional[str]
-    """Method to train, e.g. `artalk`, the front end `phonetic`, or `opening`, the linear reading of the lips from it."""
+    """Method to train, e.g. `artalk`, the front end `phonetic`, or what is read from it: `opening` (how far lips part), `closing` (p, b and m)."""
     data: Path
     """Corpus folder made by `motet data corpus`; for `phonetic` the folder with the recordings `grid_s1` and `facegood`."""
     stage: str = ""
@@ -49,6 +49,8 @@ class Train:
             return self._phonetic(out)
         if self.method == "opening":
             return self._opening(out)
+        if self.method == "closing":
+            return self._closing(out)
         spec = method_spec(self.method)
         digest = train_method(spec, self.preset, self.data, self.runs, out, self.optim, self.stage, _report, self.start)
         print(f"{out}  digest {digest}")
@@ -67,6 +69,15 @@ class Train:
         from motet.train.material import training_set
 
         print(f"{out}  digest {save_opening(fit_opening(training_set(self.data)), load_phonetic().digest, out)}")
+        return 0
+
+    def _closing(self, out: Path) -> int:
+        from motet.encoders.phonetic.closing import ClosingConfig, ClosingTraining, fit_closing, save_closing
+        from motet.encoders.phonetic.front_end import load_phonetic
+        from motet.train.material import training_set
+
+        reading = fit_closing(training_set(self.data), ClosingConfig(load_phonetic().digest), ClosingTraining(seed=self.optim.seed), _report)
+        print(f"{out}  digest {save_closing(reading, out)}")
         return 0
 
 

@@ -42,9 +42,9 @@ class BandEncoder:
         rest = state.waiting.shape[1]
         return self._features(torch.nn.functional.pad(state.waiting, (0, -rest % HOP)))
 
-    def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
+    def closures(self, features: Float[Tensor, "batch known dim"], first: int, steps: int) -> Float[Tensor, "batch steps"]:
         """Bands tell no phones: no step is a closure."""
-        return features.new_zeros(features.shape[:-1])
+        return features.new_zeros(len(features), steps)
 
     def opening(self, features: Float[Tensor, "batch steps dim"], first: int, frames: int) -> Float[Tensor, "batch frames"]:
         """Louder opens wider, as far as a test needs."""

@@ -26,6 +26,11 @@ STEPS_BEFORE, STEPS_AFTER = 1, 3
 """Steps of sound that a frame needs before and after its first one (`STEPS_AFTER` counts that one)."""
 
 
+def evidence_steps(frames: int) -> int:
+    """Steps of sound that so many frames need, beginning `STEPS_BEFORE` before the first one's."""
+    return STEPS_BEFORE + 2 * (frames - 1) + STEPS_AFTER
+
+
 def closure_evidence(probability: Float[Tensor, "batch steps"]) -> Float[Tensor, "batch frames"]:
     """How much speaks for closed lips in each frame of 40 ms.
 

@@ -404,3 +404,10 @@ def test_the_head_goes_on_where_it_was_and_as_it_moved() -> None:
     torch.testing.assert_close(moved[:, -5:], window[:, -5:], atol=5e-3, rtol=0)
     assert torch.equal(moved[..., :52], window[..., :52])
     assert method._carried_on(window, None) is window
+
+
+def test_the_head_moves_on_another_scale_and_nothing_else_does() -> None:
+    method = tiny()
+    as_drawn, wider = (method.run(sound(1.0), DiffPoseTalkCondition(head=scale), (0,)) for scale in (1.0, 2.0))
+    torch.testing.assert_close(wider["head"], 2.0 * as_drawn["head"])
+    assert as_drawn["head"].any() and torch.equal(wider["blendshapes"], as_drawn["blendshapes"])

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.audio import resample, to_mono
+from motet.encoders.phonetic.closing import load_closing
 from motet.encoders.phonetic.encoder import RATE_HZ, PhoneticEncoder, PhoneticState, check_samples
 from motet.encoders.phonetic.opening import load_opening
 from motet.nn.threads import one_thread
@@ -24,6 +25,8 @@ from motet.types import Audio
 GROUP = 4
 """Features are worked out four at a time (80 ms of sound): a call costs about as much as the arithmetic of several. Windows of the
 methods here end on multiples of it, so nobody waits longer."""
+COUNTED_TWICE = 2.0
+"""Log-odds against a closure where nothing is heard, which two opinions that are added would count twice. Chosen on development recordings."""
 SHORT = 960_000
 """Sounds of up to so many samples (a minute, a third of a second of work) are worked on by one thread: waking and waiting for a second one
 costs more than it brings, above all on a busy machine."""
@@ -82,9 +85,14 @@ class PhoneticFrontEnd:
             rows.append(torch.cat([hidden, self._encoder.finish_hidden(after)]))
         return self._batched(rows, state.batch)
 
-    def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
-        """Probability of p, b or m in each step."""
-        return self._encoder.net.phone_head(features).softmax(-1)[..., self._closures].sum(-1)
+    def closures(self, features: Float[Tensor, "batch known dim"], first: int, steps: int) -> Float[Tensor, "batch steps"]:
+        """Probability of p, b or m in `steps` steps from `first` on, 0 where nothing is known: log-odds of the phone head and of the reading, added."""
+        start, stop = max(first, 0), min(first + steps, features.shape[1])
+        if stop <= start:
+            return features.new_zeros(len(features), steps)
+        head = self._encoder.net.phone_head(features[:, start:stop]).softmax(-1)[..., self._closures].sum(-1)
+        both = torch.logit(head, 1e-4) + load_closing(self.digest).read(features, start, stop - start) + COUNTED_TWICE
+        return torch.nn.functional.pad(both.sigmoid(), (start - first, first + steps - stop))
 
     def opening(self, features: Float[Tensor, "batch steps dim"], first: int, frames: int) -> Float[Tensor, "batch frames"]:
         """How far lips open, mouth widths, in frames of two steps of which the first begins with step `first`."""

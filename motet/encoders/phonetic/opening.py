@@ -18,12 +18,10 @@ from torch import Tensor
 
 from motet.checkpoint import read_checkpoint, save_checkpoint
 from motet.corpus import TrainingSet
+from motet.encoders.phonetic.reach import REACH
 from motet.errors import CheckpointError
 from motet.rigs.lips import measure
 
-STEPS_BEFORE, STEPS_AFTER, STRIDE = 8, 16, 2
-"""Steps of 20 ms that a frame sees around its first one, and every how many: 0.16 s back, 0.32 s ahead."""
-REACH = tuple(range(-STEPS_BEFORE, STEPS_AFTER + 1, STRIDE))
 SHIPPED = Path(__file__).parents[2] / "weights" / "opening.safetensors"
 EVERY_FRAME, RESTRAINT = 7, 0.1
 """Of the corpus: every so many frames are looked at; the ridge over the features' mean square."""

@@ -21,7 +21,7 @@ from motet.methods.artalk.config import ArtalkCondition, StreamingConfig
 from motet.methods.artalk.streaming_model import Decide, StreamingModel, heard_mask
 from motet.methods.artalk.style import read_style
 from motet.nn.threads import one_thread
-from motet.rigs.closures import STEPS_AFTER, STEPS_BEFORE, closure_evidence, guard_closures
+from motet.rigs.closures import STEPS_BEFORE, closure_evidence, evidence_steps, guard_closures
 from motet.rigs.opening import nudge_opening
 from motet.types import ARKIT_SHAPES, Audio, Motion, MotionSpace, arkit_space, frame_count
 
@@ -50,8 +50,8 @@ class FrontEnd(Protocol):
         """The rest, as if silence followed."""
         ...
 
-    def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
-        """Probability of p, b or m in each step."""
+    def closures(self, features: Float[Tensor, "batch known dim"], first: int, steps: int) -> Float[Tensor, "batch steps"]:
+        """Probability of p, b or m in `steps` steps from `first` on; 0 beyond what is known."""
         ...
 
     def opening(self, features: Float[Tensor, "batch steps dim"], first: int, frames: int) -> Float[Tensor, "batch frames"]:
@@ -206,10 +206,8 @@ class StreamingMethod(Method[StreamState]):
 
     def _closure_evidence(self, features: Tensor, first: int, last: int, commit: int) -> Float[Tensor, "batch commit"]:
         """What the sound of the committed frames says about p, b and m; nothing where no sound has been heard."""
-        probability = self.front.closures(features)
-        probability[:, :first], probability[:, last:] = 0.0, 0.0
-        around = torch.nn.functional.pad(probability, (STEPS_BEFORE, STEPS_AFTER))
-        return closure_evidence(around[:, self.config.audio_before :][:, : STEPS_BEFORE + 2 * (commit - 1) + STEPS_AFTER])
+        now = self.config.audio_before - first
+        return closure_evidence(self.front.closures(features[:, first:last], now - STEPS_BEFORE, evidence_steps(commit)))
 
     def _seen_as_one(self, lines: Tensor, state: StreamState) -> tuple[Float[Tensor, "batch commit dim"], StreamState]:
         """The mouth of the calm line with everything else of the lively one, whose head and brows glide.

@@ -189,11 +189,13 @@ class DiffPoseTalkCondition:
     """House space: lips close wherever the front end hears p, b or m, even where the model alone would leave them a little open."""
     opening: float = 0.5
     """House space: how much a linear reading of the sound counts in how far the lips open (0: the model alone)."""
+    head: float = 2.5
+    """House space: scale of the head's movement. The shipped weights draw a third of what their corpus does (see the README); 1: as drawn."""
     hear_windows: bool = False
     """Trunk models: hear each window alone, as in training, instead of the whole recording at once."""
 
     def __post_init__(self) -> None:
-        for name, highest in (("guidance_audio", 20.0), ("guidance_style", 20.0), ("flexibility", 1.0), ("threshold", 1.0), ("opening", 1.0)):
+        for name, highest in (("guidance_audio", 20.0), ("guidance_style", 20.0), ("flexibility", 1.0), ("threshold", 1.0), ("opening", 1.0), ("head", 10.0)):
             if not 0.0 <= getattr(self, name) <= highest:
                 raise ConfigError(f"{name} must lie between 0 and {highest:g}, not {getattr(self, name)}")
         if self.steps < 0:

@@ -14,8 +14,7 @@ from torch import Tensor
 from motet.checkpoint import load_strict
 from motet.diffusion.sample import Noise, seeded_noise
 from motet.diffusion.schedule import descend
-from motet.encoders.phonetic.opening import STEPS_AFTER as OPENING_AFTER
-from motet.encoders.phonetic.opening import STEPS_BEFORE as OPENING_BEFORE
+from motet.encoders.phonetic import reach
 from motet.errors import CheckpointError, ConfigError
 from motet.method import Method
 from motet.methods.diffposetalk.assets import encode_style, read_shape, read_style
@@ -35,13 +34,15 @@ from motet.methods.diffposetalk.windows import (
     sample_recording,
     sample_window,
 )
-from motet.rigs.closures import STEPS_AFTER, STEPS_BEFORE, closure_evidence, guard_closures
+from motet.rigs.closures import STEPS_BEFORE, closure_evidence, evidence_steps, guard_closures
 from motet.rigs.opening import nudge_opening
 from motet.types import Audio, Motion, frame_count
 
 SAMPLE_RATE = 16000
 THRESHOLD_LIMITS = (1.0, 4.0)
 """Limits of dynamic thresholding, as released."""
+HEARD_BEFORE, HEARD_AFTER = STEPS_BEFORE + reach.STEPS_BEFORE, reach.STEPS_AFTER
+"""House space: steps of sound around a window that tell how far its lips open and where they close."""
 SEAM_FRAMES = 3.0
 """House space: time constant in which a window's head leaves the course of the one before."""
 
@@ -61,8 +62,8 @@ class Front(Protocol):
         """The rest."""
         ...
 
-    def closures(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps"]:
-        """Probability of p, b or m in each step."""
+    def closures(self, features: Float[Tensor, "batch known dim"], first: int, steps: int) -> Float[Tensor, "batch steps"]:
+        """Probability of p, b or m in `steps` steps from `first` on; 0 beyond what is known."""
         ...
 
     def opening(self, features: Float[Tensor, "batch steps dim"], first: int, frames: int) -> Float[Tensor, "batch frames"]:
@@ -135,7 +136,7 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         features, front = self.front.step(state.front, samples)
         state = dataclasses.replace(state, front=front, waiting=torch.cat([state.waiting, features], 1))
         pieces, size = [], 2 * self.config.denoiser.window
-        ahead = OPENING_AFTER if self._in_house_space and state.condition.opening else 0
+        ahead = HEARD_AFTER if self._in_house_space and (state.condition.opening or state.condition.closures) else 0
         while state.waiting.shape[1] >= size + ahead:
             motion, state = self._window(state, state.waiting[:, :size], self.config.denoiser.window)
             pieces.append(self._guarded(motion, state))
@@ -176,15 +177,15 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         motion = self.model.coefficients.motion(vector)
         if not self._in_house_space or self.front is None:
             return motion
-        frames, condition = motion.shape[1], state.condition
+        frames, condition, head = motion.shape[1], state.condition, self.space.range("head")
+        motion = torch.cat([motion[..., : head.start], condition.head * motion[..., head], motion[..., head.stop :]], -1)
         motion = self._carried_on(motion, state.tail)
+        known, now = torch.cat([state.before, state.waiting[:, : 2 * frames + HEARD_AFTER]], 1), state.before.shape[1]
         if condition.opening:
-            known = torch.cat([state.before, state.waiting[:, : 2 * frames + OPENING_AFTER]], 1)
-            motion = nudge_opening(motion, self.front.opening(known, state.before.shape[1], frames), condition.opening)
+            motion = nudge_opening(motion, self.front.opening(known, now, frames), condition.opening)
         if not condition.closures:
             return motion
-        probability = torch.nn.functional.pad(self.front.closures(state.waiting[:, : 2 * frames]), (STEPS_BEFORE, STEPS_AFTER - 2))
-        return guard_closures(motion, closure_evidence(probability))
+        return guard_closures(motion, closure_evidence(self.front.closures(known, now - STEPS_BEFORE, evidence_steps(frames))))
 
     def _carried_on(self, motion: Float[Tensor, "batch frames dim"], tail: Tensor | None) -> Float[Tensor, "batch frames dim"]:
         """A window whose head sets out from where it was and as it moved; the difference fades within half a second."""
@@ -288,6 +289,6 @@ def front_end(config: DiffPoseTalkConfig) -> Front | None:
 
 def _moved_on(state: DiffPoseTalkState, steps: int, answered: Float[Tensor, "batch frames dim"]) -> DiffPoseTalkState:
     """The state after so many features have been used for these frames."""
-    before = torch.cat([state.before, state.waiting[:, :steps]], 1)[:, -OPENING_BEFORE:]
+    before = torch.cat([state.before, state.waiting[:, :steps]], 1)[:, -HEARD_BEFORE:]
     tail = answered[:, -2:] if answered.shape[1] > 1 else state.tail
     return dataclasses.replace(state, waiting=state.waiting[:, steps:], before=before, tail=tail)

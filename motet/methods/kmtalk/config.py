@@ -171,6 +171,8 @@ class KMTalkCondition:
     """With `keys`: the take passes exactly through the edited poses."""
     seal: bool = True
     """In the house space: lips shut at every p, b and m that is known or heard for sure."""
+    amplitude: float = 1.2
+    """Scale of the mouth's movement in the house space: what is likeliest on average moves less than anybody does."""
     head: float = 1.0
     """Scale of the head's movement."""
     shift: int = 0
@@ -185,8 +187,9 @@ class KMTalkCondition:
             raise ConfigError(f"recogniser must be auto, encoder, loop or none, not {self.recogniser!r}")
         if self.anchor == "file" and not self.timing:
             raise ConfigError("anchor=file takes the times of a file as keys; give one with timing=FILE")
-        if not 0.0 <= self.head <= 3.0:
-            raise ConfigError(f"head must lie between 0 and 3, not {self.head}")
+        for name, least in (("head", 0.0), ("amplitude", 0.1)):
+            if not least <= getattr(self, name) <= 3.0:
+                raise ConfigError(f"{name} must lie between {least:g} and 3, not {getattr(self, name)}")
 
 
 TINY = KMTalkConfig(front_end="bands", audio_dim=8, mix_layers=1, width=16, heads=2, key_layers=1, cmc_layers=1, phone_dim=4, reach=20, dropout=0.0,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from motet.checkpoint import load_strict
 from motet.errors import ConfigError
+from motet.finishing import MOUTH_SHAPES
 from motet.method import Method
 from motet.methods.kmtalk.acquisition import RATE_HZ, Acquired, Heard, acquire, unchanged
 from motet.methods.kmtalk.closing import closed_lips
@@ -136,7 +137,8 @@ class KMTalk(Method[KMTalkState]):
         heard = pair_steps(features, frames, self.config.steps_per_frame)
         said = self.model.say_keys(self.model.hear(heard, length), self.model.read(heard, keys), keys, length)
         assert said is not None
-        poses, found = self.model.basis.decode(said)[0], self._key_frames(take.spans, frames, condition)
+        poses = self._widened(self.model.basis.decode(said)[0], condition.amplitude)
+        found = self._key_frames(take.spans, frames, condition)
         return KeyTake(found, poses.clamp(0, 1) if self.space.name == "arkit" else poses, take, frames)
 
     def write_keys(self, audio: Audio, condition: KMTalkCondition, path: Path) -> str:
@@ -198,12 +200,21 @@ class KMTalk(Method[KMTalkState]):
         audio, read = model.hear(heard, length), model.read(heard, keys)
         said = model.say_keys(audio, read, keys, length)
         if said is not None and edits is not None:
-            said = edits.placed(said, keys, model.basis)
+            own_scale = dataclasses.replace(edits, poses=self._widened(edits.poses, 1 / condition.amplitude))
+            said = own_scale.placed(said, keys, model.basis)
         inner = model.complete(said, audio, read, keys, length)
-        values = self._calm(model.basis.decode(inner))
+        values = self._widened(self._calm(model.basis.decode(inner)), condition.amplitude)
         if edits is None or not condition.clamp:
             return values
         return edits.clamped(edits.approached(values, self.space.range("head"), HEAD_CALM_FRAMES) if self.space.name == "arkit" else values)
+
+    def _widened(self, values: Float[Tensor, "*batch frames dim"], amplitude: float) -> Float[Tensor, "*batch frames dim"]:
+        """Mouth shapes of the house space on another scale."""
+        if self.space.name != "arkit" or amplitude == 1.0:
+            return values
+        scale = torch.ones(self.space.dim)
+        scale[[self.space.index("blendshapes", name) for name in MOUTH_SHAPES]] = amplitude
+        return values * scale
 
     def _calm(self, values: Float[Tensor, "batch frames dim"]) -> Float[Tensor, "batch frames dim"]:
         """The head's course without its trembling: what a map from each moment's sound says of it jumps from frame to frame (13 degrees a second
