@@ -1,51 +1,53 @@
-"""Draw the picture at the top of the README: a row of speaking frames. `python scripts/hero.py docs/hero.png`"""
+"""Draw moments of takes, a row for each: the picture at the top of the README and those of the methods.
 
-import argparse
-import sys
+python -m scripts.hero docs/hero.png
+python -m scripts.hero docs/diffposetalk_takes.jpg --method diffposetalk --style energetic --takes 3 --moments 1.0 2.5 4.0 5.5 --size 300
+"""
+
+from __future__ import annotations
+
+import dataclasses
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-import torch  # noqa: E402
-
-from motet.render.renderer import Renderer  # noqa: E402
-from motet.rigs.house import load_house  # noqa: E402
-from motet.types import ARKIT_SHAPES, Motion, arkit_space  # noqa: E402
-
-POSES = [
-    {"mouthSmileLeft": 0.25, "mouthSmileRight": 0.25, "head": (0.0, 0.0, 0.0)},
-    {"jawOpen": 0.45, "mouthLowerDownLeft": 0.3, "mouthLowerDownRight": 0.3, "browInnerUp": 0.4, "head": (0.03, -0.22, 0.03)},
-    {"jawOpen": 0.1, "mouthClose": 0.1, "mouthPressLeft": 0.3, "mouthPressRight": 0.3, "eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0, "head": (0.06, -0.05, 0.0)},
-    {"mouthFunnel": 0.55, "mouthPucker": 0.35, "jawOpen": 0.12, "browOuterUpLeft": 0.3, "browOuterUpRight": 0.3, "head": (0.0, 0.16, -0.02)},
-    {"mouthSmileLeft": 0.6, "mouthSmileRight": 0.55, "jawOpen": 0.16, "mouthUpperUpLeft": 0.35, "mouthUpperUpRight": 0.35, "cheekSquintLeft": 0.4,
-     "cheekSquintRight": 0.4, "head": (-0.04, 0.3, -0.05)},
-]  # fmt: skip
+import tyro
 
 
-def speaking() -> Motion:
-    values = torch.zeros(len(POSES), 55)
-    for row, pose in zip(values, POSES, strict=True):
-        for name, weight in pose.items():
-            if name == "head":
-                row[52:] = torch.tensor(weight)
-            else:
-                row[ARKIT_SHAPES.index(name)] = weight
-    return Motion(values, arkit_space())
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What is drawn."""
+
+    out: Annotated[Path, tyro.conf.Positional]
+    recording: Path = Path("examples/demo.flac")
+    method: str = ""
+    """The default method when left out."""
+    style: str = "storyteller"
+    takes: int = 1
+    moments: tuple[float, ...] = (1.28, 1.68, 4.60, 3.00, 5.48)
+    """Seconds."""
+    size: int = 400
+    """Height of the row in pixels."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--size", type=int, default=400, help="height of the row in pixels")
-    arguments = parser.parse_args()
+def main(arguments: Arguments) -> None:
+    """Run the default method and draw."""
     from PIL import Image
 
-    width = int(0.72 * arguments.size)
-    row = np.concatenate(list(Renderer(load_house(), width, arguments.size).frames(speaking())), axis=1)
-    Image.fromarray(row).save(arguments.out, optimize=True)
+    from motet.audio import read_audio
+    from motet.registry import DEFAULT
+    from motet.render.renderer import Renderer
+    from motet.rigs.house import load_house
+    from motet.session import load
+    from motet.types import Motion
+
+    loaded = load(arguments.method or DEFAULT)
+    takes = loaded.run(read_audio(arguments.recording), {"style": arguments.style}, seeds=tuple(range(arguments.takes)))
+    chosen = [round(moment * takes.space.fps) for moment in arguments.moments]
+    renderer = Renderer(load_house(), int(0.72 * arguments.size), arguments.size)
+    rows = [np.concatenate(list(renderer.frames(Motion(take[chosen], takes.space))), axis=1) for take in takes.values]
+    Image.fromarray(np.concatenate(rows)).save(arguments.out, optimize=True, quality=88)
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Arguments))

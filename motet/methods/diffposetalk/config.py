@@ -190,7 +190,8 @@ class DiffPoseTalkCondition:
     opening: float = 0.5
     """House space: how much a linear reading of the sound counts in how far the lips open (0: the model alone)."""
     head: float = 2.5
-    """House space: scale of the head's movement. The shipped weights draw a third of what their corpus does (see the README); 1: as drawn."""
+    """House space: scale of the head's movement around how it is held; 1: as drawn. The shipped weights draw a third of what their corpus does
+    (see the README)."""
     hear_windows: bool = False
     """Trunk models: hear each window alone, as in training, instead of the whole recording at once."""
 

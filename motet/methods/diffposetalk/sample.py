@@ -86,6 +86,8 @@ class DiffPoseTalkState:
     past: Past
     before: Tensor
     """The last features before those, as far as a frame looks back."""
+    rest: Float[Tensor, "batch 1 3"] | None = None
+    """House space: the head's mean in the first window, around which its movement is scaled."""
     tail: Float[Tensor, "batch last dim"] | None = None
     """The last two frames answered; None before there are two."""
     window: int = 0
@@ -139,6 +141,7 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         ahead = HEARD_AFTER if self._in_house_space and (state.condition.opening or state.condition.closures) else 0
         while state.waiting.shape[1] >= size + ahead:
             motion, state = self._window(state, state.waiting[:, :size], self.config.denoiser.window)
+            state = self._at_rest(motion, state)
             pieces.append(self._guarded(motion, state))
             state = _moved_on(state, size, pieces[-1])
         return self._joined(pieces, len(state.seeds)), state
@@ -155,7 +158,7 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         waiting = fill_up(waiting, 2 * max(0, missing))  # silence of the front end is not zero, but the indicator says it is padding
         while missing > 0:
             motion, state = self._window(state, fill_up(waiting, 2 * window), missing)
-            state = dataclasses.replace(state, waiting=waiting)
+            state = self._at_rest(motion[:, :missing], dataclasses.replace(state, waiting=waiting))
             pieces.append(self._guarded(motion[:, :missing], state))
             state = _moved_on(state, 2 * window, pieces[-1])
             waiting, missing = state.waiting, missing - window
@@ -172,13 +175,22 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
     def _in_house_space(self) -> bool:
         return self.config.space == "arkit" and self.front is not None
 
+    def _at_rest(self, vector: Tensor, state: DiffPoseTalkState) -> DiffPoseTalkState:
+        """The state of a session that knows how the head is held on average."""
+        if state.rest is not None or not self._in_house_space:
+            return state
+        head = self.model.coefficients.motion(vector)[..., self.space.range("head")]
+        return dataclasses.replace(state, rest=head.mean(1, keepdim=True))
+
     def _guarded(self, vector: Tensor, state: DiffPoseTalkState) -> Float[Tensor, "batch frames dim"]:
         """Raw motion of a window; in the house space with lips that part and close as the sound says, too."""
         motion = self.model.coefficients.motion(vector)
         if not self._in_house_space or self.front is None:
             return motion
         frames, condition, head = motion.shape[1], state.condition, self.space.range("head")
-        motion = torch.cat([motion[..., : head.start], condition.head * motion[..., head], motion[..., head.stop :]], -1)
+        if state.rest is not None:
+            turned = state.rest + condition.head * (motion[..., head] - state.rest)
+            motion = torch.cat([motion[..., : head.start], turned, motion[..., head.stop :]], -1)
         motion = self._carried_on(motion, state.tail)
         known, now = torch.cat([state.before, state.waiting[:, : 2 * frames + HEARD_AFTER]], 1), state.before.shape[1]
         if condition.opening:
