@@ -23,6 +23,7 @@ from motet.methods.kmtalk.edits import KeyEdits, read_keys, write_keys
 from motet.methods.kmtalk.keys import KeyFrames, closures, key_frames, spoken_frames
 from motet.methods.kmtalk.model import Keys, KMTalkModel, pad_keys, pair_steps
 from motet.methods.kmtalk.spaces import read_template, space_of
+from motet.methods.kmtalk.stillness import rested, silences
 from motet.phonetics.phones import PhoneSpan
 from motet.types import Audio, Motion, frame_count
 
@@ -118,7 +119,7 @@ class KMTalk(Method[KMTalkState]):
         edits = read_keys(condition.keys, self.space, frames) if condition.keys else None
         keys = self._keys([_shifted(take.spans, condition.shift / self.space.fps) for take in takes], frames, condition, edits)
         values = self._motion(features, keys, edits, condition)
-        return Motion(self._finished(values, takes, condition), self.space)
+        return Motion(self._finished(values, takes, sound, condition), self.space)
 
     @torch.inference_mode()
     def key_take(self, audio: Audio, condition: KMTalkCondition) -> KeyTake:
@@ -179,6 +180,10 @@ class KMTalk(Method[KMTalkState]):
         return Heard(listener.phones(features).numpy(), listener.phone_names)
 
     @cached_property
+    def _mouth(self) -> list[int]:
+        return [self.space.index("blendshapes", name) for name in MOUTH_SHAPES]
+
+    @cached_property
     def _listener(self) -> Any:
         from motet.encoders.phonetic.front_end import load_phonetic
 
@@ -213,7 +218,7 @@ class KMTalk(Method[KMTalkState]):
         if self.space.name != "arkit" or amplitude == 1.0:
             return values
         scale = torch.ones(self.space.dim)
-        scale[[self.space.index("blendshapes", name) for name in MOUTH_SHAPES]] = amplitude
+        scale[self._mouth] = amplitude
         return values * scale
 
     def _calm(self, values: Float[Tensor, "batch frames dim"]) -> Float[Tensor, "batch frames dim"]:
@@ -229,13 +234,15 @@ class KMTalk(Method[KMTalkState]):
         calm = course.unfold(2, 2 * reach + 1, 1) @ (shape / shape.sum()).to(values)
         return torch.cat([values[..., : head.start], calm.transpose(1, 2), values[..., head.stop :]], -1)
 
-    def _finished(self, values: Tensor, takes: Sequence[Acquired], condition: KMTalkCondition) -> Float[Tensor, "batch frames dim"]:
+    def _finished(self, values: Tensor, takes: Sequence[Acquired], sound: Tensor, condition: KMTalkCondition) -> Float[Tensor, "batch frames dim"]:
         if self.space.name != "arkit":
             return values + read_template(condition.template, self.space)
         weights = self.space.range("blendshapes")
         values = values.clone()
         values[..., weights] = values[..., weights].clamp(0, 1)
         values[..., self.space.range("head")] *= condition.head
+        if not condition.keys:
+            values = torch.stack([rested(row, silences(heard, len(row)), self._mouth, self.space.fps) for row, heard in zip(values, sound, strict=True)])
         if condition.seal and not condition.keys:
             values = torch.stack([closed_lips(row, closures(take.spans), self.space) for row, take in zip(values, takes, strict=True)])
         return values
