@@ -173,8 +173,8 @@ class KMTalkCondition:
     """In the house space: lips shut at every p, b and m that is known or heard for sure."""
     amplitude: float = 1.2
     """Scale of the mouth's movement in the house space: what is likeliest on average moves less than anybody does."""
-    head: float = 1.0
-    """Scale of the head's movement."""
+    head: float = 2.0
+    """Scale of the head's movement in the house space, for the same reason."""
     shift: int = 0
     """Frames by which all keys are shifted (to measure how much their timing matters)."""
     template: str = ""

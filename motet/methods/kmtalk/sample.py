@@ -138,7 +138,7 @@ class KMTalk(Method[KMTalkState]):
         heard = pair_steps(features, frames, self.config.steps_per_frame)
         said = self.model.say_keys(self.model.hear(heard, length), self.model.read(heard, keys), keys, length)
         assert said is not None
-        poses = self._widened(self.model.basis.decode(said)[0], condition.amplitude)
+        poses = self.model.basis.decode(said)[0] * self._scale(condition)
         found = self._key_frames(take.spans, frames, condition)
         return KeyTake(found, poses.clamp(0, 1) if self.space.name == "arkit" else poses, take, frames)
 
@@ -205,21 +205,21 @@ class KMTalk(Method[KMTalkState]):
         audio, read = model.hear(heard, length), model.read(heard, keys)
         said = model.say_keys(audio, read, keys, length)
         if said is not None and edits is not None:
-            own_scale = dataclasses.replace(edits, poses=self._widened(edits.poses, 1 / condition.amplitude))
-            said = own_scale.placed(said, keys, model.basis)
+            scale = self._scale(condition)
+            as_said = torch.where(scale > 0, edits.poses / scale, edits.poses)
+            said = dataclasses.replace(edits, poses=as_said).placed(said, keys, model.basis)
         inner = model.complete(said, audio, read, keys, length)
-        values = self._widened(self._calm(model.basis.decode(inner)), condition.amplitude)
+        values = self._calm(model.basis.decode(inner)) * self._scale(condition)
         if edits is None or not condition.clamp:
             return values
         return edits.clamped(edits.approached(values, self.space.range("head"), HEAD_CALM_FRAMES) if self.space.name == "arkit" else values)
 
-    def _widened(self, values: Float[Tensor, "*batch frames dim"], amplitude: float) -> Float[Tensor, "*batch frames dim"]:
-        """Mouth shapes of the house space on another scale."""
-        if self.space.name != "arkit" or amplitude == 1.0:
-            return values
+    def _scale(self, condition: KMTalkCondition) -> Float[Tensor, "dim"]:
+        """How much more each number of a frame moves than the network says; 1 outside the house space."""
         scale = torch.ones(self.space.dim)
-        scale[self._mouth] = amplitude
-        return values * scale
+        if self.space.name == "arkit":
+            scale[self._mouth], scale[self.space.range("head")] = condition.amplitude, condition.head
+        return scale
 
     def _calm(self, values: Float[Tensor, "batch frames dim"]) -> Float[Tensor, "batch frames dim"]:
         """The head's course without its trembling: what a map from each moment's sound says of it jumps from frame to frame (13 degrees a second
@@ -240,7 +240,6 @@ class KMTalk(Method[KMTalkState]):
         weights = self.space.range("blendshapes")
         values = values.clone()
         values[..., weights] = values[..., weights].clamp(0, 1)
-        values[..., self.space.range("head")] *= condition.head
         if not condition.keys:
             values = torch.stack([rested(row, silences(heard, len(row)), self._mouth, self.space.fps) for row, heard in zip(values, sound, strict=True)])
         if condition.seal and not condition.keys:
