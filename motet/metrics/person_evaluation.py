@@ -253,10 +253,9 @@ def _sound(tail: _Tail, expert: Expert) -> _Sound | None:
 
 @torch.no_grad()
 def _sync(tail: _Tail, way: Way, expert: Expert, sound: _Sound) -> dict[str, float]:
-    seen = torch.cat([expert.see_lower(_mouths(way, some, expert.frames, tail.model.config.border)) for some in sound.starts.split(8)])
+    """Windows overlap, so every mouth is drawn once and looked at in all of them."""
+    rows = sound.starts.unsqueeze(1) + torch.arange(expert.frames)
+    drawn, where = rows.unique(return_inverse=True)
+    mouths = torch.cat([mouth_view(way(some), tail.model.config.border) for some in drawn.split(64)])
+    seen = torch.cat([expert.see_lower(mouths[some].transpose(1, 2)) for some in where.split(16)])
     return picture.sync_scores(seen, sound.heard, OFFSETS)
-
-
-def _mouths(way: Way, starts: Tensor, frames: int, border: int) -> Float[Tensor, "windows 3 frames 48 96"]:
-    rows = (starts.unsqueeze(1) + torch.arange(frames)).flatten()
-    return mouth_view(way(rows), border).unflatten(0, (-1, frames)).transpose(1, 2)

@@ -11,7 +11,9 @@ from motet.checkpoint import save_checkpoint
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.lip_expert import LipExpert, LipExpertConfig, sound_window
 from motet.methods.speech2lip.lip_shapes import lip_outline
+from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.mouth_set import mouth_set
+from motet.methods.speech2lip.stages import begun, stages
 from motet.methods.speech2lip.stand_in import StandIn
 from motet.methods.speech2lip.sync import SyncConfig, SyncExpert, load_expert, mel_window, mouth_view
 from motet.methods.speech2lip.sync_stage import Lessons, Watched, expert_stage, lessons, right_choices
@@ -81,6 +83,19 @@ def test_both_experts_are_asked_alike() -> None:
         assert seen.shape == heard.shape
         torch.testing.assert_close(seen.norm(dim=1), torch.ones(2))
         assert bool(expert.loss(heard, heard, seen) < expert.loss(heard, seen, heard))
+
+
+def test_a_judge_of_either_kind_teaches_the_lips_in_the_face_stage() -> None:
+    config = dataclasses.replace(PRESETS["tiny"], loss=dataclasses.replace(PRESETS["tiny"].loss, sync=1.0))
+    examples = mouth_set(StandIn(config, 40), config)
+    for judge in (LipExpert(SMALL), SyncExpert(SyncConfig(divide=16))):
+        stage = stages(config, begun(config, examples), judge.eval().requires_grad_(False))[1]
+        batch = stage.batch(examples, 5, torch.Generator().manual_seed(0))
+        assert len(batch["observed"]) == judge.frames
+        stage.loss(batch, torch.Generator())["sync"].backward()
+        model = stage.model
+        assert isinstance(model, Speech2LipModel)
+        assert float(model.lip.out.weight.grad.abs().sum()) > 0
 
 
 def test_runs_of_more_frames_keep_away_from_cuts() -> None:
