@@ -166,10 +166,12 @@ def _method(subject: BenchSubject, config: BenchConfig) -> _Worker:
 
 
 def _weights(method: Any) -> tuple[str, int]:
-    """Types and number of all parameters in the networks that a method holds."""
+    """Types and number of all parameters in the networks that a method holds, or (of a method that draws) the model of its speaker."""
     from torch import nn
 
-    networks = [value for value in vars(method).values() if isinstance(value, nn.Module)]
+    speaker = getattr(method, "speaker", None)
+    held = [*vars(method).values(), getattr(speaker, "model", None)]
+    networks = [value for value in held if isinstance(value, nn.Module)]
     parameters = {id(p): p for network in networks for p in network.parameters()}.values()
     types = sorted({str(p.dtype).removeprefix("torch.") for p in parameters})
     return ", ".join(types) or "none", sum(p.numel() for p in parameters)

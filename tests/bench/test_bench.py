@@ -94,6 +94,8 @@ def test_a_method_that_answers_pictures_is_measured_by_its_pictures(tmp_path: Pa
     )
     found = json.loads(report.save(tmp_path / "bench.json").read_text())["results"][0]
     assert found["frames"] == 50
+    assert found["precision"] == "float32"
+    assert 0.5e6 < found["parameters"] < 1e6
     assert [stage["name"] for stage in found["stages"]] == ["load", "first run, 1 s of sound", "pictures"]
     pictures = report.results[0].stage("pictures")
     drawing = report.results[0].drawing
