@@ -42,9 +42,9 @@ def main() -> None:
     people, config = [Person(folder) for folder in given.people], LipExpertConfig()
     tested = {person.facts.name: _cut(person, "held_out") for person in people}
     strangers = {person.facts.name: _cut(person, "train") for person in map(Person, given.strangers)}
-    tracked, _ = read_tracked_lips(given.tracked, {clip for person in people for clip in tail_clips(person)})
+    tracked = read_tracked_lips(given.tracked, {clip for person in people for clip in tail_clips(person)})
     banned = set(test_clips(given.tracked))
-    taught = lessons(config, tracked, [(_cut(person, "train"), frames_of(person, banned)) for person in people])
+    taught = lessons(config, tracked.outlines, tracked.features, [(_cut(person, "train"), frames_of(person, banned)) for person in people])
     expert = LipExpert(config)
 
     def watch(tensors: dict[str, Tensor]) -> None:

@@ -31,10 +31,6 @@ class TrackedLips:
     features: Float[Tensor, "clips steps channels"]
     """Two for each frame, on the video's clock."""
 
-    def chosen(self, places: list[int]) -> TrackedLips:
-        """Some of the clips."""
-        return TrackedLips([self.names[k] for k in places], self.outlines[places], self.features[places])
-
 
 def clip_names(folder: Path) -> list[str]:
     """Names of all tracked clips, in order.
@@ -53,8 +49,8 @@ def test_clips(folder: Path) -> list[str]:
     return clip_names(folder)[TESTED::20]
 
 
-def read_tracked_lips(folder: Path, without: Collection[str]) -> tuple[TrackedLips, TrackedLips]:
-    """Training clips, and test clips.
+def read_tracked_lips(folder: Path, without: Collection[str]) -> TrackedLips:
+    """The training clips.
 
     Args:
         without: names that do not train either.
@@ -69,11 +65,8 @@ def read_tracked_lips(folder: Path, without: Collection[str]) -> tuple[TrackedLi
     encoder = PhoneticEncoder.load()
     clock = torch.arange(2 * points.shape[1]) / 50.0
 
-    def clips(places: list[int]) -> TrackedLips:
-        heard = [at_times(encoder.encode(_sound(folder, names[k])).hidden, clock - starts[k]) for k in places]
-        return TrackedLips([names[k] for k in places], torch.stack([lip_outline(points[k], numbers) for k in places]), torch.stack(heard).clone())
-
-    return clips(taught), clips(list(range(TESTED, len(names), 20)))
+    heard = [at_times(encoder.encode(_sound(folder, names[k])).hidden, clock - starts[k]) for k in taught]
+    return TrackedLips([names[k] for k in taught], torch.stack([lip_outline(points[k], numbers) for k in taught]), torch.stack(heard).clone())
 
 
 def _sound(folder: Path, name: str) -> Tensor:

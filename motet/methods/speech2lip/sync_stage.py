@@ -21,7 +21,6 @@ from motet.methods.speech2lip.lip_shapes import ShapeSpace, lip_outline
 from motet.methods.speech2lip.mouth_set import MouthSet
 from motet.methods.speech2lip.sync import mouth_view
 from motet.methods.speech2lip.sync_views import varied
-from motet.train.tracked_lips import TrackedLips
 
 RUN, FILMED_RUNS = 40, 4
 """Frames of a run of filmed mouths, and runs in a step."""
@@ -76,12 +75,23 @@ class Lessons:
     filmed: list[FilmedRuns]
 
 
-def lessons(config: LipExpertConfig, tracked: TrackedLips, people: list[tuple[Watched, Bool[Tensor, "footage"] | None]]) -> Lessons:
-    """Tracked clips and filmed people (with the frames that are not to train) in one space of lip shapes."""
-    centred = tracked.outlines - tracked.outlines.mean(1, keepdim=True)
+def lessons(
+    config: LipExpertConfig,
+    outlines: Float[Tensor, "clips frames 80"],
+    features: Float[Tensor, "clips steps channels"],
+    people: list[tuple[Watched, Bool[Tensor, "footage"] | None]],
+) -> Lessons:
+    """Tracked clips and filmed people in one space of lip shapes.
+
+    Args:
+        outlines: of the lips of tracked clips (`lip_outline`).
+        features: what the encoder hears of them, two for each frame.
+        people: each with the frames that are not to train.
+    """
+    centred = outlines - outlines.mean(1, keepdim=True)
     space = ShapeSpace.of(centred.flatten(0, 1)[::5], config.shape)
     filmed = [FilmedRuns(w.mouths, space.shapes(w.outlines), w.frames, w.features, w.runs(RUN, without)) for w, without in people]
-    return Lessons(centred @ space.basis, tracked.features, filmed)
+    return Lessons(centred @ space.basis, features, filmed)
 
 
 def expert_stage(config: LipExpertConfig, tensors: Mapping[str, Tensor] | None = None) -> Stage:
