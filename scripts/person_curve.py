@@ -2,7 +2,7 @@
 
     python scripts/person_curve.py PERSON -o docs/fitting_curve
 
-Writes `.csv` and `.svg`. CPU seconds are those of the whole process (cutting the footage included); a fit that was stopped goes on counting.
+Writes `.csv` and `.svg`. CPU seconds are those of the learning, without cutting the footage; a fit that was stopped goes on counting.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from motet.bench.report import Result, Stage, Streaming
+from motet.bench.report import Drawing, Result, Stage, Streaming
 from motet.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
-    from motet.types import Audio, Motion
+    from motet.types import Audio, Frames, Motion
 
 T = TypeVar("T")
 UNIT_MB = 1e-6 if sys.platform == "darwin" else 1.024e-3
@@ -55,10 +55,12 @@ class _Worker:
     """A loaded subject."""
 
     run: Callable[[Audio], Motion]
-    stream: Callable[[Audio], Iterator[list[Motion]]] | None
-    """One list of motions for each piece of sound, the last for the end."""
+    stream: Callable[[Audio], Iterator[list[Motion | Frames]]] | None
+    """One list of answers for each piece of sound, the last for the end."""
     precision: str
     parameters: int
+    draw: Callable[[Audio], Iterator[Any]] | None = None
+    """Pictures one by one, of a method that draws; `run` is not used then."""
 
 
 def measure(subject: BenchSubject, sound: Path, config: BenchConfig) -> Result:
@@ -73,6 +75,8 @@ def measure(subject: BenchSubject, sound: Path, config: BenchConfig) -> Result:
     """
     load_stage, worker = _timed("load", lambda: _load(subject, config))
     audio = _read(sound)
+    if worker.draw is not None:
+        return _drawn(subject, worker, worker.draw, audio, load_stage, config)
     first_stage, _ = _timed("first run, 1 s of sound", lambda: worker.run(audio.slice(0, audio.sample_rate)))
     runs = [_timed("curves", lambda: worker.run(audio)) for _ in range(config.repeats)]
     runs.sort(key=lambda pair: pair[0].wall_s)
@@ -83,6 +87,34 @@ def measure(subject: BenchSubject, sound: Path, config: BenchConfig) -> Result:
         stages.append(_video(audio, motion))
     threads = sys.modules["torch"].get_num_threads()
     return Result(subject.name, audio.seconds, motion.frames, threads, worker.precision, worker.parameters, tuple(stages), streaming)
+
+
+def _drawn(subject: BenchSubject, worker: _Worker, draw: Callable[[Audio], Iterator[Any]], audio: Audio, load_stage: Stage, config: BenchConfig) -> Result:
+    """The numbers of a method that answers pictures. None is kept: an hour takes no more memory than a second."""
+    first_stage, _ = _timed("first run, 1 s of sound", lambda: _pulled(draw(audio.slice(0, audio.sample_rate))))
+    runs = [_timed("pictures", lambda: _pulled(draw(audio))) for _ in range(config.repeats)]
+    runs.sort(key=lambda pair: pair[0].wall_s)
+    stage, (frames, (height, width), first_s) = runs[len(runs) // 2]
+    streaming = None if worker.stream is None else _streaming(worker.stream(audio), frames / audio.seconds, config.chunk_ms, audio.seconds)
+    drawing = Drawing(width, height, frames / stage.wall_s, 1000.0 * stage.cpu_s / frames, first_s)
+    threads = sys.modules["torch"].get_num_threads()
+    stages = (load_stage, first_stage, stage)
+    return Result(subject.name, audio.seconds, frames, threads, worker.precision, worker.parameters, stages, streaming, drawing)
+
+
+def _pulled(pictures: Iterator[Any]) -> tuple[int, tuple[int, int], float]:
+    """Number and size of pictures, and the seconds until the first was there.
+
+    Raises:
+        ConfigError: none came.
+    """
+    began, count, size, first_s = time.perf_counter(), 0, (0, 0), 0.0
+    for picture in pictures:
+        first_s = first_s if count else time.perf_counter() - began
+        count, size = count + 1, picture.shape[:2]
+    if not count:
+        raise ConfigError("the method drew no picture of this sound; give a longer one")
+    return count, size, first_s
 
 
 def _read(sound: Path) -> Audio:
@@ -123,27 +155,29 @@ def _method(subject: BenchSubject, config: BenchConfig) -> _Worker:
         motion = loaded.run(audio)
         return Motion(motion.values[0], motion.space)
 
-    def stream(audio: Audio) -> Iterator[list[Motion]]:
+    def stream(audio: Audio) -> Iterator[list[Motion | Frames]]:
         session, prepared = Stream(loaded), loaded.prepare(audio)
         piece = max(1, round(prepared.sample_rate * config.chunk_ms / 1000.0))
         for start in range(0, prepared.samples.shape[-1], piece):
             yield list(session.push(prepared.slice(start, start + piece)))
         yield list(session.finish())
 
-    return _Worker(run, stream, *_weights(loaded.method))
+    return _Worker(run, stream, *_weights(loaded.method), loaded.pictures if loaded.spec.output == "frames" else None)
 
 
 def _weights(method: Any) -> tuple[str, int]:
-    """Types and number of all parameters in the networks that a method holds."""
+    """Types and number of all parameters in the networks that a method holds, or (of a method that draws) the model of its speaker."""
     from torch import nn
 
-    networks = [value for value in vars(method).values() if isinstance(value, nn.Module)]
+    speaker = getattr(method, "speaker", None)
+    held = [*vars(method).values(), getattr(speaker, "model", None)]
+    networks = [value for value in held if isinstance(value, nn.Module)]
     parameters = {id(p): p for network in networks for p in network.parameters()}.values()
     types = sorted({str(p.dtype).removeprefix("torch.") for p in parameters})
     return ", ".join(types) or "none", sum(p.numel() for p in parameters)
 
 
-def _streaming(pieces: Iterator[list[Motion]], fps: float, chunk_ms: float, seconds: float) -> Streaming:
+def _streaming(pieces: Iterator[list[Motion | Frames]], fps: float, chunk_ms: float, seconds: float) -> Streaming:
     """Time every piece. A piece is pushed when all its sound is there, so waiting for it is part of the latency."""
     times, latencies, first = [], [], None
     frames, pushed = 0, 0.0

@@ -69,7 +69,7 @@ def bench(
                 on_progress(subject.name, done, len(subjects))
             result = _in_fresh_process(subject, sound, config, Path(folder))
             if whole_process and subject.kind == "method":
-                endings = ("npz", "mp4") if config.video else ("npz",)
+                endings = ("mp4",) if result.drawing else ("npz", "mp4") if config.video else ("npz",)
                 result = dataclasses.replace(result, process=weigh_command_line(subject.name, sound, endings, subject.weights, config.threads))
             results.append(result)
     return BenchReport(machine, tuple(results), reference)

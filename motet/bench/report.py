@@ -48,6 +48,20 @@ class Streaming:
 
 
 @dataclasses.dataclass(frozen=True)
+class Drawing:
+    """Pictures made one after the other, of a method that draws."""
+
+    width: int
+    height: int
+    frames_per_s: float
+    """By the clock, from the sound to the last picture; loading and writing the video not counted."""
+    cpu_ms: float
+    """Time of all threads for a picture."""
+    first_frame_s: float
+    """From the sound to the first picture, once the method is loaded."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Result:
     """One subject."""
 
@@ -60,8 +74,10 @@ class Result:
     """Types of the weights."""
     parameters: int
     stages: tuple[Stage, ...]
-    """load (imports included), first run, curves, and mp4 where it was asked for; in one process, after one another."""
+    """load (imports included), first run, curves (of a method that draws: pictures), and mp4 of curves where it was asked for; in one process, after
+    one another."""
     streaming: Streaming | None = None
+    drawing: Drawing | None = None
     process: tuple[Stage, ...] = ()
     """Whole processes of the command line, from start to exit."""
 
@@ -70,10 +86,14 @@ class Result:
         return next((stage for stage in self.stages if stage.name == name), None)
 
     @property
+    def made(self) -> Stage | None:
+        """The stage in which the whole answer was made."""
+        return self.stage("curves") or self.stage("pictures")
+
+    @property
     def real_time_factor(self) -> float:
-        """Time to make the curves of a second of sound."""
-        curves = self.stage("curves")
-        return curves.wall_s / self.sound_s if curves else float("nan")
+        """Time to make the curves (or pictures) of a second of sound."""
+        return self.made.wall_s / self.sound_s if self.made else float("nan")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,9 +113,9 @@ class BenchReport:
         return {"format": "motet-bench/1", **plain}
 
     def ratio(self, result: Result) -> float | None:
-        """CPU time of the curves over that of the reference."""
-        own = result.stage("curves")
-        other = next((r.stage("curves") for r in self.results if r.subject == self.reference), None)
+        """CPU time of the curves (or pictures) over that of the reference."""
+        own = result.made
+        other = next((r.made for r in self.results if r.subject == self.reference), None)
         return own.cpu_s / other.cpu_s if own and other and other.cpu_s else None
 
     def save(self, path: Path) -> Path:
@@ -133,7 +153,10 @@ def _lines(result: Result, ratio: float | None, reference: str) -> dict[str, str
     }
     for title, stages in (("", result.stages), ("whole process: ", result.process)):
         lines |= {f"{title}{stage.name}": f"{stage.wall_s:.3f} s, CPU {stage.cpu_s:.3f} s, {stage.peak_mb:.0f} MB" for stage in stages}
-    found = result.streaming
+    drawn, found = result.drawing, result.streaming
+    if drawn:
+        lines[f"pictures of {drawn.width} x {drawn.height}"] = f"{drawn.frames_per_s:.1f} a second, CPU {drawn.cpu_ms:.1f} ms each"
+        lines["first picture"] = f"{1000 * drawn.first_frame_s:.0f} ms"
     if found:
         lines[f"a piece of {found.chunk_ms:g} ms: p50, p95, max"] = f"{found.chunk_p50_ms:.2f}, {found.chunk_p95_ms:.2f}, {found.chunk_max_ms:.2f} ms"
         lines["first frame: sound needed, then compute"] = f"{found.first_frame_sound_s:.3f} s, {1000 * found.first_frame_compute_s:.1f} ms"

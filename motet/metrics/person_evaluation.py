@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from motet import config as settings
@@ -29,7 +29,8 @@ from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.mouth import Mouth, kept_real, laid_in
 from motet.methods.speech2lip.mouth_set import MouthSet, feature_windows, mouth_set
 from motet.methods.speech2lip.person import Person
-from motet.methods.speech2lip.sync import FRAMES, SyncExpert, load_expert, mel_window, mouth_view
+from motet.methods.speech2lip.stages import Expert
+from motet.methods.speech2lip.sync import load_expert, mouth_view
 from motet.metrics import picture
 from motet.metrics.lip_points import LOWER, UPPER, LipFinder
 from motet.metrics.report import Report, Score
@@ -40,6 +41,8 @@ WITHOUT_TRUTH = ("cpbd", "seam", "seam_fade")
 GROUP = "held-out tail"
 OFFSETS = list(range(-15, 16))
 """Offsets of sound to picture that the sync scores look at, in frames."""
+WINDOW_STEP = 5
+"""The sync scores take every so many windows."""
 Way = Callable[[Tensor], Tensor]
 """Rows of the held-out set -> their regions as drawn, 0..1."""
 
@@ -227,31 +230,32 @@ def _pasted(true: Tensor, region: Tensor, tail: _Tail, rows: Tensor) -> Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class _Sound:
-    """What the expert hears around every fifth window of five frames, once for all ways."""
+    """What the expert hears around windows of mouths, once for all ways."""
 
     starts: Tensor
     heard: Float[Tensor, "offsets windows width"]
 
 
 @torch.no_grad()
-def _sound(tail: _Tail, expert: SyncExpert) -> _Sound | None:
-    held = tail.held
-    inside = (held.frames[held.runs] >= -OFFSETS[0]) & (held.frames[held.runs] + OFFSETS[-1] + FRAMES < int(held.frames[-1]))
-    starts = held.runs[inside][::FRAMES]
+def _sound(tail: _Tail, expert: Expert) -> _Sound | None:
+    """Every fifth window of the tail whose sound can be moved by all offsets without leaving the tail."""
+    held, first = tail.held, int(tail.held.frames[0])
+    runs = held.runs_of(expert.frames)
+    at = held.frames[runs]
+    starts = runs[(at + OFFSETS[0] >= first) & (at + OFFSETS[-1] + expert.frames <= int(held.frames[-1]))][::WINDOW_STEP]
     if not len(starts):
         return None
     wanted = held.frames[starts] + torch.tensor(OFFSETS).unsqueeze(1)
     moments, where = wanted.unique(return_inverse=True)
-    heard = torch.cat([expert.hear(torch.stack([mel_window(held.mel, int(m)) for m in some]).unsqueeze(1)) for some in moments.split(64)])
+    heard = torch.cat([expert.hear(expert.sounds(held.mel, held.features, some)) for some in moments.split(64)])
     return _Sound(starts, heard[where])
 
 
 @torch.no_grad()
-def _sync(tail: _Tail, way: Way, expert: SyncExpert, sound: _Sound) -> dict[str, float]:
-    seen = torch.cat([expert.see_lower(_five(way, some, tail.model.config.border)) for some in sound.starts.split(16)])
+def _sync(tail: _Tail, way: Way, expert: Expert, sound: _Sound) -> dict[str, float]:
+    """Windows overlap, so every mouth is drawn once and looked at in all of them."""
+    rows = sound.starts.unsqueeze(1) + torch.arange(expert.frames)
+    drawn, where = rows.unique(return_inverse=True)
+    mouths = torch.cat([mouth_view(way(some), tail.model.config.border) for some in drawn.split(64)])
+    seen = torch.cat([expert.see_lower(mouths[some].transpose(1, 2)) for some in where.split(16)])
     return picture.sync_scores(seen, sound.heard, OFFSETS)
-
-
-def _five(way: Way, starts: Tensor, border: int) -> UInt8[Tensor, "windows 3 5 48 96"]:
-    rows = (starts.unsqueeze(1) + torch.arange(FRAMES)).flatten()
-    return mouth_view(way(rows), border).unflatten(0, (-1, FRAMES)).transpose(1, 2)

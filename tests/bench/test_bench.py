@@ -13,7 +13,7 @@ import torch
 
 from motet.bench import child
 from motet.bench.machine import describe_machine
-from motet.bench.measure import BenchConfig, BenchSubject, _streaming, measure, peak_memory_mb
+from motet.bench.measure import BenchConfig, BenchSubject, _pulled, _streaming, measure, peak_memory_mb
 from motet.bench.process import bench, read_answer, weigh
 from motet.bench.report import BenchReport, Result, Stage
 from motet.config import to_json
@@ -86,6 +86,33 @@ def test_measuring_here_gives_the_same_fields(tmp_path: Path) -> None:
     assert result.stage("curves") is not None
     assert result.stage("mp4") is None
     assert result.precision == "none"
+
+
+def test_a_method_that_answers_pictures_is_measured_by_its_pictures(tmp_path: Path) -> None:
+    report = bench(
+        [BenchSubject("speech2lip"), BenchSubject("mean face", "baseline")], SOUND, BenchConfig(threads=1, repeats=1, chunk_ms=200), reference="mean face"
+    )
+    found = json.loads(report.save(tmp_path / "bench.json").read_text())["results"][0]
+    assert found["frames"] == 50
+    assert found["precision"] == "float32"
+    assert 0.5e6 < found["parameters"] < 1e6
+    assert [stage["name"] for stage in found["stages"]] == ["load", "first run, 1 s of sound", "pictures"]
+    pictures = report.results[0].stage("pictures")
+    drawing = report.results[0].drawing
+    assert pictures is not None and drawing is not None
+    assert (drawing.width, drawing.height) == (384, 384)
+    assert drawing.frames_per_s == pytest.approx(50 / pictures.wall_s)
+    assert drawing.cpu_ms == pytest.approx(1000 * pictures.cpu_s / 50)
+    assert 0 < drawing.first_frame_s < pictures.wall_s
+    assert found["drawing"]["frames_per_s"] == drawing.frames_per_s
+    assert 0.1 < found["streaming"]["first_frame_sound_s"] <= 2.0
+    assert found["real_time_factor"] == pytest.approx(pictures.wall_s / 2)
+    assert "first picture" in [str(cell) for cell in report.table().columns[0].cells]
+
+
+def test_a_method_that_draws_nothing_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="no picture"):
+        _pulled(iter([]))
 
 
 def test_a_program_is_weighed_alone() -> None:

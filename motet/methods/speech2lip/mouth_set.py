@@ -14,7 +14,7 @@ from torch import Tensor
 from motet.errors import InputError
 from motet.methods.speech2lip.config import HearingConfig, Speech2LipConfig
 from motet.methods.speech2lip.mouth import Likeness, Mouth, Region
-from motet.methods.speech2lip.sync import FRAMES, mel_window, sync_mel
+from motet.methods.speech2lip.sync import FRAMES, sync_mel
 from motet.types import Audio
 
 FRAME_SAMPLES = 640
@@ -67,9 +67,11 @@ class MouthSet:
         """Windows of features around the frames of some rows."""
         return feature_windows(self.features, self.frames[rows], hearing.window)
 
-    def mel_windows(self, rows: Tensor) -> Float[Tensor, "some 1 80 16"]:
-        """Sound of the five frames from each row on."""
-        return torch.stack([mel_window(self.mel, int(frame)) for frame in self.frames[rows]]).unsqueeze(1)
+    def runs_of(self, length: int) -> Int[Tensor, "starts"]:
+        """Rows from which on so many frames follow one another without a cut."""
+        more = length - FRAMES
+        first, last = self.runs[: max(0, len(self.runs) - more)], self.runs[more:]
+        return first[last - first == more]
 
 
 def feature_windows(features: Float[Tensor, "steps channels"], frames: Int[Tensor, "some"], size: int) -> Float[Tensor, "some size channels"]:

@@ -15,21 +15,23 @@ from torch import Tensor
 from motet.checkpoint import load_strict
 from motet.method import Stage
 from motet.methods.speech2lip.config import LossConfig, Speech2LipConfig
+from motet.methods.speech2lip.lip_expert import LipExpert
 from motet.methods.speech2lip.loss import detail_loss
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.mouth import kept_real, laid_in
 from motet.methods.speech2lip.mouth_set import QUIET_DB, MouthSet, mouth_set
 from motet.methods.speech2lip.stand_in import StandIn
-from motet.methods.speech2lip.sync import FRAMES, SyncExpert, agreement_loss, load_expert, mouth_view
+from motet.methods.speech2lip.sync import SyncExpert, load_expert, mouth_view
 
 Batch = Mapping[str, Tensor]
+Expert = SyncExpert | LipExpert
 TRUSTED = 0.75
 """Share of right choices from which on the sync expert may teach."""
 _LEAST_QUIET = 10
 """Frames that a rest of the mouth is at least taken from."""
 
 
-def stages(config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None = None, expert: SyncExpert | None = None) -> list[Stage]:
+def stages(config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None = None, expert: Expert | None = None) -> list[Stage]:
     """The stages of one person's model, on a `MouthSet`.
 
     Args:
@@ -39,7 +41,7 @@ def stages(config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None = None
     lips, face = (_model(config, tensors) for _ in range(2))
     return [
         Stage("lips", lips, [lips.hearing, lips.lip], _lips_loss(lips), _lips_batch(config), _rest_setter(lips)),
-        Stage("face", face, [face.hearing, face.lip, face.blend], _face_loss(face, judge), _face_batch(config, judge is not None), _rest_setter(face)),
+        Stage("face", face, [face.hearing, face.lip, face.blend], _face_loss(face, judge), _face_batch(config, judge), _rest_setter(face)),
     ]
 
 
@@ -106,22 +108,24 @@ def _lip_term(model: Speech2LipModel, batch: Batch) -> tuple[Tensor, Tensor]:
     return model.config.loss.lip * colour_loss(lips, batch["lips"], 0.1 + 0.9 * batch["mask"], model.config.loss), lips
 
 
-def _face_batch(config: Speech2LipConfig, in_runs: bool) -> Callable[[MouthSet, int, torch.Generator], Batch]:
-    """Frames with their regions; for the sync term runs of five with their sound and that of another moment."""
+def _face_batch(config: Speech2LipConfig, judge: Expert | None) -> Callable[[MouthSet, int, torch.Generator], Batch]:
+    """Frames with their regions; for the sync term a run as long as the expert looks, with its sound and that of another moment."""
 
     def batch(examples: MouthSet, size: int, randomness: torch.Generator) -> Batch:
         rows, sound = torch.randint(len(examples.frames), (size,), generator=randomness), {}
-        if in_runs and len(examples.runs):
-            first, other = examples.runs[torch.randint(len(examples.runs), (2, max(1, size // FRAMES)), generator=randomness)]
-            rows = (first.unsqueeze(1) + torch.arange(FRAMES)).flatten()
-            sound = {"mel": examples.mel_windows(first), "other_mel": examples.mel_windows(other)}
+        starts = examples.runs_of(judge.frames) if judge is not None else examples.runs[:0]
+        if judge is not None and len(starts):
+            first, other = starts[torch.randint(len(starts), (2, max(1, size // judge.frames)), generator=randomness)]
+            rows = (first.unsqueeze(1) + torch.arange(judge.frames)).flatten()
+            own, wrong = (judge.sounds(examples.mel, examples.features, examples.frames[some]) for some in (first, other))
+            sound = {"sound": own, "other_sound": wrong}
         observed = examples.observed[rows].float() / 255
         return {**_mouths(examples, rows, config), **sound, "observed": observed, "mesh": examples.region.mesh[rows]}
 
     return batch
 
 
-def _face_loss(model: Speech2LipModel, judge: SyncExpert | None) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
+def _face_loss(model: Speech2LipModel, judge: Expert | None) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
     weights, border = model.config.loss, model.config.border
 
     def loss(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
@@ -132,8 +136,8 @@ def _face_loss(model: Speech2LipModel, judge: SyncExpert | None) -> Callable[[Ba
             mixed = _swapped(mixed, observed, share, weights.swap, randomness)
         picture = kept_real(model.blend(mixed), share, observed)
         terms = {"lip": lip, "face": weights.face * colour_loss(picture, observed, (share > 0).to(picture), weights)}
-        if judge is not None and "mel" in batch:
-            terms["sync"] = weights.sync * _sync_loss(judge, mouth_view(picture, border), batch["mel"], batch["other_mel"])
+        if judge is not None and "sound" in batch:
+            terms["sync"] = weights.sync * _sync_loss(judge, mouth_view(picture, border), batch["sound"], batch["other_sound"])
         return terms
 
     return loss
@@ -146,14 +150,13 @@ def _swapped(mixed: Tensor, observed: Tensor, share: Tensor, probability: float,
     return torch.where(on & bits & (share > 0), observed, mixed)
 
 
-def _sync_loss(judge: SyncExpert, mouths: Tensor, mel: Tensor, other: Tensor) -> Tensor:
+def _sync_loss(judge: Expert, mouths: Tensor, sound: Tensor, other: Tensor) -> Tensor:
     """Drawn mouths belong to their own sound and not to that of another moment.
 
     The released code contrasts filmed mouths instead of drawn ones, which teaches nothing (Q2).
     """
-    seen = judge.see_lower(mouths.unflatten(0, (-1, FRAMES)).transpose(1, 2))
-    own, wrong = ((seen * judge.hear(sound)).sum(1) for sound in (mel, other))
-    return agreement_loss(own, 1.0) + agreement_loss(wrong, 0.0)
+    seen = judge.see_lower(mouths.unflatten(0, (-1, judge.frames)).transpose(1, 2))
+    return judge.loss(seen, judge.hear(sound), judge.hear(other))
 
 
 def _rest_setter(model: Speech2LipModel) -> Callable[[MouthSet], None]:

@@ -1,4 +1,4 @@
-"""The sync expert: do these five mouths belong to this fifth of a second of sound? SyncNet's shape, as Wav2Lip uses it.
+"""The published sync expert: do these five mouths belong to this fifth of a second of sound? SyncNet's shape, as Wav2Lip uses it.
 
 Sound: 80 mel energies, 100 hops of 12.5 ms behind a pre-emphasis, 16 of them a window. Pictures: the lower half of five faces of 96 x 96,
 blue first. Both become unit vectors whose cosine lies in 0..1, because the last layer is rectified.
@@ -11,15 +11,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from motet import config as settings
 from motet.audio.features import mel_filterbank
 from motet.checkpoint import load_strict, read_checkpoint
+
+if TYPE_CHECKING:
+    from motet.methods.speech2lip.lip_expert import LipExpert
 
 FRAMES, SIDE = 5, 96
 """Pictures of a window, and their height and width."""
@@ -68,7 +72,7 @@ class SyncBlock(nn.Module):
 
 
 class SyncExpert(nn.Module):
-    """Two towers of convolutions to unit vectors."""
+    """Two towers of convolutions to unit vectors. Our own is `lip_expert.LipExpert`; both answer the same calls."""
 
     def __init__(self, config: SyncConfig) -> None:
         super().__init__()
@@ -89,6 +93,20 @@ class SyncExpert(nn.Module):
     def hear(self, mel: Float[Tensor, "batch 1 80 16"]) -> Float[Tensor, "batch width"]:
         """Unit vectors of windows of sound."""
         return F.normalize(self.sound(mel).flatten(1), dim=1)
+
+    @property
+    def frames(self) -> int:
+        """Pictures of a window."""
+        return FRAMES
+
+    def sounds(self, mel: Float[Tensor, "80 windows"], features: Tensor, first: Int[Tensor, "windows"]) -> Float[Tensor, "windows 1 80 16"]:
+        """What `hear` takes, for windows that begin with these frames; this expert hears the mel energies, not the features."""
+        del features
+        return torch.stack([mel_window(mel, frame) for frame in first.tolist()]).unsqueeze(1)
+
+    def loss(self, seen: Float[Tensor, "batch width"], own: Float[Tensor, "batch width"], wrong: Float[Tensor, "batch width"]) -> Float[Tensor, ""]:
+        """Mouths belong to their own sound and not to that of another moment."""
+        return agreement_loss((seen * own).sum(1), 1.0) + agreement_loss((seen * wrong).sum(1), 0.0)
 
 
 def agreement_loss(cosine: Float[Tensor, "batch"], together: float) -> Float[Tensor, ""]:
@@ -137,8 +155,8 @@ def mouth_view(region: Float[Tensor, "frames 3 height width"], border: int) -> F
 
 
 @functools.cache
-def load_expert(path: Path | None = None, least: float = 0.0) -> SyncExpert | None:
-    """The shipped expert (or a motet checkpoint of one), frozen; None when none is shipped.
+def load_expert(path: Path | None = None, least: float = 0.0) -> SyncExpert | LipExpert | None:
+    """The shipped expert (or a motet checkpoint of one, of either kind), frozen; None when none is shipped.
 
     Args:
         least: share of right choices on footage that it did not learn from (chance: 0.5) that it must have reached, else None.
@@ -147,6 +165,8 @@ def load_expert(path: Path | None = None, least: float = 0.0) -> SyncExpert | No
     Raises:
         CheckpointError: damaged or of another shape.
     """
+    from motet.methods.speech2lip.lip_expert import LipExpert, LipExpertConfig
+
     path = path or Path(__file__).parents[2] / "weights" / "sync_expert.safetensors"
     if not path.exists():
         return None
@@ -154,6 +174,7 @@ def load_expert(path: Path | None = None, least: float = 0.0) -> SyncExpert | No
     choices = checkpoint.facts.get("right_choices", {"unknown": 1.0})
     if min(choices.values()) < least:
         return None
-    expert = SyncExpert(settings.from_json(SyncConfig, checkpoint.config))
+    published = "divide" in checkpoint.config
+    expert = SyncExpert(settings.from_json(SyncConfig, checkpoint.config)) if published else LipExpert(settings.from_json(LipExpertConfig, checkpoint.config))
     load_strict(expert, checkpoint.tensors)
     return expert.eval().requires_grad_(False)
