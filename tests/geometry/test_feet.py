@@ -99,14 +99,14 @@ def test_half_bent_knees_at_rest_are_straightened_and_the_feet_stay() -> None:
     root, turns = bent_body(torch.full((120,), 0.08))
     raised, straight = settle_feet(root, turns, 30.0, upright=True)
     before, after = pose_body(body_motion(root, turns)), pose_body(body_motion(raised, straight))
-    assert float((raised[:, 1] - (STANDING_HEIGHT_M - 0.025)).abs().max()) < 0.01
+    assert float((raised[:, 1] - (STANDING_HEIGHT_M - 0.020)).abs().max()) < 0.01
     torch.testing.assert_close(after.joint("left_foot"), before.joint("left_foot"), atol=2e-3, rtol=0)
 
     def bend(pose: BodyPose) -> float:
         thigh, shin = (pose.joint(a) - pose.joint(b) for a, b in (("left_knee", "left_hip"), ("left_ankle", "left_knee")))
         return float(torch.rad2deg((thigh * shin).sum(-1).div(thigh.norm(dim=-1) * shin.norm(dim=-1)).clamp(-1, 1).acos()).mean())
 
-    assert bend(before) > 45 and bend(after) < 32
+    assert bend(before) > 45 and bend(after) < 29
 
 
 @pytest.mark.parametrize(("low", "from_s", "to_s"), [(0.4, 1.0, 4.0), (0.2, 1.0, 1.6), (0.015, 0.0, 6.0)])
