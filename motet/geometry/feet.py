@@ -22,8 +22,8 @@ EASE_S = 0.2
 LIFT_M, DRAGGED_M_S, SWUNG_M_S = 0.035, 0.15, 0.6
 """A foot that does not stand is lifted off the floor: not at all below the first speed, this high from the second on."""
 EASY_M, HALF_M, SQUAT_M = 0.015, 0.15, 0.30
-"""How far below its standing height a pelvis rests: nobody rests between the first and the last (squats are deeper). What is held there is
-an undecided figure; up to the second depth it is taken for one that stands."""
+"""How far below its standing height a pelvis rests. People rest at less than about twice the first depth or deeper than the last (squats); what
+is held between is an undecided figure, and up to the second depth it is taken for one that stands."""
 HELD_S, RESTING_M = 1.0, 0.04
 """A depth that is held for so long, to within so much, is no flinch, step or bounce."""
 _SIDES = {side: tuple(SMPLX25_JOINTS.index(f"{side}_{name}") for name in ("hip", "knee", "ankle", "foot")) for side in ("left", "right")}
