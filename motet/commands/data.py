@@ -160,7 +160,7 @@ class Sam:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder of the corpus; stopped, the same command goes on where it was."""
     size: str = "test"
-    """test (48 sequences of 10 s), ci (810, 2.2 h) or full (3,888, 10.8 h)."""
+    """test (48 sequences of 10 s), ci (810, 2.2 h), wide (1,458, 4.1 h: more sounds, to learn from) or full (3,888, 10.8 h)."""
     mocap: Path | None = None
     """Folder of open motion captures with people standing about (idle/*.bvh.gz); made up when left out."""
     head: Path | None = None

@@ -1,4 +1,4 @@
-"""Feet that stay where they stand: contacts found, anchors chosen, legs solved again."""
+"""Feet that stay where they stand: contacts found, anchors chosen, legs solved again. And legs that do not stay half bent."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from numpy import ndarray
-from scipy.ndimage import binary_closing, binary_opening, gaussian_filter1d
+from scipy.ndimage import binary_closing, binary_opening, gaussian_filter1d, grey_opening, maximum_filter1d, minimum_filter1d
 from torch import Tensor
 
 from motet.animation.limbs import Limb, solve
-from motet.geometry.body import BALL_HEIGHT_M, house_offsets
+from motet.geometry.body import BALL_HEIGHT_M, STANDING_HEIGHT_M, house_offsets
 from motet.geometry.kinematics import forward_kinematics
 from motet.types import SMPLX25_JOINTS, SMPLX25_PARENTS
 
@@ -21,16 +21,22 @@ EASE_S = 0.2
 """Time in which a correction fades in and out beside a contact."""
 LIFT_M, DRAGGED_M_S, SWUNG_M_S = 0.035, 0.15, 0.6
 """A foot that does not stand is lifted off the floor: not at all below the first speed, this high from the second on."""
+EASY_M, HALF_M, SQUAT_M = 0.015, 0.15, 0.30
+"""How far below its standing height a pelvis rests. People rest at less than about twice the first depth or deeper than the last (squats); what
+is held between is an undecided figure, and up to the second depth it is taken for one that stands."""
+HELD_S, RESTING_M = 1.0, 0.04
+"""A depth that is held for so long, to within so much, is no flinch, step or bounce."""
 _SIDES = {side: tuple(SMPLX25_JOINTS.index(f"{side}_{name}") for name in ("hip", "knee", "ankle", "foot")) for side in ("left", "right")}
 
 
 def settle_feet(
-    root: Float[Tensor, "frames 3"], rotations: Float[Tensor, "frames joints 3 3"], fps: float, fixed: int = 0
+    root: Float[Tensor, "frames 3"], rotations: Float[Tensor, "frames joints 3 3"], fps: float, fixed: int = 0, upright: bool = False
 ) -> tuple[Float[Tensor, "frames 3"], Float[Tensor, "frames joints 3 3"]]:
     """The same body with standing feet that neither slide nor sink; hips and knees turn for it, the pelvis sinks where a leg is too short.
 
     Args:
         fixed: the first so many frames stay exactly as they are, and what stands in the last of them goes on standing there.
+        upright: a figure that rests with half bent knees stands up.
 
     Source: contact clean-up as usual in motion capture (Kovar, Schreiner and Gleicher 2002), with solved two-bone legs.
     """
@@ -41,7 +47,9 @@ def settle_feet(
     for side, (*_, ball) in _SIDES.items():
         stands[side] = standing(placed[:, ball], fps)
         goals[side] = _anchored(placed[:, ball], stands[side], fps, fixed)
-    moved[:, 1] -= _sink(placed, goals, moved, fps, fixed)
+    if upright:
+        moved[:, 1] += stand_up(moved[:, 1], fps, fixed)
+    moved[:, 1] -= _sink(placed + (moved - root.double().numpy())[:, None], goals, moved, fps, fixed)
     shift = moved - root.double().numpy()
     for side, joints in _SIDES.items():
         _solve_leg(turned, placed + shift[:, None], goals[side], joints, offsets.numpy(), fixed)
@@ -62,6 +70,18 @@ def standing(ball: Float[ndarray, "frames 3"], fps: float) -> Bool[ndarray, "fra
     size = max(2, round(SHORTEST_S * fps))
     padded = np.pad(slow, size, mode="edge")
     return binary_opening(binary_closing(padded, np.ones(size)), np.ones(size))[size:-size]
+
+
+def stand_up(height: Float[ndarray, "frames"], fps: float, fixed: int = 0) -> Float[ndarray, "frames"]:
+    """How much higher the pelvis is to be where it rests at a depth at which nobody rests; what moves and who squats stay as they are."""
+    size = max(1, min(round(HELD_S * fps), len(height)))
+    depth = STANDING_HEIGHT_M - height
+    span = maximum_filter1d(depth, size, mode="nearest") - minimum_filter1d(depth, size, mode="nearest")
+    rests = maximum_filter1d(np.clip((2 * RESTING_M - span) / RESTING_M, 0, 1), size, mode="nearest")
+    raised = depth - np.interp(depth, [EASY_M, HALF_M, SQUAT_M], [EASY_M, EASY_M + 0.01, SQUAT_M])
+    raised = np.where((depth > EASY_M) & (depth < SQUAT_M), raised, 0.0)
+    smooth = gaussian_filter1d(grey_opening(raised, size, mode="nearest") * rests, 0.15 * fps, mode="nearest")
+    return smooth * np.clip((np.arange(len(height)) - fixed + 1) / (0.5 * fps), 0, 1) if fixed else smooth
 
 
 def _anchored(ball: ndarray, stands: ndarray, fps: float, fixed: int) -> ndarray:

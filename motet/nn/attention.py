@@ -34,6 +34,24 @@ def attend(
     return join_heads(F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale))
 
 
+def attend_weighed(
+    query: Float[Tensor, "batch heads queries head"], key: Float[Tensor, "batch heads tokens head"], value: Float[Tensor, "batch heads tokens head"]
+) -> tuple[Float[Tensor, "batch heads queries head"], Float[Tensor, "batch heads queries"]]:
+    """Softmax attention and the logarithm of the sum of its weights, from which attention over more keys can be put together (`merged`)."""
+    fused = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
+    if fused is not None and query.device.type == "cpu":
+        heard, weight = fused(query, key, value)[:2]
+        return heard, weight
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    return scores.softmax(-1) @ value, scores.logsumexp(-1)
+
+
+def merged(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> Float[Tensor, "batch heads queries head"]:
+    """Attention over all keys from that over two parts of them, both as `attend_weighed` answers them."""
+    share = (first[1] - second[1]).sigmoid().unsqueeze(-1)
+    return torch.lerp(second[0], first[0], share.to(first[0]))
+
+
 class KeyValueCache:
     """Keys and values of tokens already seen, in room reserved once; appending copies only what is new."""
 

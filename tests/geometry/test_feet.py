@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from motet.geometry.body import BALL_HEIGHT_M, STANDING_HEIGHT_M, body_motion, pose_body
-from motet.geometry.feet import settle_feet, standing
+from motet.geometry.body import BALL_HEIGHT_M, STANDING_HEIGHT_M, BodyPose, body_motion, pose_body
+from motet.geometry.feet import settle_feet, stand_up, standing
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.metrics.body_reaction import foot_skate, penetration
 from motet.types import SMPLX25_JOINTS
@@ -84,3 +85,39 @@ def test_feet_that_cannot_stand_are_carried_not_dragged() -> None:
     assert foot_skate(after, 30.0) < 3
     heights = after.joint("left_foot")[:, 1]
     assert float(heights[20:70].min()) > BALL_HEIGHT_M + 0.02 and float(heights.max()) < BALL_HEIGHT_M + 0.06
+
+
+def bent_body(depth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A figure that stands at the origin, its pelvis as far below standing as is said, its feet flat on the floor."""
+    frames = len(depth)
+    root = torch.tensor([0.0, STANDING_HEIGHT_M, 0.0]).repeat(frames, 1)
+    root[:, 1] -= depth
+    return settle_feet(root, torch.eye(3).expand(frames, 25, 3, 3).clone(), 30.0)
+
+
+def test_half_bent_knees_at_rest_are_straightened_and_the_feet_stay() -> None:
+    root, turns = bent_body(torch.full((120,), 0.08))
+    raised, straight = settle_feet(root, turns, 30.0, upright=True)
+    before, after = pose_body(body_motion(root, turns)), pose_body(body_motion(raised, straight))
+    assert float((raised[:, 1] - (STANDING_HEIGHT_M - 0.020)).abs().max()) < 0.01
+    torch.testing.assert_close(after.joint("left_foot"), before.joint("left_foot"), atol=2e-3, rtol=0)
+
+    def bend(pose: BodyPose) -> float:
+        thigh, shin = (pose.joint(a) - pose.joint(b) for a, b in (("left_knee", "left_hip"), ("left_ankle", "left_knee")))
+        return float(torch.rad2deg((thigh * shin).sum(-1).div(thigh.norm(dim=-1) * shin.norm(dim=-1)).clamp(-1, 1).acos()).mean())
+
+    assert bend(before) > 45 and bend(after) < 29
+
+
+@pytest.mark.parametrize(("low", "from_s", "to_s"), [(0.4, 1.0, 4.0), (0.2, 1.0, 1.6), (0.015, 0.0, 6.0)])
+def test_squats_flinches_and_easy_standing_stay(low: float, from_s: float, to_s: float) -> None:
+    time = torch.arange(180) / 30
+    depth = low * (((time - from_s) / 0.2).clamp(0, 1) * ((to_s - time) / 0.2).clamp(0, 1))
+    raise_m = stand_up((STANDING_HEIGHT_M - depth).numpy(), 30.0)
+    assert abs(raise_m).max() < 0.012
+
+
+def test_standing_up_leaves_the_past_where_it_is_and_begins_softly() -> None:
+    raise_m = stand_up(np.full(120, STANDING_HEIGHT_M - 0.1), 30.0, fixed=60)
+    assert (raise_m[:60] <= 0).all() and raise_m[-1] > 0.06
+    assert abs(np.diff(raise_m)).max() < 0.007

@@ -233,13 +233,21 @@ def test_caching_what_does_not_change_changes_nothing() -> None:
     torch.manual_seed(1)
     model = MospaModel(dataclasses.replace(PRESETS["published"], width=32, heads=4, layers=3, inner=48, audio_inner=16, audio_dim=20)).eval()
     x, audio, source = torch.randn(2, 30, 300), torch.randn(2, 30, 20), torch.randn(2, 30, 3)
-    given = model.prepare(audio, source, torch.tensor([0, 2]))
     step = torch.tensor([500, 3])
-    fast = model.estimate(x, step, given)
-    slow = model.tokens(x, step, dataclasses.replace(given, projected=None))
-    for layer in model.layers:
-        slow = layer(slow)
-    torch.testing.assert_close(fast, model.output(slow[:, -30:]), atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        given = model.prepare(audio, source, torch.tensor([0, 2]))
+        assert given.quick is not None and given.known is not None
+        fast = model.estimate(x, step, given)
+        slow = model.tokens(x, step, given)
+        for layer in model.layers:
+            slow = layer(slow)
+        torch.testing.assert_close(fast, model.output(slow[:, -30:]), atol=1e-5, rtol=1e-5)
+        again = model.prepare(audio * 2, source, torch.tensor([0, 2]), before=given)
+        assert again.quick is given.quick
+        assert float((model.estimate(x, step, again) - fast).abs().max()) > 1e-4
+    learning = model.prepare(audio, source, torch.tensor([0, 2]))
+    assert learning.quick is None
+    torch.testing.assert_close(model.estimate(x, step, learning).detach(), fast, atol=1e-5, rtol=1e-5)
 
 
 def test_statistics_make_the_motion_of_unit_size() -> None:

@@ -11,7 +11,7 @@
 The last character of an id is the genre: 0 dull, 1 neutral, 2 sensitive. `sound_source` is the source in the axes of the pelvis, as in
 SAM. The reactions are scripted: numbers measured on them compare our own runs with each other, not with the paper.
 
-Held out: the last variant of every class (`test`), and with it a sector of directions in which no source of the training lies
+Held out: one variant of every class (`test`), and with it a sector of directions in which no source of the training lies
 (`sector`); there the sounds are those of the test.
 """
 
@@ -58,15 +58,23 @@ class Size:
 
     sounds: tuple[str, ...]
     variants: int
-    """The last one is held out."""
+    """Sounds of every class."""
     placements: int
     """For every variant."""
+    held_out: int = -1
+    """The variant that is not trained on; -1: the last one."""
+
+    @property
+    def unheard(self) -> int:
+        """Number of the variant that is held out."""
+        return self.held_out % self.variants
 
 
 ALL = tuple(sorted(LOUDNESS))
 SIZES = {
     "test": Size(("drum", "gunshot", "phone", "siren"), 2, 2),
     "ci": Size(ALL, 5, 2),
+    "wide": Size(ALL, 18, 1, held_out=4),
     "full": Size(ALL, 4, 12),
 }
 
@@ -107,8 +115,8 @@ def items(size: Size, seed: int) -> Iterator[Item]:
     """All sequences; what is drawn for one does not depend on the others. The held-out ones stand early, so that a corpus
     stopped halfway has some of everything.
     """
-    last = size.variants - 1
-    for variant in [*range(min(2, last)), last, *range(2, last)]:
+    trained = [variant for variant in range(size.variants) if variant != size.unheard]
+    for variant in [*trained[:2], size.unheard, *trained[2:]]:
         for placement in range(size.placements):
             for sound in size.sounds:
                 random = np.random.default_rng([seed, ALL.index(sound), variant, placement])
@@ -120,9 +128,10 @@ def items(size: Size, seed: int) -> Iterator[Item]:
 
 
 def _split(size: Size, variant: int, placement: int) -> str:
-    if variant == size.variants - 1:
+    if variant == size.unheard:
         return "sector" if placement % 2 else "test"
-    return "val" if variant == size.variants - 2 and placement == size.placements - 1 and size.placements * (size.variants - 1) >= 8 else "train"
+    last = size.variants - (2 if size.unheard == size.variants - 1 else 1)
+    return "val" if variant == last and placement == size.placements - 1 and size.placements * (size.variants - 1) >= 8 else "train"
 
 
 def _azimuth(random: np.random.Generator, sector: bool) -> float:

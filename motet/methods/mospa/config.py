@@ -170,6 +170,8 @@ class MospaCondition:
     """Fresh noise of ddim (its eta)."""
     feet: bool = True
     """Keep standing feet where they are and above the floor."""
+    upright: bool = True
+    """With `feet`: a figure that rests with half bent knees, as nobody does, stands up; squats and movements stay."""
 
     def __post_init__(self) -> None:
         for name, hint in typing.get_type_hints(type(self)).items():

@@ -13,6 +13,7 @@ from motet.diffusion.schedule import Schedule, make_schedule
 from motet.geometry.body_vector import DIM
 from motet.methods.mospa.axes import MOVED, ROOT_ROWS, seen_from_source, source_direction, told_from_source
 from motet.methods.mospa.config import GENRES, MospaConfig, SourceConfig
+from motet.methods.mospa.quick import Known, QuickLayer, quick_layers
 from motet.nn.attention import attend, split_heads
 from motet.nn.position import sinusoid_table
 
@@ -28,11 +29,13 @@ class Given:
     """`tokens`: sound, source and genre in front of the motion. `frames`: the genre."""
     added: Float[Tensor, "batch tokens width"] | None
     """`frames`: sound and source, to be added to the motion's tokens."""
-    projected: Float[Tensor, "batch constant three_widths"] | None
-    """Queries, keys and values of the constant tokens in the first layer."""
     frames: int
     direction: Float[Tensor, "batch frames 2"] | None = None
     """With `source_axes`: where the source is."""
+    quick: tuple[QuickLayer, ...] | None = None
+    """`tokens`, when running: the layers as they then run."""
+    known: Known | None = None
+    """And what the first of them makes of the constant tokens."""
 
 
 class Layer(nn.Module):
@@ -48,16 +51,13 @@ class Layer(nn.Module):
         self.norm_attention = nn.LayerNorm(config.width)
         self.norm_inner = nn.LayerNorm(config.width)
 
-    def forward(self, x: Float[Tensor, "batch tokens width"], projected: Tensor | None = None, keep: int = 0) -> Float[Tensor, "batch kept width"]:
+    def forward(self, x: Float[Tensor, "batch tokens width"], keep: int = 0) -> Float[Tensor, "batch kept width"]:
         """The tokens after this layer.
 
         Args:
-            projected: queries, keys and values of the first tokens where they are known already.
             keep: compute the last so many tokens only; 0 for all.
         """
-        known = 0 if projected is None else projected.shape[1]
-        own = self.projection(x[:, known:])
-        query, key, value = (own if projected is None else torch.cat([projected, own], 1)).chunk(3, -1)
+        query, key, value = self.projection(x).chunk(3, -1)
         if keep:
             query, x = query[:, -keep:], x[:, -keep:]
         heard = attend(split_heads(query, self.heads), split_heads(key, self.heads), split_heads(value, self.heads))
@@ -119,6 +119,7 @@ class MospaModel(nn.Module):
         source: Float[Tensor, "batch frames coordinates"],
         genre: Int[Tensor, "batch"],
         heard: Float[Tensor, "batch"] | None = None,
+        before: Given | None = None,
     ) -> Given:
         """Embed what is given.
 
@@ -126,6 +127,7 @@ class MospaModel(nn.Module):
             audio: features as they are; normalised here where the model wants it.
             source: as `source_input` makes it.
             heard: 0 for items whose sound is left out, with the source where the model leaves out both.
+            before: what was given before with the same weights, whose layers are used again.
         """
         config = self.config
         batch, frames = audio.shape[:2]
@@ -142,11 +144,13 @@ class MospaModel(nn.Module):
             if config.summary:
                 whole = torch.cat([audio.mean(1), audio.std(1), source.mean(1), spoken[:, 0]], 1)
                 added = added + self.embed_summary(whole).unsqueeze(1)
-            return Given(spoken, added, None, frames, source_direction(source) if config.source_axes else None)
+            return Given(spoken, added, frames, source_direction(source) if config.source_axes else None)
         tokens = torch.cat([sound, place, spoken], 1)
         tokens = tokens + self.positions[: tokens.shape[1]]
-        projected = None if self.training and torch.is_grad_enabled() else self.layers[0].projection(tokens)
-        return Given(tokens, None, projected, frames)
+        if self.training or torch.is_grad_enabled():
+            return Given(tokens, None, frames)
+        quick = quick_layers(self.layers) if before is None or before.quick is None else before.quick
+        return Given(tokens, None, frames, None, quick, quick[0].known(tokens) if len(quick) > 1 else None)
 
     def estimate(self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given) -> Float[Tensor, "batch frames dim"]:
         """Clean motion, normalised like the noisy one.
@@ -157,16 +161,23 @@ class MospaModel(nn.Module):
         Args:
             step: 1 ... the number of steps; the released program counts from 0.
         """
-        x = self.tokens(noisy, step, given)
-        last, kept = len(self.layers) - 1, given.frames // self.config.patch
-        for place, layer in enumerate(self.layers):
-            x = layer(x, given.projected if place == 0 else None, keep=kept if place == last else 0)
-        x = x[:, -kept:]
+        x = self._through_layers(self.tokens(noisy, step, given), given)
         own = self._unpatched(self.output(x))
         if given.direction is None:
             return own
         towards = self._unpatched(self.output_from_source(x))
         return own + told_from_source(towards, given.direction) / self.turning_std
+
+    def _through_layers(self, x: Float[Tensor, "batch tokens width"], given: Given) -> Float[Tensor, "batch kept width"]:
+        """The motion's tokens after the last layer."""
+        kept = given.frames // self.config.patch
+        if given.quick is None:
+            for layer in self.layers[:-1]:
+                x = layer(x)
+            return self.layers[-1](x, kept)
+        for place, layer in enumerate(given.quick[:-1]):
+            x = layer(x) if place or given.known is None else layer.after_known(x, given.known)
+        return given.quick[-1].last_rows(x, kept)
 
     @property
     def turning_std(self) -> Float[Tensor, "dim"]:

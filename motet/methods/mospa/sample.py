@@ -114,7 +114,7 @@ class Mospa(Method[MospaState]):
         vector = turned_back(vector, angle, shift)
         if state.past is not None:
             vector = torch.cat([state.past, vector[:, known:]], 1)
-        vector = self._settled(vector, known) if state.condition.feet else vector
+        vector = self._settled(vector, known, state.condition.upright) if state.condition.feet else vector
         past = vector[:, config.window - config.overlap :] if config.overlap else None
         waiting = state.waiting[..., (config.window - config.overlap) * FRAME_SAMPLES :]
         return vector[:, known:], dataclasses.replace(state, past=past, window=state.window + 1, waiting=waiting)
@@ -157,11 +157,11 @@ class Mospa(Method[MospaState]):
         first = standing_vector(len(sound)) if state.past is None else turned(state.past[:, :1], -angle, shift)[:, 0]
         return world_view(own, first, self._told(state), "selfconsistent" if mode == "default" else mode)
 
-    def _settled(self, vector: Float[Tensor, "batch frames dim"], known: int) -> Float[Tensor, "batch frames dim"]:
-        """Feet that stay where they stand."""
+    def _settled(self, vector: Float[Tensor, "batch frames dim"], known: int, upright: bool) -> Float[Tensor, "batch frames dim"]:
+        """Feet that stay where they stand, under legs that do not stay half bent."""
         rows = []
         for item in vector:
-            root, rotations = settle_feet(item[:, ROOT], vector_rotations(item), self.space.fps, known)
+            root, rotations = settle_feet(item[:, ROOT], vector_rotations(item), self.space.fps, known, upright)
             rows.append(encode_body(root, rotations, frames_between=VELOCITY_FRAMES[self.config.velocity_fps]))
         settled = torch.stack(rows)
         return torch.cat([vector[:, :known], settled[:, known:]], 1)

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.audio.interaural import direction_of, first_heard
+from motet.audio.by_head import azimuth_by_head
+from motet.audio.interaural import first_heard
 from motet.errors import AssetError, ConfigError
 from motet.types import Audio
 
@@ -94,5 +95,5 @@ def _rows(path: Path) -> tuple[np.ndarray, bool]:
 
 def heard_place(audio: Audio) -> Float[np.ndarray, "3"]:
     """Where the two ears first hear the sound, at an assumed distance; ahead when it comes from nowhere in particular."""
-    angle = math.radians(direction_of(first_heard(audio)).azimuth_deg)
+    angle = math.radians(azimuth_by_head(first_heard(audio)))
     return np.array([HEARD_DISTANCE_M * math.sin(angle), HEARD_HEIGHT_M, HEARD_DISTANCE_M * math.cos(angle)])

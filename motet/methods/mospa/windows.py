@@ -58,10 +58,10 @@ def sample_window(
     audible = torch.cat([torch.ones(batch), torch.zeros(batch)]) if guided else None
     known = None if imposed is None else model.normalised(imposed)
 
-    def given_for(estimate: Tensor | None) -> Given:
+    def given_for(estimate: Tensor | None, before: Given | None = None) -> Given:
         source = source_input(heard.source(estimate), heard.told or model.config.source)
         twice = 2 if guided else 1
-        return model.prepare(heard.audio.repeat(twice, 1, 1), source.repeat(twice, 1, 1), heard.genre.repeat(twice), audible)
+        return model.prepare(heard.audio.repeat(twice, 1, 1), source.repeat(twice, 1, 1), heard.genre.repeat(twice), audible, before)
 
     state: dict[str, Given] = {"given": given_for(None)}
 
@@ -74,7 +74,7 @@ def sample_window(
         if known is not None:
             answer = torch.cat([known, answer[:, known.shape[1] :]], 1)
         if heard.moving:
-            state["given"] = given_for(model.restored(answer))
+            state["given"] = given_for(model.restored(answer), state["given"])
         return answer
 
     return model.restored(sampler(draw.sampler)(denoise, start, model.schedule, draw.steps, noise, draw.flexibility))

@@ -152,8 +152,11 @@ def test_inside_the_denoiser() -> None:
     tokens = model.tokens(x, step, given)
     close(tokens.transpose(0, 1), found["tap.after_pos"])
     for number, layer in enumerate(model.layers):
-        tokens = layer(tokens, given.projected if number == 0 else None)
+        tokens, before = layer(tokens), tokens
         close(tokens.transpose(0, 1), found[f"tap.enc_layer{number}"])
+        if number < len(model.layers) - 1:
+            quick = given.quick[number](before) if number else given.quick[0].after_known(before, given.known)
+            close(quick.transpose(0, 1), found[f"tap.enc_layer{number}"])
 
 
 @torch.no_grad()
