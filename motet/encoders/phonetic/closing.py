@@ -10,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -62,11 +62,6 @@ class ClosingMember(nn.Module):
         each = functional.dropout(functional.gelu(self.narrow(functional.dropout(around, drop / 4))), drop)
         return self.out(functional.dropout(functional.gelu(self.mix(each.flatten(1))), drop))[:, 0]
 
-    def read(self, features: Float[Tensor, "batch known dim"], at: Int[Tensor, "steps reach"]) -> Float[Tensor, "batch steps"]:
-        """The same for many steps of a sound, what they share worked out once."""
-        each = functional.gelu(self.narrow(features))
-        return self.out(functional.gelu(self.mix(each[:, at].flatten(2))))[..., 0]
-
 
 class ClosingReading(nn.Module):
     """Several networks and their common opinion."""
@@ -78,9 +73,26 @@ class ClosingReading(nn.Module):
 
     @torch.inference_mode()
     def read(self, features: Float[Tensor, "batch known dim"], first: int, steps: int) -> Float[Tensor, "batch steps"]:
-        """Log-odds of `steps` steps from `first` on; beyond what is known the ends are taken to go on."""
+        """Log-odds of `steps` steps from `first` on; beyond what is known the ends are taken to go on.
+
+        All networks at once: what neighbouring steps share is worked out once, and the rest is one product for all of them.
+        """
+        narrow, narrow_bias, mix, mix_bias, out, out_bias = self._joined
+        batch, members, width = len(features), len(mix), self.config.width
+        each = functional.gelu(functional.linear(features, narrow, narrow_bias)).unflatten(2, (members, width))
         at = (first + torch.arange(steps).unsqueeze(1) + torch.tensor(REACH)).clamp(0, features.shape[1] - 1)
-        return torch.stack([member.read(features, at) for member in self.members]).mean(0)
+        around = each[:, at].permute(3, 0, 1, 2, 4).reshape(members, batch * steps, len(REACH) * width)
+        odds = torch.baddbmm(out_bias, functional.gelu(torch.baddbmm(mix_bias, around, mix)), out)
+        return odds.mean(0).view(batch, steps)
+
+    @cached_property
+    def _joined(self) -> tuple[Tensor, ...]:
+        """Weights of all networks side by side; of a reading that has learnt."""
+        networks = [member for member in self.members if isinstance(member, ClosingMember)]
+        narrow = torch.cat([network.narrow.weight for network in networks]), torch.cat([network.narrow.bias for network in networks])
+        mix = torch.stack([network.mix.weight.T for network in networks]), torch.stack([network.mix.bias for network in networks]).unsqueeze(1)
+        out = torch.stack([network.out.weight.T for network in networks]), torch.stack([network.out.bias for network in networks]).unsqueeze(1)
+        return (*narrow, *mix, *out)
 
 
 @dataclasses.dataclass(frozen=True)

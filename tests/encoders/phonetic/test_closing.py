@@ -10,7 +10,7 @@ import torch
 from motet.corpus import TrainingItem, TrainingSet
 from motet.encoders.phonetic.closing import ClosingConfig, ClosingTraining, closed_steps, fit_closing, load_closing, save_closing
 from motet.encoders.phonetic.front_end import load_phonetic
-from motet.encoders.phonetic.reach import STEPS_AFTER, STEPS_BEFORE
+from motet.encoders.phonetic.reach import REACH, STEPS_AFTER, STEPS_BEFORE
 from motet.errors import CheckpointError, InputError
 from motet.types import arkit_space
 
@@ -38,6 +38,14 @@ def test_closures_are_told_from_everything_else() -> None:
     item = corpus().items[3]
     odds, closed = reading.read(item.features.unsqueeze(0), 0, 400)[0], closed_steps(item)
     assert float((odds[closed] > odds[~closed].quantile(0.9)).float().mean()) > 0.95
+
+
+def test_read_together_the_networks_say_what_each_says_alone() -> None:
+    reading = fit_closing(corpus(), SMALL, ClosingTraining(steps=20, batch=16))
+    features = torch.randn(2, 40, 4, generator=torch.Generator().manual_seed(5))
+    at = (torch.arange(-2, 38).unsqueeze(1) + torch.tensor(REACH)).clamp(0, 39)
+    alone = torch.stack([member(features[:, at].flatten(0, 1)) for member in reading.members]).mean(0).view(2, 40)
+    torch.testing.assert_close(reading.read(features, -2, 40), alone)
 
 
 def test_the_same_seed_gives_the_same_networks_which_differ_from_one_another() -> None:
