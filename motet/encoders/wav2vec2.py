@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from motet.nn.activation import gelu_of_product, gelu_over
 from motet.nn.attention import attend, split_heads
 from motet.nn.packed import SMALLEST, PackedLinear, pack_linears, packing_works
 
@@ -39,13 +40,13 @@ class _ConvLayer(nn.Module):
         target, source, kernel = self.conv.weight.shape
         steps = (x.shape[1] - kernel) // self.stride + 1
         if self.stride == 2 and self.product is None and not torch.is_grad_enabled():
-            return F.gelu(self.layer_norm(self._pairwise(x, steps)))
+            return gelu_over(self.layer_norm(self._pairwise(x, steps)))
         # Neighbouring time steps are neighbours in memory, so the patches of a convolution are one overlapping view.
         patches = x.as_strided((x.shape[0], steps, kernel * source), (x.stride(0), x.stride(1) * self.stride, 1))
         if self.product is not None:
-            return F.gelu(self.layer_norm(self.product(patches)))
+            return gelu_over(self.layer_norm(self.product(patches)))
         weight = self.conv.weight.transpose(1, 2).reshape(target, kernel * source)
-        return F.gelu(self.layer_norm(F.linear(patches.reshape(-1, kernel * source), weight, self.conv.bias))).unflatten(0, (-1, steps))
+        return gelu_over(self.layer_norm(F.linear(patches.reshape(-1, kernel * source), weight, self.conv.bias))).unflatten(0, (-1, steps))
 
     def _pairwise(self, x: Tensor, steps: int) -> Float[Tensor, "batch steps target"]:
         """Stride two without copying: two steps side by side are one row of a plain product, the third tap a second product."""
@@ -87,7 +88,7 @@ class _FeedForward(nn.Module):
         self.intermediate_dense, self.output_dense = nn.Linear(hidden, inner), nn.Linear(inner, hidden)
 
     def forward(self, x: Float[Tensor, "batch steps hidden"]) -> Float[Tensor, "batch steps hidden"]:
-        return self.output_dense(F.gelu(self.intermediate_dense(x)))
+        return self.output_dense(gelu_of_product(self.intermediate_dense, x))
 
 
 class _Layer(nn.Module):

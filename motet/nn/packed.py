@@ -42,9 +42,15 @@ class PackedLinear(nn.Module):
         self._bias = None if bias is None else bias.detach().to(self._dtype)
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(self._dtype).contiguous())
 
-    def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
-        """The product, in the precision of `x`."""
-        return torch.ops.mkldnn._linear_pointwise(x.to(self._dtype).contiguous(), self._packed, self._bias, "none", [], "").to(x.dtype)
+    def forward(self, x: Float[Tensor, "*batch inputs"], gelu: Literal["", "none", "tanh"] = "") -> Float[Tensor, "*batch outputs"]:
+        """The product, in the precision of `x`; with `gelu` its GELU, exact (`none`) or by the hyperbolic tangent."""
+        then = ("gelu", gelu) if gelu else ("none", "")
+        return torch.ops.mkldnn._linear_pointwise(x.to(self._dtype).contiguous(), self._packed, self._bias, then[0], [], then[1]).to(x.dtype)
+
+    @property
+    def exact(self) -> bool:
+        """Whether products are in single precision."""
+        return self._dtype == torch.float32
 
     def plain(self) -> nn.Linear:
         """The layer with its weights in the usual order."""

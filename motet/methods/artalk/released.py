@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from motet.encoders.wav2vec2 import Wav2Vec2
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import ReleasedConfig
+from motet.nn.activation import gelu_of_product
 from motet.nn.attention import KeyValueCache, attend, level_mask, modulate, split_heads
 from motet.nn.position import sinusoid_table
 
@@ -58,7 +59,7 @@ class GeneratorLayer(nn.Module):
         """The layer from the attention's answer on."""
         gate, inner_gate, _, inner_scale, _, inner_shift = steer
         x = torch.addcmul(x, self.attention.out(attended), gate)
-        inner = self.outer(F.gelu(self.inner(modulate(x, inner_scale, inner_shift)), approximate="tanh"))
+        inner = self.outer(gelu_of_product(self.inner, modulate(x, inner_scale, inner_shift), "tanh"))
         return torch.addcmul(x, inner, inner_gate)
 
     def forward(self, x: Tensor, history: tuple[Tensor, Tensor], steer: tuple[Tensor, ...], mask: Tensor) -> Float[Tensor, "batch tokens width"]:

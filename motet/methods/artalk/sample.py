@@ -22,6 +22,7 @@ from motet.methods.artalk.spaces import FPS, SAMPLE_RATE
 from motet.methods.artalk.streaming import StreamingMethod, front_end
 from motet.methods.artalk.streaming_model import StreamingModel
 from motet.methods.artalk.training import TrainingModel
+from motet.nn.buffers import keep_buffers
 from motet.nn.packed import pack_linears
 from motet.types import Audio, Motion, concatenate, frame_count
 
@@ -157,7 +158,8 @@ def build(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None, facts: Map
 
 
 def packed(model: ReleasedModel) -> ReleasedModel:
-    """The model with its large products prepared for running: it can no longer be trained or saved."""
+    """The model with its large products prepared for running: it can no longer be trained or saved. The process keeps freed buffers from here on."""
+    keep_buffers()
     model.audio_encoder.pack()
     pack_linears(model.codec)
     pack_linears(model.layers)
