@@ -32,7 +32,8 @@ def test_the_gap_moves_towards_the_opinion_and_never_past_it(seed: int, wanted: 
     motion = random_motion(seed)
     moved = nudge_opening(motion, torch.full((2, 5), wanted), 0.5)
     before, after, goal = gap(motion), gap(moved), (wanted - REST) * (1 + REST)
-    assert (np.abs(after - goal) <= np.abs(before - goal) + 1e-6).all()
+    # Shapes that are not scaled (pressed or rolled lips) count a little in the gap: half a thousandth of the mouth's width.
+    assert (np.abs(after - goal) <= np.abs(before - goal) + 5e-4).all()
     assert ((after - goal) * (before - goal) >= -1e-3).all()
     assert float(moved[..., :52].min()) >= 0 and float(moved[..., :52].max()) <= 1
     torch.testing.assert_close(moved[..., 52:], motion[..., 52:])
