@@ -25,7 +25,7 @@ from motet.methods.speech2lip.person import Person
 from motet.methods.speech2lip.sync_stage import Watched, expert_stage, lessons, right_choices, watched
 from motet.train.loop import train
 from motet.train.settings import TrainConfig
-from motet.train.tracked_lips import read_tracked_lips, test_clips
+from motet.train.tracked_lips import held_out_clips, read_tracked_lips
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
     tested = {person.facts.name: _cut(person, "held_out") for person in people}
     strangers = {person.facts.name: _cut(person, "train") for person in map(Person, given.strangers)}
     tracked = read_tracked_lips(given.tracked, {clip for person in people for clip in tail_clips(person)})
-    banned = set(test_clips(given.tracked))
+    banned = set(held_out_clips(given.tracked))
     taught = lessons(config, tracked.outlines, tracked.features, [(_cut(person, "train"), frames_of(person, banned)) for person in people])
     expert = LipExpert(config)
 

@@ -45,12 +45,9 @@ class Train:
         if self.threads > 0:
             torch.set_num_threads(self.threads)
         out = self.out or self.runs / f"{self.method}.safetensors"
-        if self.method == "phonetic":
-            return self._phonetic(out)
-        if self.method == "opening":
-            return self._opening(out)
-        if self.method == "closing":
-            return self._closing(out)
+        hearing = {"phonetic": self._phonetic, "opening": self._opening, "closing": self._closing}
+        if self.method in hearing:
+            return hearing[self.method](out)
         spec = method_spec(self.method)
         digest = train_method(spec, self.preset, self.data, self.runs, out, self.optim, self.stage, _report, self.start)
         print(f"{out}  digest {digest}")

@@ -44,7 +44,7 @@ def clip_names(folder: Path) -> list[str]:
         raise AssetError(f"{folder} is not the tracked GRID folder: {error}") from error
 
 
-def test_clips(folder: Path) -> list[str]:
+def held_out_clips(folder: Path) -> list[str]:
     """Names of the clips that nothing may learn from."""
     return clip_names(folder)[TESTED::20]
 

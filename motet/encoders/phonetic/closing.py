@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from motet import config as settings
-from motet.checkpoint import load_strict, read_checkpoint, save_checkpoint
+from motet.checkpoint import load_strict, save_checkpoint
 from motet.corpus import TrainingItem, TrainingSet
-from motet.encoders.phonetic.reach import REACH
-from motet.errors import CheckpointError, InputError
+from motet.encoders.phonetic.readings import REACH, read_reading
+from motet.errors import InputError
 from motet.phonetics.phones import PHONES
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "closing.safetensors"
@@ -199,9 +199,7 @@ def load_closing(front_end: str, path: Path = SHIPPED) -> ClosingReading:
     Raises:
         CheckpointError: missing, damaged, or trained on another encoder.
     """
-    found = read_checkpoint(path)
-    if found.config.get("front_end") != front_end:
-        raise CheckpointError(f"{path} reads features of another encoder; train it again with  motet train closing --data CORPUS")
+    found = read_reading("closing", front_end, path)
     reading = ClosingReading(settings.from_json(ClosingConfig, found.config))
     load_strict(reading, found.tensors, str(path))
     return reading.eval().requires_grad_(False)

@@ -16,10 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.checkpoint import read_checkpoint, save_checkpoint
+from motet.checkpoint import save_checkpoint
 from motet.corpus import TrainingSet
-from motet.encoders.phonetic.reach import REACH
-from motet.errors import CheckpointError
+from motet.encoders.phonetic.readings import REACH, read_reading
 from motet.rigs.lips import measure
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "opening.safetensors"
@@ -102,7 +101,5 @@ def load_opening(front_end: str, path: Path = SHIPPED) -> OpeningReading:
     Raises:
         CheckpointError: missing, damaged, or fitted on another encoder.
     """
-    found = read_checkpoint(path)
-    if found.config.get("front_end") != front_end:
-        raise CheckpointError(f"{path} reads features of another encoder; fit it again with  motet train opening --data CORPUS")
+    found = read_reading("opening", front_end, path)
     return OpeningReading(found.tensors["weight"], found.tensors["bias"])

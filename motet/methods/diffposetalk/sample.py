@@ -14,7 +14,7 @@ from torch import Tensor
 from motet.checkpoint import load_strict
 from motet.diffusion.sample import Noise, seeded_noise
 from motet.diffusion.schedule import descend
-from motet.encoders.phonetic import reach
+from motet.encoders.phonetic import readings
 from motet.errors import CheckpointError, ConfigError
 from motet.method import Method
 from motet.methods.diffposetalk.assets import encode_style, read_shape, read_style
@@ -41,7 +41,7 @@ from motet.types import Audio, Motion, frame_count
 SAMPLE_RATE = 16000
 THRESHOLD_LIMITS = (1.0, 4.0)
 """Limits of dynamic thresholding, as released."""
-HEARD_BEFORE, HEARD_AFTER = STEPS_BEFORE + reach.STEPS_BEFORE, reach.STEPS_AFTER
+HEARD_BEFORE, HEARD_AFTER = STEPS_BEFORE + readings.STEPS_BEFORE, readings.STEPS_AFTER
 """House space: steps of sound around a window that tell how far its lips open and where they close."""
 SEAM_FRAMES = 3.0
 """House space: time constant in which a window's head leaves the course of the one before."""

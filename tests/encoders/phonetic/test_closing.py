@@ -10,7 +10,7 @@ import torch
 from motet.corpus import TrainingItem, TrainingSet
 from motet.encoders.phonetic.closing import ClosingConfig, ClosingTraining, closed_steps, fit_closing, load_closing, save_closing
 from motet.encoders.phonetic.front_end import load_phonetic
-from motet.encoders.phonetic.reach import REACH, STEPS_AFTER, STEPS_BEFORE
+from motet.encoders.phonetic.readings import REACH, STEPS_AFTER, STEPS_BEFORE
 from motet.errors import CheckpointError, InputError
 from motet.types import arkit_space
 

@@ -10,7 +10,7 @@ import torch
 from motet.corpus import TrainingItem, TrainingSet
 from motet.encoders.phonetic.front_end import load_phonetic
 from motet.encoders.phonetic.opening import fit_opening, load_opening, save_opening
-from motet.encoders.phonetic.reach import REACH, STEPS_AFTER, STEPS_BEFORE
+from motet.encoders.phonetic.readings import REACH, STEPS_AFTER, STEPS_BEFORE
 from motet.errors import CheckpointError
 from motet.rigs.lips import RESPONSE
 from motet.types import ARKIT_SHAPES, arkit_space

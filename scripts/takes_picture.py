@@ -1,7 +1,7 @@
 """Draw moments of takes, a row for each: the picture at the top of the README and those of the methods.
 
-python -m scripts.hero docs/hero.png
-python -m scripts.hero docs/diffposetalk_takes.jpg --method diffposetalk --style energetic --takes 3 --moments 1.0 2.5 4.0 5.5 --size 300
+python -m scripts.takes_picture docs/hero.png
+python -m scripts.takes_picture docs/diffposetalk_takes.jpg --method diffposetalk --style energetic --takes 3 --moments 1.0 2.5 4.0 5.5 --size 300
 """
 
 from __future__ import annotations
