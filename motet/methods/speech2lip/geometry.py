@@ -148,12 +148,19 @@ def filled_depth(depth: Float[Tensor, "height width"]) -> Float[Tensor, "height 
     filled, done = value.clone(), weight > 0
     size = 3
     while not bool(done.all()):
-        wide = F.avg_pool2d(weight, size, 1, size // 2, count_include_pad=False)
-        mean = F.avg_pool2d(value, size, 1, size // 2, count_include_pad=False) / wide.clamp(min=1e-12)
+        wide = _box_mean(weight, size)
+        mean = _box_mean(value, size) / wide.clamp(min=1e-12)
         new = ~done & (wide > 1e-9)
         filled, done = torch.where(new, mean, filled), done | new
         size = 2 * size + 1
     return filled[0, 0]
+
+
+def _box_mean(image: Tensor, size: int) -> Tensor:
+    """Mean over a square around every pixel, rows first, then columns."""
+    half = size // 2
+    rows = F.avg_pool2d(image, (1, size), 1, (0, half), count_include_pad=False)
+    return F.avg_pool2d(rows, (size, 1), 1, (half, 0), count_include_pad=False)
 
 
 def _unproject(place: Tensor, z: Tensor, focal: float, width: int, height: int) -> Tensor:

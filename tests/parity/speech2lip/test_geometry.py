@@ -83,6 +83,24 @@ def test_the_map_without_observed_depth_agrees_with_the_published_one() -> None:
     assert float(error.quantile(0.95)) < 0.5
 
 
+def test_filled_depth_is_the_mean_over_the_smallest_square_that_knows_any() -> None:
+    random = torch.Generator().manual_seed(0)
+    depth = torch.rand(41, 30, generator=random) + 0.5
+    depth *= torch.rand(41, 30, generator=random) < 0.01
+    filled = filled_depth(depth)
+    for row, column in ((0, 0), (20, 15), (40, 29), (5, 28)):
+        size = 1
+        while True:
+            half = size // 2
+            rows = slice(max(row - half, 0), row + half + 1)
+            square = depth[rows, max(column - half, 0) : column + half + 1]
+            if bool((square > 0).any()):
+                break
+            size = 2 * size + 1
+        wanted = square[square > 0].mean()
+        torch.testing.assert_close(filled[row, column], wanted, atol=1e-5, rtol=0)
+
+
 def test_initial_canonical_depth() -> None:
     found = tensors("b2_depth_init")
     close(initial_depth(tensors("b_gamem")["can_depth"], found["head_mask_decoded"]), found["canonical_depth_head"])
