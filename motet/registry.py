@@ -41,3 +41,16 @@ def method_spec(name: str) -> MethodSpec:
     if name not in known:
         raise ConfigError(f"no method {name!r}; {nearest(name, known)}")
     return known[name]
+
+
+def specs_of(names: str) -> tuple[MethodSpec, ...]:
+    """The methods that a name, or two names with a comma between them, stand for.
+
+    Raises:
+        ConfigError: no such method, or two that do not make one figure (a face and a body do).
+    """
+    found = tuple(method_spec(name.strip()) for name in names.split(","))
+    if len(found) > 1 and sorted(spec.space for spec in found) != ["arkit", "smplx25"]:
+        spaces = ", ".join(f"{spec.name} ({spec.space})" for spec in found)
+        raise ConfigError(f"together run one method for the face (arkit) and one for the body (smplx25), not {spaces}")
+    return found

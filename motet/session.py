@@ -18,7 +18,8 @@ from motet.checkpoint import read_checkpoint
 from motet.errors import ConfigError
 from motet.finishing import Finish, finish_motion
 from motet.method import Method, MethodSpec, condition_from
-from motet.registry import DEFAULT, method_spec
+from motet.nn.threads import thread_count, threads
+from motet.registry import DEFAULT, method_spec, specs_of
 from motet.types import Audio, Clip, Frames, Motion
 
 
@@ -30,6 +31,8 @@ class Loaded:
     method: Method[Any]
     digest: str
     """Digest of the weights."""
+    threads: int = 0
+    """Threads that it computes on (`motet.nn.threads`); 0 leaves PyTorch's own number."""
 
     @property
     def name(self) -> str:
@@ -64,7 +67,8 @@ class Loaded:
         prepared = self.prepare(audio, options)
         if prepared.samples.shape[0] == 1 and len(seeds) > 1:
             prepared = dataclasses.replace(prepared, samples=prepared.samples.expand(len(seeds), -1, -1))
-        answer = self.method.run(prepared, self.condition(options or {}), seeds)
+        with threads(self.threads):
+            answer = self.method.run(prepared, self.condition(options or {}), seeds)
         return finish_motion(answer, finish or Finish(), seeds, first_frame=0) if isinstance(answer, Motion) else answer
 
     def pictures(self, audio: Audio, options: Mapping[str, Any] | None = None, *, seed: int = 0) -> Iterator[Any]:
@@ -77,7 +81,13 @@ class Loaded:
             raise ConfigError(f"{self.spec.name} answers motion, not pictures; a figure is drawn from it by 'motet render'")
         prepared = self.prepare(audio)
         cuts = range(0, prepared.samples.shape[-1], prepared.sample_rate)
-        for piece in self.method.stream((prepared.slice(at, at + prepared.sample_rate) for at in cuts), self.condition(options or {}), (seed,)):
+        sounds = (prepared.slice(at, at + prepared.sample_rate) for at in cuts)
+        pieces = self.method.stream(sounds, self.condition(options or {}), (seed,))
+        while True:
+            with threads(self.threads):
+                piece = next(pieces, None)
+            if piece is None:
+                return
             yield from piece.rgb[0].numpy()
 
 
@@ -117,19 +127,6 @@ class Ensemble:
 def option_names(spec: MethodSpec) -> set[str]:
     """Names of the options that a method has."""
     return {field.name for field in dataclasses.fields(spec.load("condition"))}
-
-
-def specs_of(names: str) -> tuple[MethodSpec, ...]:
-    """The methods that a name, or two names with a comma between them, stand for.
-
-    Raises:
-        ConfigError: no such method, or two that do not make one figure (a face and a body do).
-    """
-    found = tuple(method_spec(name.strip()) for name in names.split(","))
-    if len(found) > 1 and sorted(spec.space for spec in found) != ["arkit", "smplx25"]:
-        spaces = ", ".join(f"{spec.name} ({spec.space})" for spec in found)
-        raise ConfigError(f"together run one method for the face (arkit) and one for the body (smplx25), not {spaces}")
-    return found
 
 
 def cast(names: str, weights: str | None = None) -> Loaded | Ensemble:
@@ -172,7 +169,10 @@ def load(name: str = DEFAULT, weights: str | None = None) -> Loaded:
     path = Path(weights) if weights else spec.shipped()
     checkpoint = read_checkpoint(path, verify=weights is not None)
     config = settings.from_json(spec.load("config"), checkpoint.config)
-    return Loaded(spec, spec.load("method")(config, checkpoint.tensors, checkpoint.facts), checkpoint.digest)
+    count = thread_count(sum(tensor.numel() for tensor in checkpoint.tensors.values()))
+    with threads(count):
+        method = spec.load("method")(config, checkpoint.tensors, checkpoint.facts)
+    return Loaded(spec, method, checkpoint.digest, count)
 
 
 def run(
@@ -225,7 +225,8 @@ class Stream:
 
     def __init__(self, loaded: Loaded, options: Mapping[str, Any] | None = None, *, seed: int = 0, finish: Finish | None = None) -> None:
         self._loaded, self._seed, self._finish = loaded, seed, finish or Finish()
-        self._state = loaded.method.begin(loaded.condition(options or {}), (seed,))
+        with threads(loaded.threads):
+            self._state = loaded.method.begin(loaded.condition(options or {}), (seed,))
         self._frames = 0
         self._ended = False
 
@@ -238,7 +239,9 @@ class Stream:
         spec = self._loaded.spec
         chunk.expect(spec.sample_rate, spec.layout)
         samples = chunk.samples if chunk.samples.ndim > 2 else chunk.samples.unsqueeze(0)
-        motion, self._state = self._loaded.method.step(self._state, dataclasses.replace(chunk, samples=samples))
+        chunk = dataclasses.replace(chunk, samples=samples)
+        with threads(self._loaded.threads):
+            motion, self._state = self._loaded.method.step(self._state, chunk)
         return self._out(motion)
 
     def finish(self) -> Iterator[Any]:
@@ -250,7 +253,8 @@ class Stream:
         if self._ended:
             raise ConfigError("this stream has ended; begin a new one")
         self._ended = True
-        return self._out(self._loaded.method.finish(self._state))
+        with threads(self._loaded.threads):
+            return self._out(self._loaded.method.finish(self._state))
 
     def _out(self, motion: Any) -> Iterator[Any]:
         if not motion.frames:

@@ -37,7 +37,7 @@ class BenchConfig:
     """How it is measured."""
 
     threads: int = 0
-    """Threads of the arithmetic; as many as there are cores when 0."""
+    """Threads of the arithmetic; as many as the subject takes by itself when 0."""
     repeats: int = 3
     """Runs of which the median counts."""
     chunk_ms: float = 20.0
@@ -61,6 +61,8 @@ class _Worker:
     parameters: int
     draw: Callable[[Audio], Iterator[Any]] | None = None
     """Pictures one by one, of a method that draws; `run` is not used then."""
+    threads: int = 0
+    """Threads that the subject computes on; 0 for PyTorch's own number."""
 
 
 def measure(subject: BenchSubject, sound: Path, config: BenchConfig) -> Result:
@@ -85,7 +87,7 @@ def measure(subject: BenchSubject, sound: Path, config: BenchConfig) -> Result:
     streaming = None if worker.stream is None else _streaming(worker.stream(audio), motion.space.fps, config.chunk_ms, audio.seconds)
     if config.video:
         stages.append(_video(audio, motion))
-    threads = sys.modules["torch"].get_num_threads()
+    threads = worker.threads or sys.modules["torch"].get_num_threads()
     return Result(subject.name, audio.seconds, motion.frames, threads, worker.precision, worker.parameters, tuple(stages), streaming)
 
 
@@ -97,7 +99,7 @@ def _drawn(subject: BenchSubject, worker: _Worker, draw: Callable[[Audio], Itera
     stage, (frames, (height, width), first_s) = runs[len(runs) // 2]
     streaming = None if worker.stream is None else _streaming(worker.stream(audio), frames / audio.seconds, config.chunk_ms, audio.seconds)
     drawing = Drawing(width, height, frames / stage.wall_s, 1000.0 * stage.cpu_s / frames, first_s)
-    threads = sys.modules["torch"].get_num_threads()
+    threads = worker.threads or sys.modules["torch"].get_num_threads()
     stages = (load_stage, first_stage, stage)
     return Result(subject.name, audio.seconds, frames, threads, worker.precision, worker.parameters, stages, streaming, drawing)
 
@@ -162,7 +164,8 @@ def _method(subject: BenchSubject, config: BenchConfig) -> _Worker:
             yield list(session.push(prepared.slice(start, start + piece)))
         yield list(session.finish())
 
-    return _Worker(run, stream, *_weights(loaded.method), loaded.pictures if loaded.spec.output == "frames" else None)
+    draw = loaded.pictures if loaded.spec.output == "frames" else None
+    return _Worker(run, stream, *_weights(loaded.method), draw, loaded.threads)
 
 
 def _weights(method: Any) -> tuple[str, int]:

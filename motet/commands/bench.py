@@ -27,7 +27,7 @@ class Bench:
     weights: Path | None = None
     """A motet checkpoint to measure instead of the shipped one."""
     threads: int = 0
-    """Threads of the arithmetic; as many as there are cores when 0."""
+    """Threads of the arithmetic; as many as the subject takes by itself when 0."""
     repeats: int = 3
     """Runs of which the median counts."""
     chunk_ms: float = 20.0

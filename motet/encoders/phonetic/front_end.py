@@ -6,7 +6,6 @@ Items that hear the same sound, as the takes of one recording do, are encoded on
 from __future__ import annotations
 
 import dataclasses
-from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from motet.audio import resample, to_mono
 from motet.encoders.phonetic.closing import load_closing
 from motet.encoders.phonetic.encoder import RATE_HZ, PhoneticEncoder, PhoneticState, check_samples
 from motet.encoders.phonetic.opening import load_opening
-from motet.nn.threads import one_thread
 from motet.phonetics.phones import PHONES
 from motet.types import Audio
 
@@ -27,9 +25,6 @@ GROUP = 4
 methods here end on multiples of it, so nobody waits longer."""
 COUNTED_TWICE = 2.0
 """Log-odds against a closure where nothing is heard, which two opinions that are added would count twice. Chosen on development recordings."""
-SHORT = 960_000
-"""Sounds of up to so many samples (a minute, a third of a second of work) are worked on by one thread: waking and waiting for a second one
-costs more than it brings, above all on a busy machine."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +67,7 @@ class PhoneticFrontEnd:
         if self._encoder.certain(heard + waiting.shape[1]) // GROUP == self._encoder.certain(heard) // GROUP:
             check_samples(samples)
             return torch.zeros(state.batch, 0, self.dim), dataclasses.replace(state, waiting=waiting)
-        with one_thread() if waiting.shape[1] <= SHORT else nullcontext():
-            found = [self._encoder.step_hidden(stream, row) for stream, row in zip(state.streams, waiting, strict=True)]
+        found = [self._encoder.step_hidden(stream, row) for stream, row in zip(state.streams, waiting, strict=True)]
         after = FrontState(state.batch, tuple(after for _, after in found), waiting[:, :0])
         return self._batched([hidden for hidden, _ in found], state.batch), after
 

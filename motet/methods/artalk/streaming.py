@@ -20,7 +20,6 @@ from motet.method import Method
 from motet.methods.artalk.config import ArtalkCondition, StreamingConfig
 from motet.methods.artalk.streaming_model import Decide, StreamingModel, heard_mask
 from motet.methods.artalk.style import read_style
-from motet.nn.threads import one_thread
 from motet.rigs.closures import STEPS_BEFORE, closure_evidence, evidence_steps, guard_closures
 from motet.rigs.opening import nudge_opening
 from motet.types import ARKIT_SHAPES, Audio, Motion, MotionSpace, arkit_space, frame_count
@@ -130,10 +129,9 @@ class StreamingMethod(Method[StreamState]):
         heard = state.heard + audio.samples.shape[-1]
         state = dataclasses.replace(state, front=front, features=torch.cat([state.features, features], 1), heard=heard)
         pieces: list[Tensor] = []
-        with one_thread():
-            while self._limit(state) <= state.first_step + state.features.shape[1]:
-                piece, state = self._advance(state)
-                pieces.append(piece)
+        while self._limit(state) <= state.first_step + state.features.shape[1]:
+            piece, state = self._advance(state)
+            pieces.append(piece)
         return self._motion(pieces, len(state.seeds)), state
 
     @torch.inference_mode()
@@ -144,10 +142,9 @@ class StreamingMethod(Method[StreamState]):
         silent, front = self.front.step(state.front, after)
         state = dataclasses.replace(state, front=front, features=torch.cat([state.features, silent, self.front.finish(front)], 1))
         missing, pieces = total - state.frame, []
-        with one_thread():
-            while state.frame < total:
-                piece, state = self._advance(state)
-                pieces.append(piece)
+        while state.frame < total:
+            piece, state = self._advance(state)
+            pieces.append(piece)
         motion = self._motion(pieces, len(state.seeds))
         return motion.slice(0, max(0, missing))
 
