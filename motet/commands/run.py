@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from motet.errors import ConfigError, InputError
-from motet.registry import DEFAULT
+from motet.registry import DEFAULT, specs_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -94,7 +94,7 @@ class Run:
         return self._many()
 
     def _check(self) -> None:
-        from motet.export import check_ending
+        from motet.export import check_ending, check_spaces
 
         if not self.audio:
             raise ConfigError("no recording given")
@@ -115,11 +115,12 @@ class Run:
             from motet.commands.speak import check_speaking
 
             check_speaking(self, paths)
+        elif self.weights is None:  # other weights may generate motion in another space
+            for path in paths:
+                check_spaces(path, [spec.space for spec in specs_of(self.method)], self.method)
 
     def _draws(self) -> bool:
         """Whether the method answers pictures."""
-        from motet.session import specs_of
-
         return any(spec.output == "frames" for spec in specs_of(self.method))
 
     def _folder(self) -> Path | None:
@@ -197,7 +198,7 @@ class Run:
     def options(self) -> dict[str, Any]:
         """What is set of the method's own."""
         from motet.method import parse_options
-        from motet.session import option_names, specs_of
+        from motet.session import option_names
 
         specs = specs_of(self.method)
         given = {"style": self.style, "source": self.source, "genre": self.genre, "text": self.text, "keys": str(self.keys) if self.keys else ""}
@@ -209,7 +210,7 @@ class Run:
         return {**named, **self._guidance_options(), **own}
 
     def _guidance_options(self) -> dict[str, float]:
-        from motet.session import option_names, specs_of
+        from motet.session import option_names
 
         fields = set().union(*(option_names(spec) for spec in specs_of(self.method)))
         wanted = {name: value for name, value in vars(self.guidance).items() if value is not None}

@@ -19,7 +19,6 @@ from motet.export.live_link_csv import SHAPE_COLUMNS
 from motet.export.options import ExportOptions
 from motet.types import ARKIT_SHAPES, Clip
 
-ENDINGS = (".json",)
 MAX_BYTES = 1 << 30
 MAX_NUMBERS = 100_000_000
 

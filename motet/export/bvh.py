@@ -21,7 +21,6 @@ from motet.export.options import ExportOptions
 from motet.geometry.body import body_motion, house_offsets, local_rotations
 from motet.types import SMPLX25_JOINTS, SMPLX25_PARENTS, Clip
 
-ENDINGS = (".bvh",)
 CENTIMETRES = 100.0
 ORDER = "ZXY"
 ENDS_CM = {"left_foot": (0.0, 0.0, 7.0), "right_foot": (0.0, 0.0, 7.0), "left_wrist": (17.0, 0.0, 0.0), "right_wrist": (-17.0, 0.0, 0.0)}

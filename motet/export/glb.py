@@ -16,9 +16,6 @@ from motet.export.options import ExportOptions
 from motet.rigs.house.together import split
 from motet.types import Clip
 
-ENDINGS = (".glb",)
-TAKES_AVATAR = True
-
 
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """Write the figure, or the avatar that the options name, with the clip's motion as animation."""

@@ -23,8 +23,6 @@ from motet.export.curves import axis_angle_from_euler, euler_from_axis_angle, fa
 from motet.export.options import ExportOptions
 from motet.types import ARKIT_SHAPES, Clip, Motion
 
-ENDINGS = (".csv",)
-
 _SHAPES = """
     EyeBlinkLeft EyeLookDownLeft EyeLookInLeft EyeLookOutLeft EyeLookUpLeft EyeSquintLeft EyeWideLeft EyeBlinkRight
     EyeLookDownRight EyeLookInRight EyeLookOutRight EyeLookUpRight EyeSquintRight EyeWideRight JawForward JawRight JawLeft JawOpen

@@ -13,7 +13,6 @@ from motet.errors import InputError
 from motet.export.options import ExportOptions
 from motet.types import Audio, Clip, Motion
 
-ENDINGS = (".mp4",)
 SOURCE_KEY = "sound_source"
 """Where a take's provenance says where its sound comes from: [x, y, z] in metres, or one such place for each frame."""
 EAR_HEIGHT_M = 1.51

@@ -44,7 +44,6 @@ from motet.export.npz_members import read_members
 from motet.export.options import ExportOptions
 from motet.types import Audio, Clip, Motion, MotionSpace, Track
 
-ENDINGS = (".npz",)
 FORMAT = "motet-take/1"
 _OWN = ("format", "fps", "space", "tracks", "method", "weights", "seed", "condition", "provenance", "sound", "sample_rate", "layout", "sound_scale")
 

@@ -27,12 +27,12 @@ from jaxtyping import Float
 
 from motet.atomic import write_bytes
 from motet.errors import AssetError
+from motet.export import BODY_ARCHIVES
 from motet.export.curves import body_motion_of
 from motet.geometry.body import body_motion, local_rotations
 from motet.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 from motet.types import Clip
 
-KINDS = ("smplx", "amass", "beat2")
 PELVIS_M = np.array([0.0, -0.35, 0.01])
 """Rest place of the pelvis of the neutral SMPL-X body against the model's origin, to the centimetre; stored as `pelvis_rest`."""
 TO_Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
@@ -41,7 +41,7 @@ TO_Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 def kind_of(path: Path) -> str | None:
     """Which of these archives a path names, if any."""
     second = Path(path.stem).suffix.removeprefix(".").lower()
-    return second if second in KINDS else None
+    return second if second in BODY_ARCHIVES else None
 
 
 def write_kind(clip: Clip, path: Path, kind: str) -> int:

@@ -8,7 +8,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "motet").rglob("*.py"))
@@ -121,3 +123,39 @@ def test_help_imports_no_torch() -> None:
 def test_importing_the_package_is_light() -> None:
     program = "import sys, motet; sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'numba', 'av')))"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True).returncode == 0
+
+
+def run_and_list(tmp_path: Path, *arguments: str) -> tuple[int, set[str]]:
+    """Exit code of `motet run` on one second of noise, and the modules it had imported."""
+    sound = tmp_path / "sound.wav"
+    noise = np.random.default_rng(0).normal(0, 0.1, 16000)
+    soundfile.write(sound, noise, 16000)
+    command = ["run", str(sound), *arguments, "--quiet"]
+    program = f"import sys; from motet.cli import main; print(main({command!r}), *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    code, *modules = done.stdout.split()
+    return int(code), set(modules)
+
+
+def test_curves_import_no_other_exporter_and_no_filters(tmp_path: Path) -> None:
+    code, modules = run_and_list(tmp_path, "-o", str(tmp_path / "take.csv"))
+    assert code == 0 and "motet.export.live_link_csv" in modules
+    others = {f"motet.export.{name}" for name in ("bvh", "glb", "gltf", "mp4", "npz", "video")}
+    assert not modules & (others | {"av", "numba", "scipy.signal", "scipy.interpolate"})
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        ("mospa", "take.csv"),
+        ("artalk", "take.bvh"),
+        ("kmtalk", "take.smplx.npz"),
+        ("speech2lip", "take.csv"),
+        ("artolk", "take.csv"),
+    ],
+)
+def test_refusals_import_no_torch(tmp_path: Path, method: str, name: str) -> None:
+    code, modules = run_and_list(tmp_path, "-m", method, "-o", str(tmp_path / name))
+    assert code == 2
+    assert not modules & {"torch", "numpy", "scipy"}

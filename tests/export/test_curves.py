@@ -15,18 +15,40 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from motet.errors import AssetError, ConfigError, InputError, MotetError, SpaceError
-from motet.export import check_ending, formats, read_take, write_clip
+from motet.export import FORMATS, check_ending, check_spaces, read_take, write_clip
 from motet.export.live_link_csv import timecode
 from motet.types import ARKIT_SHAPES, Audio, Clip, Motion, MotionSpace, Track, arkit_space
 from tests.export.takes import take
 
 
 def test_every_ending_has_a_writer() -> None:
-    assert {".npz", ".csv", ".json"} <= set(formats())
-    assert all(hasattr(module, "write") for module in formats().values())
+    for ending, kind in FORMATS.items():
+        assert ending == ending.lower() and check_ending(f"a{ending.upper()}") is kind
+        assert hasattr(kind.load(), "write") and hasattr(kind.load(), "read") == kind.reads
     for path, hint in (("a.jsn", "did you mean '.json'"), ("a", "no ending")):
         with pytest.raises(ConfigError, match=hint):
             check_ending(path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.npz", "a.glb", "a.mp4"])
+def test_formats_that_hold_a_face(name: str) -> None:
+    check_spaces(name, ["arkit"], "artalk")
+    check_spaces(name, ["arkit", "smplx25"], "artalk,mospa")
+    check_spaces(name, ["another"], "toy")
+
+
+@pytest.mark.parametrize(
+    ("name", "space", "hint"),
+    [
+        ("a.csv", "smplx25", "holds a face, toy generates a body"),
+        ("a.JSON", "smplx25", "holds a face"),
+        ("a.bvh", "arkit", "holds a body, toy generates a face"),
+        ("a.amass.npz", "arkit", "amass.npz file holds a body"),
+    ],
+)
+def test_formats_refuse_the_other_part(name: str, space: str, hint: str) -> None:
+    with pytest.raises(SpaceError, match=hint):
+        check_spaces(name, [space], "toy")
 
 
 @settings(max_examples=25, deadline=None)

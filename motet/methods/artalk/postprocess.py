@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.signal import savgol_filter
 from torch import Tensor
 
 from motet.types import Motion
@@ -22,6 +21,8 @@ def smooth(motion: Float[Tensor, "frames dim"], head: slice = slice(100, 103)) -
     Raises:
         ValueError: fewer than 9 frames (the causal smoother passes such a clip unfiltered instead).
     """
+    from scipy.signal import savgol_filter
+
     raw = motion.detach().cpu().numpy().astype(np.float32)
     out = savgol_filter(raw, 5, 2, axis=0)
     out[:, head] = savgol_filter(raw[:, head], WIDE_WINDOW, 3, axis=0)
@@ -30,6 +31,8 @@ def smooth(motion: Float[Tensor, "frames dim"], head: slice = slice(100, 103)) -
 
 def smooth_wide(motion: Float[Tensor, "frames dim"]) -> Float[Tensor, "frames dim"]:
     """Third-order fits over 9 frames on all channels: what the training code shows in its videos."""
+    from scipy.signal import savgol_filter
+
     return torch.from_numpy(savgol_filter(motion.detach().cpu().numpy().astype(np.float32), WIDE_WINDOW, 3, axis=0))
 
 
