@@ -24,7 +24,7 @@ test-all: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not clients and not weights"
 
 test-clients: $(VENV)/.test
-	sh scripts/install_clients.sh
+	sh tests/clients/install_clients.sh
 	$(BIN)/python -m pytest -m clients tests/clients
 
 check: $(VENV)/.test

@@ -11,7 +11,8 @@ from scipy.signal import correlate, lfilter
 
 
 def speechlike(samples: int, rate: int, channels: int = 1, seed: int = 0) -> np.ndarray:
-    """Noise with the spectrum and the syllable rhythm of speech, (channels, samples) float32 below 0.6."""
+    """Noise with the spectrum and the syllable rhythm of speech, (channels, samples) float32 below
+    0.6."""
     noise = np.random.default_rng(seed).standard_normal((channels, samples))
     coloured = lfilter([1.0], [1.0, -1.8, 0.9], noise, axis=-1)
     rhythm = np.clip(np.sin(2 * np.pi * 4 * np.arange(samples) / rate), 0.05, 1)
@@ -19,7 +20,15 @@ def speechlike(samples: int, rate: int, channels: int = 1, seed: int = 0) -> np.
     return (shaped / np.abs(shaped).max() * 0.6).astype(np.float32)
 
 
-def encode(path: Path, sound: np.ndarray, rate: int, codec: str, *, delay_s: float = 0.0, picture_s: float = 0.0) -> Path:
+def encode(
+    path: Path,
+    sound: np.ndarray,
+    rate: int,
+    codec: str,
+    *,
+    delay_s: float = 0.0,
+    picture_s: float = 0.0,
+) -> Path:
     """Write a file through FFmpeg; with `picture_s` there is a video stream of that length too."""
     layout = {1: "mono", 2: "stereo"}[sound.shape[0]]
     with av.open(str(path), "w") as container:
@@ -29,14 +38,24 @@ def encode(path: Path, sound: np.ndarray, rate: int, codec: str, *, delay_s: flo
         if video is not None:
             video.width = video.height = 64
             for index in range(round(picture_s * 25)):
-                picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), index % 256, np.uint8), format="rgb24")
+                picture = av.VideoFrame.from_ndarray(
+                    np.full((64, 64, 3), index % 256, np.uint8), format="rgb24"
+                )
                 picture.pts = index
                 container.mux(video.encode(picture))
             container.mux(video.encode(None))
         planar = "fltp" if codec != "flac" else "s16"
-        values = sound if planar == "fltp" else np.round(sound.T * 32767).astype(np.int16).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(values), format=planar, layout=layout)
-        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), round(delay_s * rate)
+        values = (
+            sound if planar == "fltp" else np.round(sound.T * 32767).astype(np.int16).reshape(1, -1)
+        )
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(values), format=planar, layout=layout
+        )
+        frame.sample_rate, frame.time_base, frame.pts = (
+            rate,
+            Fraction(1, rate),
+            round(delay_s * rate),
+        )
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -45,4 +64,6 @@ def encode(path: Path, sound: np.ndarray, rate: int, codec: str, *, delay_s: flo
 def lag(found: np.ndarray, wanted: np.ndarray) -> int:
     """Samples by which `found` comes later than `wanted`."""
     size = min(len(found), len(wanted))
-    return int(correlate(found[:size], wanted[:size], mode="full", method="fft").argmax()) - (size - 1)
+    return int(correlate(found[:size], wanted[:size], mode="full", method="fft").argmax()) - (
+        size - 1
+    )

@@ -9,7 +9,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motet.audio import Framing, StreamResampler, encode_flac, read_audio, read_pcm, resample, to_mono, write_audio
+from motet.audio import (
+    Framing,
+    StreamResampler,
+    encode_flac,
+    read_audio,
+    read_pcm,
+    resample,
+    to_mono,
+    write_audio,
+)
 from motet.audio.resampling import resampled_length
 from motet.errors import AudioError, InputError
 from motet.types import Audio
@@ -24,23 +33,43 @@ def pieces(whole: torch.Tensor, cuts: list[int]) -> list[torch.Tensor]:
 
 
 @settings(deadline=None, max_examples=60)
-@given(source=RATES, target=RATES, samples=st.integers(0, 9_000), cuts=st.lists(st.integers(0, 9_000), max_size=8), channels=st.integers(1, 3))
-def test_every_cutting_of_a_stream_resamples_the_same(source: int, target: int, samples: int, cuts: list[int], channels: int) -> None:
-    sound = torch.from_numpy(np.random.default_rng(samples).uniform(-1, 1, (channels, samples)).astype(np.float32))
+@given(
+    source=RATES,
+    target=RATES,
+    samples=st.integers(0, 9_000),
+    cuts=st.lists(st.integers(0, 9_000), max_size=8),
+    channels=st.integers(1, 3),
+)
+def test_every_cutting_of_a_stream_resamples_the_same(
+    source: int, target: int, samples: int, cuts: list[int], channels: int
+) -> None:
+    sound = torch.from_numpy(
+        np.random.default_rng(samples).uniform(-1, 1, (channels, samples)).astype(np.float32)
+    )
     stream = StreamResampler(source, target, channels)
-    found = torch.cat([*(stream.push(piece) for piece in pieces(sound, cuts)), stream.finish()], dim=-1)
+    found = torch.cat(
+        [*(stream.push(piece) for piece in pieces(sound, cuts)), stream.finish()], dim=-1
+    )
     whole = resample(Audio(sound, source, "other"), target)
-    assert whole.samples.shape == (channels, resampled_length(samples, source, target)) == tuple(found.shape)
+    assert (
+        whole.samples.shape
+        == (channels, resampled_length(samples, source, target))
+        == tuple(found.shape)
+    )
     assert torch.equal(found, whole.samples)
 
 
 @pytest.mark.parametrize("target", [16_000, 44_100, 48_000])
 def test_resampling_keeps_time_level_and_pitch(target: int) -> None:
     time = torch.arange(24_000) / 24_000
-    sound = Audio.mono(0.5 * torch.sin(2 * torch.pi * 440 * time) * torch.sin(torch.pi * time) ** 2, 24_000)
+    sound = Audio.mono(
+        0.5 * torch.sin(2 * torch.pi * 440 * time) * torch.sin(torch.pi * time) ** 2, 24_000
+    )
     found = resample(sound, target)
     wanted_time = torch.arange(target) / target
-    wanted = 0.5 * torch.sin(2 * torch.pi * 440 * wanted_time) * torch.sin(torch.pi * wanted_time) ** 2
+    wanted = (
+        0.5 * torch.sin(2 * torch.pi * 440 * wanted_time) * torch.sin(torch.pi * wanted_time) ** 2
+    )
     assert (found.samples[0] - wanted).abs().max() < 3e-4
 
 
@@ -62,8 +91,15 @@ def test_a_stream_is_heard_before_it_ends() -> None:
 
 
 @settings(deadline=None, max_examples=100)
-@given(size=st.integers(1, 50), hop=st.integers(1, 60), samples=st.integers(0, 400), cuts=st.lists(st.integers(0, 400), max_size=8))
-def test_framing_does_not_depend_on_the_cutting(size: int, hop: int, samples: int, cuts: list[int]) -> None:
+@given(
+    size=st.integers(1, 50),
+    hop=st.integers(1, 60),
+    samples=st.integers(0, 400),
+    cuts=st.lists(st.integers(0, 400), max_size=8),
+)
+def test_framing_does_not_depend_on_the_cutting(
+    size: int, hop: int, samples: int, cuts: list[int]
+) -> None:
     whole = torch.arange(1.0, samples + 1)
     framing, found = Framing(size, hop), []
     for piece in pieces(whole, cuts):
@@ -72,7 +108,9 @@ def test_framing_does_not_depend_on_the_cutting(size: int, hop: int, samples: in
     found.append(framing.finish())
     starts = range(0, samples, hop)
     padded = torch.nn.functional.pad(whole, (0, size))
-    wanted = torch.stack([padded[s : s + size] for s in starts]) if samples else torch.zeros(0, size)
+    wanted = (
+        torch.stack([padded[s : s + size] for s in starts]) if samples else torch.zeros(0, size)
+    )
     assert torch.equal(torch.cat(found), wanted)
 
 
@@ -96,12 +134,32 @@ class Trickle(io.RawIOBase):
         return some
 
 
-@given(step=st.integers(1, 40), channels=st.integers(1, 3), encoding=st.sampled_from(["s16le", "f32le"]), extra=st.integers(0, 1))
+@given(
+    step=st.integers(1, 40),
+    channels=st.integers(1, 3),
+    encoding=st.sampled_from(["s16le", "f32le"]),
+    extra=st.integers(0, 1),
+)
 def test_raw_sound_arrives_whole(step: int, channels: int, encoding: str, extra: int) -> None:
     wanted = np.arange(-30, 30).reshape(-1, channels) / 64
-    raw = (wanted * 32768).astype("<i2").tobytes() if encoding == "s16le" else wanted.astype("<f4").tobytes()
-    found = list(read_pcm(Trickle(raw + b"\7" * extra, step), 16_000, channels=channels, encoding=encoding, block=4))
-    assert np.array_equal(np.concatenate([piece.samples.numpy() for piece in found], axis=1), wanted.T.astype(np.float32))
+    raw = (
+        (wanted * 32768).astype("<i2").tobytes()
+        if encoding == "s16le"
+        else wanted.astype("<f4").tobytes()
+    )
+    found = list(
+        read_pcm(
+            Trickle(raw + b"\7" * extra, step),
+            16_000,
+            channels=channels,
+            encoding=encoding,
+            block=4,
+        )
+    )
+    assert np.array_equal(
+        np.concatenate([piece.samples.numpy() for piece in found], axis=1),
+        wanted.T.astype(np.float32),
+    )
     assert all(piece.samples.shape[1] <= 5 for piece in found)
 
 

@@ -1,1 +1,2 @@
-"""Real client programs open what motet writes. `scripts/install_clients.sh` brings them into `.venv-clients`."""
+"""Real client programs open what motet writes. `tests/clients/install_clients.sh` brings them into
+`.venv-clients`."""

@@ -27,18 +27,35 @@ class _Exchange:
     done: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
-def show(glb: Path, times: list[float], folder: Path, *, angle: float = 0.0, fine: bool = False, limit_s: float = 300.0) -> dict[str, Any]:
-    """What three.js found in the file at those times; pictures are saved as `folder/TIME.png` (`fine` for people to look at)."""
+def show(
+    glb: Path,
+    times: list[float],
+    folder: Path,
+    *,
+    angle: float = 0.0,
+    fine: bool = False,
+    limit_s: float = 300.0,
+) -> dict[str, Any]:
+    """What three.js found in the file at those times; pictures are saved as `folder/TIME.png`
+    (`fine` for people to look at)."""
     exchange = _Exchange(glb.read_bytes())
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(exchange))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     query = urllib.parse.urlencode({"times": json.dumps(times), "angle": angle, "fine": int(fine)})
     address = f"http://127.0.0.1:{server.server_address[1]}/page.html?{query}"
-    command = [chromium(), *_FLAGS.split(), f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0", address]
+    command = [
+        chromium(),
+        *_FLAGS.split(),
+        f"--user-data-dir={folder / 'profile'}",
+        "--remote-debugging-port=0",
+        address,
+    ]
     with (folder / "browser.log").open("w") as log:
         browser = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            assert exchange.done.wait(limit_s), f"no answer from the browser: {(folder / 'browser.log').read_text()[-800:]}"
+            assert exchange.done.wait(limit_s), (
+                f"no answer from the browser: {(folder / 'browser.log').read_text()[-800:]}"
+            )
         finally:
             browser.terminate()
             browser.wait(20)
@@ -47,7 +64,9 @@ def show(glb: Path, times: list[float], folder: Path, *, angle: float = 0.0, fin
     found = exchange.found or {}
     assert "error" not in found, found["error"]
     for pose in found["poses"]:
-        (folder / f"{pose['time']:.3f}.png").write_bytes(base64.b64decode(pose.pop("picture").split(",")[1]))
+        (folder / f"{pose['time']:.3f}.png").write_bytes(
+            base64.b64decode(pose.pop("picture").split(",")[1])
+        )
     return found
 
 
@@ -57,7 +76,9 @@ def _handler(exchange: _Exchange) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = urllib.parse.urlsplit(self.path).path
-            file = PAGE if path == "/page.html" else (three / path.removeprefix("/three/")).resolve()
+            file = (
+                PAGE if path == "/page.html" else (three / path.removeprefix("/three/")).resolve()
+            )
             if path == "/take.glb":
                 self._answer(exchange.glb, _KINDS[".glb"])
             elif file == PAGE or (file.is_relative_to(three.resolve()) and file.is_file()):

@@ -36,5 +36,5 @@ def chromium() -> str:
 
 def _there(path: Path) -> Path:
     if not path.exists():
-        pytest.fail(f"{path} is missing; run scripts/install_clients.sh")
+        pytest.fail(f"{path} is missing; run tests/clients/install_clients.sh")
     return path

@@ -1,4 +1,5 @@
-"""The on-disk format: what goes in comes out, masks and facts included; broken files are typed errors."""
+"""The on-disk format: what goes in comes out, masks and facts included; broken files are typed
+errors."""
 
 from __future__ import annotations
 
@@ -11,17 +12,32 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from motet.data.clip import SHIPPABLE, Corpus, Interval, Recording, RecordingFacts, RecordingFile, load_clip, save_clip
-from motet.data.collecting import CorpusWriter
+from motet.data.clip import (
+    SHIPPABLE,
+    Corpus,
+    Interval,
+    Recording,
+    RecordingFacts,
+    RecordingFile,
+    load_clip,
+    save_clip,
+)
+from motet.data.corpus_writer import CorpusWriter
 from motet.errors import AssetError, ConfigError, InputError, MotetError
 from motet.types import Audio, Motion, MotionSpace, Track, arkit_space
 
 
-def recording(name: str = "one", frames: int = 30, seed: int = 0, licence: str = "CC-BY-4.0", **facts) -> Recording:
+def recording(
+    name: str = "one", frames: int = 30, seed: int = 0, licence: str = "CC-BY-4.0", **facts
+) -> Recording:
     random = torch.Generator().manual_seed(seed)
     values = torch.rand(frames, 55, generator=random)
     sound = torch.rand(frames * 640, generator=random) * 1.8 - 0.9
-    known = {"source": "made up", "phones": (Interval(0.0, 0.1, "sil"), Interval(0.1, 0.3, "a")), "settings": {"lag_s": 0.04, "deep": {"a": [1, 2]}}}
+    known = {
+        "source": "made up",
+        "phones": (Interval(0.0, 0.1, "sil"), Interval(0.1, 0.3, "a")),
+        "settings": {"lag_s": 0.04, "deep": {"a": [1, 2]}},
+    }
     return Recording(
         RecordingFacts(name=name, licence=licence, **{**known, **facts}),
         Motion(values, arkit_space()),
@@ -53,7 +69,9 @@ def test_a_written_file_is_written_the_same_again(tmp_path):
 
 def test_other_spaces_and_no_sound(tmp_path):
     space = MotionSpace("toy", (Track("pose", (2, 3), "rad"), Track("root", (3,), "m")), 30.0)
-    bare = Recording(RecordingFacts(name="x", licence="MIT", source="toy"), Motion(torch.rand(4, 9), space))
+    bare = Recording(
+        RecordingFacts(name="x", licence="MIT", source="toy"), Motion(torch.rand(4, 9), space)
+    )
     back = load_clip(save_clip(tmp_path / "x.safetensors", bare))
     assert back.audio is None and back.valid_frames is None and back.motion.space == space
     assert back.valid.all()
@@ -107,19 +125,26 @@ def test_missing_and_foreign_files(tmp_path):
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory) -> bytes:
-    return save_clip(tmp_path_factory.mktemp("clips") / "x.safetensors", recording(frames=4)).read_bytes()
+    return save_clip(
+        tmp_path_factory.mktemp("clips") / "x.safetensors", recording(frames=4)
+    ).read_bytes()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_damaged_files_are_typed_errors_or_still_whole(tmp_path, stored, data):
-    """Cut or overwrite anything: either a recording of the right shape comes out or an AssetError, never another exception."""
+    """Cut or overwrite anything: either a recording of the right shape comes out or an AssetError,
+    never another exception."""
     broken = bytearray(stored)
     if data.draw(st.booleans()):
         broken = broken[: data.draw(st.integers(0, len(broken) - 1))]
     else:
         for _ in range(data.draw(st.integers(1, 4))):
-            broken[data.draw(st.integers(0, min(len(broken) - 1, 4000)))] = data.draw(st.integers(0, 255))
+            broken[data.draw(st.integers(0, min(len(broken) - 1, 4000)))] = data.draw(
+                st.integers(0, 255)
+            )
     path = tmp_path / "broken.safetensors"
     path.write_bytes(bytes(broken))
     try:
@@ -164,7 +189,9 @@ def small_corpus(folder: Path) -> Corpus:
     writer = CorpusWriter(folder, seconds_per_file=2.0)
     for k, licence in enumerate(["CC-BY-4.0", "CC-BY-SA-3.0", "MIT", "private"]):
         split = "test" if k == 2 else "train"
-        writer.add(recording(f"r{k}", seed=k, licence=licence, speaker=f"s{k % 2}", split=split), "group")
+        writer.add(
+            recording(f"r{k}", seed=k, licence=licence, speaker=f"s{k % 2}", split=split), "group"
+        )
     writer.flush("group")
     return Corpus(folder)
 
@@ -176,7 +203,11 @@ def test_corpus_filters_by_licence_speaker_and_split(tmp_path):
     assert [e.facts.name for e in corpus.select(licences=SHIPPABLE, split="train")] == ["r0"]
     assert [e.facts.name for e in corpus.select(speaker="s1")] == ["r1", "r3"]
     assert [r.facts.name for r in corpus] == ["r0", "r1", "r2", "r3"]
-    assert torch.allclose(corpus.read(corpus.entries[3]).motion.values, recording("r3", seed=3).motion.values, atol=5e-4)
+    assert torch.allclose(
+        corpus.read(corpus.entries[3]).motion.values,
+        recording("r3", seed=3).motion.values,
+        atol=5e-4,
+    )
 
 
 def test_corpus_grows_and_replaces_groups(tmp_path):
@@ -200,7 +231,9 @@ def test_corpus_refuses_equal_names(tmp_path):
 _HEAD = '{"format":"motet-recordings","version":'
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "\x00", _HEAD + '9,"entries":[]}', _HEAD + '1,"entries":[{}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "\x00", _HEAD + '9,"entries":[]}', _HEAD + '1,"entries":[{}]}']
+)
 def test_broken_index(tmp_path, text):
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(AssetError, match="build"):

@@ -32,8 +32,12 @@ def test_scales_of_one_incrementally_give_the_full_condition() -> None:
 def test_the_published_form_differs_from_the_textbook_by_its_running_reference() -> None:
     r0, r1, r2 = answers = torch.randn(3, 2, 4)
     first = r0 + 2 * (r1 - r0)
-    assert torch.allclose(guide("independent_published", answers, [2.0, 3.0]), first + 3 * (r2 - first), atol=1e-5)
-    assert torch.allclose(guide("independent", answers, [2.0, 3.0]), r0 + 2 * (r1 - r0) + 3 * (r2 - r0), atol=1e-5)
+    assert torch.allclose(
+        guide("independent_published", answers, [2.0, 3.0]), first + 3 * (r2 - first), atol=1e-5
+    )
+    assert torch.allclose(
+        guide("independent", answers, [2.0, 3.0]), r0 + 2 * (r1 - r0) + 3 * (r2 - r0), atol=1e-5
+    )
 
 
 @settings(max_examples=20, deadline=None)

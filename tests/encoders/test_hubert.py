@@ -23,11 +23,15 @@ def test_padded_sounds_have_one_feature_for_each_whole_unit(units: int, rest: in
 
 def test_masks_and_left_out_layers_need_a_source_of_randomness() -> None:
     torch.manual_seed(0)
-    trunk = Hubert(HubertConfig(16, 2, 2, 24, (4,) * 7, 8, 2, dropout=0.0, layer_drop=0.5, mask_share=0.4)).train()
+    trunk = Hubert(
+        HubertConfig(16, 2, 2, 24, (4,) * 7, 8, 2, dropout=0.0, layer_drop=0.5, mask_share=0.4)
+    ).train()
     samples = torch.randn(1, 6400)
     with torch.no_grad():
         assert torch.equal(trunk(samples), trunk(samples))
-        one, two, other = (trunk(samples, randomness=torch.Generator().manual_seed(seed)) for seed in (1, 1, 5))
+        one, two, other = (
+            trunk(samples, randomness=torch.Generator().manual_seed(seed)) for seed in (1, 1, 5)
+        )
     assert torch.equal(one, two)
     assert not torch.equal(one, other)
 

@@ -1,4 +1,5 @@
-"""Whisper's encoder: reading its file, refusing others, and the arithmetic against the definition on tiny weights."""
+"""Whisper's encoder: reading its file, refusing others, and the arithmetic against the definition
+on tiny weights."""
 
 import struct
 from pathlib import Path
@@ -7,7 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from motet.encoders.whisper import WhisperEncoder, load_whisper, log_mel, read_ctranslate2, steps_of_samples
+from motet.encoders.whisper import (
+    WhisperEncoder,
+    load_whisper,
+    log_mel,
+    read_ctranslate2,
+    steps_of_samples,
+)
 from motet.errors import CheckpointError
 
 
@@ -16,10 +23,20 @@ def packed(tensors: dict[str, np.ndarray], version: int = 6) -> bytes:
         return struct.pack("<H", len(value) + 1) + value.encode() + b"\0"
 
     body = struct.pack("<I", version) + text("WhisperSpec") + struct.pack("<II", 3, len(tensors))
-    kinds = {np.dtype(np.float32): 0, np.dtype(np.int8): 1, np.dtype(np.int16): 2, np.dtype(np.float16): 4}
+    kinds = {
+        np.dtype(np.float32): 0,
+        np.dtype(np.int8): 1,
+        np.dtype(np.int16): 2,
+        np.dtype(np.float16): 4,
+    }
     for name, value in tensors.items():
         raw = np.ascontiguousarray(value).tobytes()
-        body += text(name) + struct.pack(f"<B{value.ndim}I", value.ndim, *value.shape) + struct.pack("<BI", kinds[value.dtype], len(raw)) + raw
+        body += (
+            text(name)
+            + struct.pack(f"<B{value.ndim}I", value.ndim, *value.shape)
+            + struct.pack("<BI", kinds[value.dtype], len(raw))
+            + raw
+        )
     return body
 
 
@@ -29,20 +46,46 @@ def tiny(width: int = 8, layers: int = 1) -> dict[str, np.ndarray]:
     def random(*shape: int) -> np.ndarray:
         return chance.normal(0, 0.3, shape).astype(np.float16)
 
-    out = {"encoder/conv1/weight": random(width, 80, 3), "encoder/conv1/bias": random(width), "encoder/conv2/weight": random(width, width, 3)}
-    out |= {"encoder/conv2/bias": random(width), "encoder/position_encodings/encodings": random(1500, width), "encoder/num_heads": np.array(2, np.int16)}
+    out = {
+        "encoder/conv1/weight": random(width, 80, 3),
+        "encoder/conv1/bias": random(width),
+        "encoder/conv2/weight": random(width, width, 3),
+    }
+    out |= {
+        "encoder/conv2/bias": random(width),
+        "encoder/position_encodings/encodings": random(1500, width),
+        "encoder/num_heads": np.array(2, np.int16),
+    }
     for layer in range(layers):
-        for part, rows, columns in (("self_attention/linear_0", 3, 1), ("self_attention/linear_1", 1, 1), ("ffn/linear_0", 4, 1), ("ffn/linear_1", 1, 4)):
-            out |= {f"encoder/layer_{layer}/{part}/weight": random(rows * width, columns * width), f"encoder/layer_{layer}/{part}/bias": random(rows * width)}
+        for part, rows, columns in (
+            ("self_attention/linear_0", 3, 1),
+            ("self_attention/linear_1", 1, 1),
+            ("ffn/linear_0", 4, 1),
+            ("ffn/linear_1", 1, 4),
+        ):
+            out |= {
+                f"encoder/layer_{layer}/{part}/weight": random(rows * width, columns * width),
+                f"encoder/layer_{layer}/{part}/bias": random(rows * width),
+            }
         for part in ("self_attention", "ffn"):
-            out |= {f"encoder/layer_{layer}/{part}/layer_norm/{p}": random(width) for p in ("gamma", "beta")}
-    return out | {"encoder/layer_norm/gamma": random(width), "encoder/layer_norm/beta": random(width), "decoder/other": random(3)}
+            out |= {
+                f"encoder/layer_{layer}/{part}/layer_norm/{p}": random(width)
+                for p in ("gamma", "beta")
+            }
+    return out | {
+        "encoder/layer_norm/gamma": random(width),
+        "encoder/layer_norm/beta": random(width),
+        "decoder/other": random(3),
+    }
 
 
 def test_a_file_round_trips(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(packed(tiny()))
     model = load_whisper(tmp_path / "model.bin")
-    assert torch.equal(model.positions, torch.from_numpy(tiny()["encoder/position_encodings/encodings"].astype(np.float32)))
+    assert torch.equal(
+        model.positions,
+        torch.from_numpy(tiny()["encoder/position_encodings/encodings"].astype(np.float32)),
+    )
     assert model.features(torch.randn(16000 * 3)).shape == (150, 8)
 
 
@@ -52,14 +95,23 @@ def test_attention_is_what_the_paper_says(tmp_path: Path) -> None:
     x = torch.randn(1, 5, 8, generator=torch.Generator().manual_seed(0))
     y = layer.attention_norm(x)[0]
     q, k, v = (y @ layer.qkv.weight.T + layer.qkv.bias).split(8, -1)
-    heads = [torch.softmax(q[:, s] @ k[:, s].T / 2, -1) @ v[:, s] for s in (slice(0, 4), slice(4, 8))]
+    heads = [
+        torch.softmax(q[:, s] @ k[:, s].T / 2, -1) @ v[:, s] for s in (slice(0, 4), slice(4, 8))
+    ]
     z = x[0] + layer.out(torch.cat(heads, -1))
     expected = z + layer.down(torch.nn.functional.gelu(layer.up(layer.feed_norm(z))))
     assert torch.allclose(layer(x)[0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"nonsense", packed({}, version=5), packed(tiny())[:3000], packed({"encoder/conv1/weight": np.zeros((2, 80, 3), np.float32)})]
+    "data",
+    [
+        b"",
+        b"nonsense",
+        packed({}, version=5),
+        packed(tiny())[:3000],
+        packed({"encoder/conv1/weight": np.zeros((2, 80, 3), np.float32)}),
+    ],
 )
 def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "model.bin").write_bytes(data)
@@ -73,9 +125,15 @@ def test_a_missing_file_names_the_remedy(tmp_path: Path) -> None:
 
 
 def test_all_number_types_are_read() -> None:
-    values = {"a": np.arange(4, dtype=np.float32), "b": np.arange(3, dtype=np.int8), "c": np.ones((2, 2), np.float16)}
+    values = {
+        "a": np.arange(4, dtype=np.float32),
+        "b": np.arange(3, dtype=np.int8),
+        "c": np.ones((2, 2), np.float16),
+    }
     found = read_ctranslate2(packed(values))
-    assert all(np.array_equal(found[k], values[k]) and found[k].dtype == values[k].dtype for k in values)
+    assert all(
+        np.array_equal(found[k], values[k]) and found[k].dtype == values[k].dtype for k in values
+    )
 
 
 def test_long_sounds_go_through_windows() -> None:
@@ -87,7 +145,11 @@ def test_long_sounds_go_through_windows() -> None:
 @pytest.mark.parametrize("samples", [1, 100, 319, 320, 480, 16000])
 def test_every_length_has_its_steps(samples: int) -> None:
     torch.manual_seed(0)
-    assert len(WhisperEncoder(8, 1, 2).features(torch.randn(samples))) == steps_of_samples(samples) == max(1, int(samples / 320 + 0.5))
+    assert (
+        len(WhisperEncoder(8, 1, 2).features(torch.randn(samples)))
+        == steps_of_samples(samples)
+        == max(1, int(samples / 320 + 0.5))
+    )
 
 
 def test_the_picture_has_whispers_range() -> None:

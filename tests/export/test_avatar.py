@@ -61,14 +61,24 @@ def test_every_arkit_name_is_itself() -> None:
 def test_the_take_is_written_by_name(tmp_path: Path) -> None:
     clip = take(12, 30.0)
     assert clip.motion is not None
-    names = ["tongueOut", "Wink", "JawOpen", "browInnerUp", *(name for name in ARKIT_SHAPES if name.startswith("mouth"))]
+    names = [
+        "tongueOut",
+        "Wink",
+        "JawOpen",
+        "browInnerUp",
+        *(name for name in ARKIT_SHAPES if name.startswith("mouth")),
+    ]
     path = avatar(tmp_path / "avatar.glb", names)
     content, data = read_glb(write_clip(clip, tmp_path / "a.glb", avatar=path))
     times, values = animation(content, data)
     assert np.allclose(times, np.arange(12) / 30)
     weights = values["Face", "weights"]
     for column, name in enumerate(names):
-        wanted = np.zeros(12) if name == "Wink" else clip.motion.channel("blendshapes", name[0].lower() + name[1:]).numpy()
+        wanted = (
+            np.zeros(12)
+            if name == "Wink"
+            else clip.motion.channel("blendshapes", name[0].lower() + name[1:]).numpy()
+        )
         assert np.allclose(weights[:, column], wanted, atol=1e-6)
     assert [found["name"] for found in content["animations"]] == ["take", "idle"]
     assert content["asset"]["extras"]["motet"]["synthetic"] is True
@@ -93,8 +103,23 @@ def test_nothing_of_the_avatar_changes(tmp_path: Path) -> None:
 def test_the_head_turns_about_the_axes_of_the_world(tmp_path: Path, vrm_0: bool) -> None:
     clip = take(6)
     assert clip.motion is not None
-    extensions = {"VRM": {"humanoid": {"humanBones": [{"bone": "head", "node": 2}, {"bone": "neck", "node": 1}]}}} if vrm_0 else None
-    path = avatar(tmp_path / "avatar.glb", ["jawOpen"], bones=("A", "B") if vrm_0 else ("mixamorig:Neck", "mixamorig:Head"), extensions=extensions)
+    extensions = (
+        {
+            "VRM": {
+                "humanoid": {
+                    "humanBones": [{"bone": "head", "node": 2}, {"bone": "neck", "node": 1}]
+                }
+            }
+        }
+        if vrm_0
+        else None
+    )
+    path = avatar(
+        tmp_path / "avatar.glb",
+        ["jawOpen"],
+        bones=("A", "B") if vrm_0 else ("mixamorig:Neck", "mixamorig:Head"),
+        extensions=extensions,
+    )
     content, data = read_glb(write_clip(clip, tmp_path / "a.glb", avatar=path))
     _, values = animation(content, data)
     neck, head = (values[content["nodes"][number]["name"], "rotation"] for number in (1, 2))
@@ -116,28 +141,54 @@ def test_a_bone_with_a_matrix_is_restated(tmp_path: Path) -> None:
     after, _ = read_glb(write_clip(take(3), tmp_path / "a.glb", avatar=tmp_path / "b.glb"))
     node = after["nodes"][2]
     assert "matrix" not in node and node["translation"] == [1, 2, 3]
-    assert node["scale"] == pytest.approx([1, 2, 1]) and node["rotation"] == pytest.approx([0, 0, np.sin(0.25), np.cos(0.25)])
+    assert node["scale"] == pytest.approx([1, 2, 1]) and node["rotation"] == pytest.approx(
+        [0, 0, np.sin(0.25), np.cos(0.25)]
+    )
 
 
 def test_visemes_speak_where_arkit_names_are_missing(tmp_path: Path) -> None:
-    path = avatar(tmp_path / "avatar.glb", ["viseme_sil", *(f"viseme_{name}" for name in VISEMES), "eyeBlinkLeft", "jawOpen"])
-    content, data = read_glb(write_clip(still(jawOpen=0.54, jawForward=0.31, mouthShrugUpper=0.09, eyeBlinkLeft=0.7), tmp_path / "a.glb", avatar=path))
-    weights = dict(zip(content["meshes"][0]["extras"]["targetNames"], animation(content, data)[1]["Face", "weights"][0], strict=True))
-    assert weights["viseme_aa"] == pytest.approx(1, abs=1e-5) and weights["eyeBlinkLeft"] == pytest.approx(0.7)
+    path = avatar(
+        tmp_path / "avatar.glb",
+        ["viseme_sil", *(f"viseme_{name}" for name in VISEMES), "eyeBlinkLeft", "jawOpen"],
+    )
+    content, data = read_glb(
+        write_clip(
+            still(jawOpen=0.54, jawForward=0.31, mouthShrugUpper=0.09, eyeBlinkLeft=0.7),
+            tmp_path / "a.glb",
+            avatar=path,
+        )
+    )
+    weights = dict(
+        zip(
+            content["meshes"][0]["extras"]["targetNames"],
+            animation(content, data)[1]["Face", "weights"][0],
+            strict=True,
+        )
+    )
+    assert weights["viseme_aa"] == pytest.approx(1, abs=1e-5) and weights[
+        "eyeBlinkLeft"
+    ] == pytest.approx(0.7)
     # The jaw would open twice.
     assert weights["jawOpen"] == 0 and weights["viseme_sil"] == 0
-    assert max(weight for name, weight in weights.items() if name not in ("viseme_aa", "eyeBlinkLeft")) < 1e-5
+    assert (
+        max(weight for name, weight in weights.items() if name not in ("viseme_aa", "eyeBlinkLeft"))
+        < 1e-5
+    )
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10_000))
 def test_visemes_come_back_from_the_shapes_they_make(seed: int) -> None:
-    shares = np.random.default_rng(seed).uniform(0, 1, len(VISEMES)) * np.random.default_rng(seed + 1).integers(0, 2, len(VISEMES))
+    shares = np.random.default_rng(seed).uniform(0, 1, len(VISEMES)) * np.random.default_rng(
+        seed + 1
+    ).integers(0, 2, len(VISEMES))
     weights = {name: np.zeros(1) for name in ARKIT_SHAPES}
     for viseme, share in zip(VISEMES, shares, strict=True):
         for name in ARKIT_SHAPES:
             side = name.removesuffix("Left").removesuffix("Right")
-            weights[name] = weights[name] + share * VISEMES[viseme].get(name, VISEMES[viseme].get(side, 0.0))
+            weights[name] = weights[name] + share * VISEMES[viseme].get(
+                name, VISEMES[viseme].get(side, 0.0)
+            )
     found = fit_visemes(weights, tuple(VISEMES))
     assert [found[viseme][0] for viseme in VISEMES] == pytest.approx(list(shares), abs=1e-6)
 
@@ -159,8 +210,16 @@ VRM_0 = {
         "blendShapeMaster": {
             "blendShapeGroups": [
                 {"name": "A", "presetName": "a", "binds": [{"mesh": 0, "index": 0, "weight": 100}]},
-                {"name": "Blink_L", "presetName": "blink_l", "binds": [{"mesh": 0, "index": 1, "weight": 50}]},
-                {"name": "Joy", "presetName": "joy", "binds": [{"mesh": 0, "index": 2, "weight": 100}]},
+                {
+                    "name": "Blink_L",
+                    "presetName": "blink_l",
+                    "binds": [{"mesh": 0, "index": 1, "weight": 50}],
+                },
+                {
+                    "name": "Joy",
+                    "presetName": "joy",
+                    "binds": [{"mesh": 0, "index": 2, "weight": 100}],
+                },
             ]
         }
     }
@@ -168,10 +227,24 @@ VRM_0 = {
 
 
 @pytest.mark.parametrize("extensions", [VRM_1, VRM_0])
-def test_vrm_expressions_are_driven_through_what_they_bind(tmp_path: Path, extensions: dict[str, Any]) -> None:
-    path = avatar(tmp_path / "avatar.vrm", ["Fcl_MTH_A", "Fcl_EYE_Close_L", "Fcl_ALL_Joy"], extensions=extensions)
-    content, data = read_glb(write_clip(still(jawOpen=0.54, jawForward=0.31, mouthShrugUpper=0.09, eyeBlinkLeft=0.8), tmp_path / "a.glb", avatar=path))
-    assert animation(content, data)[1]["Face", "weights"][0] == pytest.approx([1.0, 0.4, 0.0], abs=1e-5)
+def test_vrm_expressions_are_driven_through_what_they_bind(
+    tmp_path: Path, extensions: dict[str, Any]
+) -> None:
+    path = avatar(
+        tmp_path / "avatar.vrm",
+        ["Fcl_MTH_A", "Fcl_EYE_Close_L", "Fcl_ALL_Joy"],
+        extensions=extensions,
+    )
+    content, data = read_glb(
+        write_clip(
+            still(jawOpen=0.54, jawForward=0.31, mouthShrugUpper=0.09, eyeBlinkLeft=0.8),
+            tmp_path / "a.glb",
+            avatar=path,
+        )
+    )
+    assert animation(content, data)[1]["Face", "weights"][0] == pytest.approx(
+        [1.0, 0.4, 0.0], abs=1e-5
+    )
 
 
 def refused(path: Path, pattern: str, tmp_path: Path) -> None:
@@ -190,7 +263,11 @@ def test_files_that_are_no_avatars(tmp_path: Path) -> None:
         ("c", whole[: len(whole) // 2], "cut off"),
         ("d", struct.pack("<III", 0x46546C67, 1, len(whole)) + whole[12:], "version 1"),
         ("e", pack_glb({"asset": {"version": "2.0"}}, b""), "no morph targets at all"),
-        ("f", struct.pack("<IIIII", 0x46546C67, 2, 24, 4, 0x4E4F534A) + b"[[[[", "JSON cannot be read"),
+        (
+            "f",
+            struct.pack("<IIIII", 0x46546C67, 2, 24, 4, 0x4E4F534A) + b"[[[[",
+            "JSON cannot be read",
+        ),
         ("g", struct.pack("<IIIII", 0x46546C67, 2, 24, 9999, 0x4E4F534A) + b"{}  ", "does not fit"),
     ):
         (tmp_path / f"{name}.glb").write_bytes(raw)
@@ -219,11 +296,27 @@ def test_files_that_are_no_avatars(tmp_path: Path) -> None:
         (("asset",), None, "not glTF 2"),
         (("animations",), 5, "animations are not a list"),
         (("accessors",), [1], "accessors are not a list"),
-        (("extensions",), {"VRMC_vrm": {"expressions": {"preset": {"aa": {"morphTargetBinds": [{"node": 3, "index": 99}]}}}}}, "does not exist"),
-        (("extensions",), {"VRMC_vrm": {"humanoid": {"humanBones": {"head": {"node": -1}}}}}, "number -1"),
+        (
+            ("extensions",),
+            {
+                "VRMC_vrm": {
+                    "expressions": {
+                        "preset": {"aa": {"morphTargetBinds": [{"node": 3, "index": 99}]}}
+                    }
+                }
+            },
+            "does not exist",
+        ),
+        (
+            ("extensions",),
+            {"VRMC_vrm": {"humanoid": {"humanBones": {"head": {"node": -1}}}}},
+            "number -1",
+        ),
     ],
 )
-def test_references_that_lead_nowhere_are_refused(tmp_path: Path, keys: tuple[Any, ...], value: Any, pattern: str) -> None:
+def test_references_that_lead_nowhere_are_refused(
+    tmp_path: Path, keys: tuple[Any, ...], value: Any, pattern: str
+) -> None:
     content, data = read_glb(avatar(tmp_path / "avatar.glb", ["jawOpen"]))
     place: Any = content
     for key in keys[:-1]:
@@ -234,7 +327,9 @@ def test_references_that_lead_nowhere_are_refused(tmp_path: Path, keys: tuple[An
 
 
 def test_damage_of_any_kind_gives_a_file_or_a_typed_line(tmp_path: Path) -> None:
-    whole = avatar(tmp_path / "avatar.glb", ["jawOpen", "viseme_aa", "Wink"], extensions=VRM_1).read_bytes()
+    whole = avatar(
+        tmp_path / "avatar.glb", ["jawOpen", "viseme_aa", "Wink"], extensions=VRM_1
+    ).read_bytes()
     content, data = read_glb(tmp_path / "avatar.glb")
     text = json.dumps(content)
     clip = take(3)
@@ -250,7 +345,12 @@ def test_damage_of_any_kind_gives_a_file_or_a_typed_line(tmp_path: Path) -> None
             assert made[:4] == b"glTF"
 
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(cut=st.integers(0, len(whole)), holes=st.lists(st.tuples(st.integers(0, len(whole) - 1), st.binary(min_size=1, max_size=4)), max_size=4))
+    @given(
+        cut=st.integers(0, len(whole)),
+        holes=st.lists(
+            st.tuples(st.integers(0, len(whole) - 1), st.binary(min_size=1, max_size=4)), max_size=4
+        ),
+    )
     def damaged_bytes(cut: int, holes: list[tuple[int, bytes]]) -> None:
         raw = bytearray(whole)
         for at, new in holes:

@@ -60,7 +60,15 @@ def test_formats_refuse_the_other_part(name: str, space: str, hint: str) -> None
     sound=st.booleans(),
     seed=st.integers(0, 9),
 )
-def test_npz_is_the_take_again(tmp_path_factory: pytest.TempPathFactory, frames: int, fps: float, rate: int, channels: int, sound: bool, seed: int) -> None:
+def test_npz_is_the_take_again(
+    tmp_path_factory: pytest.TempPathFactory,
+    frames: int,
+    fps: float,
+    rate: int,
+    channels: int,
+    sound: bool,
+    seed: int,
+) -> None:
     clip = take(frames, fps, seed=seed, rate=rate, channels=channels, sound=sound)
     folder = tmp_path_factory.mktemp("npz")
     back = read_take(write_clip(clip, folder / "a.npz"))
@@ -77,7 +85,9 @@ def test_npz_is_the_take_again(tmp_path_factory: pytest.TempPathFactory, frames:
     assert sorted(path.name for path in folder.iterdir()) == ["a.npz", "b.npz", "c.npz"]
 
 
-def test_npz_bytes_do_not_depend_on_the_time_or_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_npz_bytes_do_not_depend_on_the_time_or_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = write_clip(take(), tmp_path / "a.npz").read_bytes()
     monkeypatch.setattr("time.localtime", lambda *_: (2031, 1, 2, 3, 4, 5, 0, 0, 0))
     assert write_clip(take(), tmp_path / "b.npz").read_bytes() == first
@@ -94,8 +104,18 @@ def test_npz_opens_with_numpy_alone(tmp_path: Path) -> None:
         assert json.loads(str(found["condition"])) == {"style": "warm"}
 
 
-@pytest.mark.parametrize("samples", [torch.tensor([[1.0, -1.0, 1.5]]), torch.rand(9, 50) - 0.5, torch.tensor([[0.5, -1.0]]), torch.full((1, 3), 2.0)])
-def test_sounds_beyond_full_scale_and_of_many_channels_come_back(tmp_path: Path, samples: torch.Tensor) -> None:
+@pytest.mark.parametrize(
+    "samples",
+    [
+        torch.tensor([[1.0, -1.0, 1.5]]),
+        torch.rand(9, 50) - 0.5,
+        torch.tensor([[0.5, -1.0]]),
+        torch.full((1, 3), 2.0),
+    ],
+)
+def test_sounds_beyond_full_scale_and_of_many_channels_come_back(
+    tmp_path: Path, samples: torch.Tensor
+) -> None:
     clip = dataclasses.replace(take(3), audio=Audio(samples, 16_000, "other"))
     back = read_take(write_clip(clip, tmp_path / "a.npz")).audio
     assert back is not None and back.samples.shape == samples.shape
@@ -103,7 +123,11 @@ def test_sounds_beyond_full_scale_and_of_many_channels_come_back(tmp_path: Path,
 
 
 def test_any_space_is_written_by_its_names(tmp_path: Path) -> None:
-    space = MotionSpace("body", (Track("root", (3,), "m", ("x", "y", "z")), Track("joints", (4, 6), "rotation rows")), 30.0)
+    space = MotionSpace(
+        "body",
+        (Track("root", (3,), "m", ("x", "y", "z")), Track("joints", (4, 6), "rotation rows")),
+        30.0,
+    )
     clip = Clip(None, Motion(torch.rand(5, space.dim), space))
     back = read_take(write_clip(clip, tmp_path / "a.npz")).motion
     assert back is not None and back.space == space and torch.equal(back.values, clip.motion.values)  # type: ignore[union-attr]
@@ -118,9 +142,22 @@ def test_live_link_file_has_the_layout_of_the_telephone(tmp_path: Path) -> None:
     rows = list(csv.reader(write_clip(clip, tmp_path / "a.csv").read_text().splitlines()))
     head = rows[0]
     assert head[:4] == ["Timecode", "BlendshapeCount", "EyeBlinkLeft", "EyeLookDownLeft"]
-    assert len(head) == 2 + 52 + 9 and head[53:58] == ["TongueOut", "HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw"]
-    assert head.index("JawRight") == head.index("JawLeft") - 1 and head.index("MouthRight") == head.index("MouthLeft") - 1
-    assert [row[0] for row in rows[1:4]] == ["00:00:00:00.000", "00:00:00:02.000", "00:00:00:04.000"]
+    assert len(head) == 2 + 52 + 9 and head[53:58] == [
+        "TongueOut",
+        "HeadYaw",
+        "HeadPitch",
+        "HeadRoll",
+        "LeftEyeYaw",
+    ]
+    assert (
+        head.index("JawRight") == head.index("JawLeft") - 1
+        and head.index("MouthRight") == head.index("MouthLeft") - 1
+    )
+    assert [row[0] for row in rows[1:4]] == [
+        "00:00:00:00.000",
+        "00:00:00:02.000",
+        "00:00:00:04.000",
+    ]
     assert rows[61][0] == "00:00:02:00.000" and {row[1] for row in rows[1:]} == {"61"}
     jaw = [float(row[head.index("JawOpen")]) for row in rows[1:]]
     assert np.allclose(jaw, clip.motion.channel("blendshapes", "jawOpen"), atol=1e-7)
@@ -129,18 +166,25 @@ def test_live_link_file_has_the_layout_of_the_telephone(tmp_path: Path) -> None:
 def test_angles_turn_the_way_they_say(tmp_path: Path) -> None:
     values = torch.zeros(3, 55)
     values[0, 52], values[1, 53], values[2, 54] = 0.3, 0.2, 0.1  # about x, y, z
-    values[0, ARKIT_SHAPES.index("eyeLookOutLeft")] = values[0, ARKIT_SHAPES.index("eyeLookInRight")] = 1
+    values[0, ARKIT_SHAPES.index("eyeLookOutLeft")] = values[
+        0, ARKIT_SHAPES.index("eyeLookInRight")
+    ] = 1
     path = write_clip(Clip(None, Motion(values, arkit_space())), tmp_path / "a.csv")
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert float(rows[0]["HeadPitch"]) == pytest.approx(0.3)
-    # A turn about +Y goes to the character's left, one about +Z to the right shoulder: both negative in the file.
-    assert float(rows[1]["HeadYaw"]) == pytest.approx(-0.2) and float(rows[2]["HeadRoll"]) == pytest.approx(-0.1)
+    # A turn about +Y goes to the character's left, one about +Z to the right shoulder: both
+    # negative in the file.
+    assert float(rows[1]["HeadYaw"]) == pytest.approx(-0.2) and float(
+        rows[2]["HeadRoll"]
+    ) == pytest.approx(-0.1)
     # Both eyes look to the character's left.
     assert float(rows[0]["LeftEyeYaw"]) == float(rows[0]["RightEyeYaw"]) == pytest.approx(-0.6)
 
 
-# LookDown, LookIn, LookOut, LookUp of the left and of the right eye's columns, then yaw and pitch of both: rows of published recordings
-# (repository alexdjulin/LiveLinkFace-CSV-Retarget-For-Motionbuilder, anim/alex_rom_3.csv and csv/apfel.csv).
+# LookDown, LookIn, LookOut, LookUp of the left and of the right eye's columns, then yaw and pitch
+# of both: rows of published recordings
+# (repository alexdjulin/LiveLinkFace-CSV-Retarget-For-Motionbuilder, anim/alex_rom_3.csv and
+# csv/apfel.csv).
 RECORDED = [
     ((0.2249, 0.0733, 0, 0), (0.2251, 0.0308, 0, 0), (-0.01865, 0.13754, 0.04434, 0.13754)),
     ((0.2948, 0.0970, 0, 0), (0.2953, 0.0095, 0, 0), (-0.00570, 0.18042, 0.05830, 0.18041)),
@@ -150,14 +194,18 @@ RECORDED = [
 
 
 @pytest.mark.parametrize("left,right,angles", RECORDED)
-def test_eye_angles_are_those_of_real_recordings(tmp_path: Path, left: tuple, right: tuple, angles: tuple) -> None:
+def test_eye_angles_are_those_of_real_recordings(
+    tmp_path: Path, left: tuple, right: tuple, angles: tuple
+) -> None:
     values = torch.zeros(1, 55)
     for side, weights in (("Left", left), ("Right", right)):
         for name, weight in zip(("Down", "In", "Out", "Up"), weights, strict=True):
             values[0, ARKIT_SHAPES.index(f"eyeLook{name}{side}")] = weight
     path = write_clip(Clip(None, Motion(values, arkit_space())), tmp_path / "a.csv")
     row = next(iter(csv.DictReader(path.read_text().splitlines())))
-    found = [float(row[name]) for name in ("LeftEyeYaw", "LeftEyePitch", "RightEyeYaw", "RightEyePitch")]
+    found = [
+        float(row[name]) for name in ("LeftEyeYaw", "LeftEyePitch", "RightEyeYaw", "RightEyePitch")
+    ]
     assert found == pytest.approx(angles, abs=0.004)
 
 
@@ -167,8 +215,14 @@ def test_timecode_counts_sixtieths_and_carries() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(frames=st.integers(2, 200), fps=st.sampled_from([24.0, 25.0, 29.97, 30.0, 50.0, 60.0]), ending=st.sampled_from([".csv", ".json"]))
-def test_curves_come_back(tmp_path_factory: pytest.TempPathFactory, frames: int, fps: float, ending: str) -> None:
+@given(
+    frames=st.integers(2, 200),
+    fps=st.sampled_from([24.0, 25.0, 29.97, 30.0, 50.0, 60.0]),
+    ending=st.sampled_from([".csv", ".json"]),
+)
+def test_curves_come_back(
+    tmp_path_factory: pytest.TempPathFactory, frames: int, fps: float, ending: str
+) -> None:
     clip = take(frames, fps, sound=False)
     back = read_take(write_clip(clip, tmp_path_factory.mktemp("curves") / f"a{ending}")).motion
     assert back is not None and clip.motion is not None
@@ -192,17 +246,40 @@ def test_live_link_reader_goes_by_name_in_any_order_and_case(tmp_path: Path) -> 
 def test_audio2face_file_has_the_layout_of_the_original(tmp_path: Path) -> None:
     clip = take(4, 30.0)
     found = json.loads(write_clip(clip, tmp_path / "a.json").read_text())
-    assert list(found) == ["exportFps", "trackPath", "numPoses", "numFrames", "facsNames", "weightMat", "joints", "rotations", "translations"]
-    assert (found["exportFps"], found["numPoses"], found["numFrames"], found["trackPath"]) == (30, 52, 4, "hello.wav")
+    assert list(found) == [
+        "exportFps",
+        "trackPath",
+        "numPoses",
+        "numFrames",
+        "facsNames",
+        "weightMat",
+        "joints",
+        "rotations",
+        "translations",
+    ]
+    assert (found["exportFps"], found["numPoses"], found["numFrames"], found["trackPath"]) == (
+        30,
+        52,
+        4,
+        "hello.wav",
+    )
     assert sorted(found["facsNames"], key=str.lower) == sorted(ARKIT_SHAPES, key=str.lower)
-    assert found["facsNames"][:2] == ["eyeBlinkLeft", "eyeLookDownLeft"] and found["facsNames"][14:18] == ["jawForward", "jawLeft", "jawRight", "jawOpen"]
-    assert np.array(found["weightMat"]).shape == (4, 52) and np.array(found["rotations"]).shape == (4, 1, 4)
+    assert found["facsNames"][:2] == ["eyeBlinkLeft", "eyeLookDownLeft"] and found["facsNames"][
+        14:18
+    ] == ["jawForward", "jawLeft", "jawRight", "jawOpen"]
+    assert np.array(found["weightMat"]).shape == (4, 52) and np.array(found["rotations"]).shape == (
+        4,
+        1,
+        4,
+    )
 
 
 @pytest.mark.parametrize("ending", [".npz", ".csv", ".json"])
 def test_clips_that_cannot_be_written_leave_nothing(tmp_path: Path, ending: str) -> None:
     whole = take(5)
-    broken = dataclasses.replace(whole, motion=Motion(torch.full((5, 55), float("nan")), arkit_space()))
+    broken = dataclasses.replace(
+        whole, motion=Motion(torch.full((5, 55), float("nan")), arkit_space())
+    )
     batch = dataclasses.replace(whole, motion=Motion(torch.zeros(2, 5, 55), arkit_space()))
     empty = dataclasses.replace(whole, motion=Motion(torch.zeros(0, 55), arkit_space()))
     for clip in (Clip(None, None), broken, batch, empty):
@@ -217,10 +294,15 @@ def test_clips_that_cannot_be_written_leave_nothing(tmp_path: Path, ending: str)
     assert [path.name for path in tmp_path.iterdir()] == [f"folder{ending}"]
 
 
-def test_an_old_file_stays_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_file_stays_when_writing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_clip(take(5), tmp_path / "a.npz")
     before = (tmp_path / "a.npz").read_bytes()
-    monkeypatch.setattr("motet.export.npz._store", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        "motet.export.npz._store",
+        lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")),
+    )
     with pytest.raises(InputError, match="No space left"):
         write_clip(take(6), tmp_path / "a.npz")
     assert (tmp_path / "a.npz").read_bytes() == before
@@ -248,7 +330,9 @@ def test_takes_are_never_unpickled(tmp_path: Path) -> None:
 
 def test_takes_that_promise_more_than_they_hold_are_refused(tmp_path: Path) -> None:
     head = io.BytesIO()
-    np.lib.format.write_array_header_1_0(head, {"descr": "<f4", "fortran_order": False, "shape": (1 << 40, 52)})
+    np.lib.format.write_array_header_1_0(
+        head, {"descr": "<f4", "fortran_order": False, "shape": (1 << 40, 52)}
+    )
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
         file.writestr("blendshapes.npy", head.getvalue() + b"\0" * 64)
     with pytest.raises(AssetError, match="in 64 bytes"):
@@ -264,9 +348,15 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_files_that_are_no_takes(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"PK\3\4 rubbish")
     (tmp_path / "a.json").write_text("[" * 100_000)
-    (tmp_path / "b.json").write_text('{"weightMat": [[1, 2], [3]], "facsNames": ["jawOpen", "jawLeft"], "exportFps": 30}')
-    (tmp_path / "c.json").write_text('{"weightMat": [[1], [NaN]], "facsNames": ["jawOpen"], "exportFps": 30}')
-    (tmp_path / "d.json").write_text('{"weightMat": [[1]], "facsNames": ["jawOppen"], "exportFps": 30}')
+    (tmp_path / "b.json").write_text(
+        '{"weightMat": [[1, 2], [3]], "facsNames": ["jawOpen", "jawLeft"], "exportFps": 30}'
+    )
+    (tmp_path / "c.json").write_text(
+        '{"weightMat": [[1], [NaN]], "facsNames": ["jawOpen"], "exportFps": 30}'
+    )
+    (tmp_path / "d.json").write_text(
+        '{"weightMat": [[1]], "facsNames": ["jawOppen"], "exportFps": 30}'
+    )
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\0\1")
     (tmp_path / "b.csv").write_text("Timecode,JawOpen\n00:00:00:00.0,1\n")
     (tmp_path / "a.txt").write_text("")
@@ -282,7 +372,12 @@ def test_damage_of_any_kind_gives_a_take_or_a_typed_line(tmp_path: Path, ending:
     whole = write_clip(take(6), tmp_path / f"whole{ending}").read_bytes()
 
     @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(cut=st.integers(0, len(whole)), holes=st.lists(st.tuples(st.integers(0, len(whole) - 1), st.binary(min_size=1, max_size=6)), max_size=5))
+    @given(
+        cut=st.integers(0, len(whole)),
+        holes=st.lists(
+            st.tuples(st.integers(0, len(whole) - 1), st.binary(min_size=1, max_size=6)), max_size=5
+        ),
+    )
     def damaged(cut: int, holes: list[tuple[int, bytes]]) -> None:
         data = bytearray(whole)
         for at, new in holes:

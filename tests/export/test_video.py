@@ -27,24 +27,37 @@ def pictures(count: int, height: int = 64, width: int = 96) -> Iterator[np.ndarr
 
 
 def decoded(path: Path) -> tuple[list[tuple[Fraction, np.ndarray]], Fraction, Fraction]:
-    """Frames with their times, and the lengths of picture and sound as the container states them."""
+    """Frames with their times, and the lengths of picture and sound as the container states
+    them."""
     with av.open(str(path)) as container:
         video, sound = container.streams.video[0], container.streams.audio[0]
-        frames = [(frame.pts * frame.time_base, frame.to_ndarray(format="rgb24")) for frame in container.decode(video)]
+        frames = [
+            (frame.pts * frame.time_base, frame.to_ndarray(format="rgb24"))
+            for frame in container.decode(video)
+        ]
         return frames, video.duration * video.time_base, sound.duration * sound.time_base
 
 
 @pytest.mark.parametrize("fps", [24.0, 25.0, 29.97, 30000 / 1001, 60.0])
-@pytest.mark.parametrize("rate,seconds,channels", [(16_000, 1.013, 1), (44_100, 0.487, 2), (48_000, 2.3333, 1), (22_050, 0.02, 1)])
-def test_sound_and_length_of_a_video_are_the_takes(tmp_path: Path, fps: float, rate: int, seconds: float, channels: int) -> None:
+@pytest.mark.parametrize(
+    "rate,seconds,channels",
+    [(16_000, 1.013, 1), (44_100, 0.487, 2), (48_000, 2.3333, 1), (22_050, 0.02, 1)],
+)
+def test_sound_and_length_of_a_video_are_the_takes(
+    tmp_path: Path, fps: float, rate: int, seconds: float, channels: int
+) -> None:
     sound = speechlike(round(seconds * rate), rate, channels)
     audio = Audio(torch.from_numpy(sound), rate, "mono" if channels == 1 else "stereo")
     count = frame_count(audio.seconds, fps)
     path = write_video(tmp_path / "a.mp4", pictures(count), fps, audio=audio)
     frames, picture_s, sound_s = decoded(path)
     assert len(frames) == count
-    assert [float(time) for time, _ in frames] == pytest.approx([i / fps for i in range(count)], abs=2e-4)
-    assert [round(float(frame[30, 50].mean())) for _, frame in frames] == pytest.approx([30 + i * 37 % 200 for i in range(count)], abs=3)
+    assert [float(time) for time, _ in frames] == pytest.approx(
+        [i / fps for i in range(count)], abs=2e-4
+    )
+    assert [round(float(frame[30, 50].mean())) for _, frame in frames] == pytest.approx(
+        [30 + i * 37 % 200 for i in range(count)], abs=3
+    )
     assert picture_s >= audio.seconds - 1e-4 and abs(picture_s - audio.seconds) <= 1 / fps + 1e-3
     assert abs(sound_s - audio.seconds) < 1e-4
     found = read_audio(path)
@@ -60,25 +73,49 @@ def test_sound_and_length_of_a_video_are_the_takes(tmp_path: Path, fps: float, r
 
 def test_colours_and_marks_and_quick_start(tmp_path: Path) -> None:
     audio = Audio(torch.from_numpy(speechlike(8_000, 16_000)), 16_000)
-    path = write_video(tmp_path / "a.mp4", pictures(13, 65, 97), 25, audio=audio, provenance={"method": "artalk", "seed": 3})
+    path = write_video(
+        tmp_path / "a.mp4",
+        pictures(13, 65, 97),
+        25,
+        audio=audio,
+        provenance={"method": "artalk", "seed": 3},
+    )
     data = path.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
     with av.open(str(path)) as container:
-        assert "Synthetic" in container.metadata["comment"] and "method artalk, seed 3" in container.metadata["comment"]
+        assert (
+            "Synthetic" in container.metadata["comment"]
+            and "method artalk, seed 3" in container.metadata["comment"]
+        )
         video, sound = container.streams.video[0], container.streams.audio[0]
-        assert (video.codec_context.name, video.pix_fmt, video.width, video.height) == ("h264", "yuv420p", 98, 66)
+        assert (video.codec_context.name, video.pix_fmt, video.width, video.height) == (
+            "h264",
+            "yuv420p",
+            98,
+            66,
+        )
         assert sound.codec_context.name == "aac"
         assert (video.codec_context.colorspace, video.codec_context.color_range) == (1, 1)
         frame = next(container.decode(video)).to_ndarray(format="rgb24")
     assert np.abs(frame[3, 3].astype(int) - (200, 40, 60)).max() <= 12
 
 
-@pytest.mark.parametrize("rate,channels,expected", [(192_000, 1, 96_000), (37_800, 2, 44_100), (16_000, 4, 16_000), (7_000, 1, 8_000)])
-def test_sounds_that_aac_does_not_know_are_fitted(tmp_path: Path, rate: int, channels: int, expected: int) -> None:
+@pytest.mark.parametrize(
+    "rate,channels,expected",
+    [(192_000, 1, 96_000), (37_800, 2, 44_100), (16_000, 4, 16_000), (7_000, 1, 8_000)],
+)
+def test_sounds_that_aac_does_not_know_are_fitted(
+    tmp_path: Path, rate: int, channels: int, expected: int
+) -> None:
     sound = speechlike(rate // 2, rate, channels)
-    path = write_video(tmp_path / "a.mp4", pictures(13), 25, audio=Audio(torch.from_numpy(sound), rate, "other"))
+    path = write_video(
+        tmp_path / "a.mp4", pictures(13), 25, audio=Audio(torch.from_numpy(sound), rate, "other")
+    )
     found = read_audio(path)
-    assert (found.sample_rate, found.samples.shape[0]) == (expected, 1 if channels > 2 else channels)
+    assert (found.sample_rate, found.samples.shape[0]) == (
+        expected,
+        1 if channels > 2 else channels,
+    )
     assert abs(found.seconds - 0.5) < 0.002
 
 
@@ -108,7 +145,9 @@ class Broken(Exception):
 
 
 @pytest.mark.parametrize("after", [0, 1, 5, 40])
-def test_a_fault_while_pictures_are_made_leaves_no_file_and_no_thread(tmp_path: Path, after: int) -> None:
+def test_a_fault_while_pictures_are_made_leaves_no_file_and_no_thread(
+    tmp_path: Path, after: int
+) -> None:
     def faulty() -> Iterator[np.ndarray]:
         yield from pictures(after)
         raise Broken
@@ -119,7 +158,9 @@ def test_a_fault_while_pictures_are_made_leaves_no_file_and_no_thread(tmp_path: 
     assert list(tmp_path.iterdir()) == [] and threading.active_count() == threads
 
 
-def test_a_fault_of_the_encoder_reaches_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_encoder_reaches_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def progress(done: int) -> None:
         if done == 3:
             raise Broken
@@ -131,7 +172,14 @@ def test_a_fault_of_the_encoder_reaches_the_caller(tmp_path: Path, monkeypatch: 
 
 def test_pictures_that_make_no_video_are_refused(tmp_path: Path) -> None:
     whole = np.zeros((64, 64, 3), np.uint8)
-    for frames in ([], [whole[..., :2]], [whole.astype(np.float32)], [whole, whole[:32]], [whole[:1]], [np.zeros((1, 9000, 3), np.uint8)]):
+    for frames in (
+        [],
+        [whole[..., :2]],
+        [whole.astype(np.float32)],
+        [whole, whole[:32]],
+        [whole[:1]],
+        [np.zeros((1, 9000, 3), np.uint8)],
+    ):
         with pytest.raises(InputError):
             write_video(tmp_path / "a.mp4", frames, 25)
     for fps in (0, -1, float("nan"), 1e6):
@@ -145,15 +193,23 @@ def test_pictures_that_make_no_video_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_same_take_gives_the_same_video(tmp_path: Path) -> None:
-    """Pictures and sound, not bytes: signatures are drawn anew, and how the encoder spends its bits is its own affair."""
+    """Pictures and sound, not bytes: signatures are drawn anew, and how the encoder spends its bits
+    is its own affair."""
     audio = Audio(torch.from_numpy(speechlike(8_000, 16_000)), 16_000)
     first, second, signed = (
-        write_video(tmp_path / f"{name}.mp4", pictures(13), 25, audio=audio, credentials=name == "signed") for name in ("first", "second", "signed")
+        write_video(
+            tmp_path / f"{name}.mp4", pictures(13), 25, audio=audio, credentials=name == "signed"
+        )
+        for name in ("first", "second", "signed")
     )
     for other in (second, signed):
         seen, again = decoded(first), decoded(other)
-        assert [time for time, _ in seen[0]] == [time for time, _ in again[0]] and seen[1:] == again[1:]
-        apart = np.stack([one.astype(int) for _, one in seen[0]]) - np.stack([one.astype(int) for _, one in again[0]])
+        assert [time for time, _ in seen[0]] == [time for time, _ in again[0]] and seen[
+            1:
+        ] == again[1:]
+        apart = np.stack([one.astype(int) for _, one in seen[0]]) - np.stack(
+            [one.astype(int) for _, one in again[0]]
+        )
         assert np.abs(apart).mean() < 0.2 and np.abs(apart).max() <= 12
         assert torch.equal(read_audio(first).samples, read_audio(other).samples)
     assert "uuid" in boxes(signed.read_bytes()) and "uuid" not in boxes(first.read_bytes())

@@ -7,7 +7,10 @@ from motet.export.yuv import yuv420
 
 
 def split(planes: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    luma, chroma = planes[:height].astype(float), planes[height:].reshape(2, height // 2, width // 2).astype(float)
+    luma, chroma = (
+        planes[:height].astype(float),
+        planes[height:].reshape(2, height // 2, width // 2).astype(float),
+    )
     return luma, chroma[0], chroma[1]
 
 
@@ -23,9 +26,13 @@ def test_numbers_follow_the_standard() -> None:
     assert np.abs(red - (128 + 224 * (mean[..., 0] - mean_y) / 1.5748)).max() < 0.51
 
 
-@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255), (12, 200, 90)])
+@pytest.mark.parametrize(
+    "colour", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255), (12, 200, 90)]
+)
 def test_even_areas_are_as_the_general_converter_makes_them(colour: tuple[int, int, int]) -> None:
     rgb = np.full((16, 32, 3), colour, np.uint8)
     frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
-    frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
+    frame = frame.reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
     assert np.abs(yuv420(rgb).astype(int) - frame.to_ndarray().astype(int)).max() <= 1

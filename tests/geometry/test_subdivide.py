@@ -6,7 +6,9 @@ from motet.geometry.subdivide import catmull_clark
 
 def cube():
     vertices = np.array([[x, y, z] for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)], float)
-    quads = np.array([[0, 2, 3, 1], [4, 5, 7, 6], [0, 1, 5, 4], [2, 6, 7, 3], [0, 4, 6, 2], [1, 3, 7, 5]])
+    quads = np.array(
+        [[0, 2, 3, 1], [4, 5, 7, 6], [0, 1, 5, 4], [2, 6, 7, 3], [0, 4, 6, 2], [1, 3, 7, 5]]
+    )
     return vertices, quads
 
 
@@ -17,7 +19,9 @@ def test_a_cube_gets_the_published_points():
     assert len(fine) == 8 + 12 + 6 and len(refinement.quads) == 24
     # Corner: (F + 2R + (n - 3) P) / n with n = 3: faces average 1/3, edge middles average 2/3.
     assert np.abs(fine[:8]) == pytest.approx(5 / 9)
-    assert sorted(np.round(np.linalg.norm(fine[8:20], axis=1), 6)) == pytest.approx([math_edge()] * 12)
+    assert sorted(np.round(np.linalg.norm(fine[8:20], axis=1), 6)) == pytest.approx(
+        [math_edge()] * 12
+    )
     assert np.abs(fine[20:]).sum(axis=1) == pytest.approx(1.0)
 
 
@@ -37,7 +41,13 @@ def test_winding_is_kept():
 def test_flat_patches_stay_flat_and_borders_stay_on_the_border():
     x, y = np.meshgrid(np.arange(4.0), np.arange(3.0))
     vertices = np.stack([x.ravel(), y.ravel(), np.zeros(12)], 1)
-    quads = np.array([[r * 4 + c, r * 4 + c + 1, r * 4 + c + 5, r * 4 + c + 4] for r in range(2) for c in range(3)])
+    quads = np.array(
+        [
+            [r * 4 + c, r * 4 + c + 1, r * 4 + c + 5, r * 4 + c + 4]
+            for r in range(2)
+            for c in range(3)
+        ]
+    )
     refinement = catmull_clark(quads, 12)
     fine = refinement.apply(vertices)
     assert np.abs(fine[:, 2]).max() == 0
@@ -62,11 +72,16 @@ def test_partly_split_meshes_have_no_cracks_and_can_drop_what_they_do_not_use():
     split = np.array([True, False, False, True, False, False])
     triangles = refinement.triangles(split)
     edges = {(int(a), int(b)) for t in triangles for a, b in zip(t, np.roll(t, -1), strict=True)}
-    assert all(edge[::-1] in edges for edge in edges), "every edge has its counterpart: the surface is closed"
+    assert all(edge[::-1] in edges for edge in edges), (
+        "every edge has its counterpart: the surface is closed"
+    )
     smaller, renumbered = refinement.keep(triangles)
     assert np.allclose(smaller.apply(vertices)[renumbered], refinement.apply(vertices)[triangles])
     assert len(smaller.start) < len(refinement.start)
-    assert len(refinement.triangles(np.ones(6, bool))) == 48 and len(refinement.triangles(np.zeros(6, bool))) == 12
+    assert (
+        len(refinement.triangles(np.ones(6, bool))) == 48
+        and len(refinement.triangles(np.zeros(6, bool))) == 12
+    )
 
 
 def test_whole_triangles_stay_triangles():

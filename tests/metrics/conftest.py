@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from motet.metrics.gauge import LipGauge
+from motet.metrics.lip_geometry import LipGauge
 from motet.types import ARKIT_SHAPES
 
 

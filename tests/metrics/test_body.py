@@ -10,33 +10,50 @@ import numpy as np
 import pytest
 import torch
 
-from motet.audio.writing import write_audio
+from motet.audio.io.write import write_audio
+from motet.body.skeleton import STANDING_HEIGHT_M, BodyPose, body_motion, pose_body
 from motet.errors import InputError
-from motet.geometry.body import STANDING_HEIGHT_M, BodyPose, body_motion, pose_body
+from motet.evaluation.body import BodyEvaluation, evaluate_body, reference_answers, source_text
 from motet.geometry.rotation import matrix_from_axis_angle
-from motet.methods.mospa.source import parse_source
+from motet.methods.mospa.source_position import parse_source
 from motet.metrics import body, body_reaction
-from motet.metrics.body_evaluation import BodyEvaluation, evaluate_body, reference_answers, source_text
 from motet.metrics.body_reaction import FamilyClassifier, Reacting, mirrored_truth
 from motet.types import SMPLX25_JOINTS, Audio
 
 FPS = 30.0
 
 
-def walking(direction_deg: float, start_s: float = 1.0, metres: float = 2.0, look_deg: float = 0.0, frames: int = 240) -> BodyPose:
+def walking(
+    direction_deg: float,
+    start_s: float = 1.0,
+    metres: float = 2.0,
+    look_deg: float = 0.0,
+    frames: int = 240,
+) -> BodyPose:
     """Stands, then glides in a direction with the whole body turned to another."""
     time = torch.arange(frames) / FPS
     share = ((time - start_s) / 2.0).clamp(0, 1)
     way = metres * (share * share * (3 - 2 * share))
     angle = math.radians(direction_deg)
-    root = torch.stack([way * math.sin(angle), torch.full_like(way, STANDING_HEIGHT_M), way * math.cos(angle)], 1)
+    root = torch.stack(
+        [way * math.sin(angle), torch.full_like(way, STANDING_HEIGHT_M), way * math.cos(angle)], 1
+    )
     turns = torch.zeros(frames, 25, 3)
     turns[:, 0, 1] = math.radians(look_deg) * ((time - start_s) / 0.5).clamp(0, 1)
     return pose_body(body_motion(root, matrix_from_axis_angle(turns)))
 
 
 def truth(**changes: object) -> dict[str, object]:
-    known = {"id": "a0", "policy": "attend", "genre": 0, "onset_s": 0.8, "start_s": 1.0, "travel_deg": 30.0, "looks": True, "covers_ears": False}
+    known = {
+        "id": "a0",
+        "policy": "attend",
+        "genre": 0,
+        "onset_s": 0.8,
+        "start_s": 1.0,
+        "travel_deg": 30.0,
+        "looks": True,
+        "covers_ears": False,
+    }
     return {**known, "source": [2.0, 1.4, 2.0 * math.sqrt(3)], "beats_s": [], **changes}
 
 
@@ -52,11 +69,16 @@ def test_going_the_right_way_and_looking_there() -> None:
 
 
 def test_a_mirrored_body_fits_the_mirrored_truth() -> None:
-    assert body_reaction.heading_error(Reacting(walking(-30), FPS, mirrored_truth(truth()))) == pytest.approx(0, abs=0.1)
+    assert body_reaction.heading_error(
+        Reacting(walking(-30), FPS, mirrored_truth(truth()))
+    ) == pytest.approx(0, abs=0.1)
 
 
 def test_late_and_early_reactions() -> None:
-    errors = [body_reaction.latency_error(Reacting(walking(30, start_s=start), FPS, truth())) for start in (1.0, 2.0, 9.0)]
+    errors = [
+        body_reaction.latency_error(Reacting(walking(30, start_s=start), FPS, truth()))
+        for start in (1.0, 2.0, 9.0)
+    ]
     assert errors[0] < 0.35 < errors[1] < errors[2] <= 2.0
 
 
@@ -64,7 +86,10 @@ def test_hands_on_ears() -> None:
     turns = torch.zeros(30, 25, 3)
     for side, sign in (("left", 1.0), ("right", -1.0)):
         turns[:, SMPLX25_JOINTS.index(f"{side}_elbow"), 2] = sign * 2.55
-    away, near = (pose_body(body_motion(torch.zeros(30, 3), matrix_from_axis_angle(t))) for t in (torch.zeros(30, 25, 3), turns))
+    away, near = (
+        pose_body(body_motion(torch.zeros(30, 3), matrix_from_axis_angle(t)))
+        for t in (torch.zeros(30, 25, 3), turns)
+    )
     assert body_reaction.ear_distance(near) < 0.5 * body_reaction.ear_distance(away)
 
 
@@ -80,17 +105,30 @@ def test_feet_that_slide_and_sink_are_seen() -> None:
 def test_dancing_on_the_beat_beats_dancing_off_it() -> None:
     frames, period = 240, 0.5
     time = torch.arange(frames) / FPS
-    root = torch.stack([0.1 * (torch.pi * time / period).cos(), STANDING_HEIGHT_M + 0 * time, 0 * time], 1)
+    root = torch.stack(
+        [0.1 * (torch.pi * time / period).cos(), STANDING_HEIGHT_M + 0 * time, 0 * time], 1
+    )
     pose = pose_body(body_motion(root, torch.eye(3).expand(frames, 25, 3, 3)))
-    on, off = (body_reaction.beat_alignment(pose, FPS, [k * period + shift for k in range(1, 14)]) for shift in (0.0, period / 2))
+    on, off = (
+        body_reaction.beat_alignment(pose, FPS, [k * period + shift for k in range(1, 14)])
+        for shift in (0.0, period / 2)
+    )
     assert on > 0.9 > 0.3 > off
     assert body_reaction.beat_alignment(pose, FPS, []) is None
 
 
 def test_families_are_told_apart() -> None:
     noise = np.random.default_rng(0)
-    goes = [Reacting(walking(30, metres=2 + noise.normal() * 0.1, look_deg=30), FPS, truth()) for _ in range(4)]
-    flees = [Reacting(walking(-150, metres=3 + noise.normal() * 0.1), FPS, truth(policy="flee/alternative")) for _ in range(4)]
+    goes = [
+        Reacting(walking(30, metres=2 + noise.normal() * 0.1, look_deg=30), FPS, truth())
+        for _ in range(4)
+    ]
+    flees = [
+        Reacting(
+            walking(-150, metres=3 + noise.normal() * 0.1), FPS, truth(policy="flee/alternative")
+        )
+        for _ in range(4)
+    ]
     classifier = FamilyClassifier.fitted(goes + flees)
     assert classifier.name(Reacting(walking(30, metres=1.9, look_deg=30), FPS, truth())) == "attend"
     assert classifier.name(Reacting(walking(-150, metres=3.2), FPS, truth())) == "flee"
@@ -105,9 +143,13 @@ def test_published_scores_of_equal_sets_are_ideal() -> None:
     assert body.fid(features, features + 3) > 50
     drawn = body.draw_distractors(80, noise)
     assert drawn.shape == (80, 31)
-    assert all(len(set(row.tolist())) == 31 and item not in row.tolist() for item, row in enumerate(drawn))
+    assert all(
+        len(set(row.tolist())) == 31 and item not in row.tolist() for item, row in enumerate(drawn)
+    )
     assert body.r_precision(features, features, drawn).tolist() == [1.0, 1.0, 1.0]
-    chance = float(body.r_precision(features, features[torch.randperm(80, generator=noise)], drawn)[0])
+    chance = float(
+        body.r_precision(features, features[torch.randperm(80, generator=noise)], drawn)[0]
+    )
     assert chance < 0.15
     assert body.draw_pairs(80, noise).shape == (2, 64)
     for wrong in (
@@ -135,11 +177,29 @@ def corpus(tmp_path: Path) -> Path:
         pose = walking(direction, look_deg=direction, frames=960)
         poses = np.zeros((960, 55, 3))
         poses[:, 0, 1] = np.radians(direction) * np.clip((np.arange(960) / 120 - 0.25) / 0.12, 0, 1)
-        np.savez(tmp_path / "motion" / f"{name}.npz", poses=poses, trans=pose.joint("pelvis").numpy(), sound_source=np.ones((960, 3)), betas=np.zeros(300))
+        np.savez(
+            tmp_path / "motion" / f"{name}.npz",
+            poses=poses,
+            trans=pose.joint("pelvis").numpy(),
+            sound_source=np.ones((960, 3)),
+            betas=np.zeros(300),
+        )
         for side in "lr":
-            write_audio(Audio.mono(torch.zeros(8000), 1000), tmp_path / "audio" / f"{name}_{side}.wav")
+            write_audio(
+                Audio.mono(torch.zeros(8000), 1000), tmp_path / "audio" / f"{name}_{side}.wav"
+            )
         source = [3 * math.sin(math.radians(direction)), 1.4, 3 * math.cos(math.radians(direction))]
-        entries.append({**truth(), "id": name, "genre": number % 3, "travel_deg": direction, "source": source, "onset_s": 0.2, "start_s": 0.25})
+        entries.append(
+            {
+                **truth(),
+                "id": name,
+                "genre": number % 3,
+                "travel_deg": direction,
+                "source": source,
+                "onset_s": 0.2,
+                "start_s": 0.25,
+            }
+        )
         names[split].append(name)
     for split, rows in names.items():
         (tmp_path / "splits" / f"crossmodal_{split}.txt").write_text("\n".join(rows))

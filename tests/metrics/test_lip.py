@@ -1,4 +1,5 @@
-"""Lips: the ideal score for identical inputs, known lags and closures found, degenerate inputs answered."""
+"""Lips: the ideal score for identical inputs, known lags and closures found, degenerate inputs
+answered."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from motet.errors import InputError, SpaceError
 from motet.metrics import lip
-from motet.metrics.gauge import LipGauge, LipMotion
+from motet.metrics.lip_geometry import LipGauge, LipMotion
 from motet.phonetics.alignment import Phone
 from motet.types import ARKIT_SHAPES, Motion, MotionSpace, Track, arkit_space
 
@@ -43,9 +44,16 @@ def test_identical_lips_are_perfect() -> None:
     assert list(scores) == [metric.id for metric in lip.METRICS if metric.id in scores]
 
 
-@given(lag=st.integers(-5, 5), seed=st.integers(0, 99), gain=st.floats(0.01, 50.0), offset=st.floats(-10.0, 10.0))
+@given(
+    lag=st.integers(-5, 5),
+    seed=st.integers(0, 99),
+    gain=st.floats(0.01, 50.0),
+    offset=st.floats(-10.0, 10.0),
+)
 @settings(max_examples=40, deadline=None)
-def test_a_known_lag_is_found_whatever_the_scale(lag: int, seed: int, gain: float, offset: float) -> None:
+def test_a_known_lag_is_found_whatever_the_scale(
+    lag: int, seed: int, gain: float, offset: float
+) -> None:
     long = wave(220, seed)
     reference, predicted = long[60:160], gain * long[60 - lag : 160 - lag] + offset
     found = lip.opening_correlation(predicted, reference, 25.0, 0.2)
@@ -65,7 +73,9 @@ def test_a_still_mouth_correlates_with_nothing() -> None:
 @given(st.lists(st.floats(-1.0, 1.0), min_size=20, max_size=60), st.integers(0, 4))
 @settings(max_examples=40, deadline=None)
 def test_correlation_stays_in_its_bounds(values: list[float], lag: int) -> None:
-    found = lip.opening_correlation(torch.tensor(values), wave(len(values)).float(), 25.0, lag / 25.0)
+    found = lip.opening_correlation(
+        torch.tensor(values), wave(len(values)).float(), 25.0, lag / 25.0
+    )
     assert -1.0 <= found.correlation <= 1.0
     assert abs(found.lag_s) <= lag / 25.0 + 1e-9
 
@@ -77,19 +87,28 @@ def test_lip_vertex_error_is_the_worst_vertex_of_each_frame() -> None:
     assert lip.lip_vertex_error(predicted, reference) == pytest.approx((5.0 + 1.0) / 2)
 
 
-@pytest.mark.skipif(not (PARITY / "metrics.safetensors").exists(), reason="no fixtures of released metric programs")
+@pytest.mark.skipif(
+    not (PARITY / "metrics.safetensors").exists(), reason="no fixtures of released metric programs"
+)
 def test_lip_vertex_error_is_the_lvd_of_unitalker() -> None:
     import json
 
     from safetensors.torch import load_file
 
-    tensors, expected = load_file(PARITY / "metrics.safetensors"), json.loads((PARITY / "metrics_expected.json").read_text())
+    tensors, expected = (
+        load_file(PARITY / "metrics.safetensors"),
+        json.loads((PARITY / "metrics_expected.json").read_text()),
+    )
     index = tensors["lip_index"].long()
-    found = lip.lip_vertex_error(tensors["multi.samples"][0][:, index], tensors["multi.gt"][:, index])
+    found = lip.lip_vertex_error(
+        tensors["multi.samples"][0][:, index], tensors["multi.gt"][:, index]
+    )
     assert found / 1000.0 == pytest.approx(expected["unitalker.lvd"], rel=1e-5)
 
 
-@pytest.mark.parametrize(("dip", "realised"), [(25, True), (30, True), (24, True), (31, True), (23, False), (32, False)])
+@pytest.mark.parametrize(
+    ("dip", "realised"), [(25, True), (30, True), (24, True), (31, True), (23, False), (32, False)]
+)
 def test_a_closure_counts_within_a_frame_of_its_phone(dip: int, realised: bool) -> None:
     opening = torch.full((60,), 0.01)
     opening[dip] = 0.0005
@@ -104,7 +123,10 @@ def test_closures_shorter_than_a_frame_are_looked_for_too() -> None:
 
 def test_an_open_mouth_realises_nothing_and_a_shut_one_everything_without_contrast() -> None:
     phones = [Phone("P", 0.2, 0.3), Phone("AA", 0.4, 0.6), Phone("B", 0.8, 0.9)]
-    wide, shut = lip.evaluate(mouth(torch.full((50,), 8.0)), phones=phones), lip.evaluate(mouth(torch.zeros(50)), phones=phones)
+    wide, shut = (
+        lip.evaluate(mouth(torch.full((50,), 8.0)), phones=phones),
+        lip.evaluate(mouth(torch.zeros(50)), phones=phones),
+    )
     assert (wide["closure_recall"], shut["closure_recall"]) == (0.0, 1.0)
     assert shut["closure_contrast"] == wide["closure_contrast"] == 0.0
 
@@ -158,4 +180,6 @@ def test_the_gauge_is_linear_and_measures_millimetres(gauge: LipGauge) -> None:
 
 def test_motion_without_blendshapes_cannot_be_gauged(gauge: LipGauge) -> None:
     with pytest.raises(SpaceError, match="jaw"):
-        gauge.opening(Motion(torch.zeros(4, 3), MotionSpace("other", (Track("jaw", (3,), "rad"),), 25.0)))
+        gauge.opening(
+            Motion(torch.zeros(4, 3), MotionSpace("other", (Track("jaw", (3,), "rad"),), 25.0))
+        )

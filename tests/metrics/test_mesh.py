@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from motet.errors import InputError
-from motet.metrics.mesh import METRICS, evaluate, face_dynamics_deviation, lip_vertex_error, mean_head_distance, mouth_opening_distance
+from motet.metrics.mesh import (
+    METRICS,
+    evaluate,
+    face_dynamics_deviation,
+    lip_vertex_error,
+    mean_head_distance,
+    mouth_opening_distance,
+)
 
 
 def test_the_same_is_perfect() -> None:
@@ -22,7 +29,9 @@ def test_known_distances() -> None:
     moved[:, 0, 0], moved[:, 1, 1] = 0.003, 0.004  # metres
     assert lip_vertex_error(moved, truth, [0, 1, 2]) == pytest.approx(4.0)
     assert mouth_opening_distance(moved, truth, [0, 1]) == pytest.approx((12.5) ** 0.5)
-    assert mouth_opening_distance(moved, truth, [0, 0, 1]) == pytest.approx(((9 + 9 + 16) / 3) ** 0.5), "a vertex named twice counts twice"
+    assert mouth_opening_distance(moved, truth, [0, 0, 1]) == pytest.approx(
+        ((9 + 9 + 16) / 3) ** 0.5
+    ), "a vertex named twice counts twice"
     assert mean_head_distance(moved, truth) == pytest.approx((25 / 6) ** 0.5)
 
 
@@ -32,7 +41,9 @@ def test_dynamics_do_not_see_a_constant_shift() -> None:
     assert face_dynamics_deviation(2 * truth, truth, [0, 1]) > 1
 
 
-@pytest.mark.parametrize("bad", [torch.zeros(3, 6, 3), torch.zeros(4, 6, 2), torch.full((4, 6, 3), torch.nan)])
+@pytest.mark.parametrize(
+    "bad", [torch.zeros(3, 6, 3), torch.zeros(4, 6, 2), torch.full((4, 6, 3), torch.nan)]
+)
 def test_what_cannot_be_compared(bad: torch.Tensor) -> None:
     with pytest.raises(InputError):
         mean_head_distance(bad, torch.zeros(4, 6, 3))

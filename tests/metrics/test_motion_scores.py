@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from motet.errors import InputError
 from motet.metrics import blink, diversity, head, jitter, seam
-from motet.metrics.gauge import LipGauge
+from motet.metrics.lip_geometry import LipGauge
 from motet.types import ARKIT_SHAPES, Motion, arkit_space
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +47,9 @@ def test_a_still_motion_has_no_seam() -> None:
     assert seam.evaluate(torch.ones(50, 2), [25])["seam_ratio"] == 0.0
 
 
-@pytest.mark.parametrize(("frames", "borders"), [(50, []), (50, [0]), (50, [99, 20]), (2, [1]), (50, list(range(1, 50)))])
+@pytest.mark.parametrize(
+    ("frames", "borders"), [(50, []), (50, [0]), (50, [99, 20]), (2, [1]), (50, list(range(1, 50)))]
+)
 def test_seams_need_windows(frames: int, borders: list[int]) -> None:
     with pytest.raises(InputError):
         seam.evaluate(noise(frames, 2), borders)
@@ -94,7 +96,9 @@ def test_a_trembling_lid_is_one_blink() -> None:
 
 def test_identical_takes_have_no_diversity(gauge: LipGauge) -> None:
     takes = Motion(noise(30, 55).float().abs().expand(4, 30, 55), arkit_space())
-    assert all(value == pytest.approx(0.0, abs=1e-4) for value in diversity.evaluate(takes, gauge).values())
+    assert all(
+        value == pytest.approx(0.0, abs=1e-4) for value in diversity.evaluate(takes, gauge).values()
+    )
 
 
 def test_diversity_lies_in_its_region(gauge: LipGauge) -> None:
@@ -103,20 +107,29 @@ def test_diversity_lies_in_its_region(gauge: LipGauge) -> None:
         values[take, :, ARKIT_SHAPES.index("browInnerUp")] = 0.3 * take
     scores = diversity.evaluate(Motion(values, arkit_space()), gauge)
     assert scores["diversity_lips"] == scores["diversity_mouth"] == scores["diversity_head"] == 0.0
-    assert scores["diversity_upper_face"] == pytest.approx((0.3 + 0.3 + 0.6) / 3 / len(diversity.UPPER_FACE), rel=1e-5)
+    assert scores["diversity_upper_face"] == pytest.approx(
+        (0.3 + 0.3 + 0.6) / 3 / len(diversity.UPPER_FACE), rel=1e-5
+    )
 
 
-@pytest.mark.parametrize("takes", [torch.zeros(1, 5, 2, 3), torch.zeros(2, 0, 2, 3), torch.zeros(2, 5, 3)])
+@pytest.mark.parametrize(
+    "takes", [torch.zeros(1, 5, 2, 3), torch.zeros(2, 0, 2, 3), torch.zeros(2, 5, 3)]
+)
 def test_diversity_needs_takes(takes: torch.Tensor) -> None:
     with pytest.raises(InputError):
         diversity.pairwise_distance(takes)
 
 
-@pytest.mark.skipif(not (PARITY / "metrics.safetensors").exists(), reason="no fixtures of released metric programs")
+@pytest.mark.skipif(
+    not (PARITY / "metrics.safetensors").exists(), reason="no fixtures of released metric programs"
+)
 def test_diversity_is_that_of_the_released_programs() -> None:
     from safetensors.torch import load_file
 
-    tensors, expected = load_file(PARITY / "metrics.safetensors"), json.loads((PARITY / "metrics_expected.json").read_text())
+    tensors, expected = (
+        load_file(PARITY / "metrics.safetensors"),
+        json.loads((PARITY / "metrics_expected.json").read_text()),
+    )
     clips: dict[str, list[torch.Tensor]] = {}
     for name in sorted(key for key in tensors if key.startswith("div.")):
         clips.setdefault(name.rpartition(".")[0], []).append(tensors[name])

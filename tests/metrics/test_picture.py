@@ -1,4 +1,5 @@
-"""Picture metrics: ideal scores for equal pictures, known scores for known damage, and errors for what cannot be compared."""
+"""Picture metrics: ideal scores for equal pictures, known scores for known damage, and errors for
+what cannot be compared."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from motet.errors import InputError
+from motet.evaluation.report import METRICS
 from motet.metrics import picture
-from motet.metrics.report import METRICS
 
 
 def pictures(seed: int = 0) -> torch.Tensor:
@@ -38,12 +39,21 @@ def test_psnr_of_a_known_error_and_inside_a_mask() -> None:
 
 def test_ssim_of_constant_pictures_is_the_formula() -> None:
     one, two = torch.full((1, 3, 20, 20), 0.4), torch.full((1, 3, 20, 20), 0.6)
-    assert float(picture.ssim(one, two)) == pytest.approx((2 * 0.24 + 1e-4) / (0.16 + 0.36 + 1e-4), abs=1e-4)
+    assert float(picture.ssim(one, two)) == pytest.approx(
+        (2 * 0.24 + 1e-4) / (0.16 + 0.36 + 1e-4), abs=1e-4
+    )
 
 
 def test_perceptual_distance_grows_with_blur_and_hardly_with_brightness() -> None:
     wanted = pictures()
-    blurs = [float(picture.perceptual(F.avg_pool2d(F.pad(wanted, (k, k, k, k), mode="replicate"), 2 * k + 1, 1), wanted).mean()) for k in (1, 2, 4)]
+    blurs = [
+        float(
+            picture.perceptual(
+                F.avg_pool2d(F.pad(wanted, (k, k, k, k), mode="replicate"), 2 * k + 1, 1), wanted
+            ).mean()
+        )
+        for k in (1, 2, 4)
+    ]
     assert 0 < blurs[0] < blurs[1] < blurs[2]
     assert float(picture.perceptual(wanted * 0.97, wanted).mean()) < 0.1 * blurs[0]
 
@@ -59,7 +69,9 @@ def test_cpbd_falls_with_blur() -> None:
 
 def test_landmarks_and_correlation() -> None:
     points = torch.rand(5, 7, 2)
-    assert picture.landmark_distance(points + torch.tensor([3.0, 4.0]), points) == pytest.approx(5, abs=1e-5)
+    assert picture.landmark_distance(points + torch.tensor([3.0, 4.0]), points) == pytest.approx(
+        5, abs=1e-5
+    )
     wave = torch.arange(20.0).sin()
     assert picture.correlation(wave, 3 * wave + 1) == pytest.approx(1)
     assert picture.correlation(wave, -wave) == pytest.approx(-1)
@@ -69,12 +81,19 @@ def test_landmarks_and_correlation() -> None:
 def test_a_seam_shows_as_steps_at_the_border_of_the_drawn_part() -> None:
     skin = 0.5 + 0.02 * torch.rand(2, 3, 40, 40, generator=torch.Generator().manual_seed(0))
     row, column = torch.meshgrid(torch.arange(40), torch.arange(40), indexing="ij")
-    share = (1 - ((row - 20) ** 2 + (column - 20) ** 2).float().sqrt() / 16).clamp(0, 1)[None, None].expand(2, 1, -1, -1)
+    share = (
+        (1 - ((row - 20) ** 2 + (column - 20) ** 2).float().sqrt() / 16)
+        .clamp(0, 1)[None, None]
+        .expand(2, 1, -1, -1)
+    )
     plain = picture.seams(skin, share, skin)
     assert plain["seam"].tolist() == pytest.approx([1, 1], abs=0.2)
     hard = picture.seams(skin + 0.05 * (share > 0.02), share, skin)
     soft = picture.seams(skin + 0.05 * share, share, skin)
-    assert float(hard["seam"].min()) > 3 * float(plain["seam"].max()) and float(hard["seam_fade"].max()) < 1.3
+    assert (
+        float(hard["seam"].min()) > 3 * float(plain["seam"].max())
+        and float(hard["seam_fade"].max()) < 1.3
+    )
     assert float(soft["seam"].max()) < 1.3
 
 

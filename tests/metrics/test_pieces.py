@@ -1,4 +1,5 @@
-"""The long file is streamed in large pieces; the motion and its borders must be those of small ones."""
+"""The long file is streamed in large pieces; the motion and its borders must be those of small
+ones."""
 
 from __future__ import annotations
 
@@ -7,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from motet.data.held_out import load_held_out
-from motet.metrics import evaluation
-from motet.metrics.evaluation import in_certain_pieces, long_audio
+from motet.evaluation import face as evaluation
+from motet.evaluation.face import in_certain_pieces, long_audio
+from motet.evaluation.held_out import load_held_out
 from motet.session import Stream, load
 from motet.types import Audio, Motion, arkit_space, concatenate
 
@@ -17,10 +18,18 @@ FRAME = 640
 
 
 class Windows:
-    """A stream that answers whole windows: the first of one length, the others of lengths that repeat."""
+    """A stream that answers whole windows: the first of one length, the others of lengths that
+    repeat."""
 
     def __init__(self, first: int, *others: int) -> None:
-        self.first, self.others, self.heard, self.said, self.pushes, self.windows = first, others, 0, 0, 0, 0
+        self.first, self.others, self.heard, self.said, self.pushes, self.windows = (
+            first,
+            others,
+            0,
+            0,
+            0,
+            0,
+        )
 
     def push(self, chunk: Audio) -> Iterator[Motion]:
         self.heard += chunk.samples.shape[-1]
@@ -39,7 +48,11 @@ class Windows:
 
     def _out(self, frames: int) -> Iterator[Motion]:
         if frames:
-            values = torch.arange(self.said, self.said + frames, dtype=torch.float32).unsqueeze(1).expand(-1, 55)
+            values = (
+                torch.arange(self.said, self.said + frames, dtype=torch.float32)
+                .unsqueeze(1)
+                .expand(-1, 55)
+            )
             self.said += frames
             yield Motion(values, arkit_space(25.0))
 
@@ -51,7 +64,9 @@ def small(session: object, audio: Audio) -> list[Motion]:
     return [*pieces, *session.finish()]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("windows,quick", [((16, 12), True), ((12, 12), True), ((7, 5, 9), False), ((16, 200), False)])
+@pytest.mark.parametrize(
+    "windows,quick", [((16, 12), True), ((12, 12), True), ((7, 5, 9), False), ((16, 200), False)]
+)
 def test_windows_are_found_and_kept(windows: tuple[int, ...], quick: bool) -> None:
     audio = Audio.mono(torch.zeros(1, 60 * 16000 + 333), 16000)
     expected, session = small(Windows(*windows), audio), Windows(*windows)
@@ -66,7 +81,10 @@ def test_a_real_stream_gives_the_same_pieces(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(evaluation, "LARGE_S", 2.0)
     loaded = load("artalk")
     audio = loaded.prepare(long_audio(load_held_out(None).clips, 6.0))
-    found, expected = list(in_certain_pieces(Stream(loaded), audio, FRAME)), small(Stream(loaded), audio)
+    found, expected = (
+        list(in_certain_pieces(Stream(loaded), audio, FRAME)),
+        small(Stream(loaded), audio),
+    )
     assert len(found) == len(expected) > 8
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one.values, other.values, rtol=0, atol=2e-5)

@@ -1,4 +1,5 @@
-"""GELU over its input and inside packed products: the numbers of the plain one, and gradients where they are wanted."""
+"""GELU over its input and inside packed products: the numbers of the plain one, and gradients where
+they are wanted."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from motet.nn.activation import Form, gelu_of_product, gelu_over
-from motet.nn.buffers import keep_buffers
+from motet.nn.allocator import keep_buffers
 from motet.nn.packed import PackedLinear, packing_works
 
 
@@ -33,12 +34,18 @@ def test_with_gradients_the_input_stays() -> None:
 @pytest.mark.skipif(not packing_works(), reason="this torch has no packed products")
 @pytest.mark.parametrize("form", ["none", "tanh"])
 @pytest.mark.parametrize("precision,tolerance", [("float32", 1e-5), ("bfloat16", 3e-2)])
-def test_gelu_inside_a_packed_product_is_gelu_after_it(form: Form, precision: str, tolerance: float) -> None:
+def test_gelu_inside_a_packed_product_is_gelu_after_it(
+    form: Form, precision: str, tolerance: float
+) -> None:
     layer, x = nn.Linear(32, 16), torch.randn(2, 7, 32)
-    packed = PackedLinear(layer.weight, layer.bias, "float32" if precision == "float32" else "bfloat16")
+    packed = PackedLinear(
+        layer.weight, layer.bias, "float32" if precision == "float32" else "bfloat16"
+    )
     with torch.no_grad():
         expected = functional.gelu(layer(x), approximate=form)
-        torch.testing.assert_close(gelu_of_product(packed, x, form), expected, rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(
+            gelu_of_product(packed, x, form), expected, rtol=tolerance, atol=tolerance
+        )
         torch.testing.assert_close(gelu_of_product(layer, x, form), expected)
 
 

@@ -16,7 +16,10 @@ def heads(tokens: int, seed: int) -> torch.Tensor:
 def test_parts_of_the_keys_put_together_are_attention_over_all() -> None:
     query, key, value = heads(7, 0), heads(50, 1), heads(50, 2)
     whole = F.scaled_dot_product_attention(query, key, value)
-    parts = [attend_weighed(query, key[:, :, span], value[:, :, span]) for span in (slice(0, 31), slice(31, 50))]
+    parts = [
+        attend_weighed(query, key[:, :, span], value[:, :, span])
+        for span in (slice(0, 31), slice(31, 50))
+    ]
     torch.testing.assert_close(merged(*parts), whole, atol=1e-6, rtol=1e-5)
     assert float((parts[0][0] - whole).abs().max()) > 0.1
 

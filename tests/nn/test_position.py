@@ -12,7 +12,10 @@ def test_rotary_products_depend_on_the_distance_alone() -> None:
     query, key = torch.randn(8), torch.randn(8)
 
     def product(at: float, other: float) -> torch.Tensor:
-        return rotate_pairs(query[None], rotary_angles(torch.tensor([at]), 8))[0] @ rotate_pairs(key[None], rotary_angles(torch.tensor([other]), 8))[0]
+        return (
+            rotate_pairs(query[None], rotary_angles(torch.tensor([at]), 8))[0]
+            @ rotate_pairs(key[None], rotary_angles(torch.tensor([other]), 8))[0]
+        )
 
     torch.testing.assert_close(product(3, 5), product(13, 15), rtol=1e-4, atol=1e-5)
     assert (product(3, 5) - product(3, 9)).abs() > 1e-4

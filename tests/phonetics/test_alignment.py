@@ -10,12 +10,24 @@ import pytest
 import torch
 
 from motet.errors import AudioError, InputError
-from motet.phonetics.alignment import Aligner, AlignmentFailed, Phone, PhoneLoop, UnknownWords, normalise_text, spoken
+from motet.phonetics.alignment import (
+    Aligner,
+    AlignmentFailed,
+    Phone,
+    PhoneLoop,
+    UnknownWords,
+    normalise_text,
+    spoken,
+)
 from motet.types import Audio
 
 pytest.importorskip("pocketsphinx")
 ROOT = Path(__file__).resolve().parents[2]
-PARITY = Path(os.environ.get("MOTET_PARITY", ROOT.parent / "shared" / "parity")) / "face_metrics" / "alignment_expected.json"
+PARITY = (
+    Path(os.environ.get("MOTET_PARITY", ROOT.parent / "shared" / "parity"))
+    / "face_metrics"
+    / "alignment_expected.json"
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +36,13 @@ def aligner() -> Aligner:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("", []), ("Don’t, STOP!", ["don't", "stop"]), ("  a-b\n3 ", ["a", "b", "3"]), ("the dogs' tails", ["the", "dogs'", "tails"])]
+    ("text", "words"),
+    [
+        ("", []),
+        ("Don’t, STOP!", ["don't", "stop"]),
+        ("  a-b\n3 ", ["a", "b", "3"]),
+        ("the dogs' tails", ["the", "dogs'", "tails"]),
+    ],
 )
 def test_text_becomes_plain_words(text: str, words: list[str]) -> None:
     assert normalise_text(text) == words
@@ -43,7 +61,9 @@ def test_unknown_words_are_named_once_each(aligner: Aligner) -> None:
     (Audio.mono(torch.zeros(16000), 16000), " ?! ", AlignmentFailed),
     (Audio.mono(torch.zeros(160), 16000), "a text much too long for ten milliseconds of sound, far too long to be laid over it", AlignmentFailed),
 ])  # fmt: skip
-def test_bad_input_is_refused(aligner: Aligner, audio: Audio, text: str, error: type[Exception]) -> None:
+def test_bad_input_is_refused(
+    aligner: Aligner, audio: Audio, text: str, error: type[Exception]
+) -> None:
     with pytest.raises(error):
         aligner.align(audio, text)
 
@@ -65,7 +85,8 @@ def test_a_loop_over_silence_is_silence() -> None:
 
 
 def _librivox() -> Path | None:
-    """The recordings of the Debian package `pocketsphinx-testdata`, from MOTET_LIBRIVOX or where the package puts them."""
+    """The recordings of the Debian package `pocketsphinx-testdata`, from MOTET_LIBRIVOX or where
+    the package puts them."""
     folder = Path(os.environ.get("MOTET_LIBRIVOX", "/usr/share/pocketsphinx/test/data/librivox"))
     return folder if folder.is_dir() else None
 
@@ -75,7 +96,7 @@ def test_the_recorded_phone_times_come_out(aligner: Aligner) -> None:
     import soundfile
 
     recordings = _librivox()
-    compact = ROOT / "motet" / "data" / "librivox"
+    compact = ROOT / "src" / "motet" / "data" / "librivox"
     for utterance in json.loads(PARITY.read_text())["utterances"]:
         number = Path(utterance["file"]).stem.rpartition("-")[2]
         path = recordings / utterance["file"] if recordings else compact / f"{number}.flac"

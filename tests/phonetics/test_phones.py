@@ -19,7 +19,17 @@ def test_articulation() -> None:
     assert phones.SYMBOLS[0] == phones.SILENCE and len(set(phones.SYMBOLS)) == len(phones.SYMBOLS)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("t͡ʃʰ", ("tʃ",)), ("aɪ", ("a", "ɪ")), ("ˈuː", ("u",)), ("g", ("ɡ",)), ("ʎ", ("l", "j")), ("dʒ", ("dʒ",))])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("t͡ʃʰ", ("tʃ",)),
+        ("aɪ", ("a", "ɪ")),
+        ("ˈuː", ("u",)),
+        ("g", ("ɡ",)),
+        ("ʎ", ("l", "j")),
+        ("dʒ", ("dʒ",)),
+    ],
+)
 def test_ipa(text: str, expected: tuple[str, ...]) -> None:
     assert phones.phones_of_ipa(text) == expected
 

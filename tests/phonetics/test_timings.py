@@ -13,7 +13,12 @@ from motet.errors import AssetError
 from motet.phonetics.phones import PhoneSpan
 from motet.phonetics.timings import UNKNOWN, TimedLabel, read_labels, read_timings, to_spans
 
-WANTED = (PhoneSpan(0.0, 0.3, "sil"), PhoneSpan(0.3, 0.38, "b"), PhoneSpan(0.38, 0.5, "i"), PhoneSpan(0.5, 0.75, "sil"))
+WANTED = (
+    PhoneSpan(0.0, 0.3, "sil"),
+    PhoneSpan(0.3, 0.38, "b"),
+    PhoneSpan(0.38, 0.5, "i"),
+    PhoneSpan(0.5, 0.75, "sil"),
+)
 LONG = """File type = "ooTextFile"
 Object class = "TextGrid"
 
@@ -87,7 +92,10 @@ Object class = "TextGrid"
 0.75
 ""
 """
-CTM = ";; made by an aligner\nrec 1 0.00 0.30 SIL\nrec 1 0.30 0.08 B\nrec 1 0.38 0.12 IY\nrec 1 0.50 0.25 SIL 0.9\n"
+CTM = (
+    ";; made by an aligner\nrec 1 0.00 0.30 SIL\nrec 1 0.30 0.08 B\nrec 1 0.38 0.12 IY\nrec 1 0.50"
+    " 0.25 SIL 0.9\n"
+)
 FORMS = {
     "a.TextGrid": LONG,
     "b.TextGrid": SHORT,
@@ -117,8 +125,14 @@ def test_every_form_says_the_same(name: str, encoding: str, tmp_path: Path) -> N
 
 
 def test_cmu_phones_in_any_case_and_ipa_are_told_apart() -> None:
-    assert [s.symbol for s in to_spans([TimedLabel(0, 1, "ah0"), TimedLabel(1, 2, "th"), TimedLabel(2, 3, "r")])] == ["ʌ", "θ", "ɹ"]
-    assert [s.symbol for s in to_spans([TimedLabel(0, 1, "tʃʰ"), TimedLabel(1, 2, "aː"), TimedLabel(2, 3, "r")])] == ["tʃ", "a", "r"]
+    assert [
+        s.symbol
+        for s in to_spans([TimedLabel(0, 1, "ah0"), TimedLabel(1, 2, "th"), TimedLabel(2, 3, "r")])
+    ] == ["ʌ", "θ", "ɹ"]
+    assert [
+        s.symbol
+        for s in to_spans([TimedLabel(0, 1, "tʃʰ"), TimedLabel(1, 2, "aː"), TimedLabel(2, 3, "r")])
+    ] == ["tʃ", "a", "r"]
     assert [s.symbol for s in to_spans([TimedLabel(0, 1, "AY")])] == ["a", "ɪ"]
 
 
@@ -129,7 +143,9 @@ def test_what_is_not_understood_keeps_its_time() -> None:
 BROKEN = {
     "x.TextGrid": "no grid at all",
     "y.TextGrid": SHORT[:140],
-    "z.TextGrid": SHORT.replace('"phones"', '"silly"') + '"IntervalTier"\n"other"\n0\n1\n1\n0\n1\n"a"\n',
+    "z.TextGrid": (
+        SHORT.replace('"phones"', '"silly"') + '"IntervalTier"\n"other"\n0\n1\n1\n0\n1\n"a"\n'
+    ),
     "x.ctm": "rec 1 zero one B\n",
     "x.csv": "a,b\n1,2\n",
     "x.json": "[[0.1, 0.2",
@@ -158,7 +174,9 @@ def test_a_missing_file_and_foreign_bytes(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=80), st.sampled_from([".TextGrid", ".ctm", ".json", ".csv"]))
-def test_damage_is_a_typed_error(tmp_path_factory: pytest.TempPathFactory, data: bytes, ending: str) -> None:
+def test_damage_is_a_typed_error(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, ending: str
+) -> None:
     path = tmp_path_factory.mktemp("damage") / f"x{ending}"
     path.write_bytes(data)
     try:

@@ -1,4 +1,5 @@
-"""Draw the reference pictures anew: `python tests/render/make_golden.py`. Look at them before committing."""
+"""Draw the reference pictures anew: `python tests/render/make_golden.py`. Look at them before
+committing."""
 
 import sys
 from pathlib import Path
@@ -16,6 +17,12 @@ from motet.rigs.house import load_house  # noqa: E402
 SIZE = 96
 
 if __name__ == "__main__":
-    pictures = {"head": np.stack(list(Renderer(load_house(), SIZE, SIZE).frames(motion(list(GOLDEN.values())))))}
-    pictures["body"] = np.stack(list(Renderer(load_house(), SIZE // 2, SIZE, "body").frames(motion([{}]))))
+    pictures = {
+        "head": np.stack(
+            list(Renderer(load_house(), SIZE, SIZE).frames(motion(list(GOLDEN.values()))))
+        )
+    }
+    pictures["body"] = np.stack(
+        list(Renderer(load_house(), SIZE // 2, SIZE, "body").frames(motion([{}])))
+    )
     np.savez_compressed(HERE / "golden.npz", allow_pickle=False, **pictures)

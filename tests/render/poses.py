@@ -7,7 +7,12 @@ from motet.types import ARKIT_SHAPES, Motion, arkit_space
 GOLDEN = {
     "neutral": {},
     "open": {"jawOpen": 0.7},
-    "smile": {"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5},
+    "smile": {
+        "mouthSmileLeft": 0.8,
+        "mouthSmileRight": 0.8,
+        "cheekSquintLeft": 0.5,
+        "cheekSquintRight": 0.5,
+    },
     "blink": {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0},
     "turned": {"head": (0.05, 0.44, 0.0), "mouthPucker": 0.7},
 }

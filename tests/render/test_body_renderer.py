@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from motet.body.skeleton import STANDING_HEIGHT_M, body_motion
 from motet.errors import InputError, SpaceError
-from motet.geometry.body import STANDING_HEIGHT_M, body_motion
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.render.body import BodyRenderer
 from motet.types import Motion, arkit_space
@@ -46,10 +46,14 @@ def test_the_whole_figure_is_in_the_picture(renderer: BodyRenderer, empty: np.nd
     assert 0.05 < changed.mean() < 0.25
 
 
-def test_it_throws_a_shadow_to_the_side_away_from_the_light(renderer: BodyRenderer, empty: np.ndarray) -> None:
+def test_it_throws_a_shadow_to_the_side_away_from_the_light(
+    renderer: BodyRenderer, empty: np.ndarray
+) -> None:
     picture = next(renderer.frames(standing(1))).astype(int)
     darker = (empty - picture).min(2)[int(0.72 * SIZE) : int(0.95 * SIZE)]
-    assert (darker[:, SIZE // 2 + 12 :] > 8).sum() > 4 * max(1, (darker[:, : SIZE // 2 - 22] > 8).sum())
+    assert (darker[:, SIZE // 2 + 12 :] > 8).sum() > 4 * max(
+        1, (darker[:, : SIZE // 2 - 22] > 8).sum()
+    )
 
 
 def test_the_camera_follows(renderer: BodyRenderer) -> None:

@@ -21,4 +21,7 @@ def test_kernels_compile_without_a_place_for_the_cache(monkeypatch):
 
     numbers = np.arange(3.0)
     double(numbers)
-    assert numbers.tolist() == [0, 2, 4] and [bool(options.get("cache")) for options in asked] == [True, False]
+    assert numbers.tolist() == [0, 2, 4] and [bool(options.get("cache")) for options in asked] == [
+        True,
+        False,
+    ]

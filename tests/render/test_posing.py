@@ -10,7 +10,11 @@ from motet.types import Motion, arkit_space
 @pytest.mark.parametrize("identity", [None, 0.5])
 def test_vertices_equal_those_of_the_figure(identity):
     rig = load_house()
-    shaped = rig.shaped() if identity is None else rig.shaped(torch.full((len(rig.identity_names),), identity))
+    shaped = (
+        rig.shaped()
+        if identity is None
+        else rig.shaped(torch.full((len(rig.identity_names),), identity))
+    )
     values = torch.rand(5, 55, generator=torch.Generator().manual_seed(3))
     values[:, 52:] = values[:, 52:] * 0.8 - 0.4
     values[1, :30] = 0

@@ -32,8 +32,11 @@ def test_exactly_the_samples_inside_are_drawn_at_the_right_depth(points):
     (ax, ay, _), (bx, by, _), (cx, cy, _) = points
     assume(abs((bx - ax) * (cy - ay) - (cx - ax) * (by - ay)) > 4)
     a, b, c, area = shares(points, x, y)
-    longest = max(np.hypot(ax - bx, ay - by), np.hypot(bx - cx, by - cy), np.hypot(ax - cx, ay - cy))
-    # Distance from the nearest edge is at least share * height; samples within a hundredth of a pixel of an edge may fall either way.
+    longest = max(
+        np.hypot(ax - bx, ay - by), np.hypot(bx - cx, by - cy), np.hypot(ax - cx, ay - cy)
+    )
+    # Distance from the nearest edge is at least share * height; samples within a hundredth of a
+    # pixel of an edge may fall either way.
     margin = np.minimum(np.minimum(a, b), c) * area / longest
     nearness, seen = draw(points, [[0, 1, 2]])
     assert (seen[margin > 0.01] == 0).all()
@@ -66,14 +69,20 @@ def test_neighbours_leave_no_cracks(seed):
     x[1:-1, 1:-1] += generator.uniform(-1.5, 1.5, (5, 5))
     y[1:-1, 1:-1] += generator.uniform(-1.5, 1.5, (5, 5))
     points = np.stack([x.ravel(), y.ravel(), np.ones(49)], 1)
-    quads = [(r * 7 + c, r * 7 + c + 7, r * 7 + c + 8, r * 7 + c + 1) for r in range(6) for c in range(6)]
-    _, seen = draw(points, [t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))], two_sided=False)
+    quads = [
+        (r * 7 + c, r * 7 + c + 7, r * 7 + c + 8, r * 7 + c + 1) for r in range(6) for c in range(6)
+    ]
+    _, seen = draw(
+        points, [t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))], two_sided=False
+    )
     assert (seen >= 0).all()
 
 
 def test_what_lies_behind_the_camera_or_outside_is_left_out():
     assert (draw([(2, 2, 0.0), (2, 22, 1.0), (22, 2, 1.0)], [[0, 1, 2]])[1] == raster.NOTHING).all()
-    assert (draw([(-50, -50, 1), (-50, -40, 1), (-40, -50, 1)], [[0, 1, 2]])[1] == raster.NOTHING).all()
+    assert (
+        draw([(-50, -50, 1), (-50, -40, 1), (-40, -50, 1)], [[0, 1, 2]])[1] == raster.NOTHING
+    ).all()
     assert (draw([(5, 5, 1), (5, 5, 1), (9, 9, 1)], [[0, 1, 2]])[1] == raster.NOTHING).all()
 
 
@@ -84,7 +93,12 @@ def test_projection_matches_the_camera():
     points = np.random.default_rng(0).uniform(-0.3, 0.3, (50, 3)) + [0, 1.4, 0]
     screen = np.zeros((50, 3), np.float32)
     raster.project(
-        points.astype(np.float32), camera.world_to_camera().astype(np.float32), np.float32(camera.focal(120)), np.float32(80), np.float32(60), screen
+        points.astype(np.float32),
+        camera.world_to_camera().astype(np.float32),
+        np.float32(camera.focal(120)),
+        np.float32(80),
+        np.float32(60),
+        screen,
     )
     assert screen == pytest.approx(camera.pixels(points, 160, 120), rel=1e-4, abs=1e-2)
 
@@ -96,7 +110,16 @@ def test_normals_of_a_ball_point_outwards():
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     hull = ConvexHull(points)
     faces = hull.simplices.copy()
-    flip = np.einsum("ij,ij->i", np.cross(points[faces[:, 1]] - points[faces[:, 0]], points[faces[:, 2]] - points[faces[:, 0]]), points[faces].mean(1)) < 0
+    flip = (
+        np.einsum(
+            "ij,ij->i",
+            np.cross(
+                points[faces[:, 1]] - points[faces[:, 0]], points[faces[:, 2]] - points[faces[:, 0]]
+            ),
+            points[faces].mean(1),
+        )
+        < 0
+    )
     faces[flip] = faces[flip][:, ::-1]
     normals = np.zeros((400, 3), np.float32)
     surface.smooth_normals(points.astype(np.float32), faces.astype(np.int32), normals)

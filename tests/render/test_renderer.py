@@ -46,14 +46,21 @@ def test_the_whole_body_looks_as_it_did(golden):
 
 def test_poses_differ_where_they_should(pictures):
     neutral = pictures[0].astype(int)
-    for name, (rows, columns) in {"open": (slice(50, 68), slice(38, 58)), "blink": (slice(34, 46), slice(34, 62))}.items():
+    for name, (rows, columns) in {
+        "open": (slice(50, 68), slice(38, 58)),
+        "blink": (slice(34, 46), slice(34, 62)),
+    }.items():
         change = np.abs(pictures[list(poses.GOLDEN).index(name)].astype(int) - neutral).max(axis=2)
         assert change[rows, columns].mean() > 4 * change[:30].mean() + 2
 
 
 def test_the_same_motion_gives_the_same_bytes_for_any_number_of_workers(renderer, pictures):
     again = list(renderer.frames(poses.motion(list(poses.GOLDEN.values()))))
-    alone = list(Renderer(load_house().shaped(), 96, 96, workers=1).frames(poses.motion(list(poses.GOLDEN.values()))))
+    alone = list(
+        Renderer(load_house().shaped(), 96, 96, workers=1).frames(
+            poses.motion(list(poses.GOLDEN.values()))
+        )
+    )
     assert np.array_equal(np.stack(again), pictures) and np.array_equal(np.stack(alone), pictures)
 
 
@@ -99,7 +106,9 @@ def test_teeth_are_seen_when_the_mouth_is_open_and_eyes_are_not_when_closed():
     assert visible_regions(renderer, {"jawOpen": 0.6})["teeth"] > 60
     eyes = visible_regions(renderer, {})
     shut = visible_regions(renderer, {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0})
-    assert eyes["eye_left"] > 300 and shut["eye_left"] + shut["eye_right"] <= 0.02 * (eyes["eye_left"] + eyes["eye_right"])
+    assert eyes["eye_left"] > 300 and shut["eye_left"] + shut["eye_right"] <= 0.02 * (
+        eyes["eye_left"] + eyes["eye_right"]
+    )
 
 
 def test_the_background_is_neutral_and_the_figure_is_in_the_middle(pictures):
@@ -119,4 +128,8 @@ def test_refusals(renderer):
     with pytest.raises(InputError, match="finite"):
         renderer.frames(Motion(torch.full((2, 55), torch.nan), arkit_space()))
     with pytest.raises(SpaceError):
-        renderer.frames(Motion(torch.zeros(2, 3), MotionSpace("jaw", (Track("jaw", (3,), "axis-angle rad"),), 25.0)))
+        renderer.frames(
+            Motion(
+                torch.zeros(2, 3), MotionSpace("jaw", (Track("jaw", (3,), "axis-angle rad"),), 25.0)
+            )
+        )

@@ -41,14 +41,32 @@ def test_turning_the_root_turns_the_figure_rigidly(flame: Flame) -> None:
     still = artalk_vertices(flame, motion)
     motion[0, 100:103] = torch.tensor([0.4, -0.2, 0.1])
     turned = artalk_vertices(flame, motion)
-    torch.testing.assert_close(torch.cdist(turned, turned), torch.cdist(still, still), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        torch.cdist(turned, turned), torch.cdist(still, still), rtol=1e-4, atol=1e-4
+    )
     torch.testing.assert_close(artalk_vertices(flame, motion, head=False), still)
 
 
 def test_gradients_are_right(flame: Flame) -> None:
-    exact = Flame(*(t.double() for t in (flame.template, flame.directions, flame.correctives, flame.regressor, flame.weights)), flame.faces)
-    pose = 0.3 * torch.randn(1, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    assert torch.autograd.gradcheck(lambda p: exact.vertices(torch.zeros(1, 100, dtype=torch.float64), p), pose.requires_grad_())
+    exact = Flame(
+        *(
+            t.double()
+            for t in (
+                flame.template,
+                flame.directions,
+                flame.correctives,
+                flame.regressor,
+                flame.weights,
+            )
+        ),
+        flame.faces,
+    )
+    pose = 0.3 * torch.randn(
+        1, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    assert torch.autograd.gradcheck(
+        lambda p: exact.vertices(torch.zeros(1, 100, dtype=torch.float64), p), pose.requires_grad_()
+    )
 
 
 def test_the_door(tmp_path: Path, flame: Flame) -> None:

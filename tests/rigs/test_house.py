@@ -36,10 +36,22 @@ def vertices(shaped, **pose_values):
 
 def test_facts(rig):
     assert rig.space.name == "arkit" and "CC0" in rig.licence
-    assert set(rig.joint_names) >= {"root", "head", "neck1", "neck2", "neck3", "eye.L", "eye.R", "wrist.L", "toes.R"}
+    assert set(rig.joint_names) >= {
+        "root",
+        "head",
+        "neck1",
+        "neck2",
+        "neck3",
+        "eye.L",
+        "eye.R",
+        "wrist.L",
+        "toes.R",
+    }
     assert 10 <= len(rig.identity_names) <= 20
     assert (rig.joint_weight.astype(int).sum(1) == 255).all()
-    assert 1.5 < float(rig.vertices[:, 1].max()) < 1.9 and abs(float(rig.vertices[:, 1].min())) < 0.02
+    assert (
+        1.5 < float(rig.vertices[:, 1].max()) < 1.9 and abs(float(rig.vertices[:, 1].min())) < 0.02
+    )
 
 
 @pytest.mark.parametrize("name", ARKIT_SHAPES)
@@ -49,7 +61,14 @@ def test_every_shape_moves_something_by_millimetres(rig, name):
     assert 10 < int((size > 1e-4).sum()) < len(size) / 2
 
 
-@pytest.mark.parametrize("name", [name for name in ARKIT_SHAPES if name.endswith("Left") and name not in ("jawLeft", "mouthLeft")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in ARKIT_SHAPES
+        if name.endswith("Left") and name not in ("jawLeft", "mouthLeft")
+    ],
+)
 def test_left_and_right_are_mirror_images(rig, shaped, name):
     from scipy.spatial import cKDTree
 
@@ -81,7 +100,9 @@ def test_the_head_turns_as_asked_and_the_body_stays(rig, shaped):
     crown = rig.part("teeth_upper").vertices
     matrix = matrix_from_axis_angle(torch.tensor(turn))
     spread = before[crown] - before[crown].mean(0)
-    torch.testing.assert_close(after[crown] - after[crown].mean(0), spread @ matrix.T, atol=2e-5, rtol=0)
+    torch.testing.assert_close(
+        after[crown] - after[crown].mean(0), spread @ matrix.T, atol=2e-5, rtol=0
+    )
     for part in ("shoes", "trousers", "top"):
         assert torch.equal(after[rig.part(part).vertices], before[rig.part(part).vertices])
     # The neck bends smoothly: no vertex of the skin tears away from its neighbours.
@@ -92,19 +113,26 @@ def test_the_head_turns_as_asked_and_the_body_stays(rig, shaped):
 
 def test_eyes_turn_as_rigid_balls(rig, shaped):
     before = vertices(shaped)
-    after = vertices(shaped, eyeLookOutLeft=1.0, eyeLookInRight=1.0, eyeLookUpLeft=0.5, eyeLookUpRight=0.5)
+    after = vertices(
+        shaped, eyeLookOutLeft=1.0, eyeLookInRight=1.0, eyeLookUpLeft=0.5, eyeLookUpRight=0.5
+    )
     for name in EYEBALLS:
         ball = rig.part(name).vertices
         rest, moved = before[ball] - before[ball].mean(0), after[ball] - after[ball].mean(0)
         torch.testing.assert_close(rest.norm(dim=1), moved.norm(dim=1), atol=1e-5, rtol=0)
         pole = int(rest[:, 2].argmax())
-        assert float(moved[pole, 0] - rest[pole, 0]) > 0.003, "looking to the character's left turns the pupil to +X"
+        assert float(moved[pole, 0] - rest[pole, 0]) > 0.003, (
+            "looking to the character's left turns the pupil to +X"
+        )
         assert float(moved[pole, 1] - rest[pole, 1]) > 0.001
 
 
 def test_lower_teeth_and_tongue_follow_the_jaw_and_upper_teeth_do_not(rig, shaped):
     change = vertices(shaped, jawOpen=1.0) - vertices(shaped)
-    mean = {name: change[rig.part(name).vertices].mean(0) for name in ("teeth_upper", "teeth_lower", "tongue")}
+    mean = {
+        name: change[rig.part(name).vertices].mean(0)
+        for name in ("teeth_upper", "teeth_lower", "tongue")
+    }
     assert float(mean["teeth_upper"].norm()) < 0.0005
     assert mean["teeth_lower"][1] < -0.015 and mean["tongue"][1] < -0.008
 
@@ -147,7 +175,12 @@ def test_lip_measures_follow_the_mouth(shaped):
 
 def test_face_agrees_with_posed_when_the_head_is_straight(rig, shaped):
     motion = pose(jawOpen=0.4, mouthFunnel=0.6, mouthClose=0.1)
-    torch.testing.assert_close(shaped.lip_vertices(motion), shaped.posed(motion).vertices[..., rig.lips, :], atol=3e-6, rtol=0)
+    torch.testing.assert_close(
+        shaped.lip_vertices(motion),
+        shaped.posed(motion).vertices[..., rig.lips, :],
+        atol=3e-6,
+        rtol=0,
+    )
 
 
 def test_batch_axes_and_dtype(shaped):

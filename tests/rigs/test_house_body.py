@@ -1,4 +1,5 @@
-"""The whole figure moved by a body: bones point where the skeleton says, soles stand on the floor, a face comes on top."""
+"""The whole figure moved by a body: bones point where the skeleton says, soles stand on the floor,
+a face comes on top."""
 
 from __future__ import annotations
 
@@ -6,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from motet.body.skeleton import STANDING_HEIGHT_M, body_motion, pose_body
 from motet.errors import SpaceError
-from motet.geometry.body import STANDING_HEIGHT_M, body_motion, pose_body
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.rigs.house import load_house
 from motet.rigs.house.body import HouseBody, load_house_body
-from motet.rigs.house.together import at_rate, figure_space, join, split
+from motet.rigs.house.face_body import at_rate, figure_space, join, split
 from motet.types import ARKIT_SHAPES, SMPLX25_JOINTS, Motion, arkit_space
 
 BONES = {
@@ -37,7 +38,9 @@ def face(frames: int, fps: float = 25.0, **weights: float) -> Motion:
 def test_bones_point_where_the_skeleton_points() -> None:
     figure, motion = load_house_body(), moving()
     transforms, pose = figure.transforms(motion), pose_body(motion)
-    places = (transforms[..., :3] @ figure.shaped.joints[..., None]).squeeze(-1) + transforms[..., 3]
+    places = (transforms[..., :3] @ figure.shaped.joints[..., None]).squeeze(-1) + transforms[
+        ..., 3
+    ]
     names = figure.rig.joint_names
     for start, (stop, first, second) in BONES.items():
         ours = places[:, names.index(stop)] - places[:, names.index(start)]
@@ -49,15 +52,23 @@ def test_bones_point_where_the_skeleton_points() -> None:
 def test_places_of_hands_head_and_feet_agree_with_the_skeleton() -> None:
     figure, motion = load_house_body(), moving(20, size=0.25)
     transforms, pose = figure.transforms(motion), pose_body(motion)
-    places = (transforms[..., :3] @ figure.shaped.joints[..., None]).squeeze(-1) + transforms[..., 3]
-    for ours, theirs, near_m in (("foot.L", "left_ankle", 0.012), ("wrist.R", "right_wrist", 0.06), ("head", "head", 0.07)):
+    places = (transforms[..., :3] @ figure.shaped.joints[..., None]).squeeze(-1) + transforms[
+        ..., 3
+    ]
+    for ours, theirs, near_m in (
+        ("foot.L", "left_ankle", 0.012),
+        ("wrist.R", "right_wrist", 0.06),
+        ("head", "head", 0.07),
+    ):
         gap = (places[:, figure.rig.joint_names.index(ours)] - pose.joint(theirs)).norm(dim=-1)
         assert float(gap.max()) < near_m, ours
 
 
 def test_the_figure_stands_on_the_floor() -> None:
     figure = load_house_body()
-    standing = body_motion(torch.tensor([[0.0, STANDING_HEIGHT_M, 0.0]]), torch.eye(3).expand(1, 25, 3, 3))
+    standing = body_motion(
+        torch.tensor([[0.0, STANDING_HEIGHT_M, 0.0]]), torch.eye(3).expand(1, 25, 3, 3)
+    )
     vertices = figure.posed(standing).vertices[0]
     assert -0.006 < float(vertices[:, 1].min()) < 0.004
     shoes = vertices[figure.rig.part("shoes").vertices]
@@ -67,11 +78,12 @@ def test_the_figure_stands_on_the_floor() -> None:
 
 
 def test_a_step_leaves_the_soles_in_their_place() -> None:
-    """The same foot, the body elsewhere: legs of the figure are those of the skeleton to a few millimetres."""
-    from motet.data.reaction.cue import walk
-    from motet.data.reaction.idle import invented_idle
-    from motet.data.reaction.perform import perform
-    from motet.data.reaction.plan import still_plan
+    """The same foot, the body elsewhere: legs of the figure are those of the skeleton to a few
+    millimetres."""
+    from motet.synthesis.reaction.idle import invented_idle
+    from motet.synthesis.reaction.perform import perform
+    from motet.synthesis.reaction.plan import still_plan
+    from motet.synthesis.reaction.stimulus import walk
 
     plan = still_plan(480, np.array([0.0, 1, 4]))
     walk(plan, 0.5, np.array([0.0, 1.8]), 1.1)
@@ -80,7 +92,10 @@ def test_a_step_leaves_the_soles_in_their_place() -> None:
     step = body.feet.steps[2]
     other = 1 - step.foot
     during = slice(step.lift + 12, step.land - 24, 4)
-    motion = body_motion(torch.from_numpy(body.root[during]).float(), torch.from_numpy(body.rotations[during]).float())
+    motion = body_motion(
+        torch.from_numpy(body.root[during]).float(),
+        torch.from_numpy(body.rotations[during]).float(),
+    )
     vertices = figure.posed(motion).vertices
     shoe = figure.rig.part("shoes").vertices
     sole = vertices[:, shoe][:, (figure.shaped.vertices[shoe, 0] > 0) == (other == 0)]
@@ -91,7 +106,9 @@ def test_a_step_leaves_the_soles_in_their_place() -> None:
 
 def test_a_face_moves_the_lips_and_not_the_legs() -> None:
     figure, motion = load_house_body(), moving(3, size=0.1)
-    still, open_ = (figure.posed(motion, face(3, 30.0, jawOpen=weight)).vertices for weight in (0.0, 1.0))
+    still, open_ = (
+        figure.posed(motion, face(3, 30.0, jawOpen=weight)).vertices for weight in (0.0, 1.0)
+    )
     moved = (open_ - still).norm(dim=-1).amax(0)
     assert float(moved[figure.rig.lips].max()) > 0.008
     assert float(moved[figure.rig.part("shoes").vertices].max()) < 1e-6
@@ -101,9 +118,17 @@ def test_a_face_moves_the_lips_and_not_the_legs() -> None:
 def test_a_face_turns_the_head_on_the_body() -> None:
     figure, motion = load_house_body(), moving(2, size=0.1)
     looking = face(2, 30.0).with_track("head", torch.tensor([[0.0, 0.4, 0.0]] * 2))
-    without, with_face = (figure.world_rotations(motion, part)[:, figure.rig.joint_names.index("head")] for part in (face(2, 30.0), looking))
+    without, with_face = (
+        figure.world_rotations(motion, part)[:, figure.rig.joint_names.index("head")]
+        for part in (face(2, 30.0), looking)
+    )
     turned = without.mT @ with_face
-    torch.testing.assert_close(turned, matrix_from_axis_angle(torch.tensor([0.0, 0.4, 0.0])).expand(2, 3, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        turned,
+        matrix_from_axis_angle(torch.tensor([0.0, 0.4, 0.0])).expand(2, 3, 3),
+        atol=1e-5,
+        rtol=0,
+    )
 
 
 def test_face_and_body_get_one_clock() -> None:
@@ -135,7 +160,9 @@ def test_another_person_stands_on_the_floor_too() -> None:
     identity = torch.zeros(len(rig.identity_names))
     identity[0] = 1.0
     figure = HouseBody(rig.shaped(identity))
-    standing = body_motion(torch.tensor([[0.0, STANDING_HEIGHT_M, 0.0]]), torch.eye(3).expand(1, 25, 3, 3))
+    standing = body_motion(
+        torch.tensor([[0.0, STANDING_HEIGHT_M, 0.0]]), torch.eye(3).expand(1, 25, 3, 3)
+    )
     assert abs(float(figure.posed(standing).vertices[0, :, 1].min())) < 0.02
 
 
@@ -146,5 +173,7 @@ def test_every_joint_of_the_skeleton_but_the_jaw_moves_the_figure() -> None:
     for number, name in enumerate(SMPLX25_JOINTS):
         turns = torch.eye(3).repeat(1, 25, 1, 1)
         turns[0, number] = matrix_from_axis_angle(torch.tensor([0.3, 0.1, 0.1]))
-        moved = float((figure.posed(body_motion(torch.zeros(1, 3), turns)).vertices - rest).norm(dim=-1).max())
+        moved = float(
+            (figure.posed(body_motion(torch.zeros(1, 3), turns)).vertices - rest).norm(dim=-1).max()
+        )
         assert (moved < 1e-6) == (name == "jaw"), name

@@ -29,7 +29,10 @@ def until(condition, seconds: float = 10.0) -> None:
 def test_every_client_gets_every_line_in_order_and_the_end() -> None:
     with LineSocket(0) as server:
         assert not server.wait(0.01)
-        with client.connect(f"ws://127.0.0.1:{server.port}") as one, client.connect(f"ws://127.0.0.1:{server.port}") as two:
+        with (
+            client.connect(f"ws://127.0.0.1:{server.port}") as one,
+            client.connect(f"ws://127.0.0.1:{server.port}") as two,
+        ):
             until(lambda: len(server._clients) == 2)
             for number in range(50):
                 server.send(str(number))
@@ -73,7 +76,9 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         LineSocket(0)
 
 
-def test_live_sends_the_frames_that_it_prints(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_live_sends_the_frames_that_it_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     noise = (np.random.default_rng(0).normal(size=16_000) * 2000).astype("<i2").tobytes()
 
     def run(*more: str) -> int:
@@ -86,7 +91,11 @@ def test_live_sends_the_frames_that_it_prints(monkeypatch: pytest.MonkeyPatch, c
     assert run() == 0
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     ports: list[int] = []
-    monkeypatch.setattr(LineSocket, "wait", lambda self, seconds=None: ports.append(self.port) or self._somebody.wait(20))
+    monkeypatch.setattr(
+        LineSocket,
+        "wait",
+        lambda self, seconds=None: ports.append(self.port) or self._somebody.wait(20),
+    )
     thread = threading.Thread(target=run, args=("--to", "ws", "--port", "0"))
     thread.start()
     until(lambda: bool(ports), 30)

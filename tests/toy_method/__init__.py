@@ -1,4 +1,5 @@
-"""A sixth method in sixty lines, exactly as the README tells: loudness opens the jaw. The suite loads it like any other."""
+"""A sixth method in sixty lines, exactly as the README tells: loudness opens the jaw. The suite
+loads it like any other."""
 
 from motet.method import MethodSpec
 
@@ -15,6 +16,6 @@ SPEC = MethodSpec(
     config="tests.toy_method.config:ToyConfig",
     condition="tests.toy_method.config:ToyCondition",
     presets="tests.toy_method.config:PRESETS",
-    method="tests.toy_method.sample:build",
+    method="tests.toy_method.generate:build",
     stages="tests.toy_method.loss:stages",
 )

@@ -14,10 +14,12 @@ from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.pauses import cut_at_pauses
 from motet.errors import AssetError
 from motet.phonetics.phones import SYMBOLS
-from motet.train.phonetic import LAST_WEIGHTS, WEIGHTS
+from motet.training.phonetic import LAST_WEIGHTS, WEIGHTS
 
 DATA = Path(os.environ.get("MOTET_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
-real = pytest.mark.skipif(not (DATA / "grid_s1" / "words.json").exists(), reason="no recordings at MOTET_DATA")
+real = pytest.mark.skipif(
+    not (DATA / "grid_s1" / "words.json").exists(), reason="no recordings at MOTET_DATA"
+)
 
 
 def test_pieces_cover_everything_and_end_in_pauses() -> None:
@@ -30,11 +32,22 @@ def test_pieces_cover_everything_and_end_in_pauses() -> None:
 
 
 def test_split_is_the_agreed_one() -> None:
-    assert [grid.split_of(i) for i in (0, 1, 2, 19, 20, 21)] == ["test", "validation", "train", "train", "test", "validation"]
+    assert [grid.split_of(i) for i in (0, 1, 2, 19, 20, 21)] == [
+        "test",
+        "validation",
+        "train",
+        "train",
+        "test",
+        "validation",
+    ]
 
 
 def test_share_alike_sound_is_never_a_training_source() -> None:
-    assert not set(SOURCES) & set(EVALUATION_ONLY) and not set(WEIGHTS) & set(EVALUATION_ONLY) and set(WEIGHTS) == set(LAST_WEIGHTS) == set(SOURCES)
+    assert (
+        not set(SOURCES) & set(EVALUATION_ONLY)
+        and not set(WEIGHTS) & set(EVALUATION_ONLY)
+        and set(WEIGHTS) == set(LAST_WEIGHTS) == set(SOURCES)
+    )
 
 
 def test_grid_names_spell_their_words() -> None:
@@ -65,7 +78,11 @@ def test_kokoro_tokens_become_phones() -> None:
 def test_real_grid_clips_carry_their_phones() -> None:
     pytest.importorskip("pocketsphinx")
     clip = next(islice(grid.utterances(SpeechAssets(DATA, DATA)), 2, None))
-    assert clip.split == "train" and clip.seconds == pytest.approx(3, abs=0.05) and {p.symbol for p in clip.phones} <= set(SYMBOLS)
+    assert (
+        clip.split == "train"
+        and clip.seconds == pytest.approx(3, abs=0.05)
+        and {p.symbol for p in clip.phones} <= set(SYMBOLS)
+    )
     assert all(0 <= p.start < p.end <= clip.seconds for p in clip.phones) and len(clip.phones) > 10
 
 

@@ -1,4 +1,5 @@
-"""The phonetic encoder: streaming law, look-ahead, counts, doors, strict loading; and the shipped weights."""
+"""The phonetic encoder: streaming law, look-ahead, counts, doors, strict loading; and the shipped
+weights."""
 
 import dataclasses
 import time
@@ -14,11 +15,18 @@ from motet.checkpoint import read_checkpoint, save_checkpoint
 from motet.encoders.phonetic.config import PhoneticConfig
 from motet.encoders.phonetic.encoder import PhoneticEncoder, PhoneticState, feature_count, join
 from motet.encoders.phonetic.loss import distillation_losses
-from motet.encoders.phonetic.model import PhoneticFeatures, PhoneticNet
+from motet.encoders.phonetic.network import PhoneticFeatures, PhoneticNet
 from motet.errors import AudioError, CheckpointError, ConfigError
 from motet.phonetics.phones import SYMBOLS
 
-SMALL = PhoneticConfig(phones=("sil", "a", "b"), lips=("opening", "width"), width=16, kernel=3, dilations=(1, 2), teacher_dims=5)
+SMALL = PhoneticConfig(
+    phones=("sil", "a", "b"),
+    lips=("opening", "width"),
+    width=16,
+    kernel=3,
+    dilations=(1, 2),
+    teacher_dims=5,
+)
 SHIPPED = Path(motet.__file__).parent / "weights" / "phonetic.safetensors"
 shipped = pytest.mark.skipif(not SHIPPED.exists(), reason="the weights are not trained yet")
 
@@ -53,7 +61,9 @@ def assert_same(a: PhoneticFeatures, b: PhoneticFeatures) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(cuts=st.lists(st.integers(0, 4000), min_size=1, max_size=10), seed=st.integers(0, 1000))
-def test_every_cutting_gives_the_same_features(small: PhoneticEncoder, cuts: list[int], seed: int) -> None:
+def test_every_cutting_gives_the_same_features(
+    small: PhoneticEncoder, cuts: list[int], seed: int
+) -> None:
     sound = noise(sum(cuts), seed)
     assert_same(in_pieces(small, sound, cuts), small.encode(sound))
 
@@ -61,7 +71,12 @@ def test_every_cutting_gives_the_same_features(small: PhoneticEncoder, cuts: lis
 @pytest.mark.parametrize("samples", [1, 159, 160, 161, 319, 320, 481, 16000, 16159, 16160, 33333])
 def test_a_sound_of_d_seconds_has_round_50_d_features(small: PhoneticEncoder, samples: int) -> None:
     found = small.encode(noise(samples))
-    assert len(found.hidden) == len(found.phones) == feature_count(samples) == max(1, int(samples / 320 + 0.5))
+    assert (
+        len(found.hidden)
+        == len(found.phones)
+        == feature_count(samples)
+        == max(1, int(samples / 320 + 0.5))
+    )
 
 
 def test_no_sound_has_no_features(small: PhoneticEncoder) -> None:
@@ -69,7 +84,8 @@ def test_no_sound_has_no_features(small: PhoneticEncoder) -> None:
 
 
 def test_the_past_of_a_feature_ends_with_its_look_ahead(small: PhoneticEncoder) -> None:
-    """Changing the sound after `look_ahead_s` moves nothing; changing it just before moves something."""
+    """Changing the sound after `look_ahead_s` moves nothing; changing it just before moves
+    something."""
     sound, step = noise(32000), 40
     limit = round((step / 50 + small.look_ahead_s) * 16000)
     assert small.look_ahead_s <= 0.120
@@ -90,13 +106,21 @@ def test_the_memory_ends_with_its_context(small: PhoneticEncoder) -> None:
     sound, other = noise(64000), noise(64000)
     other[:16000] = noise(16000, 5)
     after = int((1.0 + SMALL.context_s) * 50) + 2
-    assert torch.allclose(small.encode(sound).hidden[after:], small.encode(other).hidden[after:], atol=1e-6)
+    assert torch.allclose(
+        small.encode(sound).hidden[after:], small.encode(other).hidden[after:], atol=1e-6
+    )
 
 
 def test_a_state_is_a_value(small: PhoneticEncoder) -> None:
     """A stream can be continued twice from the same point, and two streams do not meet."""
     _, state = small.step(small.begin(), noise(5000))
-    kept = PhoneticState(state.samples.clone(), state.mel.clone(), tuple(p.clone() for p in state.past), state.heard, state.answered)
+    kept = PhoneticState(
+        state.samples.clone(),
+        state.mel.clone(),
+        tuple(p.clone() for p in state.past),
+        state.heard,
+        state.answered,
+    )
     first, _ = small.step(state, noise(5000, 1))
     small.step(state, noise(7000, 2))
     again, _ = small.step(kept, noise(5000, 1))
@@ -109,7 +133,11 @@ def test_same_sound_same_bits(small: PhoneticEncoder) -> None:
 
 @pytest.mark.parametrize(
     ("sound", "says"),
-    [(torch.zeros(1, 100), "mono"), (torch.zeros(100, dtype=torch.int16), "full scale"), (torch.tensor([0.0, float("nan")]), "not finite")],
+    [
+        (torch.zeros(1, 100), "mono"),
+        (torch.zeros(100, dtype=torch.int16), "full scale"),
+        (torch.tensor([0.0, float("nan")]), "not finite"),
+    ],
 )
 def test_doors(small: PhoneticEncoder, sound: torch.Tensor, says: str) -> None:
     with pytest.raises(AudioError, match=says):
@@ -131,7 +159,10 @@ def test_weights_round_trip_and_strict_load(tmp_path: Path, small: PhoneticEncod
     loaded = PhoneticEncoder.load(tmp_path / "a.safetensors")
     assert loaded.digest == digest and loaded.config == SMALL
     assert torch.equal(loaded.encode(noise(4000)).hidden, small.encode(noise(4000)).hidden)
-    for broken in ({k: v for k, v in tensors.items() if k != "norm.weight"}, {**tensors, "extra": torch.zeros(1)}):
+    for broken in (
+        {k: v for k, v in tensors.items() if k != "norm.weight"},
+        {**tensors, "extra": torch.zeros(1)},
+    ):
         save_checkpoint(tmp_path / "b.safetensors", broken, SMALL, {})
         with pytest.raises(CheckpointError):
             PhoneticEncoder.load(tmp_path / "b.safetensors")
@@ -140,8 +171,14 @@ def test_weights_round_trip_and_strict_load(tmp_path: Path, small: PhoneticEncod
 def test_the_filter_has_its_true_gradient() -> None:
     torch.manual_seed(1)
     block = PhoneticNet(dataclasses.replace(SMALL, width=3, dilations=(2,))).double().blocks[0]
-    x, past = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True), torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda a, b, w: torch.func.functional_call(block, {"filter.weight": w}, (a, b))[0], (x, past, block.filter.weight))
+    x, past = (
+        torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True),
+        torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True),
+    )
+    assert torch.autograd.gradcheck(
+        lambda a, b, w: torch.func.functional_call(block, {"filter.weight": w}, (a, b))[0],
+        (x, past, block.filter.weight),
+    )
 
 
 def test_the_filter_is_a_causal_convolution() -> None:
@@ -158,7 +195,12 @@ def test_the_filter_is_a_causal_convolution() -> None:
 def test_the_losses_overfit_one_batch() -> None:
     torch.manual_seed(3)
     net = PhoneticNet(SMALL)
-    batch = {"mel": torch.randn(2, 54, 80), "teacher": torch.randn(2, 20, 5), "lips": torch.randn(2, 20, 2), "labels": torch.randint(-1, 3, (2, 20))}
+    batch = {
+        "mel": torch.randn(2, 54, 80),
+        "teacher": torch.randn(2, 20, 5),
+        "lips": torch.randn(2, 20, 2),
+        "labels": torch.randint(-1, 3, (2, 20)),
+    }
     optimiser, losses = torch.optim.Adam(net.parameters(), 1e-2), []
     for _ in range(100):
         terms = distillation_losses(net, batch, torch.ones(5))
@@ -186,7 +228,9 @@ def test_the_shipped_encoder_streams(trained: PhoneticEncoder) -> None:
 
 @shipped
 def test_the_shipped_encoder_calls_silence_silence(trained: PhoneticEncoder) -> None:
-    assert bool((trained.encode(torch.zeros(32000)).phones.argmax(-1)[10:-10] == SYMBOLS.index("sil")).all())
+    assert bool(
+        (trained.encode(torch.zeros(32000)).phones.argmax(-1)[10:-10] == SYMBOLS.index("sil")).all()
+    )
 
 
 @shipped

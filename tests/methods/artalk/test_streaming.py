@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from motet.corpus import TrainingItem, TrainingSet
+from benchmarks.artalk_plain import stream_plain
+from motet.data.training_set import TrainingItem, TrainingSet
 from motet.errors import AssetError, ConfigError
 from motet.methods.artalk.config import PRESETS, ArtalkCondition, ArtalkConfig, StreamingConfig
+from motet.methods.artalk.generate import build
 from motet.methods.artalk.loss import stages
-from motet.methods.artalk.plain import stream_plain
-from motet.methods.artalk.sample import build
-from motet.methods.artalk.streaming import StreamingMethod, draw_bits
-from motet.methods.artalk.streaming_model import StreamingModel, heard_mask
+from motet.methods.artalk.streaming.generate import StreamingMethod, draw_bits
+from motet.methods.artalk.streaming.model import StreamingModel, heard_mask
 from motet.types import Audio, arkit_space
 
 TINY = PRESETS["tiny"].streaming
@@ -41,7 +41,10 @@ def method_of(config: StreamingConfig = TINY) -> StreamingMethod:
 
 
 def sound(seconds: float) -> Audio:
-    return Audio.mono(0.2 * torch.randn(1, round(16000 * seconds), generator=torch.Generator().manual_seed(0)), 16000)
+    return Audio.mono(
+        0.2 * torch.randn(1, round(16000 * seconds), generator=torch.Generator().manual_seed(0)),
+        16000,
+    )
 
 
 @pytest.mark.parametrize("soft", [True, False])
@@ -50,8 +53,12 @@ def test_caching_changes_nothing(soft: bool) -> None:
     noise = torch.Generator().manual_seed(3)
     motion = torch.randn(2, TINY.history * TINY.codec.frames, 55, generator=noise)
     features = torch.randn(2, TINY.audio_steps, TINY.audio_dim, generator=noise)
-    audio = model.audio(features, heard_mask(TINY.audio_steps, torch.tensor([0, 3]), torch.tensor([20, 24])))
-    past = model.past(motion, model.past_total(motion[:, -TINY.codec.frames :]), torch.tensor([False, True]))
+    audio = model.audio(
+        features, heard_mask(TINY.audio_steps, torch.tensor([0, 3]), torch.tensor([20, 24]))
+    )
+    past = model.past(
+        motion, model.past_total(motion[:, -TINY.codec.frames :]), torch.tensor([False, True])
+    )
     style = torch.randn(2, TINY.style_width, generator=noise)
 
     def decide(odds: torch.Tensor, own: slice) -> torch.Tensor:
@@ -120,9 +127,13 @@ def test_impossible_conditions_are_refused(bad: dict[str, object]) -> None:
 
 def test_seeds_move_only_drawn_bits() -> None:
     method, audio = method_of(), sound(0.9)
-    calm = [method.run(audio, ArtalkCondition(decode="expected"), (seed,)).values for seed in (1, 2)]
+    calm = [
+        method.run(audio, ArtalkCondition(decode="expected"), (seed,)).values for seed in (1, 2)
+    ]
     assert torch.equal(*calm)
-    lively = [method.run(audio, ArtalkCondition(decode="sample"), (seed,)).values for seed in (1, 2)]
+    lively = [
+        method.run(audio, ArtalkCondition(decode="sample"), (seed,)).values for seed in (1, 2)
+    ]
     assert not torch.equal(*lively)
 
 
@@ -136,12 +147,19 @@ def test_drawn_bits_follow_their_chances() -> None:
 
 def test_a_take_serves_as_style(tmp_path: Path) -> None:
     space, path = arkit_space(), tmp_path / "style.npz"
-    np.savez(path, blendshapes=np.full((40, 52), 0.5, np.float32), head=np.zeros((40, 3), np.float32))
+    np.savez(
+        path, blendshapes=np.full((40, 52), 0.5, np.float32), head=np.zeros((40, 3), np.float32)
+    )
     method, audio = method_of(), sound(0.9)
     method.model.style_entry.weight.normal_()
     method.model.style_steer.weight.normal_()
-    plain, styled = (method.run(audio, ArtalkCondition(style=style, decode="sample"), (0,)).values for style in ("", str(path)))
-    ignored = method.run(audio, ArtalkCondition(style=str(path), style_strength=0.0, decode="sample"), (0,)).values
+    plain, styled = (
+        method.run(audio, ArtalkCondition(style=style, decode="sample"), (0,)).values
+        for style in ("", str(path))
+    )
+    ignored = method.run(
+        audio, ArtalkCondition(style=str(path), style_strength=0.0, decode="sample"), (0,)
+    ).values
     assert not torch.equal(plain, styled)
     assert torch.equal(plain, ignored)
     assert space.dim == styled.shape[-1]
@@ -161,9 +179,18 @@ def test_padding_a_style_clip_does_not_change_it() -> None:
 
 
 def test_named_styles_are_kept_in_the_weights() -> None:
-    config = ArtalkConfig("streaming", streaming=dataclasses.replace(TINY, styles=("calm", "never seen")))
+    config = ArtalkConfig(
+        "streaming", streaming=dataclasses.replace(TINY, styles=("calm", "never seen"))
+    )
     noise = torch.Generator().manual_seed(0)
-    items = [TrainingItem(torch.rand(160, 55, generator=noise), torch.zeros(320, 8), torch.ones(55, dtype=torch.bool), style="calm")]
+    items = [
+        TrainingItem(
+            torch.rand(160, 55, generator=noise),
+            torch.zeros(320, 8),
+            torch.ones(55, dtype=torch.bool),
+            style="calm",
+        )
+    ]
     corpus = TrainingSet(arkit_space(), items)
     stage = stages(config)[-1]
     stage.model.eval()
@@ -184,7 +211,17 @@ def test_unobserved_channels_teach_nothing() -> None:
     other = torch.where(valid, motion, torch.rand(80, 55, generator=noise))
     losses = []
     for values in (motion, other):
-        corpus = TrainingSet(arkit_space(), [TrainingItem(values, features, valid)], mean=torch.full((55,), 0.5), std=torch.full((55,), 0.3))
+        corpus = TrainingSet(
+            arkit_space(),
+            [TrainingItem(values, features, valid)],
+            mean=torch.full((55,), 0.5),
+            std=torch.full((55,), 0.3),
+        )
         batch = stage.batch(corpus, 3, torch.Generator().manual_seed(1))
-        losses.append({name: float(term.detach()) for name, term in stage.loss(batch, torch.Generator().manual_seed(2)).items()})
+        losses.append(
+            {
+                name: float(term.detach())
+                for name, term in stage.loss(batch, torch.Generator().manual_seed(2)).items()
+            }
+        )
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)

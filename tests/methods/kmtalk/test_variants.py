@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from motet.corpus import TrainingItem, TrainingSet
+from motet.data.training_set import TrainingItem, TrainingSet
 from motet.errors import AssetError, ConfigError
 from motet.methods.kmtalk.config import PRESETS, KMTalkCondition, KMTalkConfig, TrunkConfig
+from motet.methods.kmtalk.generate import build
 from motet.methods.kmtalk.loss import fit_basis, stages
 from motet.methods.kmtalk.model import KMTalkModel, pad_keys
-from motet.methods.kmtalk.sample import build
 from motet.types import Audio, MotionSpace, Track
 from tests.methods.kmtalk.conftest import performances
 
@@ -26,7 +26,10 @@ MESH = KMTalkConfig(
 
 
 def sound(seconds: float = 1.5) -> Audio:
-    return Audio(0.1 * torch.randn(1, 1, round(seconds * 16000), generator=torch.Generator().manual_seed(0)), 16000)
+    return Audio(
+        0.1 * torch.randn(1, 1, round(seconds * 16000), generator=torch.Generator().manual_seed(0)),
+        16000,
+    )
 
 
 def meshes(count: int = 3) -> TrainingSet:
@@ -35,14 +38,24 @@ def meshes(count: int = 3) -> TrainingSet:
     shapes = torch.randn(4, 36, generator=noise)
     rows = [torch.randn(40, 4, generator=noise).cumsum(0) @ shapes * 0.01 for _ in range(count)]
     phones = tuple((0.1 * n, 0.1 * (n + 1), "mapi"[n % 4]) for n in range(13))
-    items = [TrainingItem(motion, 0.1 * torch.randn(21334, 1, generator=noise), torch.ones(36, dtype=torch.bool), phones=phones) for motion in rows]
+    items = [
+        TrainingItem(
+            motion,
+            0.1 * torch.randn(21334, 1, generator=noise),
+            torch.ones(36, dtype=torch.bool),
+            phones=phones,
+        )
+        for motion in rows
+    ]
     return TrainingSet(space, items, 16000)
 
 
 def one_step(config: KMTalkConfig, corpus: TrainingSet) -> None:
     for stage in stages(config):
         randomness = torch.Generator().manual_seed(0)
-        loss = torch.stack(list(stage.loss(stage.batch(corpus, 2, randomness), randomness).values())).sum()
+        loss = torch.stack(
+            list(stage.loss(stage.batch(corpus, 2, randomness), randomness).values())
+        ).sum()
         loss.backward()
         assert bool(torch.isfinite(loss))
         assert any(p.grad is not None for module in stage.trained for p in module.parameters())
@@ -52,7 +65,9 @@ def one_step(config: KMTalkConfig, corpus: TrainingSet) -> None:
 @pytest.mark.parametrize("use_keys", [False, True])
 def test_hosts_train_and_answer(completion: str, use_keys: bool) -> None:
     config = dataclasses.replace(TINY, completion=completion, use_keys=use_keys)  # type: ignore[arg-type]
-    assert [stage.name for stage in stages(config)] == (["keys", "completion", "joint"] if use_keys else ["joint"])
+    assert [stage.name for stage in stages(config)] == (
+        ["keys", "completion", "joint"] if use_keys else ["joint"]
+    )
     one_step(config, performances(2))
     assert build(config, None, {}).run(sound(), KMTalkCondition(), (0,)).frames == 38
 
@@ -63,7 +78,11 @@ def test_a_host_with_keys_starts_as_the_host_it_was(completion: str) -> None:
     model = KMTalkModel(dataclasses.replace(TINY, completion=completion)).eval()  # type: ignore[arg-type]
     host = model.completion
     torch.nn.init.normal_(host.vertice_map_r.weight)  # type: ignore[union-attr]
-    audio, length, at_key = torch.randn(1, 20, TINY.width), torch.tensor([20]), torch.zeros(1, 20, dtype=torch.bool)
+    audio, length, at_key = (
+        torch.randn(1, 20, TINY.width),
+        torch.tensor([20]),
+        torch.zeros(1, 20, dtype=torch.bool),
+    )
     without = host(audio, length, None, at_key)
     at_key[:, ::3] = True
     assert torch.equal(host(audio, length, torch.randn(1, 20, 55), at_key), without)
@@ -73,11 +92,19 @@ def test_a_host_with_keys_starts_as_the_host_it_was(completion: str) -> None:
 
 def test_faceformer_alone_equals_faceformer_behind_its_own_past() -> None:
     torch.manual_seed(0)
-    model = KMTalkModel(dataclasses.replace(TINY, completion="faceformer", use_keys=False)).double().eval()
+    model = (
+        KMTalkModel(dataclasses.replace(TINY, completion="faceformer", use_keys=False))
+        .double()
+        .eval()
+    )
     host = model.completion
     for parameter in host.parameters():  # type: ignore[union-attr]
         torch.nn.init.normal_(parameter, std=0.1)
-    audio, length, nothing = torch.randn(1, 15, TINY.width).double(), torch.tensor([15]), torch.zeros(1, 15, dtype=torch.bool)
+    audio, length, nothing = (
+        torch.randn(1, 15, TINY.width).double(),
+        torch.tensor([15]),
+        torch.zeros(1, 15, dtype=torch.bool),
+    )
     alone = host(audio, length, None, nothing)
     assert (host(audio, length, None, nothing, past=alone) - alone).abs().max() < 1e-9  # type: ignore[call-arg]
 
@@ -88,27 +115,41 @@ def test_meshes_with_a_trunk_and_a_fixed_basis(tmp_path: Path) -> None:
     corpus = meshes()
     fit_basis(method.model.basis, corpus)
     motion = corpus.items[0].motion
-    assert (method.model.basis.decode(method.model.basis.encode(motion)) - motion).abs().max() < 1e-4, "four shapes lie in five components"
+    assert (
+        method.model.basis.decode(method.model.basis.encode(motion)) - motion
+    ).abs().max() < 1e-4, "four shapes lie in five components"
     np.save(tmp_path / "face.npy", np.full((12, 3), 0.25, np.float32))
     plain = method.run(sound(), KMTalkCondition(recogniser="none"), (0,))
-    placed = method.run(sound(), KMTalkCondition(recogniser="none", template=str(tmp_path / "face.npy")), (0,))
+    placed = method.run(
+        sound(), KMTalkCondition(recogniser="none", template=str(tmp_path / "face.npy")), (0,)
+    )
     assert plain.values.shape == (1, 45, 36)
     assert torch.allclose(placed.values - plain.values, torch.full((1,), 0.25))
     (tmp_path / "face.obj").write_text("# a face\n" + "v 0.5 0.5 0.5\n" * 12 + "f 1 2 3\n")
-    other = method.run(sound(), KMTalkCondition(recogniser="none", template=str(tmp_path / "face.obj")), (0,))
+    other = method.run(
+        sound(), KMTalkCondition(recogniser="none", template=str(tmp_path / "face.obj")), (0,)
+    )
     assert torch.allclose(other.values - plain.values, torch.full((1,), 0.5))
     np.save(tmp_path / "small.npy", np.zeros((3, 3)))
     for name in ("small.npy", "none.npy"):
         with pytest.raises(AssetError, match="template"):
-            method.run(sound(), KMTalkCondition(recogniser="none", template=str(tmp_path / name)), (0,))
+            method.run(
+                sound(), KMTalkCondition(recogniser="none", template=str(tmp_path / name)), (0,)
+            )
 
 
 def test_pairs_of_features_make_a_frame() -> None:
-    config = dataclasses.replace(MESH, space="vertices/biwi", fps=25.0, resample_audio=False, steps_per_frame=2)
-    assert build(config, None, {}).run(sound(), KMTalkCondition(recogniser="none"), (0,)).frames == 38
+    config = dataclasses.replace(
+        MESH, space="vertices/biwi", fps=25.0, resample_audio=False, steps_per_frame=2
+    )
+    assert (
+        build(config, None, {}).run(sound(), KMTalkCondition(recogniser="none"), (0,)).frames == 38
+    )
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name not in ("vocaset", "biwi", "tiny")])
+@pytest.mark.parametrize(
+    "name", [name for name in PRESETS if name not in ("vocaset", "biwi", "tiny")]
+)
 def test_presets_of_the_ablation_are_models(name: str) -> None:
     model = KMTalkModel(PRESETS[name]).eval()
     keys = pad_keys([[0, 4, 9]], [[(1, 2)] * 3])

@@ -1,4 +1,5 @@
-"""The order of the footage: no jump, no sharp turn, never out of the shot, and the same for every stretch."""
+"""The order of the footage: no jump, no sharp turn, never out of the shot, and the same for every
+stretch."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motet.methods.speech2lip.footage_order import EASING, shown_frames
+from motet.methods.speech2lip.person.footage_order import EASING, shown_frames
 
 
 @pytest.mark.parametrize("length", [2, 3, 10, 75, 1500])
@@ -30,8 +31,15 @@ def test_the_footage_slows_down_before_it_turns() -> None:
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
-@given(length=st.integers(2, 200), start=st.floats(0, 1), first=st.integers(0, 5000), count=st.integers(1, 60))
-def test_any_stretch_equals_the_same_frames_of_the_whole(length: int, start: float, first: int, count: int) -> None:
+@given(
+    length=st.integers(2, 200),
+    start=st.floats(0, 1),
+    first=st.integers(0, 5000),
+    count=st.integers(1, 60),
+)
+def test_any_stretch_equals_the_same_frames_of_the_whole(
+    length: int, start: float, first: int, count: int
+) -> None:
     begin = min(length - 1, int(start * length))
     whole = shown_frames(range(length), begin, 0, first + count)
     assert torch.equal(shown_frames(range(length), begin, first, count), whole[first:])

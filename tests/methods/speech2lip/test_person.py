@@ -1,4 +1,5 @@
-"""The person on disk: what is written comes back, and a damaged or foreign folder is said to be one."""
+"""The person on disk: what is written comes back, and a damaged or foreign folder is said to be
+one."""
 
 from __future__ import annotations
 
@@ -11,10 +12,32 @@ import pytest
 import torch
 
 from motet.errors import AssetError, ConfigError
-from motet.methods.speech2lip.footage import GROUP, Footage, write_footage
-from motet.methods.speech2lip.person import Box, Person, PersonFacts, Source, Track, read_facts, write_facts, write_track
+from motet.methods.speech2lip.person.folder import (
+    Box,
+    Person,
+    PersonFacts,
+    Source,
+    Track,
+    read_facts,
+    write_facts,
+    write_track,
+)
+from motet.methods.speech2lip.person.footage import GROUP, Footage, write_footage
 
-FACTS = PersonFacts("ada", "I am ada", 60, 32, (48, 32), Box(8, 0, 32, 32), 80.0, 3, Box(8, 16, 16, 12), 50, (20,), (Source("a.mp4", "0" * 12, 60),))
+FACTS = PersonFacts(
+    "ada",
+    "I am ada",
+    60,
+    32,
+    (48, 32),
+    Box(8, 0, 32, 32),
+    80.0,
+    3,
+    Box(8, 16, 16, 12),
+    50,
+    (20,),
+    (Source("a.mp4", "0" * 12, 60),),
+)
 
 
 def pictures(count: int) -> list[np.ndarray]:
@@ -65,7 +88,12 @@ def test_a_folder_without_a_person_names_the_remedy(tmp_path: Path) -> None:
 
 
 def test_track_comes_back_and_its_shapes_are_checked(tmp_path: Path) -> None:
-    track = Track(torch.eye(3).expand(60, 3, 3), torch.ones(60, 3), torch.zeros(60, 0, 2), torch.ones(60, dtype=torch.bool))
+    track = Track(
+        torch.eye(3).expand(60, 3, 3),
+        torch.ones(60, 3),
+        torch.zeros(60, 0, 2),
+        torch.ones(60, dtype=torch.bool),
+    )
     write_facts(tmp_path, FACTS)
     write_track(tmp_path, track)
     assert torch.equal(Person(tmp_path).track.rotation, track.rotation)

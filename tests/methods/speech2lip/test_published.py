@@ -1,4 +1,5 @@
-"""The published model, quick: the same colours as whole frames wherever the mouth is drawn, the filmed pixels elsewhere."""
+"""The published model, quick: the same colours as whole frames wherever the mouth is drawn, the
+filmed pixels elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import torch
 from motet.methods.speech2lip.composition import Scene, redrawn
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.model import Speech2LipModel, folded
-from motet.methods.speech2lip.person import Box
+from motet.methods.speech2lip.person.folder import Box
 from motet.methods.speech2lip.published import QuickFrames, cropped_blend, whole_frames
 
 
@@ -33,15 +34,25 @@ def model(widths: tuple[int, int, int] = (8, 12, 12)) -> Speech2LipModel:
 
 def scene(height: int = 150, width: int = 170) -> Scene:
     noise = torch.Generator().manual_seed(1)
-    rows, columns = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    rows, columns = torch.meshgrid(
+        torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
+    )
     grid = torch.stack([columns * 0.98 + 0.03, rows * 1.01 - 0.02], -1)[None].clamp(-1, 1)
-    return Scene(torch.rand(1, 3, height, width, generator=noise), torch.rand(1, 3, height, width, generator=noise), grid, Box(70, 70, 30, 20))
+    return Scene(
+        torch.rand(1, 3, height, width, generator=noise),
+        torch.rand(1, 3, height, width, generator=noise),
+        grid,
+        Box(70, 70, 30, 20),
+    )
 
 
 def test_quick_frames_equal_whole_ones_where_the_mouth_is_drawn() -> None:
     net, where = model(), scene()
     windows, frame = torch.randn(1, 16, 29), torch.tensor([3])
-    whole, quick = whole_frames(net, windows, frame, where), QuickFrames(net).frames(windows, frame, where)
+    whole, quick = (
+        whole_frames(net, windows, frame, where),
+        QuickFrames(net).frames(windows, frame, where),
+    )
     drawn = redrawn(where) > 0
     assert 0.02 < float(drawn.float().mean()) < 0.3
     assert float(((whole - quick).abs() * drawn).max()) < 1e-4

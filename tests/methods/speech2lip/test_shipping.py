@@ -13,15 +13,17 @@ from motet.checkpoint import read_checkpoint, save_checkpoint
 from motet.errors import AssetError
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.model import Speech2LipModel
-from motet.methods.speech2lip.person import CROPS, Person
-from motet.methods.speech2lip.stand_in import StandIn
+from motet.methods.speech2lip.person.folder import CROPS, Person
+from motet.methods.speech2lip.person.synthetic_person import StandIn
 
 TINY = PRESETS["tiny"]
 
 
 @pytest.fixture
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ship_person", Path(__file__).parents[3] / "scripts" / "ship_person.py")
+    spec = importlib.util.spec_from_file_location(
+        "ship_person", Path(__file__).parents[3] / "recipes" / "ship_person.py"
+    )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -30,7 +32,9 @@ def script() -> ModuleType:
 
 def fitted(folder: Path, frames: int) -> Person:
     person = Person(StandIn(TINY, frames).write(folder))
-    save_checkpoint(person.weights, Speech2LipModel(TINY).state_dict(), TINY, {"person": "stand-in"})
+    save_checkpoint(
+        person.weights, Speech2LipModel(TINY).state_dict(), TINY, {"person": "stand-in"}
+    )
     return person
 
 

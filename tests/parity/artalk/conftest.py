@@ -1,4 +1,5 @@
-"""Reference tensors of the published code: the whole set where it lies beside the repository, else the compact subset."""
+"""Reference tensors of the published code: the whole set where it lies beside the repository, else
+the compact subset."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 from motet.checkpoint import load_strict
-from motet.methods.artalk.convert import from_official
-from motet.methods.artalk.training import TrainingModel
+from motet.methods.artalk.published_v2.model import TrainingModel
+from motet.methods.artalk.state_dict import from_official
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPACT = Path(__file__).parent / "fixtures"
@@ -30,7 +31,9 @@ class Reference:
         self.facts = json.loads((folder / f"{name}.json").read_text())
         self.weights = load_file(folder / f"{name}_weights.safetensors")
         self.io = load_file(folder / f"{name}_io.safetensors")
-        sound = folder / f"{name}_audio.flac"  # the compact set keeps its sound packed, without loss
+        sound = (
+            folder / f"{name}_audio.flac"
+        )  # the compact set keeps its sound packed, without loss
         if sound.exists():
             key = {"released": "audio_i16", "training": "gen.audio_i16"}[name]
             self.io[key] = torch.from_numpy(soundfile.read(sound, dtype="int16")[0])
@@ -48,7 +51,9 @@ class Reference:
         torch.testing.assert_close(found.float(), wanted.float(), rtol=tolerance, atol=tolerance)
 
     def same(self, found: torch.Tensor, key: str) -> None:
-        assert torch.equal(found.to(torch.int64), self[key].to(torch.int64)), f"{key}: {(found.long() != self[key].long()).sum()} differ"
+        assert torch.equal(found.to(torch.int64), self[key].to(torch.int64)), (
+            f"{key}: {(found.long() != self[key].long()).sum()} differ"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -67,13 +72,17 @@ def pieces() -> Reference:
 
 
 def official(training: Reference) -> dict[str, torch.Tensor]:
-    return {name: tensor for name, tensor in training.weights.items() if not name.startswith("flame.")}
+    return {
+        name: tensor for name, tensor in training.weights.items() if not name.startswith("flame.")
+    }
 
 
 def training_model(training: Reference) -> TrainingModel:
     config, tensors = from_official(official(training))
     facts = training.facts["config"]
     codec = dataclasses.replace(config.training.codec, heads=facts["VAE_CONFIG"]["T_NUM_HEADS"])
-    model = TrainingModel(dataclasses.replace(config.training, heads=facts["T_NUM_HEAD"], codec=codec))
+    model = TrainingModel(
+        dataclasses.replace(config.training, heads=facts["T_NUM_HEAD"], codec=codec)
+    )
     load_strict(model, tensors)
     return model.eval()

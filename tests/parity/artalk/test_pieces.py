@@ -1,17 +1,18 @@
-"""Pieces both generations share: resampling, smoothing, metrics, frame counts, MIMI, the figure and the codec's training terms."""
+"""Pieces both generations share: resampling, smoothing, metrics, frame counts, MIMI, the figure and
+the codec's training terms."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from motet.audio.sinc import resample_sinc
+from motet.audio.sinc_resample import resample_sinc
 from motet.encoders.mimi import MimiConfig, mimi_from_official
-from motet.methods.artalk.convert import training_to_official
+from motet.methods.artalk.generate import released_frame_count, training_frame_count
 from motet.methods.artalk.postprocess import CausalSmoother, smooth, smooth_wide
-from motet.methods.artalk.sample import released_frame_count, training_frame_count
-from motet.methods.artalk.training import TrainingModel
-from motet.methods.artalk.training_loss import codec_loss, mesh_terms
+from motet.methods.artalk.published_v2.loss import codec_loss, mesh_terms
+from motet.methods.artalk.published_v2.model import TrainingModel
+from motet.methods.artalk.state_dict import training_to_official
 from motet.metrics.mesh import evaluate
 from motet.rigs.flame import Flame, artalk_vertices, flame_from_tables
 from tests.parity.artalk.conftest import Reference, training_model
@@ -24,7 +25,11 @@ def test_resampling(pieces: Reference, rate: int) -> None:
 
 
 def test_resampling_for_mimi(pieces: Reference) -> None:
-    pieces.close(resample_sinc(pieces["resample.16000_to_24000.in"], 16000, 24000, torch.float32), "resample.16000_to_24000.out", 1e-5)
+    pieces.close(
+        resample_sinc(pieces["resample.16000_to_24000.in"], 16000, 24000, torch.float32),
+        "resample.16000_to_24000.out",
+        1e-5,
+    )
 
 
 @pytest.mark.parametrize("frames", [9, 10, 14, 31])
@@ -53,7 +58,13 @@ def test_metrics(pieces: Reference) -> None:
     wanted, found = pieces["metrics.gt_verts_f16"].float(), pieces["metrics.pred_verts_f16"].float()
     lips, upper = pieces.facts["lip_indices"], pieces.facts["upper_indices"]
     scores, losses = evaluate(found[0], wanted[0], lips, upper), mesh_terms(found, wanted, lips)
-    values = [scores["LVE"], scores["MHD"], scores["FDD"], float(losses["mesh"]), float(losses["lips"])]
+    values = [
+        scores["LVE"],
+        scores["MHD"],
+        scores["FDD"],
+        float(losses["mesh"]),
+        float(losses["lips"]),
+    ]
     pieces.close(torch.tensor(values), "metrics.values")
 
 
@@ -70,7 +81,9 @@ def test_mimi(pieces: Reference) -> None:
         code_entries=facts["codebook_size"],
         quantizers=facts["num_quantizers"],
     )
-    mimi = mimi_from_official({name.removeprefix("mimi."): tensor for name, tensor in pieces.weights.items()}, config)
+    mimi = mimi_from_official(
+        {name.removeprefix("mimi."): tensor for name, tensor in pieces.weights.items()}, config
+    )
     features, codes = mimi.released_features(samples)
     pieces.same(codes, "mimi.released_codes")
     pieces.close(features, "mimi.released_feat")
@@ -82,7 +95,9 @@ def test_mimi(pieces: Reference) -> None:
 def flame(training: Reference) -> Flame:
     if "flame.f" not in training.weights:
         pytest.skip("the miniature figure is only in the full set; point MOTET_PARITY to it")
-    return flame_from_tables({n.removeprefix("flame."): t for n, t in training.weights.items() if n.startswith("flame.")})
+    return flame_from_tables(
+        {n.removeprefix("flame."): t for n, t in training.weights.items() if n.startswith("flame.")}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +107,13 @@ def model(training: Reference) -> TrainingModel:
 
 def test_figure(training: Reference, flame: Flame) -> None:
     shape = training["flame106.shape"]
-    training.close(artalk_vertices(flame, training["flame106.motion"], shape), "flame106.verts_global")
-    training.close(artalk_vertices(flame, training["flame106.motion"], shape, head=False), "flame106.verts_no_global")
+    training.close(
+        artalk_vertices(flame, training["flame106.motion"], shape), "flame106.verts_global"
+    )
+    training.close(
+        artalk_vertices(flame, training["flame106.motion"], shape, head=False),
+        "flame106.verts_no_global",
+    )
     clip = training["train.motion_code"]
     training.close(artalk_vertices(flame, clip[0, :8], head=False), "codec_train.gt_verts")
     training.close(artalk_vertices(flame, clip[0, :8]), "codec_train.gt_verts_headpose")
@@ -113,7 +133,9 @@ NAMES = {
 
 
 @pytest.mark.parametrize("which", ["param", "all"])
-def test_codec_training(training: Reference, flame: Flame, model: TrainingModel, which: str) -> None:
+def test_codec_training(
+    training: Reference, flame: Flame, model: TrainingModel, which: str
+) -> None:
     lips = training.facts["lip_indices_of_mini_flame"]
     motion = training["train.motion_code"]
     geometry = lambda values: artalk_vertices(flame, values, head=False)  # noqa: E731
@@ -122,7 +144,13 @@ def test_codec_training(training: Reference, flame: Flame, model: TrainingModel,
         training.close(term.view(1), f"codec_train.{NAMES[name]}_loss", 1e-3)
     model.zero_grad()
     torch.stack(list(terms.values())).sum().backward()
-    gradients = training_to_official({f"codec.{name}": p.grad for name, p in model.codec.named_parameters() if p.grad is not None})
+    gradients = training_to_official(
+        {
+            f"codec.{name}": p.grad
+            for name, p in model.codec.named_parameters()
+            if p.grad is not None
+        }
+    )
     wanted = [key for key in training.io if key.startswith(f"codec_train.grad_{which}_losses.")]
     assert wanted
     for key in wanted:

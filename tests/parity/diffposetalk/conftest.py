@@ -1,4 +1,5 @@
-"""Reference tensors of the published code: the whole set where it lies beside the repository, else the compact subset."""
+"""Reference tensors of the published code: the whole set where it lies beside the repository, else
+the compact subset."""
 
 from __future__ import annotations
 
@@ -16,7 +17,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from motet.checkpoint import load_strict
-from motet.methods.diffposetalk.config import DenoiserConfig, DiffPoseTalkConfig, DiffusionConfig, TrunkConfig
+from motet.methods.diffposetalk.config import (
+    DenoiserConfig,
+    DiffPoseTalkConfig,
+    DiffusionConfig,
+    TrunkConfig,
+)
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
 from motet.rigs.flame import Flame, flame_from_tables
 
@@ -68,13 +74,20 @@ def filled(config: DiffPoseTalkConfig, *weights: Mapping[str, Tensor]) -> DiffPo
 
 @functools.cache
 def model(name: str = "model_head", **diffusion: Any) -> DiffPoseTalkModel:
-    config = dataclasses.replace(TINY, head=name == "model_head", diffusion=DiffusionConfig(8, **diffusion))
+    config = dataclasses.replace(
+        TINY, head=name == "model_head", diffusion=DiffusionConfig(8, **diffusion)
+    )
     return with_statistics(filled(config, tensors(name)).requires_grad_(False))
 
 
 def with_statistics(filled_model: DiffPoseTalkModel) -> DiffPoseTalkModel:
     found, own = tensors("losses"), filled_model.coefficients
-    own.set(*(torch.cat([found[f"stats.exp_{kind}"], found[f"stats.pose_{kind}"]]) for kind in ("mean", "std")))
+    own.set(
+        *(
+            torch.cat([found[f"stats.exp_{kind}"], found[f"stats.pose_{kind}"]])
+            for kind in ("mean", "std")
+        )
+    )
     own.shape_mean.copy_(found["stats.shape_mean"])
     own.shape_std.copy_(found["stats.shape_std"])
     return filled_model
@@ -83,8 +96,17 @@ def with_statistics(filled_model: DiffPoseTalkModel) -> DiffPoseTalkModel:
 @functools.cache
 def rig() -> Flame:
     found = tensors("flame_rig")
-    names = {"v_template": "v_template", "shapedirs": "shapedirs", "posedirs": "posedirs", "J_regressor": "J_regressor", "weights": "weights", "f": "faces"}
-    return flame_from_tables({own: found[f"rig.{official}"].numpy() for own, official in names.items()})
+    names = {
+        "v_template": "v_template",
+        "shapedirs": "shapedirs",
+        "posedirs": "posedirs",
+        "J_regressor": "J_regressor",
+        "weights": "weights",
+        "f": "faces",
+    }
+    return flame_from_tables(
+        {own: found[f"rig.{official}"].numpy() for own, official in names.items()}
+    )
 
 
 def close(found: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> None:

@@ -52,31 +52,67 @@ RECORDINGS = [
 
 
 def guidance(call: dict) -> Guidance:
-    names, scales = resolve_scales(call.get("cfg_cond", ["audio", "style"]), call.get("cfg_scale", 1.15))
+    names, scales = resolve_scales(
+        call.get("cfg_cond", ["audio", "style"]), call.get("cfg_scale", 1.15)
+    )
     limits = call.get("dynamic_threshold") or ((call["dt"], 1.0, 4.0) if "dt" in call else None)
-    return Guidance(names, scales, "independent_published" if call.get("cfg_mode") == "independent" else "incremental", limits and tuple(limits))
+    return Guidance(
+        names,
+        scales,
+        "independent_published" if call.get("cfg_mode") == "independent" else "incremental",
+        limits and tuple(limits),
+    )
 
 
 @pytest.mark.parametrize("case", WINDOWS)
 @torch.no_grad()
 def test_one_window(case: str) -> None:
-    found, call, own = tensors("sample_single_window"), facts("sample_single_window")["cases"][case]["call"], model()
-    past = Past(found["in.prev_motion_feat"], found["in.prev_audio_feat"]) if call.get("prev") else first_past(own, 2)
+    found, call, own = (
+        tensors("sample_single_window"),
+        facts("sample_single_window")["cases"][case]["call"],
+        model(),
+    )
+    past = (
+        Past(found["in.prev_motion_feat"], found["in.prev_audio_feat"])
+        if call.get("prev")
+        else first_past(own, 2)
+    )
     real = found["in.indicator"] if call.get("indicator") else torch.ones(2, 16)
     person = Person(found["in.shape_feat"], None if call.get("nostyle") else found["in.style_feat"])
     steps = descend(own.schedule, 8)
     for walked, key in ((steps, "out"), (steps[:5], "traj_mid")):
         draw = Draw("ancestral", tuple(walked), guidance(call), call.get("flexibility", 0.0))
-        answer = sample_window(own, found["in.audio_feat"], person, past, draw, found["noise_T"], lambda k: found["noise_z"][k], real)
+        answer = sample_window(
+            own,
+            found["in.audio_feat"],
+            person,
+            past,
+            draw,
+            found["noise_T"],
+            lambda k: found["noise_z"][k],
+            real,
+        )
         close(answer, found[f"{case}.{key}"])
 
 
 @torch.no_grad()
 def test_noise_target() -> None:
     found, own = tensors("sample_noise_target"), model(target="noise", schedule="linear")
-    draw = Draw("ancestral", tuple(descend(own.schedule, 8)), Guidance(scales=tuple(facts("sample_noise_target")["cfg_scale"])))
+    draw = Draw(
+        "ancestral",
+        tuple(descend(own.schedule, 8)),
+        Guidance(scales=tuple(facts("sample_noise_target")["cfg_scale"])),
+    )
     person = Person(found["in.shape_feat"], found["in.style_feat"])
-    answer = sample_window(own, found["in.audio_feat"], person, first_past(own, 2), draw, found["noise_T"], lambda k: found["noise_z"][k])
+    answer = sample_window(
+        own,
+        found["in.audio_feat"],
+        person,
+        first_past(own, 2),
+        draw,
+        found["noise_T"],
+        lambda k: found["noise_z"][k],
+    )
     close(answer, found["out"])
 
 
@@ -88,12 +124,18 @@ def test_whole_recording(case: str) -> None:
     samples = standardise(found[f"{case}.audio"].float().unsqueeze(0))
     frames = published_frames(samples.shape[1])
     assert frames == call["frames"]
-    features = hear_recording(own, samples, frames, each_window=not call.get("ctx", True)).expand(takes, -1, -1)
+    features = hear_recording(own, samples, frames, each_window=not call.get("ctx", True)).expand(
+        takes, -1, -1
+    )
     shape = own.coefficients.shape_vector(found[f"{case}.shape"].unsqueeze(0)).expand(takes, -1)
-    person = Person(shape, None if call.get("nostyle") else found[f"{case}.style"].expand(takes, -1))
+    person = Person(
+        shape, None if call.get("nostyle") else found[f"{case}.style"].expand(takes, -1)
+    )
     start, moves = found[f"{call['noise']}.T"], found[f"{call['noise']}.z"]
     randomness = Randomness(lambda window: start, lambda window: lambda k: moves[window, k])
     draw = Draw("ancestral", tuple(descend(own.schedule, 8)), guidance(call))
-    motion = own.coefficients.motion(sample_recording(own, features, frames, person, draw, randomness))
+    motion = own.coefficients.motion(
+        sample_recording(own, features, frames, person, draw, randomness)
+    )
     close(motion[..., :50], found[f"{case}.out.exp"])
     close(motion[..., 50:], found[f"{case}.out.pose"])

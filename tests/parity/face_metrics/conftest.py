@@ -1,4 +1,5 @@
-"""Outputs of the released metric and baseline programs: the folder that MOTET_PARITY names, else the set beside this file."""
+"""Outputs of the released metric and baseline programs: the folder that MOTET_PARITY names, else
+the set beside this file."""
 
 from __future__ import annotations
 

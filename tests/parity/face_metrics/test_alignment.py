@@ -19,7 +19,10 @@ def segments(utterance: int) -> list[tuple[str, float, float]]:
 @pytest.mark.parametrize("utterance", UTTERANCES)
 @pytest.mark.parametrize("fps", [25, 30])
 def test_key_frames_of_given_segments(utterance: int, fps: int) -> None:
-    spans = [PhoneSpan(start, end, "sil" if phone in ("SIL", "+SPN+", "+NSN+") else "a") for phone, start, end in segments(utterance)]
+    spans = [
+        PhoneSpan(start, end, "sil" if phone in ("SIL", "+SPN+", "+NSN+") else "a")
+        for phone, start, end in segments(utterance)
+    ]
     wanted = facts("alignment_expected")["utterances"][utterance]["key_frames"][str(fps)]
     assert list(key_frames(spans, wanted["n_frames"], fps, gaps=False).frames) == wanted["index"]
 
@@ -27,12 +30,23 @@ def test_key_frames_of_given_segments(utterance: int, fps: int) -> None:
 @pytest.mark.parametrize("utterance", UTTERANCES)
 def test_times_of_the_aligner(utterance: int) -> None:
     pytest.importorskip("pocketsphinx")
-    from motet.data.held_out import load_held_out
+    from motet.evaluation.held_out import load_held_out
     from motet.phonetics.alignment import Aligner
 
     known = facts("alignment_expected")["utterances"][utterance]
     clip = next(c for c in load_held_out().clips if c.name in known["file"])
-    found = [(p.label, p.start_s, p.end_s) for p in Aligner().align(clip.audio, known["text"]) if p.label != "SIL"]
+    found = [
+        (p.label, p.start_s, p.end_s)
+        for p in Aligner().align(clip.audio, known["text"])
+        if p.label != "SIL"
+    ]
     wanted = [row for row in segments(utterance) if row[0] != "SIL"]
     assert [row[0] for row in found] == [row[0] for row in wanted]
-    assert max(abs(a - b) for one, other in zip(found, wanted, strict=True) for a, b in zip(one[1:], other[1:], strict=True)) <= 0.0101
+    assert (
+        max(
+            abs(a - b)
+            for one, other in zip(found, wanted, strict=True)
+            for a, b in zip(one[1:], other[1:], strict=True)
+        )
+        <= 0.0101
+    )

@@ -1,15 +1,19 @@
-"""Metrics against the released programs of CodeTalker, FaceDiffuser, ProbTalk3D, UniTalker, Wav2Lip and Bailando."""
+"""Metrics against the released programs of CodeTalker, FaceDiffuser, ProbTalk3D, UniTalker, Wav2Lip
+and Bailando."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from motet.metrics import benchmark, synchrony
+from motet.metrics import face_benchmarks as benchmark
+from motet.metrics import synchrony
 from tests.parity.face_metrics.conftest import facts, tensors
 
 CLOSE = 1e-5
-CLIPS = [f"{subject}_{sentence}" for subject in ("F2", "M3") for sentence in ("e37", "e38", "e39", "e40")]
+CLIPS = [
+    f"{subject}_{sentence}" for subject in ("F2", "M3") for sentence in ("e37", "e38", "e39", "e40")
+]
 
 
 def expected(name: str) -> float:
@@ -28,11 +32,19 @@ def region(name: str) -> list[int]:
 def test_vertex_scores_of_codetalker_and_facediffuser() -> None:
     templates = [tensors("metrics")[f"template.{clip[:2]}"] for clip in CLIPS]
     assert sum(len(truth) for _, truth in pairs()) == facts("metrics_expected")["codetalker.frames"]
-    assert benchmark.lip_vertex_error_squared(pairs(), region("lip_index")) == expected("codetalker.lve")
-    assert benchmark.lip_vertex_error_squared(pairs(), region("lip_index")) == expected("facediffuser.lve")
+    assert benchmark.lip_vertex_error_squared(pairs(), region("lip_index")) == expected(
+        "codetalker.lve"
+    )
+    assert benchmark.lip_vertex_error_squared(pairs(), region("lip_index")) == expected(
+        "facediffuser.lve"
+    )
     assert benchmark.mean_vertex_error(pairs()) == expected("facediffuser.mve")
-    assert benchmark.dynamics_deviation(pairs(), templates, region("upper_index")) == expected("codetalker.fdd")
-    assert benchmark.dynamics_deviation(pairs(), templates, region("upper_index"), absolute=True) == expected("facediffuser.abs_fdd")
+    assert benchmark.dynamics_deviation(pairs(), templates, region("upper_index")) == expected(
+        "codetalker.fdd"
+    )
+    assert benchmark.dynamics_deviation(
+        pairs(), templates, region("upper_index"), absolute=True
+    ) == expected("facediffuser.abs_fdd")
 
 
 def test_diversity_over_conditions() -> None:
@@ -52,12 +64,17 @@ MOUTH_192 = (*range(94, 114), *range(146, 178), *range(183, 192))
 
 @pytest.mark.parametrize(
     ("name", "mouth", "upper"),
-    [("beat51", MOUTH_51, UPPER_51), ("damm192", MOUTH_192, tuple(i for i in range(192) if i not in MOUTH_192))],
+    [
+        ("beat51", MOUTH_51, UPPER_51),
+        ("damm192", MOUTH_192, tuple(i for i in range(192) if i not in MOUTH_192)),
+    ],
 )
 def test_blendshape_scores(name: str, mouth: tuple[int, ...], upper: tuple[int, ...]) -> None:
     found = tensors("metrics")
     count = sum(key.startswith(f"{name}.gt.") for key in found)
-    scores = benchmark.blendshape_scores([(found[f"{name}.pred.{i}"], found[f"{name}.gt.{i}"]) for i in range(count)], mouth, upper)
+    scores = benchmark.blendshape_scores(
+        [(found[f"{name}.pred.{i}"], found[f"{name}.gt.{i}"]) for i in range(count)], mouth, upper
+    )
     for key, value in scores.items():
         wanted = facts("metrics_expected")[f"facediffuser.{name}.{key}"]
         # FDD is a small difference of large sums that the released program adds in single precision
@@ -72,8 +89,12 @@ def test_scores_of_several_samples() -> None:
     assert benchmark.mean_estimate_error(samples, truth, lips) == expected("probtalk3d.mee")
     assert benchmark.coverage_error(samples, truth, lips) == expected("probtalk3d.ce")
     assert benchmark.mean_vertex_error(first) == expected("probtalk3d.mve_first")
-    assert benchmark.dynamics_deviation(first, [found["multi.reference"]], region("upper_index")) == expected("probtalk3d.fdd_first")
-    assert benchmark.sample_diversity(samples) == expected("probtalk3d.diversity_pairs_i_with_i_plus_5")
+    assert benchmark.dynamics_deviation(
+        first, [found["multi.reference"]], region("upper_index")
+    ) == expected("probtalk3d.fdd_first")
+    assert benchmark.sample_diversity(samples) == expected(
+        "probtalk3d.diversity_pairs_i_with_i_plus_5"
+    )
     assert benchmark.lip_vertex_error_squared(first, lips) == expected("unitalker.lve")
     assert benchmark.lip_vertex_distance(first, lips) == expected("unitalker.lvd")
 
@@ -90,4 +111,6 @@ def test_beats_of_bailando() -> None:
     found = tensors("metrics")
     beats = synchrony.motion_beats(found["ba.joints"])
     assert np.array_equal(beats, found["ba.expected_motion_beats"].numpy())
-    assert synchrony.beat_alignment(found["ba.music_beats"].numpy(), beats) == expected("bailando.ba")
+    assert synchrony.beat_alignment(found["ba.music_beats"].numpy(), beats) == expected(
+        "bailando.ba"
+    )

@@ -1,4 +1,5 @@
-"""Reference tensors of the published code: the whole set where it lies beside the repository, else the compact subset."""
+"""Reference tensors of the published code: the whole set where it lies beside the repository, else
+the compact subset."""
 
 from __future__ import annotations
 
@@ -16,12 +17,18 @@ from torch import Tensor
 
 from motet.checkpoint import load_strict
 from motet.methods.mospa.config import MospaConfig
-from motet.methods.mospa.convert import from_official
 from motet.methods.mospa.model import MospaModel
+from motet.methods.mospa.state_dict import from_official
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPACT = Path(__file__).parent / "fixtures"
-OPTIONS = {"num_heads": 4, "dropout": 0.2, "arch": "trans_enc", "cond_mask_prob": 0.1, "diffusion_steps": 1000}
+OPTIONS = {
+    "num_heads": 4,
+    "dropout": 0.2,
+    "arch": "trans_enc",
+    "cond_mask_prob": 0.1,
+    "diffusion_steps": 1000,
+}
 
 
 def path_of(name: str) -> Path:
@@ -44,7 +51,9 @@ def facts(name: str) -> dict[str, Any]:
 
 def official_model(**changes: Any) -> MospaModel:
     """The tiny denoiser of the set."""
-    config, own = from_official({"state_dict": tensors("denoiser_weights"), "config": {"model": {**OPTIONS, **changes}}})
+    config, own = from_official(
+        {"state_dict": tensors("denoiser_weights"), "config": {"model": {**OPTIONS, **changes}}}
+    )
     model = MospaModel(config)
     load_strict(model, own)
     return model.eval()
@@ -55,7 +64,9 @@ def rule_weights(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Ten
     random, made = np.random.RandomState(seed), {}
     for name in sorted(shapes):
         values = random.standard_normal(shapes[name]).astype(np.float32) * np.float32(0.05)
-        made[name] = torch.from_numpy(values + 1 if "norm" in name and name.endswith("weight") else values)
+        made[name] = torch.from_numpy(
+            values + 1 if "norm" in name and name.endswith("weight") else values
+        )
     return made
 
 
@@ -88,5 +99,8 @@ def published_shapes(config: MospaConfig) -> dict[str, tuple[int, ...]]:
 def close(found: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> None:
     """Absolute for values of order one, relative to the largest where that is above one."""
     assert found.shape == wanted.shape, (found.shape, wanted.shape)
-    worst, scale = float((found.detach().double() - wanted.double()).abs().max()), max(1.0, float(wanted.abs().max()))
+    worst, scale = (
+        float((found.detach().double() - wanted.double()).abs().max()),
+        max(1.0, float(wanted.abs().max())),
+    )
     assert worst <= tolerance * scale, (worst, scale)

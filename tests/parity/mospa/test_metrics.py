@@ -1,12 +1,19 @@
-"""Evaluation of MOSPA against the published code: scores, and the networks whose features they compare."""
+"""Evaluation of MOSPA against the published code: scores, and the networks whose features they
+compare."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
+from motet.evaluation.body_features import (
+    ConditionFeatures,
+    MotionFeatures,
+    contrast_loss,
+    feature_losses,
+    official_names,
+)
 from motet.metrics import body
-from motet.metrics.body_features import ConditionFeatures, MotionFeatures, contrast_loss, feature_losses, official_names
 from tests.parity.mospa.conftest import close, facts, rule_weights, tensors
 
 
@@ -47,5 +54,10 @@ def test_feature_networks() -> None:
     close(terms["motion"], found["loss_motion"])
     close(terms["contrast"], found["loss_cta"])
     close(sum(terms.values()), found["loss"])
-    close(contrast_loss(condition(found["audio_in"]), motion(found["motion_in"])), found["loss_after_freeze"])
-    assert set(feature_losses(condition, motion, found["audio_in"], found["motion_in"], decode=False)) == {"contrast"}
+    close(
+        contrast_loss(condition(found["audio_in"]), motion(found["motion_in"])),
+        found["loss_after_freeze"],
+    )
+    assert set(
+        feature_losses(condition, motion, found["audio_in"], found["motion_in"], decode=False)
+    ) == {"contrast"}

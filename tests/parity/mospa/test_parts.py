@@ -8,11 +8,11 @@ import soundfile
 import torch
 
 from motet.audio import resample
+from motet.body.feature_vector import encode_body, vector_motion, vector_places, vector_rotations
+from motet.body.skeleton import body_motion, pose_body
 from motet.diffusion.denoise import add_noise
 from motet.diffusion.schedule import descend_sections, descend_stride
-from motet.encoders.ears import COLUMNS, EAR_DIM, ear_features
-from motet.geometry.body import body_motion, pose_body
-from motet.geometry.body_vector import encode_body, vector_motion, vector_places, vector_rotations
+from motet.encoders.binaural import COLUMNS, EAR_DIM, ear_features
 from motet.geometry.rotation import (
     axis_angle_from_matrix,
     matrix_from_6d_rows,
@@ -22,11 +22,19 @@ from motet.geometry.rotation import (
     rotation_6d_rows,
 )
 from motet.methods.mospa.config import LossConfig, MospaConfig
-from motet.methods.mospa.convert import from_official, own_name
 from motet.methods.mospa.loss import Window, total_loss, window_losses
 from motet.methods.mospa.model import MospaModel, noise_schedule, source_input
+from motet.methods.mospa.state_dict import from_official, own_name
 from motet.types import SMPLX25_PARENTS, Audio
-from tests.parity.mospa.conftest import close, facts, official_model, path_of, published_shapes, rule_weights, tensors
+from tests.parity.mospa.conftest import (
+    close,
+    facts,
+    official_model,
+    path_of,
+    published_shapes,
+    rule_weights,
+    tensors,
+)
 
 
 @pytest.mark.parametrize(("ear", "offset"), [("l", 0), ("r", EAR_DIM)])
@@ -34,12 +42,18 @@ def test_features_of_an_ear(ear: str, offset: int) -> None:
     samples, rate = soundfile.read(path_of(f"clip_1_{ear}.wav"), dtype="float32")
     assert rate == facts("audio")["options"]["sampling_rate"]
     wanted = tensors("audio")["features_30"][:, offset : offset + EAR_DIM]
-    found = ear_features(torch.from_numpy(samples))[: len(wanted)]  # the compact subset has the first frames only
+    found = ear_features(torch.from_numpy(samples))[
+        : len(wanted)
+    ]  # the compact subset has the first frames only
     assert found.shape == wanted.shape
     for name, columns in COLUMNS.items():
         spread = float(wanted[:, columns].max() - wanted[:, columns].min())
         worst = float((found[:, columns] - wanted[:, columns]).abs().max())
-        assert worst <= (0 if name in ("beat", "active") else 1e-4 * max(spread, 1e-6)), (name, worst, spread)
+        assert worst <= (0 if name in ("beat", "active") else 1e-4 * max(spread, 1e-6)), (
+            name,
+            worst,
+            spread,
+        )
     every = ear_features(torch.from_numpy(samples), every=1, rhythm=False)
     chosen = tensors("audio")["nontempogram_columns"]
     own = (chosen >= offset) & (chosen < offset + EAR_DIM)
@@ -51,12 +65,22 @@ def test_features_of_an_ear(ear: str, offset: int) -> None:
 
 def test_resampling() -> None:
     samples, rate = soundfile.read(path_of("resample_48k.wav"), dtype="float32")
-    close(resample(Audio.mono(torch.from_numpy(samples), rate), 30720).samples[0], tensors("audio")["resampled_30720"], 2e-4)
+    close(
+        resample(Audio.mono(torch.from_numpy(samples), rate), 30720).samples[0],
+        tensors("audio")["resampled_30720"],
+        2e-4,
+    )
 
 
-@pytest.mark.parametrize(("name", "kind", "steps"), [("cosine1000", "cosine", 1000), ("cosine20", "cosine", 20), ("linear50", "linear", 50)])
+@pytest.mark.parametrize(
+    ("name", "kind", "steps"),
+    [("cosine1000", "cosine", 1000), ("cosine20", "cosine", 20), ("linear50", "linear", 50)],
+)
 def test_schedules(name: str, kind: str, steps: int) -> None:
-    found, wanted = noise_schedule(MospaConfig(schedule=kind, diffusion_steps=steps, steps=1)), tensors("diffusion_tables")
+    found, wanted = (
+        noise_schedule(MospaConfig(schedule=kind, diffusion_steps=steps, steps=1)),
+        tensors("diffusion_tables"),
+    )
     rows = torch.arange(0, steps, 37) if steps == 1000 else torch.arange(steps)
     bars, before, betas = found.alpha_bars[1:], found.alpha_bars[:-1], found.betas[1:]
     variance = found.sigmas_inflex[1:].square()
@@ -82,7 +106,9 @@ def test_kept_steps() -> None:
         (descend_sections(schedule, [100]), "100"),
         (descend_sections(schedule, [10, 15, 20]), "10,15,20"),
     ):
-        assert [step - 1 for step in reversed(steps[:-1])] == wanted[f"spaced.1000_to_{name}"].tolist()
+        assert [step - 1 for step in reversed(steps[:-1])] == wanted[
+            f"spaced.1000_to_{name}"
+        ].tolist()
 
 
 def short(axis_angle: torch.Tensor) -> torch.Tensor:
@@ -94,7 +120,10 @@ def short(axis_angle: torch.Tensor) -> torch.Tensor:
 def test_motion_vector_and_kinematics() -> None:
     found = tensors("motion")
     assert found["parents"].tolist() == list(SMPLX25_PARENTS)
-    rotations, offsets = matrix_from_axis_angle(found["poses"][:, :25]).double(), found["skeleton_offsets"]
+    rotations, offsets = (
+        matrix_from_axis_angle(found["poses"][:, :25]).double(),
+        found["skeleton_offsets"],
+    )
     vector = encode_body(found["trans"].double(), rotations, offsets)
     close(vector[:8], found["motion_vec_120"].double())
     close(vector[::4], found["motion_vec_30"].double())
@@ -103,7 +132,9 @@ def test_motion_vector_and_kinematics() -> None:
     motion = vector_motion(vector[::4].float())
     close(pose_body(motion, offsets).positions, found["fk_positions"])
     turn = matrix_from_axis_angle(found["poses"][:, 0]).double()
-    local = (turn.mT @ (found["sound_source_world"] - found["trans"].double()).unsqueeze(-1)).squeeze(-1)
+    local = (
+        turn.mT @ (found["sound_source_world"] - found["trans"].double()).unsqueeze(-1)
+    ).squeeze(-1)
     close(local, found["sound_source_local"].double())
     close(local[::4], found["ssl_30"])
     assert body_motion(motion["root"], vector_rotations(vector[::4].float())).space == motion.space
@@ -117,7 +148,9 @@ def test_rotation_forms() -> None:
     close(matrix, found["conv_mat"])
     close(rotation_6d_rows(matrix), found["conv_6d"])
     close(quaternion_from_matrix(matrix_from_6d_rows(found["conv_6d"])), found["conv_6d_to_quat"])
-    close(axis_angle_from_matrix(matrix_from_6d_rows(found["conv_6d"])), short(found["conv_6d_to_aa"]))
+    close(
+        axis_angle_from_matrix(matrix_from_6d_rows(found["conv_6d"])), short(found["conv_6d_to_aa"])
+    )
     close(matrix_from_6d_rows(found["raw6d"]), found["raw6d_to_mat"])
     close(axis_angle_from_matrix(matrix_from_6d_rows(found["raw6d"])), short(found["raw6d_to_aa"]))
 
@@ -127,15 +160,26 @@ def inputs(found: dict) -> tuple:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("case", ["out", "out_mask_sound_source", "out_mask_genre", "out_audio_masked", "out_unit_ss"])
+@pytest.mark.parametrize(
+    "case", ["out", "out_mask_sound_source", "out_mask_genre", "out_audio_masked", "out_unit_ss"]
+)
 def test_denoiser(case: str) -> None:
     found = tensors("denoiser_io")
-    model = official_model(**({case.removeprefix("out_"): True} if case in ("out_mask_sound_source", "out_mask_genre") else {}))
+    model = official_model(
+        **(
+            {case.removeprefix("out_"): True}
+            if case in ("out_mask_sound_source", "out_mask_genre")
+            else {}
+        )
+    )
     x, step, audio, source, genre = inputs(found)
     if case == "out_unit_ss":
         source = torch.nn.functional.normalize(source, dim=-1)
     heard = torch.zeros(len(x)) if case == "out_audio_masked" else None
-    close(model(x, step, audio, source_input(source, model.config.source), genre, heard).mT, found[case])
+    close(
+        model(x, step, audio, source_input(source, model.config.source), genre, heard).mT,
+        found[case],
+    )
 
 
 @torch.no_grad()
@@ -155,7 +199,11 @@ def test_inside_the_denoiser() -> None:
         tokens, before = layer(tokens), tokens
         close(tokens.transpose(0, 1), found[f"tap.enc_layer{number}"])
         if number < len(model.layers) - 1:
-            quick = given.quick[number](before) if number else given.quick[0].after_known(before, given.known)
+            quick = (
+                given.quick[number](before)
+                if number
+                else given.quick[0].after_known(before, given.known)
+            )
             close(quick.transpose(0, 1), found[f"tap.enc_layer{number}"])
 
 
@@ -169,9 +217,18 @@ def test_the_published_size() -> None:
     assert sum(p.numel() for p in model.parameters()) == options["parameters"]
     model.load_state_dict(own)
     random = np.random.RandomState(1006)
-    x, audio, source = (torch.from_numpy(random.standard_normal((1, size, 240)).astype(np.float32)).mT for size in (300, 2272, 3))
+    x, audio, source = (
+        torch.from_numpy(random.standard_normal((1, size, 240)).astype(np.float32)).mT
+        for size in (300, 2272, 3)
+    )
     close(x.mT[0, :4, :8], found["x_probe"], 0)
-    answer = model(x, torch.tensor([options["t"] + 1]), audio, source_input(source, config.source), torch.tensor([options["state"]])).mT
+    answer = model(
+        x,
+        torch.tensor([options["t"] + 1]),
+        audio,
+        source_input(source, config.source),
+        torch.tensor([options["state"]]),
+    ).mT
     close(answer[..., :40], found["out_first40"])
     close(answer[..., ::20], found["out_every20"])
     whole = answer.double()
@@ -183,7 +240,13 @@ def test_losses_and_gradients() -> None:
     offsets = tensors("motion")["skeleton_offsets"]
     noisy = add_noise(model.schedule, found["x_start"], found["noise"].mT, found["t"] + 1)
     close(noisy.mT, found["x_t"])
-    estimate = model(noisy, found["t"] + 1, found["audio"], source_input(found["ssl"], model.config.source), found["state"])
+    estimate = model(
+        noisy,
+        found["t"] + 1,
+        found["audio"],
+        source_input(found["ssl"], model.config.source),
+        found["state"],
+    )
     close(estimate, found["model_output"])
     terms = window_losses(Window(found["x_start"], estimate), offsets)
     for name, value in terms.items():
@@ -196,4 +259,6 @@ def test_losses_and_gradients() -> None:
         parameters = dict(model.named_parameters())
         for name in (name for name in found if name.startswith(f"grad{prefix}.")):
             scale = found[name].abs().max()
-            close(parameters[own_name(name.split(".", 1)[1])].grad / scale, found[name] / scale, 1e-3)
+            close(
+                parameters[own_name(name.split(".", 1)[1])].grad / scale, found[name] / scale, 1e-3
+            )

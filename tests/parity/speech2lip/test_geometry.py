@@ -1,4 +1,5 @@
-"""Poses, projections, depth and the maps in both directions against the published code's numbers."""
+"""Poses, projections, depth and the maps in both directions against the published code's
+numbers."""
 
 from __future__ import annotations
 
@@ -22,13 +23,26 @@ def test_rotations_and_projections() -> None:
     for view in ("can", "obs"):
         rotation = euler_rotation(found[f"{view}_euler"])
         close(rotation, found[f"rot_{view}"])
-        close(tracker_projection(found["verts"], rotation, found[f"{view}_trans"], size["focal"], size["W"], size["H"]), found[f"{view}_uvz"])
+        close(
+            tracker_projection(
+                found["verts"],
+                rotation,
+                found[f"{view}_trans"],
+                size["focal"],
+                size["W"],
+                size["H"],
+            ),
+            found[f"{view}_uvz"],
+        )
 
 
 def test_dense_depth() -> None:
     found, size = tensors("b_gamem"), parameters()
     for view in ("can", "obs"):
-        depth, wanted = interpolated_depth(found[f"{view}_uvz"][0], size["W"], size["H"]), found[f"{view}_depth"]
+        depth, wanted = (
+            interpolated_depth(found[f"{view}_uvz"][0], size["W"], size["H"]),
+            found[f"{view}_depth"],
+        )
         differs = (depth - wanted).abs() > 1e-3 * (1 + float(wanted.max()))
         assert float(differs.float().mean()) <= 0.001
 
@@ -45,7 +59,10 @@ def test_poses_of_the_image_camera() -> None:
 def test_maps_in_both_directions() -> None:
     found, focal = tensors("b_gamem"), parameters()["focal"]
     canonical, observed = poses()
-    for source, name, relative in (("obs", "obs2can", relative_pose(observed, canonical)), ("can", "can2obs", relative_pose(canonical, observed))):
+    for source, name, relative in (
+        ("obs", "obs2can", relative_pose(observed, canonical)),
+        ("can", "can2obs", relative_pose(canonical, observed)),
+    ):
         depth = found[f"{source}_depth"][None]
         places, z = map_pixels(depth, relative, focal)
         inside = depth[0] > 0
@@ -53,21 +70,47 @@ def test_maps_in_both_directions() -> None:
         close(places[0][inside], wanted[0][inside])
         close(z[0][inside], found[f"z_{name}"][0, 0][inside])
         assert ((places - wanted).abs() <= 1e-3 * (1 + wanted.abs())).all()
-    close(map_pixels(found["obs_depth"][None], relative_pose(observed, canonical), focal, clamp=True)[0], found["coords"])
+    close(
+        map_pixels(found["obs_depth"][None], relative_pose(observed, canonical), focal, clamp=True)[
+            0
+        ],
+        found["coords"],
+    )
 
 
 def test_round_trip_lands_where_it_began() -> None:
     found, size = tensors("b_gamem"), parameters()
     canonical, observed = poses()
-    forth = map_pixels(found["can_depth"][None], relative_pose(canonical, observed), size["focal"])[0][0]
-    pixel = torch.stack([(forth[..., 0] + 1) / 2 * (size["W"] - 1), (forth[..., 1] + 1) / 2 * (size["H"] - 1)], -1)
-    depth = torch.nn.functional.grid_sample(found["obs_depth"][None, None], forth[None], align_corners=True)[0, 0]
-    ray = torch.stack([(pixel[..., 0] - size["W"] / 2) / size["focal"], (pixel[..., 1] - size["H"] / 2) / size["focal"], torch.ones_like(depth)], -1)
-    back = (ray * depth[..., None]) @ relative_pose(observed, canonical)[0, :3, :3].T + relative_pose(observed, canonical)[0, :3, 3]
-    column, row = (size["focal"] * back[..., axis] / back[..., 2] + size[side] / 2 for axis, side in ((0, "W"), (1, "H")))
+    forth = map_pixels(found["can_depth"][None], relative_pose(canonical, observed), size["focal"])[
+        0
+    ][0]
+    pixel = torch.stack(
+        [(forth[..., 0] + 1) / 2 * (size["W"] - 1), (forth[..., 1] + 1) / 2 * (size["H"] - 1)], -1
+    )
+    depth = torch.nn.functional.grid_sample(
+        found["obs_depth"][None, None], forth[None], align_corners=True
+    )[0, 0]
+    ray = torch.stack(
+        [
+            (pixel[..., 0] - size["W"] / 2) / size["focal"],
+            (pixel[..., 1] - size["H"] / 2) / size["focal"],
+            torch.ones_like(depth),
+        ],
+        -1,
+    )
+    back = (ray * depth[..., None]) @ relative_pose(observed, canonical)[
+        0, :3, :3
+    ].T + relative_pose(observed, canonical)[0, :3, 3]
+    column, row = (
+        size["focal"] * back[..., axis] / back[..., 2] + size[side] / 2
+        for axis, side in ((0, "W"), (1, "H"))
+    )
     rows, columns = torch.meshgrid(torch.arange(size["H"]), torch.arange(size["W"]), indexing="ij")
     error = torch.hypot(column - columns, row - rows)[(found["can_depth"] > 0) & (depth > 0)]
-    assert float(error.median()) <= facts("meta")["gamem_roundtrip_px"]["can_depth_with_can2obs"][0] + 0.01
+    assert (
+        float(error.median())
+        <= facts("meta")["gamem_roundtrip_px"]["can_depth_with_can2obs"][0] + 0.01
+    )
 
 
 def test_the_map_without_observed_depth_agrees_with_the_published_one() -> None:
@@ -75,9 +118,20 @@ def test_the_map_without_observed_depth_agrees_with_the_published_one() -> None:
     canonical, observed = poses()
     rows, columns = torch.meshgrid(torch.arange(size["H"]), torch.arange(size["W"]), indexing="ij")
     places = torch.stack([columns, rows], -1).float()
-    mapped = observed_to_canonical(filled_depth(found["can_depth"]), relative_pose(canonical, observed), size["focal"], places)[0]
-    wanted = torch.stack([(found["pix_obs2can"][0, ..., axis] + 1) / 2 * (size[side] - 1) for axis, side in ((0, "W"), (1, "H"))], -1)
-    middle = torch.nn.functional.max_pool2d(-(found["obs_depth"] > 0).float()[None, None], 9, 1, 4)[0, 0] == -1
+    mapped = observed_to_canonical(
+        filled_depth(found["can_depth"]), relative_pose(canonical, observed), size["focal"], places
+    )[0]
+    wanted = torch.stack(
+        [
+            (found["pix_obs2can"][0, ..., axis] + 1) / 2 * (size[side] - 1)
+            for axis, side in ((0, "W"), (1, "H"))
+        ],
+        -1,
+    )
+    middle = (
+        torch.nn.functional.max_pool2d(-(found["obs_depth"] > 0).float()[None, None], 9, 1, 4)[0, 0]
+        == -1
+    )
     error = (mapped - wanted).norm(dim=-1)[middle]
     assert float(error.median()) < 0.05
     assert float(error.quantile(0.95)) < 0.5
@@ -103,4 +157,7 @@ def test_filled_depth_is_the_mean_over_the_smallest_square_that_knows_any() -> N
 
 def test_initial_canonical_depth() -> None:
     found = tensors("b2_depth_init")
-    close(initial_depth(tensors("b_gamem")["can_depth"], found["head_mask_decoded"]), found["canonical_depth_head"])
+    close(
+        initial_depth(tensors("b_gamem")["can_depth"], found["head_mask_decoded"]),
+        found["canonical_depth_head"],
+    )

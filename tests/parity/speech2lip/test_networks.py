@@ -9,17 +9,36 @@ from torch import Tensor
 from motet.checkpoint import load_strict
 from motet.errors import CheckpointError
 from motet.methods.speech2lip.composition import Swap, blend_input, paste
-from motet.methods.speech2lip.convert import from_official
 from motet.methods.speech2lip.geometry import sample
 from motet.methods.speech2lip.model import Speech2LipModel, pixel_grid, place_code, time_code
-from motet.methods.speech2lip.sync import agreement_loss
-from tests.parity.speech2lip.conftest import close, expert, first, has, model, parameters, published_config, scene, tensors, weights
+from motet.methods.speech2lip.state_dict import from_official
+from motet.methods.speech2lip.sync.model import agreement_loss
+from tests.parity.speech2lip.conftest import (
+    close,
+    expert,
+    first,
+    has,
+    model,
+    parameters,
+    published_config,
+    scene,
+    tensors,
+    weights,
+)
 
 
 def test_an_official_checkpoint_is_read_whole_and_its_sizes_are_found() -> None:
     tensors("c_blend")  # the compact subset has no Blend-Net
     size, unused = parameters(), 214_592
-    config, own = from_official({"epoch_it": 3, "it": 7, "model": {f"module.{name}": tensor for name, tensor in weights().items()}}, size["lw"], size["lh"])
+    config, own = from_official(
+        {
+            "epoch_it": 3,
+            "it": 7,
+            "model": {f"module.{name}": tensor for name, tensor in weights().items()},
+        },
+        size["lw"],
+        size["lh"],
+    )
     assert config == published_config()
     made = Speech2LipModel(config)
     load_strict(made, own)
@@ -32,7 +51,15 @@ def test_a_foreign_or_incomplete_checkpoint_is_refused() -> None:
     with pytest.raises(CheckpointError, match="nonsense"):
         from_official({"model": weights() | {"nonsense.weight": torch.zeros(1)}})
     with pytest.raises(CheckpointError, match="lacks"):
-        from_official({"model": {name: tensor for name, tensor in weights().items() if not name.startswith("post_fusion_unet.inc")}})
+        from_official(
+            {
+                "model": {
+                    name: tensor
+                    for name, tensor in weights().items()
+                    if not name.startswith("post_fusion_unet.inc")
+                }
+            }
+        )
 
 
 def test_audio_net() -> None:
@@ -50,18 +77,28 @@ def test_codes_of_place_and_time() -> None:
 
 def test_direct_query() -> None:
     found, net = tensors("a_lip"), model()
-    close(net.lip.picture(net.lip.places(), net.hearing(found["audio"]), found["time_index"]), first(found["lip_rgb"]))
+    close(
+        net.lip.picture(net.lip.places(), net.hearing(found["audio"]), found["time_index"]),
+        first(found["lip_rgb"]),
+    )
 
 
 def test_a_prepared_place_gives_the_same_for_one_frame_alone() -> None:
     found, net = tensors("a_lip"), model()
-    alone = net.lip.picture(net.lip.places(), net.hearing(found["audio"][1:2]), found["time_index"][1:2])
+    alone = net.lip.picture(
+        net.lip.places(), net.hearing(found["audio"][1:2]), found["time_index"][1:2]
+    )
     close(alone, first(found["lip_rgb"])[1:2])
 
 
 def test_local_ensemble_of_training() -> None:
     found, net = tensors("a_lip"), model()
-    close(net.lip.ensemble(net.hearing(found["audio"][:1]), found["time_index"][:1], float(found["eps_uniform"])), first(found["lip_rgb_ensemble"]))
+    close(
+        net.lip.ensemble(
+            net.hearing(found["audio"][:1]), found["time_index"][:1], float(found["eps_uniform"])
+        ),
+        first(found["lip_rgb_ensemble"]),
+    )
 
 
 @pytest.mark.parametrize("size", ["even", "odd"])
@@ -91,7 +128,11 @@ def test_composition_of_a_whole_frame(kind: str, shift: int) -> None:
 
 def test_pixel_swap() -> None:
     found, net = tensors("e_compose"), model()
-    blended = blend_input(paste(first(found["lip_rgb"]), scene()), scene(), Swap(found["aug_keep1"], found["aug_keep2"]))
+    blended = blend_input(
+        paste(first(found["lip_rgb"]), scene()),
+        scene(),
+        Swap(found["aug_keep1"], found["aug_keep2"]),
+    )
     close(blended, first(found["blend_input_aug"]))
     close(net.blend(blended), first(found["recon_aug"]))
 

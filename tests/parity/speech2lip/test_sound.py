@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from motet.encoders.deepspeech import at_50_hz, deepspeech_windows, model_input
-from motet.methods.speech2lip.sync import mel_window, sync_mel
+from motet.methods.speech2lip.sync.model import mel_window, sync_mel
 from tests.parity.speech2lip.conftest import close, has, parameters, tensors
 
 
@@ -19,7 +19,9 @@ def test_mel_of_the_sync_expert() -> None:
 def test_deepspeech_chain_with_a_stand_in_model() -> None:
     found = tensors("g_audio")
     samples, projection = found["pcm_int16"].float(), found["ds_standin_projection"]
-    close(at_50_hz(model_input(samples) @ projection, len(samples) / 16000), found["ds_features_50hz"])
+    close(
+        at_50_hz(model_input(samples) @ projection, len(samples) / 16000), found["ds_features_50hz"]
+    )
     close(deepspeech_windows(samples, lambda x: x @ projection), found["ds_windows"])
 
 

@@ -1,0 +1,206 @@
+"""CPU seconds of the released generation at its published size, stage by stage, beside the plain
+form in the same run.
+
+    python -m benchmarks.artalk            # random weights; about 2.5 GB of memory
+
+CPU seconds and not wall time, because they hardly depend on what else the machine does. Random
+weights: the arithmetic does not depend on their values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmarks.artalk_plain import say_plain
+from motet.encoders.wav2vec2 import Wav2Vec2, standardise
+from motet.methods.artalk.config import PRESETS, ReleasedConfig
+from motet.methods.artalk.generate import packed
+from motet.methods.artalk.published_engines import ReleasedEngine, ReleasedMemory
+from motet.methods.artalk.published_v1.model import ReleasedModel
+from motet.nn.packed import Precision, bfloat16_is_fast
+
+PUBLISHED = {
+    "audio encoder": 7.1,
+    "generator": 7.0,
+    "decoder": 0.34,
+    "history": 0.26,
+    "rest": 0.1,
+    "total": 14.8,
+}
+"""CPU seconds, one thread, of the published code for 10 s of sound on the machine of the method
+card (AVX-512)."""
+
+
+def random_model(config: ReleasedConfig, seed: int = 0) -> ReleasedModel:
+    """The model with small random weights, without the slow initialisation of every layer."""
+    with torch.device("meta"):
+        model = ReleasedModel(config)
+    model = model.to_empty(device="cpu")
+    noise = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.normal_(0, 0.02, generator=noise)
+            if "norm" in name and name.endswith("weight"):
+                parameter.add_(1)
+    fresh = ReleasedModel(
+        dataclasses.replace(config, depth=1, audio=dataclasses.replace(config.audio, layers=1))
+    )
+    for name, buffer in model.named_buffers():
+        buffer.copy_(fresh.get_buffer(name))
+    return model.eval().requires_grad_(False)
+
+
+class Clock:
+    """CPU seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, stage: str, work: Callable[[], Any]) -> Any:
+        """Do the work and add its CPU seconds to the stage."""
+        began = time.process_time()
+        answer = work()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.process_time() - began
+        return answer
+
+    def total(self) -> dict[str, float]:
+        """All stages, rounded, with their sum."""
+        return {
+            **{name: round(value, 3) for name, value in self.seconds.items()},
+            "total": round(sum(self.seconds.values()), 3),
+        }
+
+
+def hear_plain(encoder: Wav2Vec2, windows: Tensor) -> Tensor:
+    """Windows one by one, convolutions channel-first, attention with its map: the usual way."""
+    heard = []
+    for window in standardise(windows):
+        x = window.view(1, 1, -1)
+        for layer in encoder.feature_extractor.conv_layers:
+            x = F.gelu(layer.layer_norm(layer.conv(x).transpose(1, 2)).transpose(1, 2))
+        projection = encoder.feature_projection
+        x = projection.projection(projection.layer_norm(x.transpose(1, 2)))
+        x = x + encoder.encoder.pos_conv_embed(x)
+        for layer in encoder.encoder.layers:
+            part, normed = layer.attention, layer.layer_norm(x)
+            query, key, value = (
+                p(normed).unflatten(-1, (part.heads, -1)).transpose(1, 2)
+                for p in (part.q_proj, part.k_proj, part.v_proj)
+            )
+            share = (query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5).softmax(-1)
+            x = x + part.out_proj((share @ value).transpose(1, 2).flatten(2))
+            x = x + layer.feed_forward(layer.final_layer_norm(x))
+        heard.append(encoder.encoder.layer_norm(x))
+    return torch.cat(heard)
+
+
+@torch.inference_mode()
+def measure(model: ReleasedModel, seconds: float = 10.0, *, plain: bool = True) -> dict[str, Any]:
+    """Both forms on the same sound; answers CPU seconds by stage and whether the codes agree. The
+    model is packed for good.
+    """
+    samples = torch.randn(round(seconds * 16000), generator=torch.Generator().manual_seed(1)) * 0.1
+    windows = F.pad(samples, (0, -len(samples) % 64000)).view(-1, 64000)
+    report: dict[str, Any] = {
+        "seconds_of_sound": seconds,
+        "windows": len(windows),
+        "threads": torch.get_num_threads(),
+    }
+    slow, fast = Clock(), Clock()
+    if plain:
+        usual = slow(
+            "audio encoder", lambda: model.pool_audio(hear_plain(model.audio_encoder, windows))
+        )
+        again = _speak(
+            ReleasedEngine(model),
+            usual,
+            slow,
+            lambda memory, audio: say_plain(model, memory, audio),
+        )
+    engine = ReleasedEngine(packed(model))
+    pooled = fast(
+        "audio encoder", lambda: model.pool_audio(model.audio_encoder(standardise(windows)))
+    )
+    heard = fast("generator", lambda: model.modulations(pooled))
+    bits = _speak(
+        engine,
+        heard,
+        fast,
+        lambda memory, audio: model.generate(memory.style, memory.history, audio)[0],
+    )
+    report["ours"] = fast.total()
+    if plain:
+        report |= {
+            "plain": slow.total(),
+            "codes_equal": bool((bits == again).all()),
+            "encoder_difference": float((usual - pooled).abs().max()),
+        }
+        report["ratio"] = round(slow.total()["total"] / fast.total()["total"], 2)
+    return report | {"published": PUBLISHED}
+
+
+@torch.inference_mode()
+def measure_rounded(
+    model: ReleasedModel, precision: Precision, seconds: float = 10.0
+) -> dict[str, Any]:
+    """The option of an audio encoder in a lower precision: CPU seconds, feature error and share of
+    first-window bits that change.
+    """
+    engine, clock = ReleasedEngine(model), Clock()
+    samples = torch.randn(round(seconds * 16000), generator=torch.Generator().manual_seed(1)) * 0.1
+    windows = F.pad(samples, (0, -len(samples) % 64000)).view(-1, 64000)
+    exact = model.pool_audio(model.audio_encoder(standardise(windows)))
+    rough = engine.encoders.at(precision)
+    rough(standardise(windows[:1]))
+    rounded = clock("audio encoder", lambda: model.pool_audio(rough(standardise(windows))))
+    memory = engine.remember(model.style_token(None))
+    said = [
+        model.generate(memory.style, memory.history, model.modulations(pooled[:1]))[0]
+        for pooled in (exact, rounded)
+    ]
+    error = float((rounded - exact).norm() / exact.norm())
+    return {
+        "encoder_cpu_s": clock.total()["total"],
+        "feature_error": round(error, 4),
+        "bits_changed": round(float((said[0] != said[1]).float().mean()), 4),
+    }
+
+
+def _speak(
+    engine: ReleasedEngine,
+    heard: Tensor,
+    clock: Clock,
+    say: Callable[[ReleasedMemory, Tensor], Tensor],
+) -> Tensor:
+    memory, said = clock("history", lambda: engine.remember(engine.model.style_token(None))), []
+    for audio in heard:
+        bits = clock("generator", lambda audio=audio, memory=memory: say(memory, audio[None]))
+        motion = clock("decoder", lambda bits=bits, memory=memory: engine.decode(memory, bits))
+        memory = clock("history", lambda motion=motion, memory=memory: engine.after(memory, motion))
+        said.append(bits)
+    return torch.cat(said)
+
+
+def main() -> None:
+    """Measure the published size on one thread and write JSON to standard output."""
+    torch.set_num_threads(1)
+    config = PRESETS["released"].released
+    assert config is not None
+    model = random_model(config)
+    report = measure(model)
+    for precision in ("bfloat16", "int8") if bfloat16_is_fast() else ("int8",):
+        report[f"{precision}_encoder"] = measure_rounded(model, precision)
+    sys.stdout.write(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

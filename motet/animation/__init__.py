@@ -1,1 +1,0 @@
-"""Motion as files of other programs know it, and solving for limbs."""

@@ -1,1 +1,0 @@
-"""The verbs of the command line, one module each: a dataclass of options with `execute`."""

@@ -1,1 +1,0 @@
-"""Diffusion as functions of tensors: schedules, parameterisations, samplers, guidance. Any trailing shape, a seed for each item."""

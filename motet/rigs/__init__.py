@@ -1,1 +1,0 @@
-"""Figures that turn motion into surfaces. `motet.rigs.rig` states the contract, `motet.rigs.house` is the figure that ships."""

@@ -1,1 +1,0 @@
-"""Steps of baking the house figure from the CC0 MakeHuman data; used by `scripts/bake_figure.py` only."""

@@ -1,0 +1,1 @@
+"""Sound files: reading, decoding, writing, checks of containers."""

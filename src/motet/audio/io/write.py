@@ -1,0 +1,70 @@
+"""Sound to files."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from motet.atomic_write import appearing
+from motet.errors import AudioError
+from motet.types import Audio
+
+_SUBTYPE = {".flac": "PCM_24", ".wav": "FLOAT"}
+
+
+def write_audio(audio: Audio, path: str | Path, *, subtype: str | None = None) -> Path:
+    """Write `.flac` (24 bits; values beyond full scale are clipped) or `.wav` (32-bit float,
+    exact).
+
+    Args:
+        subtype: another sample format of libsndfile, e.g. `PCM_16`.
+
+    Raises:
+        AudioError: another ending, a batch of sounds, or a sample format that the file type does
+            not have.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in _SUBTYPE:
+        raise AudioError(f"sound is written as .flac or .wav, not as {path.name!r}")
+    if audio.samples.ndim != 2:
+        raise AudioError(
+            "one file holds one sound (channels, time), not the shape"
+            f" {tuple(audio.samples.shape)}; write them one by one"
+        )
+    subtype = subtype or _SUBTYPE[ending]
+    if not soundfile.check_format(ending[1:].upper(), subtype):
+        raise AudioError(f"{ending} files have no sample format {subtype!r}")
+    with appearing(path) as beside:
+        _encode(audio, beside, ending[1:].upper(), subtype)
+    return path
+
+
+def encode_flac(samples: torch.Tensor, sample_rate: int, bits: int) -> bytes:
+    """Sound (channels, time) in [-1, 1) as the bytes of a FLAC file of 16 or 24 bits."""
+    buffer = io.BytesIO()
+    _encode(Audio(samples, sample_rate, "other"), buffer, "FLAC", f"PCM_{bits}")
+    return buffer.getvalue()
+
+
+def _encode(audio: Audio, target: Path | io.BytesIO, kind: str, subtype: str) -> None:
+    frames = audio.samples.detach().cpu().numpy().T.astype(np.float64)
+    # Integers are made here: libsndfile scales by 2^n - 1 for floats, which does not come back
+    # exactly.
+    bits = {"PCM_16": 16, "PCM_24": 24, "PCM_32": 32}.get(subtype)
+    if bits:
+        scaled = np.clip(
+            np.round(frames * 2.0 ** (bits - 1)), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1
+        )
+        frames = (scaled.astype(np.int64) << (32 - bits)).astype(np.int32)
+    try:
+        soundfile.write(
+            target, np.ascontiguousarray(frames), audio.sample_rate, subtype=subtype, format=kind
+        )
+    except (soundfile.LibsndfileError, ValueError, TypeError) as error:
+        what = f"{audio.samples.shape[0]} channel(s) at {audio.sample_rate} Hz"
+        raise AudioError(f"{kind} cannot hold {what}: {error}") from error

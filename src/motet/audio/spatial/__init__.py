@@ -1,0 +1,1 @@
+"""Spatial audio: HRTF, room, ambisonics, direction of arrival."""

@@ -1,0 +1,281 @@
+"""Weights on disk: safetensors with the configuration, a digest and the facts of the training
+inside.
+
+Loading is strict: a missing, extra or misshapen tensor, a wrong digest or an unknown setting is an
+error. Nothing here can run code: pickles are read only as plain tensors and only on request
+(`read_official`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from motet import config as settings
+from motet.errors import CheckpointError, nearest
+
+C = TypeVar("C")
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """Tensors with what is needed to use them."""
+
+    tensors: dict[str, Tensor]
+    """Parameters and buffers by their names in the model."""
+    config: dict[str, Any]
+    """The model's configuration as JSON values."""
+    facts: dict[str, Any]
+    """How the weights came about: data, licences, steps, seed, commit."""
+    digest: str
+    """Twelve hex digits over names, shapes, types and bytes of all tensors."""
+
+
+def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Twelve hex digits that identify a set of named tensors."""
+    state = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        state.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        state.update(
+            tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+        )
+    return state.hexdigest()[:12]
+
+
+def save_checkpoint(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    config: Any,
+    facts: Mapping[str, Any],
+    *,
+    half: bool = False,
+) -> str:
+    """Write weights; answers their digest. The file appears only when it is complete.
+
+    Args:
+        config: a dataclass, kept as JSON inside the file.
+        facts: JSON values about the training, kept inside the file.
+        half: store floating-point tensors as float16.
+    """
+    stored = {name: _stored(tensor, half) for name, tensor in tensors.items()}
+    found = tensor_digest(stored)
+    metadata = {
+        "format": "motet/1",
+        "config": json.dumps(settings.to_json(config)),
+        "facts": json.dumps(dict(facts)),
+        "digest": found,
+    }
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(save(stored, metadata=metadata))
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return found
+
+
+def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
+    """Read a file written by `save_checkpoint`, float16 tensors as float32.
+
+    Raises:
+        CheckpointError: not there, damaged, without configuration, or (with `verify`) of another
+            digest than it says.
+    """
+    metadata, tensors = _read_safetensors(Path(path))
+    if metadata.get("format") != "motet/1":
+        raise CheckpointError(
+            f"{path} is not a motet checkpoint (no configuration inside); official files are"
+            " converted by 'motet weights import'"
+        )
+    try:
+        config, facts, digest = (
+            json.loads(metadata["config"]),
+            json.loads(metadata["facts"]),
+            metadata["digest"],
+        )
+    except (KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: its configuration cannot be read; fetch it again"
+        ) from error
+    if verify and tensor_digest(tensors) != digest:
+        raise CheckpointError(f"{path} is damaged: its digest is not {digest}; fetch it again")
+    wide = {
+        n: t.float() if t.dtype in (torch.float16, torch.bfloat16) else t
+        for n, t in tensors.items()
+    }
+    return Checkpoint(wide, config, facts, digest)
+
+
+def mean_checkpoint(paths: Sequence[Path]) -> Checkpoint:
+    """The mean of the parameters of several checkpoints of one configuration, with the facts of the
+    last and the digests of all.
+
+    Raises:
+        CheckpointError: a file is unusable, or they are not of one model.
+
+    Source: Wortsman et al. 2022, Model soups (uniform).
+    """
+    found = [read_checkpoint(path) for path in paths]
+    first = found[0]
+    for path, other in zip(paths, found, strict=True):
+        if other.config != first.config or other.tensors.keys() != first.tensors.keys():
+            raise CheckpointError(
+                f"{path} is of another configuration than {paths[0]}; only trainings of one model"
+                " have a mean"
+            )
+    tensors = {
+        name: (
+            torch.stack([c.tensors[name] for c in found]).mean(0)
+            if tensor.is_floating_point()
+            else tensor
+        )
+        for name, tensor in first.tensors.items()
+    }
+    return Checkpoint(
+        tensors,
+        first.config,
+        {**found[-1].facts, "mean_of": [c.digest for c in found]},
+        tensor_digest(tensors),
+    )
+
+
+def read_config(path: Path, cls: type[C]) -> C:
+    """The configuration inside a checkpoint, without reading its tensors."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+        return settings.from_json(cls, json.loads(metadata["config"]))
+    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read as a motet checkpoint: {error}") from error
+
+
+def load_strict(
+    module: nn.Module, tensors: Mapping[str, Tensor], source: str = "the checkpoint"
+) -> None:
+    """Put tensors into a module; every name and shape must fit.
+
+    Raises:
+        CheckpointError: names the first missing, extra and misshapen tensors and the nearest
+            existing names.
+    """
+    own = module.state_dict()
+    problems = [f"lacks {name}" for name in own if name not in tensors]
+    problems += [
+        f"has the unknown {name} ({nearest(name, own, 1)})" for name in tensors if name not in own
+    ]
+    problems += [
+        f"has {name} of shape {tuple(tensors[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in own
+        if name in tensors and tensors[name].shape != own[name].shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more problems" if len(problems) > 3 else ""
+        raise CheckpointError(
+            f"{source} does not fit {type(module).__name__}: it {'; it '.join(problems[:3])}{more}"
+        )
+    module.load_state_dict(dict(tensors))
+
+
+def read_official(path: Path) -> dict[str, Any]:
+    """Read somebody else's weights (`.safetensors`, `.npz`, or `.pt`/`.pth` as plain tensors only).
+
+    The pickle inside a `.pt` is interpreted by a reader that knows tensors and plain containers and
+    nothing else; a file that asks for more is refused. Option sets (`argparse.Namespace`) and paths
+    inside come back as plain dictionaries and
+    texts: inert stand-ins are built in their place, so nothing of the file's choosing is called.
+
+    Raises:
+        CheckpointError: not there, damaged, or containing anything but tensors and plain values.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        return dict(_read_safetensors(path)[1])
+    if path.suffix == ".npz":
+        return _read_arrays(path)
+    try:
+        with torch.serialization.safe_globals(_STAND_INS):
+            found = _plain(torch.load(path, map_location="cpu", weights_only=True))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist") from error
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} is not a plain tensor file and is refused; save its state dict as safetensors"
+            " first"
+        ) from error
+    if not isinstance(found, dict):
+        raise CheckpointError(
+            f"{path} holds a {type(found).__name__}, expected a dictionary of tensors"
+        )
+    return found
+
+
+class _Options:
+    """Stands in for an option set inside a foreign file: attributes and nothing else."""
+
+
+_STAND_INS: list[Any] = [
+    (_Options, "argparse.Namespace"),
+    (_Options, "types.SimpleNamespace"),
+    *(
+        (PurePosixPath, f"pathlib{module}.{kind}")
+        for module in ("", "._local")
+        for kind in ("PosixPath", "WindowsPath", "PurePosixPath")
+    ),
+]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Options):
+        return {name: _plain(item) for name, item in vars(value).items()}
+    if isinstance(value, PurePosixPath):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
+
+
+def _read_arrays(path: Path) -> dict[str, Any]:
+    """Numeric arrays of an `.npz` as tensors; arrays of objects are refused by the reader
+    itself.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {
+                name: torch.from_numpy(np.ascontiguousarray(stored[name])) for name in stored.files
+            }
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist") from error
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise CheckpointError(f"{path} is damaged or is not a plain array file: {error}") from error
+
+
+def _stored(tensor: Tensor, half: bool) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.half() if half and tensor.is_floating_point() else tensor.clone()
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            names = file.keys()
+            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in names}
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist") from error
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged or is not a safetensors file: {error}") from error

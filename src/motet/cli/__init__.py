@@ -1,0 +1,110 @@
+"""The command line: `motet VERB ...`. Verbs are dataclasses under `src/motet/cli`; their field
+docstrings are the help.
+
+Exit codes: 0 done; 2 bad usage or input, with one line on stderr that says what to do; 1 a failure
+of our own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from motet.errors import ConfigError, MotetError, nearest
+
+VERBS: dict[str, str] = {
+    "run": "Motion, video or 3D from recordings: the main job.",
+    "fit": "Learn one person from videos, for speech2lip.",
+    "live": "Frames from sound as it arrives (raw PCM on stdin).",
+    "keys": "Key motions of a recording as a file to edit (kmtalk).",
+    "export": "A saved take (.npz) in other formats.",
+    "render": "A saved take (.npz) as video.",
+    "check": "A quality report of a take or a video.",
+    "data": "Build training data: corpus | synth | track | inspect.",
+    "train": "Train a stage of a method; resumable.",
+    "eval": "Published metrics on held-out recordings, beside trivial baselines.",
+    "bench": "How fast, how soon and how much memory, as JSON.",
+    "weights": "List, verify and import weights: list | verify | import | mean.",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the console script; answers the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(arguments)
+    except (MotetError, FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        line = " ".join(str(error).split())
+        print(f"motet: {line}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("motet: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("MOTET_DEBUG"):
+            traceback.print_exc()
+        print(
+            f"motet: internal error, please report it: {type(error).__name__}: {error}"
+            " (MOTET_DEBUG=1 shows where)",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if arguments[0] in ("--version", "-V"):
+        import motet
+
+        print(motet.__version__)
+        return 0
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        raise ConfigError(f"no verb {verb!r}; {nearest(verb, VERBS)}")
+    module = importlib.import_module(f"motet.cli.{verb}")
+    command = _parse(module.COMMAND, f"motet {verb}", rest)
+    if command is None:
+        return 0
+    return int(command.execute() or 0)
+
+
+def _parse(command: Any, program: str, arguments: list[str]) -> Any:
+    """A verb's dataclass filled from the command line; None after help was shown."""
+    import tyro
+
+    try:
+        if isinstance(command, dict):
+            return tyro.extras.subcommand_cli_from_dict(command, prog=program, args=arguments)
+        return tyro.cli(command, prog=program, args=arguments)
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            return None
+        raise
+
+
+def overview() -> str:
+    """The text of `motet --help`."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(
+        [
+            "motet: sound in, human motion out.",
+            "",
+            "usage: motet VERB ... (motet VERB --help tells more)",
+            "",
+            *lines,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

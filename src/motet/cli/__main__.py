@@ -1,0 +1,6 @@
+"""`python -m motet.cli`: the command line without an installed script."""
+
+from motet.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""`motet check`: a quality report of takes and videos."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """Does a take fit its own sound: offset, closures (with --text), stillness in silence,
+    smoothness, head, blinks. Remarks do not change the exit code.
+    """
+
+    take: tyro.conf.Positional[tuple[Path, ...]]
+    """Takes (.npz) written by motet, or videos of a speaking face (their content credentials are
+    read too)."""
+    text: str = ""
+    """What is said, in English: then closures at p, b and m are judged too (needs the extra
+    `align`). For a single take."""
+    json: bool = False
+    """Print JSON instead of tables."""
+
+    def execute(self) -> int:
+        """Report on every take."""
+        from motet.errors import ConfigError
+
+        if not self.take:
+            raise ConfigError("no take given")
+        if self.text and len(self.take) > 1:
+            raise ConfigError("--text belongs to a single take; check the takes one by one")
+        reports = {str(path): self._scores(path) for path in self.take}
+        if self.json:
+            print(json.dumps({"format": "motet-check/1", "takes": reports}, indent=1))
+        else:
+            for name, report in reports.items():
+                _show(name, report)
+        return 0
+
+    def _scores(self, path: Path) -> dict[str, Any]:
+        from motet.evaluation.video_quality import ENDINGS, check_video
+
+        if path.suffix.lower() in ENDINGS:
+            found = check_video(path)
+            return {"scores": found.scores, "remarks": list(found.remarks)}
+        from motet.evaluation.take_quality import evaluate, remarks
+        from motet.export import read_take
+        from motet.metrics.lip_geometry import gauge_of
+        from motet.rigs.house import load_house
+
+        clip = read_take(path)
+        phones = []
+        if self.text and clip.audio is not None:
+            from motet.audio import resample, to_mono
+            from motet.phonetics.alignment import SAMPLE_RATE, Aligner
+
+            phones = Aligner().align(resample(to_mono(clip.audio), SAMPLE_RATE), self.text)
+        scores = evaluate(clip, gauge_of(load_house()), phones)
+        return {"scores": scores, "remarks": remarks(scores)}
+
+
+VIDEO_SCORES = {
+    "credentials": ("1", "1: the file carries content credentials"),
+    "intact": ("1", "1: nothing was changed since it was signed"),
+    "found": ("1", "share of pictures with a face"),
+    "opening": ("faces", "range of the lips' opening, in heights of the face"),
+    "lag_s": ("s", "lips behind the sound, where it can be told"),
+    "still": ("1", "movement of the lips in silence over that in speech"),
+}
+
+
+def _show(name: str, report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from motet.evaluation.take_quality import METRICS
+
+    known = {metric.id: metric for metric in METRICS}
+    table = Table("score", "value", "unit", "what it is", title=name, title_justify="left")
+    for key, value in report["scores"].items():
+        unit, about = (known[key].unit, known[key].about) if key in known else VIDEO_SCORES[key]
+        table.add_row(key, f"{value:.3g}", unit, about)
+    console = Console(width=max(Console().width, 120))
+    console.print(table)
+    for remark in report["remarks"] or ["nothing to remark"]:
+        console.print(remark, highlight=False)
+
+
+COMMAND = Check

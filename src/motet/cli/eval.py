@@ -1,0 +1,290 @@
+"""`motet eval`: a method beside the baselines and tracked people, as table and JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from motet.registry import DEFAULT
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from motet.evaluation.report import Report
+    from motet.session import Loaded
+
+
+@dataclasses.dataclass(frozen=True)
+class Eval:
+    """Published metrics on recordings that no training has seen. Every baseline goes through the
+    same.
+    """
+
+    method: tyro.conf.Positional[str] = DEFAULT
+    """Method to evaluate; `none` for the baselines alone."""
+    data: Path | None = None
+    """Folder with the tracked recordings `other_speakers` and `grid_s1` (the sentences inside the
+    package when left out). Bodies: a corpus of `motet data sam`; speech2lip: a fitted person."""
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """JSON file to write."""
+    weights: Path | None = None
+    """A motet checkpoint to evaluate instead of the shipped one."""
+    style: str = ""
+    """A named style, or a take (.npz) whose manner is taken over."""
+    text: bool = False
+    """Tell the method what is said, where it is known and the method can use it."""
+    option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE: a setting of the method's own; may be repeated."""
+    study: str = ""
+    """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style`
+    (whether the manner of a clip arrives);
+    speech2lip: `voices` (whether the lips of speech never filmed move as the 3D methods' do)."""
+    recordings: tuple[Path, ...] = ()
+    """Speech for `--study voices`; the sentences inside the package when left out."""
+    seed: int = 0
+    """Seed of every prediction."""
+    takes: int = 5
+    """Takes compared for diversity."""
+    every: int = 1
+    """speech2lip: only every so many held-out frames get scores of pictures and landmarks."""
+    limit: int = 60
+    """Bodies: sequences of each held-out split."""
+    long_s: float = 600.0
+    """Length of the long file in seconds."""
+    baselines: bool = True
+    """Evaluate the baselines too."""
+    json: bool = False
+    """Print JSON instead of the table."""
+    quiet: bool = False
+    """No progress bar."""
+
+    def execute(self) -> int:
+        """Evaluate and report."""
+        from motet.registry import methods
+
+        spec = methods().get(self.method)
+        if spec is not None and spec.output == "frames":
+            return self._person()
+        from motet.cli.progress import progress_bars
+        from motet.errors import AssetError
+        from motet.evaluation.baselines import baselines
+        from motet.evaluation.face import EvaluationConfig, Subject, evaluate
+        from motet.evaluation.held_out import load_held_out
+        from motet.metrics.lip_geometry import gauge_of
+        from motet.rigs.house import load_house
+
+        if self._is_body():
+            return self._body()
+        if self.data is not None and not self.data.is_dir():
+            raise AssetError(
+                f"{self.data} is not a folder; give the folder that holds 'other_speakers' and"
+                " 'grid_s1', or leave --data out"
+            )
+        if self.study:
+            return self._study()
+        config = EvaluationConfig(seed=self.seed, takes=self.takes, long_s=self.long_s)
+        subjects = self._method() + [
+            Subject(name, predict)
+            for name, predict in (baselines() if self.baselines else {}).items()
+        ]
+        material, gauge = load_held_out(self.data), gauge_of(load_house())
+        with progress_bars(self.quiet) as progress:
+            task = progress.add_task("")
+            report = evaluate(
+                subjects,
+                material,
+                gauge,
+                config,
+                lambda what, done, total: progress.update(
+                    task, description=what, completed=done, total=total
+                ),
+            )
+        return self._tell(report)
+
+    def _tell(self, report: Report) -> int:
+        from rich.console import Console
+
+        if self.out:
+            report.save(self.out)
+        if self.json:
+            print(json.dumps(report.to_json(), indent=1))
+        else:
+            Console(width=max(Console().width, 140)).print(report.table())
+        return 0
+
+    def _study(self) -> int:
+        from motet.cli.eval_studies import study
+        from motet.evaluation.held_out import load_held_out
+        from motet.method import parse_options
+        from motet.metrics.lip_geometry import gauge_of
+        from motet.rigs.house import load_house
+        from motet.session import load
+
+        loaded = load(self.method, str(self.weights) if self.weights else None)
+        options = parse_options(loaded.spec, self.option)
+        found, table = study(
+            self.study,
+            loaded,
+            load_held_out(self.data),
+            gauge_of(load_house()),
+            options,
+            self.takes,
+        )
+        return self._tell_study(
+            {"method": loaded.spec.name, "weights": loaded.digest, **found}, table
+        )
+
+    def _voices(self) -> int:
+        """New speech of a fitted person (the shipped one without --data)."""
+        from motet.cli.eval_studies import voices
+        from motet.errors import ConfigError
+
+        if self.study != "voices":
+            raise ConfigError(f"there is no study {self.study!r} of people; there is: voices")
+        return self._tell_study(*voices(self.data, self.recordings))
+
+    def _tell_study(self, found: Mapping[str, Any], table: Table) -> int:
+        from rich.console import Console
+
+        from motet.atomic_write import write_bytes
+
+        if self.out:
+            write_bytes(self.out, json.dumps(found, indent=1).encode())
+        if self.json:
+            print(json.dumps(found, indent=1))
+        else:
+            Console(width=max(Console().width, 140)).print(table)
+        return 0
+
+    def _is_body(self) -> bool:
+        from motet.registry import method_spec
+
+        return self.method != "none" and method_spec(self.method).space == "smplx25"
+
+    def _body(self) -> int:
+        """Bodies are measured on a corpus in SAM's layout whose reactions are known."""
+        from rich.console import Console
+
+        from motet.cli.progress import progress_bars
+        from motet.errors import ConfigError
+        from motet.evaluation.body import (
+            BodyEvaluation,
+            evaluate_body,
+            method_answers,
+            reference_answers,
+        )
+        from motet.method import parse_options
+        from motet.session import load
+        from motet.synthesis.reaction.policy_upper_bound import policy_again
+
+        if self.data is None:
+            raise ConfigError(
+                "a body is evaluated on a corpus: give --data FOLDER, made by 'motet data sam -o"
+                " FOLDER'"
+            )
+        loaded = load(self.method, str(self.weights) if self.weights else None)
+        if self.study:
+            return self._body_study(loaded, parse_options(loaded.spec, self.option))
+        answers = method_answers(loaded, parse_options(loaded.spec, self.option))
+        if self.baselines:
+            answers |= reference_answers(policy_again(self.data))
+        else:
+            answers = dict(list(answers.items())[:1])
+        with progress_bars(self.quiet) as progress:
+            task = progress.add_task("")
+            config = BodyEvaluation(seed=self.seed, limit=self.limit)
+            report = evaluate_body(
+                self.data,
+                answers,
+                config,
+                lambda what, done, total: progress.update(
+                    task, description=what, completed=done, total=total
+                ),
+            )
+        if self.out:
+            report.save(self.out)
+        if self.json:
+            print(json.dumps(report.to_json(), indent=1))
+        else:
+            Console(width=max(Console().width, 190)).print(report.table())
+        return 0
+
+    def _body_study(self, loaded: Loaded, options: Mapping[str, object]) -> int:
+        from rich.console import Console
+
+        from motet.atomic_write import write_bytes
+        from motet.cli.eval_studies import body_study
+
+        assert self.data is not None
+        found, table = body_study(self.study, loaded, self.data, options, self.takes, self.limit)
+        if self.out:
+            write_bytes(
+                self.out,
+                json.dumps(
+                    {"method": loaded.spec.name, "weights": loaded.digest, **found}, indent=1
+                ).encode(),
+            )
+        if self.json:
+            print(json.dumps(found, indent=1))
+        else:
+            Console(width=max(Console().width, 140)).print(table)
+        return 0
+
+    def _person(self) -> int:
+        """A fitted person on the held-out tail of their footage."""
+        from motet.cli.progress import progress_bars
+        from motet.errors import AssetError, MissingDependency
+        from motet.evaluation.person import TailConfig, evaluate_person
+        from motet.methods.speech2lip.person.folder import Person
+        from motet.tracking.lip_landmarks import LipFinder
+
+        if self.study:
+            return self._voices()
+        if self.data is None:
+            raise AssetError(
+                "name the fitted person to evaluate: motet eval speech2lip --data PERSON"
+            )
+        person, config = (
+            Person(self.data),
+            TailConfig(every=self.every, landmarks_every=2 if self.every == 1 else 1),
+        )
+        try:
+            finder = LipFinder()
+        except (AssetError, MissingDependency) as error:
+            print(f"landmarks are not measured: {error}")
+            finder = None
+        with progress_bars(self.quiet) as progress:
+            task = progress.add_task("")
+
+            def told(what: str, done: int, total: int) -> None:
+                progress.update(task, description=what, completed=done, total=total)
+
+            if finder is None:
+                return self._tell(evaluate_person(person, config, progress=told))
+            with finder:
+                return self._tell(evaluate_person(person, config, landmarks=finder, progress=told))
+
+    def _method(self) -> list:
+        from motet.evaluation.face import method_subject
+        from motet.method import parse_options
+        from motet.session import load
+
+        if self.method == "none":
+            return []
+        loaded = load(self.method, str(self.weights) if self.weights else None)
+        style = {"style": self.style} if self.style else {}
+        if self.text:
+            loaded.condition({"text": ""})  # a method without that option says so at once
+        return [
+            method_subject(
+                loaded, options={**style, **parse_options(loaded.spec, self.option)}, text=self.text
+            )
+        ]
+
+
+COMMAND = Eval

@@ -1,0 +1,189 @@
+"""`motet fit`: learn one person from videos, so that `motet run -m speech2lip --person` can speak
+with them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from motet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from motet.methods.speech2lip.person.folder import Person
+    from motet.training.person import Trial
+
+PREVIEW, SAVE_EVERY_S = "preview.png", 30.0
+"""Name of the picture to look at while learning; seconds between two saved states, which is what
+`kill -9` costs at most."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """Learn one person's lips and face from a few minutes of footage. Resumable: the same command
+    goes on where it was stopped or killed.
+
+    Ctrl-C stops the training and keeps the best so far. Preview pictures appear in
+    PERSON/training/preview.png.
+    """
+
+    video: tyro.conf.Positional[tuple[Path, ...]]
+    """Videos of one person speaking to the camera, from one camera position; each file is one
+    uninterrupted shot. A folder stands for the videos in it."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder for the person."""
+    consent: str = ""
+    """Who allowed this likeness to speak, in words. Needed; it is kept with the person and named in
+    every video made."""
+    name: str = ""
+    """The person's name; the folder's when left out."""
+    minutes: float = 15.0
+    """Time of training in all, over resumptions; 0 captures only."""
+    size: int = 256
+    """Height and width of the face crops in pixels."""
+    held_out: float = 0.2
+    """Share of the footage at its end that is not learnt from, for `motet eval`."""
+    licence: str = ""
+    """Licence of the footage, as an SPDX name."""
+    model: Path | None = None
+    """The file face_landmarker.task; found inside installed packages when left out."""
+    quality: int = 8
+    """x264's constant rate factor of the stored pictures: 0 loses nothing, 8 cannot be seen, 18 is
+    small."""
+    seed: int = 0
+    """Same seed, same start."""
+    quiet: bool = False
+    """No progress bars and no closing lines."""
+
+    def execute(self) -> int:
+        """Capture, train, say what came out."""
+        from motet.tracking.capture.capture import CaptureOptions, capture, describe
+        from motet.tracking.capture.noise import hushed
+
+        if not self.video:
+            raise ConfigError("no video was named; give one or more videos of the person speaking")
+        if self.minutes < 0:
+            raise ConfigError(f"minutes must not be negative, they are {self.minutes}")
+        options = CaptureOptions(
+            self.consent, self.name, self.size, self.held_out, quality=self.quality, licence=self.licence, model=self.model,
+        )  # fmt: skip
+        with _Bars(self.quiet) as bars, hushed():
+            person = capture(self.video, self.out, options, bars.counted)
+        self._say(*describe(person))
+        if self.minutes:
+            self._train(person)
+        return 0
+
+    def _train(self, person: Person) -> None:
+        from motet.training.person import LearningConfig, learn_person
+
+        preview = person.training / PREVIEW
+        self._say(
+            f"learning for {self.minutes:g} min; look at {preview}; Ctrl-C stops and keeps the best"
+        )
+        learning = LearningConfig(minutes=self.minutes, save_every_s=SAVE_EVERY_S, seed=self.seed)
+        ended = "done"
+        with _Bars(self.quiet) as bars:
+            bars.begin_learning(self.minutes, learning.lips_share)
+            try:
+                learn_person(
+                    person,
+                    None,
+                    learning,
+                    bars.learning,
+                    lambda trial: bars.tried(trial, preview),
+                    bars.prepared,
+                )
+            except KeyboardInterrupt:
+                if not person.weights.exists():
+                    raise
+                ended = "stopped; the best so far is kept, the same command goes on"
+        self._say(
+            f"{ended}: {_best(person)}",
+            f"speak:  motet run SPEECH.wav -m speech2lip --person {self.out} -o out.mp4",
+        )
+
+    def _say(self, *lines: str) -> None:
+        if not self.quiet:
+            print("\n".join(lines), flush=True)
+
+
+class _Bars:
+    """One bar for each thing that is done, with the time left."""
+
+    def __init__(self, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(
+            *columns, console=Console(stderr=True), disable=quiet, transient=True
+        )
+        self._tasks: dict[str, int] = {}
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def counted(self, what: str, done: int, total: int) -> None:
+        """Something of a known amount."""
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done, total=total)  # type: ignore[arg-type]
+
+    def prepared(self, done: int, total: int) -> None:
+        """The footage is cut to the mouth."""
+        self.counted("cutting out the mouth", done, total)
+
+    def begin_learning(self, minutes: float, lips_share: float) -> None:
+        """The bar of the learning; `lips_share` of the time goes to its first stage."""
+        self._minutes, self._lips_share, self._best, self._stage = minutes, lips_share, "", "lips"
+
+    def learning(self, line: Mapping[str, float]) -> None:
+        """A report of the training loop."""
+        stage = "face" if "face" in line else "lips"
+        before = self._minutes * self._lips_share if stage == "face" else 0.0
+        done = before + line["seconds"] / 60
+        words = (
+            f"learning the {stage}: step {line['step']:.0f}, {max(0.0, self._minutes - done):.1f}"
+            f" min left{self._best}"
+        )
+        if "learning" not in self._tasks:
+            self._tasks["learning"] = self._progress.add_task(words, total=self._minutes)
+        self._progress.update(self._tasks["learning"], completed=done, description=words)  # type: ignore[arg-type]
+
+    def tried(self, trial: Trial, preview: Path) -> None:
+        """A trial on frames that do not train: its picture is put down to be looked at."""
+        from motet.atomic_write import write_bytes
+        from motet.export.gltf.texture import png
+
+        write_bytes(preview, png(trial.preview.numpy()))
+        self._best = f", error {255 * trial.best:.2f}"
+
+
+def _best(person: Person) -> str:
+    from motet.checkpoint import read_checkpoint
+
+    facts = read_checkpoint(person.weights).facts
+    return f"mean colour error {255 * facts['error']:.2f} of 255 on frames not learnt from"
+
+
+COMMAND = Fit

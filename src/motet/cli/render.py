@@ -1,0 +1,60 @@
+"""`motet render`: a saved take as video."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from motet.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class Render:
+    """Draw a take with the house figure."""
+
+    take: tyro.conf.Positional[Path]
+    """The take (.npz, or .csv and .json with face curves)."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The .mp4 to write."""
+    audio: Path | None = None
+    """Recording to put beside the pictures; the take's own sound when left out."""
+    size: int = 512
+    """Height and width in pixels."""
+    marker: bool = True
+    """Whole-body pictures show where the sound comes from."""
+    quiet: bool = False
+    """No progress bar."""
+
+    def execute(self) -> int:
+        """Read, draw, encode."""
+        from motet.audio import read_audio
+        from motet.cli.progress import progress_bars
+        from motet.export import read_take, write_clip
+
+        if self.out.suffix.lower() != ".mp4":
+            raise ConfigError(
+                f"a video is written as .mp4, not {self.out.suffix or 'without an ending'}; other"
+                " formats: motet export"
+            )
+        clip = read_take(self.take)
+        if self.audio is not None:
+            clip = dataclasses.replace(clip, audio=read_audio(self.audio))
+        with progress_bars(self.quiet) as bars:
+            task = bars.add_task(
+                f"drawing {self.out.name}", total=clip.motion.frames if clip.motion else None
+            )
+            write_clip(
+                clip,
+                self.out,
+                size=self.size,
+                marker=self.marker,
+                progress=lambda done: bars.update(task, completed=done),
+            )
+        print(f"{self.out}  {self.out.stat().st_size / 1e6:.2f} MB")
+        return 0
+
+
+COMMAND = Render

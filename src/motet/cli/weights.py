@@ -1,0 +1,138 @@
+"""`motet weights list | verify | import | mean`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from motet.errors import CheckpointError, ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class ListWeights:
+    """Every weight file in the package with its size, digest and how it came about."""
+
+    def execute(self) -> int:
+        """Print a table."""
+        from rich.console import Console
+        from rich.table import Table
+
+        from motet.checkpoint import read_checkpoint
+
+        table = Table("file", "MB", "values", "digest", "trained on", "licence")
+        for path in sorted((Path(__file__).parents[1] / "weights").glob("*.safetensors")):
+            found = read_checkpoint(path)
+            values = sum(tensor.numel() for tensor in found.tensors.values())
+            size = f"{path.stat().st_size / 1e6:.1f}"
+            table.add_row(
+                path.name,
+                size,
+                f"{values / 1e6:.2f} M",
+                found.digest,
+                str(found.facts.get("data", "")),
+                str(found.facts.get("licence", "")),
+            )
+        Console().print(table)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifyWeights:
+    """Read weight files completely and compare their digests; the shipped ones when no file is
+    named.
+    """
+
+    files: tyro.conf.Positional[tuple[Path, ...]] = ()
+    """Checkpoints to verify."""
+
+    def execute(self) -> int:
+        """Report each file; a damaged one is an error."""
+        from motet.checkpoint import read_checkpoint
+
+        for path in self.files or sorted(
+            (Path(__file__).parents[1] / "weights").glob("*.safetensors")
+        ):
+            print(f"{path.name}  {read_checkpoint(path, verify=True).digest}  intact")
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportWeights:
+    """Turn an official checkpoint into a checked motet one. Nothing in the file is executed."""
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """The authors' file (.pt as plain tensors, or .safetensors); where a method's weights are
+    spread over several files (with statistics as .npz), all of them."""
+    method: Annotated[str, tyro.conf.arg(aliases=["-m"])]
+    """Method it belongs to."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The .safetensors file to write."""
+
+    def execute(self) -> int:
+        """Convert, strictly."""
+        from motet.checkpoint import read_official, save_checkpoint
+        from motet.registry import method_spec
+
+        if self.out.suffix != ".safetensors":
+            raise ConfigError(
+                f"weights are written as .safetensors, not {self.out.suffix or 'without an ending'}"
+            )
+        spec = method_spec(self.method)
+        if not spec.convert:
+            raise CheckpointError(f"{spec.name} has no official checkpoint to import")
+        if not self.files:
+            raise ConfigError("no file given to import")
+        found = [read_official(file) for file in self.files]
+        config, tensors = spec.load("convert")({"files": found} if len(found) > 1 else found[0])
+        names = ", ".join(file.name for file in self.files)
+        digest = save_checkpoint(
+            self.out,
+            tensors,
+            config,
+            {
+                "data": "official weights of the authors",
+                "licence": "the authors' terms",
+                "source": names,
+            },
+        )
+        print(f"{self.out}  {len(tensors)} tensors  digest {digest}")
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class MeanWeights:
+    """The mean of several trainings of one model that started from the same weights; mostly better
+    on new people than each of them.
+    """
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """Checkpoints of one configuration; the facts of the last are kept."""
+    method: Annotated[str, tyro.conf.arg(aliases=["-m"])]
+    """Method they belong to."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The .safetensors file to write."""
+
+    def execute(self) -> int:
+        """Average and write."""
+        from motet import config as settings
+        from motet.checkpoint import mean_checkpoint, save_checkpoint
+        from motet.registry import method_spec
+
+        if len(self.files) < 2:
+            raise ConfigError("a mean needs two checkpoints and more")
+        found = mean_checkpoint(self.files)
+        config = settings.from_json(method_spec(self.method).load("config"), found.config)
+        digest = save_checkpoint(self.out, found.tensors, config, found.facts, half=True)
+        print(f"{self.out}  mean of {len(self.files)}  digest {digest}")
+        return 0
+
+
+COMMAND = {
+    "list": ListWeights,
+    "verify": VerifyWeights,
+    "import": ImportWeights,
+    "mean": MeanWeights,
+}

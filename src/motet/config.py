@@ -1,0 +1,139 @@
+"""Settings: frozen dataclasses, read from and written to JSON without any freedom.
+
+Unknown keys are errors that name the nearest known key. A dataclass may carry a class constant
+`SCHEMA`; older files pass through the functions in `MIGRATIONS[(class name, old schema)]` one
+schema at a time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from motet.errors import ConfigError, nearest
+
+C = TypeVar("C")
+MIGRATIONS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """A dataclass as plain JSON values, with its schema number where it has one."""
+    plain = _plain(config)
+    schema = getattr(type(config), "SCHEMA", None)
+    return plain if schema is None else {"schema": schema, **plain}
+
+
+def from_json(cls: type[C], values: Mapping[str, Any]) -> C:
+    """Build a dataclass from JSON values, strictly.
+
+    Raises:
+        ConfigError: an unknown or missing key, a value of the wrong type, or a schema newer than
+            this program.
+    """
+    values = _migrated(cls, dict(values))
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for key in values:
+        if key not in fields:
+            raise ConfigError(f"{cls.__name__} has no setting {key!r}; {nearest(key, fields)}")
+    hints = _hints(cls)
+    given = {
+        key: _value(hints[key], value, f"{cls.__name__}.{key}") for key, value in values.items()
+    }
+    missing = [n for n, f in fields.items() if n not in given and _required(f)]
+    if missing:
+        raise ConfigError(f"{cls.__name__} needs the settings {', '.join(missing)}")
+    return cls(**given)
+
+
+def digest(config: Any) -> str:
+    """Twelve hex digits that identify a configuration."""
+    text = json.dumps(to_json(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    """Types of the fields; resolving them anew for each of a corpus' thousand intervals took most
+    of the reading time.
+    """
+    return typing.get_type_hints(cls)
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _migrated(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+    current = getattr(cls, "SCHEMA", None)
+    schema = values.pop("schema", current)
+    if schema == current:
+        return values
+    if current is None or not isinstance(schema, int) or schema > current:
+        raise ConfigError(
+            f"{cls.__name__} has schema {current}, the file says {schema!r}: use the version of"
+            " motet that wrote it, or a newer one"
+        )
+    while schema < current:
+        step = MIGRATIONS.get((cls.__name__, schema))
+        if step is None:
+            raise ConfigError(
+                f"{cls.__name__} of schema {schema} can no longer be read (current: {current})"
+            )
+        values, schema = step(values), schema + 1
+    return values
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        return _value(next(a for a in arguments if a is not type(None)), value, where)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where} must be an object, not {value!r}")
+        return from_json(hint, value)
+    if origin is tuple:
+        return _tuple(arguments, value, where)
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise ConfigError(
+                f"{where} must be one of {', '.join(map(repr, arguments))}, not {value!r}"
+            )
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and (
+        not isinstance(value, hint) or (hint is int and isinstance(value, bool))
+    ):
+        raise ConfigError(f"{where} must be {hint.__name__}, not {value!r}")
+    return value
+
+
+def _tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{where} must be a list, not {value!r}")
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return tuple(_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if len(value) != len(arguments):
+        raise ConfigError(f"{where} must have {len(arguments)} entries, not {len(value)}")
+    return tuple(
+        _value(a, item, f"{where}[{i}]")
+        for i, (a, item) in enumerate(zip(arguments, value, strict=True))
+    )

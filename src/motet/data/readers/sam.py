@@ -1,0 +1,280 @@
+"""Reader of SAM, the data set of MOSPA, and of everything in its file layout (`motet data sam`
+makes an open substitute).
+
+::
+
+    audio/<id>_l.wav  <id>_r.wav     ear signals, any rate
+    motion/<id>.npz                  poses (frames, 55, 3) axis-angle, trans (frames, 3),
+    sound_source (frames, 3), 120 fps splits/crossmodal_<split>.txt    one id a line
+    ignore_list.txt                  ids of doubtful quality; the released loader defines but never
+    applies it, `apply_ignored` does audio.txt, reactions.jsonl       what sounds; what a scripted
+    reaction set out to do (where there are such files)
+
+The last character of an id is the genre. Places are computed on the house skeleton unless other
+offsets are given: the released loader needs the licensed body model for the subjects' own shapes,
+this one does not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from motet.atomic_write import appearing
+from motet.audio.io.read import read_audio
+from motet.audio.resampling import resample
+from motet.body.feature_vector import encode_body
+from motet.data.training_set import SpatialItem, SpatialSet
+from motet.encoders.binaural import RATE_HZ, binaural_features, ear_features
+from motet.errors import AssetError, InputError, nearest
+from motet.geometry.rotation import matrix_from_axis_angle
+from motet.types import Audio, Motion, smplx25_space
+
+MOTION_FPS, KEPT = 120, 4
+Ears = Literal["binaural", "mono"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Recorded:
+    """One sequence as recorded, 120 frames a second."""
+
+    name: str
+    root: Float[Tensor, "frames 3"]
+    rotations: Float[Tensor, "frames joints 3 3"]
+    """Local rotations of the first 25 joints."""
+    source: Float[Tensor, "frames 3"]
+    """Seen from the pelvis in each frame."""
+
+    @property
+    def genre(self) -> int:
+        """0 dull, 1 neutral, 2 sensitive (the order is the paper's; the data do not document
+        it).
+        """
+        return genre_of(self.name)
+
+    def motion(self) -> Motion:
+        """Every fourth frame as a motion in `smplx25` at 30 fps."""
+        from motet.body.skeleton import body_motion
+
+        return body_motion(self.root[::KEPT], self.rotations[::KEPT], smplx25_space().fps)
+
+
+class Sam:
+    """A folder in SAM's layout.
+
+    Raises:
+        AssetError: not such a folder.
+    """
+
+    def __init__(self, folder: Path, *, apply_ignored: bool = False) -> None:
+        self.folder = Path(folder)
+        found = sorted((self.folder / "splits").glob("crossmodal_*.txt"))
+        if not found:
+            raise AssetError(
+                f"{folder} is not in SAM's layout: it has no splits/crossmodal_*.txt; make an open"
+                f" substitute with 'motet data sam -o {folder}'"
+            )
+        self.splits = {
+            path.stem.removeprefix("crossmodal_"): tuple(path.read_text(encoding="utf-8").split())
+            for path in found
+        }
+        ignored = set(self._words("ignore_list.txt")) if apply_ignored else set()
+        self.splits = {
+            split: tuple(name for name in names if name not in ignored)
+            for split, names in self.splits.items()
+        }
+
+    def names(self, split: str) -> tuple[str, ...]:
+        """Ids of a split.
+
+        Raises:
+            InputError: no such split, or an empty one.
+        """
+        if split not in self.splits:
+            raise InputError(f"{self.folder} has no split {split!r}; {nearest(split, self.splits)}")
+        if not self.splits[split]:
+            raise InputError(f"the split {split!r} of {self.folder} is empty")
+        return self.splits[split]
+
+    def audio(self, name: str) -> Audio:
+        """What the two ears heard, at the rate of the files."""
+        ears = [read_audio(self.folder / "audio" / f"{name}_{side}.wav") for side in "lr"]
+        if ears[0].sample_rate != ears[1].sample_rate:
+            raise AssetError(
+                f"the two ears of {name} have {ears[0].sample_rate} and {ears[1].sample_rate} Hz;"
+                " export them alike"
+            )
+        length = min(ear.samples.shape[-1] for ear in ears)
+        return Audio(
+            torch.cat([ear.samples[:1, :length] for ear in ears]), ears[0].sample_rate, "binaural"
+        )
+
+    def read(self, name: str) -> Recorded:
+        """Motion and source of a sequence.
+
+        Raises:
+            AssetError: missing, damaged, or of other shapes.
+        """
+        path = self.folder / "motion" / f"{name}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                poses, root, source = (
+                    torch.from_numpy(np.asarray(stored[key], np.float64))
+                    for key in ("poses", "trans", "sound_source")
+                )
+        except (OSError, KeyError, ValueError) as error:
+            raise AssetError(f"{path} cannot be read as a SAM sequence: {error}") from error
+        if (
+            poses.ndim != 3
+            or poses.shape[1] < 25
+            or not len(poses) == len(root) == len(source)
+            or not len(poses)
+        ):
+            raise AssetError(
+                f"{path}: poses {tuple(poses.shape)}, trans {tuple(root.shape)} and sound_source"
+                f" {tuple(source.shape)} do not belong together"
+            )
+        return Recorded(name, root, matrix_from_axis_angle(poses[:, :25]), source)
+
+    def labels(self) -> Mapping[str, str]:
+        """Class of the sound by id, or by the audio's id where the file is SAM's own; empty when
+        there is no such file.
+        """
+        words = self._words("audio.txt")
+        return dict(zip(words[0::2], words[1::2], strict=False))
+
+    def reactions(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each scripted reaction set out to do, by id; empty for recorded people."""
+        path = self.folder / "reactions.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return {entry["id"]: entry for entry in map(json.loads, lines)}
+
+    def _words(self, name: str) -> list[str]:
+        path = self.folder / name
+        return path.read_text(encoding="utf-8").split() if path.exists() else []
+
+
+def genre_of(name: str) -> int:
+    """The genre digit at the end of an id.
+
+    Raises:
+        AssetError: the last character is not 0, 1 or 2.
+    """
+    if name[-1:] not in ("0", "1", "2"):
+        raise AssetError(f"the id {name!r} does not end in a genre digit (0, 1 or 2)")
+    return int(name[-1])
+
+
+def spatial_item(
+    data: Sam, name: str, ears: Ears, cache: Path | None = None, velocity_fps: int = MOTION_FPS
+) -> SpatialItem:
+    """A sequence as training and evaluation read it, 30 frames a second."""
+    recorded = data.read(name)
+    if velocity_fps == MOTION_FPS:
+        motion = encode_body(recorded.root, recorded.rotations)[::KEPT]
+    else:
+        motion = encode_body(recorded.root[::KEPT], recorded.rotations[::KEPT])
+    audio = cached_features(data, name, ears, cache)
+    length = min(len(motion), len(audio))
+    label = data.labels().get(name, "")
+    return SpatialItem(
+        name,
+        motion[:length].float(),
+        audio[:length],
+        recorded.source[::KEPT][:length].float(),
+        recorded.genre,
+        label,
+        2 if ears == "binaural" else 1,
+    )
+
+
+def cached_features(
+    data: Sam, name: str, ears: Ears, cache: Path | None
+) -> Float[Tensor, "frames columns"]:
+    """Features of a sequence's sound; kept in `cache`, half as exact, where one is given, until the
+    sound is newer.
+    """
+    path = None if cache is None else cache / f"{name}.safetensors"
+    if (
+        path is not None
+        and path.exists()
+        and path.stat().st_mtime >= (data.folder / "audio" / f"{name}_r.wav").stat().st_mtime
+    ):
+        return load_file(path)["features"].float()
+    found = hear(resample(data.audio(name), RATE_HZ), ears)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with appearing(path) as beside:
+            save_file({"features": found.half().contiguous()}, beside)
+        return found.half().float()
+    return found
+
+
+def hear(audio: Audio, ears: Ears) -> Float[Tensor, "frames columns"]:
+    """2,272 columns of both ears, or 68 of their mean."""
+    return (
+        binaural_features(audio)
+        if ears == "binaural"
+        else ear_features(audio.samples.mean(0), rhythm=False)
+    )
+
+
+def spatial_set(
+    folder: Path,
+    split: str,
+    ears: Ears,
+    *,
+    velocity_fps: int = MOTION_FPS,
+    report: Callable[[int, int], None] | None = None,
+    keep: bool = True,
+) -> SpatialSet:
+    """All sequences of a split with their features, which are kept beside the data.
+
+    Raises:
+        AssetError: not in SAM's layout, or a damaged file.
+        InputError: no such split.
+    """
+    data = Sam(folder)
+    cache = Path(folder) / "features" / ears if keep else None
+    return SpatialSet(tuple(_items(data, data.names(split), ears, cache, velocity_fps, report)))
+
+
+def _items(
+    data: Sam,
+    names: tuple[str, ...],
+    ears: Ears,
+    cache: Path | None,
+    velocity_fps: int,
+    report: Callable[[int, int], None] | None,
+) -> Iterator[SpatialItem]:
+    for number, name in enumerate(names):
+        yield spatial_item(data, name, ears, cache, velocity_fps)
+        if report is not None:
+            report(number + 1, len(names))
+
+
+def read_feature_cache(path: Path) -> SpatialItem:
+    """One of the feature files that the released program keeps (`data/sam_<split>/<id>.npz`).
+
+    Raises:
+        AssetError: missing, damaged, or without one of the arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            name = str(stored["id"])
+            audio, motion, source = (
+                torch.from_numpy(np.asarray(stored[key], np.float32))
+                for key in ("audio_array", "motion_array", "ssl_array")
+            )
+    except (OSError, KeyError, ValueError) as error:
+        raise AssetError(f"{path} is not a feature file of MOSPA: {error}") from error
+    return SpatialItem(name, motion, audio, source, genre_of(name))

@@ -1,0 +1,121 @@
+"""VOCASET: 12 speakers, 40 sentences each, FLAME topology (5,023 vertices, metres), 60 frames a
+second, of which models take every second.
+
+Read from the original download or from FaceFormer's exchange layout; the split is that of VOCA,
+FaceFormer, CodeTalker and SelfTalk.
+Licence: Max Planck, non-commercial research, by registration; bring your own copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from motet.data.readers.vertex_sequences import (
+    VertexSequence,
+    mono,
+    read_exchange_layout,
+    read_templates,
+)
+from motet.data.restricted_unpickle import read_inert
+from motet.errors import AssetError
+from motet.types import Audio
+
+VERTS, FPS, STRIDE = 5023, 30.0, 2
+TRAIN = (
+    "FaceTalk_170728_03272_TA", "FaceTalk_170904_00128_TA", "FaceTalk_170725_00137_TA", "FaceTalk_170915_00223_TA",
+    "FaceTalk_170811_03274_TA", "FaceTalk_170913_03279_TA", "FaceTalk_170904_03276_TA", "FaceTalk_170912_03278_TA",
+)  # fmt: skip
+"""Training speakers in the order of the one-hot styles."""
+VAL = ("FaceTalk_170811_03275_TA", "FaceTalk_170908_03277_TA")
+TEST = ("FaceTalk_170809_00138_TA", "FaceTalk_170731_00024_TA")
+
+
+def place_of(name: str) -> tuple[str, str] | None:
+    """Subject and split of a sequence `SUBJECT_sentenceNN`; None for the sentences that no split
+    takes.
+    """
+    subject, _, sentence = name.rpartition("_")
+    number = int(sentence[-2:]) if sentence[-2:].isdigit() else 0
+    if subject in TRAIN and 1 <= number <= 40:
+        return subject, "train"
+    if subject in VAL + TEST and 21 <= number <= 40:
+        return subject, "val" if subject in VAL else "test"
+    return None
+
+
+def read_vocaset(folder: str | Path, split: str = "") -> Iterator[VertexSequence]:
+    """Sequences at 30 frames a second, from either layout.
+
+    Raises:
+        AssetError: neither layout is there, or a file is missing or damaged.
+    """
+    folder = Path(folder)
+    if (folder / "data_verts.npy").exists():
+        return _original(folder, split)
+    return read_exchange_layout(folder, FPS, STRIDE, VERTS, place_of, split)
+
+
+def _original(folder: Path, wanted: str) -> Iterator[VertexSequence]:
+    """The download itself: one array of all frames, and pickles of Python 2 that say which rows are
+    whose.
+    """
+    index, sounds = _values(folder / "subj_seq_to_idx.pkl"), _values(folder / "raw_audio_fixed.pkl")
+    templates = read_templates(folder / "templates.pkl", VERTS)
+    try:
+        rows = np.load(folder / "data_verts.npy", mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise AssetError(f"{folder / 'data_verts.npy'} is damaged: {error}") from error
+    if rows.ndim != 3 or rows.shape[1:] != (VERTS, 3):
+        raise AssetError(
+            f"{folder / 'data_verts.npy'} has the shape {rows.shape}, expected (frames, {VERTS}, 3)"
+        )
+    for subject in sorted(index):
+        for sentence in sorted(index[subject]):
+            placed = place_of(f"{subject}_{sentence}")
+            if (
+                placed is None
+                or (wanted and placed[1] != wanted)
+                or sentence not in sounds.get(subject, {})
+            ):
+                continue  # a few sequences of the download have no sound
+            frames = index[subject][sentence]
+            chosen = [int(frames[number]) for number in sorted(frames)][::STRIDE]
+            vertices = np.asarray(rows[chosen], np.float32)
+            yield VertexSequence(
+                f"{subject}_{sentence}",
+                *placed,
+                vertices,
+                templates[subject],
+                _sound(sounds[subject][sentence], folder),
+                FPS,
+            )
+
+
+def _sound(value: Mapping[str, Any], folder: Path) -> Audio:
+    samples = np.asarray(value["audio"])
+    if samples.ndim != 1 or samples.dtype.kind not in "if":
+        raise AssetError(
+            f"a sound in {folder / 'raw_audio_fixed.pkl'} has the shape {samples.shape}; fetch the"
+            " file again"
+        )
+    scale = float(np.iinfo(samples.dtype).max) + 1 if samples.dtype.kind == "i" else 1.0
+    return mono(
+        Audio.mono(torch.from_numpy(samples.astype(np.float32) / scale), int(value["sample_rate"]))
+    )
+
+
+def _values(path: Path) -> dict[str, Any]:
+    try:
+        found = read_inert(path.read_bytes())
+    except OSError as error:
+        raise AssetError(
+            f"{path} cannot be read: {error}; the original download has four files"
+        ) from error
+    if not isinstance(found, dict):
+        raise AssetError(f"{path} holds a {type(found).__name__} instead of a table by subject")
+    return found

@@ -1,0 +1,149 @@
+"""Speech for reported numbers only: people and languages that no training has heard, with phones
+that are sure.
+
+`people`: short GRID sentences of other speakers (their names spell their words) and the card-game
+sentences of Debian's `pocketsphinx-testdata`. `words`: Italian and Spanish numbers, days and months
+from the Asterisk prompts, whose file names say which word it is; pronunciations are written out
+here. All phones are aligned by pocketsphinx.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from motet.data.speech import prompts
+from motet.data.speech.align import align_english, align_pronounced
+from motet.data.speech.decode import read_speech
+from motet.data.speech.packages import SpeechAssets
+from motet.data.speech.utterance import Utterance
+from motet.phonetics.phones import phones_of_ipa
+
+_GRID_WORDS: tuple[Mapping[str, str], ...] = (
+    {"b": "bin", "l": "lay", "p": "place", "s": "set"},
+    {"b": "blue", "g": "green", "r": "red", "w": "white"},
+    {"a": "at", "b": "by", "i": "in", "w": "with"},
+    {c: c for c in "abcdefghijklmnopqrstuvxyz"},
+    dict(
+        zip(
+            "z123456789",
+            ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+            strict=True,
+        )
+    ),
+    {"a": "again", "n": "now", "p": "please", "s": "soon"},
+)
+
+
+def _numbered(pattern: str, spoken: str, first: int = 0, step: int = 1) -> dict[str, str]:
+    """File names with running numbers, and the word each of them holds."""
+    return {pattern.format(first + step * n): word for n, word in enumerate(spoken.split())}
+
+
+_SPOKEN_WORDS: Mapping[str, Mapping[str, str]] = {
+    "asterisk_it": {
+        **_numbered(
+            "digits_{}",
+            "dzɛro uno due tre kwattro tʃinkwe sɛi sɛtte ɔtto nɔve djɛtʃi unditʃi doditʃi treditʃi"
+            " kwattorditʃi kwinditʃi seditʃi ditʃassɛtte ditʃɔtto ditʃannɔve venti",
+        ),
+        **_numbered(
+            "digits_{}", "trenta kwaranta tʃinkwanta sessanta settanta ottanta novanta", 30, 10
+        ),
+        **_numbered("digits_day-{}", "domenika lunedi martedi merkoledi dʒovedi venerdi sabato"),
+        **_numbered(
+            "digits_mon-{}",
+            "dʒennajo febbrajo martso aprile maddʒo dʒuɲɲo luljo aɡosto settembre ottobre novembre"
+            " ditʃembre",
+        ),
+    },
+    "asterisk_es": {
+        **_numbered(
+            "digits_{}",
+            "sero uno dos tres kwatro sinko sejs sjete otʃo nwebe djes onse dose trese katorse"
+            " kinse djesisejs djesisjete djesiotʃo djesinwebe bejnte",
+        ),
+        **_numbered(
+            "digits_{}", "trejnta kwarenta sinkwenta sesenta setenta otʃenta nobenta", 30, 10
+        ),
+        **_numbered("digits_day-{}", "domiŋɡo lunes martes mjerkoles xwebes bjernes sabado"),
+        **_numbered(
+            "digits_mon-{}",
+            "enero febrero marso abril majo xunjo xuljo aɡosto septjembre oktubre nobjembre"
+            " disjembre",
+        ),
+    },
+}
+
+
+def people(assets: SpeechAssets) -> Iterator[Utterance]:
+    """Sentences of English speakers never trained on."""
+    for path in sorted((assets.data / "other_speakers").glob("grid_*.npz")):
+        with np.load(path) as clip:
+            samples = clip["audio"].astype(np.float32) / 32767
+        yield _english(
+            path.stem,
+            "grid_people",
+            samples,
+            grid_sentence(path.stem.removeprefix("grid_")),
+            "CC BY 4.0: evaluation only",
+        )
+    folder = assets.debian("pocketsphinx-testdata") / "usr/share/pocketsphinx/test/data/cards"
+    for line in (folder / "cards.transcription").read_text().splitlines():
+        found = re.match(r"<s> (.*?)\s*</s> \((.*)\)", line)
+        if found is not None:
+            yield _english(
+                f"cards_{found[2]}",
+                "cards",
+                read_speech(folder / f"{found[2]}.wav"),
+                found[1],
+                "BSD: evaluation only",
+            )
+
+
+def words(assets: SpeechAssets, source: str) -> Iterator[Utterance]:
+    """Known words of `asterisk_it` or `asterisk_es` with aligned phones."""
+    known = _SPOKEN_WORDS[source]
+    for item in prompts.utterances(assets, source):
+        if item.name in known:
+            spans = align_pronounced(
+                item.samples, _without_doubles(phones_of_ipa(known[item.name]))
+            )
+            yield Utterance(
+                item.name,
+                source,
+                item.samples,
+                item.language,
+                item.speaker,
+                item.licence,
+                spans,
+                known[item.name],
+                "test",
+            )
+
+
+def grid_sentence(name: str) -> str:
+    """The words of a GRID clip, spelt by its name: `brbk7n` is `bin red by k seven now`."""
+    return " ".join(table[letter] for table, letter in zip(_GRID_WORDS, name, strict=True))
+
+
+def _english(name: str, source: str, samples: np.ndarray, text: str, licence: str) -> Utterance:
+    return Utterance(
+        name,
+        source,
+        samples,
+        "en",
+        f"{source}_{Path(name).stem}",
+        licence,
+        align_english(samples, text),
+        text,
+        "test",
+    )
+
+
+def _without_doubles(symbols: tuple[str, ...]) -> tuple[str, ...]:
+    """Long consonants as one phone: the aligner cannot place a border inside."""
+    return tuple(s for i, s in enumerate(symbols) if i == 0 or s != symbols[i - 1])

@@ -1,0 +1,37 @@
+"""Five LibriVox sentences (public domain) from Debian's `pocketsphinx-testdata`; never trained on:
+one is the demonstration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from motet.data.speech.align import align_english
+from motet.data.speech.decode import read_speech
+from motet.data.speech.packages import SpeechAssets
+from motet.data.speech.utterance import Utterance
+
+LICENCE = "public domain (LibriVox)"
+
+
+def utterances(assets: SpeechAssets) -> Iterator[Utterance]:
+    """The sentences with aligned phones."""
+    folder = assets.debian("pocketsphinx-testdata") / "usr/share/pocketsphinx/test/data/librivox"
+    for line in (folder / "transcription").read_text().splitlines():
+        found = re.match(r"(?:<s> )?(.*?)(?: </s>)? \((.*)\)$", line.strip())
+        if found is None:
+            continue
+        text, name = found.groups()
+        samples = read_speech(folder / f"{name}.wav")
+        yield Utterance(
+            name,
+            "librivox",
+            samples,
+            "en",
+            "librivox_sense",
+            LICENCE,
+            align_english(samples, text),
+            text,
+            "test",
+        )

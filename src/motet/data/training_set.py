@@ -1,0 +1,224 @@
+"""What training reads: clips as aligned arrays in memory, ready to be cut into windows.
+
+Methods see only this; how the arrays came from files, tracking or synthesis is the business of
+`motet.data`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from motet.errors import InputError
+from motet.types import MotionSpace
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingItem:
+    """One performance: motion and what was heard, on one clock."""
+
+    motion: Float[Tensor, "frames dim"]
+    features: Float[Tensor, "steps channels"]
+    """Front-end features at `feature_rate` of the set; step j covers from j / rate to (j + 1) /
+    rate seconds."""
+    valid: Bool[Tensor, "dim"]
+    """Which motion channels were observed; the others must not be learnt from."""
+    speaker: str = ""
+    style: str = ""
+    """Name of the manner, where it has one."""
+    phones: tuple[tuple[float, float, str], ...] = ()
+    """Start, end (seconds) and symbol of every phone, silence included, where they are known."""
+    weight: float = 1.0
+    """How often this item is drawn, per frame, relative to the others."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSet:
+    """Performances in one motion space with features of one front end.
+
+    Raises:
+        InputError: no items at all, or sizes that do not fit the space.
+    """
+
+    space: MotionSpace
+    items: Sequence[TrainingItem]
+    feature_rate: float = 50.0
+    mean: Float[Tensor, "dim"] | None = None
+    std: Float[Tensor, "dim"] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.items:
+            raise InputError(
+                "a training set without a single performance; build one with 'motet data corpus'"
+            )
+        for item in self.items:
+            if item.motion.shape[-1] != self.space.dim:
+                raise InputError(
+                    f"a performance has {item.motion.shape[-1]} numbers a frame, the space"
+                    f" {self.space.name!r} has {self.space.dim}"
+                )
+
+    def statistics(self) -> tuple[Float[Tensor, "dim"], Float[Tensor, "dim"]]:
+        """Mean and deviation of every channel over the frames where it was observed (deviation at
+        least 0.01).
+        """
+        if self.mean is not None and self.std is not None:
+            return self.mean, self.std
+        total = torch.zeros(self.space.dim, dtype=torch.float64)
+        square, count = total.clone(), total.clone()
+        for item in self.items:
+            motion, valid = item.motion.double(), item.valid.double()
+            total += motion.sum(0) * valid
+            square += motion.square().sum(0) * valid
+            count += len(motion) * valid
+        mean = total / count.clamp(min=1)
+        return (
+            mean.float(),
+            (square / count.clamp(min=1) - mean.square())
+            .clamp(min=0)
+            .sqrt()
+            .clamp(min=0.01)
+            .float(),
+        )
+
+    def draw(
+        self, size: int, frames: int, randomness: torch.Generator
+    ) -> list[tuple[TrainingItem, int]]:
+        """Items with start frames for windows of that length; a long performance is drawn more
+        often than a short one.
+
+        Performances shorter than the window start at 0 and are to be padded by the caller.
+        """
+        weights = torch.tensor(
+            [max(1, len(item.motion) - frames + 1) * item.weight for item in self.items],
+            dtype=torch.float64,
+        )
+        chosen = torch.multinomial(weights, size, replacement=True, generator=randomness).tolist()
+        starts = torch.rand(size, generator=randomness, dtype=torch.float64).tolist()
+        return [
+            (self.items[i], int(s * max(1, len(self.items[i].motion) - frames + 1)))
+            for i, s in zip(chosen, starts, strict=True)
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class SpatialItem:
+    """One sequence of a whole body that hears a sound from somewhere, 30 frames a second."""
+
+    name: str
+    motion: Float[Tensor, "frames dim"]
+    """The 300 numbers of `motet.body.feature_vector`, as recorded."""
+    audio: Float[Tensor, "frames columns"]
+    """Features of what the two ears heard."""
+    source: Float[Tensor, "frames 3"]
+    """Where the sound is, metres, seen from the pelvis and its axes in each frame."""
+    genre: int
+    """0, 1 or 2: how strongly the person reacts."""
+    label: str = ""
+    """What sounds, where it is known."""
+    ears: int = 2
+    """2: the columns of the left ear are followed by those of the right one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SpatialSet:
+    """Sequences of bodies that hear sounds.
+
+    Raises:
+        InputError: none at all, or one whose parts differ in length.
+    """
+
+    items: Sequence[SpatialItem]
+
+    def __post_init__(self) -> None:
+        if not self.items:
+            raise InputError(
+                "a training set without a single sequence; build one with 'motet data sam'"
+            )
+        for item in self.items:
+            if not len(item.motion) == len(item.audio) == len(item.source):
+                raise InputError(
+                    f"{item.name}: motion, sound and source have {len(item.motion)},"
+                    f" {len(item.audio)} and {len(item.source)} frames"
+                )
+
+    def draw(
+        self,
+        size: int,
+        frames: int,
+        randomness: torch.Generator,
+        *,
+        seen_from: Literal["root", "start"] = "root",
+        mirror: bool = True,
+    ) -> dict[str, Tensor]:
+        """Windows that begin with the figure at the origin, looking to +Z; about half of them seen
+        in a mirror.
+
+        Args:
+            frames: length of the windows; sequences that are shorter are not drawn.
+            seen_from: `root` leaves the source as it is stored, `start` gives it as seen from the
+                pelvis of the window's first frame with upright axes.
+            mirror: False leaves all windows as recorded.
+
+        Raises:
+            InputError: every sequence is shorter than a window.
+        """
+        usable = [item for item in self.items if len(item.motion) >= frames]
+        if not usable:
+            raise InputError(
+                f"no sequence has the {frames} frames of a window; the longest has"
+                f" {max(len(item.motion) for item in self.items)}"
+            )
+        chosen = torch.randint(len(usable), (size,), generator=randomness).tolist()
+        starts = torch.rand(size, generator=randomness, dtype=torch.float64).tolist()
+        flips = (torch.rand(size, generator=randomness) < 0.5).tolist()
+        rows = [
+            spatial_window(
+                usable[i],
+                int(s * (len(usable[i].motion) - frames + 1)),
+                frames,
+                seen_from=seen_from,
+                mirror=mirror and flip,
+            )
+            for i, s, flip in zip(chosen, starts, flips, strict=True)
+        ]
+        return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def spatial_window(
+    item: SpatialItem,
+    start: int,
+    frames: int,
+    *,
+    seen_from: Literal["root", "start"] = "root",
+    mirror: bool = False,
+) -> dict[str, Tensor]:
+    """One window of a sequence: motion, audio, source and genre, turned and shifted so that it
+    begins at the origin looking to +Z.
+    """
+    from motet.body.feature_vector import ROOT, mirrored, turned, vector_rotations
+    from motet.body.skeleton import heading
+
+    span = slice(start, start + frames)
+    motion, source, audio = item.motion[span], item.source[span], item.audio[span]
+    first = vector_rotations(motion[0])[0]
+    shift = motion[0, ROOT] * torch.tensor([-1.0, 0.0, -1.0], dtype=motion.dtype)
+    motion = turned(motion, -heading(first), shift)
+    if seen_from == "start":
+        world = (vector_rotations(motion)[:, 0] @ source.unsqueeze(-1)).squeeze(-1) + motion[
+            :, ROOT
+        ]
+        source = world - motion[0, ROOT]
+    if mirror:
+        motion, source = (
+            mirrored(motion),
+            source * torch.tensor([-1.0, 1.0, 1.0], dtype=source.dtype),
+        )
+        if item.ears == 2:
+            audio = audio.roll(audio.shape[1] // 2, 1)
+    return {"motion": motion, "audio": audio, "source": source, "genre": torch.tensor(item.genre)}

@@ -1,0 +1,33 @@
+"""What the readings from the phonetic encoder's features (`opening.py`, `closing.py`) share: how
+far they hear, and whose features they read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from motet.checkpoint import Checkpoint, read_checkpoint
+from motet.errors import CheckpointError
+
+STEPS_BEFORE, STEPS_AFTER, STRIDE = 8, 16, 2
+"""Steps of 20 ms around one step, and every how many: 0.16 s back, 0.32 s ahead."""
+REACH = tuple(range(-STEPS_BEFORE, STEPS_AFTER + 1, STRIDE))
+
+
+def read_reading(name: str, front_end: str, path: Path) -> Checkpoint:
+    """The checkpoint of a reading that belongs to this encoder.
+
+    Args:
+        name: what `motet train` calls it.
+        front_end: digest of the encoder.
+
+    Raises:
+        CheckpointError: missing, damaged, or made for another encoder.
+    """
+    found = read_checkpoint(path)
+    if found.config.get("front_end") != front_end:
+        raise CheckpointError(
+            f"{path} reads features of another encoder; make it again with  motet train {name}"
+            " --data CORPUS"
+        )
+    return found

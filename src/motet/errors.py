@@ -1,0 +1,80 @@
+"""Everything that can go wrong on purpose.
+
+The tree::
+
+    MotetError
+    ├── InputError            what the user gave is unusable (command line: exit code 2)
+    │   ├── AudioError        a sound that is empty, broken, not finite, or of the wrong rate or
+    layout │   ├── ConfigError       an unknown or impossible setting
+    │   ├── CheckpointError   weights that do not fit, are damaged, or are not safe to read
+    │   ├── AssetError        a rig, avatar, clip or data file that is missing or malformed
+    │   └── SpaceError        motion in a space that cannot be used here
+    └── MissingDependency     an optional package is needed (command line: exit code 2)
+
+Every message says what came, what is allowed and what to do about it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+
+class MotetError(Exception):
+    """Root of all errors that motet raises on purpose."""
+
+
+class InputError(MotetError):
+    """The input cannot be used; the message says why and what would do."""
+
+
+class AudioError(InputError):
+    """A sound that is empty, damaged, not finite, or of the wrong rate or layout."""
+
+
+class ConfigError(InputError):
+    """An unknown or impossible setting."""
+
+
+class CheckpointError(InputError):
+    """Weights that do not fit the model, are damaged, or are not safe to read."""
+
+
+class AssetError(InputError):
+    """A rig, avatar, clip or data file that is missing or malformed."""
+
+
+class SpaceError(InputError):
+    """Motion in a space that this consumer does not understand."""
+
+
+class MissingDependency(MotetError):
+    """An optional package is needed for this."""
+
+
+def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
+    """A remedy for a mistyped name: the closest known names, or all of them when none is close."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=n, cutoff=0.5)
+    return (
+        "did you mean " + " or ".join(repr(c) for c in close) + "?"
+        if close
+        else "known: " + ", ".join(names)
+    )
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional package.
+
+    Raises:
+        MissingDependency: the package is not installed; the message carries the install line.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        name = module.partition(".")[0]
+        raise MissingDependency(
+            f"this needs the package {name!r}: install it with  pip install 'motet[{extra}]'"
+        ) from error

@@ -1,0 +1,1 @@
+"""Methods measured on held-out recordings beside baselines; benchmarks of speed."""

@@ -1,0 +1,195 @@
+"""What a method must beat: a face that does nothing, a jaw that follows loudness, a pose for each
+phone.
+
+All are `Predict` functions like any method: sound and a seed in, motion in the house space at 25
+frames a second out. None uses the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.phonetics.alignment import SILENCE, PhoneLoop
+from motet.types import ARKIT_SHAPES, Audio, Motion, arkit_space, frame_count
+
+Predict = Callable[[Audio, int], Motion]
+"""(one mono sound at 16 kHz, seed) -> motion of one item, (frames, dim)."""
+
+FPS = 25.0
+
+_MEAN: Mapping[str, float] = {
+    "jawOpen": 0.13, "eyeBlink": 0.125, "mouthPucker": 0.119, "mouthLowerDown": 0.06, "eyeLookDown": 0.042, "eyeSquint": 0.037, "browDown": 0.028,
+    "mouthRollUpper": 0.027, "mouthPress": 0.021, "mouthStretch": 0.02, "mouthClose": 0.018, "mouthFunnel": 0.014, "mouthRollLower": 0.012,
+}  # fmt: skip
+"""Mean of training clips of GRID s1 as they are fitted for training, over the man's rest."""
+
+_VISEMES: Mapping[str, Mapping[str, float]] = {
+    "sil": {},
+    "PP": {
+        "mouthRollUpper": 0.60,
+        "mouthRollLower": 0.23,
+        "mouthClose": 0.21,
+        "mouthUpperUp": 0.19,
+        "mouthLowerDown": 0.14,
+        "jawOpen": 0.13,
+    },
+    "FF": {
+        "mouthShrugUpper": 1.0,
+        "mouthRollLower": 0.57,
+        "mouthDimple": 0.43,
+        "mouthRollUpper": 0.18,
+        "mouthStretch": 0.15,
+    },
+    "TH": {"mouthShrugUpper": 0.63, "mouthLowerDown": 0.12, "mouthFrown": 0.07, "jawOpen": 0.06},
+    "DD": {"mouthLowerDown": 0.33, "mouthUpperUp": 0.24, "mouthShrugUpper": 0.11},
+    "kk": {"mouthShrugUpper": 0.46, "mouthDimple": 0.35, "mouthStretch": 0.13, "jawOpen": 0.10},
+    "CH": {
+        "mouthFunnel": 0.50,
+        "mouthLowerDown": 0.38,
+        "mouthShrugUpper": 0.19,
+        "mouthUpperUp": 0.09,
+    },
+    "SS": {"mouthLowerDown": 0.77, "mouthSmile": 0.24, "mouthDimple": 0.06},
+    "nn": {
+        "mouthLowerDown": 0.33,
+        "mouthFunnel": 0.26,
+        "mouthUpperUp": 0.24,
+        "mouthSmile": 0.23,
+        "mouthShrugUpper": 0.11,
+    },
+    "RR": {
+        "mouthShrugUpper": 0.42,
+        "mouthUpperUp": 0.40,
+        "mouthDimple": 0.30,
+        "mouthLowerDown": 0.22,
+    },
+    "aa": {"jawOpen": 0.54, "jawForward": 0.31, "mouthShrugUpper": 0.09},
+    "E": {
+        "mouthShrugUpper": 1.0,
+        "mouthRollUpper": 0.54,
+        "mouthPress": 0.32,
+        "mouthUpperUp": 0.24,
+        "mouthSmile": 0.20,
+        "jawOpen": 0.10,
+    },
+    "I": {
+        "mouthDimple": 0.53,
+        "mouthStretch": 0.47,
+        "mouthShrugUpper": 0.17,
+        "mouthLowerDown": 0.10,
+    },
+    "O": {
+        "mouthPucker": 0.66,
+        "mouthShrugUpper": 0.48,
+        "jawForward": 0.34,
+        "mouthRollUpper": 0.33,
+        "mouthRollLower": 0.19,
+        "jawOpen": 0.14,
+    },
+    "U": {"mouthPucker": 0.50, "mouthLowerDown": 0.13},
+}
+"""The fifteen Oculus visemes in ARKit shapes: non-negative least squares between the two sets of
+targets of one mesh (CC0)."""
+
+_VISEME_OF: Mapping[str, str] = {
+    phone: viseme
+    for viseme, phones in {
+        "sil": SILENCE, "PP": "P B M", "FF": "F V", "TH": "TH DH", "DD": "T D", "kk": "K G NG HH", "CH": "CH JH SH ZH", "SS": "S Z",
+        "nn": "N L", "RR": "R ER", "aa": "AA AH AW AY", "E": "EH AE EY", "I": "IH IY Y", "O": "AO OW OY", "U": "UH UW W",
+    }.items()
+    for phone in phones.split()
+}  # fmt: skip
+
+
+def mean_face(audio: Audio, seed: int = 0) -> Motion:
+    """The mean of recorded faces, whatever is said."""
+    del seed
+    return _motion(_pose(_MEAN).expand(frame_count(audio.seconds, FPS), -1))
+
+
+def loudness_to_jaw(audio: Audio, seed: int = 0) -> Motion:
+    """Jaw opening from loudness: 0 to 0.3 over the upper 40 dB of the clip, smoothed over five
+    frames.
+    """
+    del seed
+    level = loudness_db(audio, FPS)
+    top = max(float(level.quantile(0.95)), -50.0)
+    share = ((level - (top - 40.0)) / 40.0).clamp(0.0, 1.0)
+    smooth = _smoothed(share.unsqueeze(-1), (1.0, 2.0, 3.0, 2.0, 1.0))
+    return _motion(0.3 * smooth * _pose({"jawOpen": 1.0}))
+
+
+class NearestPhone:
+    """A fixed pose for each phone of a phone loop (no text needed), smoothed over five frames.
+
+    Raises:
+        MissingDependency: the extra `align` is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._loop = PhoneLoop()
+
+    def __call__(self, audio: Audio, seed: int = 0) -> Motion:
+        """Recognise, look up, smooth."""
+        del seed
+        weights = torch.zeros(frame_count(audio.seconds, FPS), len(ARKIT_SHAPES))
+        for phone in self._loop.recognise(audio):
+            first, last = (
+                round(phone.start_s * FPS),
+                max(round(phone.end_s * FPS), round(phone.start_s * FPS) + 1),
+            )
+            weights[first:last] = _pose(_VISEMES[_VISEME_OF[phone.label]])
+        return _motion(_smoothed(weights, (1.0, 2.0, 3.0, 2.0, 1.0)))
+
+
+def baselines() -> dict[str, Predict]:
+    """All baselines by name; the phone loop is left out where its optional package is missing."""
+    from motet.errors import MissingDependency
+
+    found: dict[str, Predict] = {"mean face": mean_face, "loudness to jaw": loudness_to_jaw}
+    try:
+        found["nearest phone"] = NearestPhone()
+    except MissingDependency:
+        return found
+    return found
+
+
+def loudness_db(audio: Audio, fps: float) -> Float[Tensor, "frames"]:
+    """Loudness of 40 ms around each frame, dB of full scale, not under -80."""
+    sound = audio.expect(audio.sample_rate, "mono").samples.reshape(-1).double()
+    half = round(0.02 * audio.sample_rate)
+    energy = torch.cat([torch.zeros(1, dtype=torch.float64), sound.square().cumsum(0)])
+    centre = (
+        (torch.arange(frame_count(audio.seconds, fps)) * (audio.sample_rate / fps)).round().long()
+    )
+    first, last = (centre - half).clamp(0, len(sound) - 1), (centre + half).clamp(1, len(sound))
+    power = (energy[last] - energy[first]) / (last - first)
+    return (10.0 * power.clamp(min=1e-8).log10()).float()
+
+
+def _pose(shapes: Mapping[str, float]) -> Float[Tensor, "52"]:
+    """Weights of a pose; a name without a side means both sides."""
+    pose = torch.zeros(len(ARKIT_SHAPES))
+    for name, weight in shapes.items():
+        for shape in (name,) if name in ARKIT_SHAPES else (f"{name}Left", f"{name}Right"):
+            pose[ARKIT_SHAPES.index(shape)] = weight
+    return pose
+
+
+def _motion(weights: Float[Tensor, "frames 52"]) -> Motion:
+    return Motion(
+        torch.cat([weights.float(), torch.zeros(len(weights), 3)], dim=-1), arkit_space(FPS)
+    )
+
+
+def _smoothed(
+    values: Float[Tensor, "frames dims"], kernel: tuple[float, ...]
+) -> Float[Tensor, "frames dims"]:
+    weights = torch.tensor(kernel) / sum(kernel)
+    reach = len(kernel) // 2
+    padded = torch.cat([values[:1].expand(reach, -1), values, values[-1:].expand(reach, -1)])
+    return (padded.unfold(0, len(kernel), 1) * weights).sum(-1)

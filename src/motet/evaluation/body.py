@@ -1,0 +1,233 @@
+"""A body method on held-out sounds and directions, between baselines that bracket it.
+
+Above: the policy of the scripted reactions run again with another seed, and the reactions
+themselves. Below: another clip's source told, nothing to hear, and a figure that stands still. With
+exchanged ears and no source told, headings must be mirrored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from motet.audio.spatial.interaural import swapped
+from motet.body.skeleton import STANDING_HEIGHT_M, body_motion, pose_body
+from motet.data.readers.sam import Recorded, Sam
+from motet.errors import InputError
+from motet.evaluation.report import Report, Score
+from motet.metrics import body, body_reaction
+from motet.metrics.body_reaction import FamilyClassifier, Reacting, mirrored_truth
+from motet.session import Loaded
+from motet.types import Audio, Motion
+
+GENRES = ("dull", "neutral", "sensitive")
+EAR_HEIGHT_M = 1.51
+Truth = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class BodyEvaluation:
+    """What is measured on."""
+
+    seconds: float = 8.0
+    """Of every sequence; one window of the published model."""
+    splits: tuple[str, ...] = ("test", "sector")
+    limit: int = 60
+    """Sequences of each split at most, evenly chosen."""
+    known: int = 400
+    """Reactions of the training split that the classifier of families learns from at most."""
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One held-out sequence."""
+
+    recorded: Recorded
+    audio: Audio
+    truth: Truth
+    other: Truth
+    """The truth of another sequence, for the shuffled baseline."""
+
+
+Answer = Callable[[Case, int], tuple[Motion, Truth]]
+"""(case, seed) -> the motion and the truth it is to be measured against."""
+
+
+def source_text(place: Sequence[float]) -> str:
+    """A place in the world of the first frame as azimuth, elevation and distance from the figure's
+    ears.
+    """
+    x, y, z = place[0], place[1] - EAR_HEIGHT_M, place[2]
+    distance = math.sqrt(x * x + y * y + z * z)
+    return f"{math.degrees(math.atan2(x, z)):.4f},{math.degrees(math.asin(y / max(distance, 1e-9))):.4f},{distance:.4f}"
+
+
+def method_answers(loaded: Loaded, options: Mapping[str, Any] | None = None) -> dict[str, Answer]:
+    """The method with its source told, with its source heard, and the baselines made of itself."""
+
+    def run(audio: Audio, truth: Truth, source: str, seed: int) -> Motion:
+        motion = loaded.run(
+            audio,
+            {
+                **(options or {}),
+                "genre": GENRES[truth["genre"]],
+                **({"source": source} if source else {}),
+            },
+            seeds=(seed,),
+        )
+        return Motion(motion.values[0], motion.space)
+
+    def muted(audio: Audio) -> Audio:
+        return dataclasses.replace(audio, samples=torch.zeros_like(audio.samples))
+
+    name = loaded.name
+    return {
+        name: lambda case, seed: (
+            run(case.audio, case.truth, source_text(case.truth["source"]), seed),
+            case.truth,
+        ),
+        f"{name}, source heard": lambda case, seed: (
+            run(case.audio, case.truth, "", seed),
+            case.truth,
+        ),
+        "ears exchanged, against the mirrored truth": lambda case, seed: (
+            run(swapped(case.audio), case.truth, "", seed),
+            mirrored_truth(case.truth),
+        ),
+        "source of another clip": lambda case, seed: (
+            run(case.audio, case.truth, source_text(case.other["source"]), seed),
+            case.truth,
+        ),
+        "muted": lambda case, seed: (
+            run(muted(case.audio), case.truth, source_text(case.truth["source"]), seed),
+            case.truth,
+        ),
+    }
+
+
+def reference_answers(again: Callable[[str], Motion] | None = None) -> dict[str, Answer]:
+    """The reactions themselves, the policy run again, and standing still."""
+    still = body_motion(
+        torch.tensor([0.0, STANDING_HEIGHT_M, 0.0]).expand(240, 3),
+        torch.eye(3).expand(240, 25, 3, 3),
+    )
+    found: dict[str, Answer] = {
+        "reaction": lambda case, seed: (case.recorded.motion(), case.truth),
+        "standing still": lambda case, seed: (still, case.truth),
+    }
+    return (
+        found
+        if again is None
+        else {"policy again": lambda case, seed: (again(case.recorded.name), case.truth), **found}
+    )
+
+
+def cases(data: Sam, split: str, config: BodyEvaluation) -> Iterator[Case]:
+    """The held-out sequences of a split, evenly chosen; each with another one's truth of a clearly
+    different direction.
+    """
+    truths = data.reactions()
+    names = [name for name in data.names(split) if name in truths]
+    if not names:
+        raise InputError(
+            f"{data.folder} says nothing about the reactions of its split {split!r}; corpora of"
+            " 'motet data sam' do (reactions.jsonl)"
+        )
+    chosen = [
+        names[int(place * len(names) / min(config.limit, len(names)))]
+        for place in range(min(config.limit, len(names)))
+    ]
+    for place, name in enumerate(chosen):
+        audio = data.audio(name)
+        audio = audio.slice(0, round(config.seconds * audio.sample_rate))
+        others = [
+            truths[other]
+            for other in chosen[place + 1 :] + chosen[:place]
+            if _direction_apart(truths[other], truths[name]) > 60
+        ]
+        yield Case(
+            data.read(name),
+            audio,
+            truths[name],
+            others[0] if others else mirrored_truth(truths[name]),
+        )
+
+
+def evaluate_body(
+    folder: Path,
+    answers: Mapping[str, Answer],
+    config: BodyEvaluation | None = None,
+    report: Callable[[str, int, int], None] | None = None,
+) -> Report:
+    """Scores of every subject on the held-out splits of a corpus with known reactions.
+
+    Raises:
+        AssetError: not in SAM's layout.
+        InputError: a split is missing, or nothing is known of the reactions.
+    """
+    config, data = config or BodyEvaluation(), Sam(folder)
+    classifier = _classifier(data, config)
+    found: dict[str, list[Score]] = {name: [] for name in answers}
+    for split in config.splits:
+        values: dict[str, dict[str, list[float]]] = {name: {} for name in answers}
+        places: dict[str, list[torch.Tensor]] = {name: [] for name in answers}
+        material = list(cases(data, split, config))
+        for place, case in enumerate(material):
+            for name, answer in answers.items():
+                motion, truth = answer(case, config.seed)
+                motion = motion.slice(0, round(config.seconds * motion.space.fps))
+                pose = pose_body(motion)
+                places[name].append(pose.positions.float())
+                real = pose_body(case.recorded.motion().slice(0, motion.frames)).positions.float()
+                scores = body_reaction.evaluate(
+                    Reacting(pose, motion.space.fps, truth), classifier
+                ) | {"mpjpe": body.mpjpe(real, places[name][-1])}
+                for metric, value in scores.items():
+                    values[name].setdefault(metric, []).append(value)
+            if report is not None:
+                report(split, place + 1, len(material))
+        for name, scores in values.items():
+            found[name] += (
+                [Score("apd", split, body.apd(torch.stack(places[name])), len(material))]
+                if len(material) > 1
+                else []
+            )
+            found[name] += [
+                Score(metric, split, sum(each) / len(each), len(each), tuple(each))
+                for metric, each in scores.items()
+            ]
+    return Report(
+        {name: tuple(scores) for name, scores in found.items()},
+        {"material": str(Path(folder).name), "seconds": config.seconds, "seed": config.seed},
+    )
+
+
+def _classifier(data: Sam, config: BodyEvaluation) -> FamilyClassifier:
+    truths = data.reactions()
+    names = [name for name in data.names("train") if name in truths]
+    names = names[:: max(1, len(names) // config.known)]
+    bodies = []
+    for name in names:
+        motion = data.read(name).motion()
+        bodies.append(
+            Reacting(
+                pose_body(motion.slice(0, round(config.seconds * motion.space.fps))),
+                motion.space.fps,
+                truths[name],
+            )
+        )
+    return FamilyClassifier.fitted(bodies)
+
+
+def _direction_apart(first: Truth, second: Truth) -> float:
+    angles = [
+        math.degrees(math.atan2(truth["source"][0], truth["source"][2]))
+        for truth in (first, second)
+    ]
+    return abs((angles[0] - angles[1] + 180) % 360 - 180)

@@ -1,0 +1,171 @@
+"""Speech that a fitted person never said: does the drawn mouth open when the figure of a 3D method
+does, for the same sound?
+
+There is no footage to compare with, so the course of the opening is: lips found by the landmarker
+in the drawn pictures on one side, the lips of the house figure, which a method for curves moves, on
+the other. Only correlation is asked, because sizes of mouths differ.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from motet.errors import InputError
+from motet.metrics.lip_geometry import LipGauge
+from motet.metrics.picture import correlation
+from motet.tracking.lip_landmarks import LOWER, UPPER, LipFinder
+from motet.types import Audio, Motion
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+FPS = 25.0
+LAG = 1
+"""Frames by which the two courses may be moved against each other."""
+LEAST_FOUND = 0.8
+"""Share of pictures in which lips must be found."""
+_TOGETHER = 32
+
+Pictures = Callable[[Audio], Iterable[UInt8[np.ndarray, "height width 3"]]]
+"""A person's pictures for a sound, showing the face alone."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """Speech to be said."""
+
+    name: str
+    audio: Audio
+
+
+@dataclasses.dataclass(frozen=True)
+class Spoken:
+    """What came of one recording."""
+
+    name: str
+    frames: int
+    found: float
+    """Share of pictures in which the lips were found."""
+    correlations: Mapping[str, float]
+    """With each method for curves, at the best lag of at most one frame."""
+
+
+def spoken_alike(
+    pictures: Pictures,
+    recordings: Sequence[Recording],
+    curves: Mapping[str, Callable[[Audio], Motion]],
+    gauge: LipGauge,
+    finder: LipFinder,
+    told: Callable[[str, int, int], None] | None = None,
+) -> list[Spoken]:
+    """Say every recording and compare.
+
+    Args:
+        curves: methods by name that answer blendshapes.
+        told: (recording, how many are done, how many there are).
+
+    Raises:
+        InputError: lips are found in too few of the drawn pictures.
+    """
+    rows = []
+    for number, recording in enumerate(recordings):
+        if told is not None:
+            told(recording.name, number, len(recordings))
+        seen, found = drawn_opening(pictures(recording.audio), finder)
+        if float(found.float().mean()) < LEAST_FOUND:
+            raise InputError(
+                f"in the pictures of {recording.name} lips were found in"
+                f" {float(found.float().mean()):.0%} only; is the face large enough?"
+            )
+        openings = {
+            name: gauge.opening(curve(recording.audio).at(FPS)) for name, curve in curves.items()
+        }
+        values = {
+            name: best_correlation(seen, opening, found) for name, opening in openings.items()
+        }
+        rows.append(Spoken(recording.name, len(seen), float(found.float().mean()), values))
+    return rows
+
+
+def drawn_opening(
+    pictures: Iterable[UInt8[np.ndarray, "height width 3"]], finder: LipFinder
+) -> tuple[Float[Tensor, "frames"], Tensor]:
+    """Distance of the inner lips in pixels in every picture, and in which pictures lips were found.
+
+    Raises:
+        InputError: no pictures at all.
+    """
+    parts = [finder.find(torch.from_numpy(np.stack(some))) for some in _together(pictures)]
+    if not parts:
+        raise InputError("there are no pictures in which lips could be found")
+    points, found = (torch.cat(part) for part in zip(*parts, strict=True))
+    return (points[:, LOWER] - points[:, UPPER]).norm(dim=-1), found
+
+
+def _together(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    remaining = iter(pictures)
+    while some := list(islice(remaining, _TOGETHER)):
+        yield some
+
+
+def best_correlation(
+    seen: Float[Tensor, "frames"], wanted: Float[Tensor, "frames"], found: Tensor, lag: int = LAG
+) -> float:
+    """Largest correlation over shifts of up to `lag` frames, over frames in which lips were found.
+
+    Raises:
+        InputError: too few frames in common.
+    """
+    count = min(len(seen), len(wanted))
+    if count < 10 + 2 * lag:
+        raise InputError(f"{count} frames are too few to correlate")
+    seen, wanted, found = seen[:count].double(), wanted[:count].double(), found[:count]
+    inside = torch.arange(lag, count - lag)
+    inside = inside[found[inside]]
+    return max(correlation(seen[inside], wanted[inside + shift]) for shift in range(-lag, lag + 1))
+
+
+def medians(rows: Sequence[Spoken]) -> dict[str, float]:
+    """The median over recordings for each method."""
+    return {
+        name: statistics.median(row.correlations[name] for row in rows)
+        for name in rows[0].correlations
+    }
+
+
+def to_json(rows: Sequence[Spoken]) -> dict[str, Any]:
+    """All rows and the medians as JSON values."""
+    return {"recordings": [dataclasses.asdict(row) for row in rows], "medians": medians(rows)}
+
+
+def voices_table(rows: Sequence[Spoken], title: str) -> Table:
+    """One line a recording, one column a method."""
+    from rich.table import Table
+
+    table = Table(
+        "recording",
+        "frames",
+        "lips found",
+        *rows[0].correlations,
+        title=title,
+        title_justify="left",
+    )
+    for row in rows:
+        table.add_row(
+            row.name,
+            str(row.frames),
+            f"{row.found:.0%}",
+            *(f"{value:.2f}" for value in row.correlations.values()),
+        )
+    table.add_section()
+    table.add_row("median", "", "", *(f"{value:.2f}" for value in medians(rows).values()))
+    return table

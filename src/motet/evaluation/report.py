@@ -1,0 +1,149 @@
+"""Scores of several subjects side by side: as a table for people, as JSON for programs.
+
+In JSON a score is `{"value", "unit", "region", "better", "clips", "each"}` under `subjects / NAME /
+GROUP / METRIC`; a value that is not finite is null.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from motet.metrics import blink, body, body_reaction, diversity, head, jitter, lip, picture, seam
+from motet.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+LENGTH = Metric(
+    "length_error",
+    "frames",
+    "whole take",
+    "lower",
+    "largest difference between the frames given and round(seconds * fps)",
+)
+_PARTS = (lip, jitter, seam, head, blink, diversity, body, body_reaction, picture)
+METRICS: dict[str, Metric] = {metric.id: metric for part in _PARTS for metric in part.METRICS} | {
+    LENGTH.id: LENGTH
+}
+"""Every score that an evaluation can contain, by id."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """One number over the clips of one group."""
+
+    metric: str
+    group: str
+    value: float
+    clips: int
+    """How many clips it was taken over."""
+    each: tuple[float, ...] = ()
+    """The number of each clip, where the score puts clips together."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What an evaluation found."""
+
+    subjects: Mapping[str, tuple[Score, ...]]
+    """Scores by the name of the method, baseline or person."""
+    facts: Mapping[str, Any]
+    """What it was measured on: material, figure, clips, seed, rates; JSON values."""
+
+    def value(self, subject: str, metric: str, group: str) -> float | None:
+        """One score, or None where it was not taken."""
+        return next(
+            (
+                score.value
+                for score in self.subjects[subject]
+                if (score.metric, score.group) == (metric, group)
+            ),
+            None,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        return {
+            "format": "motet-evaluation/1",
+            "facts": dict(self.facts),
+            "subjects": {name: _nested(scores) for name, scores in self.subjects.items()},
+        }
+
+    def save(self, path: Path) -> Path:
+        """Write the JSON; the file appears only when it is complete."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            beside.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+        return path
+
+    def table(self) -> Table:
+        """A rich table: one line a score, one column a subject."""
+        from rich.table import Table
+
+        table = Table(
+            "score",
+            "on",
+            "unit",
+            "better",
+            title=", ".join(f"{key}: {value}" for key, value in self.facts.items()),
+            title_justify="left",
+        )
+        for name in self.subjects:
+            table.add_column(name, justify="right")
+        for metric, group in self.rows():
+            known = METRICS[metric]
+            values = [self.value(name, metric, group) for name in self.subjects]
+            table.add_row(
+                metric,
+                group,
+                known.unit,
+                known.better,
+                *("" if value is None else _written(value) for value in values),
+            )
+        return table
+
+    def rows(self) -> list[tuple[str, str]]:
+        """All (metric, group) pairs that any subject has, in the order of `METRICS`."""
+        pairs = dict.fromkeys(
+            (score.metric, score.group) for scores in self.subjects.values() for score in scores
+        )
+        return sorted(pairs, key=lambda pair: list(METRICS).index(pair[0]))
+
+
+def _nested(scores: tuple[Score, ...]) -> dict[str, dict[str, Any]]:
+    nested: dict[str, dict[str, Any]] = {}
+    for score in scores:
+        known = METRICS[score.metric]
+        facts = {
+            "unit": known.unit,
+            "region": known.region,
+            "better": known.better,
+            "clips": score.clips,
+        }
+        each = {"each": [_finite(value) for value in score.each]} if score.each else {}
+        nested.setdefault(score.group, {})[score.metric] = {
+            "value": _finite(score.value),
+            **facts,
+            **each,
+        }
+    return nested
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _written(value: float) -> str:
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,0 +1,168 @@
+"""What can be said of one take without knowing the truth: does it fit its own sound.
+
+Conventions: a clip with sound and motion in the house space, lips measured on a figure. Silence is
+what lies more than 45 dB under the loudest tenth of the sound, or under -60 dB of full scale, for
+half a second or more; a fifth of a second on both sides is left out. The offset between sound and
+lips is where lip opening and loudness go together best: positive when the lips are late. Lips do
+not follow loudness alone, so below a correlation of 0.3 no offset is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.errors import InputError
+from motet.evaluation.baselines import loudness_db
+from motet.metrics import blink, head, jitter, lip
+from motet.metrics.lip_geometry import LipGauge
+from motet.metrics.metric import Metric, quantile
+from motet.phonetics.alignment import Phone
+from motet.types import Audio, Clip, frame_count
+
+MAX_OFFSET_S = 0.3
+"""How far the offset is searched."""
+
+METRICS = (
+    Metric(
+        "length_error",
+        "frames",
+        "whole take",
+        "lower",
+        "frames more or less than round(seconds * fps)",
+    ),
+    Metric(
+        "sync_offset",
+        "s",
+        "inner lips, middle",
+        "lower",
+        "lag of lip opening behind loudness; positive: lips late",
+    ),
+    Metric(
+        "sync_correlation",
+        "1",
+        "inner lips, middle",
+        "tells",
+        "correlation of lip opening and loudness at that lag",
+    ),
+    Metric(
+        "opening_range",
+        "mm",
+        "inner lips, middle",
+        "like people",
+        "5th to 95th percentile of the opening; people: 10-20 on the house figure",
+    ),
+    *(metric for metric in lip.METRICS if metric.id.startswith(("closure", "stillness"))),
+    Metric("jerk", "m/s^3", "all lip vertices", "like people", "mean size of the third derivative"),
+    *head.METRICS,
+    *blink.METRICS,
+    Metric("out_of_range", "1", "all weights", "lower", "share of weights outside 0..1"),
+)
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "length_error": (0.0, 1.0),
+    "sync_offset": (-0.12, 0.12),
+    "closure_recall": (0.9, 1.0),
+    "stillness": (0.0, 2.0),
+    "out_of_range": (0.0, 0.0),
+}
+"""Where a score should lie; outside, a viewer will see something wrong."""
+
+
+def validate(clip: Clip) -> tuple[Audio, Float[Tensor, "frames dim"]]:
+    """A clip of one person with one sound.
+
+    Raises:
+        InputError: sound or motion is missing, too short, batched or not finite.
+    """
+    if clip.motion is None or clip.audio is None:
+        raise InputError(
+            f"the take has no {'motion' if clip.motion is None else 'sound'}; quality is judged by"
+            " both together"
+        )
+    values = clip.motion.values
+    if values.ndim != 2 or clip.motion.frames < 12:
+        raise InputError(
+            "a take of one person and at least twelve frames is needed, this has the shape"
+            f" {tuple(values.shape)}"
+        )
+    if not bool(torch.isfinite(values).all()):
+        raise InputError("the motion contains values that are not finite")
+    return clip.audio, values
+
+
+def evaluate(clip: Clip, gauge: LipGauge, phones: Sequence[Phone] = ()) -> dict[str, float]:
+    """All scores that the take allows, in the order of `METRICS`.
+
+    Args:
+        phones: what is said when, for closures.
+
+    Raises:
+        InputError: see `validate`.
+        SpaceError: the motion has no blendshapes.
+    """
+    audio, _ = validate(clip)
+    motion = clip.motion
+    assert motion is not None
+    mouth, fps = gauge.measure(motion), motion.space.fps
+    loudness = _loudness(audio, motion.frames, fps)
+    scores = {"length_error": float(abs(motion.frames - frame_count(audio.seconds, fps)))}
+    found = lip.opening_correlation(
+        mouth.opening, loudness, fps, min(MAX_OFFSET_S, (motion.frames - 10) / fps / 2)
+    )
+    scores |= {"sync_offset": found.lag_s} if found.correlation >= 0.3 else {}
+    scores["sync_correlation"] = found.correlation
+    scores["opening_range"] = 1000.0 * (
+        quantile(mouth.opening, 0.95) - quantile(mouth.opening, 0.05)
+    )
+    scores |= lip.evaluate(mouth, phones=phones, silences=silences(audio, motion.frames, fps))
+    assert mouth.lips is not None
+    scores |= jitter.evaluate(mouth.lips, fps)
+    scores |= head.evaluate(motion["head"], fps)
+    weights = motion["blendshapes"]
+    lids = (
+        motion.channel("blendshapes", "eyeBlinkLeft")
+        + motion.channel("blendshapes", "eyeBlinkRight")
+    ) / 2
+    scores |= blink.evaluate(lids.clamp(0.0, 1.0), fps)
+    scores["out_of_range"] = float(((weights < -1e-4) | (weights > 1.0 + 1e-4)).double().mean())
+    return scores
+
+
+def silences(audio: Audio, frames: int, fps: float) -> list[tuple[float, float]]:
+    """Stretches in which nothing is heard, their edges left out, seconds."""
+    level = _loudness(audio, frames, fps)
+    quiet = level < max(quantile(level, 0.9) - 45.0, -60.0)
+    edges = (
+        torch.diff(torch.cat([quiet.new_zeros(1), quiet, quiet.new_zeros(1)]).int())
+        .nonzero()
+        .flatten()
+        .tolist()
+    )
+    runs = [
+        (first / fps, (stop - 1) / fps) for first, stop in zip(edges[::2], edges[1::2], strict=True)
+    ]
+    return [(start + 0.2, end - 0.2) for start, end in runs if end - start >= 0.5]
+
+
+def remarks(scores: dict[str, float]) -> list[str]:
+    """One line for each score that lies outside its limits; none for a sound take."""
+    units = {metric.id: metric for metric in METRICS}
+    return [
+        f"{name} is {scores[name]:.3g} {units[name].unit}, should lie in {low:g}..{high:g}:"
+        f" {units[name].about}"
+        for name, (low, high) in LIMITS.items()
+        if name in scores and not low - 1e-9 <= scores[name] <= high + 1e-9
+    ]
+
+
+def _loudness(audio: Audio, frames: int, fps: float) -> Float[Tensor, "frames"]:
+    """Loudness of all channels together at each frame of the motion; silence beyond the end of the
+    sound.
+    """
+    one = Audio.mono(audio.samples.double().mean(dim=-2).reshape(-1).float(), audio.sample_rate)
+    level = loudness_db(one, fps)[:frames]
+    return torch.cat([level, level.new_full((frames - len(level),), -80.0)])

@@ -1,0 +1,160 @@
+"""Takes to files. The ending of the path chooses the format; a file appears only when it is
+complete.
+
+The table `FORMATS` names the module of every format, so that only the one needed is imported.
+It has `write(clip, path, options)` and, where the file can be read back as a take, `read(path)`.
+A new format is a new module and a line of the table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from motet.errors import AssetError, ConfigError, SpaceError, nearest
+
+if TYPE_CHECKING:
+    from motet.types import Clip
+
+__all__ = [
+    "BODY_ARCHIVES",
+    "FORMATS",
+    "Format",
+    "check_ending",
+    "check_spaces",
+    "read_take",
+    "write_clip",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """What can be known of a format without importing the module that writes it."""
+
+    module: str
+    """Name of the module in this folder."""
+    spaces: tuple[str, ...] = ("arkit", "smplx25")
+    """Motion spaces that it can hold."""
+    reads: bool = False
+    """A take can be read back from it."""
+    takes_avatar: bool = False
+    """It can animate an avatar."""
+
+    def load(self) -> ModuleType:
+        """The module, imported."""
+        return importlib.import_module(f"{__name__}.{self.module}")
+
+
+FORMATS = {
+    ".bvh": Format("bvh", spaces=("smplx25",), reads=True),
+    ".csv": Format("live_link_csv", spaces=("arkit",), reads=True),
+    ".glb": Format("glb", takes_avatar=True),
+    ".json": Format("audio2face_json", spaces=("arkit",), reads=True),
+    ".mp4": Format("mp4"),
+    ".npz": Format("npz", reads=True),
+}
+"""Every format by the ending of its files."""
+BODY_ARCHIVES = ("smplx", "amass", "beat2")
+"""Second endings of `.npz` archives that hold a body only, e.g. `name.amass.npz`."""
+
+
+def check_ending(path: str | Path) -> Format:
+    """The format of files with this path's ending.
+
+    Raises:
+        ConfigError: no format has that ending; names those there are.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in FORMATS:
+        what = (
+            f"nothing is written as {ending!r}"
+            if ending
+            else f"{Path(path).name!r} has no ending to choose a format by"
+        )
+        raise ConfigError(f"{what}; {nearest(ending, FORMATS)}")
+    return FORMATS[ending]
+
+
+def check_spaces(path: str | Path, spaces: Iterable[str], method: str) -> None:
+    """Make sure that a file can hold motion of one of these spaces; unknown spaces pass.
+
+    Raises:
+        ConfigError: no format has that ending.
+        SpaceError: the file holds a face and the motion is a body, or the other way round.
+    """
+    holds, ending, found = check_ending(path).spaces, Path(path).suffix.lower(), set(spaces)
+    second = Path(Path(path).stem).suffix.lower()
+    if ending == ".npz" and second.removeprefix(".") in BODY_ARCHIVES:
+        holds, ending = ("smplx25",), second + ending
+    if found <= {"arkit", "smplx25"} and not found & set(holds):
+        part, other = ("a body", "mospa") if holds == ("smplx25",) else ("a face", "artalk")
+        made = "a face" if part == "a body" else "a body"
+        remedy = f"use -m {other}, or another format such as .npz, .glb or .mp4"
+        raise SpaceError(f"a {ending} file holds {part}, {method} generates {made}; {remedy}")
+
+
+def write_clip(
+    clip: Clip,
+    path: str | Path,
+    *,
+    size: int = 512,
+    avatar: str | Path | None = None,
+    marker: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> Path:
+    """Write a clip in the format that the path's ending names; answers the path.
+
+    Args:
+        size: height and width of pictures, pixels (formats with pictures).
+        avatar: a GLB or VRM to animate instead of the house figure (formats with a figure).
+        marker: whole-body pictures show where the sound comes from, if the take knows it.
+        progress: told the number of frames written so far.
+
+    Raises:
+        ConfigError: no format has that ending, or this format cannot take an avatar.
+        InputError: the clip lacks what the format needs, or the file cannot be written there.
+    """
+    from motet.export.options import ExportOptions
+
+    kind = check_ending(path)
+    options = ExportOptions(size, Path(avatar) if avatar is not None else None, marker, progress)
+    if avatar is not None and not kind.takes_avatar:
+        able = ", ".join(ending for ending, other in FORMATS.items() if other.takes_avatar)
+        raise ConfigError(
+            f"an avatar is animated in {able}, not in {Path(path).suffix}; leave --avatar away or"
+            " change the ending"
+        )
+    if options.avatar is not None and Path(path).absolute() == options.avatar.absolute():
+        raise ConfigError(
+            f"{path} is the avatar itself and would be lost; give the output another name"
+        )
+    kind.load().write(clip, Path(path), options)
+    return Path(path)
+
+
+def read_take(path: str | Path) -> Clip:
+    """A take back from a file that holds curves: `.npz` (everything), `.csv` and `.json` (face
+    curves only).
+
+    Raises:
+        AssetError: the file is missing, damaged, or of a format that holds no curves.
+    """
+    path = Path(path)
+    readable = {ending: kind for ending, kind in FORMATS.items() if kind.reads}
+    if path.suffix.lower() not in readable:
+        raise AssetError(f"{path} is not a take: curves are read from {', '.join(readable)}")
+    try:
+        if not path.is_file():
+            raise AssetError(
+                f"{path} {'is not a file' if path.exists() else 'does not exist'}; give a take that"
+                " motet wrote"
+            )
+        return readable[path.suffix.lower()].load().read(path)
+    except (OSError, ValueError) as error:
+        raise AssetError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from error

@@ -1,0 +1,145 @@
+"""The JSON of NVIDIA's Audio2Face exports: weights by frame under `facsNames`, and joints with
+rotations and translations.
+
+Keys as in those files: `exportFps, trackPath, numPoses, numFrames, facsNames, weightMat, joints,
+rotations, translations`; the shapes in ARKit's own order. The one joint is `head`, rotations are
+quaternions x, y, z, w for each frame and joint.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motet.atomic_write import write_bytes
+from motet.errors import AssetError
+from motet.export.curves import face_clip, face_motion, quaternions_from_axis_angle
+from motet.export.live_link_csv import SHAPE_COLUMNS
+from motet.export.options import ExportOptions
+from motet.types import ARKIT_SHAPES, Clip
+
+MAX_BYTES = 1 << 30
+MAX_NUMBERS = 100_000_000
+
+
+def _order() -> tuple[str, ...]:
+    names = [name[0].lower() + name[1:] for name in SHAPE_COLUMNS]
+    for right, left in (("jawRight", "jawLeft"), ("mouthRight", "mouthLeft")):
+        place = names.index(right)
+        names[place : place + 2] = [left, right]
+    return tuple(names)
+
+
+FACS_NAMES = _order()
+"""The 52 shapes in the order of the file."""
+
+
+def write(clip: Clip, path: Path, options: ExportOptions) -> None:
+    """Write the face curves of a clip."""
+    motion = face_motion(clip, "Audio2Face")
+    weights = np.stack(
+        [motion.channel("blendshapes", name).cpu().numpy() for name in FACS_NAMES], axis=1
+    )
+    turns = quaternions_from_axis_angle(motion["head"].double().cpu().numpy())
+    fps = motion.space.fps
+    content: dict[str, Any] = {
+        "exportFps": int(fps) if fps == int(fps) else fps,
+        "trackPath": str(clip.provenance.get("source", "")),
+        "numPoses": len(FACS_NAMES),
+        "numFrames": motion.frames,
+        "facsNames": list(FACS_NAMES),
+        "weightMat": [[round(float(value), 8) for value in row] for row in weights],
+        "joints": ["head"],
+        "rotations": [[[round(float(value), 9) for value in row]] for row in turns],
+        "translations": [[[0.0, 0.0, 0.0]]] * motion.frames,
+    }
+    write_bytes(path, (json.dumps(content, separators=(",", ":")) + "\n").encode())
+    options.report(motion.frames)
+
+
+def read(path: Path) -> Clip:
+    """Face curves by name; shapes that the file does not have are 0, names that ARKit does not have
+    are an error.
+
+    Raises:
+        AssetError: not such a file, or its tables do not fit its own counts.
+    """
+    content = _content(path)
+    names = content.get("facsNames")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise AssetError(f"{path} is not an Audio2Face export: facsNames must be a list of names")
+    known = {name.lower(): name for name in ARKIT_SHAPES}
+    unknown = [name for name in names if name.lower() not in known]
+    if unknown or len({name.lower() for name in names}) != len(names):
+        raise AssetError(
+            f"{path} has shapes that are not ARKit's, or one twice:"
+            f" {', '.join(unknown[:3]) or 'twice'}"
+        )
+    weights = _table(content, "weightMat", (len(names),), path)
+    fps = content.get("exportFps")
+    if not isinstance(fps, int | float) or isinstance(fps, bool):
+        raise AssetError(f"{path} says exportFps is {fps!r}; a number is needed")
+    columns = {known[name.lower()]: weights[:, place] for place, name in enumerate(names)}
+    return face_clip(
+        columns,
+        _head(content, len(weights), path),
+        float(fps),
+        {"source": str(content.get("trackPath", ""))[:4096]},
+        path,
+    )
+
+
+def _content(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > MAX_BYTES:
+        raise AssetError(f"{path} is larger than {MAX_BYTES} bytes and is not read")
+    try:
+        content = json.loads(path.read_bytes())
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, ValueError) as error:
+        raise AssetError(f"{path} is not JSON: {str(error)[:100]}") from error
+    if not isinstance(content, dict) or "weightMat" not in content:
+        raise AssetError(f"{path} is not an Audio2Face export: it has no weightMat")
+    return content
+
+
+def _head(content: dict[str, Any], frames: int, path: Path) -> np.ndarray | None:
+    joints = content.get("joints")
+    if not isinstance(joints, list) or "head" not in joints or not content.get("rotations"):
+        return None
+    from scipy.spatial.transform import Rotation
+
+    turns = _table(content, "rotations", (len(joints), 4), path)
+    if len(turns) != frames or not (np.linalg.norm(turns, axis=-1) > 1e-6).all():
+        raise AssetError(
+            f"{path} has rotations that are not one quaternion for each of its {frames} frames"
+        )
+    return Rotation.from_quat(turns[:, joints.index("head")]).as_rotvec()
+
+
+def _table(content: dict[str, Any], key: str, shape: tuple[int, ...], path: Path) -> np.ndarray:
+    try:
+        table = np.array(content[key], dtype=np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise AssetError(f"{path} has a {key} that is not a table of numbers") from error
+    if (
+        table.ndim != 1 + len(shape)
+        or table.shape[1:] != shape
+        or table.size > MAX_NUMBERS
+        or not np.isfinite(table).all()
+    ):
+        raise AssetError(
+            f"{path} has a {key} of shape {table.shape}, (frames, {', '.join(map(str, shape))})"
+            " finite numbers are needed"
+        )
+    if (
+        key == "weightMat"
+        and isinstance(content.get("numFrames"), int)
+        and content["numFrames"] != len(table)
+    ):
+        raise AssetError(
+            f"{path} promises {content['numFrames']} frames and holds {len(table)}; it is cut off"
+            " or damaged"
+        )
+    return table

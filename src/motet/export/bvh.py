@@ -1,0 +1,96 @@
+"""BVH: the body's skeleton and its motion as text, for Blender, MotionBuilder, Unreal and the rest.
+
+Centimetres, +Y up, the figure looks to +Z; 25 joints with the names of SMPL-X, arms stretched out
+at rest. Rotations stand in the order Z X Y, which means R = Rz Rx Ry. The root's offset is zero
+because programs differ in whether its position channels are added to it or take its place. The
+sound and the face are not in the file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from motet.atomic_write import write_bytes
+from motet.body.bvh_format import Bvh, BvhJoint, read_bvh, write_text
+from motet.body.skeleton import body_motion, house_offsets, local_rotations
+from motet.errors import AssetError
+from motet.export.curves import body_motion_of
+from motet.export.options import ExportOptions
+from motet.types import SMPLX25_JOINTS, SMPLX25_PARENTS, Clip
+
+CENTIMETRES = 100.0
+ORDER = "ZXY"
+ENDS_CM = {
+    "left_foot": (0.0, 0.0, 7.0),
+    "right_foot": (0.0, 0.0, 7.0),
+    "left_wrist": (17.0, 0.0, 0.0),
+    "right_wrist": (-17.0, 0.0, 0.0),
+}
+"""Where bones without a child end; others reach 5 cm to the front."""
+
+
+def write(clip: Clip, path: Path, options: ExportOptions) -> None:
+    """Write the body of a clip.
+
+    Raises:
+        InputError: it has no motion, or several takes.
+        SpaceError: its motion has no body.
+    """
+    motion = body_motion_of(clip, "BVH")
+    rotations = local_rotations(motion).double().numpy()
+    root = motion["root"].double().numpy() * CENTIMETRES
+    frames = np.concatenate([root, _angles(rotations)], axis=1)
+    write_bytes(path, write_text(Bvh(_skeleton(), frames, 1.0 / motion.space.fps)).encode("ascii"))
+    options.report(motion.frames)
+
+
+def read(path: Path) -> Clip:
+    """A take back from a file with these joints, whoever moved them.
+
+    Raises:
+        AssetError: damaged, or another skeleton.
+    """
+    bvh = read_bvh(path)
+    missing = [name for name in SMPLX25_JOINTS if name not in bvh.names]
+    if missing:
+        raise AssetError(
+            f"{path} has another skeleton: {', '.join(missing[:3])} and {len(missing) - 1} more are"
+            " not there; takes have the joints of SMPL-X"
+        )
+    order = [bvh.names.index(name) for name in SMPLX25_JOINTS]
+    rotations = torch.from_numpy(bvh.local_rotations()[:, order]).float()
+    root = torch.from_numpy(bvh.local_positions()[:, order[0]] / CENTIMETRES).float()
+    return Clip(
+        None, body_motion(root, rotations, 1.0 / bvh.frame_time_s), provenance={"source": path.name}
+    )
+
+
+def _skeleton() -> tuple[BvhJoint, ...]:
+    offsets = house_offsets().double().numpy() * CENTIMETRES
+    turns = tuple(f"{axis}rotation" for axis in ORDER)
+    joints = []
+    for number, (name, parent) in enumerate(zip(SMPLX25_JOINTS, SMPLX25_PARENTS, strict=True)):
+        channels = ("Xposition", "Yposition", "Zposition", *turns) if parent < 0 else turns
+        end = None if number in SMPLX25_PARENTS else ENDS_CM.get(name, (0.0, 0.0, 5.0))
+        x, y, z = offsets[number] if parent >= 0 else (0.0, 0.0, 0.0)
+        joints.append(BvhJoint(name, parent, (float(x), float(y), float(z)), channels, end))
+    return tuple(joints)
+
+
+def _angles(
+    rotations: Float[np.ndarray, "frames joints 3 3"],
+) -> Float[np.ndarray, "frames channels"]:
+    """Degrees in file order; whole turns are added where a curve would jump."""
+    from scipy.spatial.transform import Rotation
+
+    frames, joints = rotations.shape[:2]
+    angles = (
+        Rotation.from_matrix(rotations.reshape(-1, 3, 3))
+        .as_euler(ORDER, degrees=True)
+        .reshape(frames, joints, 3)
+    )
+    return np.unwrap(angles, period=360.0, axis=0).reshape(frames, -1)

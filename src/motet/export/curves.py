@@ -1,0 +1,129 @@
+"""The curves of a clip as writers need them, and the way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from motet.errors import AssetError, InputError, SpaceError
+from motet.rigs.house.face_body import split
+from motet.types import ARKIT_SHAPES, Clip, Motion, arkit_space
+
+
+def the_motion(clip: Clip, kind: str) -> Motion:
+    """The motion of a clip, one take.
+
+    Raises:
+        InputError: there is none, it is empty, a batch, or not finite.
+    """
+    motion = clip.motion
+    if motion is None:
+        raise InputError(f"a {kind} file needs motion, this clip has none")
+    if motion.values.ndim != 2:
+        raise InputError(
+            f"a {kind} file holds one take (frames, numbers), this motion has the shape"
+            f" {tuple(motion.values.shape)}; write the takes one by one"
+        )
+    if motion.frames == 0:
+        raise InputError(f"a {kind} file needs at least one frame, this motion has none")
+    if not bool(torch.isfinite(motion.values).all()):
+        raise InputError(
+            "the motion contains values that are not finite and is not written; this is a fault of"
+            " what made it"
+        )
+    return motion
+
+
+def face_motion(clip: Clip, kind: str) -> Motion:
+    """The motion of a clip in the `arkit` space.
+
+    Raises:
+        InputError: see `the_motion`.
+        SpaceError: it is in a space from which no conversion to ARKit shapes is known.
+    """
+    motion = the_motion(clip, kind)
+    return motion.to(arkit_space(motion.space.fps))
+
+
+def body_motion_of(clip: Clip, kind: str) -> Motion:
+    """The motion of a clip in the `smplx25` space.
+
+    Raises:
+        InputError: see `the_motion`.
+        SpaceError: it has no body.
+    """
+    motion = the_motion(clip, kind)
+    body = split(motion)[1]
+    if body is None:
+        raise SpaceError(
+            f"a {kind} file holds a body, this take is in the space {motion.space.name!r}; make one"
+            " with 'motet run -m mospa'"
+        )
+    return body
+
+
+def face_clip(
+    weights: dict[str, np.ndarray],
+    head: np.ndarray | None,
+    fps: float,
+    provenance: dict[str, Any],
+    source: object,
+) -> Clip:
+    """A clip from ARKit weights by name (absent ones are 0) and the head's axis-angle.
+
+    Raises:
+        AssetError: no frames, an impossible frame rate, or values that are not finite.
+    """
+    frames = len(next(iter(weights.values())))
+    if frames == 0:
+        raise AssetError(f"{source} holds no frames")
+    if not (np.isfinite(fps) and 0 < fps <= 1000):
+        raise AssetError(f"{source} has {fps} frames a second; between 0 and 1000 are possible")
+    values = np.zeros((frames, len(ARKIT_SHAPES) + 3), np.float32)
+    for column, name in enumerate(ARKIT_SHAPES):
+        if name in weights:
+            values[:, column] = weights[name]
+    if head is not None:
+        values[:, len(ARKIT_SHAPES) :] = head
+    if not np.isfinite(values).all():
+        raise AssetError(f"{source} contains values that are not finite; export it again")
+    return Clip(None, Motion(torch.from_numpy(values), arkit_space(fps)), provenance=provenance)
+
+
+def euler_from_axis_angle(turns: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "frames 3"]:
+    """Yaw, pitch, roll with R = Ry(yaw) Rx(pitch) Rz(roll), radians.
+
+    Positive turns to the character's left, nods down, and tilts towards the character's right
+    shoulder.
+    """
+    from scipy.spatial.transform import Rotation
+
+    return Rotation.from_rotvec(turns).as_euler("YXZ")
+
+
+def axis_angle_from_euler(angles: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "frames 3"]:
+    """The inverse of `euler_from_axis_angle`."""
+    from scipy.spatial.transform import Rotation
+
+    return Rotation.from_euler("YXZ", angles).as_rotvec()
+
+
+def quaternions_from_axis_angle(
+    turns: Float[np.ndarray, "frames 3"],
+) -> Float[np.ndarray, "frames 4"]:
+    """Unit quaternions x, y, z, w; neighbouring frames on the same half of the sphere, so that
+    interpolation takes the short way.
+    """
+    from scipy.spatial.transform import Rotation
+
+    return continuous(Rotation.from_rotvec(turns).as_quat())
+
+
+def continuous(quaternions: Float[np.ndarray, "frames 4"]) -> Float[np.ndarray, "frames 4"]:
+    """The same rotations with signs such that neighbours are near each other."""
+    flips = np.sum(quaternions[1:] * quaternions[:-1], axis=-1) < 0
+    signs = np.concatenate([[1.0], np.cumprod(np.where(flips, -1.0, 1.0))])
+    return quaternions * signs[:, None]

@@ -1,0 +1,167 @@
+"""The house figure as glTF parts, and a motion as its performance."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+
+from motet.export.curves import continuous, quaternions_from_axis_angle
+from motet.export.gltf.figure import MORPHS_FOR_ALL
+from motet.export.gltf.parts import FigureParts, Material, Performance, Surface, vertex_normals
+from motet.export.gltf.texture import eye_picture, png
+from motet.render.shading import HAIR_TINT, IRIS, linear_from_srgb
+from motet.rigs.house import HouseRig, ShapedHouse, load_house
+from motet.types import ARKIT_SHAPES, Motion
+
+_ROUGHNESS = {
+    "skin": 0.55,
+    "lips": 0.35,
+    "mouth": 0.45,
+    "teeth": 0.25,
+    "gums": 0.35,
+    "tongue": 0.4,
+    "nails": 0.35,
+    "shoes": 0.5,
+    "hair": 0.5,
+}
+_TWO_SIDED = ("brows", "lashes", "hair", "top", "trousers")
+_DARK_CAVES = ("mouth", "teeth", "gums", "tongue")
+"""Regions whose colours carry the shadow of the mouth, which viewers do not compute."""
+_MOVED = ("neck1", "neck2", "neck3", "head", "eye.L", "eye.R")
+
+
+@functools.lru_cache(maxsize=2)
+def house_parts(shaped: ShapedHouse | None = None) -> FigureParts:
+    """The figure (the mean person unless another is given)."""
+    shaped = shaped or load_house().shaped()
+    rig = shaped.rig
+    surfaces = [_surface(shaped, name) for name in rig.part_names]
+    return FigureParts(
+        name="house",
+        licence=rig.licence,
+        surfaces=(*surfaces, _hair(shaped)),
+        joint_names=rig.joint_names,
+        joint_parents=tuple(rig.joint_parents),
+        joint_places=shaped.joints.numpy(),
+        joint_turns=quaternions_from_axis_angle(rig.relaxed.double().numpy()),
+    )
+
+
+def house_performance(motion: Motion) -> Performance:
+    """Weights of the shapes, and turns of the neck, the head and the eyes, for a motion in the
+    figure's space.
+    """
+    from scipy.spatial.transform import Rotation
+
+    shaped = load_house().shaped()
+    with torch.no_grad():
+        turns = shaped.joint_rotations(
+            Motion(motion.values.detach().cpu().double(), motion.space)
+        ).numpy()
+    names = shaped.rig.joint_names
+    weights = {
+        name: motion.channel("blendshapes", name).detach().cpu().numpy() for name in ARKIT_SHAPES
+    }
+    local = {
+        name: continuous(Rotation.from_matrix(turns[:, names.index(name)]).as_quat())
+        for name in _MOVED
+    }
+    return Performance(motion.space.fps, weights, local)
+
+
+def _surface(shaped: ShapedHouse, name: str) -> Surface:
+    rig = shaped.rig
+    part = rig.part(name)
+    place = part.vertices
+    vertices = shaped.vertices[place].numpy()
+    faces = part.faces.numpy() - place.start
+    regions = rig.regions[place]
+    face_region = regions[faces[:, 0]]
+    is_eye = name.startswith("eye_")
+    materials = {
+        _material(rig, rig.region_names[number]): faces[face_region == number]
+        for number in np.unique(face_region)
+    }
+    return Surface(
+        name=name,
+        vertices=vertices,
+        normals=vertex_normals(vertices, faces),
+        joint_index=rig.joint_index[place],
+        joint_weight=rig.joint_weight[place],
+        faces=materials,
+        colours=None if is_eye else _colours(rig, place),
+        texture_places=_eye_places(vertices) if is_eye else None,
+        shapes={} if is_eye else _shapes(rig, place, every=name == MORPHS_FOR_ALL),
+    )
+
+
+def _colours(rig: HouseRig, place: slice) -> np.ndarray:
+    colours = linear_from_srgb(rig.colours[place])
+    seen = rig.occlusion[place].astype(np.float32)[:, None] / 255
+    caves = np.isin(rig.regions[place], [rig.region_names.index(name) for name in _DARK_CAVES])[
+        :, None
+    ]
+    return colours * np.where(caves, 0.25 + 0.75 * seen, 0.7 + 0.3 * seen)
+
+
+def _material(rig: HouseRig, region: str) -> Material:
+    if region.startswith("eye_"):
+        return _eye_material(
+            tuple(rig.colours[rig.regions == rig.region_names.index(region)].mean(axis=0))
+        )
+    return Material(region, _ROUGHNESS.get(region, 0.8), region in _TWO_SIDED)
+
+
+@functools.cache
+def _eye_material(white: tuple[float, ...]) -> Material:
+    return Material(
+        "eyes", 0.15, texture_png=png(eye_picture(linear_from_srgb(np.array(white)), IRIS))
+    )
+
+
+def _eye_places(vertices: np.ndarray) -> np.ndarray:
+    """Texture coordinates by looking at the eyeball along its axis."""
+    local = vertices - vertices.mean(axis=0)
+    axis = local[np.argsort(-local[:, 2])[:8]].mean(axis=0)
+    axis /= np.linalg.norm(axis)
+    right = np.cross([0.0, 1.0, 0.0], axis)
+    right /= np.linalg.norm(right)
+    radius = np.linalg.norm(local, axis=1).max()
+    across, up = local @ right / radius, local @ np.cross(axis, right) / radius
+    return np.clip(np.stack([0.5 + 0.5 * across, 0.5 - 0.5 * up], axis=1), 0, 1)
+
+
+def _shapes(
+    rig: HouseRig, place: slice, *, every: bool
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    deltas = rig.shape_deltas()[:, place].numpy()
+    found = {}
+    for name, delta in zip(ARKIT_SHAPES, deltas, strict=True):
+        moving = np.flatnonzero(np.abs(delta).max(axis=1) > 0)
+        if len(moving) or every:
+            found[name] = (moving, delta[moving])
+    return found
+
+
+def _hair(shaped: ShapedHouse) -> Surface:
+    rig, hair = shaped.rig, shaped.hair.surface()
+    base = (
+        linear_from_srgb(rig.colours[rig.regions == rig.region_names.index("hair")]).mean(axis=0)
+        * HAIR_TINT
+    )
+    shade = (0.5 + 0.5 * hair.along**0.7) * hair.tone
+    head = np.zeros((len(hair.vertices), 4), np.uint8)
+    head[:, 0] = rig.joint_names.index("head")
+    weight = np.zeros_like(head)
+    weight[:, 0] = 255
+    return Surface(
+        "hair",
+        hair.vertices,
+        hair.normals,
+        head,
+        weight,
+        {_material(rig, "hair"): hair.faces},
+        base * shade[:, None],
+    )

@@ -1,0 +1,260 @@
+"""The take as NumPy archive: everything a clip knows, readable with `numpy.load` alone.
+
+===================
+==============================================================================================
+`format`             `motet-take/1` one key a track      float32 (frames, ...), under the track's
+own name, e.g. `blendshapes`, `head` `fps`                float64
+`space`              name of the motion space
+`tracks`             names of the tracks in their order in the flat vector
+`<track>.unit`       what one number means
+`<track>.channels`   names along the last axis (empty where they have none)
+`method` `weights`   name of the method and digest of its weights (empty when unknown)
+`seed`               int64 (-1 when unknown)
+`condition`          the options of the take, JSON
+`provenance`         everything known about the take's making, JSON; the three above are taken from
+it `sound`              the sound, if there is one: the bytes of a FLAC file (uint8), or samples
+(float32, channels, time) `sample_rate`        int64, samples a second of the sound
+`layout`             `mono`, `stereo`, ...
+`sound_scale`        float64 by which the decoded sound is to be multiplied (1 unless it exceeded
+full scale) ===================
+==============================================================================================
+
+`name.smplx.npz`, `name.amass.npz` and `name.beat2.npz` are archives of other programs instead:
+`motet.export.smplx_npz`.
+
+The same clip gives the same bytes: the members stand in a fixed order with a fixed date.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from motet.atomic_write import appearing
+from motet.audio.io.write import encode_flac
+from motet.errors import AssetError, AudioError, SpaceError
+from motet.export import smplx_npz
+from motet.export.curves import the_motion
+from motet.export.npz_members import read_members
+from motet.export.options import ExportOptions
+from motet.types import Audio, Clip, Motion, MotionSpace, Track
+
+FORMAT = "motet-take/1"
+_OWN = (
+    "format",
+    "fps",
+    "space",
+    "tracks",
+    "method",
+    "weights",
+    "seed",
+    "condition",
+    "provenance",
+    "sound",
+    "sample_rate",
+    "layout",
+    "sound_scale",
+)
+
+
+def write(clip: Clip, path: Path, options: ExportOptions) -> None:
+    """Write a take.
+
+    Raises:
+        InputError: the clip has no motion, a track bears the name of another key, or the provenance
+            is not JSON.
+    """
+    if kind := smplx_npz.kind_of(path):
+        options.report(smplx_npz.write_kind(clip, path, kind))
+        return
+    motion = the_motion(clip, "take")
+    members = {"format": np.array(FORMAT), **_curves(motion), **_making(clip), **_sound(clip.audio)}
+    with appearing(path) as beside, zipfile.ZipFile(beside, "w") as archive:
+        for name, array in members.items():
+            _store(archive, name, array)
+    options.report(motion.frames)
+
+
+def read(path: Path) -> Clip:
+    """A take written by `write`.
+
+    Raises:
+        AssetError: not a take, damaged, or of a newer format.
+    """
+    members = read_members(path)
+    if "format" not in members and ("poses" in members or "global_orient" in members):
+        return smplx_npz.read_kind(members, path)
+    found = _text(members, "format", path)
+    if found != FORMAT:
+        raise AssetError(
+            f"{path} is a take of the format {found[:40]!r}, this program reads {FORMAT!r}"
+        )
+    try:
+        provenance = json.loads(_text(members, "provenance", path))
+        if not isinstance(provenance, dict):
+            raise AssetError(f"{path} is damaged: its provenance is not an object")
+        return Clip(_read_sound(members, path), _read_motion(members, path), provenance=provenance)
+    except (
+        json.JSONDecodeError,
+        RecursionError,
+        SpaceError,
+        AudioError,
+        KeyError,
+        RuntimeError,
+    ) as error:
+        raise AssetError(f"{path} is damaged: {error}") from error
+
+
+def _curves(motion: Motion) -> dict[str, np.ndarray]:
+    members: dict[str, np.ndarray] = {}
+    for track in motion.space.tracks:
+        if track.name in _OWN or "." in track.name or "/" in track.name:
+            raise SpaceError(f"a track named {track.name!r} cannot be written; rename it")
+        members[track.name] = motion[track.name].float().cpu().contiguous().numpy()
+    names = [track.name for track in motion.space.tracks]
+    members |= {
+        "fps": np.array(float(motion.space.fps)),
+        "space": np.array(motion.space.name),
+        "tracks": _texts(names),
+    }
+    for track in motion.space.tracks:
+        members[f"{track.name}.unit"] = np.array(track.unit)
+        members[f"{track.name}.channels"] = _texts(track.channels)
+    return members
+
+
+def _making(clip: Clip) -> dict[str, np.ndarray]:
+    facts = clip.provenance
+    try:
+        condition = json.dumps(
+            facts.get("condition", facts.get("options", {})), sort_keys=True, allow_nan=False
+        )
+        provenance = json.dumps(dict(facts), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise AssetError(f"the provenance of the clip is not JSON: {error}") from error
+    seed = facts.get("seed")
+    return {
+        "method": np.array(str(facts.get("method", ""))),
+        "weights": np.array(str(facts.get("weights", ""))),
+        "seed": np.array(seed if isinstance(seed, int) and abs(seed) < 2**63 else -1, np.int64),
+        "condition": np.array(condition),
+        "provenance": np.array(provenance),
+    }
+
+
+def _sound(audio: Audio | None) -> dict[str, np.ndarray]:
+    """The sound as FLAC: 16 bits where that is exact, else 24; raw where FLAC cannot hold it."""
+    if audio is None or not audio.samples.shape[-1]:
+        return {}
+    samples = audio.samples.detach().float().cpu()
+    if samples.ndim != 2:
+        raise AudioError(
+            f"a take holds one sound (channels, time), this has the shape {tuple(samples.shape)}"
+        )
+    facts = {"sample_rate": np.array(audio.sample_rate, np.int64), "layout": np.array(audio.layout)}
+    peak = float(samples.abs().max())
+    scale = (
+        1.0 if float(samples.max()) < 1 and peak <= 1 else 2.0 ** math.floor(math.log2(peak) + 1)
+    )
+    scaled = samples / scale
+    bits = 16 if bool((scaled * 2**15 == (scaled * 2**15).round()).all()) else 24
+    if samples.shape[0] > 8 or audio.sample_rate > 655_350:
+        return {"sound": samples.contiguous().numpy(), "sound_scale": np.array(1.0), **facts}
+    flac = encode_flac(scaled, audio.sample_rate, bits)
+    return {"sound": np.frombuffer(flac, np.uint8), "sound_scale": np.array(scale), **facts}
+
+
+def _store(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_STORED if name == "sound" else zipfile.ZIP_DEFLATED
+    info.create_system, info.external_attr = 3, 0o644 << 16
+    data = io.BytesIO()
+    np.lib.format.write_array(data, array, version=(1, 0), allow_pickle=False)
+    archive.writestr(info, data.getvalue())
+
+
+def _texts(names: Any) -> np.ndarray:
+    return np.array(list(names), dtype=np.str_) if len(names) else np.zeros(0, "<U1")
+
+
+def _text(members: dict[str, np.ndarray], key: str, path: Path) -> str:
+    value = members.get(key)
+    if value is None or value.dtype.kind != "U" or value.ndim != 0:
+        raise AssetError(f"{path} is not a take of motet: it has no text {key!r}")
+    return str(value)
+
+
+def _number(members: dict[str, np.ndarray], key: str, path: Path) -> float:
+    value = members.get(key)
+    if value is None or value.dtype.kind not in "if" or value.ndim != 0 or not np.isfinite(value):
+        raise AssetError(f"{path} is damaged: it has no number {key!r}")
+    return float(value)
+
+
+def _names(members: dict[str, np.ndarray], key: str, path: Path) -> tuple[str, ...]:
+    value = members.get(key)
+    if value is None or value.dtype.kind != "U" or value.ndim != 1:
+        raise AssetError(f"{path} is damaged: it has no names {key!r}")
+    return tuple(map(str, value))
+
+
+def _read_motion(members: dict[str, np.ndarray], path: Path) -> Motion:
+    tracks, values = [], []
+    for name in _names(members, "tracks", path):
+        array = members.get(name)
+        if (
+            array is None
+            or array.dtype != np.float32
+            or array.ndim < 2
+            or not array.size
+            or not np.isfinite(array).all()
+        ):
+            raise AssetError(
+                f"{path} is damaged: the track {name[:40]!r} is not a table of finite numbers"
+            )
+        channels = _names(members, f"{name}.channels", path)
+        if channels and len(channels) != array.shape[-1]:
+            raise AssetError(
+                f"{path} is damaged: the track {name[:40]!r} has {array.shape[-1]} channels and"
+                f" {len(channels)} names"
+            )
+        tracks.append(Track(name, array.shape[1:], _text(members, f"{name}.unit", path), channels))
+        values.append(torch.from_numpy(array.reshape(len(array), -1)))
+    fps = _number(members, "fps", path)
+    if not tracks or len({len(value) for value in values}) != 1 or not 0 < fps <= 1000:
+        raise AssetError(f"{path} is damaged: its tracks or its frame rate make no motion")
+    return Motion(
+        torch.cat(values, dim=-1), MotionSpace(_text(members, "space", path), tuple(tracks), fps)
+    )
+
+
+def _read_sound(members: dict[str, np.ndarray], path: Path) -> Audio | None:
+    if "sound" not in members:
+        return None
+    sound, rate = members["sound"], int(_number(members, "sample_rate", path))
+    layout: Any = _text(members, "layout", path)
+    if layout not in ("mono", "stereo", "binaural", "foa", "other"):
+        raise AssetError(f"{path} is damaged: a sound of layout {layout[:20]!r}")
+    if sound.dtype == np.float32 and sound.ndim == 2:
+        return Audio(torch.from_numpy(sound), rate, layout)
+    if sound.dtype != np.uint8 or sound.ndim != 1:
+        raise AssetError(f"{path} is damaged: its sound is neither FLAC nor samples")
+    import soundfile
+
+    try:
+        samples, found = soundfile.read(
+            io.BytesIO(sound.tobytes()), dtype="float32", always_2d=True
+        )
+    except (soundfile.LibsndfileError, ValueError, MemoryError) as error:
+        raise AssetError(f"{path} is damaged: its sound cannot be decoded") from error
+    if found != rate:
+        raise AssetError(f"{path} is damaged: its sound has {found} Hz, it says {rate}")
+    scale = np.float32(_number(members, "sound_scale", path))
+    return Audio(torch.from_numpy(np.ascontiguousarray(samples.T * scale)), rate, layout)

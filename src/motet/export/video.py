@@ -1,0 +1,305 @@
+"""MP4: H.264 and AAC, with the original sound.
+
+Frame i is shown from i / fps on; the last one stays until the sound has ended, so the picture never
+ends first. Every file says in its metadata that it is synthetic, and carries signed content
+credentials that say the same (`credentials.py`).
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+
+from motet.atomic_write import appearing
+from motet.audio.downmix import to_mono
+from motet.audio.resampling import resample
+from motet.errors import InputError
+from motet.export.credentials import sign_video
+from motet.export.yuv import yuv420
+from motet.types import Audio
+
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+"""Sample rates that AAC has; other sounds are resampled to the next higher one."""
+_AHEAD = 8
+"""Frames that may wait for the encoder."""
+
+
+def write_video(
+    path: str | Path,
+    frames: Iterable[np.ndarray],
+    fps: float,
+    *,
+    audio: Audio | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
+    credentials: bool = True,
+) -> Path:
+    """Encode pictures as they come, with the sound beside them; answers the path.
+
+    The pictures may be made while earlier ones are encoded: encoding runs in a thread of its own, a
+    few frames behind.
+
+    Args:
+        frames: uint8 (height, width, 3) sRGB, all of one size; odd sizes get one more row or
+            column.
+        fps: frames a second; 25, 29.97, 30000 / 1001, ...
+        audio: (channels, time). One or two channels stay as they are, more are mixed to one.
+        provenance: `method`, `weights` and `seed` are named in the file's metadata.
+        progress: told the number of frames encoded so far.
+        credentials: sign the file as made by an algorithm, where the package `c2pa-python` is
+            installed.
+
+    Raises:
+        InputError: no frames, frames of changing or impossible size, or the file cannot be written
+            there.
+    """
+    with appearing(Path(path)) as beside:
+        _Encoding(beside, _rate(fps), _for_aac(audio), provenance or {}, progress).run(iter(frames))
+        if credentials:
+            sign_video(beside, provenance or {}, Path(path).name)
+    return Path(path)
+
+
+def _rate(fps: float) -> Fraction:
+    if not 0 < fps <= 1000:
+        raise InputError(f"video has between 0 and 1000 frames a second, not {fps}")
+    return Fraction(fps).limit_denominator(1001)
+
+
+def _for_aac(audio: Audio | None) -> Audio | None:
+    """The sound as AAC can hold it: unchanged for every usual rate."""
+    if audio is None or not audio.samples.shape[-1]:
+        return None
+    if audio.samples.ndim != 2:
+        raise InputError(
+            "a video has one sound (channels, time), this has the shape"
+            f" {tuple(audio.samples.shape)}"
+        )
+    if audio.samples.shape[0] > 2:
+        audio = to_mono(audio)
+    return resample(
+        audio, min((rate for rate in AAC_RATES if rate >= audio.sample_rate), default=AAC_RATES[-1])
+    )
+
+
+class _Encoding:
+    """One file in the making. The caller's thread makes pictures, another one encodes them."""
+
+    def __init__(
+        self,
+        path: Path,
+        rate: Fraction,
+        audio: Audio | None,
+        provenance: Mapping[str, Any],
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self._path, self._rate, self._audio, self._provenance, self._progress = (
+            path,
+            rate,
+            audio,
+            provenance,
+            progress,
+        )
+        # Fine enough to end with the sound to a fraction of a millisecond.
+        self._ticks = rate.denominator * max(1, 12_800 // rate.numerator)
+        self._time_base = Fraction(1, 1) / (rate * self._ticks)
+        self._waiting: queue.Queue[np.ndarray | None] = queue.Queue(_AHEAD)
+        self._failure: BaseException | None = None
+        self._abandoned = threading.Event()
+
+    def run(self, frames: Iterator[np.ndarray]) -> None:
+        first = next(frames, None)
+        if first is None:
+            raise InputError("a video needs at least one frame")
+        self._shape = _checked(first, None).shape
+        worker = threading.Thread(target=self._work, name="encode", daemon=True)
+        worker.start()
+        try:
+            self._put(first)
+            for frame in frames:
+                self._put(_checked(frame, self._shape))
+            self._put(None)
+        except BaseException:
+            self._abandoned.set()
+            raise
+        finally:
+            worker.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _put(self, frame: np.ndarray | None) -> None:
+        while self._failure is None:
+            try:
+                return self._waiting.put(frame, timeout=0.2)
+            except queue.Full:
+                continue
+        raise self._failure
+
+    def _taken(self) -> Iterator[np.ndarray]:
+        while not self._abandoned.is_set():
+            try:
+                frame = self._waiting.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            if frame is None:
+                return
+            yield frame
+        raise InterruptedError
+
+    def _work(self) -> None:
+        try:
+            # Lengths are stated in units of the sound's own samples; FFmpeg's default of a
+            # millisecond would cut or add some.
+            clock = self._audio.sample_rate if self._audio is not None else 48_000
+            options = {"movflags": "faststart", "movie_timescale": str(clock)}
+            with av.open(str(self._path), "w", format="mp4", options=options) as container:
+                container.metadata.update(_marks(self._provenance))
+                self._fill(container)
+        except InterruptedError:
+            pass
+        except av.FFmpegError as error:
+            self._failure = InputError(f"the video cannot be encoded: {error.strerror or error}")
+        except BaseException as error:
+            self._failure = error
+
+    def _fill(self, container: Any) -> None:
+        video = self._video_stream(container)
+        sound = _Sound(container, self._audio) if self._audio is not None else None
+        frames = self._taken()
+        last, count = next(frames), 0
+        for following in _and_none(frames):
+            end = Fraction(count + 1) / self._rate
+            if following is None and self._audio is not None:
+                end = max(end, Fraction(self._audio.samples.shape[-1], self._audio.sample_rate))
+            container.mux(video.encode(self._picture(last, count)))
+            if sound is not None:
+                sound.until(float(end))
+            count += 1
+            if self._progress is not None:
+                self._progress(count)
+            last = following
+        rest = video.encode(None)
+        for packet in rest:
+            # Players end the track with the last picture shown, the container with the last one in
+            # decoding order.
+            if packet is rest[-1] or packet.pts == (count - 1) * self._ticks:
+                packet.duration = math.ceil(end / self._time_base) - (count - 1) * self._ticks
+        container.mux(rest)
+        if sound is not None:
+            sound.finish()
+
+    def _video_stream(self, container: Any) -> Any:
+        stream = container.add_stream(
+            "libx264", rate=self._rate, options={"preset": "veryfast", "crf": "18"}
+        )
+        stream.height, stream.width = (size + size % 2 for size in self._shape[:2])
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = self._time_base
+        context = stream.codec_context
+        # BT.709 with its usual transfer, limited range: what players assume, said aloud.
+        context.colorspace, context.color_primaries, context.color_trc, context.color_range = (
+            1,
+            1,
+            1,
+            1,
+        )
+        return stream
+
+    def _picture(self, rgb: np.ndarray, index: int) -> av.VideoFrame:
+        height, width = rgb.shape[:2]
+        if height % 2 or width % 2:
+            rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = av.VideoFrame.from_ndarray(yuv420(np.ascontiguousarray(rgb)), format="yuv420p")
+        picture.colorspace, picture.color_range = Colorspace.ITU709, ColorRange.MPEG
+        picture.pts, picture.time_base = index * self._ticks, self._time_base
+        return picture
+
+
+class _Sound:
+    """The sound of a file, encoded piece by piece beside the pictures so that both lie together in
+    the file.
+    """
+
+    def __init__(self, container: Any, audio: Audio) -> None:
+        self._container, self._audio, self._done = container, audio, 0
+        channels = audio.samples.shape[0]
+        self._layout = "mono" if channels == 1 else "stereo"
+        self._stream = container.add_stream("aac", rate=audio.sample_rate)
+        self._stream.layout = self._layout
+        self._stream.bit_rate = min(128_000, 5 * audio.sample_rate) * channels
+
+    def until(self, seconds: float) -> None:
+        """Encode up to this time."""
+        stop = min(round(seconds * self._audio.sample_rate), self._audio.samples.shape[-1])
+        if stop <= self._done:
+            return
+        piece = np.ascontiguousarray(
+            self._audio.samples[:, self._done : stop].detach().cpu().numpy(), dtype=np.float32
+        )
+        frame = av.AudioFrame.from_ndarray(
+            np.clip(piece, -1, 1), format="fltp", layout=self._layout
+        )
+        frame.sample_rate, frame.time_base, frame.pts = (
+            self._audio.sample_rate,
+            Fraction(1, self._audio.sample_rate),
+            self._done,
+        )
+        self._container.mux(self._stream.encode(frame))
+        self._done = stop
+
+    def finish(self) -> None:
+        """Encode the rest and empty the encoder."""
+        self.until(self._audio.seconds)
+        self._container.mux(self._stream.encode(None))
+
+
+def _and_none(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray | None]:
+    yield from frames
+    yield None
+
+
+def _checked(frame: np.ndarray, shape: tuple[int, ...] | None) -> np.ndarray:
+    frame = np.asarray(frame)
+    if (
+        frame.ndim != 3
+        or frame.shape[2] != 3
+        or frame.dtype != np.uint8
+        or not 2 <= min(frame.shape[:2]) <= max(frame.shape[:2]) <= 8192
+    ):
+        raise InputError(
+            f"a video frame is uint8 (height, width, 3) of 2 to 8192 pixels, this is {frame.dtype}"
+            f" {frame.shape}"
+        )
+    if shape is not None and frame.shape != shape:
+        raise InputError(
+            f"all frames of a video have one size; one of {frame.shape} came after {shape}"
+        )
+    return frame
+
+
+def _marks(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """What the file says about itself."""
+    from motet import __version__
+
+    facts = ", ".join(
+        f"{key} {provenance[key]}"
+        for key in ("method", "weights", "seed")
+        if provenance.get(key) not in (None, "")
+    )
+    return {
+        "title": "Synthetic media made by an algorithm",
+        "comment": (
+            "Synthetic: the pictures were made by an algorithm, not recorded (motet"
+            f" {__version__}{', ' + facts if facts else ''})"
+        ),
+        "artist": f"motet {__version__}",
+    }

@@ -1,0 +1,1 @@
+"""Face motion as stream operators and geometry: lips, closures, silence, post-processing."""

@@ -1,0 +1,25 @@
+"""ARTalk: a talking head from sound, said coarse to fine in bits."""
+
+from motet.method import MethodSpec
+
+SPEC = MethodSpec(
+    name="artalk",
+    title="Face and head from speech: a bitwise multi-scale codec and a coarse-to-fine generator",
+    paper=(
+        "Chu et al. 2025, ARTalk: Speech-Driven 3D Head Animation via Autoregressive Model,"
+        " SIGGRAPH Asia 2025"
+    ),
+    output="motion",
+    space="arkit",
+    sample_rate=16000,
+    layout="mono",
+    look_ahead_s=1.07,
+    tolerance=1e-5,
+    config="motet.methods.artalk.config:ArtalkConfig",
+    condition="motet.methods.artalk.config:ArtalkCondition",
+    presets="motet.methods.artalk.config:PRESETS",
+    method="motet.methods.artalk.generate:build",
+    stages="motet.methods.artalk.loss:stages",
+    convert="motet.methods.artalk.state_dict:from_official",
+    weights="artalk.safetensors",
+)

@@ -1,0 +1,319 @@
+"""Settings of ARTalk: the published sizes of both generations, and the small streaming model that
+ships.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from motet.errors import ConfigError
+
+
+def _check_patches(patches: tuple[int, ...]) -> None:
+    if (
+        not patches
+        or patches[0] < 1
+        or any(a >= b for a, b in zip(patches, patches[1:], strict=False))
+    ):
+        raise ConfigError(f"patches must rise from at least 1, not {patches}")
+
+
+@dataclasses.dataclass(frozen=True)
+class CodecConfig:
+    """The multi-scale bitwise codec."""
+
+    motion_dim: int = 106
+    """Numbers a frame."""
+    bits: int = 32
+    """Bits a token."""
+    hidden: int = 512
+    """Width of encoder and decoder."""
+    depth: int = 8
+    """Layers of encoder and decoder each."""
+    heads: int = 8
+    """Attention heads."""
+    patches: tuple[int, ...] = (1, 5, 25, 50, 100)
+    """Tokens a scale, coarse to fine; the last is the frames of a window."""
+    windows: int = 2
+    """Windows that are coded together: 2 gives each window the one before it as context."""
+    rotary: bool = False
+    """Rotary positions instead of learned tables."""
+    full_width_scale: bool = True
+    """Attention divides by the root of the full width instead of the head's (as released)."""
+    deviation_floor: float = 0.0
+    """Added to the deviation when motion is normalised, not when it is restored (1e-8 in the
+    training code)."""
+    inner_norm: bool = False
+    """A layer norm before each feed-forward part (the published codec has none)."""
+
+    def __post_init__(self) -> None:
+        _check_patches(self.patches)
+        if self.windows not in (1, 2):
+            raise ConfigError(f"the codec takes 1 or 2 windows, not {self.windows}")
+        if self.hidden % self.heads:
+            raise ConfigError(f"hidden ({self.hidden}) must be a multiple of heads ({self.heads})")
+
+    @property
+    def frames(self) -> int:
+        """Frames of a window."""
+        return self.patches[-1]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a window over all scales."""
+        return sum(self.patches)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wav2Vec2Config:
+    """A wav2vec2 trunk with layer-normed convolutions (XLS-R); the defaults are XLS-R 300M."""
+
+    hidden: int = 1024
+    layers: int = 24
+    heads: int = 16
+    inner: int = 4096
+    conv_widths: tuple[int, ...] = (512,) * 7
+    position_taps: int = 128
+    position_groups: int = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class ReleasedConfig:
+    """The published inference model (generation R)."""
+
+    codec: CodecConfig = CodecConfig()
+    audio: Wav2Vec2Config = Wav2Vec2Config()
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    history: int = 1
+    """Past windows that the generator reads."""
+    style_width: int = 128
+    style_depth: int = 4
+    style_heads: int = 4
+    style_inner: int = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """The model of the published training code (generation T)."""
+
+    codec: CodecConfig = CodecConfig(
+        108,
+        patches=(1, 10, 20, 50, 100),
+        windows=1,
+        rotary=True,
+        full_width_scale=False,
+        deviation_floor=1e-8,
+    )
+    audio: Wav2Vec2Config | None = Wav2Vec2Config()
+    """None: features come from outside (MIMI, 512 wide)."""
+    audio_dim: int = 1024
+    width: int = 512
+    depth: int = 8
+    heads: int = 8
+    flip: float = 0.3
+    """Largest share of flipped bits in training."""
+    drop_past: float = 0.1
+    drop_audio: float = 0.1
+    drop_style: float = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamingConfig:
+    """The small model that ships: house space, short windows, committed piece by piece."""
+
+    codec: CodecConfig = CodecConfig(
+        55, 20, 160, 4, 4, (1, 2, 4, 8, 16), full_width_scale=False, inner_norm=True
+    )
+    front_end: Literal["phonetic", "bands"] = "phonetic"
+    """What hears: the shipped phonetic encoder, or plain loudness in bands (tests)."""
+    audio_dim: int = 256
+    """Channels of the front end's features."""
+    audio_width: int = 128
+    """Channels in which the features are mixed over time and handed to the tokens."""
+    audio_layers: int = 2
+    """Mixing layers; each sees two steps (40 ms) to either side."""
+    steps_per_frame: int = 2
+    """Feature steps a frame (50 Hz over 25 fps)."""
+    audio_before: int = 8
+    """Feature steps before the window that are also heard."""
+    audio_after: int = 8
+    """Feature steps after the window that are heard when they are there."""
+    width: int = 192
+    depth: int = 4
+    heads: int = 4
+    expansion: int = 3
+    """Inner width of the feed-forward parts over `width`."""
+    history: int = 2
+    """Past windows that the generator reads."""
+    style_width: int = 64
+    style_depth: int = 2
+    style_heads: int = 4
+    styles: tuple[str, ...] = ()
+    """Names of the styles whose vectors are kept in the weights."""
+    commit: int = 12
+    """Frames answered at once when the user does not say otherwise."""
+    look_ahead: int = 4
+    """Feature steps heard beyond the committed frames when the user does not say otherwise."""
+    seam_decay_frames: float = 4.0
+    """Time constant in which the correction at a seam fades."""
+    flip: float = 0.2
+    """Training: largest share of flipped bits."""
+    soften: float = 0.5
+    """Training: how often the codes seen are shortened, as expected bits are."""
+    drop_style: float = 0.15
+    """Training: how often the style is left out."""
+    drop_past: float = 0.08
+    """Training: how often there is no past, as at the start of a session."""
+    history_noise: float = 0.3
+    """Training: largest disturbance of the past, in deviations."""
+    unheard_weight: float = 0.25
+    """Training: weight of what was not heard yet and will be said again."""
+    motion_weight: float = 1.0
+    """Training: weight of the expected motion's error beside the bits' cross entropy."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.commit <= self.codec.frames:
+            raise ConfigError(
+                f"commit must lie between 1 and the {self.codec.frames} frames of a window, not"
+                f" {self.commit}"
+            )
+        if self.codec.windows != 2 or self.codec.rotary:
+            raise ConfigError(
+                "the streaming model needs a codec of two windows with learned positions"
+            )
+        if self.width % self.heads:
+            raise ConfigError(f"width ({self.width}) must be a multiple of heads ({self.heads})")
+
+    @property
+    def audio_steps(self) -> int:
+        """Feature steps that a window reads, heard or not."""
+        return self.audio_before + self.codec.frames * self.steps_per_frame + self.audio_after
+
+
+@dataclasses.dataclass(frozen=True)
+class ArtalkConfig:
+    """One of the three models that share this method's name."""
+
+    SCHEMA = 1
+
+    generation: Literal["streaming", "released", "training"] = "streaming"
+    """Which of the three."""
+    streaming: StreamingConfig | None = None
+    released: ReleasedConfig | None = None
+    training: TrainingConfig | None = None
+
+    def __post_init__(self) -> None:
+        given = [
+            name
+            for name in ("streaming", "released", "training")
+            if getattr(self, name) is not None
+        ]
+        if given != [self.generation]:
+            raise ConfigError(
+                f"generation {self.generation!r} needs exactly the part of that name, got"
+                f" {', '.join(given) or 'none'}"
+            )
+
+    @property
+    def audio_dim(self) -> int:
+        """Channels of the audio features that the generator reads."""
+        part = self.streaming or self.training
+        return (
+            part.audio_dim
+            if part is not None
+            else self.released.audio.hidden
+            if self.released
+            else 0
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ArtalkCondition:
+    """What a user may set for a take."""
+
+    style: str = ""
+    """Streaming model: a named style or a take (.npz); released models: a take or official style
+    clip (.safetensors); empty: none."""
+    guidance: float = 2.0
+    """Training generation: weight of the audio against no audio (1: off). Streaming model: strength
+    of the style is `style_strength`."""
+    style_strength: float = 1.0
+    """Streaming model: 0 ignores the style, 1 follows it, above 1 exaggerates it."""
+    decode: Literal["lively", "expected", "greedy", "sample"] = "lively"
+    """Streaming model: `expected` bits (calm), the likelier bits, drawn bits (`sample`), or
+    `lively`: the mouth by expected bits, head, brows and eyes by drawn ones, so that takes differ
+    in manner and agree on the lips."""
+    temperature: float = 1.0
+    """Of drawn bits; below 1 calmer."""
+    top_p: float = 0.97
+    """Of drawn bits: a class that is less likely than 1 - top_p is never drawn."""
+    commit: int = 0
+    """Streaming model: frames answered at once (0: the trained default). Fewer = quicker answers
+    and more work."""
+    look_ahead: int = -1
+    """Streaming model: feature steps of 20 ms heard beyond the committed frames before they are
+    answered (-1: the trained default)."""
+    closures: bool = True
+    """Streaming model: lips close wherever the front end hears p, b or m, even where the model
+    alone would leave them a little open."""
+    opening: float = 0.4
+    """Streaming model: how much a linear reading of the sound counts in how far the lips open (0:
+    the model alone)."""
+    smooth: bool = False
+    """Savitzky-Golay smoothing of the published command line (delays a stream by 4 frames)."""
+    fix_pose: bool = False
+    """Released models: keep the head still."""
+    jaw_only_opens: bool = True
+    """Released models: set the jaw's two other axes to zero, as the published command line does."""
+    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    """Released models: arithmetic of the audio encoder. Lower ones are faster and change some bits
+    (see the README)."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("float32", "bfloat16", "int8"):
+            raise ConfigError(
+                f"precision must be float32, bfloat16 or int8, not {self.precision!r}"
+            )
+        if not 0.0 < self.temperature <= 10.0:
+            raise ConfigError(
+                f"temperature must lie above 0 and at most at 10, not {self.temperature}"
+            )
+        if not 0.5 < self.top_p <= 1.0:
+            raise ConfigError(f"top_p must lie above 0.5 and at most at 1, not {self.top_p}")
+        if not 0.0 <= self.style_strength <= 5.0:
+            raise ConfigError(f"style_strength must lie between 0 and 5, not {self.style_strength}")
+        if not 0.0 <= self.guidance <= 20.0:
+            raise ConfigError(f"guidance must lie between 0 and 20, not {self.guidance}")
+        if not 0.0 <= self.opening <= 1.0:
+            raise ConfigError(f"opening must lie between 0 and 1, not {self.opening}")
+
+
+STYLES = (
+    "neutral", "warm", "serious", "energetic", "calm", "skeptical", "sad", "angry", "surprised", "whispering", "news", "storyteller", "timid",
+)  # fmt: skip
+"""Styles whose vectors the shipped weights keep: means over the training performances of that
+name."""
+TINY_CODEC = CodecConfig(55, 8, 32, 1, 2, (1, 2, 4, 8), full_width_scale=False, inner_norm=True)
+TINY = StreamingConfig(
+    TINY_CODEC,
+    "bands",
+    8,
+    16,
+    1,
+    width=32,
+    depth=1,
+    heads=2,
+    style_width=16,
+    style_depth=1,
+    style_heads=2,
+    commit=4,
+)
+PRESETS: dict[str, ArtalkConfig] = {
+    "default": ArtalkConfig("streaming", streaming=StreamingConfig(styles=STYLES, look_ahead=24)),
+    "tiny": ArtalkConfig("streaming", streaming=TINY),
+    "released": ArtalkConfig("released", released=ReleasedConfig()),
+    "training": ArtalkConfig("training", training=TrainingConfig()),
+}

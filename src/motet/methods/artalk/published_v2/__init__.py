@@ -1,0 +1,1 @@
+"""The generator of the published training code (generation T)."""

@@ -1,0 +1,220 @@
+"""Training of generation T as published: the codec against motion and mesh, the generator against
+bits of a flipped residual.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from motet.checkpoint import load_strict
+from motet.data.training_set import TrainingSet
+from motet.method import Stage
+from motet.methods.artalk.codec import MotionCodec
+from motet.methods.artalk.config import TrainingConfig
+from motet.methods.artalk.published_v2.model import Conditions, TrainingModel
+
+Batch = Mapping[str, Tensor]
+Geometry = Callable[[Tensor], Tensor]
+"""Raw motion (batch, frames, dim) to vertices in metres (batch, frames, verts, 3): zero shape, no
+head pose, eyes turned."""
+
+WEIGHTS = {
+    "quantiser": 1.0,
+    "all": 1.0,
+    "pose": 8.0,
+    "pose_velocity": 5.0,
+    "pose_smoothness": 0.5,
+    "mesh": 2.0,
+    "lips": 0.1,
+    "mesh_velocity": 1e7,
+    "mesh_smoothness": 1e5,
+}
+"""Weights of the codec's terms as published; mesh and lips in mm^2, mesh velocity and smoothness in
+metres."""
+POSE = slice(100, 104)
+"""Head rotation and jaw opening."""
+
+
+def codec_loss(
+    codec: MotionCodec,
+    motion: Float[Tensor, "batch frames dim"],
+    geometry: Geometry | None,
+    lips: Sequence[int],
+) -> dict[str, Tensor]:
+    """The nine published terms, weighted; the four of the mesh only where there is a figure.
+
+    Args:
+        lips: vertices of the lips; an index that stands twice counts twice.
+    """
+    found = codec.quantizer.quantize(codec.encode(motion))
+    decoded = codec.decode(found.total)
+    terms = {"quantiser": found.losses.mean(), **motion_terms(decoded, motion)}
+    if geometry is not None:
+        terms |= mesh_terms(geometry(decoded), geometry(motion), lips)
+    return {name: WEIGHTS[name] * term for name, term in terms.items()}
+
+
+def motion_terms(found: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    """Errors of the motion itself, in raw units."""
+    pose, true = found[..., POSE], wanted[..., POSE]
+    return {
+        "all": F.l1_loss(found, wanted),
+        "pose": F.l1_loss(pose, true),
+        "pose_velocity": F.mse_loss(pose.diff(dim=1), true.diff(dim=1)),
+        "pose_smoothness": pose.diff(n=2, dim=1).square().mean(),
+    }
+
+
+def mesh_terms(
+    found: Float[Tensor, "batch frames verts 3"],
+    wanted: Float[Tensor, "batch frames verts 3"],
+    lips: Sequence[int],
+) -> dict[str, Tensor]:
+    """Errors of the figure."""
+    chosen = list(lips)
+    return {
+        "mesh": F.mse_loss(found * 1000, wanted * 1000),
+        "lips": F.mse_loss(found[..., chosen, :] * 1000, wanted[..., chosen, :] * 1000),
+        "mesh_velocity": F.mse_loss(found.diff(dim=1), wanted.diff(dim=1)),
+        "mesh_smoothness": found.diff(n=2, dim=1).square().mean(),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratorStep:
+    """One training step of the generator with what it was judged by."""
+
+    loss: Tensor
+    scores: Float[Tensor, "batch tokens bits 2"]
+    bits: Bool[Tensor, "batch tokens bits"]
+
+
+def targets(
+    scores: Float[Tensor, "batch tokens bits 2"], bits: Bool[Tensor, "batch tokens bits"]
+) -> Tensor:
+    """Cross entropy over all tokens and bits."""
+    return F.cross_entropy(scores.flatten(0, 2), bits.flatten().long())
+
+
+def generator_loss(
+    model: TrainingModel,
+    batch: Batch,
+    flips: Sequence[Tensor],
+    drop_audio: Bool[Tensor, "batch"],
+    drop_style: Bool[Tensor, "batch"],
+    drop_past: Bool[Tensor, "batch"],
+    randomness: torch.Generator | None = None,
+) -> GeneratorStep:
+    """Cross entropy against the unflipped bits of the residual that the flipped ones leave.
+
+    Args:
+        batch: `audio` features, and raw `motion`, `past`, `style` of one window each.
+        flips: bits that the reader sees wrong, for each scale but the last.
+        drop_audio, drop_style, drop_past: items whose condition is taken away (features or raw
+            motion set to zero).
+        randomness: of drop path; None leaves it out.
+    """
+    audio = batch["audio"] * ~drop_audio.view(-1, 1, 1)
+    with torch.no_grad():
+        bits, codes = model.quantizer.signs(model.codec.encode(batch["motion"]), flips)
+        style = model.clip_code(batch["style"] * ~drop_style.view(-1, 1, 1))
+        past = model.clip_code(batch["past"] * ~drop_past.view(-1, 1, 1))
+    scores = model.logits(Conditions(style, past, audio), codes, randomness)
+    return GeneratorStep(targets(scores, bits), scores, bits)
+
+
+def training_stages(
+    config: TrainingConfig,
+    tensors: Mapping[str, Tensor] | None = None,
+    geometry: Geometry | None = None,
+    lips: Sequence[int] = (),
+) -> list[Stage]:
+    """`codec`, then `generator` around the frozen codec. The audio encoder is no part: the corpus
+    brings its features.
+
+    Published settings: 200,000 steps of 64 (codec) and 128 (generator), AdamW 1e-4 after 1,000
+    steps of warm-up, falling to a tenth; average 0.9999; no clipping.
+    """
+    model = TrainingModel(config)
+    if tensors is not None:
+        load_strict(model, tensors)
+    rest = [module for name, module in model.named_children() if name != "codec"]
+    loose = torch.nn.ParameterList(p for _, p in model.named_parameters(recurse=False))
+
+    def codec_terms(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
+        del randomness
+        return codec_loss(model.codec, batch["motion"], geometry, lips)
+
+    def generator_terms(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
+        size = len(batch["motion"])
+        drops = [
+            torch.rand(size, generator=randomness) < share
+            for share in (config.drop_audio, config.drop_style, config.drop_past)
+        ]
+        step = generator_loss(
+            model, batch, draw_flips(config, size, randomness), *drops, randomness
+        )
+        return {"bits": step.loss}
+
+    def batches(corpus: TrainingSet, size: int, randomness: torch.Generator) -> Batch:
+        if bool((model.codec.motion_std == 1).all()):
+            mean, std = corpus.statistics()
+            model.codec.motion_mean.copy_(mean), model.codec.motion_std.copy_(std)
+        return window_batch(corpus, size, randomness, config)
+
+    return [
+        Stage("codec", model, [model.codec], codec_terms, batches),
+        Stage("generator", model, [*rest, loose], generator_terms, batches),
+    ]
+
+
+def draw_flips(config: TrainingConfig, size: int, randomness: torch.Generator) -> list[Tensor]:
+    """A whole percentage for each scale but the last, and bits that flip with that chance."""
+    patches = config.codec.patches[:-1]
+    percent = torch.randint(0, int(100 * config.flip) + 1, (len(patches),), generator=randomness)
+    return [
+        torch.rand(size, patch, config.codec.bits, generator=randomness) < percent[i] / 100
+        for i, patch in enumerate(patches)
+    ]
+
+
+def window_batch(
+    corpus: TrainingSet, size: int, randomness: torch.Generator, config: TrainingConfig
+) -> dict[str, Tensor]:
+    """Windows with the window before (zeros before the beginning), a window of the same performance
+    as style, and features.
+    """
+    frames, steps = (
+        config.codec.frames,
+        round(config.codec.frames * corpus.feature_rate / corpus.space.fps),
+    )
+    rows = []
+    for item, start in corpus.draw(size, frames, randomness):
+        style = int(
+            torch.randint(0, max(1, len(item.motion) - frames + 1), (), generator=randomness)
+        )
+        first = round(start * corpus.feature_rate / corpus.space.fps)
+        rows.append(
+            (
+                _cut(item.motion, start, frames),
+                _cut(item.motion, start - frames, frames),
+                _cut(item.motion, style, frames),
+                _cut(item.features, first, steps),
+            )
+        )
+    return {
+        key: torch.stack([row[i] for row in rows])
+        for i, key in enumerate(("motion", "past", "style", "audio"))
+    }
+
+
+def _cut(values: Tensor, start: int, length: int) -> Tensor:
+    at = torch.arange(start, start + length)
+    inside = (at >= 0) & (at < len(values))
+    return torch.where(inside.unsqueeze(1), values[at.clamp(0, len(values) - 1)], 0.0)

@@ -1,0 +1,287 @@
+"""The generator of the published training code (generation T): style and past as prefix tokens,
+sound by cross attention.
+
+Every row sees a prefix of the sequence [style, past, scale 0, scale 1, ...]. The condition tokens
+never see the current ones, so `generate` runs them through the layers once a window, keeps their
+keys and values, and then says one scale at a time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from motet.methods.artalk.codec import MotionCodec
+from motet.methods.artalk.config import TrainingConfig
+from motet.methods.artalk.quantizer import ResidualQuantizer
+from motet.nn.attention import KeyValueCache, attend, split_heads
+from motet.nn.position import rotary_angles, rotate_pairs
+
+Angles = tuple[Tensor, Tensor]
+Choose = Callable[[Tensor, slice], Tensor]
+"""From class scores (batch, tokens, bits, 2) of a scale and its place among all tokens to bits
+(batch, tokens, bits)."""
+DROP_PATH = 0.1 / 24
+"""Chance of leaving a part of the last layer out in training, for each layer of depth."""
+
+
+def token_positions(patches: tuple[int, ...], conditions: int) -> Tensor:
+    """Rotary position of every token: conditions count up; a token of a scale stands in the middle
+    of its stretch.
+
+    The middle is rounded to whole frames, halves to the even one.
+    """
+    frames = patches[-1]
+    places = [torch.arange(conditions * frames)]
+    for patch in patches:
+        places.append(
+            conditions * frames
+            + torch.round(torch.linspace(0, frames - 1, 2 * patch + 1)[1::2]).long()
+        )
+    return torch.cat(places)
+
+
+def audio_positions(steps: int, frames: int, conditions: int) -> Tensor:
+    """Rotary position of every feature step, in whole frames; computed in single precision as the
+    original does.
+    """
+    return (
+        conditions * frames
+        + torch.floor(torch.linspace(0, frames, steps + 1, dtype=torch.float32)[:steps]).long()
+    )
+
+
+def visible_prefix(patches: tuple[int, ...], conditions: int) -> Tensor:
+    """How many leading tokens every row may look at."""
+    past = conditions * patches[-1]
+    ends = itertools.accumulate(patches, initial=past)
+    next(ends)
+    return torch.tensor(
+        [past] * past
+        + [end for end, patch in zip(ends, patches, strict=True) for _ in range(patch)]
+    )
+
+
+class TrainingLayer(nn.Module):
+    """Self attention, attention to the sound, feed-forward, each behind its own norm."""
+
+    def __init__(self, config: TrainingConfig, drop: float) -> None:
+        super().__init__()
+        width = config.width
+        self.heads, self.drop = config.heads, drop
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
+        self.audio_norm, self.context_norm = (
+            nn.LayerNorm(width, eps=1e-6),
+            nn.LayerNorm(config.audio_dim, eps=1e-6),
+        )
+        self.audio_query, self.audio_out = nn.Linear(width, width), nn.Linear(width, width)
+        self.audio_key, self.audio_value = (
+            nn.Linear(config.audio_dim, width),
+            nn.Linear(config.audio_dim, width),
+        )
+        self.inner_norm = nn.LayerNorm(width, eps=1e-6)
+        self.inner, self.outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def listen(
+        self, audio: Float[Tensor, "batch steps audio"], angles: Angles
+    ) -> tuple[Tensor, Tensor]:
+        """Keys and values of the sound."""
+        context = self.context_norm(audio)
+        key, value = (
+            split_heads(self.audio_key(context), self.heads),
+            split_heads(self.audio_value(context), self.heads),
+        )
+        return rotate_pairs(key, angles), value
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch tokens width"],
+        sound: tuple[Tensor, Tensor],
+        angles: Angles,
+        mask: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        randomness: torch.Generator | None = None,
+    ) -> Float[Tensor, "batch tokens width"]:
+        """Tokens after this layer; with `cache` they also see what it holds, and are added to
+        it.
+        """
+        query, key, value = (
+            split_heads(part, self.heads) for part in self.qkv(self.norm(x)).chunk(3, -1)
+        )
+        query, key = rotate_pairs(query, angles), rotate_pairs(key, angles)
+        if cache is not None:
+            key, value = cache.append(key, value)
+        x = x + self._dropped(self.out(attend(query, key, value, mask)), randomness)
+        query = rotate_pairs(split_heads(self.audio_query(self.audio_norm(x)), self.heads), angles)
+        x = x + self._dropped(self.audio_out(attend(query, *sound)), randomness)
+        inner = self.outer(F.gelu(self.inner(self.inner_norm(x)), approximate="tanh"))
+        return x + self._dropped(inner, randomness)
+
+    def _dropped(self, part: Tensor, randomness: torch.Generator | None) -> Tensor:
+        """The part left out for some items of the batch in training (drop path)."""
+        if randomness is None or self.drop == 0.0:
+            return part
+        kept = torch.rand(len(part), 1, 1, generator=randomness) >= self.drop
+        return part * kept.to(part) / (1 - self.drop)
+
+
+@dataclasses.dataclass(frozen=True)
+class Conditions:
+    """What a window is said from: summed codes of the style clip and of the past, and the sound."""
+
+    style: Float[Tensor, "batch frames bits"]
+    past: Float[Tensor, "batch frames bits"]
+    audio: Float[Tensor, "batch steps audio"]
+
+
+class TrainingModel(nn.Module):
+    """Codec and generator of the training code; the audio encoder stands outside, frozen."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, codec = config.width, config.codec
+        self.codec = MotionCodec(codec)
+        self.feature_entry = nn.Linear(codec.bits, width)
+        self.start = nn.Parameter(0.02 * torch.randn(1, 1, width))
+        self.style_offset, self.past_offset = (
+            nn.Parameter(0.02 * torch.randn(1, 1, width)) for _ in range(2)
+        )
+        self.audio_offset = nn.Parameter(0.02 * torch.randn(1, 1, config.audio_dim))
+        self.level = nn.Embedding(len(codec.patches), width)
+        drops = [
+            DROP_PATH * config.depth * layer / max(1, config.depth - 1)
+            for layer in range(config.depth)
+        ]
+        self.layers = nn.ModuleList(TrainingLayer(config, drop) for drop in drops)
+        self.head_norm, self.head = nn.LayerNorm(width), nn.Linear(width, 2 * codec.bits)
+        self.register_buffer("levels", self.codec.quantizer.levels(), persistent=False)
+        self.register_buffer("positions", token_positions(codec.patches, 2), persistent=False)
+        self.register_buffer("visible", visible_prefix(codec.patches, 2), persistent=False)
+
+    @property
+    def quantizer(self) -> ResidualQuantizer:
+        """The codec's quantiser."""
+        return self.codec.quantizer
+
+    def clip_code(
+        self, motion: Float[Tensor, "batch frames dim"]
+    ) -> Float[Tensor, "batch frames bits"]:
+        """Summed codes of a window of raw motion, as style or past are given."""
+        return self.quantizer.total(self.quantizer.signs(self.codec.encode(motion))[1])
+
+    def logits(
+        self, conditions: Conditions, codes: Tensor, randomness: torch.Generator | None = None
+    ) -> Float[Tensor, "batch tokens bits 2"]:
+        """Teacher forcing: class scores of every bit given the coarser scales' codes; with
+        randomness also drop path.
+        """
+        start = self.start.expand(len(codes), -1, -1)
+        current = torch.cat(
+            [start, self.feature_entry(self.quantizer.next_inputs(codes))], 1
+        ) + self.level(self.levels)
+        x = torch.cat([self._prefix(conditions), current], 1)
+        angles, sound_angles = self._angles(self.positions), self._sound_angles(conditions)
+        mask = torch.arange(x.shape[1]) < self.visible.unsqueeze(1)
+        audio = conditions.audio + self.audio_offset
+        for layer in self.layers:
+            x = layer(x, layer.listen(audio, sound_angles), angles, mask, None, randomness)
+        return self._scores(x[:, -self.config.codec.tokens :])
+
+    def generate(
+        self, conditions: Conditions, choose: Choose
+    ) -> tuple[Tensor, Float[Tensor, "batch tokens bits 2"]]:
+        """Say a window, scale after scale, computing nothing twice.
+
+        Args:
+            choose: makes bits of class scores; it sees the whole batch, so it can weigh guidance
+                branches against each other.
+
+        Returns:
+            Bits of all scales, and the class scores.
+        """
+        sounds, caches = self._conditioned(conditions)
+        behind, running, ahead = (
+            2 * self.config.codec.frames,
+            None,
+            self.start.expand(len(conditions.audio), -1, -1),
+        )
+        bits, scores = [], []
+        for scale in range(len(self.config.codec.patches)):
+            own = self.quantizer.scale_of(scale)
+            angles = self._angles(self.positions[behind + own.start : behind + own.stop])
+            x = ahead + self.level.weight[scale]
+            for layer, sound, cache in zip(self.layers, sounds, caches, strict=True):
+                x = layer(x, sound, angles, None, cache)
+            scores.append(self._scores(x))
+            bits.append(choose(scores[-1], own))
+            running, pooled = self.quantizer.add_scale(
+                running, scale, self.quantizer.codes_of(bits[-1], x)
+            )
+            ahead = self.feature_entry(pooled) if pooled is not None else None
+        return torch.cat(bits, 1), torch.cat(scores, 1)
+
+    def _conditioned(
+        self, conditions: Conditions
+    ) -> tuple[list[tuple[Tensor, Tensor]], list[KeyValueCache]]:
+        """Sound keys and values of every layer, and caches that hold the condition tokens."""
+        x = self._prefix(conditions)
+        angles, audio = (
+            self._angles(self.positions[: x.shape[1]]),
+            conditions.audio + self.audio_offset,
+        )
+        sound_angles, room = self._sound_angles(conditions), x.shape[1] + self.config.codec.tokens
+        sounds = [layer.listen(audio, sound_angles) for layer in self.layers]
+        caches = [
+            KeyValueCache(
+                len(x), self.config.heads, room, self.config.width // self.config.heads, x
+            )
+            for _ in self.layers
+        ]
+        for layer, sound, cache in zip(self.layers, sounds, caches, strict=True):
+            x = layer(x, sound, angles, None, cache)
+        return sounds, caches
+
+    def _prefix(self, conditions: Conditions) -> Float[Tensor, "batch prefix width"]:
+        return torch.cat(
+            [
+                self.feature_entry(conditions.style) + self.style_offset,
+                self.feature_entry(conditions.past) + self.past_offset,
+            ],
+            1,
+        )
+
+    def _scores(self, x: Tensor) -> Float[Tensor, "batch tokens bits 2"]:
+        return self.head(self.head_norm(x)).unflatten(-1, (-1, 2))
+
+    def _angles(self, positions: Tensor) -> Angles:
+        cosine, sine = rotary_angles(positions, self.config.width // self.config.heads)
+        return cosine.to(self.start.dtype), sine.to(self.start.dtype)
+
+    def _sound_angles(self, conditions: Conditions) -> Angles:
+        return self._angles(audio_positions(conditions.audio.shape[1], self.config.codec.frames, 2))
+
+
+def guide(
+    scores: Float[Tensor, "branches tokens bits 2"], temperature: float, guidance: float
+) -> Float[Tensor, "batch tokens bits 2"]:
+    """Class scores after temperature and classifier-free guidance; the batch holds the conditioned
+    items, then the unconditioned.
+    """
+    conditioned, *rest = (
+        (scores / temperature).chunk(2) if guidance > 1 else ((scores / temperature),)
+    )
+    return guidance * conditioned + (1 - guidance) * rest[0] if rest else conditioned
+
+
+def zero_probability(scores: Float[Tensor, "*batch 2"], top_p: float) -> Float[Tensor, "*batch"]:
+    """Chance of bit 0 after leaving out a class whose own chance is at most 1 - top_p."""
+    zero = scores.softmax(-1)[..., 0]
+    return torch.where(zero <= 1 - top_p, 0.0, torch.where(1 - zero <= 1 - top_p, 1.0, zero))

@@ -1,0 +1,1 @@
+"""The small streaming model that ships."""

@@ -1,0 +1,403 @@
+"""Training of the small streaming model: the codec on pairs of windows, then the generator behind a
+disturbed past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from motet.checkpoint import load_strict
+from motet.data.training_set import TrainingItem, TrainingSet
+from motet.method import Stage
+from motet.methods.artalk.codec import MotionCodec
+from motet.methods.artalk.config import StreamingConfig
+from motet.methods.artalk.streaming.model import StreamingModel, heard_mask
+from motet.types import ARKIT_SHAPES
+
+Batch = Mapping[str, Tensor]
+Geometry = Callable[[Tensor], Tensor]
+"""Raw motion (batch, frames, dim) to points of a figure in metres (batch, frames, verts, 3)."""
+
+STYLE_FRAMES = 150
+"""Longest style clip in training (6 s)."""
+VELOCITY_WEIGHT, ACCELERATION_WEIGHT, GEOMETRY_WEIGHT = 2.0, 0.5, 0.05
+MOUTH_BOOST = 1.5
+LEAST_KNOWN_FRAMES = 2
+
+
+def streaming_stages(
+    config: StreamingConfig,
+    tensors: Mapping[str, Tensor] | None = None,
+    geometry: Geometry | None = None,
+) -> list[Stage]:
+    """`codec` trains the codec alone, `generator` everything else around the frozen codec.
+
+    Args:
+        geometry: points of a figure (lips above all) whose error in millimetres is added to both
+            stages.
+    """
+    model = StreamingModel(config)
+    if tensors is not None:
+        load_strict(model, tensors)
+    rest = [module for name, module in model.named_children() if name != "codec"]
+    loose = torch.nn.ParameterList(p for name, p in model.named_parameters(recurse=False))
+
+    def codec_terms(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
+        return codec_loss(model.codec, batch, randomness, config, geometry)
+
+    def generator_terms(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
+        return generator_loss(model, batch, randomness, geometry)
+
+    def codec_batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> Batch:
+        _fit_statistics(model.codec, corpus)
+        return pair_batch(corpus, size, randomness, config)
+
+    def generator_batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> Batch:
+        _fit_statistics(model.codec, corpus)
+        return window_batch(corpus, size, randomness, config)
+
+    return [
+        Stage("codec", model, [model.codec], codec_terms, codec_batch),
+        Stage(
+            "generator",
+            model,
+            [*rest, loose],
+            generator_terms,
+            generator_batch,
+            lambda corpus: fill_style_bank(model, corpus),
+        ),
+    ]
+
+
+def fill_style_bank(model: StreamingModel, corpus: TrainingSet, clips: int = 48) -> None:
+    """Set the vector of every named style to the mean over training clips of that name; without any
+    it is the null style.
+
+    Args:
+        clips: clips of six seconds a style, spread evenly over its performances.
+    """
+    for index, name in enumerate(model.config.styles):
+        items = [
+            item for item in corpus.items if item.style == name and len(item.motion) >= STYLE_FRAMES
+        ]
+        chosen = items[:: max(1, len(items) // clips)][:clips]
+        middles = [(len(item.motion) - STYLE_FRAMES) // 2 for item in chosen]
+        motion = [
+            torch.where(item.valid, item.motion[at : at + STYLE_FRAMES], model.codec.motion_mean)
+            for item, at in zip(chosen, middles, strict=True)
+        ]
+        model.style_bank[index] = (
+            model.style(torch.stack(motion)).mean(0) if motion else model.null_style[0]
+        )
+
+
+def _fit_statistics(codec: MotionCodec, corpus: TrainingSet) -> None:
+    """Mean and deviation of the corpus, once; they are part of the weights from then on."""
+    if bool((codec.motion_std == 1).all()):
+        mean, std = corpus.statistics()
+        codec.motion_mean.copy_(mean)
+        codec.motion_std.copy_(std)
+
+
+#
+#
+# ----------------------------------------------------------------------------------------------------------------
+# batches
+
+
+def _cut(values: Tensor, start: int, length: int) -> tuple[Tensor, Tensor]:
+    """`length` rows from `start`, zeros outside, and which rows lie inside."""
+    at = torch.arange(start, start + length)
+    inside = (at >= 0) & (at < len(values))
+    return torch.where(inside.unsqueeze(1), values[at.clamp(0, len(values) - 1)], 0.0), inside
+
+
+def pair_batch(
+    corpus: TrainingSet, size: int, randomness: torch.Generator, config: StreamingConfig
+) -> dict[str, Tensor]:
+    """Two consecutive windows of each of `size` performances: `motion`, `inside` (frames that
+    exist), `valid` (channels).
+    """
+    frames = 2 * config.codec.frames
+    drawn = [
+        (item, *_cut(item.motion, start, frames))
+        for item, start in corpus.draw(size, frames, randomness)
+    ]
+    return {
+        "motion": torch.stack([motion for _, motion, _ in drawn]),
+        "inside": torch.stack([inside for _, _, inside in drawn]),
+        "valid": torch.stack([item.valid for item, _, _ in drawn]),
+    }
+
+
+def window_batch(
+    corpus: TrainingSet, size: int, randomness: torch.Generator, config: StreamingConfig
+) -> dict[str, Tensor]:
+    """A window with its past, its sound and a style clip of the same performance.
+
+    Keys: `motion` (past and window), `inside`, `valid`, `audio` with `audio_first` and `audio_last`
+    (steps where there is sound), `style` with `style_mask`.
+    """
+    frames, past = config.codec.frames, config.history * config.codec.frames
+    rows = [
+        _window(item, start, past, randomness, config)
+        for item, start in corpus.draw(size, frames, randomness)
+    ]
+    return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+def _window(
+    item: TrainingItem, start: int, past: int, randomness: torch.Generator, config: StreamingConfig
+) -> dict[str, Tensor]:
+    motion, inside = _cut(item.motion, start - past, past + config.codec.frames)
+    first = start * config.steps_per_frame - config.audio_before
+    audio, sound = _cut(item.features, first, config.audio_steps)
+    length = min(
+        len(item.motion),
+        int(torch.randint(STYLE_FRAMES // 3, STYLE_FRAMES + 1, (), generator=randomness)),
+    )
+    style_start = int(torch.randint(0, len(item.motion) - length + 1, (), generator=randomness))
+    style, style_mask = _cut(item.motion[style_start : style_start + length], 0, STYLE_FRAMES)
+    at = torch.arange(len(sound))[sound]
+    bounds = (int(at[0]), int(at[-1]) + 1) if len(at) else (0, 0)
+    return {
+        "motion": motion,
+        "inside": inside,
+        "valid": item.valid,
+        "audio": audio,
+        "audio_first": torch.tensor(bounds[0]),
+        "audio_last": torch.tensor(bounds[1]),
+        "style": style,
+        "style_mask": style_mask,
+    }
+
+
+#
+#
+# -----------------------------------------------------------------------------------------------------------------
+# losses
+
+
+def channel_weights(std: Float[Tensor, "dim"]) -> Float[Tensor, "dim"]:
+    """Weights of normalised errors: between "every channel alike" and "what moves much matters
+    much", the mouth above the rest.
+    """
+    weights = (std / std.mean()).sqrt()
+    mouth = [index for index, name in enumerate(ARKIT_SHAPES) if name.startswith(("mouth", "jaw"))]
+    weights[mouth] *= MOUTH_BOOST
+    return weights / weights.mean()
+
+
+def _observed(motion: Tensor, valid: Bool[Tensor, "batch dim"], mean: Tensor) -> Tensor:
+    """Channels that were not observed stand at their mean: the codec sees nothing unusual there."""
+    return torch.where(valid.unsqueeze(1), motion, mean)
+
+
+def motion_terms(
+    codec: MotionCodec,
+    found: Tensor,
+    wanted: Tensor,
+    valid: Tensor,
+    frames: Float[Tensor, "batch frames"],
+    geometry: Geometry | None,
+) -> dict[str, Tensor]:
+    """Position, velocity and acceleration errors in deviations, and the figure's error in
+    millimetres.
+
+    Args:
+        found, wanted: raw motion (batch, frames, dim).
+        valid: observed channels (batch, dim).
+        frames: weight of each frame.
+    """
+    error = (found - wanted) / codec.motion_std
+    weights = channel_weights(codec.motion_std) * valid.unsqueeze(1).to(error.dtype)
+    frames = frames.unsqueeze(-1)
+    velocity, pairs = error.diff(dim=1), frames[:, 1:] * frames[:, :-1]
+    terms = {
+        "position": _mean(
+            F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.2),
+            weights * frames,
+        ),
+        "velocity": VELOCITY_WEIGHT * _mean(velocity.abs(), weights * pairs),
+        "acceleration": (
+            ACCELERATION_WEIGHT
+            * _mean(velocity.diff(dim=1).abs(), weights * pairs[:, 1:] * pairs[:, :-1])
+        ),
+    }
+    if geometry is not None:
+        distance = (
+            (geometry(found) - geometry(_observed(wanted, valid, wanted.new_zeros(()))))
+            .square()
+            .sum(-1)
+            .mean(-1)
+        )
+        terms["geometry"] = GEOMETRY_WEIGHT * 1e6 * _mean(distance, frames.squeeze(-1))
+    return terms
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.expand_as(values).sum().clamp(min=1e-6)
+
+
+def _gains(
+    config: StreamingConfig, batch: int, like: Tensor, randomness: torch.Generator
+) -> list[Tensor]:
+    """Lengths of the codes that are seen: full, or for some items shortened at random as expected
+    bits are.
+    """
+    soft = torch.rand(batch, generator=randomness) < config.soften
+    lengths = [
+        0.4 + 0.6 * torch.rand(batch, generator=randomness) for _ in config.codec.patches[:-1]
+    ]
+    return [torch.where(soft, length, 1.0).to(like).view(-1, 1, 1) for length in lengths]
+
+
+def codec_loss(
+    codec: MotionCodec,
+    batch: Batch,
+    randomness: torch.Generator,
+    config: StreamingConfig,
+    geometry: Geometry | None = None,
+) -> dict[str, Tensor]:
+    """Reconstruction of two consecutive windows, across their border, and the quantiser's own
+    loss.
+    """
+    motion, frames = (
+        _observed(batch["motion"], batch["valid"], codec.motion_mean),
+        config.codec.frames,
+    )
+    fresh = torch.rand(len(motion), generator=randomness) < config.drop_past
+    motion = torch.cat([motion[:, :frames] * ~fresh.view(-1, 1, 1), motion[:, frames:]], 1)
+    features = codec.encode(motion)
+    gains = _gains(config, 2 * len(motion), motion, randomness)
+    found = codec.quantizer.quantize(torch.cat(features.chunk(2, 1)), gains)
+    decoded = codec.decode(torch.cat(found.total.chunk(2, 0), 1))
+    weights = batch["inside"].to(motion.dtype)
+    weights = torch.cat([weights[:, :frames] * ~fresh.unsqueeze(1), weights[:, frames:]], 1)
+    return {
+        "quantiser": found.losses.mean(),
+        **motion_terms(codec, decoded, motion, batch["valid"], weights, geometry),
+    }
+
+
+def generator_loss(
+    model: StreamingModel,
+    batch: Batch,
+    randomness: torch.Generator,
+    geometry: Geometry | None = None,
+) -> dict[str, Tensor]:
+    """Cross entropy of the bits, and the error of the motion that the expected bits decode to.
+
+    The past is disturbed or missing, sound is cut off at random, coarse bits are flipped or
+    shortened, the style is now and then left out: what a session meets, the training has met.
+    """
+    config, codec = model.config, model.codec
+    frames, size = config.codec.frames, len(batch["motion"])
+    motion = _observed(batch["motion"], batch["valid"], codec.motion_mean)
+    past, now = motion[:, :-frames], motion[:, -frames:]
+    past, fresh = _disturbed_past(codec, past, batch["inside"][:, :-frames], randomness, config)
+    last = _hearing(batch, size, randomness, config)
+    with torch.no_grad():
+        features = codec.encode(torch.cat([past[:, -frames:], now], 1))[:, frames:]
+        flips = _flips(config, size, randomness)
+        bits, seen = codec.quantizer.signs(
+            features, flips, _gains(config, size, motion, randomness)
+        )
+        before = model.past_total(past[:, -frames:])
+    style = _style(model, batch, randomness)
+    audio = model.audio(batch["audio"], heard_mask(config.audio_steps, batch["audio_first"], last))
+    odds = model.logits(seen, style, model.past(past, before, fresh), audio)
+    weights = batch["inside"][:, -frames:] * _certainty(last, config)
+    entropy = F.binary_cross_entropy_with_logits(odds, bits.to(odds.dtype), reduction="none").mean(
+        -1
+    )
+    expected = torch.tanh(odds / 2) * config.codec.bits**-0.5
+    damage = seen - codec.quantizer.codes_of(bits, seen)
+    decoded = codec.decode(
+        torch.cat([before, codec.quantizer.total(expected + damage)], 1), keep=frames
+    )
+    terms = motion_terms(codec, decoded, now, batch["valid"], weights.to(odds.dtype), geometry)
+    return {
+        "bits": _mean(entropy, _token_weights(model, weights.to(odds.dtype))),
+        **{name: config.motion_weight * term for name, term in terms.items()},
+    }
+
+
+def _disturbed_past(
+    codec: MotionCodec,
+    past: Tensor,
+    inside: Tensor,
+    randomness: torch.Generator,
+    config: StreamingConfig,
+) -> tuple[Tensor, Bool[Tensor, "batch"]]:
+    """The past with a slow and a fast disturbance, forgotten in part or whole for some items; and
+    who has none at all.
+    """
+    size, length = past.shape[:2]
+    strength = config.history_noise * torch.rand(size, 1, 1, generator=randomness)
+    slow = torch.randn(size, 2, past.shape[2], generator=randomness)
+    ramp = torch.linspace(0, 1, length).view(1, -1, 1)
+    noise = (
+        slow[:, :1] * (1 - ramp)
+        + slow[:, 1:] * ramp
+        + 0.2 * torch.randn(past.shape, generator=randomness)
+    )
+    known = torch.randint(0, length + 1, (size,), generator=randomness)
+    known = torch.where(torch.rand(size, generator=randomness) < 0.5, known, 0)
+    known = torch.where(torch.rand(size, generator=randomness) < config.drop_past, known, length)
+    kept = (torch.arange(length) >= length - known.unsqueeze(1)) & inside
+    return (past + (strength * noise).to(past) * codec.motion_std) * kept.unsqueeze(-1), ~kept[
+        :, -LEAST_KNOWN_FRAMES:
+    ].all(1)
+
+
+def _hearing(
+    batch: Batch, size: int, randomness: torch.Generator, config: StreamingConfig
+) -> Tensor:
+    """Step before which the sound has been heard: for most items somewhere in the window, as at the
+    commits of a session.
+    """
+    least = config.audio_before + 2 * config.steps_per_frame
+    cut = torch.randint(least, config.audio_steps + 1, (size,), generator=randomness)
+    usual = config.audio_before + config.steps_per_frame * config.commit + config.look_ahead
+    cut = torch.where(torch.rand(size, generator=randomness) < 0.5, usual, cut)
+    return torch.minimum(cut, batch["audio_last"])
+
+
+def _certainty(last: Tensor, config: StreamingConfig) -> Float[Tensor, "batch frames"]:
+    """1 for frames that were heard, less for those that will be said again anyway."""
+    ends = config.audio_before + config.steps_per_frame * torch.arange(1, config.codec.frames + 1)
+    return torch.where(ends <= last.unsqueeze(1), 1.0, config.unheard_weight)
+
+
+def _token_weights(
+    model: StreamingModel, frames: Float[Tensor, "batch frames"]
+) -> Float[Tensor, "batch tokens"]:
+    scales = range(len(model.config.codec.patches))
+    return torch.cat(
+        [model.quantizer.pool(scale, frames.unsqueeze(-1)).squeeze(-1) for scale in scales], 1
+    )
+
+
+def _flips(
+    config: StreamingConfig, size: int, randomness: torch.Generator
+) -> Sequence[Bool[Tensor, "batch patch bits"]]:
+    share = config.flip * torch.rand(size, 1, 1, generator=randomness)
+    return [
+        torch.rand(size, patch, config.codec.bits, generator=randomness) < share
+        for patch in config.codec.patches[:-1]
+    ]
+
+
+def _style(
+    model: StreamingModel, batch: Batch, randomness: torch.Generator
+) -> Float[Tensor, "batch style"]:
+    motion = _observed(batch["style"], batch["valid"], model.codec.motion_mean)
+    style = model.style(motion, batch["style_mask"])
+    dropped = torch.rand(len(style), generator=randomness) < model.config.drop_style
+    return torch.where(dropped.unsqueeze(1), model.null_style, style)

@@ -1,0 +1,361 @@
+"""Networks of the small streaming model: the released design, in short windows that are said again
+until they are committed.
+
+A window of frames starts where the committed motion ends. Its tokens hear the sound around their
+own stretch, as far as it has been heard; the rest is a learned "unheard". They read the last
+committed frames as history, and a style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from motet.methods.artalk.codec import MotionCodec
+from motet.methods.artalk.config import StreamingConfig
+from motet.methods.artalk.quantizer import ResidualQuantizer, area_matrix
+from motet.nn.attention import attend, level_mask
+from motet.nn.position import sinusoid_table
+
+Decide = Callable[[Tensor, slice], Tensor]
+"""From log odds (batch, tokens, bits) and their place among all tokens to bits in -1 .. 1."""
+
+
+class AudioMixer(nn.Module):
+    """Features of the window and its surroundings, mixed over a few steps, then averaged for every
+    token.
+
+    The learned `unheard` vector stands for steps that lie before the sound, after it, or beyond
+    what has been heard.
+    """
+
+    def __init__(self, config: StreamingConfig) -> None:
+        super().__init__()
+        width = config.audio_width
+        self.before, self.inside = config.audio_before, config.codec.frames * config.steps_per_frame
+        self.entry_norm = nn.LayerNorm(config.audio_dim)
+        self.entry = nn.Linear(config.audio_dim, width)
+        self.unheard = nn.Parameter(torch.zeros(width))
+        self.position = nn.Parameter(0.02 * torch.randn(config.audio_steps, width))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(config.audio_layers))
+        self.filters = nn.ModuleList(
+            nn.Linear(5 * width, width) for _ in range(config.audio_layers)
+        )
+        self.exit = nn.Linear(3 * width, width)
+        pool = torch.cat([area_matrix(self.inside, patch) for patch in config.codec.patches])
+        self.register_buffer("pool", pool, persistent=False)
+        frame = torch.cat(
+            [
+                area_matrix(self.inside, patch).gt(0).float().argmax(1).float()
+                for patch in config.codec.patches
+            ]
+        )
+        last = torch.cat(
+            [
+                self.inside - 1 - area_matrix(self.inside, patch).flip(1).gt(0).float().argmax(1)
+                for patch in config.codec.patches
+            ]
+        )
+        self.register_buffer("ends", torch.stack([frame.long(), last.long()]), persistent=False)
+
+    def forward(
+        self, features: Float[Tensor, "batch steps audio"], heard: Bool[Tensor, "batch steps"]
+    ) -> Float[Tensor, "batch tokens width"]:
+        """One vector a token: the mean over its stretch, and its first and last step (so that fine
+        tokens keep the order).
+        """
+        x = (
+            torch.where(heard.unsqueeze(-1), self.entry(self.entry_norm(features)), self.unheard)
+            + self.position
+        )
+        for norm, mix in zip(self.norms, self.filters, strict=True):
+            patches = F.pad(norm(x), (0, 0, 2, 2)).unfold(1, 5, 1).transpose(2, 3).flatten(2)
+            x = x + F.gelu(mix(patches))
+        x = x[:, self.before : self.before + self.inside]
+        return self.exit(torch.cat([self.pool @ x, x[:, self.ends[0]], x[:, self.ends[1]]], -1))
+
+
+class ClipStyleEncoder(nn.Module):
+    """A clip of any length to one vector: pre-norm transformer over frames with sinusoid positions,
+    masked mean.
+    """
+
+    def __init__(self, config: StreamingConfig) -> None:
+        super().__init__()
+        width = config.style_width
+        self.width = width
+        self.entry = nn.Linear(config.codec.motion_dim, width)
+        layer = nn.TransformerEncoderLayer(
+            width,
+            config.style_heads,
+            2 * width,
+            0.0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.transformer = nn.TransformerEncoder(
+            layer, config.style_depth, nn.LayerNorm(width), enable_nested_tensor=False
+        )
+
+    def forward(
+        self,
+        motion: Float[Tensor, "batch frames dim"],
+        mask: Bool[Tensor, "batch frames"] | None = None,
+    ) -> Float[Tensor, "batch width"]:
+        """Mean over the frames where `mask` is True (all when left out) of the encoded, normalised
+        motion.
+        """
+        x = self.entry(motion) + sinusoid_table(motion.shape[1], self.width).to(motion)
+        if mask is None:
+            return self.transformer(x).mean(1)
+        share = mask.to(x.dtype).unsqueeze(-1)
+        return (self.transformer(x, src_key_padding_mask=~mask) * share).sum(1) / share.sum(
+            1
+        ).clamp(min=1)
+
+
+class StreamLayer(nn.Module):
+    """Attention and feed-forward, scaled, shifted and gated by the token's sound and style."""
+
+    def __init__(self, width: int, heads: int, inner: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.inner, self.outer = nn.Linear(width, inner), nn.Linear(inner, width)
+
+    def project(
+        self, x: Tensor, steer: Sequence[Tensor]
+    ) -> Float[Tensor, "three batch heads tokens head"]:
+        """Queries, keys and values of tokens."""
+        return (
+            self.qkv(_steered_norm(x, steer[2], steer[4]))
+            .unflatten(-1, (3, self.heads, -1))
+            .permute(2, 0, 3, 1, 4)
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        steer: Sequence[Tensor],
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+    ) -> Tensor:
+        """Tokens after this layer, from queries of their own and keys and values of all they may
+        see.
+        """
+        x = torch.addcmul(x, self.out(attend(query, key, value, mask)), steer[0])
+        inner = self.outer(
+            F.gelu(self.inner(_steered_norm(x, steer[3], steer[5])), approximate="tanh")
+        )
+        return torch.addcmul(x, inner, steer[1])
+
+
+def _steered_norm(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), gain)
+
+
+class StreamingModel(nn.Module):
+    """Codec, audio mixer, style encoder and generator."""
+
+    style_bank: Tensor
+
+    def __init__(self, config: StreamingConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, codec = config.width, config.codec
+        self.codec = MotionCodec(codec)
+        self.audio = AudioMixer(config)
+        self.style_encoder = ClipStyleEncoder(config)
+        self.style_entry = nn.Linear(config.style_width, width)
+        self.style_steer = nn.Linear(config.style_width, config.audio_width)
+        self.null_style = nn.Parameter(torch.zeros(1, config.style_width))
+        self.register_buffer("style_bank", torch.zeros(len(config.styles), config.style_width))
+        self.feature_entry = nn.Linear(codec.bits, width)
+        self.code_entry = nn.Linear(codec.bits, width, bias=False)
+        self.past_entry = nn.Linear(codec.motion_dim, width)
+        self.past_norm = nn.LayerNorm(width)
+        self.past_keys_values = nn.Linear(width, 2 * config.depth * width)
+        self.past_position = nn.Parameter(
+            0.02 * torch.randn(1, config.history * codec.frames, width)
+        )
+        self.no_past = nn.Parameter(torch.zeros(1, 1, width))
+        self.position = nn.Parameter(0.02 * torch.randn(1, codec.tokens, width))
+        self.layers = nn.ModuleList(
+            StreamLayer(width, config.heads, config.expansion * width) for _ in range(config.depth)
+        )
+        self.modulation = nn.Linear(config.audio_width, (6 * config.depth + 2) * width)
+        self.head = nn.Linear(width, 2 * codec.bits)
+        self.register_buffer("levels", self.codec.quantizer.levels(), persistent=False)
+        self._begin_gently()
+
+    def _begin_gently(self) -> None:
+        """Modulations near one (gates at 0.3) whatever the sound, and even odds."""
+        nn.init.normal_(self.modulation.weight, std=0.02)
+        with torch.no_grad():
+            parts = self.modulation.bias.zero_().view(-1, self.config.width)
+            layers = parts[:-2].view(self.config.depth, 6, -1)
+            layers[:, :2], layers[:, 2:4], parts[-2] = 0.3, 1.0, 1.0
+        nn.init.normal_(self.head.weight, std=0.02)
+
+    @property
+    def quantizer(self) -> ResidualQuantizer:
+        """The codec's quantiser."""
+        return self.codec.quantizer
+
+    def style(
+        self, motion: Float[Tensor, "batch frames dim"], mask: Tensor | None = None
+    ) -> Float[Tensor, "batch style"]:
+        """Style vector of clips in raw motion."""
+        return self.style_encoder(self.codec.normalise(motion), mask)
+
+    def past_total(
+        self, motion: Float[Tensor, "batch frames dim"]
+    ) -> Float[Tensor, "batch frames bits"]:
+        """Summed codes of the last committed window, encoded anew."""
+        return self.quantizer.total(self.quantizer.signs(self.codec.encode(motion))[1])
+
+    def past(
+        self, motion: Tensor, total: Tensor, fresh: Bool[Tensor, "batch"]
+    ) -> Float[Tensor, "depth two batch heads past head"]:
+        """Keys and values, for all layers at once, of the last committed frames.
+
+        Args:
+            motion: raw, `history` windows long; zeros before the first frame of a session.
+            total: what `past_total` says of the last of these windows; it is added to the tokens of
+                its frames.
+            fresh: True for items at the start of a session, which have no past.
+        """
+        tokens = self.past_entry(self.codec.normalise(motion))
+        tokens = torch.cat(
+            [tokens[:, : -total.shape[1]], tokens[:, -total.shape[1] :] + self.code_entry(total)], 1
+        )
+        tokens = torch.where(fresh.view(-1, 1, 1), self.no_past, tokens) + self.past_position
+        both = self.past_keys_values(self.past_norm(tokens))
+        return both.unflatten(-1, (self.config.depth, 2, self.config.heads, -1)).permute(
+            2, 3, 0, 4, 1, 5
+        )
+
+    def steer(
+        self, audio: Float[Tensor, "batch tokens audio"], style: Float[Tensor, "batch style"]
+    ) -> Float[Tensor, "parts batch tokens width"]:
+        """Six modulations for each layer and two for the head, for all tokens, in one product.
+
+        Order: gates of attention and feed-forward, their gains, their shifts; at the end gain and
+        shift of the head.
+        """
+        parts = self.modulation(F.silu(audio + self.style_steer(style).unsqueeze(1)))
+        return parts.unflatten(-1, (-1, self.config.width)).permute(2, 0, 1, 3).contiguous()
+
+    def logits(
+        self, codes: Tensor, style: Tensor, past: Tensor, audio: Tensor
+    ) -> Float[Tensor, "batch tokens bits"]:
+        """Log odds of every bit given the coarser scales' codes: the plain form, for training and
+        as the oracle of `generate`.
+        """
+        x = (
+            torch.cat(
+                [
+                    self.style_entry(style).unsqueeze(1),
+                    self.feature_entry(self.quantizer.next_inputs(codes)),
+                ],
+                1,
+            )
+            + self.position
+        )
+        steer = self.steer(audio, style)
+        mask = F.pad(level_mask(self.levels), (past.shape[4], 0), value=True)
+        for index, layer in enumerate(self.layers):
+            parts = steer[6 * index : 6 * index + 6].unbind(0)
+            query, key, value = layer.project(x, parts).unbind(0)
+            x = layer(
+                x,
+                parts,
+                query,
+                torch.cat([past[index, 0], key], 2),
+                torch.cat([past[index, 1], value], 2),
+                mask,
+            )
+        return self.odds(x, steer[-2], steer[-1])
+
+    def odds(self, x: Tensor, gain: Tensor, shift: Tensor) -> Float[Tensor, "batch tokens bits"]:
+        """Difference of the two classes' scores."""
+        scores = self.head(_steered_norm(x, gain, shift)).unflatten(-1, (-1, 2))
+        return scores[..., 1] - scores[..., 0]
+
+    def generate(
+        self, style: Tensor, past: Tensor, audio: Tensor, decide: Decide
+    ) -> tuple[Float[Tensor, "batch tokens bits"], Float[Tensor, "batch frames bits"]]:
+        """Say a window, scale after scale, nothing computed twice.
+
+        Args:
+            style, past: of every line of motion.
+            audio: of every item; when there are more lines than items, the lines of an item lie
+                `len(audio)` apart.
+            decide: from the log odds and the scale's slice of all tokens to bits in -1 .. 1.
+
+        Returns:
+            The codes of all scales, and their sum at full length.
+        """
+        known, lines = past.shape[4], past.shape[2]
+        steer = self.steer(audio, style[: len(audio)]).repeat(1, lines // len(audio), 1, 1)
+        keys_values = past.new_empty(
+            *past.shape[:4], known + self.config.codec.tokens, past.shape[5]
+        )
+        keys_values[:, :, :, :, :known] = past
+        running, ahead = None, self.style_entry(style).unsqueeze(1)
+        codes = []
+        for scale in range(len(self.config.codec.patches)):
+            own = self.quantizer.scale_of(scale)
+            x, parts = ahead + self.position[:, own], steer[:, :, own].unbind(0)
+            seen = keys_values[:, :, :, :, : known + own.stop]
+            for index, layer in enumerate(self.layers):
+                steered = parts[6 * index : 6 * index + 6]
+                fresh = layer.project(x, steered)
+                keys_values[index, :, :, :, known + own.start : known + own.stop] = fresh[1:]
+                x = layer(x, steered, fresh[0], seen[index, 0], seen[index, 1], None)
+            codes.append(
+                decide(self.odds(x, parts[-2], parts[-1]), own) * self.config.codec.bits**-0.5
+            )
+            running, pooled = self.quantizer.add_scale(running, scale, codes[-1])
+            ahead = self.feature_entry(pooled) if pooled is not None else None
+        return torch.cat(codes, 1), running
+
+    def decode(
+        self, past: Tensor, before: Tensor, total: Tensor, fresh: bool
+    ) -> Float[Tensor, "batch frames dim"]:
+        """Raw motion of a window behind the last committed window, joined to it without a jump.
+
+        The decoder also says the past's last two frames; by how much it misses them, in value and
+        velocity, is given to the new frames and fades. At the start of a session there is nothing
+        to join.
+
+        Args:
+            past: raw motion of the last committed window.
+            before, total: summed codes of that window and of the new one.
+        """
+        frames = self.config.codec.frames
+        motion = self.codec.decode(torch.cat([before, total], 1), keep=frames + 2)
+        said, motion = motion[:, :2], motion[:, 2:]
+        if fresh:
+            return motion
+        missed = past[:, -2:] - said
+        value, slope = missed[:, 1:], missed[:, 1:] - missed[:, :1]
+        time = torch.arange(1, frames + 1, dtype=motion.dtype).view(1, -1, 1)
+        fade = torch.exp(-time / self.config.seam_decay_frames)
+        return motion + fade * (value + slope * time * fade)
+
+
+def heard_mask(
+    steps: int, first: Int[Tensor, "batch"], last: Int[Tensor, "batch"]
+) -> Bool[Tensor, "batch steps"]:
+    """True for steps from `first` to before `last`."""
+    at = torch.arange(steps)
+    return (at >= first.unsqueeze(1)) & (at < last.unsqueeze(1))

@@ -1,0 +1,65 @@
+"""Style clips from files."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.checkpoint import read_official
+from motet.errors import AssetError
+from motet.types import MotionSpace
+
+
+def read_style(path: str, space: MotionSpace) -> Float[Tensor, "1 frames dim"]:
+    """A style clip: a take (`.npz`), or one plain tensor as the authors give it (`.safetensors`,
+    `.pt`).
+
+    Raises:
+        AssetError: not there, unreadable, not finite, or of another width than the model's motion.
+    """
+    values = (
+        _take(path, space)
+        if path.endswith(".npz")
+        else _only_tensor(read_official(Path(path)), path)
+    )
+    if values.ndim != 2 or values.shape[1] != space.dim or not len(values):
+        raise AssetError(
+            f"style {path} has the shape {tuple(values.shape)}; {space.name!r} needs (frames,"
+            f" {space.dim})"
+        )
+    if not bool(torch.isfinite(values).all()):
+        raise AssetError(f"style {path} contains values that are not finite; export the take again")
+    return values.float().unsqueeze(0)
+
+
+def _take(path: str, space: MotionSpace) -> Tensor:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            tracks = [
+                np.asarray(stored[track.name], dtype=np.float32).reshape(-1, track.size)
+                for track in space.tracks
+            ]
+        return torch.from_numpy(np.concatenate(tracks, axis=1))
+    except FileNotFoundError as error:
+        raise AssetError(f"style {path} does not exist") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise AssetError(
+            f"style {path} cannot be read as a take with the tracks"
+            f" {', '.join(t.name for t in space.tracks)}: {error}"
+        ) from error
+
+
+def _only_tensor(found: Mapping[str, Any], path: str) -> Tensor:
+    tensors = [value for value in found.values() if isinstance(value, Tensor)]
+    if len(tensors) != 1:
+        raise AssetError(
+            f"style {path} holds {len(tensors)} tensors, expected one (frames, numbers a frame)"
+        )
+    return tensors[0].contiguous()

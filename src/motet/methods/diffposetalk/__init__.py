@@ -1,0 +1,28 @@
+"""DiffPoseTalk: many believable takes by diffusion, in the manner of a clip."""
+
+from motet.method import MethodSpec
+
+SPEC = MethodSpec(
+    name="diffposetalk",
+    title=(
+        "Face and head from speech by guided diffusion: as many different takes as wanted, style"
+        " from a clip"
+    ),
+    paper=(
+        "Sun et al. 2024, DiffPoseTalk: Speech-Driven Stylistic 3D Facial Animation and Head Pose"
+        " Generation via Diffusion Models, ACM TOG 43(4)"
+    ),
+    output="motion",
+    space="arkit",
+    sample_rate=16000,
+    layout="mono",
+    look_ahead_s=2.44,
+    tolerance=1e-5,
+    config="motet.methods.diffposetalk.config:DiffPoseTalkConfig",
+    condition="motet.methods.diffposetalk.config:DiffPoseTalkCondition",
+    presets="motet.methods.diffposetalk.config:PRESETS",
+    method="motet.methods.diffposetalk.generate:build",
+    stages="motet.methods.diffposetalk.stages:stages",
+    weights="diffposetalk.safetensors",
+    convert="motet.methods.diffposetalk.state_dict:from_official",
+)

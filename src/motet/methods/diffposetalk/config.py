@@ -1,0 +1,261 @@
+"""Settings of DiffPoseTalk: the published models, and the small one of the house space."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from motet.errors import ConfigError
+
+Condition = Literal["audio", "style"]
+Front = Literal["hubert", "wav2vec2", "phonetic", "bands"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrunkConfig:
+    """The network of HuBERT and wav2vec 2.0; the defaults are their base form. Own copy of
+    `HubertConfig`, free of torch.
+    """
+
+    hidden: int = 768
+    layers: int = 12
+    heads: int = 12
+    inner: int = 3072
+    conv_widths: tuple[int, ...] = (512,) * 7
+    position_taps: int = 128
+    position_groups: int = 16
+    dropout: float = 0.1
+    layer_drop: float = 0.1
+    mask_share: float = 0.05
+    mask_length: int = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class StyleConfig:
+    """The style encoder: a clip of motion to one vector."""
+
+    width: int = 128
+    """Numbers of a style."""
+    layers: int = 4
+    heads: int = 4
+    expansion: int = 4
+    """Width of the feed-forward part in widths."""
+    dropout: float = 0.1
+    frames: int = 100
+    """Frames of a view in training and of a user's clip."""
+    gap: int = 10
+    """Frames between the two views of a person in training."""
+    temperature: float = 0.1
+    """Of the contrast between persons."""
+    positions: Literal["length", "frame"] = "length"
+    """As released every frame gets the position of the clip's length, so the encoder cannot tell
+    the order; `frame`: its own."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DenoiserConfig:
+    """The transformer that takes noise away from a window of motion."""
+
+    width: int = 512
+    layers: int = 8
+    heads: int = 8
+    expansion: int = 4
+    dropout: float = 0.1
+    window: int = 100
+    """Frames that are made at once."""
+    context: int = 10
+    """Frames of the previous window that are seen."""
+    mask_width: int = 1
+    """A frame hears the audio of frames nearer than this (1: its own only; 0: all)."""
+    learned_positions: bool = True
+    indicator: bool = True
+    """A channel says which frames are real; 0 in the padding of the last window."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DiffusionConfig:
+    """The noise, what is predicted, and how conditions are left out in training."""
+
+    steps: int = 500
+    schedule: Literal["linear", "quadratic", "sigmoid", "cosine"] = "cosine"
+    target: Literal["sample", "noise"] = "sample"
+    guided: tuple[Condition, ...] = ("audio", "style")
+    """Conditions that training leaves out now and then, so that guidance can weigh them."""
+    dropping: Literal["incremental", "independent"] = "incremental"
+    """Left out one after the other (style first), or each by its own coin."""
+
+    def __post_init__(self) -> None:
+        if list(self.guided) != [name for name in ("audio", "style") if name in self.guided]:
+            raise ConfigError(
+                "guided conditions are audio and style, in that order, not"
+                f" {', '.join(self.guided)}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Weights of the loss terms, and the training clips."""
+
+    criterion: Literal["l2", "l1"] = "l2"
+    vert: float = 2e6
+    vel: float = 1e7
+    smooth: float = 1e5
+    head_angle: float = 0.05
+    head_vel: float = 5.0
+    head_smooth: float = 0.5
+    head_trans: float = 0.5
+    constrain_previous: bool = True
+    """The second clip must also reproduce the frames it was given of the first."""
+    truncate: tuple[float, float] = (0.3, 0.4)
+    """How often the first and the second clip end early."""
+    padding: Literal["zero", "replicate"] = "zero"
+    """What follows an early end, and the end of a recording."""
+    hear_both: bool = False
+    """Audio features of both clips from one hearing of their whole sound."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DiffPoseTalkConfig:
+    """A complete model."""
+
+    SCHEMA = 1
+
+    space: Literal["arkit", "flame"] = "arkit"
+    """House space, or FLAME coefficients as published."""
+    head: bool = True
+    """Move the head."""
+    front: Front = "phonetic"
+    """What it hears with: a trunk inside the model (hubert, wav2vec2) or features from outside
+    (phonetic, bands)."""
+    trunk: TrunkConfig | None = None
+    audio_dim: int = 256
+    """Channels of the audio features, at twice the frame rate."""
+    fps: float = 25.0
+    shape_dim: int = 0
+    """Identity coefficients that the model is told; 0: none."""
+    style_dim: int = 128
+    """Numbers of a style; 0: no style."""
+    style: StyleConfig | None = StyleConfig()
+    """The style encoder; None: styles come as ready vectors."""
+    denoiser: DenoiserConfig = DenoiserConfig()
+    diffusion: DiffusionConfig = DiffusionConfig()
+    loss: LossConfig = LossConfig()
+    sampler: Literal["ancestral", "ddim", "dpm++2m"] = "dpm++2m"
+    """Sampler when the user names none."""
+    steps: int = 12
+    """Evaluations a window when the user names no number."""
+
+    def __post_init__(self) -> None:
+        if (self.front in ("hubert", "wav2vec2")) != (self.trunk is not None):
+            raise ConfigError(
+                f"the front {self.front!r} {'needs a' if self.trunk is None else 'takes no'} trunk"
+            )
+        if self.trunk is not None and self.trunk.hidden != self.audio_dim:
+            raise ConfigError(
+                f"audio_dim must be the trunk's width {self.trunk.hidden}, not {self.audio_dim}"
+            )
+        if self.shape_dim + self.style_dim < 1:
+            raise ConfigError("the model needs a shape or a style to say who speaks")
+        if self.style is not None and self.style.width != self.style_dim:
+            raise ConfigError(
+                f"the style encoder gives {self.style.width} numbers, style_dim is {self.style_dim}"
+            )
+        if "style" in self.diffusion.guided and not self.style_dim:
+            raise ConfigError("style cannot be guided in a model without style")
+
+    @property
+    def motion_dim(self) -> int:
+        """Numbers a frame inside the model."""
+        return {"arkit": 52, "flame": 51}[self.space] + (3 if self.head else 0)
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples of 16 kHz a frame."""
+        return round(16000 / self.fps)
+
+
+@dataclasses.dataclass(frozen=True)
+class DiffPoseTalkCondition:
+    """What a user may set for a take."""
+
+    style: str = ""
+    """A named style, a take (.npz), or a style vector (.npy); empty: none."""
+    guidance_audio: float = 1.15
+    """How strongly the sound pulls; 1: as learnt."""
+    guidance_style: float = 3.0
+    """How strongly the style pulls; counts only when there is one."""
+    steps: int = 0
+    """Evaluations of the network a window; 0: the model's own number."""
+    sampler: Literal["default", "ancestral", "ddim", "dpm++2m"] = "default"
+    """How the window is drawn; ancestral with all steps is the published way."""
+    mode: Literal["incremental", "independent", "independent_published"] = "incremental"
+    """How two guided conditions are put together."""
+    threshold: float = 0.0
+    """Quantile of dynamic thresholding (0.99 is usual); 0: off."""
+    flexibility: float = 0.0
+    """Fresh noise of ancestral (0 narrow, 1 wide) and ddim (its eta)."""
+    fresh: bool = False
+    """Each window starts from noise of its own; as published all start from the same."""
+    shape: str = ""
+    """FLAME models: .npz with `shape`; empty: the mean face."""
+    closures: bool = True
+    """House space: lips close wherever the front end hears p, b or m, even where the model alone
+    would leave them a little open."""
+    opening: float = 0.5
+    """House space: how much a linear reading of the sound counts in how far the lips open (0: the
+    model alone)."""
+    head: float = 2.5
+    """House space: scale of the head's movement around how it is held; 1: as drawn. The shipped
+    weights draw a third of what their corpus does (see the README)."""
+    hear_windows: bool = False
+    """Trunk models: hear each window alone, as in training, instead of the whole recording at
+    once."""
+
+    def __post_init__(self) -> None:
+        for name, highest in (
+            ("guidance_audio", 20.0),
+            ("guidance_style", 20.0),
+            ("flexibility", 1.0),
+            ("threshold", 1.0),
+            ("opening", 1.0),
+            ("head", 10.0),
+        ):
+            if not 0.0 <= getattr(self, name) <= highest:
+                raise ConfigError(
+                    f"{name} must lie between 0 and {highest:g}, not {getattr(self, name)}"
+                )
+        if self.steps < 0:
+            raise ConfigError(
+                f"steps must be at least 1 (or 0 for the model's own number), not {self.steps}"
+            )
+
+
+_BASE = TrunkConfig()
+_HOUSE_LOSS = LossConfig(vert=0.0, vel=5.0, smooth=0.1)
+"""Published weights of the surface count square metres; in the house space they count normalised
+weights, as those of the head do."""
+PRESETS: dict[str, DiffPoseTalkConfig] = {
+    "default": DiffPoseTalkConfig(
+        style=StyleConfig(width=64, layers=3),
+        style_dim=64,
+        denoiser=DenoiserConfig(width=192, layers=4, heads=4, window=50),
+        loss=_HOUSE_LOSS,
+        sampler="dpm++2m",
+        steps=12,
+    ),
+    "tiny": DiffPoseTalkConfig(
+        front="bands",
+        audio_dim=8,
+        style=StyleConfig(width=16, layers=1, heads=2, expansion=2, dropout=0.0, frames=16),
+        style_dim=16,
+        denoiser=DenoiserConfig(
+            width=32, layers=2, heads=2, expansion=2, dropout=0.0, window=16, context=4
+        ),
+        diffusion=DiffusionConfig(steps=20),
+        loss=_HOUSE_LOSS,
+        steps=3,
+    ),
+    "published": DiffPoseTalkConfig("flame", True, "hubert", _BASE, 768, shape_dim=100),
+    "published_no_head": DiffPoseTalkConfig("flame", False, "hubert", _BASE, 768, shape_dim=100),
+    "published_wav2vec2": DiffPoseTalkConfig("flame", True, "wav2vec2", _BASE, 768, shape_dim=100),
+}

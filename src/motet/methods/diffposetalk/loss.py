@@ -1,0 +1,167 @@
+"""The loss terms of one clip: the estimate itself, the surface it makes, and the head's
+movement.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from motet.methods.diffposetalk.config import DiffPoseTalkConfig
+
+Surface = Callable[[Tensor, Tensor | None], Tensor]
+"""(normalised vectors (batch frames dim), normalised shape or None) -> points (batch frames ...)
+that must move alike."""
+WITHOUT_HALVES = ("head_trans",)
+"""Terms that exist in the second clip only and are not halved."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipPair:
+    """Truth and estimate of one clip."""
+
+    truth: Float[Tensor, "batch window dim"]
+    """Normalised motion."""
+    answer: Float[Tensor, "batch frames dim"]
+    """What the network says of the context and the window: clean motion, or noise."""
+    noise: Float[Tensor, "batch window dim"]
+    context: Float[Tensor, "batch context dim"] | None
+    """True motion before the clip; None for the first clip."""
+    ends: Int[Tensor, "batch"] | None = None
+    """Real frames of the window; None: all."""
+    shape: Float[Tensor, "batch coefficients"] | None = None
+    valid: Float[Tensor, "batch dim"] | None = None
+    """1 for channels that were observed; None: all."""
+
+
+def clip_losses(
+    pair: ClipPair, config: DiffPoseTalkConfig, surface: Surface | None
+) -> dict[str, Tensor]:
+    """All terms of one clip, unweighted; a term of which no frame remains is zero, one that does
+    not apply is absent.
+
+    Source: the training code released with the paper; weights are the paper's.
+    """
+    loss, error = config.loss, squared if config.loss.criterion == "l2" else absolute
+    window = pair.truth.shape[1]
+    own = frames_before(pair.ends, len(pair.truth), window)
+    if config.diffusion.target == "noise":
+        return {"noise": masked_mean(error(pair.noise, pair.answer[:, -window:]), own, pair.valid)}
+    said = pair.answer[:, -window:]
+    truth, estimate, mask = pair.truth, said, own
+    if pair.context is not None:
+        past = pair.answer[:, :-window] if loss.constrain_previous else pair.context
+        known = torch.full(pair.context.shape[:2], loss.constrain_previous, dtype=torch.bool)
+        truth, estimate, mask = (
+            torch.cat([pair.context, truth], 1),
+            torch.cat([past, said], 1),
+            torch.cat([known, own], 1),
+        )
+    terms = {"noise": masked_mean(error(truth, estimate), mask, pair.valid)}
+    if surface is not None and (loss.vert > 0 or loss.vel > 0):
+        terms |= _surface_terms(
+            surface(truth, pair.shape), surface(estimate, pair.shape), mask, error
+        )
+    if config.head:
+        columns = head_columns(config)
+        seen = None if pair.valid is None else pair.valid[:, columns]
+        terms |= _head_terms(truth[..., columns], estimate[..., columns], mask, seen, error)
+        if pair.context is not None:
+            six = torch.cat([pair.context[:, -3:, columns], said[:, :3, columns]], 1)
+            terms["head_trans"] = _transition(six, own, seen, error)
+    return terms
+
+
+def weighted(clips: Sequence[dict[str, Tensor]], config: DiffPoseTalkConfig) -> dict[str, Tensor]:
+    """Terms of the clips together, with their weights: each clip counts its share, the transition
+    between clips fully.
+    """
+    total: dict[str, Tensor] = {}
+    for terms in clips:
+        for name, value in terms.items():
+            share = 1.0 if name in WITHOUT_HALVES else 1.0 / len(clips)
+            weight = 1.0 if name == "noise" else float(getattr(config.loss, name))
+            total[name] = total.get(name, value.new_zeros(())) + value * share * weight
+    return total
+
+
+def head_columns(config: DiffPoseTalkConfig) -> slice:
+    """Where the head's rotation lies in the model's vector."""
+    return slice(52, 55) if config.space == "arkit" else slice(50, 53)
+
+
+def frames_before(
+    ends: Int[Tensor, "batch"] | None, batch: int, window: int
+) -> Bool[Tensor, "batch window"]:
+    """True for the frames before each end."""
+    if ends is None:
+        return torch.ones(batch, window, dtype=torch.bool)
+    return torch.arange(window) < ends.unsqueeze(1)
+
+
+def squared(a: Tensor, b: Tensor) -> Tensor:
+    """Squared error, number by number."""
+    return (a - b).square()
+
+
+def absolute(a: Tensor, b: Tensor) -> Tensor:
+    """Absolute error, number by number."""
+    return (a - b).abs()
+
+
+def masked_mean(
+    error: Float[Tensor, "batch frames *numbers"],
+    mask: Bool[Tensor, "batch frames"],
+    valid: Float[Tensor, "batch dim"] | None = None,
+) -> Float[Tensor, ""]:
+    """Mean over the numbers of the frames in the mask (and of the valid channels); zero when
+    nothing remains.
+    """
+    share = mask.to(error.dtype).reshape(*mask.shape, *(1,) * (error.ndim - 2)).expand_as(error)
+    if valid is not None:
+        share = share * valid.unsqueeze(1)
+    return (error * share).sum() / share.sum().clamp(min=1)
+
+
+def _surface_terms(
+    truth: Tensor, estimate: Tensor, mask: Tensor, error: Callable[[Tensor, Tensor], Tensor]
+) -> dict[str, Tensor]:
+    speed, own_speed = truth.diff(dim=1), estimate.diff(dim=1)
+    return {
+        "vert": masked_mean(error(truth, estimate), mask),
+        "vel": masked_mean(error(speed, own_speed), mask[:, 1:]),
+        "smooth": masked_mean(error(own_speed[:, 1:], own_speed[:, :-1]), mask[:, 2:]),
+    }
+
+
+def _head_terms(
+    truth: Tensor,
+    estimate: Tensor,
+    mask: Tensor,
+    valid: Tensor | None,
+    error: Callable[[Tensor, Tensor], Tensor],
+) -> dict[str, Tensor]:
+    speed, own_speed = truth.diff(dim=1), estimate.diff(dim=1)
+    return {
+        "head_angle": masked_mean(error(truth, estimate), mask, valid),
+        "head_vel": masked_mean(error(speed, own_speed), mask[:, 1:], valid),
+        "head_smooth": masked_mean(error(own_speed[:, 1:], own_speed[:, :-1]), mask[:, 2:], valid),
+    }
+
+
+def _transition(
+    six: Float[Tensor, "batch 6 3"],
+    own: Tensor,
+    valid: Tensor | None,
+    error: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:
+    """Over the border between clips neither speed nor acceleration may jump."""
+    speed = six.diff(dim=1)
+    push = speed.diff(dim=1)
+    return masked_mean(error(speed[:, 2:4], speed[:, 1:3]), own[:, :2], valid) + masked_mean(
+        error(push[:, 1:], push[:, :-1]), own[:, :3], valid
+    )

@@ -1,0 +1,351 @@
+"""Networks: the denoiser, split into what depends on the diffusion step and what does not, and the
+whole model around it.
+
+Parameters have the authors' names, so that a released checkpoint reads like one of ours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from motet.diffusion.schedule import make_schedule
+from motet.encoders.hubert import Hubert, HubertConfig, pad_boundary
+from motet.methods.diffposetalk.coefficients import Coefficients
+from motet.methods.diffposetalk.config import DiffPoseTalkConfig
+from motet.methods.diffposetalk.style import LONGEST, StyleEncoder
+from motet.nn.attention import split_heads
+from motet.nn.packed import SMALLEST, PackedLinear, packing_works
+from motet.nn.position import sinusoid_table
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """Cross-attention of one layer, ready for any diffusion step."""
+
+    keys: Float[Tensor, "batch heads frames head"]
+    values: Float[Tensor, "batch heads frames head"]
+    straight: Float[Tensor, "batch frames width"] | None
+    """With mask width 1 a frame hears one feature only, so its answer does not depend on the query:
+    the projected value."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StepFree:
+    """Everything of a window that does not depend on the diffusion step."""
+
+    person: Float[Tensor, "batch 1 width"]
+    past: Float[Tensor, "batch context width"]
+    frames: Float[Tensor, "batch window width"]
+    """Bias, position and indicator of the frames that are made."""
+    memories: tuple[Memory, ...]
+
+
+def alignment_mask(window: int, context: int, width: int) -> Bool[Tensor, "tokens frames"]:
+    """True where a token may not listen: token 0 (the person) hears all, frame i the features
+    nearer than `width`.
+    """
+    frames = torch.arange(window + context)
+    far = (frames.unsqueeze(1) - frames).abs() >= width
+    return torch.cat([torch.zeros(1, window + context, dtype=torch.bool), far])
+
+
+class _PackedLayer(nn.Module):
+    """The products of a decoder layer that every diffusion step repeats, prepared for running."""
+
+    def __init__(self, layer: nn.TransformerDecoderLayer) -> None:
+        super().__init__()
+        look = layer.self_attn
+        self.look = PackedLinear(look.in_proj_weight, look.in_proj_bias, "float32")
+        self.answer = PackedLinear(look.out_proj.weight, look.out_proj.bias, "float32")
+        self.inner = PackedLinear(layer.linear1.weight, layer.linear1.bias, "float32")
+        self.outer = PackedLinear(layer.linear2.weight, layer.linear2.bias, "float32")
+
+
+class Denoiser(nn.Module):
+    """Transformer decoder: tokens are the person, the past frames and the noisy frames; the memory
+    is the audio.
+    """
+
+    def __init__(self, config: DiffPoseTalkConfig) -> None:
+        super().__init__()
+        own = config.denoiser
+        width, tokens = own.width, 1 + own.context + own.window
+        self.settings, self.motion_dim = own, config.motion_dim
+        if own.learned_positions:
+            self.PE = nn.Parameter(torch.randn(1, tokens, width))
+        else:
+            self.register_buffer("positions", sinusoid_table(LONGEST, width), persistent=False)
+        self.register_buffer(
+            "times", sinusoid_table(config.diffusion.steps + 1, width), persistent=False
+        )
+        self.diff_step_map = nn.Sequential(
+            nn.Linear(width, width), nn.GELU(), nn.Linear(width, width)
+        )
+        self.person_proj = nn.Linear(config.shape_dim + config.style_dim, width)
+        self.feature_proj = nn.Linear(config.motion_dim + own.indicator, width)
+        layer = nn.TransformerDecoderLayer(
+            width,
+            own.heads,
+            own.expansion * width,
+            own.dropout,
+            activation="gelu",
+            batch_first=True,
+        )
+        self.transformer = nn.TransformerDecoder(layer, own.layers)
+        self.motion_dec = nn.Sequential(
+            nn.Linear(width, width // 2), nn.GELU(), nn.Linear(width // 2, config.motion_dim)
+        )
+        mask = (
+            alignment_mask(own.window, own.context, own.mask_width) if own.mask_width > 0 else None
+        )
+        self.register_buffer("heard", None if mask is None else ~mask, persistent=False)
+        self._packed: list[_PackedLayer] | None = None
+
+    def pack(self) -> None:
+        """Prepare the products of `step` for running, where this torch can. Weights changed
+        afterwards are not noticed.
+        """
+        if packing_works() and self.settings.width >= SMALLEST:
+            self._packed = [_PackedLayer(layer) for layer in self.transformer.layers]  # type: ignore[arg-type]
+
+    def forward(
+        self,
+        motion: Float[Tensor, "batch window dim"],
+        audio: Float[Tensor, "batch window width"],
+        person: Float[Tensor, "batch features"],
+        past_motion: Float[Tensor, "batch context dim"],
+        past_audio: Float[Tensor, "batch context width"],
+        step: Int[Tensor, "batch"],
+        indicator: Float[Tensor, "batch window"] | None = None,
+    ) -> Float[Tensor, "batch frames dim"]:
+        """What is predicted for the past frames and the window."""
+        free = self.prepare(audio, person, past_motion, past_audio, indicator)
+        return self.step(
+            motion, self.time_vectors(step), free, keep=motion.shape[1] + past_motion.shape[1]
+        )
+
+    def prepare(
+        self,
+        audio: Tensor,
+        person: Tensor,
+        past_motion: Tensor,
+        past_audio: Tensor,
+        indicator: Tensor | None = None,
+    ) -> StepFree:
+        """Compute once a window what every diffusion step needs. Arguments as of `forward`."""
+        own, dim = self.settings, self.motion_dim
+        token = self.person_proj(person).unsqueeze(1)
+        past = F.linear(past_motion, self.feature_proj.weight[:, :dim], self.feature_proj.bias)
+        frames = self.feature_proj.bias.expand(len(audio), audio.shape[1], -1)
+        if own.indicator:
+            real = torch.ones_like(audio[..., 0]) if indicator is None else indicator
+            frames = frames + real.unsqueeze(-1) * self.feature_proj.weight[:, dim]
+        tokens = torch.cat([token, past, frames], 1)
+        # As released, the sinusoid table is read at the row of the sequence's length, the same for
+        # all tokens.
+        tokens = tokens + (
+            self.PE if own.learned_positions else self.positions[tokens.shape[1]].to(tokens)
+        )
+        heard = torch.cat([past_audio, audio], 1)
+        memories = tuple(
+            self._memory(layer.multihead_attn, heard) for layer in self.transformer.layers
+        )
+        return StepFree(
+            tokens[:, :1], tokens[:, 1 : 1 + own.context], tokens[:, 1 + own.context :], memories
+        )
+
+    def time_vectors(self, step: Int[Tensor, "steps"]) -> Float[Tensor, "steps width"]:
+        """What a diffusion step adds to the person's token."""
+        return self.diff_step_map(self.times[step].to(self.feature_proj.weight))
+
+    def step(
+        self,
+        motion: Float[Tensor, "batch window dim"],
+        time: Float[Tensor, "steps width"],
+        free: StepFree,
+        keep: int,
+    ) -> Float[Tensor, "branches keep dim"]:
+        """Predict the last `keep` frames.
+
+        Args:
+            motion: noisy frames; repeated for all branches when `free` holds several times as many
+                items.
+            time: time vector of each item of `free`, or one for all.
+        """
+        branches = len(free.frames) // len(motion)
+        entry = F.linear(motion, self.feature_proj.weight[:, : self.motion_dim]).repeat(
+            branches, 1, 1
+        )
+        x = torch.cat([free.person + time.unsqueeze(1), free.past, free.frames + entry], 1)
+        layers = self.transformer.layers
+        for place, (layer, memory) in enumerate(zip(layers, free.memories, strict=True)):
+            kept = keep if place == len(layers) - 1 else x.shape[1]
+            x = (
+                self._layer(layer, x, memory, kept)
+                if self._packed is None
+                else self._run(self._packed[place], layer, x, memory, kept)
+            )
+        return self.motion_dec(x)
+
+    def _memory(self, attention: nn.MultiheadAttention, heard: Tensor) -> Memory:
+        width = heard.shape[-1]
+        weight, bias = attention.in_proj_weight, attention.in_proj_bias
+        keys, values = F.linear(heard, weight[width:], bias[width:]).chunk(2, -1)
+        straight = (
+            attention.out_proj(values)
+            if self.settings.mask_width == 1 and not self.training
+            else None
+        )
+        heads = self.settings.heads
+        return Memory(split_heads(keys, heads), split_heads(values, heads), straight)
+
+    def _layer(
+        self, layer: nn.TransformerDecoderLayer, x: Tensor, memory: Memory, keep: int
+    ) -> Tensor:
+        x = layer.norm1(x[:, -keep:] + layer.dropout1(self._look(layer.self_attn, x, keep)))
+        x = layer.norm2(x + layer.dropout2(self._listen(layer.multihead_attn, x, memory)))
+        return layer.norm3(
+            x + layer.dropout3(layer.linear2(layer.dropout(layer.activation(layer.linear1(x)))))
+        )
+
+    def _run(
+        self,
+        packed: _PackedLayer,
+        layer: nn.TransformerDecoderLayer,
+        x: Tensor,
+        memory: Memory,
+        keep: int,
+    ) -> Tensor:
+        """`_layer` with packed products."""
+        query, key, value = (
+            split_heads(part, self.settings.heads) for part in packed.look(x).chunk(3, -1)
+        )
+        x = layer.norm1(
+            x[:, -keep:] + packed.answer(self._attend(query[:, :, -keep:], key, value, None))
+        )
+        x = layer.norm2(x + self._listen(layer.multihead_attn, x, memory))
+        return layer.norm3(x + packed.outer(F.gelu(packed.inner(x))))
+
+    def _look(self, attention: nn.MultiheadAttention, x: Tensor, keep: int) -> Tensor:
+        width, heads = x.shape[-1], self.settings.heads
+        weight, bias = attention.in_proj_weight, attention.in_proj_bias
+        if keep == x.shape[1]:
+            query, key, value = F.linear(x, weight, bias).chunk(3, -1)
+        else:
+            query = F.linear(x[:, -keep:], weight[:width], bias[:width])
+            key, value = F.linear(x, weight[width:], bias[width:]).chunk(2, -1)
+        return attention.out_proj(
+            self._attend(
+                split_heads(query, heads), split_heads(key, heads), split_heads(value, heads), None
+            )
+        )
+
+    def _listen(self, attention: nn.MultiheadAttention, x: Tensor, memory: Memory) -> Tensor:
+        width, heads, frames = x.shape[-1], self.settings.heads, memory.keys.shape[2]
+        kept = x.shape[1]
+        if memory.straight is not None and kept <= frames:
+            return memory.straight[:, -kept:]
+        asking = x[:, :1] if memory.straight is not None else x
+        query = split_heads(
+            F.linear(asking, attention.in_proj_weight[:width], attention.in_proj_bias[:width]),
+            heads,
+        )
+        mask = None if memory.straight is not None or self.heard is None else self.heard[-kept:]
+        answer = attention.out_proj(self._attend(query, memory.keys, memory.values, mask))
+        return answer if memory.straight is None else torch.cat([answer, memory.straight], 1)
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        dropout = self.settings.dropout if self.training else 0.0
+        return (
+            F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+            .transpose(1, 2)
+            .flatten(2)
+        )
+
+
+class DiffPoseTalkModel(nn.Module):
+    """Audio, person and noise to motion; with the style encoder and the statistics of the
+    motion.
+    """
+
+    def __init__(self, config: DiffPoseTalkConfig) -> None:
+        super().__init__()
+        self.config = config
+        own, width = config.denoiser, config.denoiser.width
+        self.audio_encoder = (
+            Hubert(HubertConfig(**dataclasses.asdict(config.trunk)))
+            if config.trunk is not None
+            else None
+        )
+        self.audio_feature_map = nn.Linear(config.audio_dim, width)
+        self.denoising_net = Denoiser(config)
+        self.start_audio_feat = nn.Parameter(torch.randn(1, own.context, width))
+        self.start_motion_feat = nn.Parameter(torch.randn(1, own.context, config.motion_dim))
+        guided = config.diffusion.guided
+        self.null_style_feat = (
+            nn.Parameter(torch.randn(1, 1, config.style_dim)) if "style" in guided else None
+        )
+        self.null_audio_feat = nn.Parameter(torch.randn(1, 1, width)) if "audio" in guided else None
+        self.style_encoder = (
+            StyleEncoder(config.motion_dim, config.style) if config.style is not None else None
+        )
+        self.coefficients = Coefficients(config)
+        self.schedule = make_schedule(config.diffusion.schedule, config.diffusion.steps)
+
+    def hear(
+        self,
+        samples: Float[Tensor, "batch time"],
+        frames: int,
+        randomness: torch.Generator | None = None,
+    ) -> Float[Tensor, "batch frames width"]:
+        """Audio features of a standardised 16 kHz sound, through the trunk."""
+        assert self.audio_encoder is not None
+        steps = 2 * frames
+        hidden = self.audio_encoder(
+            pad_boundary(samples), steps, round(steps * 50 / self.config.fps), randomness
+        )
+        return self.map_features(hidden)
+
+    def map_features(
+        self, features: Float[Tensor, "batch steps channels"]
+    ) -> Float[Tensor, "batch frames width"]:
+        """Features at twice the frame rate to one a frame: the mean of each pair, then the map to
+        the model's width.
+        """
+        return self.audio_feature_map(features.unflatten(1, (-1, 2)).mean(2))
+
+    def person(
+        self,
+        shape: Float[Tensor, "batch coefficients"] | None,
+        style: Float[Tensor, "batch width"] | None,
+        batch: int,
+    ) -> Tensor:
+        """Normalised shape and style side by side; the mean shape and the learned "no style" where
+        there is none.
+        """
+        parts = []
+        if self.config.shape_dim:
+            parts.append(
+                self.start_motion_feat.new_zeros(batch, self.config.shape_dim)
+                if shape is None
+                else shape
+            )
+        if self.config.style_dim:
+            parts.append(self.no_style(batch) if style is None else style)
+        return torch.cat(parts, -1)
+
+    def no_style(self, batch: int) -> Float[Tensor, "batch width"]:
+        """The learned vector that stands for any style (zeros in a model that never learnt one)."""
+        if self.null_style_feat is None:
+            return self.start_motion_feat.new_zeros(batch, self.config.style_dim)
+        return self.null_style_feat[:, 0].expand(batch, -1)
+
+
+def standardise(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
+    """Zero mean and unit deviation (unbiased) over each whole sound, as released."""
+    return (samples - samples.mean(-1, keepdim=True)) / (samples.std(-1, keepdim=True) + 1e-5)

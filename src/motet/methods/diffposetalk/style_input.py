@@ -1,0 +1,147 @@
+"""What a user gives to say who speaks: a style by name, clip or vector, and a shape."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.errors import AssetError, ConfigError, nearest
+from motet.methods.diffposetalk.model import DiffPoseTalkModel
+from motet.types import Motion
+
+
+def read_style(
+    name: str, model: DiffPoseTalkModel, styles: Mapping[str, Sequence[float]]
+) -> Float[Tensor, "1 width"]:
+    """A named style, a style vector (`.npy`), or the style of a clip (`.npz`: a take, or FLAME
+    `exp` and `pose`).
+
+    Raises:
+        ConfigError: no file and no name of the model's.
+        AssetError: a file that cannot be used.
+    """
+    if name in styles:
+        return torch.tensor([list(styles[name])])
+    path = Path(name)
+    if path.suffix == ".npy":
+        return _vector(path, model.config.style_dim)
+    if path.suffix != ".npz":
+        raise ConfigError(
+            f"no style {name!r}; {nearest(name, styles) if styles else 'this model names none'}; or"
+            " give a take (.npz) or a vector (.npy)"
+        )
+    if model.style_encoder is None:
+        raise ConfigError(
+            "this model has no style encoder; import it together with one, or give a style vector"
+            " (.npy)"
+        )
+    return encode_style(model, read_clip(path, model))
+
+
+def encode_style(
+    model: DiffPoseTalkModel, motion: Float[Tensor, "frames dim"]
+) -> Float[Tensor, "1 width"]:
+    """The style of a clip in the model's motion space; of a long one the mean over its whole
+    stretches of training length.
+
+    Raises:
+        AssetError: the clip has no frame.
+    """
+    assert model.style_encoder is not None and model.config.style is not None
+    if not len(motion):
+        raise AssetError("a style clip without a single frame")
+    vector, length = model.coefficients.vector(motion), model.config.style.frames
+    stretches = vector.split(length)
+    whole = [piece for piece in stretches if len(piece) == length] or [vector]
+    return model.style_encoder(torch.stack(whole)).mean(0, keepdim=True)
+
+
+def read_clip(path: Path, model: DiffPoseTalkModel) -> Float[Tensor, "frames dim"]:
+    """Motion of a file in the model's space and at its rate.
+
+    Raises:
+        AssetError: not an archive of plain arrays, or without the tracks of the space.
+    """
+    space, found = model.coefficients.space, _arrays(path)
+    if space.name != "arkit" and "exp" in found and "pose" in found:
+        found = {
+            **found,
+            "expression": found["exp"],
+            "head": found["pose"][..., :3],
+            "jaw": found["pose"][..., 3:6],
+        }
+    parts = []
+    for track in space.tracks:
+        values = found.get(track.name)
+        if values is None or values.ndim < 2 or values.shape[-1] != track.size:
+            came = "nothing" if values is None else tuple(values.shape)
+            raise AssetError(
+                f"style clip {path} needs {track.name} (frames, {track.size}), there is {came}"
+            )
+        parts.append(torch.from_numpy(np.asarray(values, dtype=np.float32)).reshape(-1, track.size))
+    if len({len(part) for part in parts}) != 1:
+        raise AssetError(
+            f"the tracks of style clip {path} differ in length: {[len(part) for part in parts]}"
+        )
+    motion = torch.cat(parts, -1)
+    if not len(motion) or not bool(torch.isfinite(motion).all()):
+        raise AssetError(f"style clip {path} is empty or holds numbers that are not finite")
+    rate = found.get("fps")
+    fps = (
+        space.fps if rate is None or rate.size != 1 or not np.isfinite(rate).all() else float(rate)
+    )
+    return Motion(motion, space.at(fps)).at(space.fps).values if fps != space.fps else motion
+
+
+def read_shape(name: str, model: DiffPoseTalkModel) -> Float[Tensor, "1 coefficients"]:
+    """Identity coefficients of a file (`shape`, one row or one a frame), normalised.
+
+    Raises:
+        AssetError: no `shape` of the right width in it.
+    """
+    values, width = _arrays(Path(name)).get("shape"), model.config.shape_dim
+    if values is None or values.size == 0 or values.shape[-1] < width:
+        raise AssetError(
+            f"{name} needs an array `shape` with at least {width} numbers, there is"
+            f" {'none' if values is None else tuple(values.shape)}"
+        )
+    row = torch.from_numpy(
+        np.asarray(values, dtype=np.float32).reshape(-1, values.shape[-1])[:1, :width].copy()
+    )
+    return model.coefficients.shape_vector(row)
+
+
+def _vector(path: Path, width: int) -> Float[Tensor, "1 width"]:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise AssetError(f"style {path} cannot be read: {error}") from error
+    if values.size != width or values.dtype.kind != "f" or not np.isfinite(values).all():
+        raise AssetError(
+            f"style {path} has the shape {values.shape}; this model's styles are {width} finite"
+            " numbers, of its own style encoder"
+        )
+    return torch.from_numpy(values.astype(np.float32)).reshape(1, width)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        EOFError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise AssetError(f"{path} cannot be read as an archive of plain arrays: {error}") from error

@@ -1,0 +1,246 @@
+"""The two-clip training scheme: two neighbouring windows, each now and then cut short, the second
+in the context of the first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.diffusion.denoise import add_noise
+from motet.methods.diffposetalk.config import DiffPoseTalkConfig
+from motet.methods.diffposetalk.loss import ClipPair, Surface, clip_losses, frames_before
+from motet.methods.diffposetalk.model import DiffPoseTalkModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A batch of two neighbouring clips."""
+
+    motion: Float[Tensor, "batch frames dim"]
+    """Normalised, both windows."""
+    sound: Tensor
+    """Standardised samples (batch time) for a model with a trunk, else features (batch steps
+    channels)."""
+    shape: Float[Tensor, "batch coefficients"] | None = None
+    """Normalised, of the first clip."""
+    lengths: Int[Tensor, "batch"] | None = None
+    """Real frames of the two windows together; None: all."""
+    valid: Float[Tensor, "batch dim"] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipDraws:
+    """Everything random of one clip."""
+
+    ends: Int[Tensor, "batch"] | None
+    """Where each item is cut short, in 1 ... window - 1; None: it is not."""
+    drops: tuple[Float[Tensor, "batch"], ...]
+    """Uniform numbers that decide which conditions are left out: one, or two (style, audio) when
+    they are independent."""
+    steps: Int[Tensor, "batch"]
+    noise: Float[Tensor, "batch window dim"]
+
+
+def draw_clip(
+    config: DiffPoseTalkConfig,
+    clip: int,
+    batch: int,
+    randomness: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> ClipDraws:
+    """Draw them for the first (0) or second (1) clip; the coin of cutting short is one for the
+    batch.
+    """
+    window = config.denoiser.window
+    short = float(torch.rand(1, generator=randomness)) < config.loss.truncate[clip]
+    ends = (
+        torch.randint(1, window, (batch,), generator=randomness) if short and window > 1 else None
+    )
+    coins = (
+        2
+        if config.diffusion.dropping == "independent" and len(config.diffusion.guided) == 2
+        else min(1, len(config.diffusion.guided))
+    )
+    drops = tuple(torch.rand(batch, generator=randomness) for _ in range(coins))
+    steps = torch.randint(1, config.diffusion.steps + 1, (batch,), generator=randomness)
+    return ClipDraws(
+        ends,
+        drops,
+        steps,
+        torch.randn(batch, window, config.motion_dim, generator=randomness, dtype=dtype),
+    )
+
+
+def dropped(config: DiffPoseTalkConfig, drops: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    """True where a condition is left out.
+
+    Incremental: style above 0.55, sound as well above 0.9 (so 55 % hear and see all, 35 % sound
+    only, 10 % nothing; a comment in the released code says otherwise). Independent: a fair coin
+    each. A single condition: one time in ten.
+    """
+    guided = config.diffusion.guided
+    if not guided:
+        return {}
+    if len(guided) == 1:
+        return {guided[0]: drops[0] < 0.1}
+    if config.diffusion.dropping == "incremental":
+        return {"style": drops[0] > 0.55, "audio": drops[0] > 0.9}
+    return {"style": drops[0] < 0.5, "audio": drops[1] < 0.5}
+
+
+def truncate(
+    values: Float[Tensor, "batch steps *numbers"], ends: Int[Tensor, "batch"], padding: str
+) -> Tensor:
+    """What follows each end becomes zero, or repeats the last value before it."""
+    before = frames_before(ends, len(values), values.shape[1])
+    before = before.reshape(*before.shape, *(1,) * (values.ndim - 2))
+    if padding == "zero":
+        return torch.where(before, values, torch.zeros_like(values))
+    return torch.where(before, values, values[torch.arange(len(values)), ends - 1].unsqueeze(1))
+
+
+def answer_clip(
+    model: DiffPoseTalkModel,
+    motion: Float[Tensor, "batch window dim"],
+    audio: Float[Tensor, "batch window width"],
+    draws: ClipDraws,
+    *,
+    shape: Tensor | None,
+    style: Tensor | None,
+    context: tuple[Tensor, Tensor] | None = None,
+    indicator: Tensor | None = None,
+) -> Float[Tensor, "batch frames dim"]:
+    """Noise the clip, leave conditions out, and ask the denoiser.
+
+    Args:
+        context: motion and audio features before the clip; the learned start when left out.
+    """
+    batch, lost = len(motion), dropped(model.config, draws.drops)
+    if "audio" in lost and model.null_audio_feat is not None:
+        audio = torch.where(lost["audio"].view(-1, 1, 1), model.null_audio_feat, audio)
+    if style is not None and "style" in lost:
+        style = torch.where(lost["style"].unsqueeze(1), model.no_style(batch), style)
+    past_motion, past_audio = context or (
+        model.start_motion_feat.expand(batch, -1, -1),
+        model.start_audio_feat.expand(batch, -1, -1),
+    )
+    noisy = add_noise(model.schedule, motion, draws.noise, draws.steps)
+    return model.denoising_net(
+        noisy,
+        audio,
+        model.person(shape, style, batch),
+        past_motion,
+        past_audio,
+        draws.steps,
+        indicator,
+    )
+
+
+def two_clip_losses(
+    model: DiffPoseTalkModel,
+    pair: Pair,
+    draws: tuple[ClipDraws, ClipDraws],
+    surface: Surface | None,
+    randomness: torch.Generator | None = None,
+) -> list[dict[str, Tensor]]:
+    """Unweighted terms of both clips.
+
+    The style of each clip is that of the other one. The second clip continues the complete first
+    one, whose features are heard again without gradient when it had been cut short.
+
+    Args:
+        randomness: for the trunk's own masks and left-out layers; none happen without it.
+    """
+    config = model.config
+    window, context = config.denoiser.window, config.denoiser.context
+    motions, hearing = pair.motion.split(window, 1), _Hearing(model, pair.sound, randomness)
+    past: tuple[Tensor, Tensor] | None = None
+    losses = []
+    for place, (motion, draw) in enumerate(zip(motions, draws, strict=True)):
+        ends = _both_ends(draw.ends, pair.lengths, place, window)
+        audio = hearing.clip(place, draw.ends)
+        given = motion if ends is None else truncate(motion, ends.clamp(min=1), config.loss.padding)
+        real = frames_before(ends, len(motion), window).to(motion.dtype)
+        style = _style(model, motions[1 - place])
+        answer = answer_clip(
+            model, given, audio, draw, shape=pair.shape, style=style, context=past, indicator=real
+        )
+        truth = ClipPair(
+            given,
+            answer,
+            draw.noise,
+            None if past is None else past[0],
+            ends,
+            pair.shape,
+            pair.valid,
+        )
+        losses.append(clip_losses(truth, config, surface))
+        if place == 0:
+            past = (
+                motion[:, -context:],
+                hearing.complete_first(audio, draw.ends)[:, -context:].detach(),
+            )
+    return losses
+
+
+def _both_ends(
+    drawn: Tensor | None, lengths: Tensor | None, place: int, window: int
+) -> Tensor | None:
+    if lengths is None:
+        return drawn
+    left = (lengths - place * window).clamp(0, window)
+    return left if drawn is None else torch.minimum(left, drawn)
+
+
+@torch.no_grad()
+def _style(model: DiffPoseTalkModel, motion: Tensor) -> Tensor | None:
+    if not model.config.style_dim:
+        return None
+    if model.style_encoder is None:
+        return model.no_style(len(motion))
+    return model.style_encoder.eval()(motion)
+
+
+class _Hearing:
+    """Audio features of the clips, with the sound cut short where the clip is."""
+
+    def __init__(
+        self, model: DiffPoseTalkModel, sound: Tensor, randomness: torch.Generator | None
+    ) -> None:
+        self.model, self.randomness, self.config = model, randomness, model.config
+        self.trunk = model.audio_encoder is not None
+        self.window = model.config.denoiser.window
+        self.unit = model.config.frame_samples if self.trunk else 2
+        self.clips = sound.split(self.window * self.unit, 1)
+        self.both = self._hear(sound, 2) if self.trunk and self.config.loss.hear_both else None
+
+    def clip(self, place: int, ends: Tensor | None) -> Tensor:
+        """Features of one clip."""
+        if ends is None:
+            return self._slice(place) if self.both is not None else self._hear(self.clips[place], 1)
+        cut = truncate(self.clips[place], ends * self.unit, self.config.loss.padding)
+        if self.both is not None and place == 1:
+            return self._hear(torch.cat([self.clips[0], cut], 1), 2)[:, -self.window :]
+        return self._hear(cut, 1)
+
+    def complete_first(self, heard: Tensor, ends: Tensor | None) -> Tensor:
+        """Features of the first clip as if it had not been cut short."""
+        if ends is None:
+            return heard
+        if self.both is not None:
+            return self._slice(0)
+        with torch.no_grad():
+            return self._hear(self.clips[0], 1)
+
+    def _slice(self, place: int) -> Tensor:
+        assert self.both is not None
+        return self.both[:, place * self.window : (place + 1) * self.window]
+
+    def _hear(self, sound: Tensor, windows: int) -> Tensor:
+        if self.trunk:
+            return self.model.hear(sound, windows * self.window, self.randomness)
+        return self.model.map_features(sound)

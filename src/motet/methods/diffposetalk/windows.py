@@ -1,0 +1,231 @@
+"""Drawing windows of motion one after the other: guidance in one batch, the previous window as
+context.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from motet.diffusion.denoise import denoiser
+from motet.diffusion.guidance import GuidanceMode, branches, dynamic_threshold, guide
+from motet.diffusion.sample import Noise, sampler
+from motet.methods.diffposetalk.model import DiffPoseTalkModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Guidance:
+    """Which conditions pull, how strongly, and how they are put together."""
+
+    conditions: tuple[str, ...] = ("audio", "style")
+    """In this order; one that is not named is given to every evaluation."""
+    scales: tuple[float, ...] = (1.15, 3.0)
+    mode: GuidanceMode = "incremental"
+    threshold: tuple[float, float, float] | None = None
+    """Quantile and limits of dynamic thresholding, applied to each evaluation."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """How a window is drawn."""
+
+    sampler: str
+    steps: tuple[int, ...]
+    """Falling diffusion steps, ending with 0."""
+    guidance: Guidance = Guidance()
+    flexibility: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Past:
+    """The end of the previous window."""
+
+    motion: Float[Tensor, "batch context dim"]
+    audio: Float[Tensor, "batch context width"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Person:
+    """Who speaks: normalised shape and style, each optional."""
+
+    shape: Float[Tensor, "batch coefficients"] | None = None
+    style: Float[Tensor, "batch width"] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Randomness:
+    """All noise of a session: where a window starts, and the fresh noise of its moves."""
+
+    start: Callable[[int], Tensor]
+    moves: Callable[[int], Noise]
+
+
+def first_past(model: DiffPoseTalkModel, batch: int) -> Past:
+    """What stands before the first window: learned tokens."""
+    return Past(
+        model.start_motion_feat.expand(batch, -1, -1), model.start_audio_feat.expand(batch, -1, -1)
+    )
+
+
+def sample_window(
+    model: DiffPoseTalkModel,
+    audio: Float[Tensor, "batch window width"],
+    person: Person,
+    past: Past,
+    draw: Draw,
+    start: Float[Tensor, "batch window dim"],
+    noise: Noise,
+    indicator: Float[Tensor, "batch window"] | None = None,
+) -> Float[Tensor, "batch window dim"]:
+    """One window of the model's vector, normalised.
+
+    All evaluations that guidance needs go through the network as one batch; one whose weight comes
+    out as zero is left out.
+    """
+    batch, guidance, net = len(audio), draw.guidance, model.denoising_net
+    rows = branches(guidance.mode, len(guidance.conditions))
+    weights = guide(guidance.mode, torch.eye(len(rows), dtype=torch.float64), guidance.scales)
+    needed = [place for place, weight in enumerate(weights.tolist()) if abs(weight) > 1e-12]
+    given = [dict(zip(guidance.conditions, rows[place], strict=True)) for place in needed]
+    heard = torch.cat(
+        [audio if row.get("audio", True) else _null_audio(model, audio) for row in given]
+    )
+    whom = torch.cat(
+        [
+            model.person(person.shape, person.style if row.get("style", True) else None, batch)
+            for row in given
+        ]
+    )
+    many = len(needed)
+    free = net.prepare(
+        heard,
+        whom,
+        past.motion.repeat(many, 1, 1),
+        past.audio.repeat(many, 1, 1),
+        None if indicator is None else indicator.repeat(many, 1),
+    )
+    times = dict(zip(draw.steps, net.time_vectors(torch.tensor(draw.steps)).split(1), strict=True))
+    shares = weights[needed].to(audio).view(-1, 1, 1, 1)
+
+    def network(x: Tensor, step: int) -> Tensor:
+        answers = net.step(x, times[step], free, keep=x.shape[1])
+        if guidance.threshold is not None:
+            answers = dynamic_threshold(answers, *guidance.threshold)
+        return (answers.unflatten(0, (many, batch)) * shares).sum(0)
+
+    estimate = denoiser(model.schedule, model.config.diffusion.target, network)
+    return sampler(draw.sampler)(
+        estimate, start, model.schedule, draw.steps, noise, draw.flexibility
+    )
+
+
+def next_past(
+    model: DiffPoseTalkModel,
+    motion: Float[Tensor, "batch window dim"],
+    audio: Float[Tensor, "batch window width"],
+) -> Past:
+    """What the next window sees of this one."""
+    context = model.config.denoiser.context
+    return Past(motion[:, -context:], audio[:, -context:])
+
+
+def published_frames(samples: int, fps: float = 25.0) -> int:
+    """Frames that the published program gives a recording: a part of a frame at the end is
+    dropped.
+    """
+    return int(samples / 16000 * fps)
+
+
+def hear_recording(
+    model: DiffPoseTalkModel,
+    samples: Float[Tensor, "batch time"],
+    frames: int,
+    *,
+    each_window: bool = False,
+) -> Float[Tensor, "batch frames width"]:
+    """Audio features of a standardised recording, filled up to whole windows.
+
+    Args:
+        frames: real frames of the recording.
+        each_window: hear every window alone instead of all in one pass.
+    """
+    window, frame = model.config.denoiser.window, model.config.frame_samples
+    windows = max(1, math.ceil(frames / window))
+    missing = windows * window * frame - samples.shape[-1]
+    if missing > 0:
+        last = (
+            samples[:, -1:] if model.config.loss.padding == "replicate" else samples.new_zeros(1, 1)
+        )
+        samples = torch.cat([samples, last.expand(len(samples), missing)], 1)
+    if not each_window:
+        return model.hear(samples, windows * window)
+    pieces = samples[:, : windows * window * frame].unflatten(1, (windows, -1)).flatten(0, 1)
+    return model.hear(pieces, window).unflatten(0, (-1, windows)).flatten(1, 2)
+
+
+def sample_recording(
+    model: DiffPoseTalkModel,
+    features: Float[Tensor, "batch frames width"],
+    frames: int,
+    person: Person,
+    draw: Draw,
+    randomness: Randomness,
+) -> Float[Tensor, "batch frames dim"]:
+    """All windows of a recording from features of whole windows; the answer has the real frames
+    only.
+    """
+    batch, window, past, pieces = (
+        len(features),
+        model.config.denoiser.window,
+        first_past(model, len(features)),
+        [],
+    )
+    for place, audio in enumerate(features.split(window, 1)):
+        real = indicator(batch, window, frames - place * window)
+        motion = sample_window(
+            model, audio, person, past, draw, randomness.start(place), randomness.moves(place), real
+        )
+        past = next_past(model, motion, audio)
+        pieces.append(motion)
+    return torch.cat(pieces, 1)[:, :frames]
+
+
+def indicator(batch: int, window: int, real: int) -> Float[Tensor, "batch window"]:
+    """1 for the first `real` frames, 0 for the padding."""
+    return (torch.arange(window) < real).float().expand(batch, -1)
+
+
+def resolve_scales(
+    conditions: Sequence[str], scales: float | Sequence[float]
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Conditions in their fixed order (audio, style) with their scales; one number counts for
+    all.
+    """
+    given = (
+        [float(scales)] * len(conditions)
+        if isinstance(scales, int | float)
+        else [float(scale) for scale in scales]
+    )
+    pairs = sorted(zip(conditions, given, strict=True))
+    return tuple(name for name, _ in pairs), tuple(scale for _, scale in pairs)
+
+
+def _null_audio(model: DiffPoseTalkModel, audio: Tensor) -> Tensor:
+    return (
+        model.null_audio_feat.expand_as(audio)
+        if model.null_audio_feat is not None
+        else torch.zeros_like(audio)
+    )
+
+
+def fill_up(
+    features: Float[Tensor, "batch steps channels"], steps: int
+) -> Float[Tensor, "batch steps channels"]:
+    """Exactly that many steps: cut, or followed by zeros."""
+    return F.pad(features, (0, 0, 0, max(0, steps - features.shape[1])))[:, :steps]

@@ -1,0 +1,28 @@
+"""KMTalk: the frames that matter are said first, the rest is completed guided by sound."""
+
+from motet.method import MethodSpec
+
+SPEC = MethodSpec(
+    name="kmtalk",
+    title=(
+        "Face from speech by key motions: the timing of phones fixes key frames, a model says those"
+        " shapes and completes the rest"
+    ),
+    paper=(
+        "Xu et al. 2024, KMTalk: Speech-Driven 3D Facial Animation with Key Motion Embedding, ECCV"
+        " 2024"
+    ),
+    output="motion",
+    space="arkit",
+    sample_rate=16000,
+    layout="mono",
+    look_ahead_s=float("inf"),
+    tolerance=1e-5,
+    config="motet.methods.kmtalk.config:KMTalkConfig",
+    condition="motet.methods.kmtalk.config:KMTalkCondition",
+    presets="motet.methods.kmtalk.config:PRESETS",
+    method="motet.methods.kmtalk.generate:build",
+    stages="motet.methods.kmtalk.loss:stages",
+    corpus="motet.training.training_sets:meshes_or_performances",
+    weights="kmtalk.safetensors",
+)

@@ -1,0 +1,183 @@
+"""Hosts: full-sequence decoders of FaceFormer's and SelfTalk's kind on the same front end, as they
+are or with keys plugged in.
+
+With keys, the host's decoder input gains an embedding "this frame is a key" and a linear map of the
+interpolated key motions at every frame; both start at zero, so a host with keys starts as the host
+it was (recipe of the card, section 6).
+
+Sources: Fan et al. 2022 (FaceFormer), Peng et al. 2023 (SelfTalk): one decoder layer, 4 heads,
+inner width twice the outer.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from motet.methods.kmtalk.config import KMTalkConfig
+from motet.nn.banded import distance_slopes
+from motet.nn.position import sinusoid_table
+
+
+class Host(Protocol):
+    """All frames from the sound, and from key motions where they are plugged in."""
+
+    def __call__(
+        self,
+        audio: Float[Tensor, "batch frames width"],
+        length: Int[Tensor, "batch"],
+        base: Tensor | None,
+        at_key: Bool[Tensor, "batch frames"],
+    ) -> Float[Tensor, "batch frames inner"]:
+        """Motion of every frame, in the output basis."""
+        ...
+
+
+class KeyPlug(nn.Module):
+    """What the key scheme adds to a host's decoder input."""
+
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.at_key, self.base = nn.Embedding(2, width), nn.Linear(inner, width)
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(
+        self, base: Float[Tensor, "batch frames inner"], at_key: Bool[Tensor, "batch frames"]
+    ) -> Float[Tensor, "batch frames width"]:
+        """Zero before training."""
+        return self.at_key(at_key.long()) + self.base(base)
+
+
+def decoder_layer(width: int, heads: int, expansion: int, dropout: float) -> nn.TransformerDecoder:
+    """The one decoder layer of both hosts."""
+    layer = nn.TransformerDecoderLayer(width, heads, width * expansion, dropout, batch_first=True)
+    return nn.TransformerDecoder(layer, 1)
+
+
+class SelfTalkHost(nn.Module):
+    """One layer over the whole sequence without any mask, in one pass."""
+
+    def __init__(self, config: KMTalkConfig, inner: int) -> None:
+        super().__init__()
+        self.transformer_decoder = decoder_layer(
+            config.width, config.heads, config.expansion, config.dropout
+        )
+        self.vertice_map_r = nn.Linear(config.width, inner)
+        self.plug = KeyPlug(config.width, inner) if config.use_keys else None
+        zero_head(self.vertice_map_r)
+
+    def forward(
+        self, audio: Tensor, length: Tensor, base: Tensor | None, at_key: Tensor
+    ) -> Float[Tensor, "batch frames inner"]:
+        """Motion of every frame, in the output basis."""
+        padding = torch.arange(audio.shape[1], device=audio.device) >= length.unsqueeze(1)
+        x = audio if self.plug is None or base is None else audio + self.plug(base, at_key)
+        mask = padding if bool(padding.any()) else None
+        return self.vertice_map_r(
+            self.transformer_decoder(
+                x, audio, tgt_key_padding_mask=mask, memory_key_padding_mask=mask
+            )
+        )
+
+
+class FaceFormerHost(nn.Module):
+    """Frame after frame: each sees the frames before it, less the further they lie back, and only
+    its own step of the sound.
+    """
+
+    def __init__(self, config: KMTalkConfig, inner: int) -> None:
+        super().__init__()
+        self.period, self.heads, self.reach = config.period, config.heads, config.reach or 600
+        self.transformer_decoder = decoder_layer(
+            config.width, config.heads, config.expansion, config.dropout
+        )
+        self.vertice_map, self.vertice_map_r = (
+            nn.Linear(inner, config.width),
+            nn.Linear(config.width, inner),
+        )
+        self.style = nn.Parameter(torch.zeros(config.width))
+        self.plug = KeyPlug(config.width, inner) if config.use_keys else None
+        zero_head(self.vertice_map_r)
+
+    def forward(
+        self,
+        audio: Tensor,
+        length: Tensor,
+        base: Tensor | None,
+        at_key: Tensor,
+        past: Float[Tensor, "batch frames inner"] | None = None,
+    ) -> Float[Tensor, "batch frames inner"]:
+        """Motion of every frame, in the output basis.
+
+        Args:
+            past: the motion to continue from at each frame (teacher forcing); the host's own
+                answers when left out.
+        """
+        plugged = (
+            audio.new_zeros(()) if self.plug is None or base is None else self.plug(base, at_key)
+        )
+        if past is not None:
+            before = torch.cat([torch.zeros_like(past[:, :1]), past[:, :-1]], 1)
+            return self.vertice_map_r(
+                self._decode(self.vertice_map(before) + self.style + plugged, audio, 0)
+            )
+        return self._alone(
+            audio, plugged.expand(len(audio), audio.shape[1], -1) if plugged.ndim == 3 else None
+        )
+
+    def _alone(self, audio: Tensor, plugged: Tensor | None) -> Float[Tensor, "batch frames inner"]:
+        tokens, said = [], [audio.new_zeros(len(audio), self.vertice_map.in_features)]
+        for frame in range(audio.shape[1]):
+            token = self.vertice_map(said[-1]) + self.style
+            tokens.append(token if plugged is None else token + plugged[:, frame])
+            first = max(0, len(tokens) - self.reach)
+            out = self._decode(torch.stack(tokens[first:], 1), audio[:, first : frame + 1], first)
+            said.append(self.vertice_map_r(out[:, -1]))
+        return (
+            torch.stack(said[1:], 1)
+            if len(said) > 1
+            else audio.new_zeros(len(audio), 0, self.vertice_map.in_features)
+        )
+
+    def _decode(self, x: Tensor, audio: Tensor, first: int) -> Tensor:
+        frames = x.shape[1]
+        place = (torch.arange(frames) + first) % self.period
+        x = x + sinusoid_table(self.period, x.shape[-1])[place].to(x)
+        past, own = (
+            causal_bias(self.heads, frames, self.period).to(x),
+            ~torch.eye(frames, dtype=torch.bool, device=x.device),
+        )
+        return self.transformer_decoder(
+            x, audio[:, :frames], tgt_mask=past.repeat(len(x), 1, 1), memory_mask=own
+        )
+
+
+def causal_bias(heads: int, frames: int, period: int) -> Float[Tensor, "heads frames frames"]:
+    """FaceFormer's additive mask: the past falls off by whole periods, the future is out of sight.
+
+    Source: Fan et al. 2022, section 3.2.
+    """
+    time = torch.arange(frames)
+    distance = time.unsqueeze(1) - time
+    bias = -distance_slopes(heads).view(-1, 1, 1) * distance.div(period, rounding_mode="floor")
+    return bias.masked_fill(distance < 0, -math.inf)
+
+
+def zero_head(head: nn.Linear) -> None:
+    """An output layer that says nothing yet, as both hosts begin."""
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+
+
+def build_host(config: KMTalkConfig, inner: int) -> Host:
+    """The host that a configuration names."""
+    return (
+        SelfTalkHost(config, inner)
+        if config.completion == "selftalk"
+        else FaceFormerHost(config, inner)
+    )

@@ -1,0 +1,277 @@
+"""Settings of KMTalk: the small model that ships, the sizes for VOCASET and BIWI, and the hosts
+that it is compared with.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from motet.errors import ConfigError
+
+Completion = Literal["cmc", "faceformer", "selftalk"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrunkConfig:
+    """A wav2vec 2.0 trunk that the model carries itself; the defaults are wav2vec2-base, as in the
+    paper.
+    """
+
+    hidden: int = 768
+    layers: int = 12
+    heads: int = 12
+    inner: int = 3072
+    conv_widths: tuple[int, ...] = (512,) * 7
+    position_taps: int = 128
+    position_groups: int = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyTraining:
+    """How keys are disturbed in training, so that the imperfect ones of a session do no harm."""
+
+    drop_identity: float = 0.3
+    """How often a performance is learnt without the names of its phones, as for sound without
+    text."""
+    heard_keys: float = 0.4
+    """How often the phones that the front end hears take the place of the labelled ones."""
+    disturb: float = 0.3
+    """How often all keys of a performance are shifted by up to one frame, some dropped and some
+    added."""
+    drop_keys: float = 0.1
+    """Share of the keys that are dropped then."""
+    extra_keys: float = 0.05
+    """Share of random keys that are added then."""
+    noise: float = 0.05
+    """Deviation of noise on the keys that the completion sees, in deviations of each channel."""
+    true_keys: float = 0.3
+    """How often the completion sees the true keys instead of the predicted ones."""
+    mask: float = 0.15
+    """How often a frame between keys has its interpolated motion replaced by a learned vector."""
+    frames: int = 100
+    """Frames of a training window."""
+
+
+@dataclasses.dataclass(frozen=True)
+class KMTalkConfig:
+    """The network, its motion space and what it hears with."""
+
+    SCHEMA = 1
+
+    space: str = "arkit"
+    """`arkit`, or `vertices/NAME` for meshes as offsets from a neutral template (NAME: vocaset,
+    biwi, or your own)."""
+    fps: float = 25.0
+    """Frames a second."""
+    motion_dim: int = 55
+    """Numbers a frame: 55 for `arkit`, three a vertex for meshes."""
+    components: int = 0
+    """Components of a fixed PCA basis in which the network speaks; 0: every number for itself."""
+    lips: tuple[int, ...] = ()
+    """Mesh spaces: vertices of the lips; they count double in the losses."""
+    front_end: Literal["phonetic", "bands", "wav2vec2"] = "phonetic"
+    """What hears: the shipped phonetic encoder, plain loudness in bands (tests), or a wav2vec 2.0
+    trunk of the model's own."""
+    trunk: TrunkConfig | None = None
+    """Sizes of that trunk."""
+    resample_audio: bool = False
+    """Trunk: features interpolated to the frame rate before the transformer (VOCASET); otherwise
+    they are joined in pairs (BIWI)."""
+    audio_dim: int = 256
+    """Channels of the front end's features."""
+    steps_per_frame: int = 2
+    """Features a frame; they are put side by side."""
+    mix_layers: int = 3
+    """Residual mixing layers over the front end's features, each two frames to either side; 0 for a
+    trunk, which mixes itself."""
+    reading_steps: tuple[int, ...] = (-8, -4, -2, 0, 2, 4, 8)
+    """Features around each frame from which a linear map, fitted in closed form before training,
+    reads the motion; the networks learn what it misses. Empty: none (a trunk has none)."""
+    reading_phones: tuple[int, ...] = (-3, -1, 0, 1, 3)
+    """Frames around each at which that map also knows the phone; not for hosts without keys, which
+    know no phones."""
+    width: int = 160
+    """Width d of both stages."""
+    heads: int = 4
+    expansion: int = 2
+    """Inner width of the feed-forward parts over `width`."""
+    dropout: float = 0.1
+    key_layers: int = 2
+    """Layers of the key-motion decoder; 0: keys are read from a full-sequence decoder (the paper's
+    ablation)."""
+    key_band_s: float = 0.24
+    """How far from its time a key hears."""
+    completion: Completion = "cmc"
+    """What makes all frames: the cross-modal completion, or a host of FaceFormer's or SelfTalk's
+    kind."""
+    use_keys: bool = True
+    """Hosts: with the key scheme plugged in, or as they were published."""
+    audio_guidance: bool = True
+    """The completion hears the sound (False is the paper's ablation)."""
+    cmc_layers: int = 2
+    cmc_band_s: float = 0.12
+    """How far from its time a frame hears in the completion."""
+    period: int = 25
+    """Period of the positional encoding."""
+    reach: int = 75
+    """Tokens to either side that self-attention sees; 0: all (as the card has it, quadratic in the
+    length)."""
+    phone_dim: int = 32
+    """Width of the phone embedding at the borders of keys; 0: identities are not used."""
+    anchor: str = "boundary"
+    """Where keys lie when the user does not say otherwise: boundary, midpoint, both,
+    uniform:RATIO."""
+    closure_keys: bool = True
+    """A further key in the middle of every p, b and m."""
+    training: KeyTraining = KeyTraining()
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ConfigError(f"width ({self.width}) must be a multiple of heads ({self.heads})")
+        if (self.front_end == "wav2vec2") != (self.trunk is not None):
+            raise ConfigError(
+                "front_end 'wav2vec2' needs the sizes of its trunk, and no other front end may"
+                " have one"
+            )
+        if self.completion != "cmc" and not self.audio_guidance:
+            raise ConfigError(
+                "a host without sound says nothing; audio_guidance belongs to the completion 'cmc'"
+            )
+        if self.space != "arkit" and self.motion_dim % 3:
+            raise ConfigError(
+                f"a mesh has three numbers a vertex; motion_dim {self.motion_dim} is no multiple of"
+                " three"
+            )
+        if self.trunk is not None and self.reading_steps:
+            raise ConfigError("a trunk learns its own features; reading_steps must be empty then")
+        check_anchor(self.anchor)
+
+    @property
+    def reads_phones(self) -> tuple[int, ...]:
+        """Frames around each whose phones the linear map knows."""
+        return (
+            self.reading_phones if self.reading_steps and self.needs_keys and self.phone_dim else ()
+        )
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether key motions are acquired at all."""
+        return self.completion == "cmc" or self.use_keys
+
+
+def check_anchor(anchor: str) -> float | None:
+    """The ratio of `uniform:RATIO`, None for the anchors that lie on phones.
+
+    Raises:
+        ConfigError: none of these.
+    """
+    kind, colon, ratio = anchor.partition(":")
+    if kind in ("boundary", "midpoint", "both", "file") and not colon:
+        return None
+    try:
+        value = float(ratio) if kind == "uniform" and colon else 0.33 if kind == "uniform" else -1.0
+    except ValueError:
+        value = -1.0
+    if not 0.0 < value <= 1.0:
+        raise ConfigError(
+            "anchor must be boundary, midpoint, both, file or uniform:RATIO with a ratio above 0"
+            f" and at most 1, not {anchor!r}"
+        )
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
+class KMTalkCondition:
+    """What a user may set for a take."""
+
+    text: str = ""
+    """What is said, in English words, or a text file (.txt): phones are aligned to it (extra
+    `align`)."""
+    timing: str = ""
+    """A file with phone times: Praat TextGrid, CTM, JSON or CSV; takes precedence over `text`."""
+    keys: str = ""
+    """A file of key motions as `motet keys` writes it, edited; its poses are kept and everything
+    between is completed anew."""
+    anchor: str = ""
+    """boundary, midpoint, both, uniform:RATIO, or file (the times of `timing` are the keys
+    themselves); empty: as trained."""
+    recogniser: Literal["auto", "encoder", "loop", "none"] = "auto"
+    """Phones of sound without text: by the phonetic encoder, by pocketsphinx's phone loop, or none
+    (uniform keys)."""
+    clamp: bool = True
+    """With `keys`: the take passes exactly through the edited poses."""
+    seal: bool = True
+    """In the house space: lips shut at every p, b and m that is known or heard for sure."""
+    amplitude: float = 1.2
+    """Scale of the mouth's movement in the house space: what is likeliest on average moves less
+    than anybody does."""
+    head: float = 2.0
+    """Scale of the head's movement in the house space, for the same reason."""
+    shift: int = 0
+    """Frames by which all keys are shifted (to measure how much their timing matters)."""
+    template: str = ""
+    """Mesh spaces: file with the neutral face (.npy with (vertices, 3), or .obj); empty: offsets
+    from a template of zeros."""
+
+    def __post_init__(self) -> None:
+        if self.anchor:
+            check_anchor(self.anchor)
+        if self.recogniser not in ("auto", "encoder", "loop", "none"):
+            raise ConfigError(
+                f"recogniser must be auto, encoder, loop or none, not {self.recogniser!r}"
+            )
+        if self.anchor == "file" and not self.timing:
+            raise ConfigError(
+                "anchor=file takes the times of a file as keys; give one with timing=FILE"
+            )
+        for name, least in (("head", 0.0), ("amplitude", 0.1)):
+            if not least <= getattr(self, name) <= 3.0:
+                raise ConfigError(
+                    f"{name} must lie between {least:g} and 3, not {getattr(self, name)}"
+                )
+
+
+TINY = KMTalkConfig(front_end="bands", audio_dim=8, mix_layers=1, width=16, heads=2, key_layers=1, cmc_layers=1, phone_dim=4, reach=20, dropout=0.0,
+                    training=KeyTraining(frames=60))  # fmt: skip
+_MESH = KMTalkConfig(
+    "vertices/vocaset",
+    30.0,
+    15069,
+    512,
+    (),
+    "wav2vec2",
+    TrunkConfig(),
+    True,
+    768,
+    1,
+    0,
+    reading_steps=(),
+    width=512,
+    period=30,
+    reach=0,
+)
+PRESETS: dict[str, KMTalkConfig] = {
+    "default": KMTalkConfig(),
+    "tiny": TINY,
+    "vocaset": _MESH,
+    "biwi": dataclasses.replace(
+        _MESH,
+        space="vertices/biwi",
+        fps=25.0,
+        motion_dim=70110,
+        resample_audio=False,
+        steps_per_frame=2,
+        width=1024,
+        period=25,
+    ),
+    "uniform": KMTalkConfig(anchor="uniform:0.33", closure_keys=False),
+    "boundary_only": KMTalkConfig(closure_keys=False),
+    "midpoint": KMTalkConfig(anchor="midpoint", closure_keys=False),
+    "no_key_decoder": KMTalkConfig(key_layers=0),
+    "no_audio_guidance": KMTalkConfig(audio_guidance=False),
+    "faceformer": KMTalkConfig(completion="faceformer", use_keys=False),
+    "faceformer_keys": KMTalkConfig(completion="faceformer"),
+    "selftalk": KMTalkConfig(completion="selftalk", use_keys=False),
+    "selftalk_keys": KMTalkConfig(completion="selftalk"),
+}

@@ -1,0 +1,217 @@
+"""Key motions as a file: written by `motet keys`, edited by hand, given back with `motet run
+--keys`.
+
+JSON: `{"format": "motet-keys/1", "space", "fps", "frames", "keys": [{"frame", "time_s", "phones":
+[before, after], "edited": false, "pose": {channel: value}}]}`. A key counts as edited when it says
+so; only edited keys replace what the model says, all others are said anew. Keys may be added (any
+frame) and channels left out (they stay as the model says).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.atomic_write import write_bytes
+from motet.errors import AssetError, nearest
+from motet.methods.kmtalk.keys import UNKNOWN_PHONE, KeyFrames, Pair
+from motet.methods.kmtalk.model import Keys, OutputBasis
+from motet.phonetics.phones import INDEX, SYMBOLS
+from motet.types import MotionSpace
+
+FORMAT = "motet-keys/1"
+_LARGEST = 200_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyEdits:
+    """The edited keys of a file."""
+
+    frames: tuple[int, ...]
+    phones: tuple[Pair, ...]
+    poses: Float[Tensor, "keys dim"]
+    given: Tensor
+    """(keys, dim): True where the file states a value."""
+
+    def joined(self, found: KeyFrames) -> KeyFrames:
+        """The key frames that were found together with the edited ones."""
+        rows = dict(zip(self.frames, self.phones, strict=True)) | dict(
+            zip(found.frames, found.phones, strict=True)
+        )
+        order = tuple(sorted(rows))
+        return KeyFrames(order, tuple(rows[frame] for frame in order))
+
+    def placed(
+        self, said: Float[Tensor, "batch keys inner"], keys: Keys, basis: OutputBasis
+    ) -> Float[Tensor, "batch keys inner"]:
+        """Key motions in which the edited ones stand as edited."""
+        motion = basis.decode(said)
+        for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
+            here = (keys.places == frame) & keys.valid
+            motion = torch.where(here.unsqueeze(-1) & given, pose.to(motion), motion)
+        return basis.encode(motion)
+
+    def approached(
+        self,
+        values: Float[Tensor, "batch frames dim"],
+        channels: slice,
+        frames: float,
+        sweeps: int = 8,
+    ) -> Float[Tensor, "batch frames dim"]:
+        """Slow channels that come to the edited poses gradually and leave them so; `clamped` alone
+        would make one frame jump.
+
+        Args:
+            frames: deviation of the approach in time.
+        """
+        values, time = values.clone(), torch.arange(values.shape[1])
+        for _ in range(sweeps):
+            for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
+                missing = torch.where(
+                    given, pose.to(values) - values[:, frame], torch.zeros_like(values[:, frame])
+                )[..., channels]
+                nearness = torch.exp(-0.5 * ((time - frame) / frames) ** 2).to(values)
+                values[..., channels] += nearness.view(1, -1, 1) * missing.unsqueeze(1)
+        return values
+
+    def clamped(
+        self, values: Float[Tensor, "batch frames dim"]
+    ) -> Float[Tensor, "batch frames dim"]:
+        """Motion that passes exactly through the edited keys."""
+        values = values.clone()
+        for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
+            values[:, frame] = torch.where(given, pose.to(values), values[:, frame])
+        return values
+
+
+def write_keys(
+    path: Path,
+    found: KeyFrames,
+    poses: Float[Tensor, "keys dim"],
+    space: MotionSpace,
+    frames: int,
+    facts: Mapping[str, Any],
+) -> Path:
+    """Write key motions for editing; the file appears only when it is complete."""
+    channels = channel_names(space)
+    keys = [
+        {
+            "frame": frame,
+            "time_s": round(frame / space.fps, 4),
+            "phones": [_symbol(number) for number in pair],
+            "edited": False,
+            "pose": {
+                name: round(float(value), 5) for name, value in zip(channels, pose, strict=True)
+            },
+        }
+        for frame, pair, pose in zip(found.frames, found.phones, poses, strict=True)
+    ]
+    content = {
+        "format": FORMAT,
+        "space": space.name,
+        "fps": space.fps,
+        "frames": frames,
+        **facts,
+        "keys": keys,
+    }
+    return write_bytes(path, json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def read_keys(path: str | Path, space: MotionSpace, frames: int) -> KeyEdits:
+    """The edited keys of a file that fits the recording.
+
+    Raises:
+        AssetError: not there, not such a file, of another space or length, without an edited key,
+            or with values that are no numbers.
+    """
+    content = _content(Path(path))
+    if content.get("format") != FORMAT:
+        raise AssetError(
+            f"{path} is no file of key motions ({FORMAT}); write one with  motet keys AUDIO -o"
+            " keys.json"
+        )
+    if (
+        content.get("space") != space.name
+        or content.get("fps") != space.fps
+        or content.get("frames") != frames
+    ):
+        given = f"{content.get('space')!r}, {content.get('frames')} frames at {content.get('fps')}"
+        raise AssetError(
+            f"{path} belongs to another take ({given}; this one is {space.name!r}, {frames} frames"
+            f" at {space.fps:g}); write the keys anew"
+        )
+    try:
+        edited = [key for key in content["keys"] if key.get("edited")]
+        rows = [_row(key, space, frames) for key in edited]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise AssetError(
+            f"{path} is damaged: {type(error).__name__} {error}; write the keys anew"
+        ) from error
+    if not rows:
+        raise AssetError(
+            f'{path} has no edited key; set "edited": true at the keys that you changed'
+        )
+    poses, given = torch.stack([row[2] for row in rows]), torch.stack([row[3] for row in rows])
+    return KeyEdits(tuple(row[0] for row in rows), tuple(row[1] for row in rows), poses, given)
+
+
+def channel_names(space: MotionSpace) -> list[str]:
+    """A name for every number of a frame: blendshapes by their own, others as track.channel."""
+    names: list[str] = []
+    for track in space.tracks:
+        own = track.channels or tuple(str(index) for index in range(track.size))
+        names += own if track.name == "blendshapes" else [f"{track.name}.{name}" for name in own]
+    return names
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise AssetError(
+                f"{path} has {path.stat().st_size / 1e6:.0f} MB, which no file of keys has"
+            )
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise AssetError(
+            f"{path} does not exist; write it with  motet keys AUDIO -o {path.name}"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise AssetError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise AssetError(
+            f"{path} holds a {type(content).__name__} instead of key motions; write it with  motet"
+            " keys"
+        )
+    return content
+
+
+def _row(
+    key: Mapping[str, Any], space: MotionSpace, frames: int
+) -> tuple[int, Pair, Tensor, Tensor]:
+    frame, names = int(key["frame"]), channel_names(space)
+    if not 0 <= frame < frames:
+        raise AssetError(f"the key at frame {frame} lies outside the take of {frames} frames")
+    pose, given = torch.zeros(space.dim), torch.zeros(space.dim, dtype=torch.bool)
+    for name, value in key["pose"].items():
+        if name not in names:
+            raise AssetError(
+                f"a key has the channel {name!r}, which {space.name!r} has not;"
+                f" {nearest(name, names)}"
+            )
+        if not math.isfinite(float(value)):
+            raise AssetError(f"{name} at frame {frame} is not finite")
+        pose[names.index(name)], given[names.index(name)] = float(value), True
+    before, after = ([*key.get("phones", []), "", ""])[:2]
+    return frame, (INDEX.get(before, UNKNOWN_PHONE), INDEX.get(after, UNKNOWN_PHONE)), pose, given
+
+
+def _symbol(number: int) -> str:
+    return SYMBOLS[number] if number < len(SYMBOLS) else ""

@@ -1,0 +1,82 @@
+"""The linear reading of the sound in closed form: ridge regression from features around a frame to
+the motion of that frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from motet.data.training_set import TrainingItem, TrainingSet
+from motet.methods.kmtalk.model import OutputBasis, Reading, pair_steps
+
+FRAMES = 60_000
+"""About so many frames of the corpus are looked at, evenly spread, those of recorded people as
+often as they are weighted."""
+RESTRAINT = 0.02
+"""Penalty on the weights, in units of the features' own variance times the frames."""
+
+
+def fit_reading(
+    reading: Reading,
+    basis: OutputBasis,
+    corpus: TrainingSet,
+    spoken: Callable[[TrainingItem, int], list[int]],
+) -> None:
+    """Set the linear map to the best one on a corpus; what was not observed counts as the mean.
+
+    Args:
+        spoken: number of the phone at each frame of a performance, given its place in the corpus.
+    """
+    share = FRAMES / max(1.0, sum(len(item.motion) * item.weight for item in corpus.items))
+    inputs = reading.weight.shape[0]
+    square, product = (
+        torch.zeros(inputs, inputs, dtype=torch.float64),
+        torch.zeros(inputs, basis.width, dtype=torch.float64),
+    )
+    total, wanted_total, count = (
+        torch.zeros(inputs, dtype=torch.float64),
+        torch.zeros(basis.width, dtype=torch.float64),
+        0,
+    )
+    for place, item in enumerate(corpus.items):
+        x, y = _rows(
+            item,
+            torch.tensor([spoken(item, place)]),
+            reading,
+            basis,
+            max(1, round(1 / max(share * item.weight, 1e-9))),
+        )
+        square += (x.T @ x).double()
+        product += (x.T @ y).double()
+        total, wanted_total, count = (
+            total + x.double().sum(0),
+            wanted_total + y.double().sum(0),
+            count + len(x),
+        )
+    mean, wanted = total / count, wanted_total / count
+    covariance = square - count * torch.outer(mean, mean)
+    covariance.diagonal().add_(RESTRAINT * covariance.diagonal().mean() + 1e-6)
+    weight = torch.linalg.solve(covariance, product - count * torch.outer(mean, wanted))
+    reading.weight.copy_(weight)
+    reading.bias.copy_(wanted - mean @ weight)
+
+
+def _rows(
+    item: TrainingItem,
+    spoken: Int[Tensor, "one frames"],
+    reading: Reading,
+    basis: OutputBasis,
+    every: int,
+) -> tuple[Tensor, Tensor]:
+    """Every so many frames of one performance."""
+    motion = torch.where(item.valid, item.motion, basis.mean.to(item.motion))
+    features = pair_steps(item.features.float().unsqueeze(0), len(motion), reading.each)
+    chosen = torch.arange(every // 2, len(motion), every)
+    return (
+        reading.context(features, spoken)[0, chosen],
+        basis.encode(motion.to(basis.mean)).float()[chosen],
+    )

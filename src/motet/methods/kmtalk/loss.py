@@ -1,0 +1,245 @@
+"""How KMTalk trains: the key-motion decoder, then the completion over its keys, then both together.
+
+Errors are in deviations of each channel (or component), so that the weights are those of the papers
+up to one common factor: position and velocity alike, keys a tenth (Peng et al. 2023; README). In
+the house space the lips of the figure are added in millimetres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from motet.checkpoint import load_strict
+from motet.data.training_set import TrainingSet
+from motet.method import Stage
+from motet.methods.kmtalk.baselines import FaceFormerHost
+from motet.methods.kmtalk.batches import WindowMaker
+from motet.methods.kmtalk.config import KMTalkConfig
+from motet.methods.kmtalk.linear_regressor import fit_reading
+from motet.methods.kmtalk.model import (
+    Keys,
+    KMTalkModel,
+    OutputBasis,
+    interpolate,
+    key_timing,
+    pair_steps,
+)
+from motet.types import ARKIT_SHAPES
+
+Batch = Mapping[str, Tensor]
+VELOCITY_WEIGHT, KEY_WEIGHT, LIP_WEIGHT, OPENING_WEIGHT = 1.0, 0.1, 0.05, 0.1
+MOUTH_SHARE = 3.0
+"""Weight of mouth channels over the others in the house space; of lip vertices over the others it
+is 2."""
+
+
+def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) -> list[Stage]:
+    """`keys`, `completion`, `joint`; a host without keys has the one stage `joint`. Every stage
+    holds the whole model.
+
+    Raises:
+        CheckpointError: the tensors do not fit.
+    """
+    model = KMTalkModel(config)
+    if tensors is not None:
+        load_strict(model, tensors)
+    maker = WindowMaker(config)
+
+    def batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> dict[str, Tensor]:
+        if fit_basis(model.basis, corpus) and model.reading is not None:
+            fit_reading(model.reading, model.basis, corpus, maker.spoken)
+        return maker.windows(corpus, size, randomness)
+
+    def terms(name: str) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
+        return lambda given, randomness: losses(model, given, randomness, name)
+
+    own = [
+        model.listen,
+        model.mix,
+        *(
+            [model.trunk.hears.encoder, model.trunk.hears.feature_projection]
+            if model.trunk is not None
+            else []
+        ),
+    ]
+    parts: dict[str, list[nn.Module]] = {"joint": [*own, model.completion]}  # type: ignore[list-item]
+    if model.keys is not None:
+        parts = {
+            "keys": [*own, model.keys],
+            "completion": [model.completion],
+            "joint": [*own, model.keys, model.completion],
+        }  # type: ignore[list-item]
+    return [Stage(name, model, trained, terms(name), batch) for name, trained in parts.items()]
+
+
+def fit_basis(basis: OutputBasis, corpus: TrainingSet) -> bool:
+    """Mean, deviations and axes of the corpus, once; they are part of the weights from then on.
+    Answers whether it had to be done.
+    """
+    if not bool((basis.scale == 1).all()):
+        return False
+    mean, std = corpus.statistics()
+    basis.mean.copy_(mean)
+    if not basis.fitted:
+        basis.scale.copy_(std)
+        return True
+    rows = torch.cat([item.motion[:: max(1, len(item.motion) // 64)] for item in corpus.items])
+    count = min(basis.width, min(rows.shape) - 1)
+    _, _, axes = torch.svd_lowrank(rows - mean, q=count, niter=4)
+    basis.axes[:count] = axes.T
+    basis.scale[:count] = ((rows - mean) @ axes).std(0).clamp(min=1e-6)
+    return True
+
+
+def losses(
+    model: KMTalkModel, batch: Batch, randomness: torch.Generator, stage: str
+) -> dict[str, Tensor]:
+    """The terms of one stage."""
+    keys = Keys(batch["places"], batch["phones"], batch["key_valid"], batch["spoken"])
+    length, training = batch["length"], model.config.training
+    with torch.set_grad_enabled(stage != "completion"):
+        features = _features(model, batch)
+        named = torch.rand(len(features), generator=randomness) >= training.drop_identity
+        audio, read = model.hear(features, length), model.read(features, keys, named)
+        said = model.say_keys(audio, read, keys, length, named)
+    wanted = torch.where(batch["valid"].unsqueeze(1), batch["motion"], model.basis.mean)
+    inside = torch.arange(wanted.shape[1]) < length.unsqueeze(1)
+    weights = channel_weights(model) * _valid(model, batch["valid"])
+    terms: dict[str, Tensor] = {}
+    if said is not None and stage != "completion":
+        true = wanted[torch.arange(len(wanted)).unsqueeze(1), keys.places]
+        found = motion_terms(model, said, true, weights, keys.valid)
+        terms |= {f"key_{name}": term for name, term in found.items()}
+    if stage == "keys":
+        return terms
+    seen = None if said is None else _seen_keys(model, said, wanted, keys, randomness)
+    masked = torch.rand(inside.shape, generator=randomness) < training.mask
+    every = _completed(model, seen, audio, read, keys, length, masked, wanted)
+    terms |= motion_terms(model, every, wanted, weights, inside)
+    if said is not None:
+        at = every[torch.arange(len(every)).unsqueeze(1), keys.places]
+        true = wanted[torch.arange(len(wanted)).unsqueeze(1), keys.places]
+        terms["keys_again"] = KEY_WEIGHT * _mean(
+            (at - model.basis.encode(true)).square(), weights, keys.valid
+        )
+    return terms
+
+
+def _features(model: KMTalkModel, batch: Batch) -> Float[Tensor, "batch frames heard"]:
+    if model.trunk is None:
+        return batch["features"]
+    frames = batch["motion"].shape[1]
+    found = model.trunk.features(batch["features"][..., 0], frames)
+    return pair_steps(found, frames, model.config.steps_per_frame)
+
+
+def _completed(
+    model: KMTalkModel,
+    said: Tensor | None,
+    audio: Tensor,
+    read: Tensor | None,
+    keys: Keys,
+    length: Tensor,
+    masked: Tensor,
+    wanted: Tensor,
+) -> Tensor:
+    """All frames; a host that speaks frame after frame learns behind the true past, as its teacher
+    forcing does.
+    """
+    if isinstance(model.completion, FaceFormerHost):
+        base = None if said is None else interpolate(said, keys, audio.shape[1])
+        return model.completion(
+            audio,
+            length,
+            base,
+            key_timing(keys, audio.shape[1], model.config.fps)[0],
+            model.basis.encode(wanted),
+        ) + (0 if read is None else read)
+    return model.complete(said, audio, read, keys, length, masked)
+
+
+def _seen_keys(
+    model: KMTalkModel, said: Tensor, wanted: Tensor, keys: Keys, randomness: torch.Generator
+) -> Float[Tensor, "batch keys inner"]:
+    """What the completion is given: predicted keys, for some items the true ones, all a little
+    disturbed.
+    """
+    training = model.config.training
+    true = model.basis.encode(wanted[torch.arange(len(wanted)).unsqueeze(1), keys.places])
+    chosen = (torch.rand(len(said), generator=randomness) < training.true_keys).view(-1, 1, 1)
+    noise = training.noise * torch.randn(said.shape, generator=randomness)
+    return torch.where(chosen, true, said) + noise.to(said)
+
+
+def motion_terms(
+    model: KMTalkModel,
+    found: Float[Tensor, "batch frames inner"],
+    wanted: Float[Tensor, "batch frames dim"],
+    weights: Tensor,
+    inside: Bool[Tensor, "batch frames"],
+) -> dict[str, Tensor]:
+    """Squared errors of position and of differences between neighbours, and of the lips of the
+    house figure.
+    """
+    error = found - model.basis.encode(wanted)
+    pairs = inside[:, 1:] & inside[:, :-1]
+    terms = {
+        "position": _mean(error.square(), weights, inside),
+        "velocity": VELOCITY_WEIGHT * _mean(error.diff(dim=1).square(), weights, pairs),
+    }
+    if model.config.space == "arkit":
+        from motet.face.lip_geometry import house_lips, house_opening
+
+        gap = model.basis.decode(found) - wanted
+        lips = (house_lips()(gap) * 1000).square().sum(-1).mean(-1, keepdim=True)
+        opening = (gap[..., : len(ARKIT_SHAPES)] @ house_opening().to(gap) * 1000).unsqueeze(-1)
+        terms["lips"] = LIP_WEIGHT * _mean(lips, lips.new_ones(1), inside)
+        terms["opening"] = OPENING_WEIGHT * _mean(opening.square(), lips.new_ones(1), inside)
+        terms["opening_velocity"] = OPENING_WEIGHT * _mean(
+            opening.diff(dim=1).square(), lips.new_ones(1), pairs
+        )
+    return terms
+
+
+def channel_weights(model: KMTalkModel) -> Float[Tensor, "inner"]:
+    """The mouth above the rest in the house space, lip vertices double in meshes, mean 1;
+    components by their variance.
+    """
+    config, basis = model.config, model.basis
+    if basis.fitted:
+        share = basis.scale.square()
+        if config.lips:
+            lips = torch.tensor(config.lips).repeat_interleave(3) * 3 + torch.arange(3).repeat(
+                len(config.lips)
+            )
+            share = share * (1 + basis.axes[:, lips].square().sum(1))
+        return share / share.mean().clamp(min=1e-12)
+    weights = torch.ones(basis.width)
+    if config.space == "arkit":
+        weights[
+            [index for index, name in enumerate(ARKIT_SHAPES) if name.startswith(("mouth", "jaw"))]
+        ] = MOUTH_SHARE
+    for vertex in config.lips:
+        weights[3 * vertex : 3 * vertex + 3] = 2.0
+    if config.space != "arkit":
+        weights = weights * basis.scale.square()
+    return (weights / weights.mean()).to(basis.scale)
+
+
+def _valid(model: KMTalkModel, valid: Bool[Tensor, "batch dim"]) -> Float[Tensor, "batch 1 inner"]:
+    """Which numbers the network speaks in were observed; components count when everything was."""
+    seen = valid.all(1, keepdim=True).expand(-1, model.basis.width) if model.basis.fitted else valid
+    return seen.unsqueeze(1).to(model.basis.scale)
+
+
+def _mean(
+    values: Float[Tensor, "batch frames inner"],
+    weights: Tensor,
+    inside: Bool[Tensor, "batch frames"],
+) -> Tensor:
+    total = weights * inside.unsqueeze(-1)
+    return (values * total).sum() / total.expand_as(values).sum().clamp(min=1e-6)

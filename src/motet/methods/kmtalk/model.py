@@ -1,0 +1,415 @@
+"""The networks: what is heard, the key-motion decoder, the cross-modal completion. Tensors in,
+tensors out.
+
+Motion inside the network is in the output basis: deviations from the mean, channel by channel or
+along fixed principal components. Source of the two stages: Xu et al. 2024, section 3; sizes and
+inner form are ours (README).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from motet.methods.kmtalk.baselines import Host, build_host
+from motet.methods.kmtalk.config import KMTalkConfig
+from motet.methods.kmtalk.layers import CrossLayer, MixLayer
+from motet.methods.kmtalk.trunk import Trunk
+from motet.nn.position import sinusoid_table
+from motet.phonetics.phones import INDEX, SILENCE, SYMBOLS
+
+UNKNOWN_PHONE = len(SYMBOLS)
+"""Number of a phone without a name."""
+GAP_S = 0.5
+"""Distances to neighbouring keys count up to this."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Keys:
+    """Key frames of a batch, padded at the end."""
+
+    places: Int[Tensor, "batch keys"]
+    """Frame of each key, rising; padding repeats the last."""
+    phones: Int[Tensor, "batch keys 2"]
+    """Numbers of the phones before and after it; `UNKNOWN_PHONE` where they have no name."""
+    valid: Bool[Tensor, "batch keys"]
+    spoken: Int[Tensor, "batch frames"] | None = None
+    """Number of the phone at each frame; None where no phones are known."""
+
+    @property
+    def count(self) -> int:
+        """Keys with padding."""
+        return self.places.shape[1]
+
+
+class OutputBasis(nn.Module):
+    """Motion to what the network speaks in, and back.
+
+    Without components every channel is put over its deviation; with components motion is projected
+    on fixed axes.
+    """
+
+    def __init__(self, config: KMTalkConfig) -> None:
+        super().__init__()
+        self.width = config.components or config.motion_dim
+        self.register_buffer("mean", torch.zeros(config.motion_dim))
+        self.register_buffer("scale", torch.ones(self.width))
+        if config.components:
+            self.register_buffer("axes", torch.zeros(config.components, config.motion_dim))
+        self.fitted = bool(config.components)
+
+    mean: Tensor
+    scale: Tensor
+    axes: Tensor
+
+    def encode(self, motion: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch inner"]:
+        """Deviations from the mean."""
+        centred = motion - self.mean
+        return (centred @ self.axes.T if self.fitted else centred) / self.scale
+
+    def decode(self, inner: Float[Tensor, "*batch inner"]) -> Float[Tensor, "*batch dim"]:
+        """Motion as it is."""
+        scaled = inner * self.scale
+        return self.mean + (scaled @ self.axes if self.fitted else scaled)
+
+
+class Reading(nn.Module):
+    """Motion read linearly from the features and phones around each frame: fitted in closed form
+    (`motet.methods.kmtalk.linear_regressor`), then fixed.
+    """
+
+    def __init__(self, config: KMTalkConfig, inner: int) -> None:
+        super().__init__()
+        self.steps, self.each, self.frames = (
+            config.reading_steps,
+            config.steps_per_frame,
+            config.reads_phones,
+        )
+        inputs = len(self.steps) * config.audio_dim + len(self.frames) * (UNKNOWN_PHONE + 1)
+        self.register_buffer("weight", torch.zeros(inputs, inner))
+        self.register_buffer("bias", torch.zeros(inner))
+
+    weight: Tensor
+    bias: Tensor
+
+    def forward(
+        self, features: Float[Tensor, "batch frames heard"], spoken: Int[Tensor, "batch frames"]
+    ) -> Float[Tensor, "batch frames inner"]:
+        """In the output basis."""
+        return self.context(features, spoken) @ self.weight + self.bias
+
+    def context(
+        self, features: Float[Tensor, "batch frames heard"], spoken: Int[Tensor, "batch frames"]
+    ) -> Float[Tensor, "batch frames inputs"]:
+        """The steps around each frame side by side, then the phones around it; the ends are
+        repeated.
+        """
+        time = torch.arange(features.shape[1], device=features.device)
+        steps = features.unflatten(-1, (self.each, -1)).flatten(1, 2)
+        parts = [
+            steps[:, (time * self.each + offset).clamp(0, steps.shape[1] - 1)]
+            for offset in self.steps
+        ]
+        for offset in self.frames:
+            phones = spoken[:, (time + offset).clamp(0, spoken.shape[1] - 1)]
+            parts.append(nn.functional.one_hot(phones, UNKNOWN_PHONE + 1).to(features))
+        return torch.cat(parts, -1)
+
+
+class KeyDecoder(nn.Module):
+    """Key motions from the sound around each key (LKMA)."""
+
+    def __init__(self, config: KMTalkConfig, inner: int) -> None:
+        super().__init__()
+        width = config.width
+        self.config = config
+        self.timing = nn.Linear(3, width)
+        self.phone = nn.Embedding(UNKNOWN_PHONE + 1, config.phone_dim) if config.phone_dim else None
+        self.phone_map = nn.Linear(2 * config.phone_dim, width) if config.phone_dim else None
+        self.layers = nn.ModuleList(
+            CrossLayer(config, hears=True) for _ in range(max(config.key_layers, 1))
+        )
+        self.head = nn.Linear(width, inner)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(
+        self,
+        audio: Float[Tensor, "batch frames width"],
+        keys: Keys,
+        length: Int[Tensor, "batch"],
+        named: Bool[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch keys inner"]:
+        """Motion at the keys.
+
+        Args:
+            audio: what is heard at each frame.
+            length: frames of each item that are no padding.
+            named: False for items whose phones shall not be known by name.
+        """
+        band = round(self.config.key_band_s * self.config.fps)
+        if (
+            not self.config.key_layers
+        ):  # the paper's ablation: an ordinary decoder over all frames, read off at the keys
+            every = torch.arange(audio.shape[1], device=audio.device).expand(len(audio), -1)
+            x, valid = audio, every < length.unsqueeze(1)
+            for layer in self.layers:
+                x = layer(x, audio, every, band, length, valid)
+            return self.head(_at(x, keys.places))
+        x = (
+            _at(audio, keys.places)
+            + sinusoid_at(keys.places, audio.shape[-1]).to(audio)
+            + self.timing(self._timing(keys).to(audio))
+        )
+        if self.phone is not None and self.phone_map is not None:
+            phones = (
+                keys.phones
+                if named is None
+                else torch.where(named.view(-1, 1, 1), keys.phones, UNKNOWN_PHONE)
+            )
+            x = x + self.phone_map(self.phone(phones).flatten(2))
+        for layer in self.layers:
+            x = layer(x, audio, keys.places, band, length, keys.valid)
+        return self.head(x)
+
+    def _timing(self, keys: Keys) -> Float[Tensor, "batch keys three"]:
+        gaps = (keys.places.diff(dim=1) / self.config.fps).clamp(max=GAP_S)
+        gaps = torch.where(
+            keys.valid[:, 1:], gaps, GAP_S
+        )  # after the last key as at the end of a shorter batch
+        edge = gaps.new_full((len(gaps), 1), GAP_S)
+        at_silence = (keys.phones == INDEX[SILENCE]).any(-1).to(gaps.dtype)
+        return torch.stack([torch.cat([edge, gaps], 1), torch.cat([gaps, edge], 1), at_silence], -1)
+
+
+class Completion(nn.Module):
+    """All frames from the keys and the sound (CMC). At the start of training exactly linear
+    interpolation of the keys.
+    """
+
+    def __init__(self, config: KMTalkConfig, inner: int) -> None:
+        super().__init__()
+        self.config, width = config, config.width
+        self.entry = nn.Linear(inner, width)
+        self.sound = nn.Linear(width, width) if config.audio_guidance else None
+        self.at_key = nn.Embedding(2, width)
+        self.timing = nn.Linear(3, width)
+        self.hidden_motion = nn.Parameter(torch.zeros(inner))
+        self.layers = nn.ModuleList(
+            CrossLayer(config, hears=config.audio_guidance) for _ in range(config.cmc_layers)
+        )
+        self.head = nn.Linear(width, inner)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(
+        self,
+        base: Float[Tensor, "batch frames inner"],
+        audio: Float[Tensor, "batch frames width"],
+        keys: Keys,
+        length: Int[Tensor, "batch"],
+        masked: Bool[Tensor, "batch frames"] | None = None,
+    ) -> Float[Tensor, "batch frames inner"]:
+        """Motion of every frame.
+
+        Args:
+            base: the keys, interpolated.
+            masked: in training, frames whose interpolated motion is hidden from the layers.
+        """
+        frames = base.shape[1]
+        at_key, timing = key_timing(keys, frames, self.config.fps)
+        seen = (
+            base
+            if masked is None
+            else torch.where((masked & ~at_key).unsqueeze(-1), self.hidden_motion, base)
+        )
+        period = sinusoid_table(self.config.period, self.config.width).to(base)
+        place = period.repeat(-(-frames // self.config.period), 1)[:frames]
+        x = self.entry(seen) + self.at_key(at_key.long()) + self.timing(timing.to(base)) + place
+        if self.sound is not None:
+            x = x + self.sound(audio)
+        every = torch.arange(frames, device=base.device).expand(len(base), -1)
+        valid = every < length.unsqueeze(1)
+        for layer in self.layers:
+            x = layer(
+                x, audio, every, round(self.config.cmc_band_s * self.config.fps), length, valid
+            )
+        return base + self.head(x)
+
+
+class KMTalkModel(nn.Module):
+    """Both stages with what they share: the mixing of the sound and the output basis."""
+
+    def __init__(self, config: KMTalkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.basis = OutputBasis(config)
+        self.trunk = None if config.trunk is None else Trunk(config)
+        heard = config.audio_dim * config.steps_per_frame
+        self.reading = Reading(config, self.basis.width) if config.reading_steps else None
+        self.listen = nn.Linear(heard, config.width)
+        self.mix = nn.ModuleList(MixLayer(config) for _ in range(config.mix_layers))
+        self.keys = KeyDecoder(config, self.basis.width) if config.needs_keys else None
+        self.completion: Completion | Host
+        self.completion = (
+            Completion(config, self.basis.width)
+            if config.completion == "cmc"
+            else build_host(config, self.basis.width)
+        )
+
+    def hear(
+        self, features: Float[Tensor, "batch frames heard"], length: Int[Tensor, "batch"]
+    ) -> Float[Tensor, "batch frames width"]:
+        """What both stages know of the sound at each frame (A of the card)."""
+        valid = (
+            torch.arange(features.shape[1], device=features.device) < length.unsqueeze(1)
+        ).unsqueeze(-1)
+        x = self.listen(features) * valid
+        for layer in self.mix:
+            x = layer(x) * valid
+        return x
+
+    def forward(
+        self,
+        features: Float[Tensor, "batch frames heard"],
+        keys: Keys,
+        length: Int[Tensor, "batch"],
+    ) -> tuple[Float[Tensor, "batch keys inner"] | None, Float[Tensor, "batch frames inner"]]:
+        """Key motions and the motion of every frame, in the output basis."""
+        audio, read = self.hear(features, length), self.read(features, keys)
+        said = self.say_keys(audio, read, keys, length)
+        return said, self.complete(said, audio, read, keys, length)
+
+    def read(
+        self, features: Float[Tensor, "batch frames heard"], keys: Keys, named: Tensor | None = None
+    ) -> Float[Tensor, "batch frames inner"] | None:
+        """What the linear map reads from sound and phones, where there is one."""
+        if self.reading is None:
+            return None
+        unknown = torch.full(features.shape[:2], UNKNOWN_PHONE, device=features.device)
+        spoken = unknown if keys.spoken is None else keys.spoken
+        return self.reading(
+            features, spoken if named is None else torch.where(named.unsqueeze(1), spoken, unknown)
+        )
+
+    def say_keys(
+        self,
+        audio: Tensor,
+        read: Tensor | None,
+        keys: Keys,
+        length: Tensor,
+        named: Tensor | None = None,
+    ) -> Float[Tensor, "batch keys inner"] | None:
+        """Key motions; none for a host without keys."""
+        if self.keys is None:
+            return None
+        said = self.keys(audio, keys, length, named)
+        return said if read is None else said + _at(read, keys.places)
+
+    def complete(
+        self,
+        said: Tensor | None,
+        audio: Tensor,
+        read: Tensor | None,
+        keys: Keys,
+        length: Tensor,
+        masked: Tensor | None = None,
+    ) -> Float[Tensor, "batch frames inner"]:
+        """All frames from given key motions."""
+        base = None if said is None else interpolate(said, keys, audio.shape[1])
+        if isinstance(self.completion, Completion):
+            assert base is not None
+            return self.completion(base, audio, keys, length, masked)
+        at_key = key_timing(keys, audio.shape[1], self.config.fps)[0]
+        return self.completion(audio, length, base, at_key) + (0 if read is None else read)
+
+
+def pair_steps(
+    features: Float[Tensor, "batch steps channels"], frames: int, steps: int
+) -> Float[Tensor, "batch frames heard"]:
+    """Features side by side by frame: frame t gets the steps from `steps * t`; what is missing at
+    the end repeats the last.
+    """
+    wanted = frames * steps
+    if features.shape[1] < wanted:
+        last = (
+            features[:, -1:]
+            if features.shape[1]
+            else features.new_zeros(len(features), 1, features.shape[2])
+        )
+        features = torch.cat([features, last.expand(-1, wanted - features.shape[1], -1)], 1)
+    return features[:, :wanted].unflatten(1, (frames, steps)).flatten(2)
+
+
+def interpolate(
+    said: Float[Tensor, "batch keys inner"], keys: Keys, frames: int
+) -> Float[Tensor, "batch frames inner"]:
+    """Key motions over time, linear between neighbouring keys, constant outside."""
+    left, right, share = _neighbours(keys, frames)
+    batch = torch.arange(len(said), device=said.device).unsqueeze(1)
+    share = share.to(said).unsqueeze(-1)
+    return said[batch, left] * (1 - share) + said[batch, right] * share
+
+
+def key_timing(
+    keys: Keys, frames: int, fps: float
+) -> tuple[Bool[Tensor, "batch frames"], Float[Tensor, "batch frames three"]]:
+    """Which frames are keys; and seconds since the last key, until the next, and the share of the
+    way between them.
+    """
+    left, right, share = _neighbours(keys, frames)
+    time = torch.arange(frames, device=left.device)
+    batch = torch.arange(len(left), device=left.device).unsqueeze(1)
+    before, after = (
+        (time - keys.places[batch, left]).clamp(min=0),
+        (keys.places[batch, right] - time).clamp(min=0),
+    )
+    at_key = (keys.places[batch, left] == time) | (keys.places[batch, right] == time)
+    return at_key, torch.stack(
+        [(before / fps).clamp(max=GAP_S), (after / fps).clamp(max=GAP_S), share.float()], -1
+    )
+
+
+def sinusoid_at(places: Int[Tensor, "batch keys"], width: int) -> Float[Tensor, "batch keys width"]:
+    """The sinusoid table at given frames; frames repeat after 600, so that any length can be
+    said.
+    """
+    return sinusoid_table(600, width)[places.cpu() % 600]
+
+
+def _at(
+    values: Float[Tensor, "batch frames width"], places: Int[Tensor, "batch keys"]
+) -> Float[Tensor, "batch keys width"]:
+    return values[torch.arange(len(values), device=values.device).unsqueeze(1), places]
+
+
+def _neighbours(keys: Keys, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Number of the key at or before each frame, of the one after it, and the share of the way."""
+    time = torch.arange(frames, device=keys.places.device).expand(len(keys.places), -1).contiguous()
+    last = keys.valid.sum(1, keepdim=True) - 1
+    places = torch.where(keys.valid, keys.places, torch.iinfo(torch.long).max)
+    left = (torch.searchsorted(places, time, right=True) - 1).clamp(min=0)
+    right = torch.minimum(left + 1, last)
+    start, stop = keys.places.gather(1, left), keys.places.gather(1, right)
+    share = ((time - start).clamp(min=0) / (stop - start).clamp(min=1)).clamp(max=1.0)
+    return left, right, share
+
+
+def pad_keys(
+    places: list[list[int]],
+    phones: list[list[tuple[int, int]]],
+    spoken: list[list[int]] | None = None,
+) -> Keys:
+    """Key frames of several items as one batch, with the phone of each frame where those are known
+    (of equal length then).
+    """
+    most = max(map(len, places))
+    valid = torch.tensor([[n < len(row) for n in range(most)] for row in places])
+    padded = torch.tensor([row + [row[-1]] * (most - len(row)) for row in places])
+    named = torch.tensor(
+        [row + [(UNKNOWN_PHONE, UNKNOWN_PHONE)] * (most - len(row)) for row in phones]
+    )
+    return Keys(padded, named, valid, None if spoken is None else torch.tensor(spoken))

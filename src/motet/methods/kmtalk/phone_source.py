@@ -1,0 +1,203 @@
+"""How the phones of a recording are found, in an order that is always told: file, text,
+recognisers, none.
+
+| what is given | who says what is spoken | who says when |
+|---|---|---|
+| phone times | the file | the file |
+| a text | the text; unknown words by their letters | pocketsphinx |
+| nothing | a recogniser of English, if what it hears are English words | pocketsphinx |
+| nothing, other languages | the phonetic encoder | the phonetic encoder |
+| nothing else works | nobody | even distances, 33 % of the frames |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from motet.errors import AssetError, InputError, MissingDependency
+from motet.methods.kmtalk.config import KMTalkCondition
+from motet.phonetics.phones import PhoneSpan
+from motet.phonetics.recognition import agreement, recognise
+from motet.phonetics.timings import read_timings
+from motet.phonetics.transcription import phones_of_english, phones_of_loop, phones_of_text
+from motet.types import Audio
+
+log = logging.getLogger("motet.kmtalk")
+TEXT_AGREEMENT = 0.55
+"""Share of the encoder's agreement with its own phones below which a text is doubted aloud (a right
+text: 0.6 to 0.8, a wrong one about 0.5)."""
+PIECE_S = 20.0
+"""Longer recordings are recognised in pieces, cut where it is quietest."""
+RATE_HZ = 16_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Heard:
+    """What the phonetic encoder says of a sound."""
+
+    log_probabilities: Float[ndarray, "steps symbols"]
+    symbols: Sequence[str]
+    rate: float = 50.0
+
+    def phones(self) -> tuple[PhoneSpan, ...]:
+        """Phones that explain it best."""
+        return recognise(self.log_probabilities, self.symbols, self.rate)
+
+    def agreement(self, spans: Sequence[PhoneSpan]) -> float:
+        """How well given phones agree with it, 0..1."""
+        return agreement(spans, self.log_probabilities, self.symbols, self.rate)
+
+
+@dataclasses.dataclass(frozen=True)
+class Acquired:
+    """Phones of one recording and how they came about."""
+
+    spans: tuple[PhoneSpan, ...]
+    """Empty when nothing could be said."""
+    source: str
+    """`file`, `text`, `english`, `encoder`, `loop` or `none`."""
+    confidence: float
+    """How well the phones agree with what the encoder hears, 0..1; 0 where nothing was compared."""
+    notes: tuple[str, ...] = ()
+    """What was tried before and why it did not do."""
+
+
+def acquire(
+    sound: Float[Tensor, "time"], condition: KMTalkCondition, heard: Heard | None
+) -> Acquired:
+    """Phones of a sound at 16 kHz by the first way that works.
+
+    Args:
+        heard: the phonetic encoder's view; None without such a front end.
+
+    Raises:
+        AssetError: a file of times or a text file that cannot be read.
+    """
+    notes: list[str] = []
+    for source, way in _ways(sound, condition, heard):
+        try:
+            spans = way()
+        except (InputError, MissingDependency) as error:
+            if source == "file":
+                raise
+            notes.append(f"{source}: {' '.join(str(error).split())}")
+            continue
+        confidence = heard.agreement(spans) if heard is not None else 0.0
+        doubt = _doubt(source, spans, confidence, heard)
+        if doubt:
+            notes.append(doubt)
+        if not doubt or source == "text":
+            return _told(Acquired(spans, source, confidence, tuple(notes)), condition)
+    return _told(Acquired((), "none", 0.0, tuple(notes)), condition)
+
+
+def _ways(
+    sound: Tensor, condition: KMTalkCondition, heard: Heard | None
+) -> Iterator[tuple[str, Callable[[], tuple[PhoneSpan, ...]]]]:
+    if condition.timing:
+        yield "file", lambda: read_timings(condition.timing)
+    if condition.text:
+        yield "text", lambda: _of_text(sound, condition.text)
+    if condition.recogniser == "auto" and heard is not None:
+        yield "english", lambda: in_pieces(sound, phones_of_english)
+    if condition.recogniser in ("auto", "encoder") and heard is not None:
+        yield "encoder", heard.phones
+    if condition.recogniser == "loop":
+        yield "loop", lambda: in_pieces(sound, phones_of_loop)
+
+
+def _of_text(sound: Tensor, text: str) -> tuple[PhoneSpan, ...]:
+    spans, guessed = phones_of_text(Audio.mono(sound, RATE_HZ), written(text))
+    if guessed:
+        log.info("pronunciation guessed from the letters: %s", ", ".join(guessed))
+    return spans
+
+
+def written(text: str) -> str:
+    """A text, or the contents of the text file that it names.
+
+    Raises:
+        AssetError: the file cannot be read.
+    """
+    if not text.endswith(".txt"):
+        return text
+    try:
+        return Path(text).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AssetError(f"the text {text} cannot be read as UTF-8: {error}") from error
+
+
+def _doubt(source: str, spans: Sequence[PhoneSpan], confidence: float, heard: Heard | None) -> str:
+    if not spans:
+        return f"{source}: no phones"
+    if heard is None or source != "text":
+        return ""
+    own = heard.agreement(heard.phones())
+    if confidence < TEXT_AGREEMENT * own:
+        return (
+            f"text: agrees little with the sound ({confidence:.2f} of {own:.2f}); check that it is"
+            " what is spoken"
+        )
+    return ""
+
+
+def _told(found: Acquired, condition: KMTalkCondition) -> Acquired:
+    told = f"key frames from {found.source}, confidence {found.confidence:.2f}" + "".join(
+        f"; {note}" for note in found.notes
+    )
+    log.log(
+        (
+            logging.WARNING
+            if condition.text and (found.source != "text" or found.notes)
+            else logging.INFO
+        ),
+        "%s",
+        told,
+    )
+    return found
+
+
+def in_pieces(
+    sound: Float[Tensor, "time"], way: Callable[[Audio], tuple[PhoneSpan, ...]]
+) -> tuple[PhoneSpan, ...]:
+    """A way for short recordings on one of any length: cut at the quietest tenth of a second
+    between half a piece and a piece.
+    """
+    spans: list[PhoneSpan] = []
+    start, length = 0, round(PIECE_S * RATE_HZ)
+    while start < len(sound):
+        stop = len(sound)
+        if stop - start > length:
+            blocks = (
+                sound[start + length // 2 : start + length].unfold(0, 1600, 1600).square().mean(-1)
+            )
+            stop = start + length // 2 + 1600 * int(blocks.argmin()) + 800
+        offset = start / RATE_HZ
+        spans += [
+            PhoneSpan(span.start + offset, span.end + offset, span.symbol)
+            for span in _or_silence(way, Audio.mono(sound[start:stop], RATE_HZ))
+        ]
+        start = stop
+    return tuple(spans)
+
+
+def _or_silence(
+    way: Callable[[Audio], tuple[PhoneSpan, ...]], audio: Audio
+) -> tuple[PhoneSpan, ...]:
+    try:
+        return way(audio)
+    except InputError:
+        return ()
+
+
+def unchanged(sounds: Float[Tensor, "batch time"]) -> bool:
+    """Whether all items hear the same sound, as the takes of one recording do."""
+    return len(sounds) == 1 or bool(torch.equal(sounds, sounds[:1].expand_as(sounds)))

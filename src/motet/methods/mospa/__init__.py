@@ -1,0 +1,29 @@
+"""MOSPA: a body that hears where the sound is."""
+
+from motet.method import MethodSpec
+
+SPEC = MethodSpec(
+    name="mospa",
+    title=(
+        "Whole body from spatial sound: turns, walks, covers its ears, dances, depending on what it"
+        " hears and from where"
+    ),
+    paper=(
+        "Xu et al. 2025, MOSPA: Human Motion Generation Driven by Spatial Audio, NeurIPS 2025,"
+        " arXiv 2507.11949"
+    ),
+    output="motion",
+    space="smplx25",
+    sample_rate=30720,
+    layout="binaural",
+    look_ahead_s=8.0,
+    tolerance=5e-5,
+    config="motet.methods.mospa.config:MospaConfig",
+    condition="motet.methods.mospa.config:MospaCondition",
+    presets="motet.methods.mospa.config:PRESETS",
+    method="motet.methods.mospa.generate:build",
+    stages="motet.methods.mospa.loss:stages",
+    corpus="motet.training.training_sets:bodies",
+    convert="motet.methods.mospa.state_dict:from_official",
+    weights="mospa.safetensors",
+)

@@ -1,0 +1,115 @@
+"""The layers for running: many diffusion steps in which most tokens come in the same every time.
+
+The arithmetic is that of `Layer`, in another order where nothing but rounding changes:
+
+- in the first layer the constant tokens' queries, keys and values, and what they hear of each
+  other, are computed once; a step adds what they hear of the motion (attention over parts of the
+  keys is put together by the sums of its weights),
+- in the last layer only the motion's rows are asked and answered,
+- weights lie as the processor likes them (`PackedLinear`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motet.nn.attention import attend, attend_weighed, join_heads, merged, split_heads
+from motet.nn.packed import SMALLEST, PackedLinear, packing_works
+
+Product = Callable[[Tensor], Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """The constant tokens in the first layer, heads apart."""
+
+    query: Float[Tensor, "batch heads constant head"]
+    key: Float[Tensor, "batch heads constant head"]
+    value: Float[Tensor, "batch heads constant head"]
+    heard: Float[Tensor, "batch heads constant head"]
+    """What they hear of each other."""
+    weight: Float[Tensor, "batch heads constant"]
+    """Logarithm of the sum of its weights."""
+
+
+class QuickLayer:
+    """One layer, for running on the processor.
+
+    Args:
+        layer: with `heads`, `projection`, `out`, `inner`, `outer` and two norms.
+        last: only `last_rows` will be asked for; otherwise everything else.
+    """
+
+    def __init__(self, layer: nn.Module, last: bool) -> None:
+        width = layer.out.weight.shape[0]
+        weight, bias = layer.projection.weight, layer.projection.bias
+        self.heads, self._norms = layer.heads, (layer.norm_attention, layer.norm_inner)
+        self._query = _product(weight[:width], bias[:width]) if last else None
+        self._projection = (
+            _product(weight[width:], bias[width:]) if last else _product(weight, bias)
+        )
+        self._out, self._inner, self._outer = (
+            _product(part.weight, part.bias) for part in (layer.out, layer.inner, layer.outer)
+        )
+
+    def __call__(
+        self, x: Float[Tensor, "batch tokens width"]
+    ) -> Float[Tensor, "batch tokens width"]:
+        """All tokens after this layer."""
+        return self._answered(x, attend(*self._heads_of(self._projection(x), 3)))
+
+    def last_rows(
+        self, x: Float[Tensor, "batch tokens width"], keep: int
+    ) -> Float[Tensor, "batch kept width"]:
+        """Only the last tokens after this layer."""
+        kept = x[:, -keep:]
+        (query,), (key, value) = (
+            self._heads_of(self._query(kept), 1),
+            self._heads_of(self._projection(x), 2),
+        )
+        return self._answered(kept, attend(query, key, value))
+
+    def known(self, tokens: Float[Tensor, "batch constant width"]) -> Known:
+        """What can be computed of constant first tokens."""
+        query, key, value = self._heads_of(self._projection(tokens), 3)
+        return Known(query, key, value, *attend_weighed(query, key, value))
+
+    def after_known(
+        self, x: Float[Tensor, "batch tokens width"], known: Known
+    ) -> Float[Tensor, "batch tokens width"]:
+        """All tokens after this layer, the first of which are those of `known`."""
+        query, key, value = self._heads_of(self._projection(x[:, known.key.shape[2] :]), 3)
+        constant = merged((known.heard, known.weight), attend_weighed(known.query, key, value))
+        moving = attend(query, torch.cat([known.key, key], 2), torch.cat([known.value, value], 2))
+        return self._answered(x, torch.cat([join_heads(constant), moving], 1))
+
+    def _heads_of(self, projected: Tensor, parts: int) -> list[Tensor]:
+        return [split_heads(part, self.heads) for part in projected.chunk(parts, -1)]
+
+    def _answered(self, x: Tensor, heard: Tensor) -> Tensor:
+        x = self._norms[0](self._out(heard).add_(x))
+        return self._norms[1](self._outer(F.gelu(self._inner(x))).add_(x))
+
+
+def quick_layers(layers: nn.ModuleList) -> tuple[QuickLayer, ...]:
+    """All layers for running, as their weights are now."""
+    return tuple(
+        QuickLayer(layer, number == len(layers) - 1) for number, layer in enumerate(layers)
+    )
+
+
+def _product(weight: Float[Tensor, "outputs inputs"], bias: Float[Tensor, "outputs"]) -> Product:
+    if (
+        weight.device.type == "cpu"
+        and weight.dtype == torch.float32
+        and min(weight.shape) >= SMALLEST
+        and packing_works()
+    ):
+        return PackedLinear(weight, bias, "float32")
+    return lambda x: F.linear(x, weight, bias)

@@ -1,0 +1,284 @@
+"""Settings of MOSPA: the published model, and the small one that ships."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Literal
+
+from motet.errors import ConfigError
+
+SourceNorm = Literal["time", "xyz", "none"]
+SourceMode = Literal["default", "oracle", "initial", "selfconsistent"]
+Genre = Literal["dull", "neutral", "sensitive"]
+GENRES: tuple[Genre, ...] = ("dull", "neutral", "sensitive")
+"""In the order of the genre digit, which is the paper's order of naming them (the digit's meaning
+is not documented)."""
+EAR_COLUMNS, LAGS = 1136, 1068
+"""Columns of one ear and those of them that are the tempogram."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceConfig:
+    """How the network is told where the sound is."""
+
+    norm: SourceNorm = "time"
+    """What is made of length one: each coordinate over the window (as released: only the octant
+    survives), the direction, nothing."""
+    distance: bool = False
+    """Tell the logarithm of the distance as a fourth number."""
+    frame: Literal["root", "start"] = "root"
+    """Seen from the pelvis in each frame (as released, where it gives the true path away), or from
+    the pelvis at the window's start."""
+    unit: bool = True
+    """At run time make every frame's vector of length one first, as the released evaluation does
+    and the training does not."""
+
+    @property
+    def dim(self) -> int:
+        """Numbers a frame."""
+        return 4 if self.distance else 3
+
+    def with_choices(self, norm: str, told: str) -> SourceConfig:
+        """The same with the options `source_norm` and `source_input` of a take, where they are not
+        `default`.
+        """
+        chosen = self if norm == "default" else dataclasses.replace(self, norm=norm)
+        return chosen if told == "default" else dataclasses.replace(chosen, unit=told == "unit")
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Which terms count, and how much."""
+
+    data: float = 1.0
+    traj: float = 1.0
+    rotation: float = 1.0
+    geometry: float = 1.0
+    foot: float = 1.0
+    delta: float = 1.0
+    """Factor of all terms of changes from frame to frame; as published 1, which is little where the
+    motion is normalised."""
+    finetune: bool = False
+    """Path and rotations count three times, as in the last part of the published training."""
+    geometry_frames: int = 0
+    """Pose only so many neighbouring frames of each window, chosen at random, for the terms on
+    places; 0: all."""
+    contact_m: float = 0.01
+    """A joint of the feet that truly moves less than this from frame to frame must not move."""
+
+    @classmethod
+    def from_digits(cls, digits: str, *, finetune: bool = False) -> LossConfig:
+        """The released option `loss_terms`: five digits for data, traj, rotation, geo and foot.
+
+        Raises:
+            ConfigError: not five digits of 0 and 1.
+        """
+        if len(digits) != 5 or set(digits) - {"0", "1"}:
+            raise ConfigError(f"loss_terms are five digits of 0 and 1, not {digits!r}")
+        data, traj, rotation, geometry, foot = (float(digit) for digit in digits)
+        return cls(data, traj, rotation, geometry, foot, finetune=finetune)
+
+
+@dataclasses.dataclass(frozen=True)
+class MospaConfig:
+    """A complete model."""
+
+    SCHEMA = 1
+
+    width: int = 512
+    layers: int = 4
+    heads: int = 8
+    inner: int = 1024
+    """Width of the feed-forward part."""
+    dropout: float = 0.2
+    audio_inner: int = 1024
+    """Width between the two layers of the audio embedding."""
+    audio_dim: int = 2 * EAR_COLUMNS
+    """Columns of the audio features."""
+    hearing: Literal["binaural", "mono"] = "binaural"
+    """Both ears with tempograms (2,272 columns), or their mean without (68): what is heard, and
+    nothing of where the head looks."""
+    fusion: Literal["tokens", "frames"] = "tokens"
+    """As released sound, source and motion are tokens of their own; `frames`: they are added up
+    frame by frame."""
+    patch: int = 1
+    """Frames of a token; more than one with `frames` only. A token then writes twice as many, which
+    overlap."""
+    summary: bool = False
+    """With `frames`: what is heard over the whole window, the source and the genre are also summed
+    up in one vector, added to every token."""
+    source_axes: bool = False
+    """The network sees and says motion in axes that point at the source, besides the figure's own;
+    needs `frames` and `normalise`."""
+    source: SourceConfig = SourceConfig()
+    mask_sound_source: bool = False
+    """The network is not told where the sound is."""
+    mask_genre: bool = False
+    """The network is not told the genre."""
+    mask_share: float = 0.1
+    """How often training leaves the sound out."""
+    mask_targets: Literal["audio", "audio+source"] = "audio"
+    """What is left out then: the sound (as released) or the sound together with its source (as the
+    paper says)."""
+    normalise: bool = False
+    """Sound and motion are brought to mean 0 and deviation 1; as released they are not."""
+    guessing: bool = False
+    """The network is shown guesses instead of noisy numbers (see `MospaModel.estimate`); needs
+    `normalise`."""
+    late_steps: float = 1.0
+    """Training draws steps 1 - u ** late_steps of the way up; 1: all alike, as released; above 1:
+    noisy ones more often."""
+    velocity_fps: Literal[120, 30] = 120
+    """Velocities are those of frames of 1/120 s (as in the released data) or of 1/30 s."""
+    diffusion_steps: int = 1000
+    schedule: Literal["cosine", "linear"] = "cosine"
+    window: int = 240
+    """Frames that are made at once."""
+    overlap: int = 60
+    """Frames of the window before that are imposed on the next."""
+    sampler: Literal["ancestral", "ddim", "dpm++2m"] = "ddim"
+    """Sampler when the user names none."""
+    steps: int = 25
+    """Evaluations a window when the user names no number."""
+    loss: LossConfig = LossConfig()
+    half_training: bool = False
+    """Train the network in bfloat16, where the processor has it a third faster; losses and weights
+    stay in single precision."""
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or self.width % 2:
+            raise ConfigError(
+                f"the width {self.width} must be even and divisible by the number of heads"
+                f" {self.heads}"
+            )
+        if (
+            self.patch < 1
+            or self.window % self.patch
+            or (self.patch > 1 and self.fusion == "tokens")
+        ):
+            raise ConfigError(
+                f"tokens of {self.patch} frames need the fusion 'frames' and must divide the window"
+                f" of {self.window}"
+            )
+        if self.guessing and not self.normalise:
+            raise ConfigError("guessing needs normalise: it counts on the deviation of the motion")
+        if self.summary and self.fusion == "tokens":
+            raise ConfigError("summary needs the fusion 'frames'")
+        if self.source_axes and (
+            self.fusion == "tokens" or not self.normalise or self.source.norm == "time"
+        ):
+            raise ConfigError(
+                "source_axes needs the fusion 'frames', normalise, and a source whose direction is"
+                " told"
+            )
+        if not 0 <= self.overlap < self.window:
+            raise ConfigError(
+                f"the overlap must lie between 0 and {self.window - 1} frames, not {self.overlap}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class MospaCondition:
+    """What a user may set for a take."""
+
+    source: str = ""
+    """Where the sound is: AZ,EL,DIST (degrees counter-clockwise seen from above with 0 ahead of the
+    figure's first frame, degrees up, metres), or a .csv/.npy/.npz file of a moving one (rows of
+    seconds, x, y, z in metres); empty: heard from the two ears."""
+    genre: Genre = "neutral"
+    """How strongly the figure reacts."""
+    guidance: float = 1.0
+    """How strongly the sound pulls; 1: as learnt."""
+    steps: int = 0
+    """Evaluations of the network a window; 0: the model's own number."""
+    sampler: Literal["default", "ancestral", "ddim", "dpm++2m"] = "default"
+    """How the window is drawn; ancestral with all steps is the published way."""
+    source_mode: SourceMode = "default"
+    """What the network sees of the source over a window: its place as the estimated motion would
+    see it (selfconsistent), as the first frame sees it (initial), or the rows of the file as they
+    are, seen from the true pelvis (oracle, the published evaluation)."""
+    source_norm: Literal["default", "time", "xyz", "none"] = "default"
+    """Another normalisation of the source than the model was trained with (see
+    `SourceConfig.norm`)."""
+    source_input: Literal["default", "raw", "unit"] = "default"
+    """Source vectors in metres, as the released training gives them, or of length one in each
+    frame, as its evaluation does."""
+    flexibility: float = 0.0
+    """Fresh noise of ddim (its eta)."""
+    feet: bool = True
+    """Keep standing feet where they are and above the floor."""
+    upright: bool = True
+    """With `feet`: a figure that rests with half bent knees, as nobody does, stands up; squats and
+    movements stay."""
+
+    def __post_init__(self) -> None:
+        for name, hint in typing.get_type_hints(type(self)).items():
+            if typing.get_origin(hint) is Literal and getattr(self, name) not in typing.get_args(
+                hint
+            ):
+                raise ConfigError(
+                    f"{name} must be one of {', '.join(typing.get_args(hint))}, not"
+                    f" {getattr(self, name)!r}"
+                )
+        if not 0.0 <= self.guidance <= 20.0:
+            raise ConfigError(f"guidance must lie between 0 and 20, not {self.guidance}")
+        if not 0.0 <= self.flexibility <= 1.0:
+            raise ConfigError(f"flexibility must lie between 0 and 1, not {self.flexibility}")
+        if self.steps < 0:
+            raise ConfigError(
+                f"steps must be at least 1 (or 0 for the model's own number), not {self.steps}"
+            )
+
+
+_HOUSE_SOURCE = SourceConfig(norm="xyz", distance=True, frame="start", unit=False)
+PRESETS: dict[str, MospaConfig] = {
+    "default": MospaConfig(
+        width=192,
+        layers=4,
+        heads=4,
+        inner=576,
+        dropout=0.0,
+        audio_inner=192,
+        audio_dim=EAR_COLUMNS - LAGS,
+        hearing="mono",
+        fusion="frames",
+        patch=4,
+        summary=True,
+        source_axes=True,
+        source=_HOUSE_SOURCE,
+        mask_targets="audio+source",
+        normalise=True,
+        guessing=True,
+        late_steps=1.6,
+        sampler="dpm++2m",
+        steps=12,
+        loss=LossConfig(geometry=10.0, foot=30.0, delta=8.0, geometry_frames=80),
+        half_training=True,
+    ),
+    "tiny": MospaConfig(
+        width=32,
+        layers=2,
+        heads=2,
+        inner=48,
+        dropout=0.0,
+        audio_inner=32,
+        audio_dim=EAR_COLUMNS - LAGS,
+        hearing="mono",
+        fusion="frames",
+        patch=4,
+        summary=True,
+        source_axes=True,
+        source=_HOUSE_SOURCE,
+        normalise=True,
+        guessing=True,
+        diffusion_steps=50,
+        window=48,
+        overlap=12,
+        sampler="dpm++2m",
+        steps=3,
+    ),
+    "published": MospaConfig(),
+    "published_steps100": MospaConfig(diffusion_steps=100),
+    "published_steps4": MospaConfig(diffusion_steps=4, sampler="ancestral", steps=4),
+}

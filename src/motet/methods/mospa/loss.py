@@ -1,0 +1,226 @@
+"""The loss terms of one window, and the stage of training."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from motet.body.feature_vector import (
+    DIM,
+    JOINTS,
+    PLACES,
+    ROOT,
+    ROTATIONS,
+    VELOCITIES,
+    vector_places,
+)
+from motet.body.skeleton import house_offsets
+from motet.checkpoint import load_strict
+from motet.data.training_set import SpatialSet
+from motet.diffusion.denoise import add_noise
+from motet.method import Stage
+from motet.methods.mospa.config import LossConfig, MospaConfig
+from motet.methods.mospa.model import MospaModel, source_input
+from motet.types import SMPLX25_JOINTS
+
+FEET = [
+    SMPLX25_JOINTS.index(name) for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")
+]
+FINETUNE_FACTOR = 3.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """Truth and estimate in the motion's own units, and as the network sees them where that
+    differs.
+    """
+
+    truth: Float[Tensor, "batch frames dim"]
+    estimate: Float[Tensor, "batch frames dim"]
+    seen_truth: Float[Tensor, "batch frames dim"] | None = None
+    """Normalised; None: the same."""
+    seen_estimate: Float[Tensor, "batch frames dim"] | None = None
+
+
+def window_losses(
+    window: Window, offsets: Float[Tensor, "joints 3"], contact_m: float = 0.01
+) -> dict[str, Float[Tensor, "batch"]]:
+    """All nine terms for each item, unweighted: squared differences of values and of their changes
+    from frame to frame.
+
+    Both bodies are posed on the same skeleton, whatever skeleton the truth was recorded with, as
+    released.
+
+    Source: section 4.3 of the paper; columns and foot contacts as released.
+    """
+    truth = window.truth if window.seen_truth is None else window.seen_truth
+    estimate = window.estimate if window.seen_estimate is None else window.seen_estimate
+    terms: dict[str, Tensor] = {}
+    for name, columns in (("data", slice(0, DIM)), ("traj", ROOT), ("rot", ROTATIONS)):
+        terms[name], terms[f"{name}_delta"] = _both(truth[..., columns], estimate[..., columns])
+    true_places, places = (
+        vector_places(window.truth, offsets),
+        vector_places(window.estimate, offsets),
+    )
+    terms["geo_xyz"], terms["geo_xyz_vel"] = _both(true_places, places)
+    terms["foot_contact"] = foot_contact_loss(true_places, places, contact_m)
+    return terms
+
+
+def _both(truth: Tensor, estimate: Tensor) -> tuple[Tensor, Tensor]:
+    difference = estimate - truth
+    return difference.square().flatten(1).mean(1), difference.diff(dim=1).square().flatten(1).mean(
+        1
+    )
+
+
+def foot_contact_loss(
+    truth: Float[Tensor, "batch frames joints 3"],
+    places: Float[Tensor, "batch frames joints 3"],
+    contact_m: float,
+) -> Float[Tensor, "batch"]:
+    """Squared movement of ankles and feet from frame to frame where they truly stand."""
+    standing = truth[:, :, FEET].diff(dim=1).norm(dim=-1, keepdim=True) <= contact_m
+    moved = places[:, :, FEET].diff(dim=1)
+    return torch.where(standing, moved, torch.zeros_like(moved)).square().flatten(1).mean(1)
+
+
+def weights(config: LossConfig) -> dict[str, float]:
+    """Weight of each term."""
+    factor = FINETUNE_FACTOR if config.finetune else 1.0
+    values = {
+        "data": config.data,
+        "traj": config.traj * factor,
+        "rot": config.rotation * factor,
+        "geo_xyz": config.geometry,
+    }
+    changes = {
+        ("geo_xyz_vel" if name == "geo_xyz" else f"{name}_delta"): weight * config.delta
+        for name, weight in values.items()
+    }
+    return {**values, **changes, "foot_contact": config.foot}
+
+
+def total_loss(terms: Mapping[str, Tensor], config: LossConfig) -> Float[Tensor, "batch"]:
+    """The weighted sum for each item."""
+    chosen = weights(config)
+    return torch.stack([terms[name] * weight for name, weight in chosen.items()]).sum(0)
+
+
+def training_loss(
+    model: MospaModel,
+    batch: Mapping[str, Tensor],
+    randomness: torch.Generator,
+    offsets: Float[Tensor, "joints 3"],
+) -> dict[str, Tensor]:
+    """One draw of the objective: noise a window, leave the sound out now and then, and ask for the
+    clean window.
+    """
+    config, clean = model.config, batch["motion"]
+    size = len(clean)
+    seen = model.normalised(clean)
+    step = draw_steps(config, size, randomness)
+    noise = torch.randn(seen.shape, generator=randomness, dtype=seen.dtype)
+    heard = (torch.rand(size, generator=randomness) >= config.mask_share).to(seen.dtype)
+    noisy = add_noise(model.schedule, seen, noise, step)
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.half_training):
+        estimate = model(
+            noisy,
+            step,
+            batch["audio"],
+            source_input(batch["source"], config.source),
+            batch["genre"],
+            heard,
+        )
+    estimate = estimate.to(seen.dtype)
+    count = config.loss.geometry_frames or clean.shape[1]
+    start = int(torch.randint(clean.shape[1] - count + 1, (1,), generator=randomness))
+    posed = slice(start, start + count)
+    window = Window(clean[:, posed], model.restored(estimate[:, posed]), seen, estimate)
+    terms, chosen = (
+        window_losses(window, offsets.to(clean), config.loss.contact_m),
+        weights(config.loss),
+    )
+    return {name: chosen[name] * value.mean() for name, value in terms.items() if chosen[name]}
+
+
+def draw_steps(config: MospaConfig, size: int, randomness: torch.Generator) -> Int[Tensor, "batch"]:
+    """A diffusion step for each item; all alike as released, or noisy ones more often."""
+    share = 1 - torch.rand(size, generator=randomness, dtype=torch.float64) ** config.late_steps
+    return (share * config.diffusion_steps).ceil().clamp(1, config.diffusion_steps).long()
+
+
+def stages(config: MospaConfig, tensors: Mapping[str, Tensor] | None = None) -> list[Stage]:
+    """The one stage. Statistics for the normalisation are taken from the first corpus the stage
+    draws from.
+    """
+    model = MospaModel(config)
+    if tensors is not None:
+        load_strict(model, tensors)
+    measured = [tensors is not None or not config.normalise]
+    offsets = house_offsets()
+
+    def batch(corpus: SpatialSet, size: int, randomness: torch.Generator) -> dict[str, Tensor]:
+        if not measured[0]:
+            if bool(
+                (model.motion_std == 1).all()
+            ):  # a resumed run has its statistics already, and a corpus may have grown since
+                measure(model, corpus)
+            measured[0] = True
+        return corpus.draw(size, config.window, randomness, seen_from=config.source.frame)
+
+    def loss(batch: Mapping[str, Tensor], randomness: torch.Generator) -> dict[str, Tensor]:
+        return training_loss(model, batch, randomness, offsets)
+
+    return [Stage("denoiser", model, [model], loss, batch)]
+
+
+LEAST_DEVIATION: Mapping[str, float] = {
+    "root": 0.05,
+    "places": 0.05,
+    "rotations": 0.05,
+    "velocities": 0.002,
+}
+"""Deviations are not taken to be smaller: the channels of joints that hardly move would count too
+much."""
+
+
+def measure(model: MospaModel, corpus: SpatialSet) -> None:
+    """Mean and deviation of motion and sound over a corpus, into the model. A place on the floor
+    has one deviation for both axes.
+    """
+    noise = torch.Generator().manual_seed(0)
+    drawn = corpus.draw(
+        min(512, 8 * len(corpus.items)),
+        model.config.window,
+        noise,
+        seen_from=model.config.source.frame,
+    )
+    motion, audio = drawn["motion"].flatten(0, 1), drawn["audio"].flatten(0, 1)
+    deviation = motion.std(0)
+    for columns, name in ((PLACES, "places"), (ROTATIONS, "rotations"), (VELOCITIES, "velocities")):
+        deviation[columns] = deviation[columns].clamp(min=LEAST_DEVIATION[name])
+    for columns in (PLACES, VELOCITIES):
+        spread = deviation[columns].unflatten(0, (JOINTS, 3))
+        spread[:, 0::2] = spread[:, 0::2].square().mean(1, keepdim=True).sqrt()
+    mean = motion.mean(0)
+    for columns in (PLACES, VELOCITIES):
+        mean[columns].unflatten(0, (JOINTS, 3))[:, 0::2] = 0.0
+    model.motion_mean.copy_(mean)
+    model.motion_std.copy_(deviation)
+    if model.config.guessing:
+        model.motion_spread.copy_(((motion - mean) / deviation).square().mean(0).clamp(min=1e-4))
+    model.audio_mean.copy_(audio.mean(0))
+    model.audio_std.copy_(audio.std(0).clamp(min=1e-3))
+
+
+def contacts(
+    places: Float[Tensor, "*batch frames joints 3"], contact_m: float = 0.01
+) -> Bool[Tensor, "*batch frames feet"]:
+    """Where ankles and feet stand: they move less than `contact_m` to the next frame."""
+    moved = places[..., FEET, :].diff(dim=-3).norm(dim=-1) <= contact_m
+    return torch.cat([moved, moved[..., -1:, :]], -2)

@@ -1,0 +1,336 @@
+"""The denoising transformer of MOSPA. Motion, sound and source are (batch, frames, numbers); steps
+count from 1, as in `motet.diffusion`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from motet.body.feature_vector import DIM
+from motet.diffusion.schedule import Schedule, make_schedule
+from motet.methods.mospa.cached_layers import Known, QuickLayer, quick_layers
+from motet.methods.mospa.config import GENRES, MospaConfig, SourceConfig
+from motet.methods.mospa.source_frame import (
+    MOVED,
+    ROOT_ROWS,
+    seen_from_source,
+    source_direction,
+    told_from_source,
+)
+from motet.nn.attention import attend, split_heads
+from motet.nn.position import sinusoid_table
+
+POSITIONS = 5000
+"""Tokens there are positions for, and diffusion steps there are embeddings for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """What does not change from one diffusion step to the next, embedded once for a window."""
+
+    tokens: Float[Tensor, "batch constant width"]
+    """`tokens`: sound, source and genre in front of the motion. `frames`: the genre."""
+    added: Float[Tensor, "batch tokens width"] | None
+    """`frames`: sound and source, to be added to the motion's tokens."""
+    frames: int
+    direction: Float[Tensor, "batch frames 2"] | None = None
+    """With `source_axes`: where the source is."""
+    quick: tuple[QuickLayer, ...] | None = None
+    """`tokens`, when running: the layers as they then run."""
+    known: Known | None = None
+    """And what the first of them makes of the constant tokens."""
+
+
+class Layer(nn.Module):
+    """Attention and a feed-forward part, each followed by its norm."""
+
+    def __init__(self, config: MospaConfig) -> None:
+        super().__init__()
+        self.heads, self.dropout = config.heads, config.dropout
+        self.projection = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+        self.inner = nn.Linear(config.width, config.inner)
+        self.outer = nn.Linear(config.inner, config.width)
+        self.norm_attention = nn.LayerNorm(config.width)
+        self.norm_inner = nn.LayerNorm(config.width)
+
+    def forward(
+        self, x: Float[Tensor, "batch tokens width"], keep: int = 0
+    ) -> Float[Tensor, "batch kept width"]:
+        """The tokens after this layer.
+
+        Args:
+            keep: compute the last so many tokens only; 0 for all.
+        """
+        query, key, value = self.projection(x).chunk(3, -1)
+        if keep:
+            query, x = query[:, -keep:], x[:, -keep:]
+        heard = attend(
+            split_heads(query, self.heads),
+            split_heads(key, self.heads),
+            split_heads(value, self.heads),
+        )
+        x = self.norm_attention(x + self._drop(self.out(heard)))
+        return self.norm_inner(x + self._drop(self.outer(self._drop(F.gelu(self.inner(x))))))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout, self.training) if self.dropout else x
+
+
+class MospaModel(nn.Module):
+    """From noisy motion, sound, source and genre to clean motion.
+
+    Source: section 4.2 of the paper; details as released (see the method's README).
+    """
+
+    def __init__(self, config: MospaConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, patch = config.width, config.patch
+        self.embed_step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.embed_audio = nn.Sequential(
+            nn.Linear(config.audio_dim * patch, config.audio_inner),
+            nn.ReLU(),
+            nn.Linear(config.audio_inner, width),
+        )
+        self.embed_motion = nn.Linear((DIM + MOVED if config.source_axes else DIM) * patch, width)
+        self.embed_source = nn.Linear(config.source.dim * patch, width)
+        self.embed_genre = nn.Parameter(torch.randn(len(GENRES), width))
+        if config.summary:
+            heard = 2 * config.audio_dim + config.source.dim + width
+            self.embed_summary = nn.Sequential(
+                nn.Linear(heard, 2 * width),
+                nn.SiLU(),
+                nn.Linear(2 * width, width),
+                nn.SiLU(),
+                nn.Linear(width, width),
+            )
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.output = nn.Linear(width, DIM * patch * (2 if patch > 1 else 1))
+        if config.source_axes:
+            self.output_from_source = nn.Linear(width, DIM * patch * (2 if patch > 1 else 1))
+        self.register_buffer("positions", sinusoid_table(POSITIONS, width), persistent=False)
+        if config.normalise:
+            for name, size in (("motion", DIM), ("audio", config.audio_dim)):
+                self.register_buffer(f"{name}_mean", torch.zeros(size))
+                self.register_buffer(f"{name}_std", torch.ones(size))
+        if config.source_axes:
+            as_is = torch.zeros(DIM, dtype=torch.bool)
+            as_is[ROOT_ROWS] = True
+            self.register_buffer("turns_as_is", as_is, persistent=False)
+        if config.guessing:
+            self.register_buffer("motion_spread", torch.ones(DIM))
+        if patch > 1:
+            self.register_buffer("blend", _crossfade(patch), persistent=False)
+        self.schedule: Schedule = noise_schedule(config)
+
+    def normalised(
+        self, values: Float[Tensor, "*batch dim"], kind: str = "motion"
+    ) -> Float[Tensor, "*batch dim"]:
+        """Motion or `audio` as the network sees it."""
+        return (
+            (values - getattr(self, f"{kind}_mean")) / getattr(self, f"{kind}_std")
+            if self.config.normalise
+            else values
+        )
+
+    def restored(self, values: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Motion in its own units again."""
+        return values * self.motion_std + self.motion_mean if self.config.normalise else values
+
+    def prepare(
+        self,
+        audio: Float[Tensor, "batch frames columns"],
+        source: Float[Tensor, "batch frames coordinates"],
+        genre: Int[Tensor, "batch"],
+        heard: Float[Tensor, "batch"] | None = None,
+        before: Given | None = None,
+    ) -> Given:
+        """Embed what is given.
+
+        Args:
+            audio: features as they are; normalised here where the model wants it.
+            source: as `source_input` makes it.
+            heard: 0 for items whose sound is left out, with the source where the model leaves out
+                both.
+            before: what was given before with the same weights, whose layers are used again.
+        """
+        config = self.config
+        batch, frames = audio.shape[:2]
+        audio = self.normalised(audio, "audio")
+        if config.mask_sound_source:
+            source = torch.zeros_like(source)
+        if heard is not None:
+            audio = audio * heard.view(-1, 1, 1)
+            source = (
+                source * heard.view(-1, 1, 1) if config.mask_targets == "audio+source" else source
+            )
+        spoken = self.embed_genre[
+            torch.zeros_like(genre) if config.mask_genre else genre
+        ].unsqueeze(1)
+        sound, place = (
+            self.embed_audio(self._patched(audio)),
+            self.embed_source(self._patched(source)),
+        )
+        if config.fusion == "frames":
+            added = sound + place
+            if config.summary:
+                whole = torch.cat([audio.mean(1), audio.std(1), source.mean(1), spoken[:, 0]], 1)
+                added = added + self.embed_summary(whole).unsqueeze(1)
+            return Given(
+                spoken, added, frames, source_direction(source) if config.source_axes else None
+            )
+        tokens = torch.cat([sound, place, spoken], 1)
+        tokens = tokens + self.positions[: tokens.shape[1]]
+        if self.training or torch.is_grad_enabled():
+            return Given(tokens, None, frames)
+        quick = (
+            quick_layers(self.layers) if before is None or before.quick is None else before.quick
+        )
+        return Given(
+            tokens, None, frames, None, quick, quick[0].known(tokens) if len(quick) > 1 else None
+        )
+
+    def estimate(
+        self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given
+    ) -> Float[Tensor, "batch frames dim"]:
+        """Clean motion, normalised like the noisy one.
+
+        With `guessing` the network is not shown the noisy numbers but the best guess from each of
+        them alone (Wiener's): nothing at all of pure noise, which a small network would first have
+        to learn to ignore before it hears sound and source.
+
+        Args:
+            step: 1 ... the number of steps; the released program counts from 0.
+        """
+        x = self._through_layers(self.tokens(noisy, step, given), given)
+        own = self._unpatched(self.output(x))
+        if given.direction is None:
+            return own
+        towards = self._unpatched(self.output_from_source(x))
+        return own + told_from_source(towards, given.direction) / self.turning_std
+
+    def _through_layers(
+        self, x: Float[Tensor, "batch tokens width"], given: Given
+    ) -> Float[Tensor, "batch kept width"]:
+        """The motion's tokens after the last layer."""
+        kept = given.frames // self.config.patch
+        if given.quick is None:
+            for layer in self.layers[:-1]:
+                x = layer(x)
+            return self.layers[-1](x, kept)
+        for place, layer in enumerate(given.quick[:-1]):
+            x = layer(x) if place or given.known is None else layer.after_known(x, given.known)
+        return given.quick[-1].last_rows(x, kept)
+
+    @property
+    def turning_std(self) -> Float[Tensor, "dim"]:
+        """What normalised numbers are divided by after a turn: each number of a rotation has a
+        deviation of its own, so those are told as they are.
+        """
+        return torch.where(self.turns_as_is, self.motion_std, torch.ones_like(self.motion_std))
+
+    def _seen(self, noisy: Tensor, step: Tensor) -> Float[Tensor, "batch frames dim"]:
+        """What the network is shown of the noisy motion."""
+        if not self.config.guessing:
+            return noisy
+        signal, deviation = self.schedule.at(step, noisy)
+        return (
+            signal
+            * self.motion_spread
+            / (signal.square() * self.motion_spread + deviation.square())
+            * noisy
+        )
+
+    def tokens(
+        self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given
+    ) -> Float[Tensor, "batch tokens width"]:
+        """Everything the first layer sees, with positions."""
+        shown = self._seen(noisy, step)
+        if given.direction is not None:
+            shown = torch.cat([shown, seen_from_source(shown, given.direction)], -1)
+        moved, when = (
+            self.embed_motion(self._patched(shown)),
+            self.embed_step(self.positions[step - 1]).unsqueeze(1),
+        )
+        if given.added is not None:
+            x = torch.cat([given.tokens, when, moved + given.added], 1)
+            return x + self.positions[: x.shape[1]]
+        constant = given.tokens.shape[1]
+        dynamic = torch.cat([when, moved], 1)
+        return torch.cat(
+            [given.tokens, dynamic + self.positions[constant : constant + dynamic.shape[1]]], 1
+        )
+
+    def forward(
+        self,
+        noisy: Float[Tensor, "batch frames dim"],
+        step: Int[Tensor, "batch"],
+        audio: Float[Tensor, "batch frames columns"],
+        source: Float[Tensor, "batch frames coordinates"],
+        genre: Int[Tensor, "batch"],
+        heard: Float[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch frames dim"]:
+        """`prepare` and `estimate` in one, as training wants it."""
+        return self.estimate(noisy, step, self.prepare(audio, source, genre, heard))
+
+    def _patched(self, values: Tensor) -> Tensor:
+        patch = self.config.patch
+        return values if patch == 1 else values.unflatten(1, (-1, patch)).flatten(2)
+
+    def _unpatched(self, written: Tensor) -> Float[Tensor, "batch frames dim"]:
+        """Frames from tokens; each token writes half a token beyond its own frames on both sides,
+        and they are cross-faded.
+        """
+        patch = self.config.patch
+        if patch == 1:
+            return written
+        half, pieces = patch // 2, written.unflatten(2, (2 * patch, DIM))
+        weights = self.blend.to(written)
+        room = (written.shape[1] + 1) * patch
+        total, share = written.new_zeros(len(written), room, DIM), written.new_zeros(room, 1)
+        for part in range(2):
+            span = slice(part * patch, part * patch + written.shape[1] * patch)
+            total[:, span] += (pieces * weights)[:, :, part * patch : (part + 1) * patch].flatten(
+                1, 2
+            )
+            share[span] += weights[part * patch : (part + 1) * patch].repeat(written.shape[1], 1)
+        return (total / share)[:, half : half + written.shape[1] * patch]
+
+
+def noise_schedule(config: MospaConfig) -> Schedule:
+    """The schedule of guided diffusion: a cosine without a smallest beta, or a line whose ends
+    depend on the number of steps.
+    """
+    scale = 1000 / config.diffusion_steps
+    return make_schedule(
+        config.schedule, config.diffusion_steps, scale * 1e-4, scale * 0.02, floor=0.0
+    )
+
+
+def source_input(
+    source: Float[Tensor, "batch frames 3"], config: SourceConfig
+) -> Float[Tensor, "batch frames coordinates"]:
+    """What the network is told of source positions, metres.
+
+    `time` divides each coordinate by its norm over the window, as released: a resting source
+    becomes one of eight octants, its direction inside the octant and its distance are lost. `xyz`
+    keeps the direction.
+    """
+    told = source
+    if config.norm != "none":
+        told = F.normalize(source, dim=1 if config.norm == "time" else 2)
+    if config.distance:
+        told = torch.cat([told, source.norm(dim=-1, keepdim=True).clamp(min=0.1).log()], -1)
+    return told
+
+
+def _crossfade(patch: int) -> Float[Tensor, "frames 1"]:
+    """Weights of the 2 * patch frames that a token writes: squared sines, which add up to one."""
+    place = (torch.arange(2 * patch) + 0.5) / (2 * patch)
+    return (place * torch.pi).sin().square().unsqueeze(1)

@@ -1,0 +1,146 @@
+"""Where the sound is: told as a place, read from a file, or heard from the two ears."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.audio.spatial.direction_of_arrival import azimuth_by_head
+from motet.audio.spatial.interaural import first_heard
+from motet.errors import AssetError, ConfigError
+from motet.types import Audio
+
+EAR_HEIGHT_M = 1.51
+"""Of the house figure; azimuth, elevation and distance are counted from between its ears in its
+first frame."""
+HEARD_DISTANCE_M = 2.0
+"""Two ears do not hear how far away a sound of unknown loudness is; this is assumed."""
+HEARD_HEIGHT_M = 1.4
+"""Nor, with a head that keeps still, how high."""
+FILE_ENDINGS = (".csv", ".npy", ".npz")
+
+
+@dataclasses.dataclass(frozen=True)
+class SourcePath:
+    """Places in the world of the figure's first frame (origin under its pelvis, looking to +Z), or
+    as the pelvis sees them.
+    """
+
+    seconds: Float[np.ndarray, "points"]
+    places: Float[np.ndarray, "points 3"]
+    """Metres."""
+    local: bool = False
+    """True for rows seen from the true pelvis in each frame, as SAM stores them (`oracle`)."""
+
+    def at(self, seconds: Float[np.ndarray, "moments"]) -> Float[Tensor, "moments 3"]:
+        """Places at any moments; straight between the points, resting before the first and after
+        the last.
+        """
+        columns = [np.interp(seconds, self.seconds, self.places[:, axis]) for axis in range(3)]
+        return torch.from_numpy(np.stack(columns, 1)).float()
+
+
+def place_from_angles(
+    azimuth_deg: float, elevation_deg: float, distance_m: float
+) -> Float[np.ndarray, "3"]:
+    """A place round the head of the figure's first frame."""
+    azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)
+    flat = distance_m * math.cos(elevation)
+    return np.array(
+        [
+            flat * math.sin(azimuth),
+            EAR_HEIGHT_M + distance_m * math.sin(elevation),
+            flat * math.cos(azimuth),
+        ]
+    )
+
+
+def parse_source(text: str) -> SourcePath | None:
+    """What the option `source` says; None when it says nothing.
+
+    Raises:
+        ConfigError: neither AZ,EL,DIST nor a file of a known ending, or impossible numbers.
+        AssetError: the file is missing or its rows are not those of a path.
+    """
+    if not text:
+        return None
+    if Path(text).suffix.lower() in FILE_ENDINGS:
+        return _read_path(Path(text))
+    try:
+        azimuth, elevation, distance = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(
+            "source must be AZ,EL,DIST in degrees and metres (for example 90,0,2) or a .csv, .npy"
+            f" or .npz file, not {text!r}"
+        ) from error
+    if (
+        not all(map(math.isfinite, (azimuth, elevation, distance)))
+        or distance <= 0
+        or abs(elevation) > 90
+    ):
+        raise ConfigError(
+            "a source needs a finite azimuth, an elevation from -90 to 90 degrees and a positive"
+            f" distance, not {text}"
+        )
+    return SourcePath(np.zeros(1), place_from_angles(azimuth, elevation, distance)[None])
+
+
+def _read_path(path: Path) -> SourcePath:
+    try:
+        rows, local = _rows(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise AssetError(f"{path} cannot be read as the path of a source: {error}") from error
+    if (
+        rows.ndim != 2
+        or rows.shape[1] != 4
+        or not len(rows)
+        or not np.isfinite(rows).all()
+        or (np.diff(rows[:, 0]) < 0).any()
+    ):
+        raise AssetError(
+            f"{path} must hold rows of seconds (rising), x, y, z in metres; these are {rows.shape}"
+        )
+    return SourcePath(rows[:, 0], rows[:, 1:], local)
+
+
+def _rows(path: Path) -> tuple[np.ndarray, bool]:
+    """Rows of seconds and place; a SAM sequence gives its `sound_source` at 120 frames a second,
+    seen from the pelvis.
+    """
+    if path.suffix.lower() == ".csv":
+        text = path.read_text(encoding="utf-8").splitlines()
+        start = 1 if text and any(letter.isalpha() for letter in text[0].replace("e", "")) else 0
+        return (
+            np.array(
+                [
+                    [float(cell) for cell in line.split(",")]
+                    for line in text[start:]
+                    if line.strip()
+                ],
+                np.float64,
+            ),
+            False,
+        )
+    if path.suffix.lower() == ".npy":
+        return np.asarray(np.load(path, allow_pickle=False), np.float64), False
+    with np.load(path, allow_pickle=False) as stored:
+        if "sound_source" in stored.files:
+            places = np.asarray(stored["sound_source"], np.float64)
+            return np.column_stack([np.arange(len(places)) / 120, places]), True
+        return np.asarray(stored[stored.files[0]], np.float64), False
+
+
+def heard_place(audio: Audio) -> Float[np.ndarray, "3"]:
+    """Where the two ears first hear the sound, at an assumed distance; ahead when it comes from
+    nowhere in particular.
+    """
+    angle = math.radians(azimuth_by_head(first_heard(audio)))
+    return np.array(
+        [HEARD_DISTANCE_M * math.sin(angle), HEARD_HEIGHT_M, HEARD_DISTANCE_M * math.cos(angle)]
+    )

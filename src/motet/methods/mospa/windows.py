@@ -1,0 +1,137 @@
+"""One window of motion by diffusion: guidance by sound, a source that the figure sees from where it
+is, frames that are imposed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.body.feature_vector import ROOT, vector_rotations
+from motet.diffusion.sample import Noise, SamplerName, sampler
+from motet.methods.mospa.config import SourceConfig
+from motet.methods.mospa.model import Given, MospaModel, source_input
+
+SourceView = Callable[[Tensor | None], Tensor]
+"""(estimate of the window in its own units, None before the first) -> source positions (batch
+frames 3) as the network is to see them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """How a window is drawn."""
+
+    sampler: SamplerName
+    steps: tuple[int, ...]
+    """Falling steps, ending with 0."""
+    guidance: float = 1.0
+    flexibility: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Heard:
+    """What a window is made from."""
+
+    audio: Float[Tensor, "batch frames columns"]
+    genre: Int[Tensor, "batch"]
+    source: SourceView
+    moving: bool = False
+    """The source is seen anew from every estimate (`selfconsistent`)."""
+    told: SourceConfig | None = None
+    """How the source is told, where not as the model's own configuration says."""
+
+
+def sample_window(
+    model: MospaModel,
+    heard: Heard,
+    draw: Draw,
+    start: Float[Tensor, "batch frames dim"],
+    noise: Noise,
+    imposed: Float[Tensor, "batch known dim"] | None = None,
+) -> Float[Tensor, "batch frames dim"]:
+    """A window in its own units.
+
+    Guidance takes the answer with sound beyond that without; both go through the network as one
+    batch.
+
+    Args:
+        imposed: the first frames, in their own units; every estimate is overwritten with them, as
+            the released program imposes.
+
+    Source: section 4.1 of the paper; imposing as in the in-painting code of the release.
+    """
+    batch, guided = len(heard.audio), draw.guidance != 1.0
+    audible = torch.cat([torch.ones(batch), torch.zeros(batch)]) if guided else None
+    known = None if imposed is None else model.normalised(imposed)
+
+    def given_for(estimate: Tensor | None, before: Given | None = None) -> Given:
+        source = source_input(heard.source(estimate), heard.told or model.config.source)
+        twice = 2 if guided else 1
+        return model.prepare(
+            heard.audio.repeat(twice, 1, 1),
+            source.repeat(twice, 1, 1),
+            heard.genre.repeat(twice),
+            audible,
+            before,
+        )
+
+    state: dict[str, Given] = {"given": given_for(None)}
+
+    def denoise(x: Tensor, step: int) -> Tensor:
+        steps = torch.full((batch * (2 if guided else 1),), step)
+        answer = model.estimate(x.repeat(2, 1, 1) if guided else x, steps, state["given"])
+        if guided:
+            with_sound, without = answer.chunk(2)
+            answer = without + draw.guidance * (with_sound - without)
+        if known is not None:
+            answer = torch.cat([known, answer[:, known.shape[1] :]], 1)
+        if heard.moving:
+            state["given"] = given_for(model.restored(answer), state["given"])
+        return answer
+
+    return model.restored(
+        sampler(draw.sampler)(denoise, start, model.schedule, draw.steps, noise, draw.flexibility)
+    )
+
+
+def seen_from_root(
+    world: Float[Tensor, "batch frames 3"], vector: Float[Tensor, "batch frames dim"]
+) -> Float[Tensor, "batch frames 3"]:
+    """A place in the world as the pelvis sees it in each frame: R^T (place - root)."""
+    turn = vector_rotations(vector)[..., 0, :, :]
+    return (turn.transpose(-1, -2) @ (world - vector[..., ROOT]).unsqueeze(-1)).squeeze(-1)
+
+
+def world_view(
+    world: Float[Tensor, "batch frames 3"],
+    first: Float[Tensor, "batch dim"],
+    config: SourceConfig,
+    mode: str,
+) -> tuple[SourceView, bool]:
+    """How the network is to see a source whose place in the window's world is known.
+
+    Args:
+        world: places in each frame.
+        first: the window's first frame, as far as it is known before the window is drawn.
+        mode: `selfconsistent` or `initial`; a model that sees the source from the window's start
+            needs neither.
+    """
+    unit = config.unit
+
+    def told(places: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(places, dim=-1) if unit else places
+
+    resting = first.unsqueeze(1).expand(-1, world.shape[1], -1)
+    if config.frame == "start":
+        from_start = told(world - resting[..., ROOT])
+        return (lambda estimate: from_start), False
+    initial = told(seen_from_root(world, resting))
+    if mode == "initial":
+        return (lambda estimate: initial), False
+    return (
+        lambda estimate: initial if estimate is None else told(seen_from_root(world, estimate))
+    ), True

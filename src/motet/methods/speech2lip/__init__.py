@@ -1,0 +1,29 @@
+"""Speech2Lip: a talking video of one person, learnt from a few minutes of footage."""
+
+from motet.method import MethodSpec
+
+SPEC = MethodSpec(
+    name="speech2lip",
+    title=(
+        "A talking video of one person from a few minutes of footage: the mouth is redrawn from any"
+        " speech"
+    ),
+    paper=(
+        "Wu et al. 2023, Speech2Lip: High-fidelity Speech to Lip Generation by Learning from a"
+        " Short Video, ICCV"
+    ),
+    output="frames",
+    space="",
+    sample_rate=16000,
+    layout="mono",
+    look_ahead_s=0.36,
+    tolerance=1.01 / 255,
+    config="motet.methods.speech2lip.config:Speech2LipConfig",
+    condition="motet.methods.speech2lip.config:Speech2LipCondition",
+    presets="motet.methods.speech2lip.config:PRESETS",
+    method="motet.methods.speech2lip.generate:build",
+    stages="motet.methods.speech2lip.stages:stages",
+    convert="motet.methods.speech2lip.state_dict:from_official",
+    example="motet.methods.speech2lip.stages:example",
+    weights="speech2lip.safetensors",
+)

@@ -1,0 +1,218 @@
+"""Settings of Speech2Lip: the published model, and the small fast one that is the default."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from motet.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class HearingConfig:
+    """The audio net: a window of features around a frame to one vector."""
+
+    channels: int = 29
+    """Channels of the features (29: DeepSpeech's letters; 256: the phonetic encoder)."""
+    window: int = 16
+    """Rows of a window, 50 a second, frame in the middle."""
+    narrow: int = 0
+    """Channels after a first linear map of each row; 0: none."""
+    widths: tuple[int, ...] = (32, 32, 64, 64)
+    """Widths of the convolutions, each of which halves the rows."""
+    out: int = 64
+    """Numbers of the answer."""
+    dropout: float = 0.0
+    """Share of the feature channels left out in training, the same over a window."""
+
+    def __post_init__(self) -> None:
+        if self.window != 2 ** len(self.widths):
+            raise ConfigError(
+                f"{len(self.widths)} halvings need a window of {2 ** len(self.widths)} rows, not"
+                f" {self.window}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class LipConfig:
+    """The implicit lip model: place, sound and time to colour."""
+
+    width: int = 120
+    """Pixels of the drawn lip picture."""
+    height: int = 80
+    hidden: int = 256
+    layers: int = 8
+    skip_after: int = 4
+    """The inputs come in again after this layer (counted from 0)."""
+    frequencies: int = 10
+    """Octaves of the code of a place."""
+    moment: Literal["time", "pose"] = "time"
+    """What it is told of a frame besides the sound: its number, as published, or how the head is
+    turned. Light falls on a turned face in another way, which no sound tells; numbers of frames
+    mean nothing for frames that did not train."""
+    moment_channels: int = 20
+    """Numbers of that: of the code of time, or 6 of the pose."""
+    patch: int = 1
+    """A query answers a square of so many pixels a side (1: one pixel, as published)."""
+    overlap: int = 0
+    """Pixels by which each square reaches into its neighbours', fading; without it nothing makes
+    two squares meet, and edges that move (chin, lips) break into specks at their borders."""
+    on_canonical: bool = False
+    """The network draws what differs from the canonical picture, rather than the whole colour."""
+    on_mean: bool = False
+    """It draws what differs from the mean of the mouths that it learnt from, which has no sharp
+    edges that would have to be undone."""
+    ensemble: bool = True
+    """Train on the weighted mean of four queries around a pixel's centre, as published."""
+
+    def __post_init__(self) -> None:
+        if self.width % self.patch or self.height % self.patch:
+            raise ConfigError(
+                f"a lip picture of {self.width} x {self.height} cannot be cut into squares of"
+                f" {self.patch} pixels"
+            )
+        if not 0 <= 2 * self.overlap <= self.patch:
+            raise ConfigError(
+                f"squares of {self.patch} pixels overlap by at most {self.patch // 2}, not"
+                f" {self.overlap}"
+            )
+        if self.moment == "pose" and self.moment_channels != 6:
+            raise ConfigError(f"a pose has 6 numbers, not {self.moment_channels}")
+        if not 0 <= self.skip_after < self.layers - 1:
+            raise ConfigError(
+                f"skip_after must lie between 0 and {self.layers - 2}, not {self.skip_after}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class BlendConfig:
+    """Blend-Net, the U-net that heals the seam."""
+
+    widths: tuple[int, int, int] = (64, 128, 128)
+    """Channels at full, half and quarter size."""
+    residual: bool = False
+    """It answers what to add to its input; as published it answers the whole colour."""
+    normalised: bool = True
+    """Batch normalisation behind every convolution; small nets on small regions do without."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms."""
+
+    lip: float = 1.0
+    """Squared (published) or absolute error of the drawn lips."""
+    face: float = 1.0
+    """The same of the blended picture."""
+    absolute: bool = False
+    detail: float = 0.0
+    """Differences of brightness steps at three scales: our stand-in for the perceptual term, which
+    needs weights from elsewhere."""
+    depth: float = 1.0
+    """Colour agreement of frames seen through the canonical depth; only where the model has one."""
+    sync: float = 0.01
+    """Agreement with the sync expert."""
+    sync_after: int = 100_000
+    """Steps of the published training before the sync term begins; the fast stages have it
+    throughout `face`."""
+    swap: float = 0.5
+    """Probability of the pixel-swap augmentation."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Speech2LipConfig:
+    """A complete model of one person."""
+
+    SCHEMA = 1
+
+    front: Literal["phonetic", "bands", "deepspeech"] = "phonetic"
+    """What it hears with; DeepSpeech features can only come ready-made
+    (`encoders/deepspeech.py`)."""
+    hearing: HearingConfig = HearingConfig()
+    lip: LipConfig = LipConfig()
+    blend: BlendConfig = BlendConfig()
+    loss: LossConfig = LossConfig()
+    canonical_depth: tuple[int, int] | None = None
+    """Height and width of the published learnable depth map; None: depth comes from the person's
+    geometry alone."""
+    official_quirks: bool = False
+    """Do what the released code does where it differs from its paper or is plainly a slip (README,
+    list of quirks)."""
+    border: int = 8
+    """Pixels around the drawn lips that Blend-Net sees and where the picture fades into the real
+    one; the published model sees all."""
+
+    @property
+    def whole_frame(self) -> bool:
+        """Whether Blend-Net works on whole frames, as published."""
+        return self.official_quirks
+
+
+@dataclasses.dataclass(frozen=True)
+class Speech2LipCondition:
+    """What a user may set for a take."""
+
+    person: str = ""
+    """Folder of a fitted person; empty: the one the weights belong to (shipped: the house
+    figure)."""
+    start: int = 0
+    """Frame of the footage that the take begins with."""
+    loop: Literal["pingpong", "hold"] = "pingpong"
+    """How the footage goes on when the speech is longer: forwards and backwards, or standing still
+    at its first frame."""
+    quiet_lips: bool = True
+    """Lips come to rest where the sound is silent."""
+    intensity: float = 1.0
+    """How far the mouth moves away from rest: 1 as learnt."""
+
+    def __post_init__(self) -> None:
+        if self.start < 0:
+            raise ConfigError(f"start must be a frame of the footage, not {self.start}")
+        if not 0.0 <= self.intensity <= 2.0:
+            raise ConfigError(f"intensity must lie between 0 and 2, not {self.intensity}")
+
+
+PRESETS: dict[str, Speech2LipConfig] = {
+    "default": Speech2LipConfig(
+        hearing=HearingConfig(channels=256, narrow=48, widths=(64, 64, 64, 64), dropout=0.1),
+        lip=LipConfig(
+            96,
+            96,
+            hidden=256,
+            layers=6,
+            skip_after=2,
+            frequencies=6,
+            moment="pose",
+            moment_channels=6,
+            patch=8,
+            overlap=4,
+            on_mean=True,
+            ensemble=False,
+        ),
+        blend=BlendConfig((16, 32, 32), residual=True, normalised=False),
+        # no sync term: our expert rates mouths drawn without it above filmed ones already, so it
+        # could only draw them away from the filmed
+        loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync=0.0, sync_after=0),
+    ),
+    "tiny": Speech2LipConfig(
+        front="bands",
+        hearing=HearingConfig(channels=8, window=4, widths=(8, 8), out=8),
+        lip=LipConfig(
+            16,
+            12,
+            hidden=32,
+            layers=3,
+            skip_after=0,
+            frequencies=3,
+            moment="pose",
+            moment_channels=6,
+            patch=2,
+            on_canonical=True,
+            ensemble=False,
+        ),
+        blend=BlendConfig((4, 8, 8), residual=True, normalised=False),
+        loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync=0.0),
+        border=4,
+    ),
+    "published": Speech2LipConfig("deepspeech", canonical_depth=(500, 500), official_quirks=True),
+}

@@ -1,0 +1,1 @@
+"""A person on disk: footage, mouth region, training set."""

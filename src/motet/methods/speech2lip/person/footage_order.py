@@ -1,0 +1,71 @@
+"""Which frame of the footage is shown when speech goes on longer than the footage: forwards and
+backwards inside one shot.
+
+At a turn the footage slows down to a stand and sets off again, as a head does that changes its
+mind: time runs along a triangle whose corners are rounded over half a second, so there is no jerk
+to see.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+EASING = 12
+"""Frames on each side of a turn over which the footage slows down and sets off again."""
+
+
+def shown_frames(
+    shot: range, start: int, first: int, count: int, loop: str = "pingpong"
+) -> Int[Tensor, "count"]:
+    """Footage frames for the frames `first` .. `first + count - 1` of a take that begins with
+    footage frame `start`.
+
+    Depends on nothing but the frame's number, so any stretch of a take can be had without the ones
+    before it.
+
+    Args:
+        loop: `pingpong`, or `hold` for standing still at the start.
+    """
+    if loop == "hold" or len(shot) < 2:
+        return torch.full((count,), min(max(start, shot.start), shot.stop - 1))
+    length = len(shot) - 1
+    easing = min(EASING, length / 2)
+    begin = start - shot.start
+    since = torch.arange(first, first + count, dtype=torch.float64)
+    place = _place(since + _time_of(begin, length, easing), length, easing)
+    # A take sets off at full speed wherever it begins: up to the first turn, frame by frame.
+    place = torch.where(since + begin <= length - easing / 2, since + begin, place)
+    return shot.start + (place + 0.5).floor().long().clamp(0, length)
+
+
+def _period(length: float, easing: float) -> float:
+    """Frames from one turn to the next: a rounded corner covers a quarter of its duration twice
+    less ground than a straight one.
+    """
+    return length + easing
+
+
+def _place(time: Tensor, length: float, easing: float) -> Tensor:
+    """Place on the shot, 0 .. length, at a time counted from a turn at 0."""
+    period = _period(length, easing)
+    phase = torch.remainder(time, 2 * period)
+    along = torch.where(phase > period, 2 * period - phase, phase)
+    # From a standing start: s = t^2 / (2 easing) for t < easing, then at full speed, and the same
+    # mirrored at the end.
+    rising = along.square() / (2 * easing)
+    falling = length - (period - along).square() / (2 * easing)
+    steady = along - easing / 2
+    return torch.where(
+        along < easing, rising, torch.where(along > period - easing, falling, steady)
+    )
+
+
+def _time_of(place: float, length: float, easing: float) -> float:
+    """The time at which a place is passed on the way up (as if the way up had begun at full
+    speed).
+    """
+    if place <= length - easing / 2:
+        return place + easing / 2
+    return _period(length, easing) - (2 * easing * max(0.0, length - place)) ** 0.5

@@ -1,0 +1,240 @@
+"""Training a person the fast way: first the lips in the canonical view, then everything in the
+frame.
+
+`lips` teaches audio net and lip model on what the camera saw, turned into the canonical view: no
+warping and no U-net in a step. `face` goes on with them and adds Blend-Net on the region around the
+mouth, and the sync expert. The published step over whole frames is `loss.published_losses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from motet.checkpoint import load_strict
+from motet.method import Stage
+from motet.methods.speech2lip.config import LossConfig, Speech2LipConfig
+from motet.methods.speech2lip.loss import detail_loss
+from motet.methods.speech2lip.model import Speech2LipModel
+from motet.methods.speech2lip.person.dataset import QUIET_DB, MouthSet, mouth_set
+from motet.methods.speech2lip.person.mouth_region import kept_real, laid_in
+from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.sync.expert import LipExpert
+from motet.methods.speech2lip.sync.model import SyncExpert, load_expert, mouth_view
+
+Batch = Mapping[str, Tensor]
+Expert = SyncExpert | LipExpert
+TRUSTED = 0.75
+"""Share of right choices from which on the sync expert may teach."""
+_LEAST_QUIET = 10
+"""Frames that a rest of the mouth is at least taken from."""
+
+
+def stages(
+    config: Speech2LipConfig,
+    tensors: Mapping[str, Tensor] | None = None,
+    expert: Expert | None = None,
+) -> list[Stage]:
+    """The stages of one person's model, on a `MouthSet`.
+
+    Args:
+        expert: judges the timing in `face`; the shipped one when left out.
+    """
+    judge = (expert or load_expert(least=TRUSTED)) if config.loss.sync else None
+    lips, face = (_model(config, tensors) for _ in range(2))
+    return [
+        Stage(
+            "lips",
+            lips,
+            [lips.hearing, lips.lip],
+            _lips_loss(lips),
+            _lips_batch(config),
+            _rest_setter(lips),
+        ),
+        Stage(
+            "face",
+            face,
+            [face.hearing, face.lip, face.blend],
+            _face_loss(face, judge),
+            _face_batch(config, judge),
+            _rest_setter(face),
+        ),
+    ]
+
+
+def begun(config: Speech2LipConfig, examples: MouthSet) -> dict[str, Tensor]:
+    """A new model's tensors, with what is taken from the training set before the first step: the
+    mean mouth.
+    """
+    model = Speech2LipModel(config)
+    if model.mean is not None:
+        total = sum(
+            (some.float() / 255 / tone[..., None, None]).sum(0)
+            for some, tone in zip(examples.lips.split(256), examples.tone.split(256), strict=True)
+        )
+        model.mean = torch.as_tensor(total) / len(examples.frames)
+    return model.state_dict()
+
+
+def _model(config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None) -> Speech2LipModel:
+    model = Speech2LipModel(config)
+    if tensors is not None:
+        load_strict(model, tensors)
+    return model
+
+
+def example(config: Speech2LipConfig) -> MouthSet:
+    """A small training set of a person drawn in code."""
+    return mouth_set(StandIn(config), config)
+
+
+def colour_loss(found: Tensor, wanted: Tensor, share: Tensor, weights: LossConfig) -> Tensor:
+    """Absolute (or squared) error where the share is large, and the detail of the same."""
+    difference = (found - wanted) * share
+    plain = difference.abs().mean() if weights.absolute else difference.square().mean()
+    total = plain / share.mean()
+    if weights.detail:
+        total = total + weights.detail * detail_loss(found * share, wanted * share) / share.mean()
+    return total
+
+
+def _mouths(examples: MouthSet, rows: Tensor, config: Speech2LipConfig) -> dict[str, Tensor]:
+    return {
+        "features": examples.windows(rows, config.hearing),
+        "moment": examples.moment[rows],
+        "lips": examples.lips[rows].float() / 255,
+        "tone": examples.tone[rows][..., None, None],
+        "canonical": examples.canonical,
+        "mask": examples.mask,
+    }
+
+
+def _lips_batch(config: Speech2LipConfig) -> Callable[[MouthSet, int, torch.Generator], Batch]:
+    def batch(examples: MouthSet, size: int, randomness: torch.Generator) -> Batch:
+        return _mouths(
+            examples, torch.randint(len(examples.frames), (size,), generator=randomness), config
+        )
+
+    return batch
+
+
+def _lips_loss(model: Speech2LipModel) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
+    def loss(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
+        del randomness
+        return {"lip": _lip_term(model, batch)[0]}
+
+    return loss
+
+
+def _lip_term(model: Speech2LipModel, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The weighted term, and the lips in the frame's colours. Pixels under the soft edge count
+    little, but the picture goes on there.
+    """
+    lips = (
+        model.lips(
+            model.lip.places(),
+            model.hearing(batch["features"]),
+            batch["moment"],
+            batch["canonical"],
+        )
+        * batch["tone"]
+    )
+    return (
+        model.config.loss.lip
+        * colour_loss(lips, batch["lips"], 0.1 + 0.9 * batch["mask"], model.config.loss),
+        lips,
+    )
+
+
+def _face_batch(
+    config: Speech2LipConfig, judge: Expert | None
+) -> Callable[[MouthSet, int, torch.Generator], Batch]:
+    """Frames with their regions; for the sync term a run as long as the expert looks, with its
+    sound and that of another moment.
+    """
+
+    def batch(examples: MouthSet, size: int, randomness: torch.Generator) -> Batch:
+        rows, sound = torch.randint(len(examples.frames), (size,), generator=randomness), {}
+        starts = examples.runs_of(judge.frames) if judge is not None else examples.runs[:0]
+        if judge is not None and len(starts):
+            first, other = starts[
+                torch.randint(len(starts), (2, max(1, size // judge.frames)), generator=randomness)
+            ]
+            rows = (first.unsqueeze(1) + torch.arange(judge.frames)).flatten()
+            own, wrong = (
+                judge.sounds(examples.mel, examples.features, examples.frames[some])
+                for some in (first, other)
+            )
+            sound = {"sound": own, "other_sound": wrong}
+        observed = examples.observed[rows].float() / 255
+        return {
+            **_mouths(examples, rows, config),
+            **sound,
+            "observed": observed,
+            "mesh": examples.region.mesh[rows],
+        }
+
+    return batch
+
+
+def _face_loss(
+    model: Speech2LipModel, judge: Expert | None
+) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
+    weights, border = model.config.loss, model.config.border
+
+    def loss(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
+        observed = batch["observed"]
+        lip, lips = _lip_term(model, batch)
+        mixed, share = laid_in(lips, batch["mask"], batch["mesh"], observed)
+        if weights.swap:
+            mixed = _swapped(mixed, observed, share, weights.swap, randomness)
+        picture = kept_real(model.blend(mixed), share, observed)
+        terms = {
+            "lip": lip,
+            "face": weights.face * colour_loss(picture, observed, (share > 0).to(picture), weights),
+        }
+        if judge is not None and "sound" in batch:
+            terms["sync"] = weights.sync * _sync_loss(
+                judge, mouth_view(picture, border), batch["sound"], batch["other_sound"]
+            )
+        return terms
+
+    return loss
+
+
+def _swapped(
+    mixed: Tensor, observed: Tensor, share: Tensor, probability: float, randomness: torch.Generator
+) -> Tensor:
+    """The pixel-swap augmentation: in some frames half of the drawn pixels are the filmed ones, so
+    that Blend-Net learns to heal mixtures.
+    """
+    on = torch.rand(len(mixed), 1, 1, 1, generator=randomness) < probability
+    bits = torch.rand(share.shape, generator=randomness) < 0.5
+    return torch.where(on & bits & (share > 0), observed, mixed)
+
+
+def _sync_loss(judge: Expert, mouths: Tensor, sound: Tensor, other: Tensor) -> Tensor:
+    """Drawn mouths belong to their own sound and not to that of another moment.
+
+    The released code contrasts filmed mouths instead of drawn ones, which teaches nothing (Q2).
+    """
+    seen = judge.see_lower(mouths.unflatten(0, (-1, judge.frames)).transpose(1, 2))
+    return judge.loss(seen, judge.hear(sound), judge.hear(other))
+
+
+def _rest_setter(model: Speech2LipModel) -> Callable[[MouthSet], None]:
+    """After training: the audio vector of the mouth at rest, from the frames in which nothing is
+    said (or least).
+    """
+
+    def complete(examples: MouthSet) -> None:
+        if model.rest is None:
+            return
+        count = max(_LEAST_QUIET, int((examples.level_db < QUIET_DB).sum()))
+        rows = examples.level_db.argsort()[:count]
+        with torch.no_grad():
+            model.rest.copy_(model.hearing(examples.windows(rows, model.config.hearing)).mean(0))
+
+    return complete

@@ -1,0 +1,1 @@
+"""Sync experts: do mouth and sound belong together."""

@@ -1,0 +1,151 @@
+"""The project's own sync expert: do these thirteen mouths move as this half second of sound says?
+
+A picture becomes a few numbers of lip shape (small convolutions, taught by tracked landmarks),
+sound becomes what the phonetic encoder hears. Both are turned into codes of each frame, whose mean
+over the window is taken away: what is left is motion, so that neither face nor voice counts. The
+cosine of two windows is the correlation of their codes.
+
+The published expert (`sync.py`) learns mouths and mel energies from nothing, which takes many hours
+of many people; here the encoder brings the phones and the landmarks bring the lips, and minutes
+suffice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from motet.methods.speech2lip.sync.model import SIDE
+
+STEPS = 2
+"""Features for each frame."""
+BEFORE, AFTER = 8, 16
+"""Features that a frame hears before its own first one and from it on: 0.16 s back, 0.32 s
+ahead."""
+SHARPNESS = 12.0
+"""Cosines are multiplied by this before they compete."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LipExpertConfig:
+    """Size of the expert."""
+
+    SCHEMA = 1
+
+    frames: int = 13
+    """Pictures of a window."""
+    channels: int = 256
+    """Of the phonetic encoder."""
+    shape: int = 12
+    """Numbers of lip shape."""
+    width: int = 64
+    code: int = 16
+    """Numbers of each frame in which lips and sound meet."""
+    steps: float = 1.0
+    """How much the change from frame to frame counts beside the shape itself."""
+
+
+class Look(nn.Module):
+    """Lip shape of single pictures, whatever their brightness and contrast."""
+
+    def __init__(self, shape: int) -> None:
+        super().__init__()
+        sizes = (3, 16, 24, 32, 48)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 3 if a > 3 else 5, 2, 1 if a > 3 else 2)
+            for a, b in zip(sizes, sizes[1:], strict=False)
+        )
+        self.norms = nn.ModuleList(nn.GroupNorm(4, b) for b in sizes[1:])
+        self.inner, self.out = nn.Linear(48 * (SIDE // 32) * (SIDE // 16), 96), nn.Linear(96, shape)
+
+    def forward(self, halves: Float[Tensor, "count 3 48 96"]) -> Float[Tensor, "count shape"]:
+        """Numbers about zero, which is the person's mean mouth."""
+        picture = halves - halves.mean((2, 3), keepdim=True)
+        picture = picture / (picture.square().mean((1, 2, 3), keepdim=True) + 1e-4).sqrt()
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            picture = F.gelu(norm(conv(picture)))
+        return self.out(F.gelu(self.inner(picture.flatten(1))))
+
+
+class LipExpert(nn.Module):
+    """Two towers to unit vectors."""
+
+    def __init__(self, config: LipExpertConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.look = Look(config.shape)
+        self.move = nn.Sequential(
+            nn.Linear(config.shape, width), nn.GELU(), nn.Linear(width, config.code)
+        )
+        self.squeeze = nn.Linear(config.channels, width)
+        self.listen = nn.Sequential(
+            nn.Conv1d(width, 2 * width, BEFORE + AFTER, STEPS),
+            nn.GELU(),
+            nn.Conv1d(2 * width, config.code, 1),
+        )
+
+    @property
+    def frames(self) -> int:
+        """Pictures of a window."""
+        return self.config.frames
+
+    def see_lower(
+        self, halves: Float[Tensor, "batch 3 frames 48 96"]
+    ) -> Float[Tensor, "batch vector"]:
+        """Unit vectors of windows of mouths, 0..1."""
+        shapes = self.look(halves.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(halves), -1))
+        return self.windows(self.move(shapes))
+
+    def hear(
+        self, features: Float[Tensor, "batch steps channels"]
+    ) -> Float[Tensor, "batch vector"]:
+        """Unit vectors of windows of sound (`sound_window`)."""
+        return self.windows(self.codes_of_sound(features))
+
+    def codes_of_sound(
+        self, features: Float[Tensor, "batch steps channels"]
+    ) -> Float[Tensor, "batch frames code"]:
+        """One code for each frame whose surroundings the features hold."""
+        return self.listen(F.gelu(self.squeeze(features)).transpose(1, 2)).transpose(1, 2)
+
+    def windows(self, codes: Float[Tensor, "*batch frames code"]) -> Float[Tensor, "*batch vector"]:
+        """Codes of one window each, without their mean, beside their changes, as a unit vector."""
+        centred = codes - codes.mean(-2, keepdim=True)
+        both = torch.cat(
+            [centred.flatten(-2), self.config.steps * codes.diff(dim=-2).flatten(-2)], -1
+        )
+        return F.normalize(both, dim=-1)
+
+    def loss(
+        self,
+        seen: Float[Tensor, "batch vector"],
+        own: Float[Tensor, "batch vector"],
+        wrong: Float[Tensor, "batch vector"],
+    ) -> Float[Tensor, ""]:
+        """How little mouths agree with their own sound, and how much of that could be said of
+        another moment's.
+        """
+        right, other = (seen * own).sum(1), (seen * wrong).sum(1)
+        return (1 - right + F.softplus(SHARPNESS * (other - right)) / SHARPNESS).mean()
+
+    def sounds(
+        self, mel: Tensor, features: Float[Tensor, "steps channels"], first: Int[Tensor, "windows"]
+    ) -> Tensor:
+        """What `hear` takes, for windows that begin with these frames; this expert hears the
+        features, not the mel energies.
+        """
+        del mel
+        return sound_window(features, first, self.frames)
+
+
+def sound_window(
+    features: Float[Tensor, "steps channels"], first: Int[Tensor, "windows"], frames: int
+) -> Float[Tensor, "windows some channels"]:
+    """Features around each window of frames; the ends are taken to go on."""
+    places = STEPS * first.unsqueeze(1) + torch.arange(-BEFORE, STEPS * (frames - 1) + AFTER)
+    return features[places.clamp(0, len(features) - 1)]

@@ -1,0 +1,3 @@
+"""What is said when: the phone inventory, alignment of texts, phone times from files and from an
+encoder's scores.
+"""

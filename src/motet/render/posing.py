@@ -1,0 +1,105 @@
+"""The house figure's vertices, frame by frame (numba): what `ShapedHouse.posed` answers, without
+whole-figure tensors.
+
+A frame costs a third of a millisecond on the thread that draws it; tensor libraries would wake
+other threads for such small products.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from motet.render.kernel import kernel
+from motet.rigs.house import ShapedHouse
+from motet.types import Motion
+
+
+@kernel
+def add_shapes(start, place, delta, weights, moved):
+    """Add each shape's displacements, listed for the vertices it moves, times its weight."""
+    for shape in range(weights.shape[0]):
+        weight = weights[shape]
+        if weight == np.float32(0):
+            continue
+        for entry in range(start[shape], start[shape + 1]):
+            v = np.uint32(place[entry])
+            moved[v, 0] += weight * delta[entry, 0]
+            moved[v, 1] += weight * delta[entry, 1]
+            moved[v, 2] += weight * delta[entry, 2]
+
+
+@kernel
+def carry_skin(moved, vertex, joint, share, transforms, vertices):
+    """Move vertices by the weighted mean of their joints' transforms (3 4) and write them to their
+    places in `vertices`.
+    """
+    for v in range(moved.shape[0]):
+        x, y, z = moved[v, 0], moved[v, 1], moved[v, 2]
+        target = np.uint32(vertex[v])
+        for k in range(3):
+            total = np.float32(0)
+            for influence in range(joint.shape[1]):
+                weight, j = share[v, influence], np.uint32(joint[v, influence])
+                if weight == np.float32(0):
+                    break
+                total += weight * (
+                    transforms[j, k, 0] * x
+                    + transforms[j, k, 1] * y
+                    + transforms[j, k, 2] * z
+                    + transforms[j, k, 3]
+                )
+            vertices[target, k] = total
+
+
+class Poser:
+    """Vertices of one person, one frame at a time; calls from several threads do not meet.
+
+    Args:
+        shaped: the person.
+    """
+
+    def __init__(self, shaped: ShapedHouse) -> None:
+        self._shaped = shaped
+        self._vertex = shaped.turning.numpy()
+        self._rest = shaped.vertices[shaped.turning].numpy().astype(np.float32)
+        self._start, self._place, self._delta = _listed(shaped)
+        weight = shaped.rig.weights[shaped.turning].numpy()
+        count = int((weight > 0).sum(axis=1).max())
+        self._joint = np.argsort(-weight, axis=1, kind="stable")[:, :count].astype(np.int32)
+        self._share = np.ascontiguousarray(np.take_along_axis(weight, self._joint, axis=1))
+
+    def poses(self, motion: Motion) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Shape weights after the lips have met, and joint transforms, of each frame."""
+        with torch.no_grad():
+            motion = Motion(motion.values.float(), motion.space)
+            weights = self._shaped.settled(motion["blendshapes"]).contiguous().numpy()
+            transforms = self._shaped.joint_transforms(motion).contiguous().numpy()
+        return list(zip(weights, transforms, strict=True))
+
+    def pose(
+        self,
+        weights: Float[np.ndarray, "shapes"],
+        transforms: Float[np.ndarray, "joints three four"],
+        vertices: Float[np.ndarray, "verts 3"],
+    ) -> None:
+        """Write what a frame moves into `vertices`, which hold the relaxed figure or an earlier
+        frame.
+        """
+        moved = self._rest.copy()
+        add_shapes(self._start, self._place, self._delta, weights, moved)
+        carry_skin(moved, self._vertex, self._joint, self._share, transforms, vertices)
+
+
+def _listed(shaped: ShapedHouse) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Displacements of each shape as a list: where it starts, which of the turning vertices, by how
+    much.
+    """
+    dense = shaped.rig.shape_deltas(eyeballs=False)[:, shaped.turning].numpy()
+    shape, place = np.nonzero(dense.any(axis=2))
+    return (
+        np.searchsorted(shape, np.arange(len(dense) + 1)),
+        place.astype(np.int32),
+        np.ascontiguousarray(dense[shape, place]),
+    )

@@ -1,0 +1,175 @@
+"""FLAME from the user's own file. Registration and terms are the Max Planck Society's; nothing of
+it is shipped here.
+
+Written from the model's mathematics (Li et al. 2017, eq. 1-5): template + shape and expression
+offsets + pose correctives, then linear blend skinning about five joints (root, neck, jaw, left and
+right eye).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.checkpoint import read_official
+from motet.errors import AssetError
+from motet.geometry.kinematics import skinning_transforms
+from motet.geometry.rotation import matrix_from_axis_angle
+from motet.geometry.skinning import skin
+
+N_SHAPE, N_EXPRESSION = 300, 100
+PARENTS = [-1, 0, 1, 1, 1]
+REMEDY = (
+    "convert it once, in an environment where you trust the file: np.savez('flame.npz', **{k:"
+    " np.asarray(model[k]) for k in (...)}) with the keys {keys}"
+)
+_KEYS = {"v_template": 2, "shapedirs": 3, "posedirs": 3, "J_regressor": 2, "weights": 2, "f": 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Flame:
+    """The model's tables."""
+
+    template: Float[Tensor, "verts 3"]
+    directions: Float[Tensor, "verts 3 400"]
+    """300 identity then 100 expression offsets."""
+    correctives: Float[Tensor, "verts 3 36"]
+    """Offsets for the entries of R - I of the joints but the root."""
+    regressor: Float[Tensor, "joints verts"]
+    weights: Float[Tensor, "verts joints"]
+    faces: Int[Tensor, "faces 3"]
+
+    def vertices(
+        self,
+        expression: Float[Tensor, "*batch expression"],
+        pose: Float[Tensor, "*batch joints 3"],
+        shape: Float[Tensor, "*batch shape"] | None = None,
+    ) -> Float[Tensor, "*batch verts 3"]:
+        """Surfaces in metres.
+
+        Args:
+            expression: up to 100 coefficients; those left out are zero.
+            pose: axis-angle of root, neck, jaw, left and right eye, in radians.
+            shape: up to 300 identity coefficients; the mean person when left out.
+        """
+        offsets = torch.einsum(
+            "vce,...e->...vc",
+            self.directions[..., N_SHAPE : N_SHAPE + expression.shape[-1]],
+            expression,
+        )
+        if shape is not None:
+            offsets = offsets + torch.einsum(
+                "vcs,...s->...vc", self.directions[..., : shape.shape[-1]], shape
+            )
+        shaped = self.template + offsets
+        joints = torch.einsum("jv,...vc->...jc", self.regressor, shaped)
+        rotation = matrix_from_axis_angle(pose)
+        turned = (rotation[..., 1:, :, :] - torch.eye(3, dtype=pose.dtype)).flatten(-3)
+        corrected = shaped + torch.einsum("vcp,...p->...vc", self.correctives, turned)
+        return skin(corrected, self.weights, skinning_transforms(rotation, joints, PARENTS))
+
+
+def artalk_vertices(
+    flame: Flame,
+    motion: Float[Tensor, "*batch frames dim"],
+    shape: Tensor | None = None,
+    *,
+    head: bool = True,
+) -> Float[Tensor, "*batch frames verts 3"]:
+    """Surfaces of ARTalk's motion: 106 numbers (expression, head, jaw) or 108 (expression, head,
+    jaw x, two axes of each eye).
+
+    Args:
+        head: False leaves the head's rotation out.
+
+    Raises:
+        AssetError: another width.
+    """
+    if motion.shape[-1] not in (106, 108):
+        raise AssetError(
+            f"ARTalk's motion has 106 or 108 numbers a frame, this has {motion.shape[-1]}"
+        )
+    pose = motion.new_zeros(*motion.shape[:-1], 5, 3)
+    if head:
+        pose[..., 0, :] = motion[..., 100:103]
+    if motion.shape[-1] == 106:
+        pose[..., 2, :] = motion[..., 103:106]
+    else:
+        pose[..., 2, 0] = motion[..., 103]
+        pose[..., 3, :2], pose[..., 4, :2] = motion[..., 104:106], motion[..., 106:108]
+    return flame.vertices(motion[..., :100], pose, shape)
+
+
+def flame_from_tables(tables: Mapping[str, Any], source: str = "the FLAME file") -> Flame:
+    """Check and sort the tables of a FLAME file.
+
+    Raises:
+        AssetError: a table is missing or of an impossible shape.
+    """
+    missing = [key for key in _KEYS if key not in tables]
+    if missing:
+        raise AssetError(f"{source} lacks {', '.join(missing)}; it needs {', '.join(_KEYS)}")
+    found = {key: torch.as_tensor(np.asarray(tables[key])) for key in _KEYS}
+    verts = found["v_template"].shape[0]
+    shapes = {
+        "v_template": (verts, 3),
+        "posedirs": (verts, 3, 36),
+        "J_regressor": (5, verts),
+        "weights": (verts, 5),
+    }
+    for key, shape in shapes.items():
+        if tuple(found[key].shape) != shape:
+            raise AssetError(
+                f"{source}: {key} has the shape {tuple(found[key].shape)} instead of {shape}; is it"
+                " a FLAME with five joints?"
+            )
+    if (
+        found["shapedirs"].shape[:2] != (verts, 3)
+        or found["shapedirs"].shape[2] != N_SHAPE + N_EXPRESSION
+    ):
+        raise AssetError(
+            f"{source}: shapedirs has the shape {tuple(found['shapedirs'].shape)} instead of"
+            f" ({verts}, 3, 400)"
+        )
+    floats = [
+        found[key].float()
+        for key in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")
+    ]
+    return Flame(*floats, found["f"].long())
+
+
+def load_flame(path: str | Path) -> Flame:
+    """Read the user's FLAME file: `.npz`, `.safetensors`, or `.pt` of plain tensors.
+
+    Raises:
+        AssetError: not there, a `.pkl` (which could run code), or not a FLAME model.
+    """
+    path = Path(path)
+    if path.suffix == ".pkl":
+        raise AssetError(
+            f"{path} is a pickle, which can run code when it is opened, and is refused; "
+            + REMEDY.replace("{keys}", ", ".join(_KEYS))
+        )
+    if not path.exists():
+        raise AssetError(
+            f"{path} does not exist; FLAME comes from https://flame.is.tue.mpg.de after"
+            " registration"
+        )
+    if path.suffix == ".npz":
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return flame_from_tables({key: stored[key] for key in stored.files}, str(path))
+        except (OSError, ValueError) as error:
+            raise AssetError(f"{path} cannot be read as plain arrays: {error}") from error
+    tables = read_official(path)
+    tables = tables.get("flame_model", tables)
+    return flame_from_tables(
+        {key.removeprefix("flame."): value for key, value in tables.items()}, str(path)
+    )

@@ -1,0 +1,360 @@
+"""Loading and posing the house figure."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from importlib import resources
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.errors import AssetError, InputError
+from motet.geometry.kinematics import skinning_transforms
+from motet.geometry.rotation import matrix_from_axis_angle
+from motet.geometry.skinning import dense_weights, skin
+from motet.rigs.house.hair import Hair
+from motet.rigs.rig import Rig, ShapedRig
+from motet.types import ARKIT_SHAPES, Meshes, Motion, Topology, arkit_space
+
+NECK_SHARE = {"neck1": 0.14, "neck2": 0.18, "neck3": 0.22, "head": 0.46}
+"""How a turn of the head is spread over the joints that make it; the shares sum to 1, so the head
+itself turns as asked."""
+
+PRESSED_MM = 1.8
+"""How deep lips may press into each other; beyond it they push each other apart."""
+
+EYE_SHAPES = tuple(name for name in ARKIT_SHAPES if name.startswith("eyeLook"))
+
+
+def _read(name: str) -> dict[str, np.ndarray]:
+    path = resources.files("motet.rigs.house") / f"{name}.npz"
+    if not path.is_file():
+        raise AssetError(
+            f"{path} is missing: reinstall motet, or bake it with recipes/bake_figure.py"
+        )
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A named range of vertices and the triangles over it."""
+
+    name: str
+    vertices: slice
+    faces: Int[Tensor, "faces 3"]
+    """Numbers of the whole figure's vertices."""
+
+
+class HouseRig(Rig):
+    """The person that ships with motet; see `motet.rigs.house` for its arrays."""
+
+    name = "house"
+    space = arkit_space()
+
+    def __init__(self) -> None:
+        self._data = data = _read("figure")
+        self.licence = str(data["licence"])
+        self.vertices = torch.from_numpy(data["vertices"])
+        self.quads = data["quads"].astype(np.int32)
+        self.topology = Topology(torch.from_numpy(_triangles(self.quads)))
+        self.part_names = tuple(map(str, data["part_names"]))
+        self.region_names = tuple(map(str, data["region_names"]))
+        self.regions = data["region"]
+        self.colours = data["colour"]
+        self.occlusion = data["occlusion"]
+        self.joint_names = tuple(map(str, data["joint_names"]))
+        self.joint_parents = data["joint_parent"].tolist()
+        self.joint_index = data["joint_index"]
+        self.joint_weight = data["joint_weight"]
+        self.joints = torch.from_numpy(data["joint_position"])
+        self.relaxed = torch.from_numpy(data["joint_relaxed"])
+        self.eye_turn = torch.from_numpy(data["eye_turn"])
+        self.lips = data["lips"].astype(np.int64)
+        self.inner_lip = data["inner_lip"].astype(np.int64)
+        self.mouth_corner = data["mouth_corner"].astype(np.int64)
+
+    @functools.cached_property
+    def _identity(self) -> dict[str, np.ndarray]:
+        return _read("identity")
+
+    @functools.cached_property
+    def identity_names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of the identity axes."""
+        return tuple(map(str, self._identity["axis_names"]))
+
+    def part(self, name: str) -> Part:
+        """One part of the surface: skin, tongue, eye_left, eye_right, teeth_upper, teeth_lower,
+        brows, lashes, trousers, shoes, top.
+
+        Raises:
+            InputError: there is no such part.
+        """
+        if name not in self.part_names:
+            raise InputError(
+                f"the house figure has no part {name!r}; known: {', '.join(self.part_names)}"
+            )
+        number = self.part_names.index(name)
+        start, stop = (int(edge) for edge in self._data["part_start"][number : number + 2])
+        faces = self.topology.faces
+        return Part(name, slice(start, stop), faces[(faces[:, 0] >= start) & (faces[:, 0] < stop)])
+
+    @functools.cached_property
+    def moving(self) -> np.ndarray:
+        """Numbers of the vertices that some shape moves, ascending."""
+        return np.unique(self._data["shape_vertex"]).astype(np.int64)
+
+    @functools.cached_property
+    def basis(self) -> Float[Tensor, "shapes moving_verts 3"]:
+        """Displacements of the moving vertices for each shape at full weight, eyeballs without
+        their turns (joints do those).
+        """
+        dense = self.shape_deltas(eyeballs=False)
+        return dense[:, self.moving].contiguous()
+
+    def shape_deltas(self, eyeballs: bool = True) -> Float[Tensor, "shapes verts 3"]:
+        """Displacements of all vertices for each ARKit shape at full weight, metres.
+
+        Args:
+            eyeballs: keep the straight-line displacement of the eyeballs in the eyeLook shapes, for
+                programs that have no eye joints.
+        """
+        start, vertex = self._data["shape_start"], self._data["shape_vertex"]
+        dense = torch.zeros(len(ARKIT_SHAPES), len(self.vertices), 3)
+        delta = torch.from_numpy(self._data["shape_delta"].astype(np.float32))
+        names = list(map(str, self._data["shape_names"]))
+        for row, name in enumerate(ARKIT_SHAPES):
+            source = names.index(name)
+            rows = slice(int(start[source]), int(start[source + 1]))
+            dense[row, torch.from_numpy(vertex[rows].astype(np.int64))] = delta[rows]
+        if not eyeballs:
+            for side in ("eye_left", "eye_right"):
+                ball = self.part(side).vertices
+                for name in EYE_SHAPES:
+                    dense[ARKIT_SHAPES.index(name), ball] = 0
+        return dense
+
+    @functools.cached_property
+    def weights(self) -> Float[Tensor, "verts joints"]:
+        """Skin weights, rows sum to 1."""
+        weight = torch.from_numpy(self.joint_weight.astype(np.float32) / 255)
+        return dense_weights(
+            torch.from_numpy(self.joint_index.astype(np.int64)), weight, len(self.joint_names)
+        )
+
+    def shaped(
+        self, identity: Float[Tensor, "axes"] | None = None, contact: bool = True
+    ) -> ShapedHouse:
+        """The figure of one person; see `Rig.shaped`.
+
+        Args:
+            identity: see `Rig.shaped`.
+            contact: lips push each other apart (`ShapedHouse.settled`). Without, shapes simply add
+                up, as they do in exported files.
+        """
+        vertices, joints = self.vertices, self.joints
+        if identity is not None:
+            values = torch.as_tensor(identity, dtype=torch.float32)
+            if values.shape != (len(self.identity_names),) or not bool(
+                torch.isfinite(values).all()
+            ):
+                raise InputError(
+                    f"an identity of the house figure is {len(self.identity_names)} finite numbers,"
+                    f" this is {tuple(values.shape)}"
+                )
+            amount = values * torch.from_numpy(self._identity["axis_scale"])
+            axes = torch.from_numpy(self._identity["axis_delta"].astype(np.float32))
+            vertices = vertices + torch.einsum("a,avk->vk", amount, axes)
+            joints = joints + torch.einsum(
+                "a,ajk->jk", values, torch.from_numpy(self._identity["axis_joint"])
+            )
+        return ShapedHouse(self, vertices, joints, contact)
+
+
+class ShapedHouse(ShapedRig):
+    """The house figure as one person."""
+
+    def __init__(
+        self,
+        rig: HouseRig,
+        vertices: Float[Tensor, "verts 3"],
+        joints: Float[Tensor, "joints 3"],
+        contact: bool,
+    ) -> None:
+        self.contact = contact
+        self.rig: HouseRig = rig
+        self.vertices = vertices
+        self.joints = joints
+        neutral = skinning_transforms(
+            matrix_from_axis_angle(rig.relaxed), joints, rig.joint_parents
+        )
+        self.relaxed_vertices = skin(vertices, rig.weights, neutral)
+        movers = [rig.joint_names.index(name) for name in (*NECK_SHARE, "eye.L", "eye.R")]
+        self.turning = torch.nonzero(rig.weights[:, movers].sum(1) > 0).squeeze(1)
+        self._rest = _moving_rest(self)
+
+    @functools.cached_property
+    def hair(self) -> Hair:
+        """The hair of the head at rest."""
+        return Hair.of(_read("hair"), self.vertices - self.rig.vertices)
+
+    def joint_rotations(self, motion: Motion) -> Float[Tensor, "*batch frames joints 3 3"]:
+        """Local rotation of every joint in every frame: the relaxed body, the head's turn spread
+        over the neck, the eyes' looks.
+        """
+        rig = self.rig
+        motion = rig.accept(motion)
+        head, shapes = motion["head"], motion["blendshapes"]
+        turns = rig.relaxed.to(head.dtype).expand(*head.shape[:-1], -1, -1).clone()
+        for name, share in NECK_SHARE.items():
+            turns[..., rig.joint_names.index(name), :] = share * head
+        for side, name in enumerate(("eye.L", "eye.R")):
+            turns[..., rig.joint_names.index(name), :] = shapes @ rig.eye_turn[side].to(
+                shapes.dtype
+            )
+        return matrix_from_axis_angle(turns)
+
+    def joint_transforms(self, motion: Motion) -> Float[Tensor, "*batch frames joints 3 4"]:
+        """Transforms p' = R p + t that carry rest-pose points along with each joint."""
+        rotations = self.joint_rotations(motion)
+        return skinning_transforms(
+            rotations, self.joints.to(rotations.dtype), self.rig.joint_parents
+        )
+
+    def posed(self, motion: Motion) -> Meshes:
+        """Surfaces of every frame; see `ShapedRig.posed`."""
+        transforms = self.joint_transforms(motion)
+        dtype = transforms.dtype
+        moved = self._rest.to(dtype) + _displaced(self.rig, self.settled(motion["blendshapes"]))
+        vertices = self.relaxed_vertices.to(dtype).expand(*moved.shape[:-2], -1, -1).clone()
+        weights = self.rig.weights.to(dtype)[self.turning]
+        vertices[..., self.turning, :] = blend(moved, weights, transforms)
+        return Meshes(vertices, self.rig.topology)
+
+    def settled(
+        self, weights: Float[Tensor, "*batch frames shapes"]
+    ) -> Float[Tensor, "*batch frames shapes"]:
+        """Shape weights after the lips have met: what would push them through each other is taken
+        off `mouthClose`.
+
+        Shapes add up linearly, lips do not: closing, puckering and smiling together would drive the
+        lower lip through the upper one.
+        """
+        if not self.contact:
+            return weights
+        rest, per_shape = self._seam_mm
+        gap = rest + weights @ per_shape.to(weights.dtype)
+        close = ARKIT_SHAPES.index("mouthClose")
+        excess = torch.relu(-PRESSED_MM - gap) / per_shape[close].to(weights.dtype)
+        return torch.cat(
+            [
+                weights[..., :close],
+                (weights[..., close] + excess)[..., None],
+                weights[..., close + 1 :],
+            ],
+            -1,
+        )
+
+    @functools.cached_property
+    def _seam_mm(self) -> tuple[float, Float[Tensor, "shapes"]]:
+        """Gap between the inner lips at rest, and its change with each shape."""
+        rig = self.rig
+        upper, lower = (int(k) for k in rig.inner_lip)
+        columns = np.searchsorted(rig.moving, [upper, lower])
+        change = rig.basis[:, columns, 1]
+        return 1000 * float(self.vertices[upper, 1] - self.vertices[lower, 1]), 1000 * (
+            change[:, 0] - change[:, 1]
+        )
+
+    def face(
+        self, motion: Motion, vertices: Int[np.ndarray, "chosen"]
+    ) -> Float[Tensor, "*batch frames chosen 3"]:
+        """Chosen vertices in every frame before the head turns (in the head's own frame), metres:
+        what lip metrics compare.
+        """
+        motion = self.rig.accept(motion)
+        rig = self.rig
+        column = np.searchsorted(rig.moving, vertices)
+        column = np.minimum(column, len(rig.moving) - 1)
+        hit = torch.from_numpy((rig.moving[column] == vertices).astype(np.float32))
+        basis = rig.basis[:, column] * hit[:, None]
+        weights = self.settled(motion["blendshapes"])
+        moved = torch.einsum("...s,svk->...vk", weights, basis.to(weights.dtype))
+        return moved + self.vertices[torch.from_numpy(np.asarray(vertices))].to(weights.dtype)
+
+    def lip_vertices(self, motion: Motion) -> Float[Tensor, "*batch frames lip_verts 3"]:
+        """Both lips in every frame in the head's own frame, metres."""
+        return self.face(motion, self.rig.lips)
+
+    def lip_opening_mm(self, motion: Motion) -> Float[Tensor, "*batch frames"]:
+        """Height of the gap between the inner lips at their middle, millimetres; negative where the
+        lips are pressed into each other.
+        """
+        upper, lower = self.face(motion, self.rig.inner_lip).unbind(-2)
+        return 1000 * (upper - lower)[..., 1]
+
+    def mouth_width_mm(self, motion: Motion) -> Float[Tensor, "*batch frames"]:
+        """Distance between the corners of the mouth, millimetres."""
+        left, right = self.face(motion, self.rig.mouth_corner).unbind(-2)
+        return 1000 * (left - right).norm(dim=-1)
+
+
+def _moving_rest(shaped: ShapedHouse) -> Float[Tensor, "turning 3"]:
+    return shaped.vertices[shaped.turning]
+
+
+def _displaced(
+    rig: HouseRig, weights: Float[Tensor, "*batch frames shapes"]
+) -> Float[Tensor, "*batch frames turning 3"]:
+    """Shape displacements of the turning vertices, all frames in one matrix product."""
+    place = turning_basis(rig)
+    return (weights @ place.to(weights.dtype)).unflatten(-1, (-1, 3))
+
+
+@functools.lru_cache(maxsize=4)
+def turning_basis(rig: HouseRig) -> Float[Tensor, "shapes flat"]:
+    """Shape displacements of the vertices that head, neck or eyes can turn, a row for each shape,
+    flat.
+    """
+    movers = [rig.joint_names.index(name) for name in (*NECK_SHARE, "eye.L", "eye.R")]
+    turning = torch.nonzero(rig.weights[:, movers].sum(1) > 0).squeeze(1)
+    return rig.shape_deltas(eyeballs=False)[:, turning].flatten(1).contiguous()
+
+
+def blend(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
+    """Skinning in two parts: vertices of one joint only take one product, the few in between the
+    weighted mean.
+    """
+    result = torch.empty_like(vertices)
+    alone = weights.max(1)
+    single = alone.values > 0.999
+    for joint in alone.indices[single].unique().tolist():
+        mine = torch.nonzero(single & (alone.indices == joint)).squeeze(1)
+        matrix = transforms[..., joint, :, :]
+        result[..., mine, :] = (
+            vertices[..., mine, :] @ matrix[..., :3].transpose(-1, -2) + matrix[..., None, :, 3]
+        )
+    mixed = torch.nonzero(~single).squeeze(1)
+    result[..., mixed, :] = skin(vertices[..., mixed, :], weights[mixed], transforms)
+    return result
+
+
+def _triangles(quads: np.ndarray) -> np.ndarray:
+    first, second = quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]
+    return np.concatenate([first, second[quads[:, 2] != quads[:, 3]]]).astype(np.int64)
+
+
+@functools.cache
+def load_house() -> HouseRig:
+    """The house figure (read once).
+
+    Raises:
+        AssetError: its files are missing from the installation.
+    """
+    if not math.isclose(sum(NECK_SHARE.values()), 1.0):
+        raise AssertionError("shares of the head's turn must sum to 1")
+    return HouseRig()

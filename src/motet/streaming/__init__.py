@@ -1,0 +1,1 @@
+"""Buffers that turn audio chunks of any size into fixed windows."""

@@ -1,0 +1,1 @@
+"""Data engines: speech to performances, sounds to reactions."""

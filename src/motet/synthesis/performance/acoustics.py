@@ -1,0 +1,160 @@
+"""What Whisper's features tell about the lips and the phones: two linear readers fitted on tracked
+and labelled speech.
+
+Both look at five steps over +-160 ms of the features' leading principal components. The lip reader
+gives the four lip measures; the phone reader gives phones where nobody has labelled them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from motet.phonetics.phones import INDEX, SILENCE, SYMBOLS, PhoneSpan
+from motet.phonetics.recognition import best_path, path_spans
+
+FEATURE_RATE_HZ = 50
+LIP_OFFSETS = (-8, -4, 0, 4, 8)
+PHONE_OFFSETS = (-4, -2, 0, 2, 4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Acoustics:
+    """The two readers with the projection they share."""
+
+    mean: Float[ndarray, "features"]
+    basis: Float[ndarray, "features components"]
+    """Principal axes over their deviation: projected features have unit variance."""
+    lips: Float[ndarray, "inputs measures"]
+    """Last row: constants."""
+    phones: Float[ndarray, "inputs symbols"]
+    """Logits; last row: constants."""
+
+    def measures(
+        self, features: Float[ndarray, "steps features"], frames: int, fps: float
+    ) -> Float[ndarray, "frames 4"]:
+        """Lip measures (changes from rest in mouth widths) as the fitted speaker would show
+        them.
+        """
+        return (
+            _with_constant(
+                context(self.project(features), LIP_OFFSETS, frames, FEATURE_RATE_HZ / fps)
+            )
+            @ self.lips
+        )
+
+    def project(
+        self, features: Float[ndarray, "steps features"]
+    ) -> Float[ndarray, "steps components"]:
+        """Principal components of unit variance."""
+        return (np.asarray(features, np.float64) - self.mean) @ self.basis
+
+    def recognise(
+        self, features: Float[ndarray, "steps features"], switch_cost: float = 5.0
+    ) -> tuple[PhoneSpan, ...]:
+        """Phones with times by the best path through the phone reader's scores.
+
+        Args:
+            switch_cost: what a change of phone costs (nats); keeps single odd steps from becoming
+                phones.
+        """
+        components = self.project(features)
+        scores = (
+            _with_constant(context(components, PHONE_OFFSETS, len(components), 1.0)) @ self.phones
+        )
+        scores -= scores.max(axis=1, keepdims=True)
+        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        return path_spans(best_path(scores, switch_cost), SYMBOLS, FEATURE_RATE_HZ)
+
+
+def context(
+    components: Float[ndarray, "steps components"],
+    offsets: tuple[int, ...],
+    frames: int,
+    stride: float,
+) -> Float[ndarray, "frames inputs"]:
+    """Steps around each frame side by side; the ends are repeated."""
+    centre = np.round(np.arange(frames) * stride).astype(int)
+    return np.concatenate(
+        [components[np.clip(centre + o, 0, len(components) - 1)] for o in offsets], axis=1
+    )
+
+
+def _with_constant(inputs: ndarray) -> ndarray:
+    return np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
+
+
+def fit_lips(
+    components: list[Float[ndarray, "steps components"]],
+    measures: list[Float[ndarray, "frames 4"]],
+    fps: float,
+    restraint: float = 0.1,
+) -> Float[ndarray, "inputs 4"]:
+    """Ridge regression from features to tracked lip measures."""
+    x = np.concatenate(
+        [
+            context(c, LIP_OFFSETS, len(m), FEATURE_RATE_HZ / fps)
+            for c, m in zip(components, measures, strict=True)
+        ]
+    )
+    y = np.concatenate(measures)
+    mx, my = x.mean(0), y.mean(0)
+    weights = np.linalg.solve(
+        (x - mx).T @ (x - mx) + restraint * len(x) * np.eye(x.shape[1]), (x - mx).T @ (y - my)
+    )
+    return np.concatenate([weights, (my - mx @ weights)[None]])
+
+
+def fit_phones(
+    inputs: Float[ndarray, "steps inputs"],
+    labels: ndarray,
+    seed: int = 0,
+    rounds: int = 1500,
+    batch: int = 1024,
+) -> Float[ndarray, "inputs symbols"]:
+    """Multinomial logistic regression from features in context to phone labels (-1: unlabelled,
+    left out).
+    """
+    import torch
+
+    keep = np.flatnonzero(labels >= 0)
+    x, y = torch.from_numpy(inputs[keep]).float(), torch.from_numpy(labels[keep]).long()
+    random = torch.Generator().manual_seed(seed)
+    weight, bias = (
+        torch.zeros(x.shape[1], len(SYMBOLS), requires_grad=True),
+        torch.zeros(len(SYMBOLS), requires_grad=True),
+    )
+    optimiser = torch.optim.Adam([weight, bias], lr=0.01)
+    for step in range(rounds):
+        for group in optimiser.param_groups:
+            group["lr"] = 0.01 * (1 - step / rounds) + 1e-5
+        pick = torch.randint(len(x), (batch,), generator=random)
+        loss = (
+            torch.nn.functional.cross_entropy(x[pick] @ weight + bias, y[pick])
+            + 1e-4 * weight.square().sum()
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return torch.cat([weight, bias[None]]).detach().double().numpy()
+
+
+def covered(spans: tuple[PhoneSpan, ...]) -> tuple[PhoneSpan, ...]:
+    """Neighbouring spans of one symbol joined, so that silence cut in two counts as one."""
+    joined: list[PhoneSpan] = []
+    for span in spans:
+        if (
+            joined
+            and joined[-1].symbol == span.symbol == SILENCE
+            and span.start - joined[-1].end < 0.02
+        ):
+            joined[-1] = PhoneSpan(joined[-1].start, span.end, SILENCE)
+        else:
+            joined.append(span)
+    return tuple(joined)
+
+
+assert SILENCE in INDEX

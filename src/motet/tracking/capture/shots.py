@@ -1,0 +1,262 @@
+"""Video files as shots: pictures at exactly 25 a second and the sound on the same clock.
+
+Nothing is held in memory: pictures are decoded again by every pass over them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from motet.errors import AudioError, InputError
+
+FPS, RATE_HZ = 25, 16_000
+SHORTEST_S = 10.0
+"""Seconds of footage that a person needs at least; a minute or more gives good lips."""
+LONGEST_S = 3600.0
+SMALLEST_PX = 128
+VIDEO_ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm")
+"""Which files of a folder are taken for videos."""
+_UNEVEN = 0.35
+"""How far a picture's duration may lie from the usual one, as a share of it, before the clock
+counts as uneven there."""
+_UNEVEN_SHARE = 0.02
+"""Share of uneven pictures from which on a file counts as of variable rate; dropped pictures of a
+steady camera stay below."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shot:
+    """One uninterrupted piece of footage."""
+
+    path: Path
+    digest: str
+    """Twelve hex digits of the file's SHA-256."""
+    frames: int
+    """Pictures at 25 a second."""
+    width: int
+    height: int
+    rate: float
+    """Pictures a second in the file."""
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.frames / FPS
+
+    def pictures(self) -> Iterator[UInt8[ndarray, "height width 3"]]:
+        """The pictures that are shown at i / 25 s, exactly `frames` of them.
+
+        Raises:
+            InputError: the file became unreadable.
+        """
+        given, last, last_stamp = 0, None, 0.0
+        for stamp, frame in _decoded(self.path):
+            while (
+                last is not None
+                and given < self.frames
+                and given / FPS < (stamp + last_stamp) / 2 - 1e-6
+            ):
+                yield last
+                given += 1
+            last, last_stamp = _upright(frame), stamp
+        while last is not None and given < self.frames:
+            yield last
+            given += 1
+
+    def sound(self) -> Float[ndarray, "time"]:
+        """The sound, 16 kHz mono, from the first picture to the end of the last.
+
+        Raises:
+            InputError: there is none, or it is silent throughout.
+        """
+        from motet.audio import read_audio, resample, to_mono
+
+        try:
+            samples = resample(to_mono(read_audio(self.path)), RATE_HZ).samples[0].numpy()
+        except AudioError as error:
+            if "no sound" in str(error):
+                raise InputError(
+                    f"{self.path} has no sound; lips are learnt from footage in which the person is"
+                    " heard speaking"
+                ) from error
+            raise
+        if float(np.abs(samples).max()) < 1e-4:
+            raise InputError(
+                f"{self.path} is silent from beginning to end; lips are learnt from footage in"
+                " which the person is heard speaking"
+            )
+        wanted = round(self.seconds * RATE_HZ)
+        return np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
+
+
+def video_files(paths: Sequence[Path]) -> list[Path]:
+    """The named files; a folder stands for the videos in it, in the order of their names.
+
+    Raises:
+        InputError: a folder holds no video.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        found = (
+            sorted(
+                file
+                for file in path.iterdir()
+                if file.suffix.lower() in VIDEO_ENDINGS and not file.name.startswith(".")
+            )
+            if path.is_dir()
+            else [path]
+        )
+        if not found:
+            raise InputError(
+                f"the folder {path} holds no videos ({', '.join(VIDEO_ENDINGS)}); give a video, or"
+                " a folder with the videos of one person"
+            )
+        files += found
+    return files
+
+
+def open_shots(paths: Sequence[Path], shortest_s: float = SHORTEST_S) -> list[Shot]:
+    """The shots of a person: one for each file (a folder stands for its videos), all of one size.
+
+    Raises:
+        InputError: a file is no video, too small, of variable frame rate, of another size than the
+            first; all together too short or too long.
+    """
+    if not paths:
+        raise InputError("no video was named; give one or more videos of the person speaking")
+    shots = [_open(path) for path in video_files(paths)]
+    for shot in shots[1:]:
+        if (shot.width, shot.height) != (shots[0].width, shots[0].height):
+            raise InputError(
+                f"{shot.path} has {shot.width}x{shot.height} pixels, {shots[0].path} has"
+                f" {shots[0].width}x{shots[0].height}; the videos of one person must come from one"
+                " camera setting"
+            )
+    seconds = sum(shot.seconds for shot in shots)
+    if seconds < shortest_s:
+        raise InputError(
+            f"{seconds:.1f} s of footage are too short; at least {shortest_s:g} s are needed, a"
+            " minute or more gives good lips"
+        )
+    if seconds > LONGEST_S:
+        raise InputError(
+            f"{seconds / 60:.0f} min of footage are more than the {LONGEST_S / 60:.0f} that can be"
+            " taken; cut out the best minutes"
+        )
+    return shots
+
+
+def _open(path: Path) -> Shot:
+    if not path.is_file():
+        raise InputError(f"there is no video at {path}")
+    stamps, width, height = _scan(path)
+    steps = np.diff(stamps)
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    if usual <= 0:
+        raise InputError(
+            f"{path} holds {len(stamps)} picture(s); give a video of the person speaking"
+        )
+    _check_clock(path, stamps, steps, usual)
+    if min(width, height) < SMALLEST_PX:
+        raise InputError(
+            f"{path} has {width}x{height} pixels; at least {SMALLEST_PX} each way are needed to see"
+            " lips"
+        )
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    return Shot(path, digest, max(1, round((stamps[-1] + usual) * FPS)), width, height, 1 / usual)
+
+
+def _check_clock(path: Path, stamps: ndarray, steps: ndarray, usual: float) -> None:
+    uneven = np.abs(steps - usual) > _UNEVEN * usual
+    if uneven.mean() > _UNEVEN_SHARE and uneven.sum() > 3:
+        where = stamps[:-1][uneven][0]
+        raise InputError(
+            f"{path} has a variable frame rate: at {clock(where)} a picture lasts"
+            f" {1000 * steps[uneven][0]:.0f} ms, usually {1000 * usual:.0f} ms; convert it first,"
+            f" e.g.  ffmpeg -i {path.name} -r 25 -fps_mode cfr steady.mp4"
+        )
+    if steps.max() > 1.0:
+        raise InputError(
+            f"{path} has a gap of {steps.max():.1f} s at {clock(stamps[int(steps.argmax())])}; give"
+            " the parts before and after as separate files"
+        )
+    if 1 / usual < 20:
+        raise InputError(
+            f"{path} has {1 / usual:.1f} pictures a second; lips need at least 20, better 25 or"
+            " more"
+        )
+
+
+def _scan(path: Path) -> tuple[Float[ndarray, "pictures"], int, int]:
+    """Times of all pictures in seconds from the first, and the upright size; read without decoding
+    where the file allows it.
+    """
+    try:
+        with av.open(f"file:{path}") as container:
+            if not container.streams.video:
+                raise InputError(f"{path} has no pictures; give a video of the person speaking")
+            stream = container.streams.video[0]
+            aspect = stream.sample_aspect_ratio
+            if aspect not in (None, 0, 1):
+                raise InputError(
+                    f"{path} has pixels that are not square ({aspect}); convert it first, e.g. "
+                    f" ffmpeg -i {path.name} -vf scale=iw*sar:ih,setsar=1 square.mp4"
+                )
+            stamps = [packet.pts for packet in container.demux(stream) if packet.size]
+            base = stream.time_base
+    except (av.FFmpegError, ValueError, IndexError, UnicodeError) as error:
+        raise InputError(
+            f"{path} is not a video that can be read ({type(error).__name__}); export it again"
+            " as mp4"
+        ) from error
+    first = next(_decoded(path), None)
+    if first is None:
+        raise InputError(f"{path} has no pictures; give a video of the person speaking")
+    height, width = _upright(first[1]).shape[:2]
+    if None in stamps or base is None:
+        times = np.array([stamp for stamp, _ in _decoded(path)])
+    else:
+        times = np.sort(np.array(stamps, np.float64)) * float(base)
+    return times - times[0], width, height
+
+
+def _decoded(path: Path) -> Iterator[tuple[float, Any]]:
+    try:
+        with av.open(f"file:{path}") as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            first: float | None = None
+            for number, frame in enumerate(container.decode(stream)):
+                stamp = (
+                    float(frame.pts * frame.time_base)
+                    if frame.pts is not None and frame.time_base
+                    else number / float(stream.average_rate or FPS)
+                )
+                first = stamp if first is None else first
+                yield stamp - first, frame
+    except (av.FFmpegError, ValueError, IndexError, UnicodeError) as error:
+        raise InputError(
+            f"{path} is not a video that can be read ({type(error).__name__}); export it again"
+            " as mp4"
+        ) from error
+
+
+def _upright(frame: Any) -> UInt8[ndarray, "height width 3"]:
+    """RGB, turned as the file says that it should be shown (telephones film sideways)."""
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+
+
+def clock(seconds: float) -> str:
+    """A place in a video as people read it: 1:02.4."""
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"

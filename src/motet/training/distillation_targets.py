@@ -1,0 +1,228 @@
+"""What the phonetic encoder learns from: Whisper's features in few dimensions, and the lips they
+predict.
+
+For every utterance of a speech corpus: the leading principal components of the teacher's features
+(each of unit variance) and the lip shape that a ridge regression, fitted on the tracked GRID
+speaker, reads from them. The regression sees +-160 ms of non-causal features, so its opinion of any
+voice is far better than what the student could find on one speaker; it tells the student what of
+the teacher's knowledge the lips need.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from motet.data.speech.corpus import CorpusEntry, read_audio, read_index
+from motet.encoders.whisper import WhisperEncoder, steps_of_samples
+from motet.errors import AssetError
+from motet.types import ARKIT_SHAPES
+
+LIP_SHAPES: tuple[str, ...] = (
+    "jawOpen", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft", "mouthUpperUpLeft", "mouthRollLower", "mouthRollUpper", "mouthSmileLeft",
+    "mouthStretchLeft", "mouthPressLeft", "mouthShrugUpper", "mouthShrugLower",
+)  # fmt: skip
+LIP_CHANNELS: tuple[str, ...] = ("lip_opening", "lip_width", "lip_height", "jaw_drop", *LIP_SHAPES)
+"""The lip head's channels: four distances of tracked points over the face's height, then tracker
+scores."""
+REACH_STEPS = (-8, -4, 0, 4, 8)
+"""Teacher steps of 20 ms that the lip regression sees."""
+_VIDEO_FPS = 25.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Teaching:
+    """The linear maps from the teacher's features to the targets."""
+
+    mean: Float[Tensor, "width"]
+    basis: Float[Tensor, "width components"]
+    """Principal directions divided by their deviation."""
+    variance: Float[Tensor, "components"]
+    """Variance of each component over all speech."""
+    lip_weight: Float[Tensor, "window lips"]
+    """From the components at `REACH_STEPS`, one after the other, and a constant 1."""
+
+    def components(
+        self, features: Float[Tensor, "steps width"]
+    ) -> Float[Tensor, "steps components"]:
+        """Principal components of unit variance."""
+        return (features - self.mean) @ self.basis
+
+    def lips(self, components: Float[Tensor, "steps components"]) -> Float[Tensor, "steps lips"]:
+        """Lip shape, each channel of about unit variance."""
+        return with_context(components, REACH_STEPS) @ self.lip_weight
+
+    def save(self, path: Path) -> None:
+        """Write as safetensors."""
+        save_file({k: v.contiguous() for k, v in dataclasses.asdict(self).items()}, str(path))
+
+    @classmethod
+    def load(cls, path: Path) -> Teaching:
+        """Read what `save` wrote."""
+        return cls(**load_file(str(path)))
+
+
+def with_context(
+    features: Float[Tensor, "steps channels"], reach: Sequence[int]
+) -> Float[Tensor, "steps window"]:
+    """Each step together with its neighbours at the given offsets (the ends repeat) and a constant
+    1.
+    """
+    at = torch.arange(len(features))[:, None] + torch.tensor(list(reach))
+    window = features[at.clamp(0, len(features) - 1)].flatten(1)
+    return torch.cat([window, window.new_ones(len(window), 1)], 1)
+
+
+def at_times(
+    features: Float[Tensor, "steps channels"], seconds: Float[Tensor, "frames"], rate: float = 50.0
+) -> Float[Tensor, "frames channels"]:
+    """Linear interpolation between steps; the ends repeat."""
+    place = (seconds * rate).clamp(0, len(features) - 1)
+    low = place.floor().long().clamp(max=max(0, len(features) - 2))
+    share = (place - low).unsqueeze(-1).to(features.dtype)
+    return features[low] * (1 - share) + features[(low + 1).clamp(max=len(features) - 1)] * share
+
+
+def ridge(
+    inputs: Float[Tensor, "rows window"], targets: Float[Tensor, "rows outputs"], penalty: float
+) -> Float[Tensor, "window outputs"]:
+    """Least squares with a penalty relative to the inputs' mean square; the last input (the
+    constant) goes free.
+    """
+    x, y = inputs.double(), targets.double()
+    gram = x.T @ x
+    weight = torch.full(
+        (len(gram),), penalty * float(gram.diagonal()[:-1].mean()), dtype=torch.float64
+    )
+    weight[-1] = 1e-6
+    return torch.linalg.solve(gram + torch.diag(weight), x.T @ y).float()
+
+
+def read_grid_lips(
+    folder: Path,
+) -> tuple[Float[Tensor, "clips frames lips"], Float[Tensor, "clips"], list[str]]:
+    """The tracked lips of the GRID speaker in `LIP_CHANNELS`, where each clip's sound starts (s,
+    video clock), and the names.
+
+    Raises:
+        AssetError: the folder lacks the tracked motion.
+    """
+    try:
+        with np.load(folder / "motion.npz") as motion:
+            lip, shapes, start = (
+                motion["lip"].astype(np.float32),
+                motion["blendshapes"].astype(np.float32),
+                motion["audio_start"],
+            )
+        names = sorted(json.loads((folder / "words.json").read_text()))
+    except (OSError, KeyError) as error:
+        raise AssetError(f"{folder} is not the tracked GRID folder: {error}") from error
+    index = [
+        1 + ARKIT_SHAPES.index(name) for name in LIP_SHAPES
+    ]  # MediaPipe puts `_neutral` first, then the alphabetical names
+    return (
+        torch.from_numpy(np.concatenate([lip, shapes[..., index]], -1)),
+        torch.from_numpy(np.array(start, np.float32)),
+        names,
+    )
+
+
+def teach_source(corpus: Path, source: str, teacher: WhisperEncoder, out: Path) -> None:
+    """Write the teacher's features of one source (fp16, utterance after utterance) to `out`."""
+    sound, entries = read_audio(corpus, source), read_index(corpus, source)
+    found = [teacher.features(_samples(sound, e)).half().numpy() for e in entries]
+    _save(out / f"{source}.whisper.npy", np.concatenate(found))
+
+
+def fit_teaching(
+    corpus: Path, features: Path, sources: Sequence[str], grid: Path, dims: int = 96
+) -> Teaching:
+    """Principal components over all sources' training speech, and the lip regression on the GRID
+    speaker's training clips.
+    """
+    pool = torch.cat([_training_rows(corpus, s, features) for s in sources])
+    mean = pool.mean(0)
+    values, vectors = torch.linalg.eigh(torch.cov((pool - mean).T))
+    values, vectors = values[-dims:].flip(0), vectors[:, -dims:].flip(1)
+    partial = Teaching(mean, vectors / values.sqrt(), values, torch.zeros(0))
+    return dataclasses.replace(partial, lip_weight=_fit_lips(partial, corpus, features, grid))
+
+
+def _training_rows(corpus: Path, source: str, features: Path) -> Float[Tensor, "rows channels"]:
+    """Every fifth step of a source's training utterances; clips kept for testing shape nothing."""
+    whisper = np.load(features / f"{source}.whisper.npy", mmap_mode="r")
+    kept = [
+        whisper[first : first + count : 5]
+        for entry, first, count in steps_of(read_index(corpus, source))
+        if entry.split == "train"
+    ]
+    return torch.from_numpy(
+        np.concatenate([np.zeros((0, whisper.shape[1])), *kept]).astype(np.float32)
+    )
+
+
+def _fit_lips(
+    teaching: Teaching, corpus: Path, features: Path, grid: Path
+) -> Float[Tensor, "window lips"]:
+    lips, start, names = read_grid_lips(grid)
+    heard = [
+        (names.index(entry.name), first, count)
+        for entry, first, count in steps_of(read_index(corpus, "grid"))
+        if entry.split == "train"
+    ]
+    lips = lips - lips.mean(1, keepdim=True)
+    lips = lips / lips[[clip for clip, _, _ in heard]].flatten(0, 1).std(0)
+    whisper = np.load(features / "grid.whisper.npy", mmap_mode="r")
+    rows, targets = [], []
+    for clip, first, count in heard:
+        components = teaching.components(
+            torch.from_numpy(whisper[first : first + count].astype(np.float32))
+        )
+        seconds = torch.arange(lips.shape[1]) / _VIDEO_FPS - start[clip]
+        rows.append(at_times(with_context(components, REACH_STEPS), seconds))
+        targets.append(lips[clip])
+    return ridge(torch.cat(rows), torch.cat(targets), 0.02)
+
+
+def write_targets(corpus: Path, source: str, features: Path, teaching: Teaching, out: Path) -> None:
+    """Components and lips of one source (fp16) as `SOURCE.targets.npy`."""
+    whisper = np.load(features / f"{source}.whisper.npy", mmap_mode="r")
+    parts = []
+    for _, first, count in steps_of(read_index(corpus, source)):
+        components = teaching.components(
+            torch.from_numpy(whisper[first : first + count].astype(np.float32))
+        )
+        parts.append(torch.cat([components, teaching.lips(components)], 1).half().numpy())
+    _save(out / f"{source}.targets.npy", np.concatenate(parts))
+
+
+def steps_of(entries: Sequence[CorpusEntry]) -> list[tuple[CorpusEntry, int, int]]:
+    """Each utterance with its first step and number of steps in the files of targets."""
+    out, first = [], 0
+    for entry in entries:
+        count = steps_of_samples(entry.samples)
+        out.append((entry, first, count))
+        first += count
+    return out
+
+
+def _samples(sound: np.ndarray, entry: CorpusEntry) -> Float[Tensor, "time"]:
+    return torch.from_numpy(
+        sound[entry.offset : entry.offset + entry.samples].astype(np.float32) / 32767
+    )
+
+
+def _save(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.stem}.{os.getpid()}.npy")
+    np.save(beside, values)
+    beside.replace(path)

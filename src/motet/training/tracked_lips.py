@@ -1,0 +1,92 @@
+"""The tracked GRID speaker for the sync expert: outlines of his lips and what the phonetic encoder
+hears, without any picture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.encoders.phonetic.encoder import PhoneticEncoder
+from motet.errors import AssetError
+from motet.methods.speech2lip.sync.lip_outline import lip_outline
+from motet.training.distillation_targets import at_times
+
+TESTED, VALIDATED = 0, 1
+"""Every twentieth clip, counted from 0 in the order of names, is for tests, and every one after it
+for validation."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrackedLips:
+    """Clips of one length."""
+
+    names: list[str]
+    outlines: Float[Tensor, "clips frames 80"]
+    features: Float[Tensor, "clips steps channels"]
+    """Two for each frame, on the video's clock."""
+
+
+def clip_names(folder: Path) -> list[str]:
+    """Names of all tracked clips, in order.
+
+    Raises:
+        AssetError: the folder is not the tracked GRID folder.
+    """
+    try:
+        return sorted(json.loads((folder / "words.json").read_text()))
+    except OSError as error:
+        raise AssetError(f"{folder} is not the tracked GRID folder: {error}") from error
+
+
+def held_out_clips(folder: Path) -> list[str]:
+    """Names of the clips that nothing may learn from."""
+    return clip_names(folder)[TESTED::20]
+
+
+def read_tracked_lips(folder: Path, without: Collection[str]) -> TrackedLips:
+    """The training clips.
+
+    Args:
+        without: names that do not train either.
+    """
+    names = clip_names(folder)
+    taught = [
+        k
+        for k, name in enumerate(names)
+        if k % 20 not in (TESTED, VALIDATED) and name not in without
+    ]
+    with np.load(folder / "landmarks.npz") as found:
+        first, delta, numbers = (
+            found["first"].astype(np.float32),
+            found["delta"].astype(np.float32),
+            found["index"].tolist(),
+        )
+    points = torch.from_numpy(
+        np.concatenate([first[:, None], first[:, None] + delta.cumsum(1)], 1) / 16
+    )
+    with np.load(folder / "motion.npz") as found:
+        starts = found["audio_start"].tolist()
+    encoder = PhoneticEncoder.load()
+    clock = torch.arange(2 * points.shape[1]) / 50.0
+
+    heard = [
+        at_times(encoder.encode(_sound(folder, names[k])).hidden, clock - starts[k]) for k in taught
+    ]
+    return TrackedLips(
+        [names[k] for k in taught],
+        torch.stack([lip_outline(points[k], numbers) for k in taught]),
+        torch.stack(heard).clone(),
+    )
+
+
+def _sound(folder: Path, name: str) -> Tensor:
+    return torch.from_numpy(soundfile.read(folder / "audio" / f"{name}.flac", dtype="float32")[0])

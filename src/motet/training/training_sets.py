@@ -1,0 +1,173 @@
+"""What methods learn from, read from a folder: performances of motet's corpus, bodies in SAM's
+layout, meshes in theirs.
+
+Each reader answers the training material and what is said about it in the finished weights (a
+function, because naming all sources of a corpus takes a moment). A method's specification names its
+reader.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from motet.data.clip import SHIPPABLE, Corpus, Entry, Interval
+from motet.data.readers.biwi import read_biwi
+from motet.data.readers.sam import spatial_set
+from motet.data.readers.vertex_sequences import vertex_training_set
+from motet.data.readers.vocaset import read_vocaset
+from motet.data.training_set import TrainingItem, TrainingSet
+from motet.encoders.phonetic.batched import PhoneticFrontEnd, load_phonetic
+from motet.errors import InputError
+from motet.face.lip_shapes import seal
+from motet.phonetics.phones import PHONES
+from motet.training.voice_augment import SHARE, stranger_features
+from motet.types import Audio, Motion, arkit_space
+
+About = Callable[[], dict[str, Any]]
+MAKER_WEIGHT: Mapping[str, float] = {"tracked": 3.0, "solved": 1.5, "synthesised": 1.0}
+"""How often a frame of each origin is seen: real people count more than synthesis."""
+
+CLOSING_S = 0.04
+"""Time in which lips come together and part around a closure."""
+
+
+_MESHES = {"vertices/vocaset": read_vocaset, "vertices/biwi": read_biwi}
+
+
+def performances(architecture: Any, folder: Path) -> tuple[TrainingSet, About]:
+    """A corpus of motet, heard through the phonetic encoder."""
+    return training_set(folder), partial(_facts, folder)
+
+
+def meshes_or_performances(architecture: Any, folder: Path) -> tuple[TrainingSet, About]:
+    """VOCASET or BIWI for a model that speaks in their vertices, otherwise a corpus of motet."""
+    space = architecture.space
+    if space not in _MESHES:
+        return performances(architecture, folder)
+    own_trunk = architecture.trunk is not None
+    meshes = vertex_training_set(
+        _MESHES[space](folder, "train"), space, None if own_trunk else load_phonetic().features
+    )
+    return meshes, lambda: {
+        "data": f"{len(meshes.items)} sequences of {folder.name}",
+        "licence": "as the data set",
+    }
+
+
+def bodies(architecture: Any, folder: Path) -> tuple[Any, About]:
+    """Bodies and what they hear, in SAM's layout."""
+    found = spatial_set(
+        folder, "train", architecture.hearing, velocity_fps=architecture.velocity_fps
+    )
+    hours = sum(len(item.motion) for item in found.items) / 30 / 3600
+    return found, lambda: {
+        "data": f"{hours:.2f} h in {len(found.items)} sequences in SAM's layout",
+        "licence": "Apache-2.0",
+    }
+
+
+def training_set(data: Path, split: str = "train", cache: Path | None = None) -> TrainingSet:
+    """The clips of a corpus that may shape shipped weights, each also as a stranger would say it,
+    with phonetic features kept in `cache`.
+
+    Raises:
+        InputError: no clip of that split, or not a corpus.
+    """
+    corpus, encoder = Corpus(data), load_phonetic()
+    entries = corpus.select(split=split, licences=SHIPPABLE)
+    if not entries:
+        raise InputError(f"{data} has no {split} clips that may shape shipped weights")
+    cache = (cache or data / "features") / encoder.digest
+    items: list[TrainingItem] = []
+    for entry in entries:
+        item = _item(corpus, entry, _features(corpus, entry, encoder.features, cache))
+        double = _features(
+            corpus, entry, partial(_as_a_stranger, encoder, entry.facts.name), cache / "strangers"
+        )
+        items += [
+            dataclasses.replace(item, weight=item.weight * (1 - SHARE)),
+            dataclasses.replace(item, features=double, weight=item.weight * SHARE),
+        ]
+    return TrainingSet(arkit_space(), items)
+
+
+def _as_a_stranger(encoder: PhoneticFrontEnd, name: str, audio: Audio) -> Tensor:
+    return stranger_features(audio, encoder.encoder, zlib.crc32(name.encode()))
+
+
+def _facts(data: Path) -> dict[str, Any]:
+    entries = Corpus(data).select(split="train", licences=SHIPPABLE)
+    hours: dict[str, float] = {}
+    for entry in entries:
+        hours[f"{entry.facts.source} ({entry.facts.licence})"] = (
+            hours.get(f"{entry.facts.source} ({entry.facts.licence})", 0.0) + entry.seconds / 3600
+        )
+    rounded = {source: round(value, 3) for source, value in sorted(hours.items())}
+    return {
+        "data": (
+            f"{sum(hours.values()):.2f} h in {len(entries)} clips, each also as a stranger would"
+            " say it"
+        ),
+        "licence": "Apache-2.0",
+        "sources": rounded,
+        "front_end": load_phonetic().digest,
+    }
+
+
+def _item(corpus: Corpus, entry: Entry, features: Tensor) -> TrainingItem:
+    recording = corpus.read(entry)
+    motion = recording.motion if recording.motion.space.fps == 25 else recording.motion.at(25)
+    valid = (
+        recording.valid_channels
+        if recording.valid_channels is not None
+        else torch.ones(motion.space.dim, dtype=torch.bool)
+    )
+    if recording.facts.maker == "tracked" and recording.facts.phones:
+        motion = _with_sure_closures(motion, recording.facts.phones)
+    phones = tuple((phone.start, phone.end, phone.symbol) for phone in recording.facts.phones)
+    weight = MAKER_WEIGHT.get(entry.facts.maker, 1.0)
+    return TrainingItem(
+        motion.values, features, valid, entry.facts.speaker, entry.facts.style, phones, weight
+    )
+
+
+def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
+    """The lips of a tracked person shut where p, b and m are said: the tracker leaves a third of
+    them open by a millimetre or two.
+    """
+    time = torch.arange(motion.frames).double() / motion.space.fps
+    amount = torch.zeros(motion.frames, dtype=torch.float64)
+    for phone in phones:
+        if phone.symbol in PHONES and PHONES[phone.symbol].is_closure:
+            outside = torch.maximum(phone.start - time, time - phone.end).clamp(min=0)
+            amount = torch.maximum(amount, (1 - outside / CLOSING_S).clamp(min=0))
+    sealed = seal(motion["blendshapes"].double().numpy(), amount.numpy())
+    return motion.with_track("blendshapes", torch.from_numpy(sealed).float())
+
+
+def _features(corpus: Corpus, entry: Entry, hear: Callable[[Audio], Tensor], cache: Path) -> Tensor:
+    """Features of one clip, float16 on disk; named by what they depend on, so a changed corpus is
+    heard anew.
+    """
+    identity = json.dumps([entry.facts.name, entry.file, entry.seconds, entry.facts.seed])
+    path = cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.safetensors"
+    if path.exists():
+        return load_file(path)["features"].float()
+    recording = corpus.read(entry)
+    if recording.audio is None:
+        raise InputError(f"the clip {entry.facts.name!r} has no sound to train on")
+    cache.mkdir(parents=True, exist_ok=True)
+    features = hear(recording.audio)
+    save_file({"features": features.half().contiguous()}, path)
+    return features

@@ -1,0 +1,44 @@
+"""The same clip as a stranger would have said it: features of the sound with another vocal tract,
+room, microphone and noise.
+
+The front end knows the voices of the corpus better than anybody else's, so methods that only ever
+hear those trust features too much that are less sure for new people. Half of what a method trains
+on therefore comes from such doubles: same motion, same times, another speaker.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.audio import resample, to_mono
+from motet.audio.mel import LogMel
+from motet.data.augment import MILD, WARPS, degrade
+from motet.encoders.phonetic.encoder import RATE_HZ, PhoneticEncoder, feature_count
+from motet.types import Audio
+
+TRACTS = tuple(warp for warp in WARPS if abs(warp - 1.0) > 0.04)
+"""Stretches of the frequency axis that make another person."""
+SHARE = 0.5
+"""How much of a clip's weight goes to its double."""
+
+
+@torch.inference_mode()
+def stranger_features(
+    audio: Audio, encoder: PhoneticEncoder, seed: int
+) -> Float[Tensor, "steps dim"]:
+    """Features at 50 Hz, as many as of the clip itself; the same seed gives the same stranger."""
+    chance, config = torch.Generator().manual_seed(seed), encoder.config
+    samples = resample(to_mono(audio), RATE_HZ).samples.reshape(1, -1)
+    noisy = degrade(samples, samples.roll(samples.shape[1] // 2, 1), chance, MILD)[0]
+    warp = TRACTS[int(torch.randint(len(TRACTS), (), generator=chance))]
+    mel = LogMel(bins=config.mel_bins, floor=config.mel_floor)
+    steps = feature_count(samples.shape[1])
+    frames = 2 * (steps - 1) + encoder.net.taps
+    power = mel.power(F.pad(noisy, (mel.lead + config.mel_before * mel.hop, frames * mel.hop)))[
+        :frames
+    ]
+    hidden, _ = encoder.net.hidden(mel.from_power(power, warp)[None], encoder.net.begin(1))
+    return hidden[0].clone()

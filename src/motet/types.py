@@ -1,0 +1,386 @@
+"""The data that crosses every public boundary: tensors together with the facts needed to use them.
+
+World: right-handed, +Y up, +Z to the front (a face looks to +Z), metres, radians, seconds. Left and
+Right are the character's own. Frame i lies at i / fps seconds; a sound of d seconds has round(d *
+fps) frames.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from motet.errors import AudioError, SpaceError, nearest
+
+Layout = Literal["mono", "stereo", "binaural", "foa", "other"]
+_CHANNELS = {"mono": 1, "stereo": 2, "binaural": 2, "foa": 4}
+
+_SHAPE_NAMES = """
+    browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
+    cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight
+    eyeLookOutLeft eyeLookOutRight eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft
+    eyeWideRight jawForward jawLeft jawOpen jawRight mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft
+    mouthFrownRight mouthFunnel mouthLeft mouthLowerDownLeft mouthLowerDownRight mouthPressLeft mouthPressRight
+    mouthPucker mouthRight mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft
+    mouthSmileRight mouthStretchLeft mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft
+    noseSneerRight tongueOut
+"""
+ARKIT_SHAPES: tuple[str, ...] = tuple(_SHAPE_NAMES.split())
+"""The 52 ARKit blendshapes in the house order: alphabetical. Other programs use other orders;
+always go by name."""
+
+
+def frame_count(seconds: float, fps: float) -> int:
+    """Frames that a sound of this length has: round(seconds * fps), halves up, at least one for any
+    sound at all.
+    """
+    return max(1, math.floor(seconds * fps + 0.5 + 1e-9))
+
+
+@dataclasses.dataclass(frozen=True)
+class Audio:
+    """Sound with its rate and layout; never resampled implicitly.
+
+    Raises:
+        AudioError: wrong rank, rate, channel count for the layout, or samples that are not finite.
+    """
+
+    samples: Float[Tensor, "*batch channels time"]
+    """float32, nominal range [-1, 1]."""
+    sample_rate: int
+    """Samples a second."""
+    layout: Layout = "mono"
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim < 2:
+            raise AudioError(
+                f"samples need the axes (..., channels, time), these have {self.samples.ndim}; use"
+                " Audio.mono for a plain vector"
+            )
+        if not self.samples.dtype.is_floating_point:
+            raise AudioError(
+                f"samples must be floating point in [-1, 1], not {self.samples.dtype}; divide"
+                " integers by their full scale"
+            )
+        if self.sample_rate <= 0:
+            raise AudioError(f"a sample rate must be positive, not {self.sample_rate}")
+        expected = _CHANNELS.get(self.layout, self.samples.shape[-2])
+        if self.samples.shape[-2] != expected:
+            raise AudioError(
+                f"{self.layout} sound has {expected} channel(s), this has {self.samples.shape[-2]};"
+                " mix or choose another layout"
+            )
+        if not bool(torch.isfinite(self.samples).all()):
+            raise AudioError(
+                "the sound contains values that are not finite (NaN or infinity); repair or"
+                " re-export the recording"
+            )
+
+    @classmethod
+    def mono(cls, samples: Float[Tensor, "*batch time"], sample_rate: int) -> Audio:
+        """One channel from a plain vector (or a batch of vectors)."""
+        return cls(samples.unsqueeze(-2), sample_rate, "mono")
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.samples.shape[-1] / self.sample_rate
+
+    def slice(self, start: int, stop: int | None = None) -> Audio:
+        """The samples from `start` to `stop`."""
+        return dataclasses.replace(self, samples=self.samples[..., start:stop])
+
+    def expect(self, sample_rate: int, layout: Layout) -> Audio:
+        """Answer the sound itself if it has that rate and layout.
+
+        Raises:
+            AudioError: names the conversion that is needed.
+        """
+        if self.sample_rate != sample_rate:
+            raise AudioError(
+                f"{sample_rate} Hz needed, this sound has {self.sample_rate} Hz; convert it with"
+                f" motet.audio.resample(audio, {sample_rate})"
+            )
+        if self.layout != layout:
+            raise AudioError(
+                f"{layout} sound needed, this is {self.layout}; convert it with"
+                " motet.audio.to_mono(audio) or give a recording of that layout"
+            )
+        return self
+
+
+@dataclasses.dataclass(frozen=True)
+class Track:
+    """One named part of a motion vector."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Sizes of the part, e.g. (52,) or (25, 6)."""
+    unit: str
+    """What one number means, e.g. `weight 0..1`, `axis-angle rad`, `m`."""
+    channels: tuple[str, ...] = ()
+    """Names along the last axis where they have names."""
+
+    @property
+    def size(self) -> int:
+        """Numbers a frame."""
+        return math.prod(self.shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class MotionSpace:
+    """What the numbers of a motion mean: named tracks, one after the other, at a frame rate."""
+
+    name: str
+    tracks: tuple[Track, ...]
+    fps: float
+
+    def __post_init__(self) -> None:
+        if self.fps <= 0:
+            raise SpaceError(f"fps must be positive, not {self.fps}")
+
+    @property
+    def dim(self) -> int:
+        """Numbers a frame over all tracks."""
+        return sum(track.size for track in self.tracks)
+
+    def track(self, name: str) -> Track:
+        """The track of that name.
+
+        Raises:
+            SpaceError: there is none; names the tracks there are.
+        """
+        for track in self.tracks:
+            if track.name == name:
+                return track
+        raise SpaceError(
+            f"the space {self.name!r} has no track {name!r};"
+            f" {nearest(name, [t.name for t in self.tracks])}"
+        )
+
+    def range(self, name: str) -> slice:
+        """Where a track lies in the flat vector."""
+        stops = list(itertools.accumulate(track.size for track in self.tracks))
+        index = self.tracks.index(self.track(name))
+        return slice(stops[index] - self.tracks[index].size, stops[index])
+
+    def index(self, name: str, channel: str) -> int:
+        """Place of one named channel in the flat vector."""
+        track = self.track(name)
+        if channel not in track.channels:
+            raise SpaceError(
+                f"track {name!r} has no channel {channel!r}; {nearest(channel, track.channels)}"
+            )
+        return self.range(name).start + track.channels.index(channel)
+
+    def at(self, fps: float) -> MotionSpace:
+        """The same space at another frame rate."""
+        return dataclasses.replace(self, fps=fps)
+
+
+def arkit_space(fps: float = 25.0) -> MotionSpace:
+    """The house space: 52 ARKit blendshape weights by name and the head's rotation."""
+    return MotionSpace(
+        "arkit",
+        (
+            Track("blendshapes", (52,), "weight 0..1", ARKIT_SHAPES),
+            Track("head", (3,), "axis-angle rad", ("x", "y", "z")),
+        ),
+        fps,
+    )
+
+
+_BODY_TREE = """
+    pelvis:- left_hip:pelvis right_hip:pelvis spine1:pelvis left_knee:left_hip right_knee:right_hip spine2:spine1
+    left_ankle:left_knee right_ankle:right_knee spine3:spine2 left_foot:left_ankle right_foot:right_ankle neck:spine3
+    left_collar:spine3 right_collar:spine3 head:neck left_shoulder:left_collar right_shoulder:right_collar
+    left_elbow:left_shoulder right_elbow:right_shoulder left_wrist:left_elbow right_wrist:right_elbow jaw:head left_eye:head
+    right_eye:head
+"""
+SMPLX25_JOINTS: tuple[str, ...] = tuple(entry.partition(":")[0] for entry in _BODY_TREE.split())
+"""The first 25 joints of SMPL-X in its order."""
+SMPLX25_PARENTS: tuple[int, ...] = tuple(
+    -1 if entry.endswith("-") else SMPLX25_JOINTS.index(entry.partition(":")[2])
+    for entry in _BODY_TREE.split()
+)
+"""Number of each joint's parent; -1 for the pelvis."""
+
+
+def smplx25_space(fps: float = 30.0) -> MotionSpace:
+    """A whole body: where the pelvis is, and how each of 25 joints is turned against its parent.
+
+    The pelvis' rotation is that against the world. In the rest pose, where all rotations are zero,
+    the body stands upright with straight legs and the arms stretched out to the sides, and looks to
+    +Z. A rotation is the first two rows of its matrix.
+    """
+    return MotionSpace(
+        "smplx25",
+        (Track("root", (3,), "m", ("x", "y", "z")), Track("joints", (25, 6), "rotation 6D rows")),
+        fps,
+    )
+
+
+Conversion = Callable[["Motion", MotionSpace], "Motion"]
+_CONVERSIONS: dict[tuple[str, str], Conversion] = {}
+
+
+def register_conversion(source: str, target: str, conversion: Conversion) -> None:
+    """Make `Motion.to` able to go from one space to another. Only for conversions that are real."""
+    _CONVERSIONS[source, target] = conversion
+
+
+@dataclasses.dataclass(frozen=True)
+class Motion:
+    """Motion in a stated space.
+
+    Raises:
+        SpaceError: the last axis has not the size of the space.
+    """
+
+    values: Float[Tensor, "*batch frames dim"]
+    space: MotionSpace
+
+    def __post_init__(self) -> None:
+        if self.values.ndim < 2 or self.values.shape[-1] != self.space.dim:
+            raise SpaceError(
+                f"motion in {self.space.name!r} needs the axes (..., frames, {self.space.dim}),"
+                f" these are {tuple(self.values.shape)}"
+            )
+
+    def __getitem__(self, track: str) -> Tensor:
+        """View of one track, in that track's shape."""
+        return self.values[..., self.space.range(track)].unflatten(
+            -1, self.space.track(track).shape
+        )
+
+    def channel(self, track: str, channel: str) -> Float[Tensor, "*batch frames"]:
+        """View of one named channel."""
+        return self.values[..., self.space.index(track, channel)]
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self.values.shape[-2]
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.space.fps
+
+    def with_track(self, name: str, values: Tensor) -> Motion:
+        """A copy in which one track is replaced."""
+        copy = self.values.clone()
+        copy[..., self.space.range(name)] = values.flatten(-len(self.space.track(name).shape))
+        return Motion(copy, self.space)
+
+    def slice(self, start: int, stop: int | None = None) -> Motion:
+        """The frames from `start` to `stop`."""
+        return Motion(self.values[..., start:stop, :], self.space)
+
+    def to(self, space: MotionSpace) -> Motion:
+        """The same motion in another space, where a real conversion exists.
+
+        Raises:
+            SpaceError: no conversion is known; names those that are.
+        """
+        if space.name == self.space.name and space.tracks == self.space.tracks:
+            return self if space.fps == self.space.fps else self.at(space.fps)
+        conversion = _CONVERSIONS.get((self.space.name, space.name))
+        if conversion is None:
+            known = [f"{a} -> {b}" for a, b in _CONVERSIONS if a == self.space.name]
+            raise SpaceError(
+                f"no conversion {self.space.name} -> {space.name}; from here there is"
+                f" {', '.join(known) or 'none'}"
+            )
+        return conversion(self, space)
+
+    def at(self, fps: float) -> Motion:
+        """Resampled in time by linear interpolation; lasts as long as before (to within half a
+        frame).
+        """
+        count = frame_count(self.seconds, fps)
+        position = (torch.arange(count, dtype=torch.float64) * (self.space.fps / fps)).clamp(
+            max=self.frames - 1
+        )
+        left = position.floor().long()
+        right = (left + 1).clamp(max=self.frames - 1)
+        share = (position - left).to(self.values.dtype).unsqueeze(-1)
+        values = self.values[..., left, :] * (1 - share) + self.values[..., right, :] * share
+        return Motion(values, self.space.at(fps))
+
+
+@dataclasses.dataclass(frozen=True)
+class Topology:
+    """Triangles over a set of vertices; shared by all frames of a mesh."""
+
+    faces: Int[Tensor, "faces 3"]
+    """Vertex numbers, counter-clockwise seen from outside."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Meshes:
+    """Posed surfaces, metres."""
+
+    vertices: Float[Tensor, "*batch frames verts 3"]
+    topology: Topology
+
+
+@dataclasses.dataclass(frozen=True)
+class Frames:
+    """Pictures, sRGB, row 0 at the top."""
+
+    rgb: UInt8[Tensor, "*batch frames height width 3"]
+    fps: float
+
+    @property
+    def frames(self) -> int:
+        """Number of pictures."""
+        return self.rgb.shape[-4]
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.fps
+
+
+Answer = TypeVar("Answer", Motion, Frames)
+"""What a method answers: motion, or pictures."""
+
+
+def concatenate(pieces: list[Answer]) -> Answer:
+    """Motions of one space, or pictures of one rate, one after the other."""
+    first = pieces[0]
+    if isinstance(first, Frames):
+        return Frames(torch.cat([piece.rgb for piece in pieces], dim=-4), first.fps)  # type: ignore[attr-defined]
+    return Motion(torch.cat([piece.values for piece in pieces], dim=-2), first.space)  # type: ignore[attr-defined]
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """A piece of motion on one clock with its sound, and how it came about."""
+
+    audio: Audio | None
+    motion: Motion | None
+    frames: Frames | None = None
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """JSON values: method, weights digest, seed, condition, source file; for data: licence,
+    speaker, language, phones."""
+
+    def save(self, path: str | Path) -> Path:
+        """Write in the format that the path's ending names; the file appears only when it is
+        complete.
+
+        Raises:
+            InputError: the ending is unknown, or this clip lacks what the format needs.
+        """
+        from motet.export import write_clip
+
+        return write_clip(self, Path(path))

@@ -1,0 +1,72 @@
+"""Pickled bytes are interpreted, never run."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from motet.data.restricted_unpickle import read_inert
+from motet.errors import AssetError
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8)
+    | st.binary(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(PLAIN, st.sampled_from([3, 4, 5]))
+def test_plain_values_come_back(value: object, protocol: int) -> None:
+    assert read_inert(pickle.dumps(value, protocol)) == value
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12, dtype="<f4").reshape(3, 4),
+        np.asfortranarray(np.ones((2, 3))),
+        np.arange(3, dtype=">i2"),
+    ],
+)
+def test_arrays_come_back(array: np.ndarray, protocol: int) -> None:
+    found = read_inert(pickle.dumps({"a": array, "n": np.int64(7)}, protocol))
+    assert np.array_equal(found["a"], array)
+    assert found["n"] == 7
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch /tmp/never",)
+
+
+@pytest.mark.parametrize(
+    "value", [Evil(), [Evil()], {"a": np.array([object()], dtype=object)}, os.getcwd, np.ndarray]
+)
+def test_anything_else_is_refused(value: object) -> None:
+    with pytest.raises(AssetError):
+        read_inert(pickle.dumps(value, 4))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=60))
+def test_damage_is_a_typed_error(data: bytes) -> None:
+    try:
+        read_inert(data)
+    except AssetError:
+        pass

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from motet.errors import ConfigError
+from motet.face.postprocess import Finish, blink_closure, finish_motion
+from motet.types import Motion, arkit_space, concatenate
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**40), cut=st.integers(1, 599))
+def test_a_stream_is_finished_as_a_whole(seed: int, cut: int) -> None:
+    motion = Motion(torch.rand(1, 600, 55) * 0.2, arkit_space())
+    whole = finish_motion(motion, Finish(), (seed,), 0)
+    pieces = [
+        finish_motion(motion.slice(0, cut), Finish(), (seed,), 0),
+        finish_motion(motion.slice(cut), Finish(), (seed,), cut),
+    ]
+    assert torch.equal(concatenate(pieces).values, whole.values)
+
+
+def test_blinks_come_at_the_rate_of_people_and_differ_with_the_seed() -> None:
+    closure = blink_closure(3, 0, 25 * 600, 25)
+    starts = int(((closure[1:] > 0.5) & (closure[:-1] <= 0.5)).sum())
+    assert 110 <= starts <= 200  # ten minutes
+    assert float(closure.max()) <= 1.0
+    assert not torch.equal(closure, blink_closure(4, 0, 25 * 600, 25))
+
+
+def test_switches_do_what_they_say() -> None:
+    motion = Motion(torch.full((1, 500, 55), 0.5), arkit_space())
+    calm = finish_motion(motion, Finish(intensity=0.5, head=False, blink=False), (0,), 0)
+    assert float(calm.channel("blendshapes", "jawOpen").max()) == 0.25
+    assert float(calm.channel("blendshapes", "browInnerUp").max()) == 0.5
+    assert float(calm["head"].abs().max()) == 0
+    assert float(calm.channel("blendshapes", "eyeBlinkLeft").max()) == 0
+    with pytest.raises(ConfigError, match="between 0 and 3"):
+        Finish(intensity=4)

@@ -1,0 +1,71 @@
+"""A face and a body from one sound, and sounds of any layout for a method with two ears."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from motet.errors import ConfigError
+from motet.registry import method_spec
+from motet.session import Ensemble, Loaded, cast, specs_of
+from motet.types import Audio, frame_count
+
+
+def tiny(name: str) -> Loaded:
+    torch.manual_seed(0)
+    spec = method_spec(name)
+    return Loaded(spec, spec.load("method")(spec.load("presets")["tiny"], None, {}), "none")
+
+
+def sound(channels: int, layout: str, seconds: float = 1.1, rate: int = 16000) -> Audio:
+    samples = (
+        torch.randn(channels, round(seconds * rate), generator=torch.Generator().manual_seed(1))
+        * 0.1
+    )
+    return Audio(samples, rate, layout)
+
+
+def test_face_and_body_are_one_motion_on_one_clock() -> None:
+    both = Ensemble((tiny("artalk"), tiny("mospa")))
+    audio = sound(1, "mono")
+    motion = both.run(audio, {"source": "90,0,2", "genre": "dull"}, seeds=(3, 4))
+    assert both.name == "artalk,mospa"
+    assert motion.space.name == "arkit+smplx25"
+    assert motion.values.shape[:2] == (2, frame_count(audio.seconds, 30))
+    alone = tiny("mospa").run(audio, {"source": "90,0,2", "genre": "dull"}, seeds=(3, 4))
+    torch.testing.assert_close(motion["joints"], alone["joints"])
+    torch.testing.assert_close(motion["root"], alone["root"])
+    assert float(motion["blendshapes"].abs().max()) > 0
+    with pytest.raises(ConfigError, match="neither artalk nor mospa"):
+        both.run(audio, {"no_such": 1})
+
+
+@pytest.mark.parametrize("names", ["artalk,diffposetalk", "mospa,mospa", "artalk,mospa,mospa"])
+def test_two_of_a_kind_are_refused(names: str) -> None:
+    with pytest.raises(ConfigError, match="one method for the face"):
+        specs_of(names)
+
+
+def test_names_and_weights_are_checked() -> None:
+    assert [spec.name for spec in specs_of("artalk, mospa")] == ["artalk", "mospa"]
+    with pytest.raises(ConfigError, match="no method"):
+        specs_of("artalk,nobody")
+    with pytest.raises(ConfigError, match="--weights"):
+        cast("artalk,mospa", "some.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("channels", "layout"), [(1, "mono"), (2, "stereo"), (2, "binaural"), (4, "foa"), (4, "other")]
+)
+def test_any_layout_reaches_the_two_ears(channels: int, layout: str) -> None:
+    prepared = tiny("mospa").prepare(sound(channels, layout))
+    assert prepared.layout == "binaural"
+    assert prepared.samples.shape[:2] == (1, 2)
+    assert prepared.sample_rate == 30720
+
+
+def test_one_channel_with_a_place_is_heard_from_there() -> None:
+    left = tiny("mospa").prepare(sound(1, "mono"), {"source": "90,0,1"}).samples[0]
+    right = tiny("mospa").prepare(sound(1, "mono"), {"source": "-90,0,1"}).samples[0]
+    assert float(left[0].square().mean()) > 4 * float(left[1].square().mean())
+    torch.testing.assert_close(left, right.flip(0), atol=1e-3, rtol=0)

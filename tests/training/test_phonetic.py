@@ -1,0 +1,233 @@
+"""Everything `motet train phonetic` is made of, on a tiny corpus: targets, streams, degradation,
+probes, resuming."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from motet.checkpoint import read_checkpoint
+from motet.data.augment import change_rate, degrade
+from motet.data.speech.corpus import build_speech_corpus, read_audio, read_index, write_source
+from motet.data.speech.packages import SpeechAssets
+from motet.data.speech.utterance import Utterance
+from motet.encoders.phonetic.encoder import PhoneticEncoder
+from motet.errors import AssetError, ConfigError
+from motet.phonetics.phones import INDEX, SYMBOLS, PhoneSpan
+from motet.training import phonetic
+from motet.training.distillation_targets import (
+    LIP_CHANNELS,
+    Teaching,
+    at_times,
+    ridge,
+    steps_of,
+    with_context,
+    write_targets,
+)
+from motet.training.lip_probe import best_correlation
+from motet.training.loop import train
+from motet.training.phone_probe import VISIBLE_GROUPS, score_phones, visible_group
+from motet.training.settings import TrainConfig
+from motet.training.speech_batches import SpeechSet
+
+SHORT = TrainConfig(steps=3, batch=2, learning_rate=1e-3, warmup=1, save_every_s=1e9, log_every=1)
+
+
+def tone(name: str, hz: float, seconds: float) -> Utterance:
+    samples = 0.2 * np.sin(2 * np.pi * hz * np.arange(int(seconds * 16000)) / 16000).astype(
+        np.float32
+    )
+    return Utterance(
+        name,
+        "facegood",
+        samples,
+        "en",
+        "t",
+        "public domain",
+        (PhoneSpan(0.0, seconds / 2, "m"), PhoneSpan(seconds / 2, seconds, "a")),
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of three tones whose teacher simply hums noise."""
+    folder = tmp_path_factory.mktemp("data")
+    write_source(
+        folder / "corpus",
+        "facegood",
+        iter([tone("a", 200, 1.0), tone("b", 400, 1.313), tone("c", 800, 0.7)]),
+    )
+    build_speech_corpus(["facegood"], folder / "corpus", SpeechAssets(folder, folder))
+    _, first, count = steps_of(read_index(folder / "corpus", "facegood"))[-1]
+    chance = torch.Generator().manual_seed(0)
+    hum = torch.randn(first + count, 384, generator=chance)
+    (folder / "teacher").mkdir()
+    np.save(folder / "teacher" / "facegood.whisper.npy", hum.half().numpy())
+    basis = torch.linalg.qr(torch.randn(384, 96, generator=chance))[0]
+    Teaching(
+        hum.mean(0),
+        basis,
+        torch.linspace(2, 1, 96),
+        torch.randn(96 * 5 + 1, len(LIP_CHANNELS), generator=chance) * 0.05,
+    ).save(folder / "teacher" / "teaching.safetensors")
+    write_targets(
+        folder / "corpus",
+        "facegood",
+        folder / "teacher",
+        Teaching.load(folder / "teacher" / "teaching.safetensors"),
+        folder / "teacher",
+    )
+    return folder
+
+
+def test_a_corpus_reads_back(data: Path) -> None:
+    entries = read_index(data / "corpus", "facegood")
+    assert [e.name for e in entries] == ["a", "b", "c"] and entries[1].phones[0].symbol == "m"
+    sound = read_audio(data / "corpus", "facegood")[
+        entries[1].offset : entries[1].offset + entries[1].samples
+    ]
+    assert np.abs(sound / 32767 - tone("b", 400, 1.313).samples).max() < 1e-4
+    licences = json.loads((data / "corpus" / "licences.json").read_text())
+    assert (
+        licences["facegood"]["may_shape_shipped_weights"]
+        and licences["facegood"]["utterances"] == 3
+    )
+
+
+def test_unknown_and_missing_sources_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'grid'"):
+        build_speech_corpus(["gird"], tmp_path, SpeechAssets(tmp_path, tmp_path))
+    with pytest.raises(AssetError, match="no source"):
+        read_index(tmp_path, "grid")
+
+
+def test_streams_are_seeded_and_aligned(data: Path) -> None:
+    speech = SpeechSet(data / "corpus", data / "teacher", {"facegood": 1.0}, seconds=2.0)
+    first, again = (speech.batch(3, torch.Generator().manual_seed(5), (5, 10)) for _ in range(2))
+    other = speech.batch(3, torch.Generator().manual_seed(6), (5, 10))
+    assert (
+        first["mel"].shape == (3, 2 * 99 + 16, 80)
+        and first["teacher"].shape == (3, 100, 96)
+        and first["lips"].shape == (3, 100, len(LIP_CHANNELS))
+    )
+    assert all(torch.equal(first[k], again[k]) for k in first) and not torch.equal(
+        first["mel"], other["mel"]
+    )
+    assert set(first["labels"].unique().tolist()) <= {INDEX["m"], INDEX["a"], -1}
+
+
+def test_the_network_gets_as_many_steps_as_targets(data: Path) -> None:
+    speech = SpeechSet(data / "corpus", data / "teacher", {"facegood": 1.0}, seconds=1.0)
+    net = phonetic.build_model(0)
+    hidden, _ = net.hidden(
+        speech.batch(2, torch.Generator().manual_seed(0), (5, 10))["mel"], net.begin(2)
+    )
+    assert hidden.shape[1] == 50
+
+
+def test_an_empty_split_is_an_error(data: Path) -> None:
+    with pytest.raises(AssetError, match="no validation speech"):
+        SpeechSet(data / "corpus", data / "teacher", {"facegood": 1.0}, "validation")
+
+
+def test_degrading_keeps_time_and_range() -> None:
+    click = torch.zeros(2, 16000)
+    click[:, 8000:8400] = torch.randn(2, 400, generator=torch.Generator().manual_seed(0))
+    found = degrade(click, torch.zeros_like(click), torch.Generator().manual_seed(3))
+    assert (
+        found.shape == click.shape
+        and bool(torch.isfinite(found).all())
+        and float(found.abs().max()) <= 1.0
+    )
+    loudness = found.unfold(-1, 200, 200).square().mean(-1)
+    assert bool((loudness.argmax(-1) >= 39).all()) and bool((loudness.argmax(-1) <= 43).all())
+
+
+def test_changing_the_rate_moves_pitch() -> None:
+    sound = torch.sin(2 * math.pi * 500 * torch.arange(16000) / 16000)
+    spectrum = torch.fft.rfft(change_rate(sound, 8000)).abs()
+    assert abs(int(spectrum.argmax()) * 2 - 1000) <= 4
+
+
+def test_ridge_recovers_a_linear_law() -> None:
+    chance = torch.Generator().manual_seed(0)
+    x, law = torch.randn(500, 3, generator=chance), torch.tensor([[1.0], [-2.0], [0.5]])
+    found = ridge(with_context(x, (0,)), x @ law + 4, 1e-6)
+    assert torch.allclose(found[:, 0], torch.tensor([1.0, -2.0, 0.5, 4.0]), atol=1e-3)
+
+
+def test_context_and_interpolation() -> None:
+    x = torch.arange(5.0)[:, None]
+    assert with_context(x, (-1, 1))[2].tolist() == [1.0, 3.0, 1.0] and with_context(x, (-1, 1))[
+        0
+    ].tolist() == [0.0, 1.0, 1.0]
+    assert at_times(x, torch.tensor([-1.0, 0.03, 9.0]))[:, 0].tolist() == pytest.approx(
+        [0.0, 1.5, 4.0]
+    )
+
+
+def test_the_best_lag_is_found() -> None:
+    wave = torch.randn(80, generator=torch.Generator().manual_seed(0))
+    assert (
+        best_correlation(wave[3:73], wave[:70], 3)
+        > 0.999
+        > 0.5
+        > best_correlation(wave[3:73], wave[:70], 1)
+    )
+
+
+def test_phone_scores() -> None:
+    item = tone("a", 200, 1.0)
+    right = torch.tensor([INDEX["m"]] * 25 + [INDEX["a"]] * 25)
+    assert score_phones([right], [item]).exact == 1.0
+    alike = score_phones([torch.tensor([INDEX["b"]] * 25 + [INDEX["ɑ"]] * 25)], [item])
+    assert (
+        alike.exact == 0.0 and alike.visible == 1.0 and alike.closures == 1.0 and alike.steps == 50
+    )
+    assert {visible_group(s) for s in SYMBOLS} == set(VISIBLE_GROUPS) and visible_group(
+        "u"
+    ) == "rounded"
+
+
+def test_raising_the_floor_is_the_same_as_hearing_less() -> None:
+    net = phonetic.build_model(
+        0, dataclasses.replace(phonetic.default_config(), width=16, dilations=(1,))
+    )
+    quiet = PhoneticEncoder(net)
+    tensors, config = phonetic.raise_floor(net.state_dict(), net.config, 12.0)
+    raised = phonetic.build_model(1, config)
+    raised.load_state_dict(tensors)
+    sound = torch.randn(16000, generator=torch.Generator().manual_seed(0)) * 0.05
+    expected = quiet.encode(sound * 10 ** (-12 / 20)).hidden
+    assert torch.allclose(PhoneticEncoder(raised).encode(sound).hidden, expected, atol=1e-3)
+    assert not torch.allclose(quiet.encode(sound).hidden, expected, atol=1e-2)
+
+
+def test_training_runs_resumes_and_exports(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phonetic, "SpeechSet", lambda *a, how: SpeechSet(*a, seconds=1.0, how=how))
+    small = dataclasses.replace(phonetic.default_config(), width=16, dilations=(1,))
+    monkeypatch.setattr(phonetic, "default_config", lambda: small)
+    teaching = Teaching.load(data / "teacher" / "teaching.safetensors")
+
+    def run(folder: Path, steps: int) -> dict[str, torch.Tensor]:
+        model = phonetic.build_model(0)
+        stage = phonetic.distillation_stage(model, data / "corpus", data / "teacher", teaching)
+        return train(stage, None, dataclasses.replace(SHORT, steps=steps, warmup=10**6), folder)
+
+    run(tmp_path / "b", 2)
+    lines = [json.loads(line) for line in (tmp_path / "b" / "log.jsonl").read_text().splitlines()]
+    assert {"teacher", "lips", "phones"} <= set(lines[0])
+    resumed = run(tmp_path / "b", 3)
+    assert json.loads((tmp_path / "b" / "log.jsonl").read_text().splitlines()[-1])["step"] == 3
+    digest = phonetic.export(resumed, tmp_path / "w.safetensors", data / "corpus", SHORT)
+    loaded = PhoneticEncoder.load(tmp_path / "w.safetensors")
+    assert (
+        loaded.digest == digest
+        and "facegood" in read_checkpoint(tmp_path / "w.safetensors").facts["speech"]
+    )
