@@ -1,0 +1,1 @@
+"""The golden net: what motet answers today, so that no move of modules changes it unnoticed."""
