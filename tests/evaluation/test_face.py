@@ -210,11 +210,11 @@ def test_the_tracked_recordings_are_read(tmp_path: Path) -> None:
     material = load_held_out(tmp_path)
     assert (material.name, material.groups) == (
         "only other_speakers",
-        ["grid people", "white house", "librivox"],
+        ["grid people", "web", "white house", "librivox"],
     )
     people = material.group("grid people")
     assert (len(people), len(material.group("white house"))) == (5, 4)
-    for clip in (*people, *material.group("white house")):
+    for clip in (*people, *material.group("web"), *material.group("white house")):
         assert clip.tracked is not None
         assert (
             np.corrcoef(

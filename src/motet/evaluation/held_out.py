@@ -26,8 +26,10 @@ from motet.phonetics.alignment import Phone
 from motet.types import Audio, Motion, arkit_space
 
 _PACKAGE = Path(__file__).parent
-_MAX_LAG_S = {"grid people": 0.04, "grid s1": 0.04, "white house": 0.2}
+_MAX_LAG_S = {"grid people": 0.04, "grid s1": 0.04, "web": 0.2, "white house": 0.2}
 """How far the best lag is searched: one frame, but for the clips whose own sound is late."""
+_GROUPS = {"grid": "grid people", "web": "web", "wh": "white house"}
+"""Group of another speaker by the prefix of the file's name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _other_speaker(path: Path) -> HeldOutClip:
             Audio.mono(torch.from_numpy(file["audio"].astype(np.float32) / 32768.0), 16_000),
             file["time"] - start,
         )
-    group = "grid people" if path.stem.startswith("grid_") else "white house"
+    group = _GROUPS.get(path.stem.partition("_")[0], "web")
     text = grid_sentence(path.stem.removeprefix("grid_")) if group == "grid people" else ""
     return HeldOutClip(
         path.stem,

@@ -26,6 +26,12 @@ GRID_CREDIT = (
     "GRID audiovisual sentence corpus, speaker s1: Cooke, Barker, Cunningham, Shao (2006), CC"
     " BY 4.0"
 )
+OTHER_SPEAKERS = {
+    "grid": ("CC-BY-4.0", "GRID audiovisual sentence corpus (Cooke et al. 2006), CC BY 4.0"),
+    "wh": ("public domain", "White House weekly address (public domain)"),
+    "web": ("not stated; measuring only", "recordings of public speech, rights not stated"),
+}
+"""Licence and credit by the prefix of a file's name."""
 FACEGOOD_CREDIT = "FACEGOOD-Audio2Face training takes, Copyright FACEGOOD, MIT licence"
 FPS = 25.0
 _BROWS = [
@@ -164,8 +170,8 @@ def facegood_weights(weights: ndarray, channels: list[str]) -> ndarray:
 
 
 def read_other_speakers(folder: str | Path) -> Iterator[Recording]:
-    """Nine short clips of six other people: for measuring only, never to train on, so all are of
-    the split `test`.
+    """Short clips of other people: for measuring only, never to train on, so all are of the split
+    `test`.
 
     Raises:
         AssetError: the folder holds no such clips.
@@ -184,18 +190,15 @@ def read_other_speakers(folder: str | Path) -> Iterator[Recording]:
         fps = float(data["fps"])
         values = _performance(scores, lip, rotation, neutral_of(scores, lip, rotation), fps)
         motion = Motion(torch.from_numpy(values).float(), arkit_space(fps)).at(FPS)
-        grid = path.stem.startswith("grid")
+        origin = path.stem.partition("_")[0]
+        licence, credit = OTHER_SPEAKERS.get(origin, OTHER_SPEAKERS["web"])
         facts = RecordingFacts(
             name=f"other-{path.stem}",
-            licence="CC-BY-4.0" if grid else "public domain",
-            credit=(
-                GRID_CREDIT.replace(", speaker s1", "")
-                if grid
-                else "White House weekly address (public domain)"
-            ),
+            licence=licence,
+            credit=credit,
             source=path.stem,
             split="test",
-            speaker=f"other-{path.stem if grid else 'wh'}",
+            speaker=f"other-{'wh' if origin == 'wh' else path.stem}",
             language="en",
             settings={"tracker": "MediaPipe Face Landmarker"},
         )
