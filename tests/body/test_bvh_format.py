@@ -92,7 +92,7 @@ def test_broken_and_endless_archives_are_refused(tmp_path, monkeypatch) -> None:
     (tmp_path / "d.bvh.gz").write_bytes(gzip.compress(SMALL.encode())[:-20])
     with pytest.raises(AssetError, match="cannot be read"):
         read_bvh(tmp_path / "d.bvh.gz")
-    monkeypatch.setattr("motet.body.bvh_format.LONGEST_TEXT", 100)
+    monkeypatch.setattr("motet.body.bvh_format.MAX_CHARACTERS", 100)
     (tmp_path / "e.bvh.gz").write_bytes(gzip.compress(SMALL.encode()))
     with pytest.raises(AssetError, match="refused"):
         read_bvh(tmp_path / "e.bvh.gz")

@@ -18,15 +18,15 @@ from motet.geometry.skinning import dense_weights, skin
 from motet.types import SMPLX25_PARENTS, smplx25_space
 
 PARENTS = [-1, 0, 1, 1]
-PLACES = torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 2, 0], [1, 1, 0]], dtype=torch.float64)
+REST = torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 2, 0], [1, 1, 0]], dtype=torch.float64)
 
 
 def test_a_straight_arm_bends_where_it_should():
     turns = torch.zeros(4, 3, dtype=torch.float64)
     turns[1, 2] = torch.pi / 2
-    rotation, place = chain(matrix_from_axis_angle(turns), PLACES, PARENTS)
-    torch.testing.assert_close(place[2], torch.tensor([-1.0, 1.0, 0.0], dtype=torch.float64))
-    torch.testing.assert_close(place[3], torch.tensor([0.0, 2.0, 0.0], dtype=torch.float64))
+    rotation, position = chain(matrix_from_axis_angle(turns), REST, PARENTS)
+    torch.testing.assert_close(position[2], torch.tensor([-1.0, 1.0, 0.0], dtype=torch.float64))
+    torch.testing.assert_close(position[3], torch.tensor([0.0, 2.0, 0.0], dtype=torch.float64))
     torch.testing.assert_close(rotation[0], torch.eye(3, dtype=torch.float64))
 
 
@@ -37,13 +37,11 @@ def test_rest_pose_moves_nothing_and_rigid_turns_move_everything_rigidly(seed):
     points = torch.randn(7, 3, generator=generator, dtype=torch.float64)
     weights = torch.rand(7, 4, generator=generator, dtype=torch.float64)
     weights = weights / weights.sum(1, keepdim=True)
-    still = skinning_transforms(torch.eye(3, dtype=torch.float64).expand(4, 3, 3), PLACES, PARENTS)
+    still = skinning_transforms(torch.eye(3, dtype=torch.float64).expand(4, 3, 3), REST, PARENTS)
     torch.testing.assert_close(skin(points, weights, still), points)
     turn = torch.zeros(4, 3, dtype=torch.float64)
     turn[0] = torch.randn(3, generator=generator, dtype=torch.float64)
-    moved = skin(
-        points, weights, skinning_transforms(matrix_from_axis_angle(turn), PLACES, PARENTS)
-    )
+    moved = skin(points, weights, skinning_transforms(matrix_from_axis_angle(turn), REST, PARENTS))
     torch.testing.assert_close(moved, points @ matrix_from_axis_angle(turn[0]).T)
 
 
@@ -57,18 +55,16 @@ def test_batch_is_the_same_as_singles_and_gradients_are_right():
         4,
     )
     assert torch.equal(weights.sum(1), torch.ones(5, dtype=torch.float64))
-    whole = skin(
-        points, weights, skinning_transforms(matrix_from_axis_angle(turns), PLACES, PARENTS)
-    )
+    whole = skin(points, weights, skinning_transforms(matrix_from_axis_angle(turns), REST, PARENTS))
     assert whole.shape == (2, 3, 5, 3)
     single = skin(
-        points, weights, skinning_transforms(matrix_from_axis_angle(turns[1, 2]), PLACES, PARENTS)
+        points, weights, skinning_transforms(matrix_from_axis_angle(turns[1, 2]), REST, PARENTS)
     )
     torch.testing.assert_close(whole[1, 2], single)
 
     def pose(turn):
         return skin(
-            points, weights, skinning_transforms(matrix_from_axis_angle(turn), PLACES, PARENTS)
+            points, weights, skinning_transforms(matrix_from_axis_angle(turn), REST, PARENTS)
         )
 
     assert torch.autograd.gradcheck(pose, (turns[0, 0].requires_grad_(),))

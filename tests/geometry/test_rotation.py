@@ -91,16 +91,12 @@ def test_gradients_are_finite_and_right_near_zero(size, dtype):
         R.matrix_from_axis_angle,
         R.quaternion_from_axis_angle,
         lambda v: R.axis_angle_from_quaternion(R.quaternion_from_axis_angle(v)),
+        lambda v: R.axis_angle_from_matrix(R.matrix_from_axis_angle(v)),
+        lambda v: R.matrix_from_6d_rows(R.rotation_6d_rows(R.matrix_from_axis_angle(v))),
     ):
-        (gradient,) = torch.autograd.grad(
-            (
-                function(start)
-                * torch.arange(1.0, 1 + function(start).numel(), dtype=dtype).view_as(
-                    function(start)
-                )
-            ).sum(),
-            start,
-        )
+        result = function(start)
+        factor = torch.arange(1.0, 1 + result.numel(), dtype=dtype).view_as(result)
+        (gradient,) = torch.autograd.grad((result * factor).sum(), start)
         assert torch.isfinite(gradient).all()
     if dtype is torch.float64:
         assert torch.autograd.gradcheck(R.matrix_from_axis_angle, (start,), atol=1e-5)
@@ -113,3 +109,18 @@ def test_batch_axes_pass_through():
     assert matrices.shape == (2, 5, 3, 3)
     torch.testing.assert_close(matrices[1, 3], R.matrix_from_axis_angle(values[1, 3]))
     assert R.axis_angle_from_matrix(matrices).shape == (2, 5, 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_6d_rows_of_zero_give_finite_gradients(dtype):
+    rows = torch.zeros(6, dtype=dtype, requires_grad=True)
+    (gradient,) = torch.autograd.grad(R.matrix_from_6d_rows(rows).sum(), rows)
+    assert torch.isfinite(gradient).all()
+
+
+def test_quaternions_have_their_real_part_first():
+    half = torch.tensor([0.0, 0.0, math.pi / 2], dtype=torch.float64)
+    expected = vector([math.cos(math.pi / 4), 0, 0, math.sin(math.pi / 4)])
+    torch.testing.assert_close(R.quaternion_from_axis_angle(half), expected)
+    torch.testing.assert_close(R.quaternion_from_matrix(R.matrix_from_axis_angle(half)), expected)
+    torch.testing.assert_close(R.axis_angle_from_quaternion(-3 * expected), half)

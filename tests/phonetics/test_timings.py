@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
+import praatio.textgrid
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -124,6 +126,18 @@ def test_every_form_says_the_same(name: str, encoding: str, tmp_path: Path) -> N
         assert (one.start, one.end) == pytest.approx((other.start, other.end))
 
 
+@pytest.mark.parametrize("form", ["long_textgrid", "short_textgrid"])
+def test_praatio_writes_what_is_read(
+    form: Literal["long_textgrid", "short_textgrid"], tmp_path: Path
+) -> None:
+    entries = [(0, 0.1, ""), (0.1, 0.25, 'a "b"'), (0.25, 1.5, "ʃ")]
+    grid = praatio.textgrid.Textgrid()
+    grid.addTier(praatio.textgrid.PointTier("marks", [(0.2, "here")], 0, 1.5))
+    grid.addTier(praatio.textgrid.IntervalTier("phones", entries, 0, 1.5))
+    grid.save(str(tmp_path / "x.TextGrid"), form, includeBlankSpaces=True)
+    assert read_labels(tmp_path / "x.TextGrid") == tuple(TimedLabel(*entry) for entry in entries)
+
+
 def test_cmu_phones_in_any_case_and_ipa_are_told_apart() -> None:
     assert [
         s.symbol
@@ -146,6 +160,8 @@ BROKEN = {
     "z.TextGrid": (
         SHORT.replace('"phones"', '"silly"') + '"IntervalTier"\n"other"\n0\n1\n1\n0\n1\n"a"\n'
     ),
+    "w.TextGrid": SHORT.replace("0.38", "-0.38"),
+    "v.TextGrid": LONG[: LONG.rindex("intervals [4]")],
     "x.ctm": "rec 1 zero one B\n",
     "x.csv": "a,b\n1,2\n",
     "x.json": "[[0.1, 0.2",

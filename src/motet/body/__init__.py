@@ -1,3 +1,1 @@
-"""The body: its skeleton, feature vector, foot contact, limb inverse kinematics and the BVH
-format.
-"""
+"""The body: skeleton, feature vector, foot contact, limb inverse kinematics, BVH."""

@@ -1,5 +1,6 @@
-"""Feet that stay where they stand: contacts found, anchors chosen, legs solved again. And legs that
-do not stay half bent.
+"""Foot contact: detect contacts, anchor the foot there, solve the legs again.
+
+Also raises a figure that rests with half-bent knees.
 """
 
 from __future__ import annotations
@@ -24,21 +25,19 @@ from motet.geometry.kinematics import forward_kinematics
 from motet.types import SMPLX25_JOINTS, SMPLX25_PARENTS
 
 SLOW_M_S, LOW_M = 0.45, 0.045
-"""A ball of a foot slower than this and not higher than this over the standing foot's height
-stands."""
-SHORTEST_S = 0.1
+"""Contact: the ball of the foot is slower than this and less than this above the standing foot."""
+MIN_CONTACT_S = 0.1
 EASE_S = 0.2
 """Time in which a correction fades in and out beside a contact."""
-LIFT_M, DRAGGED_M_S, SWUNG_M_S = 0.035, 0.15, 0.6
-"""A foot that does not stand is lifted off the floor: not at all below the first speed, this high
-from the second on."""
+LIFT_M, DRAG_M_S, SWING_M_S = 0.035, 0.15, 0.6
+"""Clearance of a swinging foot: none below the first speed, rising to `LIFT_M` at the second."""
 EASY_M, HALF_M, SQUAT_M = 0.015, 0.15, 0.30
-"""How far below its standing height a pelvis rests. People rest at less than about twice the first
-depth or deeper than the last (squats); what is held between is an undecided figure, and up to the
-second depth it is taken for one that stands."""
+"""Depth of a resting pelvis below its standing height. People rest at less than about twice
+`EASY_M` or deeper than `SQUAT_M`. A depth held in between is undecided; up to `HALF_M` it counts as
+standing."""
 HELD_S, RESTING_M = 1.0, 0.04
-"""A depth that is held for so long, to within so much, is no flinch, step or bounce."""
-_SIDES = {
+"""A depth held for so long, to within so much, is no flinch, step or bounce."""
+_LEGS = {
     side: tuple(SMPLX25_JOINTS.index(f"{side}_{name}") for name in ("hip", "knee", "ankle", "foot"))
     for side in ("left", "right")
 }
@@ -51,178 +50,181 @@ def settle_feet(
     fixed: int = 0,
     upright: bool = False,
 ) -> tuple[Float[Tensor, "frames 3"], Float[Tensor, "frames joints 3 3"]]:
-    """The same body with standing feet that neither slide nor sink; hips and knees turn for it, the
-    pelvis sinks where a leg is too short.
+    """The same body with standing feet that neither slide nor sink.
+
+    Hips and knees rotate for it; the pelvis sinks where a leg is too short.
 
     Args:
-        fixed: the first so many frames stay exactly as they are, and what stands in the last of
-            them goes on standing there.
-        upright: a figure that rests with half bent knees stands up.
+        fixed: so many frames at the start stay exactly as they are, and a foot that stands in the
+            last of them goes on standing there.
+        upright: a figure that rests with half-bent knees stands up.
 
     Source: contact clean-up as usual in motion capture (Kovar, Schreiner and Gleicher 2002), with
-    solved two-bone legs.
+    analytic two-bone inverse kinematics.
     """
-    offsets, old = house_offsets().double(), rotations.double()
-    turned, placed = (
-        part.numpy() for part in forward_kinematics(old, root.double(), offsets, SMPLX25_PARENTS)
-    )
-    moved = root.double().numpy().copy()
-    goals, stands = {}, {}
-    for side, (*_, ball) in _SIDES.items():
-        stands[side] = standing(placed[:, ball], fps)
-        goals[side] = _anchored(placed[:, ball], stands[side], fps, fixed)
+    offsets, local = house_offsets().double(), rotations.double()
+    posed = forward_kinematics(local, root.double(), offsets, SMPLX25_PARENTS)
+    world_rotation, position = (part.numpy() for part in posed)
+    new_root = root.double().numpy().copy()
+    goals = {}
+    for side, (*_, ball) in _LEGS.items():
+        contact = standing(position[:, ball], fps)
+        goals[side] = _anchored(position[:, ball], contact, fps, fixed)
     if upright:
-        moved[:, 1] += stand_up(moved[:, 1], fps, fixed)
-    moved[:, 1] -= _sink(
-        placed + (moved - root.double().numpy())[:, None], goals, moved, fps, fixed
-    )
-    shift = moved - root.double().numpy()
-    for side, joints in _SIDES.items():
-        _solve_leg(turned, placed + shift[:, None], goals[side], joints, offsets.numpy(), fixed)
-    local = old.clone()
-    world = torch.from_numpy(turned)
-    for joints in _SIDES.values():
-        for joint in joints[:3]:
-            local[:, joint] = world[:, SMPLX25_PARENTS[joint]].mT @ world[:, joint]
-    local[:fixed] = old[:fixed]
-    return torch.from_numpy(moved).to(root), local.to(rotations)
+        new_root[:, 1] += stand_up(new_root[:, 1], fps, fixed)
+    position = position + (new_root - root.double().numpy())[:, None]
+    sink = _sink(position, goals, fps, fixed)
+    new_root[:, 1] -= sink
+    position[..., 1] -= sink[:, None]
+    for side, leg in _LEGS.items():
+        _solve_leg(world_rotation, position, goals[side], leg, offsets.numpy(), fixed)
+    new_local, world = local.clone(), torch.from_numpy(world_rotation)
+    for leg in _LEGS.values():
+        for joint in leg[:3]:
+            new_local[:, joint] = world[:, SMPLX25_PARENTS[joint]].mT @ world[:, joint]
+    new_local[:fixed] = local[:fixed]
+    return torch.from_numpy(new_root).to(root), new_local.to(rotations)
 
 
 def standing(ball: Float[ndarray, "frames 3"], fps: float) -> Bool[ndarray, "frames"]:
     """Frames in which a foot stands: slow and low for a tenth of a second and longer."""
-    speed = (
-        np.linalg.norm(np.gradient(ball[:, [0, 2]], axis=0), axis=1) * fps
-        if len(ball) > 1
-        else np.zeros(len(ball))
-    )
     floor = min(BALL_HEIGHT_M, float(np.quantile(ball[:, 1], 0.1)))
-    slow = (gaussian_filter1d(speed, 1.0) < SLOW_M_S) & (ball[:, 1] < max(floor, 0.0) + LOW_M)
-    size = max(2, round(SHORTEST_S * fps))
-    padded = np.pad(slow, size, mode="edge")
+    is_slow = gaussian_filter1d(_floor_speed(ball, fps), 1.0) < SLOW_M_S
+    is_low = ball[:, 1] < max(floor, 0.0) + LOW_M
+    # Close gaps, then drop contacts, that are shorter than MIN_CONTACT_S.
+    size = max(2, round(MIN_CONTACT_S * fps))
+    padded = np.pad(is_slow & is_low, size, mode="edge")
     return binary_opening(binary_closing(padded, np.ones(size)), np.ones(size))[size:-size]
+
+
+def _floor_speed(path: Float[ndarray, "frames 3"], fps: float) -> Float[ndarray, "frames"]:
+    """Horizontal speed, m/s."""
+    if len(path) < 2:
+        return np.zeros(len(path))
+    return np.linalg.norm(np.gradient(path[:, [0, 2]], axis=0), axis=1) * fps
 
 
 def stand_up(
     height: Float[ndarray, "frames"], fps: float, fixed: int = 0
 ) -> Float[ndarray, "frames"]:
-    """How much higher the pelvis is to be where it rests at a depth at which nobody rests; what
-    moves and who squats stay as they are.
+    """Metres to raise the pelvis where it rests at a depth at which nobody rests.
+
+    Frames that move and frames of a squat stay as they are.
+
+    Args:
+        height: of the pelvis above the floor, metres.
+        fixed: frames at the start that are not raised.
     """
     size = max(1, min(round(HELD_S * fps), len(height)))
     depth = STANDING_HEIGHT_M - height
-    span = maximum_filter1d(depth, size, mode="nearest") - minimum_filter1d(
-        depth, size, mode="nearest"
-    )
-    rests = maximum_filter1d(
-        np.clip((2 * RESTING_M - span) / RESTING_M, 0, 1), size, mode="nearest"
-    )
-    raised = depth - np.interp(depth, [EASY_M, HALF_M, SQUAT_M], [EASY_M, EASY_M + 0.01, SQUAT_M])
-    raised = np.where((depth > EASY_M) & (depth < SQUAT_M), raised, 0.0)
-    smooth = gaussian_filter1d(
-        grey_opening(raised, size, mode="nearest") * rests, 0.15 * fps, mode="nearest"
-    )
-    return (
-        smooth * np.clip((np.arange(len(height)) - fixed + 1) / (0.5 * fps), 0, 1)
-        if fixed
-        else smooth
-    )
+    deepest = maximum_filter1d(depth, size, mode="nearest")
+    span = deepest - minimum_filter1d(depth, size, mode="nearest")
+    rest_weight = np.clip((2 * RESTING_M - span) / RESTING_M, 0, 1)
+    rest_weight = maximum_filter1d(rest_weight, size, mode="nearest")
+    target = np.interp(depth, [EASY_M, HALF_M, SQUAT_M], [EASY_M, EASY_M + 0.01, SQUAT_M])
+    is_undecided = (depth > EASY_M) & (depth < SQUAT_M)
+    raised = grey_opening(np.where(is_undecided, depth - target, 0.0), size, mode="nearest")
+    smooth = gaussian_filter1d(raised * rest_weight, 0.15 * fps, mode="nearest")
+    return smooth * _fade_in(len(height), fixed, 0.5 * fps)
 
 
-def _anchored(ball: ndarray, stands: ndarray, fps: float, fixed: int) -> ndarray:
+def _fade_in(frames: int, fixed: int, ease: float) -> Float[ndarray, "frames"]:
+    """Weight that is 0 in the fixed frames and rises to 1 within `ease` frames; 1 if none is."""
+    if not fixed:
+        return np.ones(frames)
+    return np.clip((np.arange(frames) - fixed + 1) / ease, 0, 1)
+
+
+def _anchored(ball: ndarray, contact: ndarray, fps: float, fixed: int) -> ndarray:
     """Path of the ball of a foot that rests during contacts and is never below the floor."""
-    frames, ease = len(ball), max(1, round(EASE_S * fps))
-    correction, weight = np.zeros_like(ball), np.zeros(frames)
-    goal = ball.copy()
-    for start, stop in _runs(stands):
+    correction, is_anchored = np.zeros_like(ball), np.zeros(len(ball), bool)
+    for start, stop in _runs(contact):
         inside = max(start, fixed)
         if inside >= stop:
             continue
-        anchor = ball[start:stop].mean(0) if start >= fixed else ball[fixed - 1]
-        anchor = np.array(
-            [anchor[0], BALL_HEIGHT_M if start >= fixed else ball[fixed - 1, 1], anchor[2]]
-        )
-        correction[inside:stop], weight[inside:stop] = anchor - ball[inside:stop], 1.0
-    known = np.flatnonzero(weight)
-    for frame in np.flatnonzero(weight == 0):
-        if frame < fixed or not len(known):
-            continue
-        total = np.zeros(3)
-        before, after = known[known < frame], known[known > frame]
-        for near in ([before[-1]] if len(before) else []) + ([after[0]] if len(after) else []):
-            share = np.clip(1 - (abs(frame - near)) / (ease + 1), 0, 1)
-            total = total + correction[near] * (share * share * (3 - 2 * share))
-        correction[frame] = total
-    goal += correction
-    goal[fixed:, 1] = np.maximum(
-        goal[fixed:, 1], BALL_HEIGHT_M + _lift(goal, weight > 0, fps)[fixed:]
-    )
+        if start >= fixed:
+            anchor = ball[start:stop].mean(0)
+            anchor[1] = BALL_HEIGHT_M
+        else:
+            # The contact began in frames that are already emitted: it goes on exactly there.
+            anchor = ball[fixed - 1]
+        correction[inside:stop], is_anchored[inside:stop] = anchor - ball[inside:stop], True
+    correction += _faded(correction, is_anchored, max(1, round(EASE_S * fps)), fixed)
+    goal = ball + correction
+    lift = _lift(goal, is_anchored, fps)
+    goal[fixed:, 1] = np.maximum(goal[fixed:, 1], BALL_HEIGHT_M + lift[fixed:])
     return goal
 
 
+def _faded(correction: ndarray, is_anchored: ndarray, ease: int, fixed: int) -> ndarray:
+    """Corrections of the frames between contacts: those of both neighbours, faded by distance."""
+    faded = np.zeros_like(correction)
+    anchored = np.flatnonzero(is_anchored)
+    for frame in np.flatnonzero(~is_anchored):
+        if frame < fixed:
+            continue
+        for neighbour in (anchored[anchored < frame][-1:], anchored[anchored > frame][:1]):
+            for near in neighbour:
+                t = np.clip(1 - abs(frame - near) / (ease + 1), 0, 1)
+                faded[frame] += correction[near] * (t * t * (3 - 2 * t))  # smoothstep
+    return faded
+
+
 def _lift(
-    goal: Float[ndarray, "frames 3"], stands: Bool[ndarray, "frames"], fps: float
+    goal: Float[ndarray, "frames 3"], contact: Bool[ndarray, "frames"], fps: float
 ) -> Float[ndarray, "frames"]:
-    """How high a foot must be carried at least so that it does not drag over the floor."""
-    if len(goal) < 2:
-        return np.zeros(len(goal))
-    speed = np.linalg.norm(np.gradient(goal[:, [0, 2]], axis=0), axis=1) * fps
-    wanted = np.clip((speed - DRAGGED_M_S) / (SWUNG_M_S - DRAGGED_M_S), 0, 1) * ~stands
-    return LIFT_M * gaussian_filter1d(wanted, 0.03 * fps) * ~stands
+    """Least height of a moving foot, so that it does not drag over the floor, metres."""
+    speed = _floor_speed(goal, fps)
+    swing = np.clip((speed - DRAG_M_S) / (SWING_M_S - DRAG_M_S), 0, 1) * ~contact
+    return LIFT_M * gaussian_filter1d(swing, 0.03 * fps) * ~contact
 
 
 def _sink(
-    placed: ndarray, goals: dict[str, ndarray], root: ndarray, fps: float, fixed: int
-) -> ndarray:
-    """How far the pelvis must come down so that both legs reach, smoothly."""
+    position: Float[ndarray, "frames joints 3"], goals: dict[str, ndarray], fps: float, fixed: int
+) -> Float[ndarray, "frames"]:
+    """Metres that the pelvis must come down so that both legs reach, smoothed over time."""
     offsets = house_offsets().double().numpy()
-    need = np.zeros(len(root))
-    for side, (hip, knee, ankle, ball) in _SIDES.items():
-        reach = (np.linalg.norm(offsets[knee]) + np.linalg.norm(offsets[ankle])) * 0.998
-        target = goals[side] + placed[:, ankle] - placed[:, ball]
-        flat = np.linalg.norm(target[:, [0, 2]] - placed[:, hip][:, [0, 2]], axis=1)
-        height = np.sqrt(np.clip(reach**2 - flat**2, 0, None))
-        need = np.maximum(need, np.clip(placed[:, hip, 1] - target[:, 1] - height, 0, 0.12))
-    smooth = gaussian_filter1d(
-        np.maximum(need, gaussian_filter1d(need, 0.1 * fps)), 0.06 * fps, mode="nearest"
-    )
-    if fixed:
-        smooth *= np.clip((np.arange(len(need)) - fixed + 1) / (0.25 * fps), 0, 1)
-    return smooth
+    needed = np.zeros(len(position))
+    for side, (hip, knee, ankle, ball) in _LEGS.items():
+        leg_length = (np.linalg.norm(offsets[knee]) + np.linalg.norm(offsets[ankle])) * 0.998
+        target = goals[side] + position[:, ankle] - position[:, ball]
+        horizontal = np.linalg.norm((target - position[:, hip])[:, [0, 2]], axis=1)
+        hip_height = np.sqrt(np.clip(leg_length**2 - horizontal**2, 0, None))
+        missing = position[:, hip, 1] - target[:, 1] - hip_height
+        needed = np.maximum(needed, np.clip(missing, 0, 0.12))
+    widened = np.maximum(needed, gaussian_filter1d(needed, 0.1 * fps))
+    smooth = gaussian_filter1d(widened, 0.06 * fps, mode="nearest")
+    return smooth * _fade_in(len(needed), fixed, 0.25 * fps)
 
 
 def _solve_leg(
-    turned: ndarray,
-    placed: ndarray,
-    goal: ndarray,
-    joints: tuple[int, ...],
-    offsets: ndarray,
+    world_rotation: Float[ndarray, "frames joints 3 3"],
+    position: Float[ndarray, "frames joints 3"],
+    goal: Float[ndarray, "frames 3"],
+    leg: tuple[int, ...],
+    offsets: Float[ndarray, "joints 3"],
     fixed: int,
 ) -> None:
-    """Put one leg's new world rotations into `turned`; the foot keeps its own."""
-    hip, knee, ankle, ball = joints
-    # The ball's place follows from the ankle's and the foot's rotation, which is kept.
-    foot = np.einsum("fij,j->fi", turned[:, ankle], offsets[ball])
-    target = goal - foot
-    line = placed[:, ankle] - placed[:, hip]
-    bent = placed[:, knee] - placed[:, hip]
-    pole = (
-        bent
-        - (bent * line).sum(-1, keepdims=True)
-        / (line * line).sum(-1, keepdims=True).clip(1e-9)
-        * line
-    )
-    forward = turned[:, hip] @ np.array([0.0, 0.0, 1.0])
-    clear = np.clip(np.linalg.norm(pole, axis=-1, keepdims=True) / 0.03, 0, 1)
-    pole = (
-        clear * pole / np.linalg.norm(pole, axis=-1, keepdims=True).clip(1e-6)
-        + (1 - clear) * forward
-    )
+    """Write one leg's new rotations into `world_rotation`; the foot keeps its own."""
+    hip, knee, ankle, ball = leg
+    # The foot's rotation is kept, so the goal of the ball fixes that of the ankle.
+    target = goal - np.einsum("fij,j->fi", world_rotation[:, ankle], offsets[ball])
+    line = position[:, ankle] - position[:, hip]
+    thigh = position[:, knee] - position[:, hip]
+    along = (thigh * line).sum(-1, keepdims=True) / (line * line).sum(-1, keepdims=True).clip(1e-9)
+    pole = thigh - along * line
+    # A nearly straight leg (knee within 3 cm of the line) has no clear pole: the hip's front then.
+    pole_length = np.linalg.norm(pole, axis=-1, keepdims=True)
+    clear = np.clip(pole_length / 0.03, 0, 1)
+    forward = world_rotation[:, hip] @ np.array([0.0, 0.0, 1.0])
+    pole = clear * pole / pole_length.clip(1e-6) + (1 - clear) * forward
     limb = Limb(offsets[knee], offsets[ankle], np.array([1.0, 0.0, 0.0]))
-    turned[fixed:, hip], turned[fixed:, knee] = (
-        part[fixed:] for part in solve(limb, placed[:, hip], target, pole)
-    )
+    thigh_rotation, shin_rotation = solve(limb, position[:, hip], target, pole)
+    world_rotation[fixed:, hip] = thigh_rotation[fixed:]
+    world_rotation[fixed:, knee] = shin_rotation[fixed:]
 
 
-def _runs(flags: ndarray) -> list[tuple[int, int]]:
+def _runs(flags: Bool[ndarray, "frames"]) -> list[tuple[int, int]]:
+    """Start and stop of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

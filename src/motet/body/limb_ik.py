@@ -1,4 +1,4 @@
-"""Two-bone limbs solved for where their end shall be."""
+"""Analytic inverse kinematics of two-bone limbs (arms and legs)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 REACH = 0.9985
-"""A limb is never stretched further than this part of its length: a straight knee snaps."""
+"""Largest extension of a limb, as a fraction of its length: a fully straight knee snaps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Limb:
     lower: Float[np.ndarray, "3"]
     """From the middle joint to the last."""
     axis: Float[np.ndarray, "3"]
-    """Axis about which the middle joint bends, in the rest pose: turning the lower bone about it by
-    a positive angle bends the limb."""
+    """Bending axis of the middle joint in the rest pose. A positive angle of the lower bone about
+    it bends the limb."""
 
 
 def solve(
@@ -30,42 +30,44 @@ def solve(
     goal: Float[np.ndarray, "frames 3"],
     pole: Float[np.ndarray, "frames 3"],
 ) -> tuple[Float[np.ndarray, "frames 3 3"], Float[np.ndarray, "frames 3 3"]]:
-    """World rotations of the upper and the lower bone that bring the limb's end to the goal, or
-    towards it when it is too far.
+    """World rotations of the upper and the lower bone that bring the limb's end to the goal.
+
+    A goal out of reach is approached as far as the limb extends.
 
     Args:
         limb: the bones at rest.
-        start: place of the first joint.
-        goal: where the end shall be.
-        pole: direction in which the middle joint shall point.
+        start: position of the first joint.
+        goal: target position of the limb's end.
+        pole: direction in which the middle joint points.
     """
     a, b = np.linalg.norm(limb.upper), np.linalg.norm(limb.lower)
-    line = goal - start
-    length = np.linalg.norm(line, axis=-1, keepdims=True)
-    line = line / length.clip(1e-9)
-    reach = np.clip(length, abs(a - b) * 1.05 + 1e-6, (a + b) * REACH)
+    distance = np.linalg.norm(goal - start, axis=-1, keepdims=True)
+    line = (goal - start) / distance.clip(1e-9)
+    reach = np.clip(distance, abs(a - b) * 1.05 + 1e-6, (a + b) * REACH)
     side = pole - (pole * line).sum(-1, keepdims=True) * line
     side /= np.linalg.norm(side, axis=-1, keepdims=True).clip(1e-9)
+    # Law of cosines: angle at the first joint between the upper bone and the line to the goal.
     cosine = ((a * a + reach**2 - b * b) / (2 * a * reach)).clip(-1, 1)
-    middle = a * (cosine * line + np.sqrt(1 - cosine**2) * side)
-    lower = reach * line - middle
-    # The lower bone turns from the upper one's direction away from the pole: about side x line.
+    upper = a * (cosine * line + np.sqrt(1 - cosine**2) * side)
+    lower = reach * line - upper
+    # The lower bone bends away from the pole, so its axis is side x line.
     axis = np.cross(side, line)
-    return _aligned(limb.upper, limb.axis, middle, axis), _aligned(
-        limb.lower, limb.axis, lower, axis
-    )
+    upper_rotation = _align(limb.upper, limb.axis, upper, axis)
+    return upper_rotation, _align(limb.lower, limb.axis, lower, axis)
 
 
-def _aligned(
-    bone: np.ndarray, axis: np.ndarray, direction: np.ndarray, turned_axis: np.ndarray
+def _align(
+    bone: np.ndarray, axis: np.ndarray, direction: np.ndarray, world_axis: np.ndarray
 ) -> np.ndarray:
-    """Rotation that takes a rest bone to a direction and its bending axis as near as possible to
-    another.
-    """
-    return _frame(direction, turned_axis) @ np.swapaxes(_frame(bone[None], axis[None]), -1, -2)
+    """Rotation from a rest bone to a direction, its bending axis as near as possible to another."""
+    rest = orthonormal_frame(bone[None], axis[None])
+    return orthonormal_frame(direction, world_axis) @ np.swapaxes(rest, -1, -2)
 
 
-def _frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def orthonormal_frame(
+    first: Float[np.ndarray, "*batch 3"], second: Float[np.ndarray, "*batch 3"]
+) -> Float[np.ndarray, "*batch 3 3"]:
+    """Right-handed axes as columns: the first direction, then the second made orthogonal to it."""
     x = first / np.linalg.norm(first, axis=-1, keepdims=True).clip(1e-9)
     y = second - (second * x).sum(-1, keepdims=True) * x
     y /= np.linalg.norm(y, axis=-1, keepdims=True).clip(1e-9)

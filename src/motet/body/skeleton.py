@@ -1,4 +1,4 @@
-"""The body of the space `smplx25`: its rest skeleton, its joints in the world, and back."""
+"""The skeleton of the motion space `smplx25`: rest pose, joints in the world, and back."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ STANDING_HEIGHT_M = 0.9095
 BALL_HEIGHT_M, ANKLE_HEIGHT_M = 0.027, 0.069
 """Heights of the joints `foot` (ball) and `ankle` above the floor under a flat foot."""
 
-# Lengths of the house figure (1.63 m) with its arms turned to the sides and its legs straight, to
-# the millimetre where it
-# matters; joints that the figure has not (jaw, pelvis against hips) where an adult has them.
+# Bone lengths of the house figure (1.63 m) with arms stretched to the sides and straight legs, to
+# the millimetre where it matters. Joints that the figure lacks (jaw, pelvis against hips) are
+# where an adult has them.
 _LEFT_AND_MIDDLE = {
     "pelvis": (0.0, 0.0, 0.0),
     "left_hip": (0.0967, -0.0750, 0.0040),
@@ -41,8 +41,9 @@ _LEFT_AND_MIDDLE = {
 
 
 def house_offsets() -> Float[Tensor, "joints 3"]:
-    """Offsets of the house skeleton's 25 joints from their parents in the rest pose, metres; left
-    and right are mirror images.
+    """Offset of each of the 25 joints from its parent in the rest pose, metres.
+
+    Left and right are mirror images.
     """
     rows = []
     for name in SMPLX25_JOINTS:
@@ -53,14 +54,14 @@ def house_offsets() -> Float[Tensor, "joints 3"]:
 
 @dataclasses.dataclass(frozen=True)
 class BodyPose:
-    """Every joint in the world."""
+    """World rotation and position of every joint."""
 
     rotations: Float[Tensor, "*batch frames joints 3 3"]
     positions: Float[Tensor, "*batch frames joints 3"]
     """Metres."""
 
     def joint(self, name: str) -> Float[Tensor, "*batch frames 3"]:
-        """Places of one joint by name."""
+        """Positions of one joint by name."""
         return self.positions[..., SMPLX25_JOINTS.index(name), :]
 
     def turn(self, name: str) -> Float[Tensor, "*batch frames 3 3"]:
@@ -69,20 +70,15 @@ class BodyPose:
 
 
 def local_rotations(motion: Motion) -> Float[Tensor, "*batch frames joints 3 3"]:
-    """Rotation matrices of the joints of a motion in `smplx25` against their parents."""
+    """Rotation matrix of each joint against its parent, for a motion in `smplx25`."""
     return matrix_from_6d_rows(motion["joints"])
 
 
 def pose_body(motion: Motion, offsets: Float[Tensor, "joints 3"] | None = None) -> BodyPose:
-    """Joints of a motion in `smplx25` in the world, on the house skeleton unless other offsets are
-    given.
-    """
-    offsets = house_offsets() if offsets is None else offsets
-    return BodyPose(
-        *forward_kinematics(
-            local_rotations(motion), motion["root"], offsets.to(motion.values), SMPLX25_PARENTS
-        )
-    )
+    """World joints of a motion in `smplx25`, on the house skeleton unless offsets are given."""
+    offsets = (house_offsets() if offsets is None else offsets).to(motion.values)
+    rotations = local_rotations(motion)
+    return BodyPose(*forward_kinematics(rotations, motion["root"], offsets, SMPLX25_PARENTS))
 
 
 def body_motion(
@@ -90,13 +86,11 @@ def body_motion(
     rotations: Float[Tensor, "*batch frames joints 3 3"],
     fps: float = 30.0,
 ) -> Motion:
-    """A motion in `smplx25` from the pelvis' path and the local rotation matrices."""
+    """A motion in `smplx25` from root positions (metres) and local rotation matrices."""
     space: MotionSpace = smplx25_space(fps)
     return Motion(torch.cat([root, rotation_6d_rows(rotations).flatten(-2)], -1), space)
 
 
 def heading(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
-    """Direction a joint faces over the floor, radians counter-clockwise seen from above; 0 looks to
-    +Z, +90 degrees to the left (+X).
-    """
+    """Yaw of a joint, radians counter-clockwise seen from above; 0 is +Z, pi/2 is the left (+X)."""
     return torch.atan2(rotation[..., 0, 2], rotation[..., 2, 2])

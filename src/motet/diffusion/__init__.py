@@ -1,3 +1,1 @@
-"""Diffusion as functions of tensors: schedules, parameterisations, samplers, guidance. Any trailing
-shape, a seed for each item.
-"""
+"""Diffusion: noise schedules, parameterisations, samplers, classifier-free guidance."""

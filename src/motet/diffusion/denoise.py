@@ -1,4 +1,4 @@
-"""What a network predicts, and the clean signal in it."""
+"""Parameterisations: conversion between predicted noise and predicted clean sample."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from motet.diffusion.schedule import Schedule
 
 Target = Literal["sample", "noise"]
 Denoiser = Callable[[Tensor, int], Tensor]
-"""(noisy signal, its step) -> estimate of the clean signal: what all samplers call."""
+"""(noisy signal, timestep) -> estimate of the clean signal; called by all samplers."""
 
 
 def add_noise(
@@ -21,9 +21,9 @@ def add_noise(
     noise: Float[Tensor, "batch *shape"],
     step: Int[Tensor, "batch"],
 ) -> Tensor:
-    """The signal as it is at that step, one step for each item."""
-    signal, deviation = schedule.at(step, clean)
-    return signal * clean + deviation * noise
+    """Forward process q(x_t | x_0), with one timestep for each item."""
+    signal_scale, noise_scale = schedule.at(step, clean)
+    return signal_scale * clean + noise_scale * noise
 
 
 def clean_from_noise(
@@ -32,9 +32,9 @@ def clean_from_noise(
     noise: Float[Tensor, "batch *shape"],
     step: int,
 ) -> Tensor:
-    """The clean signal that a predicted noise stands for."""
-    signal, deviation = schedule.at(step, noisy)
-    return (noisy - deviation * noise) / signal
+    """Estimate of x_0 from predicted noise."""
+    signal_scale, noise_scale = schedule.at(step, noisy)
+    return (noisy - noise_scale * noise) / signal_scale
 
 
 def noise_from_clean(
@@ -43,13 +43,13 @@ def noise_from_clean(
     clean: Float[Tensor, "batch *shape"],
     step: int,
 ) -> Tensor:
-    """The noise that a predicted clean signal stands for."""
-    signal, deviation = schedule.at(step, noisy)
-    return (noisy - signal * clean) / deviation
+    """Estimate of the noise from a predicted x_0."""
+    signal_scale, noise_scale = schedule.at(step, noisy)
+    return (noisy - signal_scale * clean) / noise_scale
 
 
 def denoiser(schedule: Schedule, target: Target, network: Denoiser) -> Denoiser:
-    """A network of either parameterisation as an estimate of the clean signal."""
+    """A network of either parameterisation (`target`) as an estimator of the clean signal."""
     if target == "sample":
         return network
     return lambda noisy, step: clean_from_noise(schedule, noisy, network(noisy, step), step)

@@ -1,6 +1,4 @@
-"""Classifier-free guidance over one or more conditions: how the answers of several evaluations are
-put together.
-"""
+"""Classifier-free guidance over one or more conditions."""
 
 from __future__ import annotations
 
@@ -18,50 +16,52 @@ MODES: tuple[GuidanceMode, ...] = ("incremental", "independent", "independent_pu
 
 
 def branches(mode: GuidanceMode, conditions: int) -> list[tuple[bool, ...]]:
-    """Which conditions each evaluation is given: first none; then one more each time (incremental)
-    or one alone each time.
+    """Which conditions each evaluation of the network receives.
+
+    The first evaluation is unconditional. Each further one receives one condition more
+    (`incremental`) or one condition alone.
+
+    Raises:
+        ConfigError: no such mode.
     """
     if mode not in MODES:
         raise ConfigError(f"no guidance mode {mode!r}; known: {', '.join(MODES)}")
-    rows = [tuple(False for _ in range(conditions))]
-    for index in range(conditions):
-        rows.append(
-            tuple(
-                place <= index if mode == "incremental" else place == index
-                for place in range(conditions)
-            )
-        )
-    return rows
+    keeps_earlier = mode == "incremental"
+    return [
+        tuple(k == last or (keeps_earlier and k < last) for k in range(conditions))
+        for last in range(-1, conditions)
+    ]
 
 
 def guide(
-    mode: GuidanceMode, answers: Float[Tensor, "branches *shape"], scales: Sequence[float]
+    mode: GuidanceMode, predictions: Float[Tensor, "branches *shape"], scales: Sequence[float]
 ) -> Float[Tensor, "*shape"]:
-    """One estimate from the answers of `branches`.
+    """One guided estimate from the predictions r_i of `branches`, with guidance scales w_i.
 
     `incremental`: r0 + sum w_i (r_i - r_(i-1)). `independent`: r0 + sum w_i (r_i - r0).
-    `independent_published`: the running sum takes the place of r0 in each next term, as released
-    with DiffPoseTalk; the same for a single condition.
+    `independent_published`: each term subtracts the running sum instead of r0, as in the code
+    released with DiffPoseTalk; the same for a single condition.
 
     Source: Ho and Salimans 2022; Brooks et al. 2023, eq. 3 (two conditions).
     """
-    answer = answers[0]
+    guided = predictions[0]
     for index, scale in enumerate(scales, 1):
         if mode == "incremental":
-            base = answers[index - 1]
+            base = predictions[index - 1]
         else:
-            base = answer if mode == "independent_published" else answers[0]
-        answer = answer + scale * (answers[index] - base)
-    return answer
+            base = guided if mode == "independent_published" else predictions[0]
+        guided = guided + scale * (predictions[index] - base)
+    return guided
 
 
 def dynamic_threshold(
     x: Float[Tensor, "batch *shape"], ratio: float, lowest: float, highest: float
 ) -> Float[Tensor, "batch *shape"]:
-    """Clamp each item to the quantile `ratio` of its own absolute values, itself kept between two
-    limits.
+    """Clamp each item to +-s, the quantile `ratio` of its own absolute values.
 
-    Source: Saharia et al. 2022, section 2.3, without the division.
+    s itself is clamped to [lowest, highest].
+
+    Source: Saharia et al. 2022, section 2.3, without the division by s.
     """
     limit = x.abs().flatten(1).quantile(ratio, dim=1).clamp(lowest, highest)
     limit = limit.reshape(-1, *(1,) * (x.ndim - 1))

@@ -1,9 +1,8 @@
-"""Samplers: from noise to signal in as many evaluations of the denoiser as there are steps to
-leave.
+"""Samplers: from noise to signal, with one evaluation of the denoiser for each move.
 
-All share one signature: denoiser (noisy, step) -> clean estimate, start, schedule, falling list of
-steps, and a source of fresh noise for each move (solvers of the ordinary differential equation take
-none). The answer lies at the last step of the list, 0 for a finished signal.
+All share one signature: the denoiser (noisy, timestep) -> clean estimate, the start, the schedule,
+a falling list of timesteps, and fresh noise for each move (ODE solvers take none). The result is
+the signal at the last timestep of the list; 0 is a finished signal.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from motet.diffusion.schedule import Schedule
 from motet.errors import ConfigError, nearest
 
 Noise = Callable[[int], Tensor]
-"""Number of the move, from 0 -> standard normal noise of the signal's shape."""
+"""Index of the move, from 0 -> standard normal noise of the signal's shape."""
 SamplerName = Literal["ancestral", "ddim", "dpm++2m"]
 
 
 class Sampler(Protocol):
-    """The one signature."""
+    """The signature of all samplers."""
 
     def __call__(
         self,
@@ -37,7 +36,7 @@ class Sampler(Protocol):
         noise: Noise,
         flexibility: float = 0.0,
     ) -> Tensor:
-        """The signal at the last of the steps."""
+        """The signal at the last of the timesteps."""
         ...
 
 
@@ -49,26 +48,27 @@ def sample_ancestral(
     noise: Noise,
     flexibility: float = 0.0,
 ) -> Float[Tensor, "batch *shape"]:
-    """Draw from the posterior of each earlier step given the estimate; over a gap the posterior of
-    the gap.
+    """Sample the posterior q(x_s | x_t, estimate of x_0) of each next timestep s.
 
     Args:
-        flexibility: 0 the deviation of the posterior, 1 the full deviation of the step, between
-            them linear.
+        flexibility: 0 takes the standard deviation of the posterior, 1 that of the whole step
+            (sqrt of 1 - alpha); linear between them.
 
-    Source: Ho et al. 2020, eq. 7; the gap as in Nichol and Dhariwal 2021, section 4.
+    Source: Ho et al. 2020, eq. 7; skipped timesteps as in Nichol and Dhariwal 2021, section 4.
     """
-    x, bars = start, schedule.alpha_bars.double()
+    x, alpha_bars = start, schedule.alpha_bars.double()
     for move, (step, after) in enumerate(zip(steps, steps[1:], strict=False)):
         clean = denoise(x, step)
-        here, there = float(bars[step]), float(bars[after])
-        alpha = float(schedule.alphas[step]) if step - after == 1 else here / there
-        narrow, wide = math.sqrt((1 - there) / (1 - here) * (1 - alpha)), math.sqrt(1 - alpha)
-        x = x * ((1 - there) * math.sqrt(alpha) / (1 - here)) + clean * (
-            (1 - alpha) * math.sqrt(there) / (1 - here)
-        )
+        bar_t, bar_s = float(alpha_bars[step]), float(alpha_bars[after])
+        # Over a gap, alpha is the product of the alphas of the skipped timesteps.
+        alpha = float(schedule.alphas[step]) if step - after == 1 else bar_t / bar_s
+        noisy_weight = (1 - bar_s) * math.sqrt(alpha) / (1 - bar_t)
+        clean_weight = (1 - alpha) * math.sqrt(bar_s) / (1 - bar_t)
+        x = x * noisy_weight + clean * clean_weight
         if after > 0:
-            x = x + noise(move) * (wide * flexibility + narrow * (1 - flexibility))
+            posterior = math.sqrt((1 - bar_s) / (1 - bar_t) * (1 - alpha))
+            sigma = math.sqrt(1 - alpha) * flexibility + posterior * (1 - flexibility)
+            x = x + noise(move) * sigma
     return x
 
 
@@ -80,22 +80,23 @@ def sample_ddim(
     noise: Noise,
     flexibility: float = 0.0,
 ) -> Float[Tensor, "batch *shape"]:
-    """Keep the estimated noise and lower its share; of first order.
+    """DDIM: keep the predicted noise and lower its scale; first order.
 
     Args:
-        flexibility: the paper's eta: 0 takes no fresh noise, 1 as much as the ancestral sampler.
+        flexibility: eta of the paper: 0 takes no fresh noise, 1 as much as the ancestral sampler.
 
     Source: Song et al. 2021, eq. 12 and 16.
     """
-    x, bars = start, schedule.alpha_bars.double()
+    x, alpha_bars = start, schedule.alpha_bars.double()
     for move, (step, after) in enumerate(zip(steps, steps[1:], strict=False)):
         clean = denoise(x, step)
-        here, there = float(bars[step]), float(bars[after])
-        fresh = flexibility * math.sqrt((1 - there) / (1 - here) * (1 - here / there))
-        direction = noise_from_clean(schedule, x, clean, step)
-        x = math.sqrt(there) * clean + math.sqrt(max(0.0, 1 - there - fresh**2)) * direction
-        if after > 0 and fresh > 0:
-            x = x + fresh * noise(move)
+        bar_t, bar_s = float(alpha_bars[step]), float(alpha_bars[after])
+        sigma = flexibility * math.sqrt((1 - bar_s) / (1 - bar_t) * (1 - bar_t / bar_s))
+        predicted_noise = noise_from_clean(schedule, x, clean, step)
+        noise_scale = math.sqrt(max(0.0, 1 - bar_s - sigma**2))
+        x = math.sqrt(bar_s) * clean + noise_scale * predicted_noise
+        if after > 0 and sigma > 0:
+            x = x + sigma * noise(move)
     return x
 
 
@@ -107,10 +108,9 @@ def sample_dpm_2m(
     noise: Noise,
     flexibility: float = 0.0,
 ) -> Float[Tensor, "batch *shape"]:
-    """DPM-Solver++ (2M): the line through the last two estimates, in the time of the log ratio; of
-    second order.
+    """DPM-Solver++ (2M): multistep solver of second order in the log signal-to-noise ratio.
 
-    The move onto step 0, where that time ends at infinity, takes the estimate itself. Takes no
+    The move onto timestep 0, where that ratio is infinite, returns the estimate itself. Takes no
     noise and no flexibility.
 
     Source: Lu et al. 2022, DPM-Solver++, algorithm 2.
@@ -121,20 +121,23 @@ def sample_dpm_2m(
             "dpm++2m takes no fresh noise: leave flexibility at 0, or choose the sampler ancestral"
             " or ddim"
         )
-    x, bars, times = start, schedule.alpha_bars.double(), schedule.half_log_snr.double()
-    before: tuple[Tensor, float] | None = None
+    x, alpha_bars = start, schedule.alpha_bars.double()
+    lambdas = schedule.half_log_snr.double()
+    previous: tuple[Tensor, float] | None = None
     for step, after in zip(steps, steps[1:], strict=False):
         clean = denoise(x, step)
         if after == 0:
             return clean
-        h = float(times[after] - times[step])
-        slope = clean
-        if before is not None:
-            estimate, last_h = before
-            slope = clean + (clean - estimate) * (0.5 * h / last_h)
-        here, there = float(bars[step]), float(bars[after])
-        x = x * math.sqrt((1 - there) / (1 - here)) - math.sqrt(there) * math.expm1(-h) * slope
-        before = clean, h
+        h = float(lambdas[after] - lambdas[step])
+        # D_i of algorithm 2: the line through the last two estimates, half a step ahead.
+        extrapolated = clean
+        if previous is not None:
+            previous_clean, previous_h = previous
+            extrapolated = clean + (clean - previous_clean) * (0.5 * h / previous_h)
+        bar_t, bar_s = float(alpha_bars[step]), float(alpha_bars[after])
+        x = x * math.sqrt((1 - bar_s) / (1 - bar_t))
+        x = x - math.sqrt(bar_s) * math.expm1(-h) * extrapolated
+        previous = clean, h
     return x
 
 
@@ -163,32 +166,32 @@ def seeded_noise(
     stream: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> Noise:
-    """Noise for a batch whose items have seeds of their own: neither the batch nor the order of
-    calls changes an item's noise.
+    """Noise for a batch whose items have seeds of their own.
+
+    Neither the batch size nor the order of calls changes the noise of an item.
 
     Args:
         shape: of one item.
-        stream: another number gives independent noise of the same seeds, e.g. for another window.
+        stream: another number gives independent noise for the same seeds, e.g. for each window.
     """
 
     def draw(move: int) -> Tensor:
-        items = [
-            torch.randn(*shape, generator=_generator(seed, stream, move), dtype=dtype)
-            for seed in seeds
-        ]
-        return torch.stack(items)
+        generators = [_generator(seed, stream, move) for seed in seeds]
+        return torch.stack([torch.randn(*shape, generator=g, dtype=dtype) for g in generators])
 
     return draw
 
 
+_UINT64 = 0xFFFFFFFFFFFFFFFF
+
+
 def _generator(seed: int, stream: int, move: int) -> torch.Generator:
-    # splitmix64 of the three numbers: neighbouring seeds must not give related noise.
+    # splitmix64 over the three numbers: neighbouring seeds must not give related noise.
     state = 0x9E3779B97F4A7C15
     for number in (seed, stream, move):
-        state = (
-            state + (number & 0xFFFFFFFFFFFFFFFF) * 0xBF58476D1CE4E5B9 + 0x9E3779B97F4A7C15
-        ) & 0xFFFFFFFFFFFFFFFF
-        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+        state += (number & _UINT64) * 0xBF58476D1CE4E5B9 + 0x9E3779B97F4A7C15
+        state &= _UINT64
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _UINT64
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _UINT64
         state ^= state >> 31
     return torch.Generator().manual_seed(state >> 1)

@@ -1,7 +1,7 @@
-"""Noise schedules: how much of the clean signal is left at each step.
+"""Noise schedules: how much of the clean signal is left at each timestep.
 
-Step 0 is the clean signal, step T nearly pure noise. A sampler walks down a list of steps that need
-not be neighbours.
+Timestep 0 is the clean signal, timestep T nearly pure noise. A sampler walks down a list of
+timesteps that need not be neighbours.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ Spacing = Literal["uniform", "log_snr"]
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise; tables of T + 1 entries, entry 0
-    clean, in float64.
+    """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise, as tables of T + 1 entries.
 
-    In single precision 1 - alpha_bar of the first steps keeps three digits only.
+    The tables are float64: in single precision 1 - alpha_bar of the first timesteps keeps three
+    digits only.
     """
 
     betas: Float[Tensor, "steps"]
     """Variance added at each step; entry 0 is 0."""
     alpha_bars: Float[Tensor, "steps"]
-    """Share of the clean signal's power left after each step; entry 0 is 1."""
+    """Fraction of the clean signal's power left after each timestep; entry 0 is 1."""
 
     @property
     def steps(self) -> int:
-        """T, the number of the noisiest step."""
+        """T, the noisiest timestep."""
         return len(self.betas) - 1
 
     @property
@@ -46,33 +46,31 @@ class Schedule:
 
     @property
     def sigmas_flex(self) -> Float[Tensor, "steps"]:
-        """Largest deviation of one ancestral step: sqrt(beta)."""
+        """Largest standard deviation of one ancestral step: sqrt(beta)."""
         return self.betas.sqrt()
 
     @property
     def sigmas_inflex(self) -> Float[Tensor, "steps"]:
-        """Deviation of the posterior of one ancestral step given the clean signal; entries 0 and 1
-        are 0.
-        """
+        """Standard deviation of the posterior q(x_(t-1) | x_t, x_0); entries 0 and 1 are 0."""
         before = torch.cat([self.alpha_bars[:1], self.alpha_bars[:-1]])
-        return (
-            (((1 - before) / (1 - self.alpha_bars).clamp(min=1e-30)) * self.betas)
-            .clamp(min=0)
-            .sqrt()
-        )
+        ratio = (1 - before) / (1 - self.alpha_bars).clamp(min=1e-30)
+        return (ratio * self.betas).clamp(min=0).sqrt()
 
     @property
     def half_log_snr(self) -> Float[Tensor, "steps"]:
-        """lambda_t = log(signal / noise), the time of DPM-Solver; infinite at step 0."""
+        """lambda_t = log(signal / noise) of DPM-Solver; infinite at timestep 0."""
         return 0.5 * (self.alpha_bars.log() - torch.log1p(-self.alpha_bars))
 
     def at(self, step: int | Int[Tensor, "batch"], like: Tensor) -> tuple[Tensor, Tensor]:
-        """Factors of signal and noise at a step, ready to be multiplied with `like` (one step for
-        all items, or one each).
+        """Scales of signal and noise at a timestep, broadcastable to `like`.
+
+        Args:
+            step: one for all items, or one each.
         """
-        bar = self.alpha_bars[step]
-        bar = bar.reshape(bar.shape + (1,) * (like.ndim - bar.ndim)) if bar.ndim else bar
-        return bar.sqrt().to(like), (1 - bar).sqrt().to(like)
+        alpha_bar = self.alpha_bars[step]
+        if alpha_bar.ndim:
+            alpha_bar = alpha_bar.reshape(-1, *(1,) * (like.ndim - 1))
+        return alpha_bar.sqrt().to(like), (1 - alpha_bar).sqrt().to(like)
 
 
 def make_schedule(
@@ -81,11 +79,11 @@ def make_schedule(
     """The four published schedules.
 
     Args:
-        first, last: beta of the first and last step (`cosine` has its own).
-        floor: smallest beta of `cosine`; 0 in programs that descend from guided diffusion.
+        first, last: beta of the first and last timestep (`cosine` has its own).
+        floor: smallest beta of `cosine`; 0 in code derived from guided diffusion.
 
     Raises:
-        ConfigError: no such schedule, or no step.
+        ConfigError: no such schedule, or no timestep.
 
     Source: Ho et al. 2020 (linear); Nichol and Dhariwal 2021, eq. 17 (cosine).
     """
@@ -98,11 +96,8 @@ def make_schedule(
     elif kind == "sigmoid":
         betas = torch.linspace(-5, 5, steps, dtype=torch.float64).sigmoid() * (last - first) + first
     elif kind == "cosine":
-        f = (
-            (((torch.arange(steps + 1, dtype=torch.float64) / steps + 0.008) / 1.008) * math.pi / 2)
-            .cos()
-            .square()
-        )
+        time = torch.arange(steps + 1, dtype=torch.float64) / steps
+        f = ((time + 0.008) / 1.008 * math.pi / 2).cos().square()
         betas = (1 - f[1:] / f[:-1]).clamp(floor, 0.999)
     else:
         raise ConfigError(f"no schedule {kind!r}; known: linear, quadratic, sigmoid, cosine")
@@ -111,51 +106,50 @@ def make_schedule(
 
 
 def from_alpha_bars(alpha_bars: Float[Tensor, "steps"]) -> Schedule:
-    """A schedule from the powers that are left; the first must be 1 and they must fall.
+    """A schedule from its alpha bars; the first must be 1 and they must fall.
 
     Raises:
         ConfigError: they do not.
     """
-    if (
-        float(alpha_bars[0]) != 1.0
-        or not bool((alpha_bars[1:] < alpha_bars[:-1]).all())
-        or float(alpha_bars[-1]) <= 0
-    ):
+    falls = bool((alpha_bars[1:] < alpha_bars[:-1]).all())
+    if float(alpha_bars[0]) != 1.0 or not falls or float(alpha_bars[-1]) <= 0:
         raise ConfigError("the alpha bars of a schedule must fall from exactly 1 and stay above 0")
-    return Schedule(
-        torch.cat([torch.zeros_like(alpha_bars[:1]), 1 - alpha_bars[1:] / alpha_bars[:-1]]),
-        alpha_bars,
-    )
+    betas = torch.cat([torch.zeros_like(alpha_bars[:1]), 1 - alpha_bars[1:] / alpha_bars[:-1]])
+    return Schedule(betas, alpha_bars)
 
 
 def descend_sections(schedule: Schedule, sections: Sequence[int]) -> list[int]:
-    """Steps T ... 0 when each of equal sections of the schedule, the cleanest first, keeps so many
-    steps at equal distances.
+    """Timesteps T ... 0, with a number of evenly spaced timesteps for each section.
+
+    Args:
+        sections: timesteps kept of each of equally long sections, the cleanest section first.
 
     Raises:
-        ConfigError: a section keeps more steps than it has, or none.
+        ConfigError: a section keeps more timesteps than it has, or none.
 
     Source: the strided schedules of guided diffusion (Nichol and Dhariwal 2021).
     """
     size, extra = divmod(schedule.steps, len(sections))
     kept: list[int] = []
     start = 1
-    for rank, count in enumerate(sections):
-        length = size + (rank < extra)
+    for index, count in enumerate(sections):
+        length = size + (index < extra)
         if not 1 <= count <= length:
             raise ConfigError(f"a section of {length} steps cannot keep {count}")
         stride = (length - 1) / (count - 1) if count > 1 else 1.0
-        kept += [start + round(stride * place) for place in range(count)]
+        kept += [start + round(stride * k) for k in range(count)]
         start += length
     return [*reversed(kept), 0]
 
 
 def descend_stride(schedule: Schedule, count: int) -> list[int]:
-    """Steps from the noisiest kept one to 0 at a whole-numbered stride, as published for DDIM: 1, 1
-    + s, ..., `count` in all.
+    """Timesteps ..., 1 + 2 s, 1 + s, 1, 0 with a whole-numbered stride s, as published for DDIM.
+
+    Args:
+        count: timesteps before the 0.
 
     Raises:
-        ConfigError: no stride gives exactly so many steps.
+        ConfigError: no stride gives exactly so many timesteps.
     """
     for stride in range(1, schedule.steps + 1):
         kept = list(range(1, schedule.steps + 1, stride))
@@ -167,25 +161,26 @@ def descend_stride(schedule: Schedule, count: int) -> list[int]:
 
 
 def descend(schedule: Schedule, count: int, spacing: Spacing = "log_snr") -> list[int]:
-    """Steps T ... 0 for `count` evaluations of the model; all of them in turn when count is T.
+    """Timesteps T ... 0 for `count` evaluations of the model; every timestep when count is T.
 
     Args:
-        spacing: `uniform` in the step number, or in the logarithm of the signal-to-noise ratio,
-            where solvers err least.
+        spacing: even in the timestep (`uniform`), or in the log signal-to-noise ratio, where
+            solvers have the smallest error.
 
     Raises:
-        ConfigError: more evaluations than there are steps, or none.
+        ConfigError: more evaluations than there are timesteps, or none.
     """
     total = schedule.steps
     if not 1 <= count <= total:
         raise ConfigError(f"the number of steps must lie between 1 and {total}, not {count}")
     if spacing == "uniform" or count == total:
-        wanted = [round(total * (1 - i / count)) for i in range(count)]
+        targets = [round(total * (1 - k / count)) for k in range(count)]
     else:
-        ratio = schedule.half_log_snr[1:].double()
-        targets = torch.linspace(float(ratio[-1]), float(ratio[0]), count, dtype=torch.float64)
-        wanted = [int((ratio - target).abs().argmin()) + 1 for target in targets]
+        log_snr = schedule.half_log_snr[1:].double()
+        levels = torch.linspace(float(log_snr[-1]), float(log_snr[0]), count, dtype=torch.float64)
+        targets = [int((log_snr - level).abs().argmin()) + 1 for level in levels]
     steps = [total]
-    for rank, step in enumerate(wanted[1:], 1):  # no step twice, and room for those that still come
-        steps.append(max(min(step, steps[-1] - 1), count - rank))
+    # Strictly falling, and high enough that the remaining timesteps still fit above 0.
+    for index, target in enumerate(targets[1:], 1):
+        steps.append(max(min(target, steps[-1] - 1), count - index))
     return [*steps, 0]

@@ -18,7 +18,7 @@ class Camera:
     """
 
     eye: tuple[float, float, float]
-    """Place, metres."""
+    """Position, metres."""
     target: tuple[float, float, float]
     """Point that appears in the middle of the picture, metres."""
     field_of_view_rad: float
@@ -36,8 +36,9 @@ class Camera:
         """Rigid transform from world to camera axes (right, up, backwards)."""
         eye, target = np.array(self.eye), np.array(self.target)
         back = (eye - target) / np.linalg.norm(eye - target)
-        reference = np.array([0.0, 1.0, 0.0]) if abs(back[1]) < 0.999 else np.array([0.0, 0.0, 1.0])
-        right = np.cross(reference, back)
+        # A camera that looks straight up or down has no horizon; +Z is up in its picture.
+        up = np.array([0.0, 1.0, 0.0]) if abs(back[1]) < 0.999 else np.array([0.0, 0.0, 1.0])
+        right = np.cross(up, back)
         right /= np.linalg.norm(right)
         rotation = np.stack([right, np.cross(back, right), back])
         return np.concatenate([rotation, (-rotation @ eye)[:, None]], axis=1)
@@ -47,25 +48,25 @@ class Camera:
         return 0.5 * height / math.tan(0.5 * self.field_of_view_rad)
 
     def rays(self, width: int, height: int) -> Float[np.ndarray, "3 3"]:
-        """World direction from the scene towards the camera at (column, row) as rays[0] + column *
-        rays[1] + row * rays[2], of any length.
+        """World direction from the scene towards the camera, as a linear map of the pixel.
+
+        At (column, row) it is rays[0] + column * rays[1] + row * rays[2], of any length.
         """
         rotation = self.world_to_camera()[:, :3]
         focal = self.focal(height)
-        start = np.array([width / 2 / focal, -height / 2 / focal, 1.0])
-        return np.stack([start, [-1 / focal, 0, 0], [0, 1 / focal, 0]]) @ rotation
+        top_left = [width / 2 / focal, -height / 2 / focal, 1.0]
+        return np.array([top_left, [-1 / focal, 0, 0], [0, 1 / focal, 0]]) @ rotation
 
     def pixels(
         self, points: Float[np.ndarray, "*batch 3"], width: int, height: int
     ) -> Float[np.ndarray, "*batch 3"]:
-        """Column, row and 1 / depth (1/m) of world points; (0, 0) is the top left corner of the
-        picture, pixel centres lie at halves.
+        """Column, row and 1 / depth (1/m) of world points.
+
+        (0, 0) is the top left corner of the picture; pixel centres lie at halves.
         """
         transform = self.world_to_camera()
-        local = points @ transform[:, :3].T + transform[:, 3]
-        inverse = -1.0 / local[..., 2]
-        scale = self.focal(height) * inverse
-        return np.stack(
-            [width / 2 + scale * local[..., 0], height / 2 - scale * local[..., 1], inverse],
-            axis=-1,
-        )
+        x, y, z = np.moveaxis(points @ transform[:, :3].T + transform[:, 3], -1, 0)
+        inverse_depth = -1.0 / z
+        scale = self.focal(height) * inverse_depth
+        pixel = [width / 2 + scale * x, height / 2 - scale * y, inverse_depth]
+        return np.stack(pixel, axis=-1)

@@ -10,7 +10,7 @@ from torch import Tensor
 def dense_weights(
     index: Int[Tensor, "verts influences"], weight: Float[Tensor, "verts influences"], n_joints: int
 ) -> Float[Tensor, "verts joints"]:
-    """Full weight matrix from lists of influences."""
+    """Full weight matrix from the few influences of each vertex."""
     dense = torch.zeros(len(index), n_joints, dtype=weight.dtype, device=weight.device)
     return dense.scatter_add(1, index.long(), weight)
 
@@ -27,5 +27,6 @@ def skin(
         weights: rows sum to 1.
         transforms: from `motet.geometry.kinematics.skinning_transforms`.
     """
+    # (batch, verts, 3, 4): one affine map a vertex.
     blended = torch.einsum("vj,...jkl->...vkl", weights, transforms)
     return (blended[..., :3] @ vertices[..., None]).squeeze(-1) + blended[..., 3]

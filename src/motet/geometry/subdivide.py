@@ -1,97 +1,87 @@
 """One step of Catmull-Clark subdivision as a fixed linear map of the vertices.
 
-Quads stay where they are from frame to frame, so the weights are found once and applied to each
-frame.
-Source: Catmull & Clark 1978; boundary edges follow the cubic B-spline rule.
+The quads are the same in every frame, so the weights are computed once and applied to each frame.
+
+Source: Catmull and Clark 1978; boundary edges follow the cubic B-spline rule.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+Entries = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Entries of the sparse matrix: fine vertex (row), coarse vertex (column), weight."""
+
 
 @dataclass(frozen=True)
 class Refinement:
-    """A sparse matrix in rows (CSR): fine vertex = sum of weight * coarse vertex, and the fine
-    quads.
-    """
+    """The fine quads, and a sparse matrix (CSR): fine vertex = sum of weight * coarse vertex."""
 
     start: Int[np.ndarray, "fine_plus_1"]
     column: Int[np.ndarray, "entries"]
     weight: Float[np.ndarray, "entries"]
     quads: Int[np.ndarray, "fine_faces 4"]
     face_source: Int[np.ndarray, "fine_faces"]
-    """Coarse face that each fine quad lies in"""
+    """Coarse face that each fine quad lies in."""
     used: Int[np.ndarray, "points"]
-    """Coarse vertices that occur in a quad, ascending; row k of the matrix belongs to used[k]"""
+    """Coarse vertices that occur in a quad, ascending; row k of the matrix belongs to used[k]."""
     outline: Int[np.ndarray, "faces 8"]
-    """Fine vertices around each coarse face: corner, middle of the edge, corner ...; -1 where a
-    triangle has no fourth"""
+    """Fine vertices around each coarse face: corner, middle of the edge, corner ...; -1 for the
+    missing fourth corner of a triangle."""
 
     @property
     def nearest(self) -> Int[np.ndarray, "fine"]:
-        """The coarse vertex that weighs most in each fine vertex: for labels, which cannot be
-        mixed.
-        """
-        best = np.maximum.reduceat(self.weight, self.start[:-1]).repeat(np.diff(self.start))
-        row = np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
-        hit = self.weight >= best
-        first = np.unique(row[hit], return_index=True)[1]
-        return self.column[hit][first]
+        """Coarse vertex of largest weight of each fine vertex, for labels that cannot be mixed."""
+        entries_per_row = np.diff(self.start)
+        largest = np.maximum.reduceat(self.weight, self.start[:-1]).repeat(entries_per_row)
+        row = np.repeat(np.arange(len(entries_per_row)), entries_per_row)
+        is_largest = self.weight >= largest
+        first = np.unique(row[is_largest], return_index=True)[1]
+        return self.column[is_largest][first]
 
     def triangles(self, split: Bool[np.ndarray, "faces"]) -> Int[np.ndarray, "triangles 3"]:
         """Triangles over the fine vertices in which only some coarse faces are split.
 
-        A face that stays whole takes in the new points of its split neighbours, so that no cracks
-        open.
+        A whole face takes in the edge points of its split neighbours, so that no cracks open.
         """
         fine = self.quads[split[self.face_source]]
         pieces = [fine[:, [0, 1, 2]], fine[:, [0, 2, 3]]]
-        edge_points = self.outline[:, 1::2]
-        busy = np.zeros(int(self.quads.max()) + 1, bool)
-        busy[fine[:, [1, 3]].ravel()] = True
+        in_use = np.zeros(int(self.quads.max()) + 1, bool)
+        in_use[fine[:, [1, 3]].ravel()] = True
         whole = self.outline[~split]
-        with_point = busy[edge_points[~split]] & (edge_points[~split] >= 0)
-        for pattern in np.unique(with_point, axis=0):
-            mine = whole[(with_point == pattern).all(axis=1)]
-            mine, triangular = (
-                mine[
-                    :,
-                    [c for k in range(4) for c in ([2 * k, 2 * k + 1] if pattern[k] else [2 * k])],
-                ],
-                mine[:, 6] < 0,
-            )
-            for ring in (
-                mine[~triangular],
-                (
-                    mine[triangular][:, (mine[triangular] >= 0).all(axis=0)]
-                    if triangular.any()
-                    else mine[:0, :3]
-                ),
-            ):
-                pieces += [ring[:, [0, k, k + 1]] for k in range(1, ring.shape[1] - 1)]
+        edge_points = whole[:, 1::2]
+        takes_in = in_use[edge_points] & (edge_points >= 0)
+        for pattern in np.unique(takes_in, axis=0):
+            faces = whole[(takes_in == pattern).all(axis=1)]
+            columns = np.flatnonzero(np.stack([np.ones(4, bool), pattern], axis=1).ravel())
+            triangular = faces[:, 6] < 0
+            pieces += _fan(faces[~triangular][:, columns])
+            pieces += _fan(faces[triangular][:, columns[columns < 6]])
         return np.concatenate(pieces).astype(np.int32)
 
     def keep(
-        self, wanted: Int[np.ndarray, "triangles 3"]
+        self, triangles: Int[np.ndarray, "triangles 3"]
     ) -> tuple[Refinement, Int[np.ndarray, "triangles 3"]]:
-        """The refinement without the fine vertices that no triangle uses, and the triangles
-        renumbered; the first rows stay.
+        """Drop the fine vertices that no triangle uses; the first rows (`used`) always stay.
+
+        Returns:
+            The smaller refinement, and the triangles with the new vertex numbers.
         """
-        used = np.zeros(len(self.start) - 1, bool)
-        used[: len(self.used)] = True
-        used[wanted.ravel()] = True
-        number = np.cumsum(used) - 1
-        entry = np.repeat(used, np.diff(self.start))
-        start = np.concatenate([[0], np.cumsum(np.diff(self.start)[used])]).astype(np.int32)
+        kept = np.zeros(len(self.start) - 1, bool)
+        kept[: len(self.used)] = True
+        kept[triangles.ravel()] = True
+        new_index = np.cumsum(kept) - 1
+        entry = np.repeat(kept, np.diff(self.start))
+        start = np.concatenate([[0], np.cumsum(np.diff(self.start)[kept])]).astype(np.int32)
         smaller = dataclasses.replace(
             self, start=start, column=self.column[entry], weight=self.weight[entry]
         )
-        return smaller, number[wanted].astype(np.int32)
+        return smaller, new_index[triangles].astype(np.int32)
 
     def apply(self, values: Float[np.ndarray, "verts *rest"]) -> Float[np.ndarray, "fine *rest"]:
         """Carry a quantity from the coarse vertices to the fine ones."""
@@ -99,114 +89,145 @@ class Refinement:
         return np.add.reduceat(values[self.column] * weight, self.start[:-1], axis=0)
 
 
+def _fan(rings: Int[np.ndarray, "faces corners"]) -> list[np.ndarray]:
+    """Polygons as triangles that share the first corner."""
+    return [rings[:, [0, k, k + 1]] for k in range(1, rings.shape[1] - 1)]
+
+
 def catmull_clark(quads: Int[np.ndarray, "faces 4"], n_vertices: int) -> Refinement:
-    """Split every quad into four (a triangle, written as a quad that repeats its last corner, into
-    three).
+    """Split every quad into four.
 
-    Only vertices that occur in a quad give fine vertices; they come first, in ascending order.
+    A triangle is written as a quad that repeats its last corner, and is split into three. Only
+    vertices that occur in a quad give fine vertices; they come first, in ascending order, then the
+    edge points, then the face points.
     """
-    corner_ok = np.ones(quads.shape, bool)
-    corner_ok[:, 3] = quads[:, 3] != quads[:, 2]
-    edges, face_edge = _edges(quads, corner_ok)
-    used, point_of = np.unique(quads, return_inverse=True)
-    point_of = point_of.reshape(quads.shape)
-    n_points, n_edges, n_faces = len(used), len(edges), len(quads)
-    rows, columns, weights = _face_rows(quads, corner_ok, n_points + n_edges)
-    share = (1.0 / corner_ok.sum(1))[:, None] * corner_ok
-    edge_count = np.bincount(face_edge[corner_ok], minlength=n_edges)
-    border_edge = edge_count != 2
-    entries = [(rows, columns, weights)]
-    entries += _edge_rows(quads, share, edges, face_edge, corner_ok, border_edge, n_points)
-    entries += _point_rows(quads, share, edges, point_of, corner_ok, border_edge, used, n_vertices)
+    mesh = _Mesh(quads, n_vertices)
+    entries = [mesh.face_entries(), *mesh.edge_entries(), *mesh.point_entries()]
     row, column, weight = (np.concatenate([entry[k] for entry in entries]) for k in range(3))
-    start, column, weight = _compress(row, column, weight, n_points + n_edges + n_faces, n_vertices)
-    fine, source = _fine_quads(point_of, face_edge, corner_ok, n_points, n_edges)
-    outline = np.stack([point_of, np.where(corner_ok, n_points + face_edge, -1)], axis=2).reshape(
-        n_faces, 8
-    )
-    outline[~corner_ok[:, 3], 6:] = -1
-    return Refinement(
-        start, column, weight, fine, source, used.astype(np.int32), outline.astype(np.int32)
-    )
+    start, column, weight = _compress(row, column, weight, mesh.n_fine, n_vertices)
+    fine, source = mesh.fine_quads()
+    used = mesh.used.astype(np.int32)
+    return Refinement(start, column, weight, fine, source, used, mesh.outline())
 
 
-def _edges(quads, corner_ok):
-    following = np.roll(quads, -1, axis=1)
-    following[~corner_ok[:, 3], 2] = quads[~corner_ok[:, 3], 0]
-    pair = np.sort(np.stack([quads, following], -1), -1)
-    edges, number = np.unique(pair[corner_ok], axis=0, return_inverse=True)
-    face_edge = np.full(quads.shape, -1)
-    face_edge[corner_ok] = number.ravel()
-    return edges, face_edge
+class _Mesh:
+    """Topology of the coarse mesh, and the three Catmull-Clark rules as matrix entries."""
 
+    def __init__(self, quads: Int[np.ndarray, "faces 4"], n_vertices: int) -> None:
+        self.quads = quads
+        self.corner_ok = np.ones(quads.shape, bool)
+        self.corner_ok[:, 3] = quads[:, 3] != quads[:, 2]
+        self.edges, self.face_edge = self._number_edges()
+        self.used, point_of = np.unique(quads, return_inverse=True)
+        self.point_of = point_of.reshape(quads.shape)
+        self.point_number = np.full(n_vertices, -1)
+        self.point_number[self.used] = np.arange(len(self.used))
+        # An edge of two faces lies inside; any other count is a border.
+        faces_at_edge = np.bincount(self.face_edge[self.corner_ok], minlength=len(self.edges))
+        self.border_edge = faces_at_edge != 2
+        # (faces, 4): weight of each corner in the face's centre.
+        self.corner_weight = self.corner_ok / self.corner_ok.sum(1, keepdims=True)
+        self.first_edge_point = len(self.used)
+        self.first_face_point = len(self.used) + len(self.edges)
+        self.n_fine = self.first_face_point + len(quads)
 
-def _face_rows(quads, corner_ok, first):
-    face, corner = np.nonzero(corner_ok)
-    return first + face, quads[face, corner], 1.0 / corner_ok.sum(1)[face]
+    @cached_property
+    def corners(self) -> tuple[np.ndarray, np.ndarray]:
+        """Face and corner index of every real corner."""
+        return np.nonzero(self.corner_ok)
 
+    def _number_edges(self) -> tuple[np.ndarray, np.ndarray]:
+        """Vertex pairs of the edges, and the edge that starts at each corner of each face."""
+        quads, ok = self.quads, self.corner_ok
+        following = np.roll(quads, -1, axis=1)
+        following[~ok[:, 3], 2] = quads[~ok[:, 3], 0]
+        pair = np.sort(np.stack([quads, following], -1), -1)
+        edges, number = np.unique(pair[ok], axis=0, return_inverse=True)
+        face_edge = np.full(quads.shape, -1)
+        face_edge[ok] = number.ravel()
+        return edges, face_edge
 
-def _edge_rows(quads, share, edges, face_edge, corner_ok, border_edge, n_points):
-    number = np.arange(len(edges))
-    ends = np.where(border_edge, 0.5, 0.25)
-    rows = [(n_points + number, edges[:, k], ends) for k in (0, 1)]
-    face, corner = np.nonzero(corner_ok)
-    edge = face_edge[face, corner]
-    inner = ~border_edge[edge]
-    face, edge = face[inner], edge[inner]
-    rows += [(n_points + edge, quads[face, k], 0.25 * share[face, k]) for k in range(4)]
-    return rows
+    def face_entries(self) -> Entries:
+        """Face point: the mean of the corners."""
+        face, corner = self.corners
+        weight = self.corner_weight[face, corner]
+        return self.first_face_point + face, self.quads[face, corner], weight
 
+    def edge_entries(self) -> list[Entries]:
+        """Edge point: half of both ends on a border; inside a quarter of each end and face."""
+        rows = self.first_edge_point + np.arange(len(self.edges))
+        end_weight = np.where(self.border_edge, 0.5, 0.25)
+        entries = [(rows, self.edges[:, k], end_weight) for k in (0, 1)]
+        edge = self.face_edge[self.corners]
+        inner = ~self.border_edge[edge]
+        face, edge = self.corners[0][inner], edge[inner]
+        for k in range(4):
+            weight = 0.25 * self.corner_weight[face, k]
+            entries.append((self.first_edge_point + edge, self.quads[face, k], weight))
+        return entries
 
-def _point_rows(quads, share, edges, point_of, corner_ok, border_edge, used, n_vertices):
-    place = np.full(n_vertices, -1)
-    place[used] = np.arange(len(used))
-    border = np.zeros(len(used), bool)
-    border[place[edges[border_edge].ravel()]] = True
-    valence = np.bincount(place[edges.ravel()], minlength=len(used)).astype(float)
-    faces_at = np.bincount(point_of[corner_ok], minlength=len(used)).astype(float)
-    rows = [
-        (np.arange(len(used)), used, np.where(border, 0.75, (valence - 3) / valence + 1 / valence))
-    ]
-    for a, b in ((0, 1), (1, 0)):
-        point = place[edges[:, a]]
+    def point_entries(self) -> list[Entries]:
+        """Vertex point: (F + 2 M + (n - 3) V) / n of face points F and edge middles M at valence n.
+
+        On a border: 3/4 of the vertex and 1/8 of each neighbour along the border. F and M are
+        written out in coarse vertices.
+        """
+        n_points = len(self.used)
+        border_ends = self.point_number[self.edges[self.border_edge].ravel()]
+        border = np.zeros(n_points, bool)
+        border[border_ends] = True
+        # Two border neighbours on a clean border; else the quarter is divided evenly.
+        border_neighbours = np.bincount(border_ends, minlength=n_points).clip(1)
+        valence = np.bincount(self.point_number[self.edges.ravel()], minlength=n_points)
+        valence = valence.astype(float)
+        own_weight = np.where(border, 0.75, (valence - 3) / valence + 1 / valence)
+        entries = [(np.arange(n_points), self.used, own_weight)]
+        for own, other in ((0, 1), (1, 0)):
+            point = self.point_number[self.edges[:, own]]
+            neighbour = self.edges[:, other]
+            inner, rim = ~border[point], self.border_edge & border[point]
+            entries.append((point[inner], neighbour[inner], 1.0 / valence[point[inner]] ** 2))
+            entries.append((point[rim], neighbour[rim], 0.25 / border_neighbours[point[rim]]))
+        return entries + self._face_entries_of_points(border, valence)
+
+    def _face_entries_of_points(self, border: np.ndarray, valence: np.ndarray) -> list[Entries]:
+        point = self.point_of[self.corners]
+        faces_at_point = np.bincount(point, minlength=len(self.used)).astype(float)
         inner = ~border[point]
-        rows.append((point[inner], edges[inner, b], 1.0 / valence[point[inner]] ** 2))
-        rim = border_edge & border[point]
-        # A rim vertex has exactly two rim neighbours on a clean border; else the share is split
-        # evenly.
-        rim_count = np.bincount(place[edges[border_edge].ravel()], minlength=len(used)).clip(1)
-        rows.append((point[rim], edges[rim, b], 0.25 / rim_count[point[rim]]))
-    face, corner = np.nonzero(corner_ok)
-    point = point_of[face, corner]
-    inner = ~border[point]
-    face, point = face[inner], point[inner]
-    weight = 1.0 / (valence[point] * faces_at[point])
-    rows += [(point, quads[face, k], weight * share[face, k]) for k in range(4)]
-    return rows
+        face, point = self.corners[0][inner], point[inner]
+        weight = 1.0 / (valence[point] * faces_at_point[point])
+        return [
+            (point, self.quads[face, k], weight * self.corner_weight[face, k]) for k in range(4)
+        ]
+
+    def fine_quads(self) -> tuple[np.ndarray, np.ndarray]:
+        """One quad a corner (vertex, edge point, face point, edge point before), and its face."""
+        face, corner = self.corners
+        before = np.where(corner == 0, self.corner_ok.sum(1)[face] - 1, corner - 1)
+        ring = [
+            self.point_of[face, corner],
+            self.first_edge_point + self.face_edge[face, corner],
+            self.first_face_point + face,
+            self.first_edge_point + self.face_edge[face, before],
+        ]
+        return np.stack(ring, axis=1).astype(np.int32), face.astype(np.int32)
+
+    def outline(self) -> Int[np.ndarray, "faces 8"]:
+        """Fine vertices around each coarse face; see `Refinement.outline`."""
+        edge_point = np.where(self.corner_ok, self.first_edge_point + self.face_edge, -1)
+        outline = np.stack([self.point_of, edge_point], axis=2).reshape(len(self.quads), 8)
+        outline[~self.corner_ok[:, 3], 6:] = -1
+        return outline.astype(np.int32)
 
 
-def _compress(row, column, weight, n_rows, n_columns):
+def _compress(
+    row: np.ndarray, column: np.ndarray, weight: np.ndarray, n_rows: int, n_columns: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """CSR start, column and weight: double entries are added, rows sum to 1."""
     keep = weight != 0
-    key, inverse = np.unique(
-        row[keep].astype(np.int64) * n_columns + column[keep], return_inverse=True
-    )
+    cell = row[keep].astype(np.int64) * n_columns + column[keep]
+    cell, inverse = np.unique(cell, return_inverse=True)
     total = np.bincount(inverse.ravel(), weights=weight[keep])
-    start = np.searchsorted(key // n_columns, np.arange(n_rows + 1)).astype(np.int32)
+    start = np.searchsorted(cell // n_columns, np.arange(n_rows + 1)).astype(np.int32)
     total = total / np.add.reduceat(total, start[:-1]).repeat(np.diff(start))
-    return start, (key % n_columns).astype(np.int32), total.astype(np.float32)
-
-
-def _fine_quads(point_of, face_edge, corner_ok, n_points, n_edges):
-    face, corner = np.nonzero(corner_ok)
-    last = np.where(corner == 0, corner_ok.sum(1)[face] - 1, corner - 1)
-    centre = n_points + n_edges + face
-    fine = np.stack(
-        [
-            point_of[face, corner],
-            n_points + face_edge[face, corner],
-            centre,
-            n_points + face_edge[face, last],
-        ],
-        1,
-    )
-    return fine.astype(np.int32), face.astype(np.int32)
+    return start, (cell % n_columns).astype(np.int32), total.astype(np.float32)

@@ -1,1 +1,1 @@
-"""Bricks used by two or more networks."""
+"""Building blocks shared by two or more networks."""

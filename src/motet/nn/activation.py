@@ -1,6 +1,4 @@
-"""GELU where its input is nobody else's: written over it when no gradient needs the input, inside
-the product where weights are packed.
-"""
+"""GELU without a second large buffer: in place, or fused into the packed product before it."""
 
 from __future__ import annotations
 
@@ -14,12 +12,13 @@ from torch.nn import functional
 from motet.nn.packed import PackedLinear
 
 Form = Literal["none", "tanh"]
-"""Exact, or by the hyperbolic tangent."""
+"""Exact, or the approximation by the hyperbolic tangent."""
 
 
 def gelu_over(x: Float[Tensor, "*shape"], form: Form = "none") -> Float[Tensor, "*shape"]:
-    """GELU of a fresh tensor, which is overwritten unless gradients are wanted: large buffers cost
-    more to get than to fill.
+    """GELU of a tensor that nothing else uses; overwrites it unless gradients are recorded.
+
+    Allocating a large buffer costs more than filling it.
     """
     if torch.is_grad_enabled():
         return functional.gelu(x, approximate=form)
@@ -29,7 +28,7 @@ def gelu_over(x: Float[Tensor, "*shape"], form: Form = "none") -> Float[Tensor, 
 def gelu_of_product(
     layer: nn.Module, x: Float[Tensor, "*batch inputs"], form: Form = "none"
 ) -> Float[Tensor, "*batch outputs"]:
-    """GELU of what a linear layer answers."""
+    """GELU of a linear layer's output."""
     if isinstance(layer, PackedLinear) and layer.exact:
         return layer(x, form)
     return gelu_over(layer(x), form)

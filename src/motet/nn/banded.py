@@ -1,6 +1,4 @@
-"""Attention within a band: every query looks at the tokens near it, at a cost linear in the
-length.
-"""
+"""Banded (local) attention: each query attends to nearby tokens, at a cost linear in the length."""
 
 from __future__ import annotations
 
@@ -13,10 +11,11 @@ from torch import Tensor
 from motet.nn.attention import attend, join_heads
 
 _BLOCK = 256
+"""Queries computed at a time."""
 
 
 def distance_slopes(heads: int) -> Float[Tensor, "heads"]:
-    """How fast attention of each head falls with distance: 2^-2, 2^-4, 2^-6, 2^-8 for four heads.
+    """Slope of each head's linear distance bias: 2^-2, 2^-4, 2^-6, 2^-8 for four heads.
 
     Source: Press et al. 2022 (ALiBi); head counts that are no power of two interleave two such
     series, as there.
@@ -40,71 +39,57 @@ def attend_near(
     reach: int = 0,
     valid: Bool[Tensor, "batch tokens"] | None = None,
 ) -> Float[Tensor, "batch tokens width"]:
-    """Self-attention with a penalty on distance, in both directions.
+    """Self-attention with a linear distance bias in both directions (symmetric ALiBi).
 
     Args:
-        slopes: penalty of each head per token of distance.
-        reach: tokens to either side that are seen; 0: all.
-        valid: False for padding, which nobody sees.
+        slopes: bias of each head per token of distance, subtracted.
+        reach: tokens attended to on either side; 0: all.
+        valid: False for padding, which is masked out.
     """
-    tokens, pieces = query.shape[2], []
-    step = _BLOCK if reach else max(tokens, 1)
-    for start in range(0, tokens, step):
-        stop = min(start + step, tokens)
+    tokens, blocks = query.shape[2], []
+    block = _BLOCK if reach else max(tokens, 1)
+    position = torch.arange(tokens, device=query.device)
+    for start in range(0, tokens, block):
+        stop = min(start + block, tokens)
         first, last = (max(0, start - reach), min(tokens, stop + reach)) if reach else (0, tokens)
-        distance = (
-            torch.arange(start, stop, device=query.device).unsqueeze(1)
-            - torch.arange(first, last, device=query.device)
-        ).abs()
+        # (queries of the block, keys of the band)
+        distance = (position[start:stop].unsqueeze(1) - position[first:last]).abs()
         bias = -slopes.to(query).view(1, -1, 1, 1) * distance
         if reach:
             bias = bias.masked_fill(distance > reach, -math.inf)
         if valid is not None:
-            hidden = ~valid[:, None, None, first:last] & (
-                distance > 0
-            )  # a padded token sees itself: no row without any key
-            bias = bias.masked_fill(hidden, -math.inf)
-        pieces.append(
-            attend(
-                query[:, :, start:stop],
-                key[:, :, first:last],
-                value[:, :, first:last],
-                bias.to(query),
-            )
-        )
-    return torch.cat(pieces, 1) if pieces else join_heads(query)
+            # A padded token attends to itself: softmax over no key at all would be NaN.
+            masked = ~valid[:, None, None, first:last] & (distance > 0)
+            bias = bias.masked_fill(masked, -math.inf)
+        band_key, band_value = key[:, :, first:last], value[:, :, first:last]
+        blocks.append(attend(query[:, :, start:stop], band_key, band_value, bias.to(query)))
+    return torch.cat(blocks, 1) if blocks else join_heads(query)
 
 
 def listen_near(
     query: Float[Tensor, "batch heads queries head"],
     key: Float[Tensor, "batch heads frames head"],
     value: Float[Tensor, "batch heads frames head"],
-    places: Int[Tensor, "batch queries"],
+    frame_index: Int[Tensor, "batch queries"],
     band: int,
     length: Int[Tensor, "batch"] | None = None,
 ) -> Float[Tensor, "batch queries width"]:
     """Cross-attention from queries at given frames to the frames up to `band` before and after.
 
     Args:
-        places: the frame of each query; the work is least when they rise.
-        length: frames of each item that are no padding.
+        frame_index: frame of each query; rising indices cost least.
+        length: valid frames of each item; the rest is padding.
     """
-    frames, queries, pieces = key.shape[2], query.shape[2], []
+    frames, queries, blocks = key.shape[2], query.shape[2], []
     limit = torch.full((len(query),), frames, device=query.device) if length is None else length
     for start in range(0, queries, _BLOCK):
-        here = places[:, start : start + _BLOCK]
-        first, last = max(0, int(here.min()) - band), min(frames, int(here.max()) + band + 1)
-        time = torch.arange(first, last, device=query.device)
-        near = ((time - here.unsqueeze(-1)).abs() <= band) & (time < limit.view(-1, 1, 1))
-        near |= time == here.clamp(max=frames - 1).unsqueeze(
-            -1
-        )  # padding hears itself: no row without any key
-        pieces.append(
-            attend(
-                query[:, :, start : start + _BLOCK],
-                key[:, :, first:last],
-                value[:, :, first:last],
-                near.unsqueeze(1),
-            )
-        )
-    return torch.cat(pieces, 1) if pieces else join_heads(query)
+        centre = frame_index[:, start : start + _BLOCK].unsqueeze(-1)  # (batch, queries, 1)
+        first, last = max(0, int(centre.min()) - band), min(frames, int(centre.max()) + band + 1)
+        frame = torch.arange(first, last, device=query.device)
+        mask = ((frame - centre).abs() <= band) & (frame < limit.view(-1, 1, 1))
+        # A query beyond the end attends to its own frame: softmax over no key would be NaN.
+        mask |= frame == centre.clamp(max=frames - 1)
+        band_key, band_value = key[:, :, first:last], value[:, :, first:last]
+        block = query[:, :, start : start + _BLOCK]
+        blocks.append(attend(block, band_key, band_value, mask.unsqueeze(1)))
+    return torch.cat(blocks, 1) if blocks else join_heads(query)

@@ -1,9 +1,8 @@
-"""Linear layers whose weights lie as the processor likes them: packed once, in single precision or
-in bfloat16.
+"""Linear layers with weights prepacked by oneDNN, in float32 or bfloat16.
 
-oneDNN keeps weights in blocks that fit its inner loop. In single precision the numbers are those of
-a plain layer up to the order of their sums, about a fifth faster on the sizes of speech encoders;
-bfloat16 halves the memory and, where the processor has its products, doubles the speed again, at
+oneDNN keeps weights in blocks that fit its inner loop. In float32 the results equal those of a
+plain layer up to the order of the sums, about a fifth faster at the sizes of speech encoders.
+bfloat16 halves the memory and, on processors with bfloat16 products, doubles the speed again, at
 about 0.2 % error in each product.
 """
 
@@ -21,14 +20,14 @@ from motet.nn.int8 import Int8Linear
 
 Precision = Literal["float32", "bfloat16", "int8"]
 SMALLEST = 256
-"""Layers with fewer inputs or outputs stay as they are: nothing to win."""
+"""Layers with fewer inputs or outputs stay as they are: packing gains nothing there."""
 
 
 class PackedLinear(nn.Module):
-    """A linear layer for running only: no gradients, no state to save.
+    """A linear layer for inference only: no gradients, no state dict.
 
     Args:
-        roundable: eight bits are enough for it where that precision is asked for.
+        roundable: whether int8 is accurate enough for this layer.
     """
 
     def __init__(
@@ -42,32 +41,34 @@ class PackedLinear(nn.Module):
         self.roundable = roundable
         self._dtype = getattr(torch, precision)
         self._bias = None if bias is None else bias.detach().to(self._dtype)
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(
-            weight.detach().to(self._dtype).contiguous()
-        )
+        plain = weight.detach().to(self._dtype).contiguous()
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(plain)
 
     def forward(
         self, x: Float[Tensor, "*batch inputs"], gelu: Literal["", "none", "tanh"] = ""
     ) -> Float[Tensor, "*batch outputs"]:
-        """The product, in the precision of `x`; with `gelu` its GELU, exact (`none`) or by the
-        hyperbolic tangent.
+        """The product in the dtype of `x`, with a fused GELU if asked for.
+
+        Args:
+            gelu: "" for none, `none` for the exact GELU, `tanh` for its approximation.
         """
-        then = ("gelu", gelu) if gelu else ("none", "")
-        return torch.ops.mkldnn._linear_pointwise(
-            x.to(self._dtype).contiguous(), self._packed, self._bias, then[0], [], then[1]
-        ).to(x.dtype)
+        inputs = x.to(self._dtype).contiguous()
+        operation = "gelu" if gelu else "none"
+        product = torch.ops.mkldnn._linear_pointwise(
+            inputs, self._packed, self._bias, operation, [], gelu
+        )
+        return product.to(x.dtype)
 
     @property
     def exact(self) -> bool:
-        """Whether products are in single precision."""
+        """Whether products are in float32."""
         return self._dtype == torch.float32
 
     def plain(self) -> nn.Linear:
-        """The layer with its weights in the usual order."""
+        """The same layer as `nn.Linear`."""
         weight = self._packed.to_dense().float()
-        layer = nn.Linear(
-            weight.shape[1], weight.shape[0], bias=self._bias is not None, device="meta"
-        )
+        outputs, inputs = weight.shape
+        layer = nn.Linear(inputs, outputs, bias=self._bias is not None, device="meta")
         layer.weight = nn.Parameter(weight, requires_grad=False)
         if self._bias is not None:
             layer.bias = nn.Parameter(self._bias.float(), requires_grad=False)
@@ -81,28 +82,23 @@ def packing_works() -> bool:
     try:
         layer, x = nn.Linear(2, 3), torch.ones(1, 2)
         with torch.no_grad():
-            return bool(
-                torch.allclose(
-                    PackedLinear(layer.weight, layer.bias, "float32")(x), layer(x), atol=1e-5
-                )
-            )
+            packed = PackedLinear(layer.weight, layer.bias, "float32")
+            return bool(torch.allclose(packed(x), layer(x), atol=1e-5))
     except (AttributeError, RuntimeError):
         return False
 
 
 def bfloat16_is_fast() -> bool:
-    """Whether the processor multiplies bfloat16 itself; elsewhere it would be slower than single
-    precision.
-    """
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and any(
-        getattr(torch.cpu, name, bool)()
-        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    )
+    """Whether the processor has bfloat16 products; without them bfloat16 is slower than float32."""
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    # `bool()` is False: the answer where this torch lacks the check.
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
 def pack_linears(module: nn.Module) -> nn.Module:
-    """Put `PackedLinear` in single precision in the place of every large linear layer, weight by
-    weight; answers the module itself.
+    """Replace every large linear layer of a module by `PackedLinear` in float32, in place.
 
     Where this torch cannot pack, the module stays as it is.
     """
@@ -116,8 +112,9 @@ def pack_linears(module: nn.Module) -> nn.Module:
 
 
 def with_precision(module: nn.Module, precision: Precision) -> nn.Module:
-    """A network like `module` with its large linear layers in another precision; everything else is
-    shared, `module` stays as it is.
+    """A copy of a network with its large linear layers in another precision.
+
+    All other parameters are shared with `module`, which stays as it is.
 
     Raises:
         ConfigError: this torch or processor has no such products.
@@ -128,7 +125,7 @@ def with_precision(module: nn.Module, precision: Precision) -> nn.Module:
         )
     if precision == "int8" and torch.backends.quantized.engine == "none":
         raise ConfigError(
-            "this torch has no eight-bit products for this processor; choose precision float32"
+            "this torch has no int8 products for this processor; choose precision float32"
         )
     return module if precision == "float32" else _converted(module, precision)
 
@@ -141,13 +138,11 @@ def _converted(module: nn.Module, precision: Precision) -> nn.Module:
     if isinstance(module, nn.Linear):
         if min(module.weight.shape) < SMALLEST:
             return module
-        return (
-            Int8Linear(module)
-            if precision == "int8"
-            else PackedLinear(module.weight, module.bias, "bfloat16")
-        )
-    twin = copy.copy(module)
-    twin._modules = {
+        if precision == "int8":
+            return Int8Linear(module)
+        return PackedLinear(module.weight, module.bias, "bfloat16")
+    converted = copy.copy(module)  # shallow: parameters and buffers stay shared
+    converted._modules = {
         name: child and _converted(child, precision) for name, child in module._modules.items()
     }
-    return twin
+    return converted

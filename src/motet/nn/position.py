@@ -1,4 +1,4 @@
-"""Where a token stands in time: rotary angles and the sinusoid table."""
+"""Position encodings: rotary embedding and the sinusoid table."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from torch import Tensor
 def rotary_angles(
     positions: Float[Tensor, "tokens"], width: int, base: float = 10000.0
 ) -> tuple[Float[Tensor, "tokens half"], Float[Tensor, "tokens half"]]:
-    """Cosines and sines by which `rotate_pairs` turns the channel pairs of tokens at these
-    positions.
+    """Cosines and sines of the rotary embedding, for `rotate_pairs`.
 
     Args:
         positions: any real positions, in tokens.
@@ -30,14 +29,14 @@ def rotary_angles(
 def rotate_pairs(
     x: Float[Tensor, "*batch tokens width"], angles: tuple[Tensor, Tensor]
 ) -> Float[Tensor, "*batch tokens width"]:
-    """Turn each neighbouring pair of channels (0 with 1, 2 with 3, ...) by the token's angles."""
+    """Rotate each neighbouring pair of channels (0 and 1, 2 and 3, ...) by the token's angles."""
     cosine, sine = angles
     even, odd = x[..., 0::2], x[..., 1::2]
     return torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1).flatten(-2)
 
 
 def sinusoid_table(length: int, width: int) -> Float[Tensor, "length width"]:
-    """Row t holds sin(t w_i) and cos(t w_i) alternating, w_i from 1 down to 1/10000.
+    """Row t holds sin(t w_i) and cos(t w_i) in turn, w_i from 1 down to 1/10000.
 
     Source: Vaswani et al. 2017, section 3.5.
     """

@@ -1,4 +1,4 @@
-"""On how many threads a method computes: one rule for all methods."""
+"""Number of threads for inference: one rule for all methods."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from collections.abc import Iterator
 import torch
 
 LARGE = 20_000_000
-"""Parameters from which on more than one thread pays. The shipped models have 1 to 5 million."""
+"""Parameters from which more than one thread pays off. Shipped models have 1 to 5 million."""
 
 
 def thread_count(parameters: int) -> int:
     """Threads for a model of this size; 0 leaves PyTorch's own number.
 
-    The products of small models are so short that a second thread waits longer than it works:
-    30 s of sound through diffposetalk took 38 s of CPU time on two threads of a busy machine,
-    10 s on one.
-    `OMP_NUM_THREADS` in the environment goes before this rule.
+    The products of small models are so short that a second thread waits longer than it works: 30 s
+    of sound through diffposetalk took 38 s of CPU time on two threads of a busy machine, 10 s on
+    one. `OMP_NUM_THREADS` in the environment overrides this rule.
     """
     return 0 if parameters >= LARGE or os.environ.get("OMP_NUM_THREADS") else 1
 

@@ -1,3 +1,1 @@
-"""What is said when: the phone inventory, alignment of texts, phone times from files and from an
-encoder's scores.
-"""
+"""Timed phones: the inventory, forced alignment, phone time files, phone recognition."""

@@ -1,12 +1,11 @@
-"""When each phone is spoken: forced alignment of a known text, and a phone loop for an unknown one.
+"""Phone times: forced alignment of a known text, and a phone loop where the text is unknown.
 
-Conventions: times in seconds from the first sample; phones are the 39 of the CMU dictionary without
-stress marks, and `SIL` for silence and noise; the phones of a sound follow one another without
-overlap and lie within it. The models are English and come inside the package `pocketsphinx` (extra
-`align`); a word that its dictionary lacks must be given with a pronunciation.
+Times are seconds from the first sample. Phones are the 39 of the CMU dictionary without stress
+marks, and `SIL` for silence and noise; they follow one another without overlap. The models are
+English and come inside the package `pocketsphinx` (extra `align`). A word that its dictionary lacks
+needs a pronunciation.
 
-Measured against the hand labels and studio labels that could be had: mean error 13-34 ms, 84-99 %
-within 50 ms.
+Measured against hand labels and studio labels: mean error 13-34 ms, 84-99 % within 50 ms.
 """
 
 from __future__ import annotations
@@ -25,48 +24,26 @@ from motet.types import Audio
 
 SAMPLE_RATE = 16_000
 SILENCE = "SIL"
-VOWELS = frozenset(
-    ["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"]
-)
-CONSONANTS = frozenset(
-    [
-        "B",
-        "CH",
-        "D",
-        "DH",
-        "F",
-        "G",
-        "HH",
-        "JH",
-        "K",
-        "L",
-        "M",
-        "N",
-        "NG",
-        "P",
-        "R",
-        "S",
-        "SH",
-        "T",
-        "TH",
-        "V",
-        "W",
-        "Y",
-        "Z",
-        "ZH",
-    ]
-)
+VOWELS = frozenset({
+    "AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW",
+})  # fmt: skip
+CONSONANTS = frozenset({
+    "B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH",
+    "T", "TH", "V", "W", "Y", "Z", "ZH",
+})  # fmt: skip
 PHONES = VOWELS | CONSONANTS
 
 _PADDING_S = 0.3
-"""Zeros on both sides: without them one utterance in thirty does not reach the aligner's final
-state, with them one in 270."""
+"""Zeros on both sides: without them one utterance in 30 misses the aligner's final state, with them
+one in 270."""
+_SILENCE_RMS = 32.8
+"""-60 dB of 16-bit full scale."""
 _FRAME_S = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
 class Phone:
-    """One phone in time."""
+    """A phone with its time, and its word where the text is known."""
 
     label: str
     """CMU dictionary phone without stress mark, or `SIL`."""
@@ -90,13 +67,11 @@ class UnknownWords(InputError):
 
 
 class AlignmentFailed(InputError):
-    """The text could not be laid over the sound."""
+    """Forced alignment of the text with the sound failed."""
 
 
 class Aligner:
-    """Lays known English texts over recordings. Loading takes about 0.3 s, so make one and keep
-    it.
-    """
+    """Forced alignment of known English texts. Loading takes about 0.3 s, so keep the object."""
 
     def __init__(self) -> None:
         sphinx = require("pocketsphinx", "align")
@@ -107,7 +82,7 @@ class Aligner:
     ) -> list[Phone]:
         """Phones of a recording whose text is known.
 
-        Two passes: the first chooses among the pronunciations of each word, the second places the
+        Two passes: the first chooses among the pronunciations of each word, the second aligns the
         phones. The shortest phone is 30 ms (three states of one frame).
 
         Args:
@@ -123,7 +98,7 @@ class Aligner:
         words = normalise_text(text)
         if not words:
             raise AlignmentFailed("there are no words to align; give the text that is spoken")
-        self._learn(words, pronunciations or {})
+        self._add_words(words, pronunciations or {})
         decoder = self._decoder
         try:
             decoder.set_align_text(" ".join(words))
@@ -132,7 +107,7 @@ class Aligner:
                 raise RuntimeError
             decoder.set_alignment()
             _decode(decoder, pcm)
-            found = [(word.name, phone) for word in decoder.get_alignment() for phone in word]
+            aligned = [(word.name, phone) for word in decoder.get_alignment() for phone in word]
         except RuntimeError as error:
             raise AlignmentFailed(
                 f"the text {' '.join(words[:6])!r}… does not fit the sound; check that it is"
@@ -140,11 +115,11 @@ class Aligner:
             ) from error
         spans = (
             (phone.name, phone.start, phone.start + phone.duration, _plain_word(name))
-            for name, phone in found
+            for name, phone in aligned
         )
-        return _placed(spans, audio.seconds)
+        return _without_padding(spans, audio.seconds)
 
-    def _learn(self, words: Sequence[str], pronunciations: Mapping[str, str]) -> None:
+    def _add_words(self, words: Sequence[str], pronunciations: Mapping[str, str]) -> None:
         for word, phones in pronunciations.items():
             _check_pronunciation(word, phones)
             if word in words and self._decoder.lookup_word(word) is None:
@@ -155,23 +130,19 @@ class Aligner:
 
 
 class PhoneLoop:
-    """Recognises phones without a text.
+    """Phone recognition without a text.
 
-    About every second label is wrong, but 86 % of the boundaries lie within 40 ms: good for times,
-    poor for names.
+    About every second label is wrong, but 86 % of the boundaries lie within 40 ms.
     """
 
     def __init__(self) -> None:
         sphinx = require("pocketsphinx", "align")
         model = Path(sphinx.get_model_path()) / "en-us"
-        settings = {
-            "hmm": str(model / "en-us"),
-            "allphone": str(model / "en-us-phone.lm.bin"),
-            "lm": None,
-            "dict": None,
-        }
         self._decoder = sphinx.Decoder(
-            **settings,
+            hmm=str(model / "en-us"),
+            allphone=str(model / "en-us-phone.lm.bin"),
+            lm=None,
+            dict=None,
             lw=2.0,
             pip=0.3,
             beam=1e-10,
@@ -189,10 +160,10 @@ class PhoneLoop:
         pcm = _padded(audio)
         _decode(self._decoder, pcm)
         spans = (
-            (_heard(item, pcm), item.start_frame, item.end_frame + 1, "")
-            for item in self._decoder.seg() or ()
+            (_label(segment, pcm), segment.start_frame, segment.end_frame + 1, "")
+            for segment in self._decoder.seg() or ()
         )
-        return _placed(spans, audio.seconds)
+        return _without_padding(spans, audio.seconds)
 
 
 def normalise_text(text: str) -> list[str]:
@@ -201,9 +172,9 @@ def normalise_text(text: str) -> list[str]:
 
 
 def spoken(phones: Iterable[Phone], labels: Iterable[str]) -> list[tuple[float, float]]:
-    """Start and end of every phone that bears one of the labels."""
-    wanted = frozenset(labels)
-    return [(phone.start_s, phone.end_s) for phone in phones if phone.label in wanted]
+    """Start and end in seconds of every phone with one of the labels."""
+    selected = frozenset(labels)
+    return [(phone.start_s, phone.end_s) for phone in phones if phone.label in selected]
 
 
 def _check_pronunciation(word: str, phones: str) -> None:
@@ -234,34 +205,26 @@ def _decode(decoder: Any, pcm: Int16[np.ndarray, "time"]) -> None:
         decoder.end_utt()
 
 
-def _heard(item: Any, pcm: Int16[np.ndarray, "time"]) -> str:
-    """The phone of a segment; the loop takes exact silence for an S, so what is below -60 dB of
-    full scale is silence.
-    """
-    per_frame = round(_FRAME_S * SAMPLE_RATE)
-    piece = pcm[item.start_frame * per_frame : (item.end_frame + 1) * per_frame].astype(np.float64)
-    return item.word if piece.size and np.sqrt(np.mean(piece**2)) > 32.8 else SILENCE
+def _label(segment: Any, pcm: Int16[np.ndarray, "time"]) -> str:
+    # The loop labels digital silence as S, so the level decides.
+    hop = round(_FRAME_S * SAMPLE_RATE)
+    samples = pcm[segment.start_frame * hop : (segment.end_frame + 1) * hop].astype(np.float64)
+    audible = samples.size and np.sqrt(np.mean(samples**2)) > _SILENCE_RMS
+    return segment.word if audible else SILENCE
 
 
-def _placed(spans: Iterable[tuple[str, int, int, str]], seconds: float) -> list[Phone]:
-    """Frames of the padded sound as seconds of the sound itself; what lies wholly in the padding is
-    dropped.
-    """
+def _without_padding(spans: Iterable[tuple[str, int, int, str]], seconds: float) -> list[Phone]:
+    """Frames of the padded sound as seconds of the sound; spans inside the padding are dropped."""
+
+    def to_seconds(frame: int) -> float:
+        return min(max(frame * _FRAME_S - _PADDING_S, 0.0), seconds)
+
     phones = []
     for label, first, last, word in spans:
-        start, end = (
-            min(max(frame * _FRAME_S - _PADDING_S, 0.0), seconds) for frame in (first, last)
-        )
+        start, end = to_seconds(first), to_seconds(last)
         if round(end - start, 4) > 0:
-            silent = label not in PHONES
-            phones.append(
-                Phone(
-                    SILENCE if silent else label,
-                    round(start, 4),
-                    round(end, 4),
-                    "" if silent else word,
-                )
-            )
+            label, word = (label, word) if label in PHONES else (SILENCE, "")
+            phones.append(Phone(label, round(start, 4), round(end, 4), word))
     return phones
 
 

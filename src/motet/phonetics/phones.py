@@ -1,14 +1,15 @@
-"""The one phone inventory of motet, with what each phone does to the visible mouth.
+"""The phone inventory of motet, with the visible articulation of each phone.
 
 All sources of timed speech (hand-made labels, synthesisers, forced alignment) are mapped to these
-symbols, so that what is fitted on one language and voice serves all. Symbols are IPA; length,
-stress, tone and palatalisation are dropped because the lips hardly show them; diphthongs and
-affricates of vowels are split into their parts (`aɪ` is `a` then `ɪ`).
+symbols, so that a model fitted on one language and voice serves all. Symbols are IPA. Length,
+stress, tone and palatalisation are dropped because the lips hardly show them. Diphthongs are split
+into their parts (`aɪ` is `a` then `ɪ`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -137,96 +138,98 @@ PHONES: Mapping[str, Phone] = {
 }
 """All phones by symbol; silence first."""
 SYMBOLS: tuple[str, ...] = tuple(PHONES)
-"""The symbols in the order used by the encoder's phone head. Never reorder: shipped weights depend
-on it."""
+"""Output order of the encoder's phone head. Never reorder: shipped weights depend on it."""
 INDEX: Mapping[str, int] = {symbol: i for i, symbol in enumerate(SYMBOLS)}
 
 ARPABET: Mapping[str, tuple[str, ...]] = {
     "SIL": (SILENCE,), "PAU": (SILENCE,), "+SPN+": (SILENCE,), "+NSN+": (SILENCE,),
-    "P": ("p",), "B": ("b",), "T": ("t",), "D": ("d",), "K": ("k",), "G": ("ɡ",), "F": ("f",), "V": ("v",), "TH": ("θ",), "DH": ("ð",),
-    "S": ("s",), "Z": ("z",), "SH": ("ʃ",), "ZH": ("ʒ",), "CH": ("tʃ",), "JH": ("dʒ",), "HH": ("h",), "M": ("m",), "N": ("n",), "NG": ("ŋ",),
-    "L": ("l",), "R": ("ɹ",), "Y": ("j",), "W": ("w",), "EL": ("ə", "l"), "EM": ("m",), "EN": ("n",), "DX": ("r",),
-    "IY": ("i",), "IH": ("ɪ",), "EH": ("ɛ",), "AE": ("æ",), "AA": ("ɑ",), "AO": ("ɔ",), "UH": ("ʊ",), "UW": ("u",), "AH": ("ʌ",), "AX": ("ə",), "AXR": ("ɝ",),
-    "ER": ("ɝ",), "EY": ("e", "ɪ"), "AY": ("a", "ɪ"), "AW": ("a", "ʊ"), "OY": ("ɔ", "ɪ"), "OW": ("o", "ʊ"),
+    "P": ("p",), "B": ("b",), "T": ("t",), "D": ("d",), "K": ("k",), "G": ("ɡ",), "F": ("f",),
+    "V": ("v",), "TH": ("θ",), "DH": ("ð",), "S": ("s",), "Z": ("z",), "SH": ("ʃ",), "ZH": ("ʒ",),
+    "CH": ("tʃ",), "JH": ("dʒ",), "HH": ("h",), "M": ("m",), "N": ("n",), "NG": ("ŋ",), "L": ("l",),
+    "R": ("ɹ",), "Y": ("j",), "W": ("w",), "EL": ("ə", "l"), "EM": ("m",), "EN": ("n",),
+    "DX": ("r",), "IY": ("i",), "IH": ("ɪ",), "EH": ("ɛ",), "AE": ("æ",), "AA": ("ɑ",),
+    "AO": ("ɔ",), "UH": ("ʊ",), "UW": ("u",), "AH": ("ʌ",), "AX": ("ə",), "AXR": ("ɝ",),
+    "ER": ("ɝ",), "EY": ("e", "ɪ"), "AY": ("a", "ɪ"), "AW": ("a", "ʊ"), "OY": ("ɔ", "ɪ"),
+    "OW": ("o", "ʊ"),
 }  # fmt: skip
 """American English labels (CMU dictionary, flite) to phones."""
 
 FESTVOX_RUSSIAN: Mapping[str, tuple[str, ...]] = {
-    "pau": (SILENCE,), "p": ("p",), "pp": ("p",), "b": ("b",), "bb": ("b",), "t": ("t",), "tt": ("t",), "d": ("d",), "dd": ("d",), "k": ("k",), "kk": ("k",),
-    "g": ("ɡ",), "gg": ("ɡ",), "f": ("f",), "ff": ("f",), "v": ("v",), "vv": ("v",), "s": ("s",), "ss": ("s",), "z": ("z",), "zz": ("z",), "sh": ("ʃ",),
-    "zh": ("ʒ",), "sch": ("ʃ",), "ch": ("tʃ",), "c": ("ts",), "h": ("x",), "hh": ("x",), "m": ("m",), "mm": ("m",), "n": ("n",), "nn": ("n",), "l": ("l",),
-    "ll": ("l",), "r": ("r",), "rr": ("r",), "j": ("j",), "i": ("ɪ",), "ii": ("i",), "y": ("ɨ",), "yy": ("ɨ",), "e": ("ɛ",), "ee": ("ɛ",), "a": ("ɐ",),
-    "aa": ("a",), "ae": ("ɪ",), "ay": ("ə",), "o": ("o",), "oo": ("o",), "u": ("ʊ",), "uu": ("u",), "ur": ("ʊ",),
+    "pau": (SILENCE,), "p": ("p",), "pp": ("p",), "b": ("b",), "bb": ("b",), "t": ("t",),
+    "tt": ("t",), "d": ("d",), "dd": ("d",), "k": ("k",), "kk": ("k",), "g": ("ɡ",), "gg": ("ɡ",),
+    "f": ("f",), "ff": ("f",), "v": ("v",), "vv": ("v",), "s": ("s",), "ss": ("s",), "z": ("z",),
+    "zz": ("z",), "sh": ("ʃ",), "zh": ("ʒ",), "sch": ("ʃ",), "ch": ("tʃ",), "c": ("ts",),
+    "h": ("x",), "hh": ("x",), "m": ("m",), "mm": ("m",), "n": ("n",), "nn": ("n",), "l": ("l",),
+    "ll": ("l",), "r": ("r",), "rr": ("r",), "j": ("j",), "i": ("ɪ",), "ii": ("i",), "y": ("ɨ",),
+    "yy": ("ɨ",), "e": ("ɛ",), "ee": ("ɛ",), "a": ("ɐ",), "aa": ("a",), "ae": ("ɪ",), "ay": ("ə",),
+    "o": ("o",), "oo": ("o",), "u": ("ʊ",), "uu": ("u",), "ur": ("ʊ",),
 }  # fmt: skip
-"""Labels of the Russian voice `msu_ru_nsh` to phones: doubled consonants are palatalised, doubled
+"""Labels of the Russian voice `msu_ru_nsh` to phones. Doubled consonants are palatalised, doubled
 vowels stressed."""
 
 _IPA_FOLD: Mapping[str, tuple[str, ...]] = {
-    "g": ("ɡ",), "ʤ": ("dʒ",), "ʧ": ("tʃ",), "ʦ": ("ts",), "ʣ": ("dz",), "ʨ": ("tʃ",), "ʥ": ("dʒ",), "ɕ": ("ʃ",), "ʑ": ("ʒ",), "ʂ": ("ʃ",), "ʐ": ("ʒ",),
-    "ɾ": ("r",), "ɽ": ("r",), "ɻ": ("ɹ",), "χ": ("x",), "ç": ("x",), "β": ("v",), "ɸ": ("f",), "ʋ": ("v",), "ɰ": ("w",), "ʎ": ("l", "j"), "ɫ": ("l",),
-    "ɱ": ("m",), "ɳ": ("n",), "ɴ": ("ŋ",), "c": ("k",), "ɟ": ("ɡ",), "q": ("k",), "ʔ": (SILENCE,), "ɬ": ("l",), "ʝ": ("j",), "ɖ": ("d",), "ʈ": ("t",),
-    "ɯ": ("ʊ",), "ɤ": ("ʌ",), "ɒ": ("ɔ",), "ɜ": ("ɝ",), "ɚ": ("ɝ",), "ᵻ": ("ɪ",), "ʉ": ("u",), "ɵ": ("ø",), "ɘ": ("ə",), "ᵊ": ("ə",),
-    "A": ("e", "ɪ"), "I": ("a", "ɪ"), "O": ("o", "ʊ"), "Q": ("ə", "ʊ"), "W": ("a", "ʊ"), "Y": ("ɔ", "ɪ"), "T": ("r",), "S": ("ʃ",),
+    "g": ("ɡ",), "ʤ": ("dʒ",), "ʧ": ("tʃ",), "ʦ": ("ts",), "ʣ": ("dz",), "ʨ": ("tʃ",), "ʥ": ("dʒ",),
+    "ɕ": ("ʃ",), "ʑ": ("ʒ",), "ʂ": ("ʃ",), "ʐ": ("ʒ",), "ɾ": ("r",), "ɽ": ("r",), "ɻ": ("ɹ",),
+    "χ": ("x",), "ç": ("x",), "β": ("v",), "ɸ": ("f",), "ʋ": ("v",), "ɰ": ("w",), "ʎ": ("l", "j"),
+    "ɫ": ("l",), "ɱ": ("m",), "ɳ": ("n",), "ɴ": ("ŋ",), "c": ("k",), "ɟ": ("ɡ",), "q": ("k",),
+    "ʔ": (SILENCE,), "ɬ": ("l",), "ʝ": ("j",), "ɖ": ("d",), "ʈ": ("t",), "ɯ": ("ʊ",), "ɤ": ("ʌ",),
+    "ɒ": ("ɔ",), "ɜ": ("ɝ",), "ɚ": ("ɝ",), "ᵻ": ("ɪ",), "ʉ": ("u",), "ɵ": ("ø",), "ɘ": ("ə",),
+    "ᵊ": ("ə",), "A": ("e", "ɪ"), "I": ("a", "ɪ"), "O": ("o", "ʊ"), "Q": ("ə", "ʊ"),
+    "W": ("a", "ʊ"), "Y": ("ɔ", "ɪ"), "T": ("r",), "S": ("ʃ",),
 }  # fmt: skip
 
 
 def phones_of_ipa(text: str) -> tuple[str, ...]:
-    """The phones of one IPA label, e.g. `t͡ʃʰ` -> `tʃ`, `aɪ` -> `a ɪ`; marks of stress, length and
-    tone vanish.
+    """The phones of one IPA label, e.g. `t͡ʃʰ` -> `tʃ`, `aɪ` -> `a ɪ`.
+
+    Marks of stress, length and tone are dropped.
 
     Raises:
         InputError: a letter that is not IPA.
     """
-    kept = [c for c in text if c.isalpha() and c not in "ːˈˌʰʲʷˠˤʱⁿ"]
-    out: list[str] = []
-    while kept:
-        pair = "".join(kept[:2])
-        size = 2 if len(kept) > 1 and pair in INDEX else 1
-        label = "".join(kept[:size])
+    letters = "".join(c for c in text if c.isalpha() and c not in "ːˈˌʰʲʷˠˤʱⁿ")
+    phones: list[str] = []
+    while letters:
+        # Affricates are written with two letters.
+        label = letters[:2] if letters[:2] in INDEX else letters[:1]
         if label not in INDEX and label not in _IPA_FOLD:
             raise InputError(
                 f"{label!r} in {text!r} is no known IPA letter; {nearest(label, SYMBOLS)}"
             )
-        out += (label,) if label in INDEX else _IPA_FOLD[label]
-        kept = kept[size:]
-    return tuple(out)
+        phones += (label,) if label in INDEX else _IPA_FOLD[label]
+        letters = letters[len(label) :]
+    return tuple(phones)
 
 
 def spans(
     labels: Iterable[tuple[float, float, str]], table: Mapping[str, tuple[str, ...]]
 ) -> tuple[PhoneSpan, ...]:
-    """Timed labels of some source as timed phones; a label of several phones is divided (60 % to a
-    first vowel).
+    """Timed labels of some source as timed phones.
+
+    A label of several phones is divided: 60 % of its time goes to the first.
 
     Raises:
         InputError: a label the table does not have.
     """
-    out: list[PhoneSpan] = []
+    result: list[PhoneSpan] = []
     for start, end, label in labels:
         if end <= start:
             continue
         if label not in table:
             raise InputError(f"unknown phone label {label!r}; {nearest(label, table)}")
         parts = table[label]
-        cuts = [
-            start,
-            *(
-                start + (end - start) * (0.6 + 0.4 * k / max(1, len(parts) - 1))
-                for k in range(len(parts) - 1)
-            ),
-            end,
-        ]
-        out += [
-            PhoneSpan(a, b, symbol) for a, b, symbol in zip(cuts, cuts[1:], parts, strict=False)
-        ]
-    return tuple(out)
+        further = len(parts) - 1
+        inner = [start + (end - start) * (0.6 + 0.4 * k / further) for k in range(further)]
+        cuts = [start, *inner, end]
+        result += [PhoneSpan(*span) for span in zip(cuts, cuts[1:], parts, strict=False)]
+    return tuple(result)
 
 
 def frame_labels(phones: Sequence[PhoneSpan], frames: int, rate: float) -> list[int]:
-    """The phone index at each frame centre time i / rate; -1 where no span lies."""
+    """Phone index at each frame time i / rate; -1 where no span lies."""
     labels = [-1] * frames
     for span in phones:
-        first = max(0, -int(-span.start * rate // 1))
-        for i in range(first, min(frames, -int(-span.end * rate // 1))):
-            labels[i] = INDEX[span.symbol]
+        first, stop = max(0, math.ceil(span.start * rate)), min(frames, math.ceil(span.end * rate))
+        for frame in range(first, stop):
+            labels[frame] = INDEX[span.symbol]
     return labels

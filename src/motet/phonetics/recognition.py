@@ -1,8 +1,7 @@
-"""Phones from the scores of an encoder: the best path, how sure it is, and how well given phones
-agree with the scores.
+"""Phone recognition from an encoder's scores: Viterbi path, and agreement with given phones.
 
-Scores are log-probabilities over an inventory of symbols at a steady rate; step i lies at i / rate
-seconds.
+Scores are log-probabilities over an inventory of symbols at a constant rate; step i lies at
+i / rate seconds.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ from numpy import ndarray
 from motet.phonetics.phones import PHONES, SILENCE, PhoneSpan
 
 SWITCH_COST = 1.5
-"""What a change of phone costs (nats): keeps single odd steps from becoming phones."""
+"""Cost of a change of phone (nats): keeps single odd steps from becoming phones."""
 
 
 def best_path(scores: Float[ndarray, "steps symbols"], cost: float) -> Int[ndarray, "steps"]:
-    """The sequence of symbols of the highest score when every change costs the same."""
-    best = scores[0].copy()
-    came = np.zeros(scores.shape, np.int32)
+    """Viterbi path: the symbols of the highest total score when every change costs the same."""
+    total = scores[0].copy()  # (symbols,): best score of a path that ends in each symbol
+    previous = np.zeros(scores.shape, np.int32)
     for step in range(1, len(scores)):
-        winner = int(best.argmax())
-        stay = best >= best[winner] - cost
-        came[step] = np.where(stay, np.arange(len(best)), winner)
-        best = np.where(stay, best, best[winner] - cost) + scores[step]
+        winner = int(total.argmax())
+        stays = total >= total[winner] - cost
+        previous[step] = np.where(stays, np.arange(len(total)), winner)
+        total = np.where(stays, total, total[winner] - cost) + scores[step]
     path = np.empty(len(scores), np.int64)
-    path[-1] = best.argmax()
+    path[-1] = total.argmax()
     for step in range(len(scores) - 1, 0, -1):
-        path[step - 1] = came[step, path[step]]
+        path[step - 1] = previous[step, path[step]]
     return path
 
 
@@ -52,18 +51,15 @@ def recognise(
     rate: float,
     switch_cost: float = SWITCH_COST,
 ) -> tuple[PhoneSpan, ...]:
-    """Phones with times that explain the scores best; empty for no steps at all."""
-    return (
-        path_spans(best_path(log_probabilities.astype(np.float64), switch_cost), symbols, rate)
-        if len(log_probabilities)
-        else ()
-    )
+    """Phones with times of the best path; empty if there are no steps."""
+    if not len(log_probabilities):
+        return ()
+    path = best_path(log_probabilities.astype(np.float64), switch_cost)
+    return path_spans(path, symbols, rate)
 
 
-def look(symbol: str) -> str:
-    """What a phone looks like from outside: phones of one look can hardly be told apart by the
-    eye.
-    """
+def viseme(symbol: str) -> str:
+    """Visual class of a phone; phones of one class look alike."""
     phone = PHONES[symbol]
     if phone.symbol == SILENCE:
         return "silence"
@@ -84,25 +80,23 @@ def agreement(
     symbols: Sequence[str],
     rate: float,
 ) -> float:
-    """Mean probability, over the steps of speech, that the sound shows what these phones look like;
-    0 without any.
+    """Mean probability of the visemes of these phones over their steps of speech; 0 without any.
 
-    A text that is not what is spoken, or phones recognised in the wrong language, agree little:
-    about 0.25 instead of 0.5 to 0.8.
+    Wrong text, or phones recognised in the wrong language, agree little: about 0.25 instead of 0.5
+    to 0.8.
     """
-    looks = sorted({look(symbol) for symbol in symbols})
-    group = np.array([looks.index(look(symbol)) for symbol in symbols])
-    mass = np.zeros((len(log_probabilities), len(looks)))
-    for index in range(len(looks)):
-        mass[:, index] = np.exp(log_probabilities[:, group == index]).sum(1)
+    visemes = sorted({viseme(symbol) for symbol in symbols})
+    viseme_of = np.array([visemes.index(viseme(symbol)) for symbol in symbols])
+    # (steps, visemes)
+    probability = np.zeros((len(log_probabilities), len(visemes)))
+    for index in range(len(visemes)):
+        probability[:, index] = np.exp(log_probabilities[:, viseme_of == index]).sum(1)
     total, count = 0.0, 0
     for span in spans:
         if span.symbol == SILENCE:
             continue
-        first, last = (
-            round(span.start * rate),
-            min(max(round(span.end * rate), round(span.start * rate) + 1), len(mass)),
-        )
-        total += float(mass[first:last, looks.index(look(span.symbol))].sum())
+        first = round(span.start * rate)
+        last = min(max(round(span.end * rate), first + 1), len(probability))
+        total += float(probability[first:last, visemes.index(viseme(span.symbol))].sum())
         count += max(0, last - first)
     return total / count if count else 0.0

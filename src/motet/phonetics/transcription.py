@@ -1,8 +1,7 @@
-"""Timed phones of a recording, whatever is known of it: with a text, with a recogniser of English,
-with a phone loop.
+"""Timed phones of an English recording: from its text, by speech recognition, by a phone loop.
 
-Every answer is in the inventory of `motet.phonetics.phones`. The models are English; see
-`motet.phonetics.recognition` for what works in any language.
+All results are in the inventory of `motet.phonetics.phones`. `motet.phonetics.recognition` works in
+any language.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from motet.phonetics.phones import ARPABET, PhoneSpan, phones_of_ipa, spans
 from motet.phonetics.pronunciation import cmu_phones, pronounce
 from motet.types import Audio
 
-ENGLISH_SHARE = 0.36
-"""Least share of the phones, in recognised words of three phones and more, that form words of the
-dictionary. Measured: English of seven people 0.41 to 1.0 (one sentence of six short words 0.23),
-Spanish, Italian, French and Russian 0 to 0.31."""
+MIN_ENGLISH_FRACTION = 0.36
+"""Fraction of the phones, in recognised words of three phones and more, that must belong to words
+of the dictionary. Measured: English of seven people 0.41 to 1.0 (one sentence of six short words
+0.23), Spanish, Italian, French and Russian 0 to 0.31."""
 
 
 class NotEnglish(InputError):
@@ -46,26 +45,28 @@ def _recogniser() -> Any:
 
 
 def phones_of_text(audio: Audio, text: str) -> tuple[tuple[PhoneSpan, ...], tuple[str, ...]]:
-    """Phones of an English text laid over a recording, and the words whose pronunciation had to be
-    guessed.
+    """Phones of an English text by forced alignment.
+
+    Returns:
+        The phones, and the words whose pronunciation was predicted from their letters.
 
     Raises:
         MissingDependency: the extra `align` is not installed.
         AlignmentFailed: text and sound do not go together.
-        InputError: a word of which no pronunciation can be guessed.
+        InputError: no pronunciation could be predicted for a word.
     """
     try:
         return to_spans(_aligner().align(audio, text)), ()
     except UnknownWords as unknown:
-        guessed = {word: pronounce(word) for word in unknown.words}
-        return to_spans(_aligner().align(audio, text, guessed)), unknown.words
+        predicted = {word: pronounce(word) for word in unknown.words}
+        return to_spans(_aligner().align(audio, text, predicted)), unknown.words
 
 
 def phones_of_english(audio: Audio) -> tuple[PhoneSpan, ...]:
-    """Phones of English speech without a text: a recogniser says which, forced alignment when.
+    """Phones of English speech without a text: speech recognition, then forced alignment.
 
-    The recogniser's own times are late and irregular (72 % of the borders within 40 ms, alignment
-    of what it heard: 96 %).
+    The recogniser's own times are late and irregular: 72 % of the boundaries within 40 ms, 96 %
+    after alignment.
 
     Raises:
         MissingDependency: the extra `align` is not installed.
@@ -73,34 +74,36 @@ def phones_of_english(audio: Audio) -> tuple[PhoneSpan, ...]:
         AlignmentFailed: nothing was recognised, or it does not fit.
     """
     sound = np.ascontiguousarray(audio.samples.reshape(-1).numpy(), np.float32)
-    heard = _recogniser().transcribe_waveform(sound, audio.sample_rate).word_phoneme_text
+    recognised = _recogniser().transcribe_waveform(sound, audio.sample_rate).word_phoneme_text
     words = [
         cmu_phones(symbol for part in word.split() for symbol in phones_of_ipa(part))
-        for word in heard.split("|")
+        for word in recognised.split("|")
     ]
-    named = {
-        f"hypothesis{'abcdefghij'[len(said) % 10]}{'x'.join(said.lower().split())}": said
-        for said in dict.fromkeys(words)
-        if said
-    }
-    back = {said: name for name, said in named.items()}
-    if not named:
+    words = [word for word in words if word]
+    if not words:
         raise AlignmentFailed("no phones were recognised in the sound")
-    share = _english_share(words)
-    if share < ENGLISH_SHARE:
+    english = _english_fraction(words)
+    if english < MIN_ENGLISH_FRACTION:
         raise NotEnglish(
-            f"the sound is probably not English (only {100 * share:.0f} % of what was recognised is"
-            " made of English words)"
+            f"the sound is probably not English (only {100 * english:.0f} % of what was recognised"
+            " is made of English words)"
         )
-    return to_spans(_aligner().align(audio, " ".join(back[said] for said in words if said), named))
+    # Each recognised word enters the aligner's dictionary under a made-up spelling.
+    spelling = {word: _made_up_spelling(word) for word in words}
+    pronunciations = {name: word for word, name in spelling.items()}
+    text = " ".join(spelling[word] for word in words)
+    return to_spans(_aligner().align(audio, text, pronunciations))
 
 
-def _english_share(words: Iterable[str]) -> float:
-    sizes = [
-        (len(said.split()), said in _pronunciations()) for said in words if len(said.split()) >= 3
-    ]
-    total = sum(size for size, _ in sizes)
-    return sum(size for size, known in sizes if known) / total if total else 0.0
+def _made_up_spelling(phones: str) -> str:
+    return f"hypothesis{'abcdefghij'[len(phones) % 10]}{'x'.join(phones.lower().split())}"
+
+
+def _english_fraction(words: Iterable[str]) -> float:
+    """Fraction of phones in words of the dictionary, over words of three phones and more."""
+    sizes = [(len(word.split()), word in _pronunciations()) for word in words]
+    total = sum(size for size, _ in sizes if size >= 3)
+    return sum(size for size, known in sizes if known and size >= 3) / total if total else 0.0
 
 
 @functools.cache
@@ -113,8 +116,9 @@ def _pronunciations() -> frozenset[str]:
 
 
 def phones_of_loop(audio: Audio) -> tuple[PhoneSpan, ...]:
-    """Phones by pocketsphinx's phone loop: every second name is wrong, nine of ten borders lie
-    within 40 ms.
+    """Phones by pocketsphinx's phone loop.
+
+    Every second label is wrong, but nine of ten boundaries lie within 40 ms.
 
     Raises:
         MissingDependency: the extra `align` is not installed.
