@@ -23,7 +23,7 @@ from motet.types import Audio
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MOTET_DATA", ROOT.parent / "shared" / "data"))
-TARGET = ROOT / "src" / "motet" / "data" / "held_out_phones.json"
+TARGET = ROOT / "src" / "motet" / "evaluation" / "held_out_phones.json"
 LIBRIVOX = ROOT / "src" / "motet" / "data" / "librivox"
 
 

@@ -15,7 +15,7 @@ from motet.export import read_take
 from motet.methods.speech2lip.person.folder import Person
 from motet.render.scene import figure_camera
 from motet.rigs.house import load_house
-from motet.tracking.capture.truth import fit_error
+from recipes.rendered_ground_truth import fit_error
 
 
 def main() -> None:

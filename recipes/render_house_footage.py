@@ -6,7 +6,7 @@ renderer; and the truth beside it.
     likeness"
 
 `house.npz` beside the video is the take: the figure's motion, from which the true pose and depth of
-every frame follow (`motet.tracking.capture.truth`). Speech that may shape shipped weights only:
+every frame follow (`recipes.rendered_ground_truth`). Speech that may shape shipped weights only:
 Kokoro (Apache-2.0), flite and festvox-ru (BSD-like)."""
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def main() -> None:
         "--speech",
         type=Path,
         required=True,
-        help="folder of the speech corpus that 'motet data corpus' builds",
+        help="speech corpus, as 'python -m recipes.speech_corpus' builds it",
     )
     parser.add_argument("--seconds", type=float, default=75.0)
     parser.add_argument("--size", type=int, default=384)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-
 from figure import cloth, hairs, mouth, paint
 from figure.bound import Part, compact, itself
 from figure.hairline import hair_cover
@@ -12,6 +11,7 @@ from figure.light import occlusion
 from figure.seam import close_lips, lower_lip
 from figure.skeleton import RELAXED_RAD, Skeleton, build_skeleton, four_strongest
 from figure.source import BaseMesh, Wheel
+
 from motet.types import ARKIT_SHAPES
 
 LICENCE = (

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import ConvexHull
-
 from figure.bound import Part, compact, itself, normals, smooth
 from figure.paint import REGION, SHOES, TOP, TROUSERS
 from figure.skeleton import Skeleton
 from figure.source import BaseMesh
+from scipy.spatial import ConvexHull
 
 DRAPE_M = 0.030
 """Width over which a jumper hangs free of the body."""

@@ -1,12 +1,12 @@
 """Brows, lashes and the hair of the head, hair by hair, each a tapering ribbon."""
 
 import numpy as np
-from scipy.spatial import cKDTree
-
 from figure.bound import Part, bind, compact, itself, normals
 from figure.hairline import axis_of_head, hair_distance
 from figure.paint import BROW, HAIR, LASH, REGION
 from figure.source import BaseMesh
+from scipy.spatial import cKDTree
+
 from motet.geometry.subdivide import catmull_clark
 
 BROW_LINE_M = np.array(

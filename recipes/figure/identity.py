@@ -4,7 +4,6 @@ someone else."""
 from dataclasses import dataclass
 
 import numpy as np
-
 from figure.source import BaseMesh, Wheel
 
 HERITAGE = {"african": 0.28, "asian": 0.24, "caucasian": 0.48}

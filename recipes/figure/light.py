@@ -1,9 +1,9 @@
 """Baked ambient occlusion: the share of the sky that each vertex sees."""
 
 import numpy as np
-
 from figure.bound import Part, normals
 from figure.paint import REGION
+
 from motet.render.raster import DepthBuffer
 
 N_DIRECTIONS = 160

@@ -2,7 +2,6 @@
 along their arches."""
 
 import numpy as np
-
 from figure.bound import Part, bind, compact, itself
 from figure.paint import GUM, REGION, SCLERA, TONGUE, TOOTH
 from figure.source import BaseMesh

@@ -4,9 +4,8 @@ All in linear light."""
 import io
 
 import numpy as np
-from PIL import Image
-
 from figure.source import BaseMesh, Wheel
+from PIL import Image
 
 REGIONS = [
     "skin", "lips", "mouth", "eye_left", "eye_right", "teeth", "gums", "tongue", "brows", "lashes", "scalp", "nails", "top", "trousers", "shoes", "hair",

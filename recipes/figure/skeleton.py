@@ -4,7 +4,6 @@ a vertex."""
 from dataclasses import dataclass
 
 import numpy as np
-
 from figure.source import BaseMesh, Wheel
 
 CENTRE = [

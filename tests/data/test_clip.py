@@ -13,8 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from motet.data.clip import (
-    SHIPPABLE,
-    Corpus,
     Interval,
     Recording,
     RecordingFacts,
@@ -22,7 +20,7 @@ from motet.data.clip import (
     load_clip,
     save_clip,
 )
-from motet.data.corpus_writer import CorpusWriter
+from motet.data.corpus import SHIPPABLE, Corpus, CorpusWriter, corpus_summary, save_indexed
 from motet.errors import AssetError, ConfigError, InputError, MotetError
 from motet.types import Audio, Motion, MotionSpace, Track, arkit_space
 
@@ -213,7 +211,7 @@ def test_corpus_filters_by_licence_speaker_and_split(tmp_path):
 def test_corpus_grows_and_replaces_groups(tmp_path):
     small_corpus(tmp_path)
     writer = CorpusWriter(tmp_path)
-    old = writer.forget("group")
+    old = writer.remove_group("group")
     writer.add(recording("fresh"), "group")
     writer.flush("group")
     assert [e.facts.name for e in Corpus(tmp_path).entries] == ["fresh"]
@@ -249,3 +247,15 @@ def test_index_cannot_point_outside(tmp_path):
         Corpus(tmp_path)
     with pytest.raises(AssetError, match="no corpus"):
         Corpus(tmp_path / "nowhere")
+
+
+def test_single_files_become_a_corpus_that_can_be_read(tmp_path):
+    save_indexed(tmp_path / "a.safetensors", recording("a"))
+    save_indexed(tmp_path / "b.safetensors", recording("b", 40))
+    save_indexed(tmp_path / "a.safetensors", recording("a", 50))
+    corpus = Corpus(tmp_path)
+    assert {e.facts.name: e.seconds for e in corpus.entries} == {"a": 2.0, "b": 1.6}
+    with pytest.raises(InputError, match="'a'"):
+        save_indexed(tmp_path / "c.safetensors", recording("a"))
+    assert not (tmp_path / "c.safetensors").exists()
+    assert "2 recordings, 0.00 h" in corpus_summary(tmp_path)

@@ -12,12 +12,11 @@ import torch
 
 from motet.checkpoint import read_checkpoint
 from motet.data.augment import change_rate, degrade
-from motet.data.speech.corpus import build_speech_corpus, read_audio, read_index, write_source
-from motet.data.speech.packages import SpeechAssets
+from motet.data.speech.corpus import read_audio, read_index, source_facts, write_source
 from motet.data.speech.utterance import Utterance
 from motet.encoders.phonetic.encoder import PhoneticEncoder
-from motet.errors import AssetError, ConfigError
-from motet.phonetics.phones import INDEX, SYMBOLS, PhoneSpan
+from motet.errors import AssetError
+from motet.phonetics.phones import INDEX, PhoneSpan
 from motet.training import phonetic
 from motet.training.distillation_targets import (
     LIP_CHANNELS,
@@ -28,9 +27,7 @@ from motet.training.distillation_targets import (
     with_context,
     write_targets,
 )
-from motet.training.lip_probe import best_correlation
 from motet.training.loop import train
-from motet.training.phone_probe import VISIBLE_GROUPS, score_phones, visible_group
 from motet.training.settings import TrainConfig
 from motet.training.speech_batches import SpeechSet
 
@@ -61,7 +58,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "facegood",
         iter([tone("a", 200, 1.0), tone("b", 400, 1.313), tone("c", 800, 0.7)]),
     )
-    build_speech_corpus(["facegood"], folder / "corpus", SpeechAssets(folder, folder))
     _, first, count = steps_of(read_index(folder / "corpus", "facegood"))[-1]
     chance = torch.Generator().manual_seed(0)
     hum = torch.randn(first + count, 384, generator=chance)
@@ -91,18 +87,15 @@ def test_a_corpus_reads_back(data: Path) -> None:
         entries[1].offset : entries[1].offset + entries[1].samples
     ]
     assert np.abs(sound / 32767 - tone("b", 400, 1.313).samples).max() < 1e-4
-    licences = json.loads((data / "corpus" / "licences.json").read_text())
-    assert (
-        licences["facegood"]["may_shape_shipped_weights"]
-        and licences["facegood"]["utterances"] == 3
-    )
+    facts = source_facts(data / "corpus", "facegood")
+    assert facts["utterances"] == 3 and facts["licences"] == ["public domain"]
 
 
-def test_unknown_and_missing_sources_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="did you mean 'grid'"):
-        build_speech_corpus(["gird"], tmp_path, SpeechAssets(tmp_path, tmp_path))
+def test_missing_speech_is_named(tmp_path: Path) -> None:
     with pytest.raises(AssetError, match="no source"):
         read_index(tmp_path, "grid")
+    with pytest.raises(AssetError, match="recipes.speech_corpus"):
+        phonetic.train_phonetic(tmp_path, tmp_path / "out.safetensors")
 
 
 def test_streams_are_seeded_and_aligned(data: Path) -> None:
@@ -168,29 +161,6 @@ def test_context_and_interpolation() -> None:
     assert at_times(x, torch.tensor([-1.0, 0.03, 9.0]))[:, 0].tolist() == pytest.approx(
         [0.0, 1.5, 4.0]
     )
-
-
-def test_the_best_lag_is_found() -> None:
-    wave = torch.randn(80, generator=torch.Generator().manual_seed(0))
-    assert (
-        best_correlation(wave[3:73], wave[:70], 3)
-        > 0.999
-        > 0.5
-        > best_correlation(wave[3:73], wave[:70], 1)
-    )
-
-
-def test_phone_scores() -> None:
-    item = tone("a", 200, 1.0)
-    right = torch.tensor([INDEX["m"]] * 25 + [INDEX["a"]] * 25)
-    assert score_phones([right], [item]).exact == 1.0
-    alike = score_phones([torch.tensor([INDEX["b"]] * 25 + [INDEX["ɑ"]] * 25)], [item])
-    assert (
-        alike.exact == 0.0 and alike.visible == 1.0 and alike.closures == 1.0 and alike.steps == 50
-    )
-    assert {visible_group(s) for s in SYMBOLS} == set(VISIBLE_GROUPS) and visible_group(
-        "u"
-    ) == "rounded"
 
 
 def test_raising_the_floor_is_the_same_as_hearing_less() -> None:

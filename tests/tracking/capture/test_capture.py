@@ -14,7 +14,7 @@ from motet.methods.speech2lip.person.folder import FACTS, TRACK, Person
 from motet.render.scene import figure_camera
 from motet.rigs.house import load_house
 from motet.tracking.capture.capture import CaptureOptions, capture, describe
-from motet.tracking.capture.truth import fit_error
+from recipes.rendered_ground_truth import fit_error
 from tests.tracking.capture.conftest import FRAMES
 from tests.tracking.capture.footage import motion
 

@@ -12,8 +12,8 @@ from motet.tracking.capture.bundle import Poses, Prior, bundle, fit_poses, linea
 from motet.tracking.capture.face_mesh import FaceMesh
 from motet.tracking.capture.faces import Faces
 from motet.tracking.capture.head_fit import fit_head
-from motet.tracking.capture.truth import pose_errors
 from motet.tracking.capture.view import canonical_frame, depth_map, lip_box, lip_mask, rasterised
+from recipes.rendered_ground_truth import pose_errors
 
 FOCAL, CENTRE = 520.0, np.array([128.0, 128.0])
 

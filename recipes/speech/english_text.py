@@ -13,8 +13,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from motet.data.speech.packages import SpeechAssets
 from motet.errors import AssetError, require
+from recipes.speech.packages import SpeechPackages
 
 _VERSE = re.compile(r"^\S+:\d+ (.*)$", re.MULTILINE)
 _FUNCTION_WORDS = [
@@ -47,12 +47,12 @@ _FUNCTION_WORDS = [
 ]
 
 
-def verses(assets: SpeechAssets) -> list[str]:
+def verses(packages: SpeechPackages) -> list[str]:
     """All verses of the King James Bible of 20 to 160 letters (public domain; Debian packages
     `bible-kjv`, `bible-kjv-text`).
     """
-    program = assets.debian("bible-kjv") / "usr/bin/bible"
-    text = assets.debian("bible-kjv-text") / "usr/lib"
+    program = packages.debian("bible-kjv") / "usr/bin/bible"
+    text = packages.debian("bible-kjv-text") / "usr/lib"
     try:
         done = subprocess.run(
             [program, "-f", "-p", str(text), "gen1:1-rev22:21"],
@@ -80,14 +80,14 @@ def dictionary() -> dict[str, tuple[str, ...]]:
     return {e[0]: tuple(e[1:]) for e in entries if e[0].isalpha() and e[0].islower()}
 
 
-def sentences(assets: SpeechAssets, seed: int) -> Iterator[str]:
+def sentences(packages: SpeechPackages, seed: int) -> Iterator[str]:
     """An endless, seeded mixture: two verses, then a sentence of random words joined by function
     words.
     """
     chance, words, lines = (
         random.Random(seed),
         sorted(w for w in dictionary() if len(w) > 2),
-        verses(assets),
+        verses(packages),
     )
     chance.shuffle(lines)
     while True:

@@ -16,10 +16,16 @@ from motet.phonetics import phones
 _MARGIN_S = 0.3
 """Exact zeros at both ends; without them a few per cent of the utterances fail to align."""
 
+_UNUSED_LABELS = ("AX", "EM", "EN", "DX")
 _RELATIVES: Mapping[str, str] = {
-    **{parts[0]: name for name, parts in phones.ARPABET.items() if len(parts) == 1 and len(name) <= 2 and name not in ("AX", "EM", "EN", "DX")},
-    "a": "AA", "e": "EH", "o": "AO", "ɐ": "AH", "ə": "AH", "ɨ": "IH", "y": "UW", "ø": "ER", "œ": "ER", "r": "R", "ʁ": "R", "x": "HH", "ɣ": "G", "ɲ": "N Y",
-    "ɥ": "W", "ts": "T S", "dz": "D Z",
+    **{
+        parts[0]: label
+        for label, parts in phones.ARPABET.items()
+        if len(parts) == 1 and len(label) <= 2 and label not in _UNUSED_LABELS
+    },
+    "a": "AA", "e": "EH", "o": "AO", "ɐ": "AH", "ə": "AH", "ɨ": "IH", "y": "UW", "ø": "ER",
+    "œ": "ER", "r": "R", "ʁ": "R", "x": "HH", "ɣ": "G", "ɲ": "N Y", "ɥ": "W", "ts": "T S",
+    "dz": "D Z",
 }  # fmt: skip
 """The English label that is nearest to each phone."""
 

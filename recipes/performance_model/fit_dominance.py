@@ -12,7 +12,7 @@ from torch import Tensor
 
 from motet.face.lip_shapes import RESPONSE, SOLVED
 from motet.phonetics.phones import INDEX, SYMBOLS, PhoneSpan
-from motet.synthesis.performance.coarticulation import _EDGE_S, GROUP_OF, GROUPS, DominanceModel
+from motet.synthesis.performance.coarticulation import CORE_EDGE_S, GROUP_OF, GROUPS, DominanceModel
 
 
 def fit_dominance(
@@ -79,7 +79,7 @@ class _Free(torch.nn.Module):
         centre, half = (start + end) / 2, (end - start) / 2
         away = time - centre[:, None]
         outside = (
-            (away.abs() - torch.maximum(half / 2, half - _EDGE_S)[:, None])
+            (away.abs() - torch.maximum(half / 2, half - CORE_EDGE_S)[:, None])
             .clamp(min=0)
             .unsqueeze(-1)
         )

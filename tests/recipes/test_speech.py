@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motet.data.speech import facegood, grid, held_out, kokoro
-from motet.data.speech.corpus import EVALUATION_ONLY, SOURCES
-from motet.data.speech.packages import SpeechAssets
-from motet.data.speech.pauses import cut_at_pauses
 from motet.errors import AssetError
 from motet.phonetics.phones import SYMBOLS
 from motet.training.phonetic import LAST_WEIGHTS, WEIGHTS
+from recipes.speech import facegood, grid, held_out, kokoro
+from recipes.speech.packages import SpeechPackages
+from recipes.speech.pauses import cut_at_pauses
+from recipes.speech_corpus import EVALUATION_ONLY, SOURCES
 
-DATA = Path(os.environ.get("MOTET_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
+DATA = Path(os.environ.get("MOTET_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 real = pytest.mark.skipif(
     not (DATA / "grid_s1" / "words.json").exists(), reason="no recordings at MOTET_DATA"
 )
@@ -58,12 +58,12 @@ def test_grid_names_spell_their_words() -> None:
 def test_a_missing_package_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(AssetError, match="apt-get is not installed"):
-        SpeechAssets(tmp_path, tmp_path).debian("festvox-ru")
+        SpeechPackages(tmp_path, tmp_path).debian("festvox-ru")
 
 
 def test_an_unpacked_package_is_used_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "some-package").mkdir()
-    assert SpeechAssets(tmp_path, tmp_path).debian("some-package") == tmp_path / "some-package"
+    assert SpeechPackages(tmp_path, tmp_path).debian("some-package") == tmp_path / "some-package"
 
 
 def test_kokoro_tokens_become_phones() -> None:
@@ -77,7 +77,7 @@ def test_kokoro_tokens_become_phones() -> None:
 @real
 def test_real_grid_clips_carry_their_phones() -> None:
     pytest.importorskip("pocketsphinx")
-    clip = next(islice(grid.utterances(SpeechAssets(DATA, DATA)), 2, None))
+    clip = next(islice(grid.utterances(SpeechPackages(DATA, DATA)), 2, None))
     assert (
         clip.split == "train"
         and clip.seconds == pytest.approx(3, abs=0.05)
@@ -88,13 +88,13 @@ def test_real_grid_clips_carry_their_phones() -> None:
 
 @real
 def test_real_mandarin_is_cut() -> None:
-    pieces = list(islice(facegood.utterances(SpeechAssets(DATA, DATA)), 3))
+    pieces = list(islice(facegood.utterances(SpeechPackages(DATA, DATA)), 3))
     assert all(4 < p.seconds <= 12 and p.language == "zh" for p in pieces)
 
 
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
 def test_flite_phone_times_fit_its_sound(tmp_path: Path) -> None:
-    from motet.data.speech import flite
+    from recipes.speech import flite
 
     made = flite._speak("Mama made a map.", "slt", 1.0, tmp_path / "x.wav", 0)
     assert [p.symbol for p in made.phones if p.symbol != "sil"][:4] == ["m", "ɑ", "m", "ə"]

@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from motet.data.speech.align import align_english
-from motet.data.speech.decode import read_speech
-from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import Utterance
+from recipes.speech.align import align_english
+from recipes.speech.decode import read_speech
+from recipes.speech.packages import SpeechPackages
 
 LICENCE = "CC BY 4.0 (Cooke, Barker, Cunningham, Shao 2006)"
 _SPLITS = {0: "test", 1: "validation"}
@@ -23,9 +23,9 @@ def split_of(index: int) -> str:
     return _SPLITS.get(index % 20, "train")
 
 
-def utterances(assets: SpeechAssets) -> Iterator[Utterance]:
+def utterances(packages: SpeechPackages) -> Iterator[Utterance]:
     """All clips with phones from alignment of the known words."""
-    folder = assets.data / "grid_s1"
+    folder = packages.data / "grid_s1"
     words = json.loads((folder / "words.json").read_text())
     for index, name in enumerate(sorted(words)):
         samples = read_speech(folder / "audio" / f"{name}.flac")

@@ -1,10 +1,9 @@
-"""Speech for reported numbers only: people and languages that no training has heard, with phones
-that are sure.
+"""Labelled speech for reported numbers only: speakers and languages that nothing was trained on.
 
-`people`: short GRID sentences of other speakers (their names spell their words) and the card-game
-sentences of Debian's `pocketsphinx-testdata`. `words`: Italian and Spanish numbers, days and months
-from the Asterisk prompts, whose file names say which word it is; pronunciations are written out
-here. All phones are aligned by pocketsphinx.
+`english_sentences`: GRID sentences of other speakers (a clip's name spells its words) and the
+card-game sentences of Debian's `pocketsphinx-testdata`. `known_words`: Italian and Spanish numbers,
+days and months from the Asterisk prompts; the file names say the word, pronunciations are written
+out here. All phones come from forced alignment by pocketsphinx.
 """
 
 from __future__ import annotations
@@ -15,27 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from motet.data.speech import prompts
-from motet.data.speech.align import align_english, align_pronounced
-from motet.data.speech.decode import read_speech
-from motet.data.speech.packages import SpeechAssets
+from motet.data.readers.grid import grid_sentence
 from motet.data.speech.utterance import Utterance
 from motet.phonetics.phones import phones_of_ipa
-
-_GRID_WORDS: tuple[Mapping[str, str], ...] = (
-    {"b": "bin", "l": "lay", "p": "place", "s": "set"},
-    {"b": "blue", "g": "green", "r": "red", "w": "white"},
-    {"a": "at", "b": "by", "i": "in", "w": "with"},
-    {c: c for c in "abcdefghijklmnopqrstuvxyz"},
-    dict(
-        zip(
-            "z123456789",
-            ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
-            strict=True,
-        )
-    ),
-    {"a": "again", "n": "now", "p": "please", "s": "soon"},
-)
+from recipes.speech import prompts
+from recipes.speech.align import align_english, align_pronounced
+from recipes.speech.decode import read_speech
+from recipes.speech.packages import SpeechPackages
 
 
 def _numbered(pattern: str, spoken: str, first: int = 0, step: int = 1) -> dict[str, str]:
@@ -79,9 +64,9 @@ _SPOKEN_WORDS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def people(assets: SpeechAssets) -> Iterator[Utterance]:
-    """Sentences of English speakers never trained on."""
-    for path in sorted((assets.data / "other_speakers").glob("grid_*.npz")):
+def english_sentences(packages: SpeechPackages) -> Iterator[Utterance]:
+    """Sentences of unseen English speakers."""
+    for path in sorted((packages.data / "other_speakers").glob("grid_*.npz")):
         with np.load(path) as clip:
             samples = clip["audio"].astype(np.float32) / 32767
         yield _english(
@@ -91,7 +76,7 @@ def people(assets: SpeechAssets) -> Iterator[Utterance]:
             grid_sentence(path.stem.removeprefix("grid_")),
             "CC BY 4.0: evaluation only",
         )
-    folder = assets.debian("pocketsphinx-testdata") / "usr/share/pocketsphinx/test/data/cards"
+    folder = packages.debian("pocketsphinx-testdata") / "usr/share/pocketsphinx/test/data/cards"
     for line in (folder / "cards.transcription").read_text().splitlines():
         found = re.match(r"<s> (.*?)\s*</s> \((.*)\)", line)
         if found is not None:
@@ -104,10 +89,10 @@ def people(assets: SpeechAssets) -> Iterator[Utterance]:
             )
 
 
-def words(assets: SpeechAssets, source: str) -> Iterator[Utterance]:
+def known_words(packages: SpeechPackages, source: str) -> Iterator[Utterance]:
     """Known words of `asterisk_it` or `asterisk_es` with aligned phones."""
     known = _SPOKEN_WORDS[source]
-    for item in prompts.utterances(assets, source):
+    for item in prompts.utterances(packages, source):
         if item.name in known:
             spans = align_pronounced(
                 item.samples, _without_doubles(phones_of_ipa(known[item.name]))
@@ -123,11 +108,6 @@ def words(assets: SpeechAssets, source: str) -> Iterator[Utterance]:
                 known[item.name],
                 "test",
             )
-
-
-def grid_sentence(name: str) -> str:
-    """The words of a GRID clip, spelt by its name: `brbk7n` is `bin red by k seven now`."""
-    return " ".join(table[letter] for table, letter in zip(_GRID_WORDS, name, strict=True))
 
 
 def _english(name: str, source: str, samples: np.ndarray, text: str, licence: str) -> Utterance:

@@ -15,7 +15,7 @@ from motet.errors import AssetError
 
 
 @dataclasses.dataclass(frozen=True)
-class SpeechAssets:
+class SpeechPackages:
     """Where speech material lies or shall be put."""
 
     cache: Path

@@ -7,17 +7,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from motet.data.speech.decode import read_speech
-from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import Utterance
 from motet.phonetics import phones
+from recipes.speech.decode import read_speech
+from recipes.speech.packages import SpeechPackages
 
 LICENCE = "BSD-like (festvox-ru: N. Shmyrev)"
 
 
-def utterances(assets: SpeechAssets) -> Iterator[Utterance]:
+def utterances(packages: SpeechPackages) -> Iterator[Utterance]:
     """All sentences; every 25th is kept apart for validation."""
-    voice = assets.debian("festvox-ru") / "usr/share/festival/voices/russian/msu_ru_nsh_clunits"
+    voice = packages.debian("festvox-ru") / "usr/share/festival/voices/russian/msu_ru_nsh_clunits"
     for index, path in enumerate(sorted((voice / "wav").glob("*.wav"))):
         label = voice / "lab" / f"{path.stem}.lab"
         spans = phones.spans(_labels(label), phones.FESTVOX_RUSSIAN) if label.exists() else ()

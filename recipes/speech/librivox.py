@@ -7,17 +7,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from motet.data.speech.align import align_english
-from motet.data.speech.decode import read_speech
-from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import Utterance
+from recipes.speech.align import align_english
+from recipes.speech.decode import read_speech
+from recipes.speech.packages import SpeechPackages
 
 LICENCE = "public domain (LibriVox)"
 
 
-def utterances(assets: SpeechAssets) -> Iterator[Utterance]:
+def utterances(packages: SpeechPackages) -> Iterator[Utterance]:
     """The sentences with aligned phones."""
-    folder = assets.debian("pocketsphinx-testdata") / "usr/share/pocketsphinx/test/data/librivox"
+    folder = packages.debian("pocketsphinx-testdata") / "usr/share/pocketsphinx/test/data/librivox"
     for line in (folder / "transcription").read_text().splitlines():
         found = re.match(r"(?:<s> )?(.*?)(?: </s>)? \((.*)\)$", line.strip())
         if found is None:

@@ -12,23 +12,20 @@ from numpy import ndarray
 
 from motet.data.clip import Recording
 from motet.errors import InputError
-from motet.face.lip_shapes import RESPONSE, SOLVED, joined, measure
+from motet.face.lip_shapes import joined, measure
 from motet.phonetics.phones import PHONES, PhoneSpan, frame_labels
 from motet.synthesis.performance.acoustics import (
     FEATURE_RATE_HZ,
     PHONE_OFFSETS,
     Acoustics,
     context,
-    fit_lips,
-    fit_phones,
 )
-from motet.synthesis.performance.coarticulation import completed
-from motet.synthesis.performance.fit_dominance import fit_dominance
 from motet.synthesis.performance.perform import PerformanceModel, mouth_weights
 from motet.synthesis.performance.prosody import analyse
 from motet.synthesis.performance.style import StyleSettings
-
-_STEP = 16_000 // FEATURE_RATE_HZ
+from recipes.performance_model.acoustics import fit_lips, fit_phones
+from recipes.performance_model.fit_dominance import fit_dominance
+from recipes.performance_model.rare_phones import with_rare_phones
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,23 +45,23 @@ class FitOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class Heard:
-    """A training utterance: features and labelled phones."""
+class LabelledSpeech:
+    """Whisper features of an utterance and its phones."""
 
     features: ndarray
     phones: tuple[PhoneSpan, ...]
 
 
 def fit_performance(
-    tracked: Sequence[tuple[Recording, Heard]],
-    labelled: Sequence[Heard],
+    tracked: Sequence[tuple[Recording, LabelledSpeech]],
+    labelled: Sequence[LabelledSpeech],
     options: FitOptions | None = None,
 ) -> PerformanceModel:
     """Fit everything: projection, lip reader and dominance functions on tracked clips, phone reader
     on labelled speech.
 
     Raises:
-        InputError: no tracked or no labelled material.
+        InputError: no tracked or no labelled speech.
     """
     options = options or FitOptions()
     if not tracked or not labelled:
@@ -81,7 +78,7 @@ def fit_performance(
         tracked[0][0].motion.space.fps,
         options.restraint,
     )
-    inputs, labels = zip(*_phone_material(rough, labelled), strict=True)
+    inputs, labels = zip(*_phone_examples(rough, labelled), strict=True)
     phones = fit_phones(
         np.concatenate(inputs), np.concatenate(labels), options.seed, options.phone_rounds
     )
@@ -93,7 +90,9 @@ def fit_performance(
         sentences, tracked[0][0].motion.space.fps, options.dominance_steps, options.seed
     )
     return PerformanceModel(
-        completed(dominance, seen), Acoustics(mean, basis, lips, phones), (0.7, 0.5, 0.7, 0.7)
+        with_rare_phones(dominance, seen),
+        Acoustics(mean, basis, lips, phones),
+        (0.7, 0.5, 0.7, 0.7),
     )
 
 
@@ -109,14 +108,14 @@ def projection(
     )
 
 
-def _phone_material(
-    acoustics: Acoustics, labelled: Sequence[Heard]
+def _phone_examples(
+    acoustics: Acoustics, labelled: Sequence[LabelledSpeech]
 ) -> Iterator[tuple[ndarray, ndarray]]:
-    for heard in labelled:
-        parts = acoustics.project(heard.features)
+    for speech in labelled:
+        parts = acoustics.project(speech.features)
         yield (
             context(parts, PHONE_OFFSETS, len(parts), 1.0)[::2].astype(np.float32),
-            np.array(frame_labels(heard.phones, len(parts), FEATURE_RATE_HZ))[::2],
+            np.array(frame_labels(speech.phones, len(parts), FEATURE_RATE_HZ))[::2],
         )
 
 
@@ -172,21 +171,3 @@ def best_correlation(made: ndarray, truth: ndarray, max_lag: int) -> float:
         float(np.corrcoef(made[max(0, k) : n + min(0, k)], truth[max(0, -k) : n - max(0, k)])[0, 1])
         for k in range(-max_lag, max_lag + 1)
     )
-
-
-def measures_of_targets(model: PerformanceModel) -> dict[str, dict[str, float]]:
-    """The fitted targets in words: lip measures and strongest shapes of every phone."""
-    response = np.array([RESPONSE[n] for n in SOLVED])
-    table = {}
-    for symbol, target in zip(PHONES, model.dominance.targets, strict=True):
-        gap, width, _, _ = target @ response
-        strongest = np.argsort(-target)[:3]
-        table[symbol] = {
-            "gap": float(gap),
-            "width": float(width),
-            **{SOLVED[k]: float(target[k]) for k in strongest if target[k] > 0.02},
-        }
-    return table
-
-
-assert _STEP == 320

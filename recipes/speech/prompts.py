@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from motet.data.speech.decode import read_speech
-from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import SPEECH_RATE_HZ, Utterance
+from recipes.speech.decode import read_speech
+from recipes.speech.packages import SpeechPackages
 
 _PROMPTS: Mapping[str, tuple[str, str, str, str]] = {
     "asterisk_ru": (
@@ -34,10 +34,10 @@ _PROMPTS: Mapping[str, tuple[str, str, str, str]] = {
 _SHORTEST_S = 0.6
 
 
-def utterances(assets: SpeechAssets, source: str) -> Iterator[Utterance]:
+def utterances(packages: SpeechPackages, source: str) -> Iterator[Utterance]:
     """All prompts of one source that are long enough to hold a word."""
     package, container, language, licence = _PROMPTS[source]
-    root = assets.debian(package) / "usr/share/asterisk/sounds"
+    root = packages.debian(package) / "usr/share/asterisk/sounds"
     for path in sorted(root.rglob(f"*.{container}")):
         samples = read_speech(path, container)
         if len(samples) >= _SHORTEST_S * SPEECH_RATE_HZ:

@@ -12,24 +12,26 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from motet.data.speech.decode import read_speech
-from motet.data.speech.english_text import sentences
-from motet.data.speech.packages import SpeechAssets
 from motet.data.speech.utterance import Utterance
 from motet.errors import AssetError
 from motet.phonetics import phones
+from recipes.speech.decode import read_speech
+from recipes.speech.english_text import sentences
+from recipes.speech.packages import SpeechPackages
 
 LICENCE = "BSD-like (flite; CMU ARCTIC voices awb, rms, slt; kal16)"
 _VOICES = ("slt", "rms", "awb", "kal16")
 
 
-def utterances(assets: SpeechAssets, minutes: float = 90.0, seed: int = 1) -> Iterator[Utterance]:
+def utterances(
+    packages: SpeechPackages, minutes: float = 90.0, seed: int = 1
+) -> Iterator[Utterance]:
     """Sentences until `minutes` are full, the voices taking turns.
 
     Raises:
         AssetError: flite is not installed.
     """
-    chance, seconds, text = random.Random(seed), 0.0, sentences(assets, seed)
+    chance, seconds, text = random.Random(seed), 0.0, sentences(packages, seed)
     with tempfile.TemporaryDirectory() as folder:
         index = 0
         while seconds < minutes * 60:

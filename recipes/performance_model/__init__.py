@@ -1,0 +1,1 @@
+"""The fit of `src/motet/synthesis/performance/fitted.safetensors`."""

@@ -1,0 +1,1 @@
+"""Linear probes: what acoustic features know about phones and lips."""
