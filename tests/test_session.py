@@ -7,14 +7,14 @@ import torch
 
 from motet.errors import ConfigError
 from motet.registry import method_spec
-from motet.session import Ensemble, Loaded, cast, specs_of
+from motet.session import FaceAndBody, LoadedMethod, load_methods, loaded_method, specs_of
 from motet.types import Audio, frame_count
 
 
-def tiny(name: str) -> Loaded:
+def tiny(name: str) -> LoadedMethod:
     torch.manual_seed(0)
     spec = method_spec(name)
-    return Loaded(spec, spec.load("method")(spec.load("presets")["tiny"], None, {}), "none")
+    return loaded_method(spec, spec.build(spec.architectures()["tiny"], None, {}), "none")
 
 
 def sound(channels: int, layout: str, seconds: float = 1.1, rate: int = 16000) -> Audio:
@@ -26,7 +26,7 @@ def sound(channels: int, layout: str, seconds: float = 1.1, rate: int = 16000) -
 
 
 def test_face_and_body_are_one_motion_on_one_clock() -> None:
-    both = Ensemble((tiny("artalk"), tiny("mospa")))
+    both = FaceAndBody((tiny("artalk"), tiny("mospa")))
     audio = sound(1, "mono")
     motion = both.run(audio, {"source": "90,0,2", "genre": "dull"}, seeds=(3, 4))
     assert both.name == "artalk,mospa"
@@ -42,7 +42,7 @@ def test_face_and_body_are_one_motion_on_one_clock() -> None:
 
 @pytest.mark.parametrize("names", ["artalk,diffposetalk", "mospa,mospa", "artalk,mospa,mospa"])
 def test_two_of_a_kind_are_refused(names: str) -> None:
-    with pytest.raises(ConfigError, match="one method for the face"):
+    with pytest.raises(ConfigError, match="one generates a face"):
         specs_of(names)
 
 
@@ -51,7 +51,7 @@ def test_names_and_weights_are_checked() -> None:
     with pytest.raises(ConfigError, match="no method"):
         specs_of("artalk,nobody")
     with pytest.raises(ConfigError, match="--weights"):
-        cast("artalk,mospa", "some.safetensors")
+        load_methods("artalk,mospa", "some.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     {"errors"},
     {"config", "atomic_write"},
-    {"types"},
+    {"types", "options"},
     {"checkpoint"},
     {"audio", "geometry", "nn", "diffusion", "phonetics"},
     {"body", "streaming"},
@@ -32,13 +32,15 @@ LAYERS = [
     {"synthesis", "tracking"},
     {"render"},
     {"export"},
+    {"take"},
+    {"sinks"},
+    {"loaded_method"},
     {"session", "batch_ledger"},
     {"training", "evaluation", "serve"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 UPWARD = {
-    ("motet.types", "motet.export"),
     ("motet.data.readers.hdtf_tfhp", "motet.methods.diffposetalk.coefficients"),
     ("motet.encoders.phonetic.closure_head", "motet.data.training_set"),
     ("motet.encoders.phonetic.lip_aperture_head", "motet.data.training_set"),

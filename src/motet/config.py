@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses, read from and written to JSON without any freedom.
+"""Settings: frozen dataclasses, read from and written to JSON strictly.
 
 Unknown keys are errors that name the nearest known key. A dataclass may carry a class constant
 `SCHEMA`; older files pass through the functions in `MIGRATIONS[(class name, old schema)]` one
@@ -13,23 +13,36 @@ import hashlib
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Protocol, TypeAlias, TypeVar
 
 from motet.errors import ConfigError, nearest
 
+JsonValue: TypeAlias = (
+    "None | bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue]"
+)
+"""What a JSON file can hold."""
+
+
+class Settings(Protocol):
+    """Any instance of a dataclass: a configuration or a condition."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[object]]]
+
+
 C = TypeVar("C")
-MIGRATIONS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
+Migration = Callable[[dict[str, JsonValue]], dict[str, JsonValue]]
+MIGRATIONS: dict[tuple[str, int], Migration] = {}
 
 
-def to_json(config: Any) -> dict[str, Any]:
+def to_json(config: Settings) -> dict[str, JsonValue]:
     """A dataclass as plain JSON values, with its schema number where it has one."""
-    plain = _plain(config)
+    plain = {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
     schema = getattr(type(config), "SCHEMA", None)
     return plain if schema is None else {"schema": schema, **plain}
 
 
-def from_json(cls: type[C], values: Mapping[str, Any]) -> C:
+def from_json(cls: type[C], values: Mapping[str, JsonValue]) -> C:
     """Build a dataclass from JSON values, strictly.
 
     Raises:
@@ -51,42 +64,42 @@ def from_json(cls: type[C], values: Mapping[str, Any]) -> C:
     return cls(**given)
 
 
-def digest(config: Any) -> str:
+def digest(config: Settings) -> str:
     """Twelve hex digits that identify a configuration."""
     text = json.dumps(to_json(config), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    """Types of the fields; resolving them anew for each of a corpus' thousand intervals took most
-    of the reading time.
+def _hints(cls: type) -> dict[str, object]:
+    """Types of the fields. Kept, because resolving them took most of the time in which a corpus
+    of a thousand intervals is read.
     """
     return typing.get_type_hints(cls)
 
 
-def _required(field: dataclasses.Field[Any]) -> bool:
+def _required(field: dataclasses.Field[object]) -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> JsonValue:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value
+    return value  # type: ignore[return-value]  # json.dumps refuses anything else
 
 
-def _migrated(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+def _migrated(cls: type, values: dict[str, JsonValue]) -> dict[str, JsonValue]:
     current = getattr(cls, "SCHEMA", None)
     schema = values.pop("schema", current)
     if schema == current:
         return values
     if current is None or not isinstance(schema, int) or schema > current:
         raise ConfigError(
-            f"{cls.__name__} has schema {current}, the file says {schema!r}: use the version of"
+            f"{cls.__name__} has schema {current}, the file has {schema!r}: use the version of"
             " motet that wrote it, or a newer one"
         )
     while schema < current:
@@ -99,7 +112,7 @@ def _migrated(cls: type, values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:
+def _value(hint: object, value: JsonValue, where: str) -> object:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
@@ -126,7 +139,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+def _tuple(arguments: tuple[object, ...], value: JsonValue, where: str) -> tuple[object, ...]:
     if not isinstance(value, list | tuple):
         raise ConfigError(f"{where} must be a list, not {value!r}")
     if len(arguments) == 2 and arguments[1] is Ellipsis:

@@ -1,9 +1,9 @@
 """What a method is. The stream is the primitive; a whole clip is its concatenation.
 
-`begin` makes a state, `step` takes sound and gives what can be said so far, `finish` gives the
-rest. The state belongs to the caller: one loaded method serves any number of sessions. Law, proved
-by the contract tests for every method: for every cutting of the sound the results agree, and a
-batch equals its members run alone with their own seeds.
+`begin` makes a state, `step` takes audio and returns the frames that are final so far, `finish`
+returns the rest. The caller owns the state: one loaded method serves any number of sessions. Laws,
+proved by the contract tests for every method: for every cutting of the audio the results agree, and
+a batch equals its items run alone with their own seeds.
 """
 
 from __future__ import annotations
@@ -14,24 +14,118 @@ import importlib
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
+from motet.config import JsonValue, Settings
 from motet.errors import ConfigError, nearest
+from motet.options import OptionValue
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from motet.types import Audio, Layout, MotionSpace
+    from motet.types import Audio, Frames, Layout, Motion, MotionSpace
 
-State = TypeVar("State")
+ConfigT = TypeVar("ConfigT", bound=Settings)
+ConditionT = TypeVar("ConditionT", bound=Settings)
+StateT = TypeVar("StateT")
+OutT = TypeVar("OutT", bound="Motion | Frames")
+DataT = TypeVar("DataT")
+
+Facts = Callable[[], dict[str, JsonValue]]
+"""What the finished weights record about a training set (a function: naming all sources takes a
+moment)."""
+
+
+class Method(abc.ABC, Generic[ConfigT, ConditionT, StateT, OutT]):
+    """One way from audio to motion or pictures. Instances hold weights and nothing else."""
+
+    config: ConfigT
+    """Architecture of the model."""
+    space: MotionSpace
+    """What the numbers of its motion mean; methods that draw pictures have none."""
+    whole_recording: str = ""
+    """Why this model needs the whole recording before its first frame; empty: it streams."""
+
+    @abc.abstractmethod
+    def begin(self, condition: ConditionT, seeds: Sequence[int]) -> StateT:
+        """State of a new session for `len(seeds)` items, each with its own randomness.
+
+        Raises:
+            ConfigError: an option that this model cannot honour.
+        """
+
+    @abc.abstractmethod
+    def step(self, state: StateT, audio: Audio) -> tuple[OutT, StateT]:
+        """Take any amount of audio (batch channels time); return the frames that are now final.
+
+        `Motion` (batch frames dim), or `Frames` (batch frames height width 3).
+        """
+
+    @abc.abstractmethod
+    def finish(self, state: StateT) -> OutT:
+        """The rest of the frames, so that all together are round(seconds * fps)."""
+
+    @property
+    def fps(self) -> float:
+        """Output frame rate."""
+        return self.space.fps
+
+    def credits(self, condition: ConditionT) -> dict[str, JsonValue]:
+        """Whose likeness is shown and who consented, for the provenance of a take."""
+        del condition
+        return {}
+
+    def run(self, audio: Audio, condition: ConditionT, seeds: Sequence[int]) -> OutT:
+        """A whole clip: one step and the end."""
+        from motet.types import concatenate
+
+        first, state = self.step(self.begin(condition, seeds), audio)
+        return concatenate([first, self.finish(state)])
+
+    def stream(
+        self, pieces: Iterator[Audio], condition: ConditionT, seeds: Sequence[int]
+    ) -> Iterator[OutT]:
+        """The same from pieces of audio; outputs without frames are left out."""
+        state = self.begin(condition, seeds)
+        for piece in pieces:
+            out, state = self.step(state, piece)
+            if out.frames:
+                yield out
+        yield self.finish(state)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage(Generic[DataT]):
+    """One stage of training. Methods give losses; the loop is motet's."""
+
+    name: str
+    model: nn.Module
+    """All parameters that a checkpoint of this stage holds."""
+    trained: Sequence[nn.Module]
+    """The parts whose parameters are trained; everything else in `model` is frozen."""
+    loss: Callable[[Mapping[str, Tensor], torch.Generator], dict[str, Tensor]]
+    """(batch, randomness) -> named scalar terms, already weighted; their sum is minimised."""
+    batch: Callable[[DataT, int, torch.Generator], Mapping[str, Tensor]]
+    """(training set, size, randomness) -> one batch."""
+    complete: Callable[[DataT], None] | None = None
+    """Called with the training set after training, the averaged parameters in place: fills buffers
+    that follow from them."""
+    facts: Callable[[DataT], dict[str, JsonValue]] | None = None
+    """Called likewise after that: what the checkpoint records about the finished model, e.g. its
+    named styles."""
+
+
+AnyMethod = Method[Settings, Settings, object, "Motion | Frames"]
+"""A method of which only its spec is known."""
+Tensors = Mapping[str, "Tensor"]
 
 
 @dataclasses.dataclass(frozen=True)
 class MethodSpec:
-    """What can be known of a method without importing its code. Code is named as
-    `module:attribute`.
+    """What a method declares about itself, without importing its code.
+
+    Code is named as `module:attribute` and read by the accessors below.
     """
 
     name: str
@@ -40,41 +134,113 @@ class MethodSpec:
     paper: str
     output: Literal["motion", "frames"]
     space: str
-    """Name of the motion space of the default preset; empty for methods that answer pictures."""
+    """Name of the motion space of the default preset; empty for methods that draw pictures."""
+    fps: float
+    """Output frame rate of the default preset."""
     sample_rate: int
+    """Input sample rate, Hz."""
     layout: Layout
+    """Input channels."""
     look_ahead_s: float
-    """Sound after a frame that the default preset waits for before it answers the frame (window of
-    commitment included)."""
+    """Streaming delay: audio after a frame that the default preset needs before it emits the frame
+    (the emitted part of the window included)."""
     tolerance: float
-    """Largest difference between any two cuttings of the same sound (0: bit for bit)."""
+    """Largest difference between any two cuttings of the same audio (0: bit for bit)."""
+    evaluation: Literal["face", "body", "person"]
+    """Protocol of `motet eval`: speech of unseen speakers; sounds with known source positions; the
+    held-out end of a person's footage."""
     config: str
+    """Dataclass of the architecture."""
     condition: str
+    """Dataclass of the options of a take."""
     presets: str
+    """Architectures by name; `default` and `tiny` at least."""
     method: str
-    """A callable (config, tensors | None, facts) -> Method."""
+    """(config, tensors or None for random weights, facts) -> Method."""
+    whole_recording: str = ""
+    """Why the default preset needs the whole recording; empty: it streams."""
     stages: str = ""
-    """A callable (config, tensors | None) -> list of Stage; empty when the method does not
-    train."""
-    corpus: str = "motet.training.training_sets:performances"
-    """A callable (config, folder) -> the material that `motet train` gives the stages, and a
-    function that tells about it."""
+    """(config, tensors or None) -> list of Stage; empty: the method does not train."""
+    training_set: str = ""
+    """(config, folder) -> the training set that the stages draw batches from, and its `Facts`."""
     convert: str = ""
-    """A callable (official tensors) -> (config, tensors); empty when there is no official
-    checkpoint."""
+    """(official tensors) -> (config, tensors); empty: there is no official checkpoint."""
     example: str = ""
-    """A callable (config) -> a small corpus for the stages, made in code; for methods that do not
-    train on a `TrainingSet`."""
+    """(config) -> a small training set made in code; empty: random performances in the method's
+    space serve."""
     weights: str = ""
-    """File name of the shipped weights; empty when none are shipped."""
+    """File name of the shipped weights; empty: none are shipped."""
+    person_weights: str = ""
+    """(folder of a fitted person) -> path of the person's weights; empty: the method has no option
+    `person`."""
 
-    def load(self, reference: str) -> Any:
-        """The object that one of the references names, e.g. `spec.load("config")`."""
-        module, _, attribute = getattr(self, reference).partition(":")
-        return getattr(importlib.import_module(module), attribute)
+    @property
+    def streams(self) -> bool:
+        """Whether the default preset emits frames before the recording has ended."""
+        return not self.whole_recording
+
+    def config_type(self) -> type[Settings]:
+        """Dataclass of the architecture."""
+        return cast(type[Settings], self._attribute(self.config))
+
+    def condition_type(self) -> type[Settings]:
+        """Dataclass of the options of a take."""
+        return cast(type[Settings], self._attribute(self.condition))
+
+    def architectures(self) -> Mapping[str, Settings]:
+        """Presets by name."""
+        return cast(Mapping[str, Settings], self._attribute(self.presets))
+
+    def build(
+        self, config: Settings, tensors: Tensors | None, facts: Mapping[str, JsonValue]
+    ) -> AnyMethod:
+        """The method from its weights, or with random ones without tensors.
+
+        Raises:
+            CheckpointError: the tensors do not fit.
+        """
+        return cast(Callable[..., AnyMethod], self._attribute(self.method))(config, tensors, facts)
+
+    def build_stages(self, config: Settings, tensors: Tensors | None = None) -> list[Stage[object]]:
+        """Training stages in their order.
+
+        Raises:
+            ConfigError: this method does not train.
+        """
+        make = self._required(self.stages, "does not train")
+        return cast(Callable[..., list[Stage[object]]], make)(config, tensors)
+
+    def read_training_set(self, config: Settings, folder: Path) -> tuple[object, Facts]:
+        """The training set in a folder.
+
+        Raises:
+            ConfigError: this method names no reader.
+            InputError: the folder has nothing to train on.
+        """
+        read = self._required(self.training_set, "names no reader of a training set")
+        return cast(Callable[..., tuple[object, Facts]], read)(config, folder)
+
+    def example_training_set(self, config: Settings) -> object:
+        """A small training set made in code.
+
+        Raises:
+            ConfigError: this method has none of its own.
+        """
+        make = self._required(self.example, "has no example training set")
+        return cast(Callable[[Settings], object], make)(config)
+
+    def convert_official(self, official: Mapping[str, object]) -> tuple[Settings, Tensors]:
+        """Configuration and tensors from the authors' checkpoint.
+
+        Raises:
+            ConfigError: there is no official checkpoint of this method.
+            CheckpointError: the tensors are not those of a known model.
+        """
+        convert = self._required(self.convert, "has no official checkpoint to import")
+        return cast(Callable[..., tuple[Settings, Tensors]], convert)(official)
 
     def shipped(self) -> Path:
-        """Where the shipped weights lie.
+        """Path of the shipped weights.
 
         Raises:
             ConfigError: this method ships none.
@@ -83,124 +249,92 @@ class MethodSpec:
             raise ConfigError(f"{self.name} ships no weights; give --weights FILE")
         return Path(__file__).parent / "weights" / self.weights
 
-
-class Method(abc.ABC, Generic[State]):
-    """One way from sound to motion. Instances hold weights and nothing else."""
-
-    space: MotionSpace
-    """What its numbers mean; methods that answer pictures have none."""
-
-    @abc.abstractmethod
-    def begin(self, condition: Any, seeds: Sequence[int]) -> State:
-        """State of a new session for `len(seeds)` items, each with its own randomness.
+    def weights_of_person(self, folder: Path) -> Path:
+        """Path of the weights of a fitted person.
 
         Raises:
-            ConfigError: the condition cannot be fulfilled.
+            ConfigError: this method has no persons, or this one is not trained yet.
+            AssetError: not the folder of a person.
         """
+        find = self._required(self.person_weights, "has no option 'person'")
+        return cast(Callable[[Path], Path], find)(folder)
 
-    @abc.abstractmethod
-    def step(self, state: State, audio: Audio) -> tuple[Any, State]:
-        """Take any amount of sound (batch channels time); answer the frames that are now certain.
+    def _required(self, reference: str, problem: str) -> object:
+        if not reference:
+            raise ConfigError(f"{self.name} {problem}")
+        return self._attribute(reference)
 
-        `Motion` (batch frames dim), or for methods whose spec says so `Frames` (batch frames height
-        width 3).
-        """
-
-    @abc.abstractmethod
-    def finish(self, state: State) -> Any:
-        """The rest of the frames, so that all together are round(seconds * fps)."""
-
-    @property
-    def fps(self) -> float:
-        """Frames a second of what it answers."""
-        return self.space.fps
-
-    def run(self, audio: Audio, condition: Any, seeds: Sequence[int]) -> Any:
-        """A whole clip: one step and the end."""
-        from motet.types import concatenate
-
-        first, state = self.step(self.begin(condition, seeds), audio)
-        return concatenate([first, self.finish(state)])
-
-    def stream(
-        self, pieces: Iterator[Audio], condition: Any, seeds: Sequence[int]
-    ) -> Iterator[Any]:
-        """The same from pieces; pieces without frames are left out."""
-        state = self.begin(condition, seeds)
-        for piece in pieces:
-            motion, state = self.step(state, piece)
-            if motion.frames:
-                yield motion
-        yield self.finish(state)
+    def _attribute(self, reference: str) -> object:
+        module, _, attribute = reference.partition(":")
+        return getattr(importlib.import_module(module), attribute)
 
 
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """One stage of training. Methods give losses; the loop is motet's."""
-
-    name: str
-    model: nn.Module
-    """All parameters that a checkpoint of this stage holds."""
-    trained: Sequence[nn.Module]
-    """The parts whose parameters move; everything else in `model` is frozen."""
-    loss: Callable[[Mapping[str, Tensor], torch.Generator], dict[str, Tensor]]
-    """(batch, randomness) -> named scalar terms, already weighted; their sum is minimised."""
-    batch: Callable[[Any, int, torch.Generator], Mapping[str, Tensor]]
-    """(corpus, size, randomness) -> one batch."""
-    complete: Callable[[Any], None] | None = None
-    """Called with the corpus after training, the averaged parameters in place: fills buffers that
-    follow from them."""
-    facts: Callable[[Any], dict[str, Any]] | None = None
-    """Called likewise after that: what the checkpoint shall say about the finished model, e.g. its
-    named styles."""
+def option_names(spec: MethodSpec) -> set[str]:
+    """Names of the options of a method."""
+    return {field.name for field in dataclasses.fields(spec.condition_type())}
 
 
-def condition_from(spec: MethodSpec, values: Mapping[str, Any]) -> Any:
-    """A method's condition from the options a user set; an option the method does not have is an
-    error.
+def renamed(spec: MethodSpec, name: str) -> str:
+    """The present name of an option; earlier names stay valid for one version."""
+    earlier: Mapping[str, str] = getattr(spec.condition_type(), "RENAMED", {})
+    return earlier.get(name, name)
+
+
+def condition_from(spec: MethodSpec, values: Mapping[str, OptionValue]) -> Settings:
+    """A method's condition from the options that a user set.
 
     Raises:
-        ConfigError: names the options there are.
+        ConfigError: an option that the method does not have (names those it has), or one given
+            under two names.
     """
-    cls = spec.load("condition")
-    fields = {field.name for field in dataclasses.fields(cls)}
-    for name in values:
-        if name not in fields:
-            raise ConfigError(f"{spec.name} has no option {name!r}; {nearest(name, fields)}")
-    return cls(**values)
+    options: dict[str, OptionValue] = {}
+    known = option_names(spec)
+    for given, value in values.items():
+        name = renamed(spec, given)
+        if name not in known:
+            raise ConfigError(f"{spec.name} has no option {given!r}; {nearest(given, known)}")
+        if name in options:
+            raise ConfigError(f"option {name} is given twice, once as {given}; leave one out")
+        options[name] = value
+    return spec.condition_type()(**options)
 
 
-def parse_options(spec: MethodSpec, given: Sequence[str]) -> dict[str, Any]:
+def parse_options(spec: MethodSpec, given: Sequence[str]) -> dict[str, OptionValue]:
     """`NAME=VALUE` texts as values of the types that the method's condition declares.
 
     Raises:
         ConfigError: not of that form, unknown, or not of the declared type.
     """
-    fields = {field.name: field for field in dataclasses.fields(spec.load("condition"))}
-    hints = typing.get_type_hints(spec.load("condition"))
-    values: dict[str, Any] = {}
+    hints = typing.get_type_hints(spec.condition_type())
+    known = option_names(spec)
+    values: dict[str, OptionValue] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
             raise ConfigError(f"{text!r} is not of the form NAME=VALUE")
-        if name not in fields:
-            raise ConfigError(f"{spec.name} has no option {name!r}; {nearest(name, fields)}")
-        values[name] = _typed(hints[name], value, name)
+        if renamed(spec, name) not in known:
+            raise ConfigError(f"{spec.name} has no option {name!r}; {nearest(name, known)}")
+        values[name] = _typed(hints[renamed(spec, name)], value, name)
     return values
 
 
-def _typed(hint: Any, text: str, name: str) -> Any:
-    choices = [a for a in typing.get_args(hint) if a is not type(None)]
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _typed(hint: object, text: str, name: str) -> OptionValue:
     if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        if text not in choices:
+            listed = ", ".join(map(str, choices))
+            raise ConfigError(f"option {name} must be one of {listed}, not {text!r}")
         return text
-    kind = choices[0] if choices else hint
+    parse: Callable[[str], OptionValue] = _truth if hint is bool else cast(type, hint)
     try:
-        if kind is bool:
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
-                text.lower()
-            ]
-        return kind(text)
+        return parse(text)
     except (KeyError, ValueError, TypeError) as error:
-        raise ConfigError(
-            f"option {name} must be {getattr(kind, '__name__', kind)}, not {text!r}"
-        ) from error
+        kind = getattr(hint, "__name__", str(hint))
+        raise ConfigError(f"option {name} must be {kind}, not {text!r}") from error
+
+
+def _truth(text: str) -> bool:
+    return _TRUTH[text.lower()]

@@ -1,4 +1,4 @@
-"""From a name and a sound to a take: loading a method, running a clip, streaming.
+"""From a name and a recording to a take: loading methods, running a clip, streaming.
 
 Everything the command line does with a method goes through here, so Python users get exactly the
 same.
@@ -8,119 +8,49 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from motet import config as settings
-from motet.audio import read_audio, resample, to_mono
+from motet.audio import read_audio
 from motet.checkpoint import read_checkpoint
+from motet.config import Settings
 from motet.errors import ConfigError
-from motet.face.postprocess import Finish, finish_motion
-from motet.method import Method, MethodSpec, condition_from
+from motet.loaded_method import Generator, LoadedMethod, Options, Stream
+from motet.method import AnyMethod, Method, MethodSpec, option_names, renamed
 from motet.nn.threads import thread_count, threads
+from motet.options import OptionValue, Postprocess
 from motet.registry import DEFAULT, method_spec, specs_of
-from motet.types import Audio, Clip, Frames, Motion
+from motet.sinks import MOTION_SINK, Request, Sink, sink_of
+from motet.take import Take
+from motet.types import Audio, Frames, Motion
+
+__all__ = [
+    "FaceAndBody",
+    "LoadedMethod",
+    "Stream",
+    "load",
+    "load_methods",
+    "loaded_method",
+    "run",
+    "stream",
+]
+AnyLoaded = LoadedMethod[Motion] | LoadedMethod[Frames]
+_MotionMethod = Method[Settings, Settings, object, Motion]
 
 
 @dataclasses.dataclass(frozen=True)
-class Loaded:
-    """A method with its weights, ready for any number of sessions."""
+class FaceAndBody(Generator[Motion]):
+    """Two methods on one figure and one clock: a face and a body from one recording."""
 
-    spec: MethodSpec
-    method: Method[Any]
-    digest: str
-    """Digest of the weights."""
-    threads: int = 0
-    """Threads that it computes on (`motet.nn.threads`); 0 leaves PyTorch's own number."""
+    members: tuple[LoadedMethod[Motion], ...]
+    sink: Sink[Motion] = MOTION_SINK
 
     @property
     def name(self) -> str:
-        """Name of the method."""
-        return self.spec.name
-
-    def condition(self, options: Mapping[str, Any]) -> Any:
-        """The method's condition from user options, strictly."""
-        return condition_from(self.spec, options)
-
-    def prepare(self, audio: Audio, options: Mapping[str, Any] | None = None) -> Audio:
-        """The sound as this method takes it (rate and channels), with a batch axis.
-
-        A method with two ears hears one channel from the place that the option `source` names, as a
-        head would; without a place from straight ahead.
-        """
-        if self.spec.layout == "binaural":
-            audio = _two_ears(audio, str((options or {}).get("source", "")))
-        samples = audio.samples if audio.samples.ndim > 2 else audio.samples.unsqueeze(0)
-        audio = dataclasses.replace(audio, samples=samples)
-        if self.spec.layout == "mono":
-            audio = to_mono(audio)
-        return resample(audio, self.spec.sample_rate)
-
-    def run(
-        self,
-        audio: Audio,
-        options: Mapping[str, Any] | None = None,
-        *,
-        seeds: Sequence[int] = (0,),
-        finish: Finish | None = None,
-    ) -> Any:
-        """`Motion` of a whole sound, one batch item for each seed; for methods that draw pictures
-        `Frames` (see also `pictures`).
-
-        Raises:
-            ConfigError: an option that the method does not have.
-            AudioError: the sound cannot be used.
-        """
-        prepared = self.prepare(audio, options)
-        if prepared.samples.shape[0] == 1 and len(seeds) > 1:
-            prepared = dataclasses.replace(
-                prepared, samples=prepared.samples.expand(len(seeds), -1, -1)
-            )
-        with threads(self.threads):
-            answer = self.method.run(prepared, self.condition(options or {}), seeds)
-        return (
-            finish_motion(answer, finish or Finish(), seeds, first_frame=0)
-            if isinstance(answer, Motion)
-            else answer
-        )
-
-    def pictures(
-        self, audio: Audio, options: Mapping[str, Any] | None = None, *, seed: int = 0
-    ) -> Iterator[Any]:
-        """uint8 (height, width, 3) arrays one after the other, for methods that draw; an hour takes
-        no more memory than a second.
-
-        Raises:
-            ConfigError: the method answers motion, or has not such an option.
-        """
-        if self.spec.output != "frames":
-            raise ConfigError(
-                f"{self.spec.name} answers motion, not pictures; a figure is drawn from it by"
-                " 'motet render'"
-            )
-        prepared = self.prepare(audio)
-        cuts = range(0, prepared.samples.shape[-1], prepared.sample_rate)
-        sounds = (prepared.slice(at, at + prepared.sample_rate) for at in cuts)
-        pieces = self.method.stream(sounds, self.condition(options or {}), (seed,))
-        while True:
-            with threads(self.threads):
-                piece = next(pieces, None)
-            if piece is None:
-                return
-            yield from piece.rgb[0].numpy()
-
-
-@dataclasses.dataclass(frozen=True)
-class Ensemble:
-    """A face and a body from one sound: two methods on one figure and one clock."""
-
-    members: tuple[Loaded, ...]
-
-    @property
-    def name(self) -> str:
-        """Names of the methods, as they are given to `motet run -m`."""
+        """Names of the methods, as `motet run -m` takes them."""
         return ",".join(member.name for member in self.members)
 
     @property
@@ -128,82 +58,96 @@ class Ensemble:
         """Digests of the weights in the order of the methods."""
         return "+".join(member.digest for member in self.members)
 
+    @property
+    def fps(self) -> float:
+        """Output frame rate: the body's."""
+        return next(m.fps for m in self.members if m.spec.space == "smplx25")
+
     def run(
         self,
         audio: Audio,
-        options: Mapping[str, Any] | None = None,
+        options: Options | None = None,
         *,
         seeds: Sequence[int] = (0,),
-        finish: Finish | None = None,
+        postprocess: Postprocess | None = None,
     ) -> Motion:
-        """Motion of both at the body's frame rate, one batch item for each seed; each method takes
-        the options it knows.
+        """Motion of both at the body's frame rate, one batch item for each seed.
+
+        Each method takes the options it has; post-processing acts on the face.
 
         Raises:
             ConfigError: an option that none of the methods has.
         """
         from motet.rigs.house.face_body import join
 
-        shares = [
-            {
-                name: value
-                for name, value in (options or {}).items()
-                if name in option_names(member.spec)
-            }
-            for member in self.members
-        ]
-        for name in options or {}:
-            if not any(name in share for share in shares):
-                raise ConfigError(
-                    f"neither {' nor '.join(member.name for member in self.members)} has an option"
-                    f" {name!r}"
-                )
-        made = {
-            member.spec.space: member.run(audio, share, seeds=seeds, finish=finish)
-            for member, share in zip(self.members, shares, strict=True)
-        }
-        # A face of 25 frames a second, rounded up, may last a body's frame longer than the sound.
-        return join(made["arkit"], made["smplx25"]).slice(0, made["smplx25"].frames)
+        specs = [member.spec for member in self.members]
+        generated: dict[str, Motion] = {}
+        for member, share in zip(self.members, shared(specs, options or {}), strict=True):
+            settings_of_face = postprocess if member.spec.space == "arkit" else None
+            generated[member.spec.space] = member.run(
+                audio, share, seeds=seeds, postprocess=settings_of_face
+            )
+        face, body = generated["arkit"], generated["smplx25"]
+        # Rounded up, a face of 25 fps may last one body frame longer than the audio.
+        return join(face, body).slice(0, body.frames)
+
+    def pieces(
+        self,
+        audio: Audio,
+        options: Options | None = None,
+        *,
+        seed: int = 0,
+        postprocess: Postprocess | None = None,
+    ) -> Iterator[Motion]:
+        """The whole as one piece: the frames of both are put together at the end."""
+        yield self.run(audio, options, seeds=(seed,), postprocess=postprocess).item(0)
 
 
-def option_names(spec: MethodSpec) -> set[str]:
-    """Names of the options that a method has."""
-    return {field.name for field in dataclasses.fields(spec.load("condition"))}
+def shared(specs: Sequence[MethodSpec], options: Options) -> list[dict[str, OptionValue]]:
+    """The options that each of several methods has.
+
+    Raises:
+        ConfigError: an option that none of them has.
+    """
+    if len(specs) == 1:
+        return [dict(options)]
+    known = [option_names(spec) for spec in specs]
+    for name in options:
+        if not any(renamed(spec, name) in own for spec, own in zip(specs, known, strict=True)):
+            names = " nor ".join(spec.name for spec in specs)
+            raise ConfigError(f"neither {names} has an option {name!r}")
+    return [
+        {name: value for name, value in options.items() if renamed(spec, name) in own}
+        for spec, own in zip(specs, known, strict=True)
+    ]
 
 
-def cast(names: str, weights: str | None = None) -> Loaded | Ensemble:
-    """What `motet run -m NAMES` means: one method, or a face and a body.
+def load_methods(
+    names: str, weights: str | Path | None = None, options: Options | None = None
+) -> AnyLoaded | FaceAndBody:
+    """One method, or a face and a body method separated by a comma.
+
+    Args:
+        options: a fitted person named in them brings their own weights.
 
     Raises:
         ConfigError: see `specs_of`, or weights given for two methods at once.
     """
-    found = specs_of(names)
-    if len(found) == 1:
-        return load(found[0].name, weights)
+    specs = specs_of(names)
+    if len(specs) == 1:
+        return load(specs[0].name, weights or person_weights(specs[0], options))
     if weights:
         raise ConfigError(
             "--weights belongs to one method; run two methods with their shipped weights"
         )
-    return Ensemble(tuple(load(spec.name) for spec in found))
+    members = (load(spec.name) for spec in specs)
+    return FaceAndBody(tuple(cast(LoadedMethod[Motion], member) for member in members))
 
 
-def _two_ears(audio: Audio, source: str) -> Audio:
-    from motet.audio.spatial.interaural import as_two_ears
-
-    place = source.split(",")
-    if audio.samples.shape[-2:-1] == (1,) and audio.samples.ndim == 2 and len(place) == 3:
-        from motet.audio.spatial.spatialise import spatialise
-
-        try:
-            return spatialise(audio, *map(float, place))
-        except ValueError:  # the method says what is wrong with it
-            pass
-    return as_two_ears(audio)
-
-
-@lru_cache(maxsize=4)
-def load(name: str = DEFAULT, weights: str | None = None) -> Loaded:
+def load(name: str = DEFAULT, weights: str | Path | None = None) -> AnyLoaded:
     """A method with its shipped weights, or with the motet checkpoint given.
+
+    The last four are kept in memory; a file that has changed since is read again.
 
     Raises:
         ConfigError: no such method, or it ships no weights and none were given.
@@ -211,12 +155,27 @@ def load(name: str = DEFAULT, weights: str | None = None) -> Loaded:
     """
     spec = method_spec(name)
     path = Path(weights) if weights else spec.shipped()
-    checkpoint = read_checkpoint(path, verify=weights is not None)
-    config = settings.from_json(spec.load("config"), checkpoint.config)
+    changed_ns = path.stat().st_mtime_ns if path.exists() else 0
+    return _load(spec.name, path.absolute(), changed_ns, verify=bool(weights))
+
+
+@lru_cache(maxsize=4)
+def _load(name: str, path: Path, changed_ns: int, *, verify: bool) -> AnyLoaded:
+    del changed_ns  # part of the key only
+    spec = method_spec(name)
+    checkpoint = read_checkpoint(path, verify=verify)
+    config = settings.from_json(spec.config_type(), checkpoint.config)
     count = thread_count(sum(tensor.numel() for tensor in checkpoint.tensors.values()))
     with threads(count):
-        method = spec.load("method")(config, checkpoint.tensors, checkpoint.facts)
-    return Loaded(spec, method, checkpoint.digest, count)
+        method = spec.build(config, checkpoint.tensors, checkpoint.facts)
+    return loaded_method(spec, method, checkpoint.digest, count)
+
+
+def loaded_method(spec: MethodSpec, method: AnyMethod, digest: str, count: int = 0) -> AnyLoaded:
+    """A built method with the sink of its output."""
+    # The spec says what the method generates; only here the two types are brought together.
+    sink = cast(Sink[Motion], sink_of((spec,)))
+    return LoadedMethod(spec, cast("_MotionMethod", method), digest, sink, count)
 
 
 def run(
@@ -224,121 +183,47 @@ def run(
     method: str = DEFAULT,
     *,
     seed: int = 0,
-    options: Mapping[str, Any] | None = None,
-    finish: Finish | None = None,
+    options: Options | None = None,
+    postprocess: Postprocess | None = None,
     fps: float | None = None,
-    weights: str | None = None,
-) -> Clip:
-    """A take from a sound.
+    weights: str | Path | None = None,
+) -> Take:
+    """A take from a recording.
 
     Args:
         audio: a file in any common format, or an `Audio`.
         method: name of the method (`motet.methods()` lists them), or of a face and a body:
             "artalk,mospa".
-        seed: everything random comes from it; the same seed gives the same take.
-        options: settings of the method's condition, e.g. `{"style": "warm"}`.
-        finish: clip-level finishing (intensity, head, blinks).
-        fps: frames a second of the answer; the method's own when left out.
+        seed: the same seed gives the same take.
+        options: options of the method's condition, e.g. `{"style": "warm"}`.
+        postprocess: intensity, head and blinks of a face.
+        fps: frame rate of the take; the method's own when left out.
         weights: a motet checkpoint to use instead of the shipped one.
 
     Raises:
         MotetError: one of its kinds, with the remedy in the message.
     """
+    recording = "" if isinstance(audio, Audio) else Path(audio).name
     source = audio if isinstance(audio, Audio) else read_audio(Path(audio))
-    loaded = cast(method, weights)
-    finish = finish or Finish()
-    answer = loaded.run(source, options, seeds=(seed,), finish=finish)
-    if isinstance(answer, Frames):
-        return Clip(
-            source,
-            None,
-            Frames(answer.rgb[0], answer.fps),
-            provenance(loaded, seed, options or {}, finish, audio),
-        )
-    motion = Motion(answer.values[0], answer.space)
-    return Clip(
-        source,
-        motion if fps is None else motion.at(fps),
-        provenance=provenance(loaded, seed, options or {}, finish, audio),
-    )
+    request = Request(options or {}, postprocess or Postprocess(), (seed,), fps)
+    generator = load_methods(method, weights, options)
+    return generator.take(source, request, recording)
 
 
-def provenance(
-    loaded: Loaded | Ensemble, seed: int, options: Mapping[str, Any], finish: Finish, audio: object
-) -> dict[str, Any]:
-    """What a take says about its making."""
-    name = Path(audio).name if isinstance(audio, str | os.PathLike) else ""
-    written = {
-        key: value if isinstance(value, str | int | float | bool | None) else str(value)
-        for key, value in options.items()
-    }
-    facts = {"method": loaded.name, "weights": loaded.digest, "seed": seed, "options": written}
-    return {**facts, "finish": settings.to_json(finish), "source": name, "synthetic": True}
-
-
-class Stream:
-    """A running session: push sound as it comes, take frames as they become certain.
-
-    Not for use by several threads at once; make one stream for each speaker.
-    """
-
-    def __init__(
-        self,
-        loaded: Loaded,
-        options: Mapping[str, Any] | None = None,
-        *,
-        seed: int = 0,
-        finish: Finish | None = None,
-    ) -> None:
-        self._loaded, self._seed, self._finish = loaded, seed, finish or Finish()
-        with threads(loaded.threads):
-            self._state = loaded.method.begin(loaded.condition(options or {}), (seed,))
-        self._frames = 0
-        self._ended = False
-
-    def push(self, chunk: Audio) -> Iterator[Any]:
-        """Sound in (the method's rate and layout), zero or more pieces of motion (or pictures) out.
-
-        Raises:
-            AudioError: wrong rate or layout; nothing is converted behind your back in a stream.
-        """
-        spec = self._loaded.spec
-        chunk.expect(spec.sample_rate, spec.layout)
-        samples = chunk.samples if chunk.samples.ndim > 2 else chunk.samples.unsqueeze(0)
-        chunk = dataclasses.replace(chunk, samples=samples)
-        with threads(self._loaded.threads):
-            motion, self._state = self._loaded.method.step(self._state, chunk)
-        return self._out(motion)
-
-    def finish(self) -> Iterator[Any]:
-        """The remaining frames; the stream is over then.
-
-        Raises:
-            ConfigError: called twice.
-        """
-        if self._ended:
-            raise ConfigError("this stream has ended; begin a new one")
-        self._ended = True
-        with threads(self._loaded.threads):
-            return self._out(self._loaded.method.finish(self._state))
-
-    def _out(self, motion: Any) -> Iterator[Any]:
-        if not motion.frames:
-            return iter(())
-        if isinstance(motion, Frames):
-            return iter([Frames(motion.rgb[0], motion.fps)])
-        done = finish_motion(motion, self._finish, (self._seed,), first_frame=self._frames)
-        self._frames += motion.frames
-        return iter([Motion(done.values[0], done.space)])
+def person_weights(spec: MethodSpec, options: Options | None) -> Path | None:
+    """The weights that belong to the person whom the options name."""
+    person = str((options or {}).get("person", ""))
+    return spec.weights_of_person(Path(person)) if person else None
 
 
 def stream(
     method: str = DEFAULT,
     *,
     seed: int = 0,
-    options: Mapping[str, Any] | None = None,
-    finish: Finish | None = None,
-    weights: str | None = None,
-) -> Stream:
+    options: Options | None = None,
+    postprocess: Postprocess | None = None,
+    weights: str | Path | None = None,
+) -> Stream[Motion] | Stream[Frames]:
     """Open a streaming session; see `Stream`."""
-    return Stream(load(method, weights), options, seed=seed, finish=finish)
+    loaded = load(method, weights or person_weights(method_spec(method), options))
+    return loaded.stream(options, seed=seed, postprocess=postprocess)

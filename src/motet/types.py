@@ -10,14 +10,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Self, TypeVar
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from motet.config import JsonValue
 from motet.errors import AudioError, SpaceError, nearest
 
 Layout = Literal["mono", "stereo", "binaural", "foa", "other"]
@@ -99,7 +99,7 @@ class Audio:
         return dataclasses.replace(self, samples=self.samples[..., start:stop])
 
     def expect(self, sample_rate: int, layout: Layout) -> Audio:
-        """Answer the sound itself if it has that rate and layout.
+        """The sound itself, if it has that rate and layout.
 
         Raises:
             AudioError: names the conversion that is needed.
@@ -173,7 +173,7 @@ class MotionSpace:
         return slice(stops[index] - self.tracks[index].size, stops[index])
 
     def index(self, name: str, channel: str) -> int:
-        """Place of one named channel in the flat vector."""
+        """Index of one named channel in the flat vector."""
         track = self.track(name)
         if channel not in track.channels:
             raise SpaceError(
@@ -285,6 +285,15 @@ class Motion:
         """The frames from `start` to `stop`."""
         return Motion(self.values[..., start:stop, :], self.space)
 
+    def item(self, index: int) -> Motion:
+        """One item of a batch."""
+        return Motion(self.values[index], self.space)
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Self]) -> Motion:
+        """Motions of one space, one after the other."""
+        return Motion(torch.cat([piece.values for piece in pieces], dim=-2), pieces[0].space)
+
     def to(self, space: MotionSpace) -> Motion:
         """The same motion in another space, where a real conversion exists.
 
@@ -350,37 +359,36 @@ class Frames:
         """Length in seconds."""
         return self.frames / self.fps
 
+    def slice(self, start: int, stop: int | None = None) -> Frames:
+        """The pictures from `start` to `stop`."""
+        return Frames(self.rgb[..., start:stop, :, :, :], self.fps)
 
-Answer = TypeVar("Answer", Motion, Frames)
-"""What a method answers: motion, or pictures."""
+    def item(self, index: int) -> Frames:
+        """One item of a batch."""
+        return Frames(self.rgb[index], self.fps)
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Self]) -> Frames:
+        """Pictures of one rate, one after the other."""
+        return Frames(torch.cat([piece.rgb for piece in pieces], dim=-4), pieces[0].fps)
 
 
-def concatenate(pieces: list[Answer]) -> Answer:
+OutT = TypeVar("OutT", bound=Motion | Frames)
+"""What a method generates: motion, or pictures."""
+
+
+def concatenate(pieces: Sequence[OutT]) -> OutT:
     """Motions of one space, or pictures of one rate, one after the other."""
-    first = pieces[0]
-    if isinstance(first, Frames):
-        return Frames(torch.cat([piece.rgb for piece in pieces], dim=-4), first.fps)  # type: ignore[attr-defined]
-    return Motion(torch.cat([piece.values for piece in pieces], dim=-2), first.space)  # type: ignore[attr-defined]
+    return type(pieces[0]).joined(pieces)
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """A piece of motion on one clock with its sound, and how it came about."""
+    """Motion or pictures with their sound on one clock, and how they were made."""
 
     audio: Audio | None
     motion: Motion | None
     frames: Frames | None = None
-    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """JSON values: method, weights digest, seed, condition, source file; for data: licence,
-    speaker, language, phones."""
-
-    def save(self, path: str | Path) -> Path:
-        """Write in the format that the path's ending names; the file appears only when it is
-        complete.
-
-        Raises:
-            InputError: the ending is unknown, or this clip lacks what the format needs.
-        """
-        from motet.export import write_clip
-
-        return write_clip(self, Path(path))
+    provenance: Mapping[str, JsonValue] = dataclasses.field(default_factory=dict)
+    """Of takes: method, weights digest, seed, options, source file. Of data: licence, speaker,
+    language, phones."""

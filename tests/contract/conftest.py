@@ -10,11 +10,11 @@ from motet.body.feature_vector import encode_body
 from motet.data.training_set import SpatialItem, SpatialSet, TrainingItem, TrainingSet
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.method import MethodSpec
-from motet.registry import methods
+from motet.methods import find_methods
 from motet.types import arkit_space
 from tests.toy_method import SPEC as TOY
 
-ALL = [*methods().values(), TOY]
+ALL = [*find_methods().values(), TOY]
 
 
 @pytest.fixture(params=ALL, ids=lambda spec: spec.name)
@@ -24,13 +24,13 @@ def spec(request: pytest.FixtureRequest) -> MethodSpec:
 
 @pytest.fixture
 def config(spec: MethodSpec) -> object:
-    return spec.load("presets")["tiny"]
+    return spec.architectures()["tiny"]
 
 
 @pytest.fixture
 def method(spec: MethodSpec, config: object) -> object:
     torch.manual_seed(0)
-    return spec.load("method")(config, None, {})
+    return spec.build(config, None, {})
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def training_set(spec: MethodSpec, config: object) -> object:
     """Random smooth performances in the method's space with features of the width the tiny preset
     takes, or the method's own example."""
     if spec.example:
-        return spec.load("example")(config)
+        return spec.example_training_set(config)
     noise = torch.Generator().manual_seed(1)
     width = getattr(config, "audio_dim", 8)
     if spec.space == "smplx25":

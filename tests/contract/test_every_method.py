@@ -54,7 +54,7 @@ def test_config_survives_json(spec: MethodSpec, config: object) -> None:
 
 
 def test_every_preset_is_a_valid_config(spec: MethodSpec) -> None:
-    presets = spec.load("presets")
+    presets = spec.architectures()
     assert {"default", "tiny"} <= set(presets)
     for preset in presets.values():
         assert (
@@ -172,10 +172,10 @@ def test_saved_weights_come_back_and_only_whole(
     spec: MethodSpec, config: object, tmp_path: Path
 ) -> None:
     torch.manual_seed(3)
-    model = spec.load("stages")(config)[-1].model
+    model = spec.build_stages(config)[-1].model
     save_checkpoint(tmp_path / "w.safetensors", model.state_dict(), config, {"steps": 0})
     checkpoint = read_checkpoint(tmp_path / "w.safetensors")
-    build = spec.load("method")
+    build = spec.build
     audio = voice(spec, 1.0)
     first, second = (
         build(house_config.from_json(type(config), c.config), c.tensors, {})
@@ -195,7 +195,7 @@ def test_gradients_are_finite_in_double_precision(
     spec: MethodSpec, config: object, training_set: TrainingSet
 ) -> None:
     torch.manual_seed(0)
-    for stage in spec.load("stages")(config):
+    for stage in spec.build_stages(config):
         stage.model.double().train()
         randomness = torch.Generator().manual_seed(0)
         batch = {
@@ -212,7 +212,7 @@ def test_every_stage_overfits_one_batch(
     spec: MethodSpec, config: object, training_set: TrainingSet
 ) -> None:
     torch.manual_seed(0)
-    for stage in spec.load("stages")(config):
+    for stage in spec.build_stages(config):
         batch = stage.batch(training_set, 2, torch.Generator().manual_seed(0))
         parameters = [p for module in stage.trained for p in module.parameters()]
         optimiser = torch.optim.Adam(parameters, lr=3e-3)

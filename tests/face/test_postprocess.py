@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motet.errors import ConfigError
-from motet.face.postprocess import Finish, blink_closure, finish_motion
+from motet.face.postprocess import blink_closure, finish_motion
+from motet.options import Postprocess
 from motet.types import Motion, arkit_space, concatenate
 
 
@@ -14,10 +15,10 @@ from motet.types import Motion, arkit_space, concatenate
 @given(seed=st.integers(0, 2**40), cut=st.integers(1, 599))
 def test_a_stream_is_finished_as_a_whole(seed: int, cut: int) -> None:
     motion = Motion(torch.rand(1, 600, 55) * 0.2, arkit_space())
-    whole = finish_motion(motion, Finish(), (seed,), 0)
+    whole = finish_motion(motion, Postprocess(), (seed,), 0)
     pieces = [
-        finish_motion(motion.slice(0, cut), Finish(), (seed,), 0),
-        finish_motion(motion.slice(cut), Finish(), (seed,), cut),
+        finish_motion(motion.slice(0, cut), Postprocess(), (seed,), 0),
+        finish_motion(motion.slice(cut), Postprocess(), (seed,), cut),
     ]
     assert torch.equal(concatenate(pieces).values, whole.values)
 
@@ -32,10 +33,10 @@ def test_blinks_come_at_the_rate_of_people_and_differ_with_the_seed() -> None:
 
 def test_switches_do_what_they_say() -> None:
     motion = Motion(torch.full((1, 500, 55), 0.5), arkit_space())
-    calm = finish_motion(motion, Finish(intensity=0.5, head=False, blink=False), (0,), 0)
+    calm = finish_motion(motion, Postprocess(intensity=0.5, head=False, blink=False), (0,), 0)
     assert float(calm.channel("blendshapes", "jawOpen").max()) == 0.25
     assert float(calm.channel("blendshapes", "browInnerUp").max()) == 0.5
     assert float(calm["head"].abs().max()) == 0
     assert float(calm.channel("blendshapes", "eyeBlinkLeft").max()) == 0
     with pytest.raises(ConfigError, match="between 0 and 3"):
-        Finish(intensity=4)
+        Postprocess(intensity=4)

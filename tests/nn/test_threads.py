@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from motet.methods import find_methods
 from motet.nn.threads import LARGE, thread_count, threads
-from motet.registry import methods
-from motet.session import load
+from motet.session import _load, load
 
 
 def test_small_models_compute_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,9 +25,9 @@ def test_the_number_is_restored() -> None:
     assert torch.get_num_threads() == before
 
 
-@pytest.mark.parametrize("name", [name for name, spec in methods().items() if spec.weights])
+@pytest.mark.parametrize("name", [name for name, spec in find_methods().items() if spec.weights])
 def test_shipped_methods_take_one_thread(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    load.cache_clear()
+    _load.cache_clear()
     assert load(name).threads == 1
-    load.cache_clear()
+    _load.cache_clear()

@@ -1,15 +1,15 @@
-"""The toy method's stream: whole frames of 640 samples, the rest waits in the state."""
+"""The toy method's stream: whole frames of 640 samples; the rest is kept in the state."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from motet.checkpoint import load_strict
+from motet.config import JsonValue
 from motet.method import Method
 from motet.types import Audio, Motion, arkit_space, frame_count
 from tests.toy_method.config import ToyCondition, ToyConfig
@@ -20,22 +20,22 @@ FRAME = 640
 
 @dataclasses.dataclass(frozen=True)
 class ToyState:
-    """What a session remembers."""
+    """State of a session."""
 
     condition: ToyCondition
     seeds: tuple[int, ...]
-    waiting: Tensor
-    heard: int = 0
-    given: int = 0
+    buffer: Tensor
+    samples_received: int = 0
+    frames_emitted: int = 0
 
 
-class Toy(Method[ToyState]):
+class Toy(Method[ToyConfig, ToyCondition, ToyState, Motion]):
     """Loudness opens the jaw; the head trembles at random."""
 
     space = arkit_space()
 
     def __init__(self, model: ToyModel) -> None:
-        self.model = model.eval()
+        self.model, self.config = model.eval(), model.config
 
     def begin(self, condition: ToyCondition, seeds: Sequence[int]) -> ToyState:
         """An empty state."""
@@ -44,18 +44,25 @@ class Toy(Method[ToyState]):
     def step(self, state: ToyState, audio: Audio) -> tuple[Motion, ToyState]:
         """All frames whose samples are complete."""
         audio.expect(16000, "mono")
-        samples = torch.cat([state.waiting, audio.samples[:, 0]], dim=1)
+        samples = torch.cat([state.buffer, audio.samples[:, 0]], dim=1)
         count = samples.shape[1] // FRAME
-        heard = state.heard + audio.samples.shape[-1]
+        samples_received = state.samples_received + audio.samples.shape[-1]
         motion = self._frames(samples[:, : count * FRAME], state)
         return motion, dataclasses.replace(
-            state, waiting=samples[:, count * FRAME :], heard=heard, given=state.given + count
+            state,
+            buffer=samples[:, count * FRAME :],
+            samples_received=samples_received,
+            frames_emitted=state.frames_emitted + count,
         )
 
     def finish(self, state: ToyState) -> Motion:
         """The last frame, if the sound ends in the middle of one."""
-        missing = max(0, frame_count(state.heard / 16000, 25) - state.given) if state.heard else 0
-        padded = torch.nn.functional.pad(state.waiting, (0, missing * FRAME))[:, : missing * FRAME]
+        missing = (
+            max(0, frame_count(state.samples_received / 16000, 25) - state.frames_emitted)
+            if state.samples_received
+            else 0
+        )
+        padded = torch.nn.functional.pad(state.buffer, (0, missing * FRAME))[:, : missing * FRAME]
         return self._frames(padded, state)
 
     @torch.no_grad()
@@ -69,14 +76,18 @@ class Toy(Method[ToyState]):
         values[..., self.space.index("blendshapes", "jawOpen")] = self.model(loudness)[..., 0]
         for item, seed in enumerate(state.seeds):
             for frame in range(loudness.shape[1]):
-                noise = torch.Generator().manual_seed(seed * 1_000_003 + state.given + frame)
+                noise = torch.Generator().manual_seed(
+                    seed * 1_000_003 + state.frames_emitted + frame
+                )
                 values[item, frame, self.space.range("head")] = (
                     state.condition.jitter * torch.randn(3, generator=noise)
                 )
         return Motion(values, self.space)
 
 
-def build(config: ToyConfig, tensors: Mapping[str, Tensor] | None, facts: Mapping[str, Any]) -> Toy:
+def build(
+    config: ToyConfig, tensors: Mapping[str, Tensor] | None, facts: Mapping[str, JsonValue]
+) -> Toy:
     """The method from weights, or with random ones when there are none."""
     del facts
     model = ToyModel(config)

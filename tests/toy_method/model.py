@@ -11,6 +11,7 @@ class ToyModel(nn.Module):
 
     def __init__(self, config: ToyConfig) -> None:
         super().__init__()
+        self.config = config
         self.inner = nn.Linear(1, config.hidden)
         self.outer = nn.Linear(config.hidden, 1)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from motet.evaluation.report import Report
-    from motet.session import Loaded
+    from motet.session import LoadedMethod
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,10 +65,10 @@ class Eval:
 
     def execute(self) -> int:
         """Evaluate and report."""
-        from motet.registry import methods
+        from motet.registry import method_spec
 
-        spec = methods().get(self.method)
-        if spec is not None and spec.output == "frames":
+        protocol = "face" if self.method == "none" else method_spec(self.method).evaluation
+        if protocol == "person":
             return self._person()
         from motet.cli.progress import progress_bars
         from motet.errors import AssetError
@@ -78,7 +78,7 @@ class Eval:
         from motet.metrics.lip_geometry import gauge_of
         from motet.rigs.house import load_house
 
-        if self._is_body():
+        if protocol == "body":
             return self._body()
         if self.data is not None and not self.data.is_dir():
             raise AssetError(
@@ -161,11 +161,6 @@ class Eval:
             Console(width=max(Console().width, 140)).print(table)
         return 0
 
-    def _is_body(self) -> bool:
-        from motet.registry import method_spec
-
-        return self.method != "none" and method_spec(self.method).space == "smplx25"
-
     def _body(self) -> int:
         """Bodies are measured on a corpus in SAM's layout whose reactions are known."""
         from rich.console import Console
@@ -214,7 +209,7 @@ class Eval:
             Console(width=max(Console().width, 190)).print(report.table())
         return 0
 
-    def _body_study(self, loaded: Loaded, options: Mapping[str, object]) -> int:
+    def _body_study(self, loaded: LoadedMethod, options: Mapping[str, object]) -> int:
         from rich.console import Console
 
         from motet.atomic_write import write_bytes

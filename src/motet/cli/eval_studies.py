@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from motet.evaluation.held_out import HeldOut
     from motet.metrics.lip_geometry import LipGauge
-    from motet.session import Loaded
+    from motet.session import LoadedMethod
     from motet.types import Audio, Motion
 
 CURVE = (
@@ -39,7 +39,7 @@ STUDY_SOUNDS = 2
 
 def study(
     name: str,
-    loaded: Loaded,
+    loaded: LoadedMethod,
     material: HeldOut,
     gauge: LipGauge,
     options: Mapping[str, Any],
@@ -65,7 +65,12 @@ def study(
 
 
 def body_study(
-    name: str, loaded: Loaded, folder: Path, options: Mapping[str, Any], takes: int, limit: int
+    name: str,
+    loaded: LoadedMethod,
+    folder: Path,
+    options: Mapping[str, Any],
+    takes: int,
+    limit: int,
 ) -> tuple[dict[str, Any], Table]:
     """The study of steps for a method that moves bodies, on held-out sounds of a corpus with known
     reactions.
@@ -97,7 +102,7 @@ def body_study(
 
 
 def _steps(
-    loaded: Loaded, material: HeldOut, gauge: LipGauge, options: Mapping[str, Any], takes: int
+    loaded: LoadedMethod, material: HeldOut, gauge: LipGauge, options: Mapping[str, Any], takes: int
 ) -> tuple[dict[str, Any], Table]:
     import dataclasses
 
@@ -121,7 +126,7 @@ def _steps(
 
 
 def _style(
-    loaded: Loaded, material: HeldOut, gauge: LipGauge, options: Mapping[str, Any], takes: int
+    loaded: LoadedMethod, material: HeldOut, gauge: LipGauge, options: Mapping[str, Any], takes: int
 ) -> tuple[dict[str, Any], Table]:
     from rich.table import Table
 
@@ -211,7 +216,7 @@ def voices(person: Path | None, recordings: Sequence[Path]) -> tuple[dict[str, A
     }, voices_table(rows, title)
 
 
-def _curve(loaded: Loaded) -> Callable[[Audio], Motion]:
+def _curve(loaded: LoadedMethod) -> Callable[[Audio], Motion]:
     def speak(audio: Audio) -> Motion:
         motion = loaded.run(audio)
         return type(motion)(motion.values[0], motion.space)
@@ -238,7 +243,9 @@ def _said_by(folder: Path | None) -> Callable[[Audio], Iterator[Any]]:
     return say
 
 
-def _raw(loaded: Loaded, audio: Audio, seeds: Sequence[int], options: Mapping[str, Any]) -> Motion:
+def _raw(
+    loaded: LoadedMethod, audio: Audio, seeds: Sequence[int], options: Mapping[str, Any]
+) -> Motion:
     """Takes as the method gives them, without the blinks that finishing adds."""
     import dataclasses
 

@@ -1,4 +1,4 @@
-"""`motet live`: sound as it arrives, frames as they become certain."""
+"""`motet live`: audio as it arrives, frames as soon as they are final."""
 
 from __future__ import annotations
 
@@ -8,85 +8,124 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from motet.cli.requests import condition_options, method_options
 from motet.errors import ConfigError
-from motet.registry import DEFAULT
+from motet.options import Guidance, OptionValue, Postprocess
+from motet.registry import DEFAULT, specs_of
+from motet.sinks import Request, sink_of
 
 if TYPE_CHECKING:
-    from motet.types import Motion
+    from motet.config import JsonValue
+    from motet.method import MethodSpec
 
-CHUNK_SAMPLES = 320
-"""20 ms at 16 kHz: what is read at a time."""
+Send = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Live:
-    """Raw sound on stdin (signed 16-bit little endian, mono) to one JSON line a frame on stdout, or
-    to WebSocket clients.
+    """Audio on stdin (a WAV stream, or raw signed 16-bit little endian) to one JSON line a frame,
+    on stdout or to WebSocket clients.
 
-    Every line carries the frame's number and the sample of the sound it belongs to, so a player can
-    hold both together: `arecord -q -t raw -f S16_LE -r 16000 -c 1 | motet live`.
+    Every line has the frame's index and the sample of the input it belongs to, so a player can keep
+    both together: `arecord -q -t raw -f S16_LE -r 16000 -c 1 | motet live`. Motion comes as named
+    numbers; methods that draw send `width`, `height` and `jpeg` (base64 of a JPEG file).
     """
 
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])] = DEFAULT
-    """Method."""
+    """Method; it must be able to stream."""
     to: Literal["stdout", "ws"] = "stdout"
     """Where the frames go: standard output, or every client of a WebSocket on this machine (`ws`;
-    listening to the sound begins when the first client is there)."""
+    stdin is read from the moment the first client connects)."""
     port: int = 8765
     """Port of the WebSocket; 0 takes any free one."""
-    rate: int = 16000
-    """Samples a second of the sound on stdin; must be the method's own rate."""
+    rate: int | None = None
+    """Sample rate of the input in Hz; resampled where the method needs another. Of a WAV stream its
+    own, of raw samples 16000 when left out."""
+    channels: int | None = None
+    """Interleaved channels of the input. Of a WAV stream its own, of raw samples 1 when left
+    out."""
     style: str = ""
-    """A named style, or a take (.npz) whose manner is taken over."""
+    """A named style, a take (.npz), or a video of a speaking face whose style is taken over."""
+    source: str = ""
+    """Binaural methods with one input channel: position of the sound source, AZ,EL,DIST (degrees to
+    the left, degrees up, metres)."""
+    genre: str = ""
+    """Body methods: how strongly the figure reacts (dull, neutral, sensitive)."""
+    person: Path | None = None
+    """Methods that draw a person: folder made by `motet fit`."""
     seed: int = 0
-    """Everything random comes from it."""
-    head: bool = True
-    """Keep the head's movement."""
-    blink: bool = True
-    """Keep the blinks."""
-    intensity: float = 1.0
-    """Scale of the mouth's movement."""
+    """Random seed."""
+    guidance: Guidance = dataclasses.field(default_factory=lambda: Guidance())
+    """Classifier-free guidance."""
+    postprocess: Annotated[Postprocess, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=lambda: Postprocess()
+    )
+    """Post-processing of a face."""
+    weights: Path | None = None
+    """A motet checkpoint to use instead of the shipped one."""
+    option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=VALUE: an option of the method's own (see its README); may be repeated."""
 
     def execute(self) -> int:
         """Read until stdin ends."""
-        import torch
-
-        from motet.face.postprocess import Finish
-        from motet.session import Stream, load
-        from motet.types import Audio
-
-        loaded = load(self.method)
-        if self.rate != loaded.spec.sample_rate:
-            raise ConfigError(
-                f"{self.method} listens at {loaded.spec.sample_rate} Hz, not {self.rate}; let the"
-                " recorder resample"
-            )
-        options = {"style": self.style} if self.style else {}
-        stream = Stream(
-            loaded, options, seed=self.seed, finish=Finish(self.intensity, self.head, self.blink)
+        spec = self._spec()
+        request = Request(
+            method_options(self.method, self._options(), self.option),
+            self.postprocess,
+            (self.seed,),
+            other_weights=self.weights is not None,
         )
+        sink_of((spec,)).check(request, (), (spec,))
+        condition_options((spec,), request)
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"a port lies between 0 and 65535, not {self.port}")
+        return self._stream(spec, request)
+
+    def _spec(self) -> MethodSpec:
+        specs = specs_of(self.method)
+        if len(specs) > 1:
+            raise ConfigError(f"live runs one method, not {self.method}; choose one with -m")
+        if not specs[0].streams and self.weights is None:
+            raise ConfigError(_whole(self.method, specs[0].whole_recording))
+        return specs[0]
+
+    def _options(self) -> dict[str, OptionValue]:
+        flags = {"style": self.style, "source": self.source, "genre": self.genre}
+        flags["person"] = str(self.person or "")
+        return {name: value for name, value in flags.items() if value} | self.guidance.options()
+
+    def _stream(self, spec: MethodSpec, request: Request) -> int:
+        from motet.cli.live_input import LiveInput
+        from motet.session import load, person_weights
+
+        incoming = LiveInput(sys.stdin.buffer, spec, self.rate, self.channels, self.source)
+        if self.to == "stdout":  # a WebSocket announces itself before anything is read
+            incoming.open()
+        loaded = load(spec.name, self.weights or person_weights(spec, request.options))
+        if loaded.method.whole_recording:
+            raise ConfigError(_whole(self.method, loaded.method.whole_recording))
+        stream = loaded.stream(request.options, seed=self.seed, postprocess=self.postprocess)
         with ExitStack() as stack:
-            send, number, began = self._sink(stack), 0, time.monotonic()
-            for data in _chunks(sys.stdin.buffer):
-                samples = torch.frombuffer(bytearray(data), dtype=torch.int16).float() / 32768
-                for motion in stream.push(Audio.mono(samples, self.rate)):
-                    number = _send(motion, number, self.rate, began, send)
-            for motion in stream.finish():
-                number = _send(motion, number, self.rate, began, send)
+            lines = Lines(self._sender(stack), loaded.fps)
+            incoming.open()
+            for chunk in incoming.chunks():
+                for piece in stream.push(chunk):
+                    lines.send(loaded.sink.records(piece), incoming.rate)
+            for piece in stream.finish():
+                lines.send(loaded.sink.records(piece), incoming.rate)
         return 0
 
-    def _sink(self, stack: ExitStack) -> Callable[[str], None]:
+    def _sender(self, stack: ExitStack) -> Send:
         """Where lines go; closed with the stack."""
         if self.to == "stdout":
             return _print
         from motet.serve.socket import LineSocket
 
-        if not 0 <= self.port <= 65535:
-            raise ConfigError(f"a port lies between 0 and 65535, not {self.port}")
         socket = stack.enter_context(LineSocket(self.port))
         print(
             f"frames at ws://127.0.0.1:{socket.port}; waiting for a client",
@@ -97,40 +136,32 @@ class Live:
         return socket.send
 
 
-def _chunks(source: BinaryIO) -> Iterator[bytes]:
-    """Whole samples as they arrive; an odd byte at the very end is dropped."""
-    rest = b""
-    while data := source.read1(2 * CHUNK_SAMPLES):  # type: ignore[attr-defined]
-        data = rest + data
-        whole = len(data) // 2 * 2
-        rest = data[whole:]
-        if whole:
-            yield data[:whole]
+class Lines:
+    """Numbered JSON lines, one for each frame."""
+
+    def __init__(self, send: Send, fps: float) -> None:
+        self._send, self._fps = send, fps
+        self._frame, self._began_s = 0, time.monotonic()
+
+    def send(self, records: Iterator[dict[str, JsonValue]], rate: int) -> None:
+        """Send the frames of one piece; `rate` is the sample rate of the input."""
+        for record in records:
+            clock: dict[str, JsonValue] = {
+                "frame": self._frame,
+                "sample": round(self._frame / self._fps * rate),
+                "elapsed_s": round(time.monotonic() - self._began_s, 4),
+            }
+            self._send(json.dumps({**clock, **record}, separators=(",", ":")))
+            self._frame += 1
+
+
+def _whole(method: str, reason: str) -> str:
+    return f"{method} cannot run live: {reason}; use motet run, or -m {DEFAULT}"
 
 
 def _print(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-def _send(motion: Motion, number: int, rate: int, began: float, send: Callable[[str], None]) -> int:
-    """Every frame as a line; answers the number of the next."""
-    names = motion.space.track("blendshapes").channels
-    for frame in range(motion.frames):
-        weights = dict(
-            zip(names, (round(float(v), 4) for v in motion["blendshapes"][frame]), strict=True)
-        )
-        head = [round(float(v), 5) for v in motion["head"][frame]]
-        line = {
-            "frame": number,
-            "sample": round(number / motion.space.fps * rate),
-            "elapsed_s": round(time.monotonic() - began, 4),
-            "blendshapes": weights,
-            "head": head,
-        }
-        send(json.dumps(line, separators=(",", ":")))
-        number += 1
-    return number
 
 
 COMMAND = Live

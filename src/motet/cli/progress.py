@@ -9,7 +9,10 @@ if TYPE_CHECKING:
 
 
 def progress_bars(quiet: bool) -> Progress:
-    """A context in which tasks have bars; silent when `quiet`."""
+    """A context in which tasks have bars; silent when `quiet` or when stderr is no terminal.
+
+    Without a terminal rich would print an empty line at the end, in front of an error's one line.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -19,4 +22,6 @@ def progress_bars(quiet: bool) -> Progress:
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    return Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True)
+    console = Console(stderr=True)
+    silent = quiet or not console.is_terminal
+    return Progress(*columns, console=console, disable=silent, transient=True)

@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from motet.cli.requests import condition_options, method_options
 from motet.errors import ConfigError, InputError
+from motet.options import Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
+from motet.sinks import DEFAULT_SIZE, Progress, Request, sink_of
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress as Bars
 
-    from motet.batch_ledger import Job
-    from motet.types import Clip
-
-
-@dataclasses.dataclass(frozen=True)
-class Guidance:
-    """How strongly a take is pulled; the method's own strength where left out."""
-
-    audio: float | None = None
-    """By the sound."""
-    style: float | None = None
-    """By the style."""
-
-
-GUIDANCE_OPTIONS = {
-    "audio": ("guidance_audio", "guidance"),
-    "style": ("guidance_style", "style_strength"),
-}
-"""What the two strengths are called among the options of the methods; the first that a method has
-is meant."""
+    from motet.batch_ledger import Job, Outcome
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """Motion from sound. The endings of -o choose the formats; without -o an mp4 appears beside
-    you.
+    """Motion from speech or sound. The endings of -o choose the formats; without -o an .mp4 is
+    written to the current folder.
     """
 
     audio: tyro.conf.Positional[tuple[Path, ...]]
-    """Recordings (wav, flac, ogg, mp3, m4a, mp4, ...) of any rate, channels and length."""
+    """Recordings (wav, flac, ogg, mp3, m4a, mp4, ...) of any sample rate, channels and length."""
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])] = DEFAULT
     """Method, or a face and a body on one figure: artalk,mospa."""
     out: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(aliases=["-o"])] = ()
@@ -53,91 +38,101 @@ class Run:
     formats: tuple[str, ...] = ("mp4",)
     """Endings to write when -o names a folder."""
     style: str = ""
-    """A named style, or a take (.npz) whose manner is taken over."""
+    """A named style, a take (.npz), or a video of a speaking face whose style is taken over."""
     text: str = ""
-    """What is said (or a .txt file with it), for methods that can use it."""
+    """Transcript (or a .txt file with it), for methods that can use it."""
     keys: Path | None = None
     """Edited key motions as `motet keys` writes them, for methods that have such."""
     source: str = ""
-    """Body methods: where the sound is, AZ,EL,DIST (degrees to the left, degrees up, metres), or a
-    file of its path."""
+    """Body methods: position of the sound source, AZ,EL,DIST (degrees to the left, degrees up,
+    metres), or a file with its path."""
     genre: str = ""
     """Body methods: how strongly the figure reacts (dull, neutral, sensitive)."""
     person: Path | None = None
-    """Picture methods: folder of a person made by `motet fit`; the shipped person when left out."""
+    """Methods that draw a person: folder made by `motet fit`; the shipped person when left out."""
     seed: int = 0
-    """Everything random comes from it; the same seed gives the same bytes."""
+    """Random seed; the same seed gives the same bytes."""
     guidance: Guidance = dataclasses.field(default_factory=lambda: Guidance())
-    """How strongly the take is pulled."""
+    """Classifier-free guidance."""
     takes: int = 1
     """How many takes, with seeds SEED, SEED+1, ..."""
-    head: bool = True
-    """Keep the head's movement."""
-    blink: bool = True
-    """Keep the blinks."""
-    intensity: float = 1.0
-    """Scale of the mouth's movement (0.5 mumbles, 1.3 exaggerates)."""
+    postprocess: Annotated[Postprocess, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=lambda: Postprocess()
+    )
+    """Post-processing of a face."""
     fps: float | None = None
-    """Frames a second of the answer; the method's own when left out."""
+    """Output frame rate; the method's own when left out."""
     avatar: Path | None = None
     """A GLB or VRM with ARKit, Oculus-viseme or VRM expression names: .glb outputs animate it
     instead of the house figure."""
-    size: int = 512
+    size: int = DEFAULT_SIZE
     """Height and width of videos in pixels."""
     marker: bool = True
-    """Videos of a body show where the sound is, if a source was given."""
+    """Videos of a body show the source position, if --source is given."""
     weights: Path | None = None
     """A motet checkpoint to use instead of the shipped one."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """NAME=VALUE: a setting of the method's own (see its README); may be repeated."""
+    """NAME=VALUE: an option of the method's own (see its README); may be repeated."""
     quiet: bool = False
     """No progress bars and no closing lines."""
 
     def execute(self) -> int:
-        """Run everything; answers 0, or 2 when an input could not be used."""
-        self._check()
-        if len(self.audio) == 1 and not self._folder():
-            outputs = self.out or (Path(f"{self.audio[0].stem}.mp4"),)
-            self._announce(self._work(self.audio[0], outputs))
-            return 0
-        return self._many()
+        """Run everything; returns 0."""
+        request, folder = self._request(), self._folder()
+        self._check(request, folder)
+        if folder is not None:
+            return self._many(request, folder)
+        outputs = self.out or (Path(f"{self.audio[0].stem}.mp4"),)
+        written = self._work(self.audio[0], outputs, request)
+        if not self.quiet:
+            for path in written:
+                print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
+        return 0
 
-    def _check(self) -> None:
-        from motet.export import check_ending, check_spaces
-
-        if not self.audio:
-            raise ConfigError("no recording given")
+    def _request(self) -> Request:
         if self.takes < 1:
             raise ConfigError(f"takes must be at least 1, not {self.takes}")
+        return Request(
+            method_options(self.method, self._options(), self.option),
+            self.postprocess,
+            tuple(range(self.seed, self.seed + self.takes)),
+            self.fps,
+            self.avatar,
+            self.size,
+            self.marker,
+            other_weights=self.weights is not None,
+        )
+
+    def _options(self) -> dict[str, OptionValue]:
+        """The options that have flags of their own."""
+        flags = {
+            "style": self.style,
+            "source": self.source,
+            "genre": self.genre,
+            "text": self.text,
+            "keys": str(self.keys or ""),
+            "person": str(self.person or ""),
+        }
+        return {name: value for name, value in flags.items() if value} | self.guidance.options()
+
+    def _check(self, request: Request, folder: Path | None) -> None:
+        """Everything that can be known before a recording is read or a model is loaded."""
+        if not self.audio:
+            raise ConfigError("no recording given; name at least one audio or video file")
         if not 64 <= self.size <= 4096:
             raise ConfigError(f"size must lie between 64 and 4096 pixels, not {self.size}")
         if self.fps is not None and not 1 <= self.fps <= 240:
             raise ConfigError(f"fps must lie between 1 and 240, not {self.fps}")
-        if len(self.audio) > 1 and not self._folder():
+        if len(self.audio) > 1 and folder is None:
             raise ConfigError("several recordings need a folder as -o (a path without ending)")
-        paths = (
-            self.out
-            if not self._folder()
-            else [Path(f"x.{ending.lstrip('.')}") for ending in self.formats]
-        )
-        for path in paths:
-            check_ending(path)
-        if self.person is not None and not self._draws():
-            raise ConfigError(
-                f"{self.method} moves a figure and has no person; --person belongs to picture"
-                " methods such as speech2lip"
-            )
-        if self._draws():
-            from motet.cli.run_frames import check_speaking
-
-            check_speaking(self, paths)
-        elif self.weights is None:  # other weights may generate motion in another space
-            for path in paths:
-                check_spaces(path, [spec.space for spec in specs_of(self.method)], self.method)
-
-    def _draws(self) -> bool:
-        """Whether the method answers pictures."""
-        return any(spec.output == "frames" for spec in specs_of(self.method))
+        if folder is None and self.formats != ("mp4",):
+            raise ConfigError("--formats is for a folder as -o; a file's ending names its format")
+        paths = self.out or (Path("x.mp4"),)
+        if folder is not None:
+            paths = tuple(Path(f"x.{ending.lstrip('.')}") for ending in self.formats)
+        specs = specs_of(self.method)
+        sink_of(specs).check(request, paths, specs)
+        condition_options(specs, request)
 
     def _folder(self) -> Path | None:
         """The output folder, when -o is one."""
@@ -146,148 +141,64 @@ class Run:
             raise ConfigError("give either one folder or files as -o, not both")
         return folders[0] if folders else None
 
-    def _many(self) -> int:
+    def _many(self, request: Request, folder: Path) -> int:
         from motet.batch_ledger import LEDGER_NAME, Job, Ledger, run_jobs
 
-        folder = self._folder()
-        assert folder is not None
         folder.mkdir(parents=True, exist_ok=True)
-        endings = [ending.lstrip(".") for ending in self.formats]
-        names = _distinct_names(self.audio)
+        outputs: dict[Path, list[Path]] = {}
+        for source, name in zip(self.audio, _distinct_names(self.audio), strict=True):
+            outputs[source] = [folder / f"{name}.{e.lstrip('.')}" for e in self.formats]
         jobs = [
-            Job(
-                path,
-                tuple(
-                    self.named(folder / f"{name}.{ending}", take)
-                    for take in range(self.takes)
-                    for ending in endings
-                ),
-            )
-            for path, name in zip(self.audio, names, strict=True)
+            Job(source, tuple(_named(p, t, self.takes) for t in range(self.takes) for p in paths))
+            for source, paths in outputs.items()
         ]
-        stems = {job.source: folder / name for job, name in zip(jobs, names, strict=True)}
-        settings = {
-            key: value for key, value in vars(self).items() if key not in ("audio", "out", "quiet")
-        }
+        left_out = ("audio", "out", "quiet")
+        settings = {key: value for key, value in vars(self).items() if key not in left_out}
 
         def work(job: Job) -> None:
-            self._work(
-                job.source,
-                [
-                    stems[job.source].with_name(f"{stems[job.source].name}.{ending}")
-                    for ending in endings
-                ],
-            )
+            self._work(job.source, outputs[job.source], request)
 
         outcomes = run_jobs(jobs, settings, work, Ledger(folder / LEDGER_NAME))
-        counts = {
-            state: sum(o.state == state for o in outcomes)
-            for state in ("done", "skipped", "failed")
-        }
+        return self._report(outcomes, folder)
+
+    def _report(self, outcomes: Sequence[Outcome], folder: Path) -> int:
+        states = [outcome.state for outcome in outcomes]
         if not self.quiet:
-            print(
-                ", ".join(f"{count} {state}" for state, count in counts.items()) + f" in {folder}"
-            )
+            counts = (f"{states.count(s)} {s}" for s in ("done", "skipped", "failed"))
+            print(f"{', '.join(counts)} in {folder}")
         failed = [o for o in outcomes if o.state == "failed"]
         if failed:
             raise InputError("; ".join(f"{o.job.source}: {o.reason}" for o in failed))
         return 0
 
-    def _work(self, source: Path, outputs: Sequence[Path]) -> list[Path]:
+    def _work(self, source: Path, outputs: Sequence[Path], request: Request) -> list[Path]:
         from motet.audio import read_audio
         from motet.cli.progress import progress_bars
-        from motet.face.postprocess import Finish
-        from motet.session import cast, provenance
-        from motet.types import Clip, Motion
+        from motet.session import load_methods
 
-        if self._draws():
-            from motet.cli.run_frames import speak
-
-            return speak(self, source, outputs)
-        with progress_bars(self.quiet) as progress:
-            task = progress.add_task(f"listening to {source.name}", total=None)
+        with progress_bars(self.quiet) as bars:
+            task = bars.add_task(f"reading {source.name}", total=None)
             audio = read_audio(source)
-            loaded = cast(self.method, str(self.weights) if self.weights else None)
-            options, finish = self.options(), Finish(self.intensity, self.head, self.blink)
-            seeds = tuple(range(self.seed, self.seed + self.takes))
-            progress.update(task, description=f"moving ({self.method})")
-            motion = loaded.run(audio, options, seeds=seeds, finish=finish)
-            progress.update(task, total=1, completed=1)
-            written = []
-            for take, seed in enumerate(seeds):
-                values = Motion(motion.values[take], motion.space)
-                clip = Clip(
-                    audio,
-                    values if self.fps is None else values.at(self.fps),
-                    provenance=provenance(loaded, seed, options, finish, source),
-                )
-                written += [self._write(clip, self.named(path, take), progress) for path in outputs]
-        return written
+            bars.update(task, description=f"loading {self.method}")
+            generator = load_methods(self.method, self.weights, request.options)
+            bars.update(task, description=f"generating ({self.method})")
 
-    def _write(self, clip: Clip, path: Path, progress: Progress) -> Path:
-        from motet.export import write_clip
+            def paths(take: int) -> list[Path]:
+                return [_named(path, take, self.takes) for path in outputs]
 
-        path.parent.mkdir(parents=True, exist_ok=True)
-        task = progress.add_task(
-            f"writing {path.name}", total=clip.motion.frames if clip.motion else None
-        )
-        return write_clip(
-            clip,
-            path,
-            size=self.size,
-            avatar=self.avatar,
-            marker=self.marker,
-            progress=lambda done: progress.update(task, completed=done),
-        )
+            return generator.write(audio, request, source.name, paths, partial(_progress, bars))
 
-    def named(self, path: Path, take: int) -> Path:
-        """The path of one of several takes."""
-        return (
-            path if self.takes == 1 else path.with_name(f"{path.stem}.take{take + 1}{path.suffix}")
-        )
 
-    def options(self) -> dict[str, Any]:
-        """What is set of the method's own."""
-        from motet.method import parse_options
-        from motet.session import option_names
+def _progress(bars: Bars, path: Path, frames: int) -> Progress:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    task = bars.add_task(f"writing {path.name}", total=frames)
+    update: Callable[..., None] = partial(bars.update, task)
+    return lambda done: update(completed=done)
 
-        specs = specs_of(self.method)
-        given = {
-            "style": self.style,
-            "source": self.source,
-            "genre": self.genre,
-            "text": self.text,
-            "keys": str(self.keys) if self.keys else "",
-        }
-        named = {name: value for name, value in given.items() if value}
-        own: dict[str, Any] = {}
-        for text in self.option:
-            spec = next(
-                (spec for spec in specs if text.partition("=")[0] in option_names(spec)), specs[0]
-            )
-            own |= parse_options(spec, [text])
-        return {**named, **self._guidance_options(), **own}
 
-    def _guidance_options(self) -> dict[str, float]:
-        from motet.session import option_names
-
-        fields = set().union(*(option_names(spec) for spec in specs_of(self.method)))
-        wanted = {name: value for name, value in vars(self.guidance).items() if value is not None}
-        found = {
-            name: next((option for option in GUIDANCE_OPTIONS[name] if option in fields), "")
-            for name in wanted
-        }
-        for name, option in found.items():
-            if not option:
-                raise ConfigError(
-                    f"{self.method} cannot be guided by {name}; leave --guidance.{name} out"
-                )
-        return {found[name]: value for name, value in wanted.items()}
-
-    def _announce(self, written: Sequence[Path]) -> None:
-        if not self.quiet:
-            for path in written:
-                print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
+def _named(path: Path, take: int, takes: int) -> Path:
+    """The path of one of several takes."""
+    return path if takes == 1 else path.with_name(f"{path.stem}.take{take + 1}{path.suffix}")
 
 
 def _distinct_names(paths: Sequence[Path]) -> list[str]:

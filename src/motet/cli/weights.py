@@ -86,7 +86,7 @@ class ImportWeights:
         if not self.files:
             raise ConfigError("no file given to import")
         found = [read_official(file) for file in self.files]
-        config, tensors = spec.load("convert")({"files": found} if len(found) > 1 else found[0])
+        config, tensors = spec.convert_official({"files": found} if len(found) > 1 else found[0])
         names = ", ".join(file.name for file in self.files)
         digest = save_checkpoint(
             self.out,
@@ -124,7 +124,7 @@ class MeanWeights:
         if len(self.files) < 2:
             raise ConfigError("a mean needs two checkpoints and more")
         found = mean_checkpoint(self.files)
-        config = settings.from_json(method_spec(self.method).load("config"), found.config)
+        config = settings.from_json(method_spec(self.method).config_type(), found.config)
         digest = save_checkpoint(self.out, found.tensors, config, found.facts, half=True)
         print(f"{self.out}  mean of {len(self.files)}  digest {digest}")
         return 0

@@ -22,7 +22,7 @@ from motet.errors import InputError
 from motet.evaluation.report import Report, Score
 from motet.metrics import body, body_reaction
 from motet.metrics.body_reaction import FamilyClassifier, Reacting, mirrored_truth
-from motet.session import Loaded
+from motet.session import LoadedMethod
 from motet.types import Audio, Motion
 
 GENRES = ("dull", "neutral", "sensitive")
@@ -68,7 +68,9 @@ def source_text(place: Sequence[float]) -> str:
     return f"{math.degrees(math.atan2(x, z)):.4f},{math.degrees(math.asin(y / max(distance, 1e-9))):.4f},{distance:.4f}"
 
 
-def method_answers(loaded: Loaded, options: Mapping[str, Any] | None = None) -> dict[str, Answer]:
+def method_answers(
+    loaded: LoadedMethod, options: Mapping[str, Any] | None = None
+) -> dict[str, Answer]:
     """The method with its source told, with its source heard, and the baselines made of itself."""
 
     def run(audio: Audio, truth: Truth, source: str, seed: int) -> Motion:

@@ -28,7 +28,7 @@ from motet.phonetics.alignment import SILENCE, Phone, spoken
 from motet.types import Audio, Motion, concatenate, frame_count
 
 if TYPE_CHECKING:
-    from motet.session import Loaded, Stream
+    from motet.session import LoadedMethod, Stream
 
 Progress = Callable[[str, int, int], None]
 """(what is being done, steps done, steps in all)"""
@@ -87,7 +87,10 @@ class EvaluationConfig:
 
 
 def method_subject(
-    loaded: Loaded, name: str = "", options: dict[str, object] | None = None, text: bool = False
+    loaded: LoadedMethod,
+    name: str = "",
+    options: dict[str, object] | None = None,
+    text: bool = False,
 ) -> Subject:
     """A loaded method with the options of its condition, exactly as a user gets it.
 

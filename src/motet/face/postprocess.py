@@ -6,7 +6,6 @@ exactly as a whole clip is.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,29 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.errors import ConfigError
+from motet.options import Postprocess
 from motet.types import ARKIT_SHAPES, Motion
 
 MOUTH_SHAPES: tuple[str, ...] = tuple(
     name for name in ARKIT_SHAPES if name.startswith(("mouth", "jaw", "tongue", "cheekPuff"))
 )
 """The shapes that speak."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Finish:
-    """What is done to a take after the method."""
-
-    intensity: float = 1.0
-    """Scale of the mouth's movement; 1 leaves it alone, 0.5 mumbles, 1.3 exaggerates."""
-    head: bool = True
-    """Keep the head's rotation."""
-    blink: bool = True
-    """Blink: the method's own blinks and a seeded schedule of them. Without: lids stay open."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.intensity <= 3.0:
-            raise ConfigError(f"intensity must lie between 0 and 3, not {self.intensity}")
 
 
 BLINKS_A_MINUTE = 17.0
@@ -83,7 +66,9 @@ def _blinks(seed: int, start_s: float, stop_s: float) -> Iterator[tuple[float, f
             yield block * BLOCK_S + float(moment), float(depth)
 
 
-def finish_motion(motion: Motion, finish: Finish, seeds: Sequence[int], first_frame: int) -> Motion:
+def finish_motion(
+    motion: Motion, finish: Postprocess, seeds: Sequence[int], first_frame: int
+) -> Motion:
     """Apply the finishing to motion in the `arkit` space; other spaces pass unchanged.
 
     Args:

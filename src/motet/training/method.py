@@ -50,16 +50,16 @@ def train_method(
         CheckpointError: `start` is missing or damaged.
         InputError: the corpus has nothing to train on.
     """
-    presets = spec.load("presets")
+    presets = spec.architectures()
     if preset not in presets:
         raise ConfigError(f"{spec.name} has no preset {preset!r}; {nearest(preset, presets)}")
     architecture = presets[preset]
     torch.manual_seed(config.seed)
-    names = [s.name for s in spec.load("stages")(architecture)]
+    names = [s.name for s in spec.build_stages(architecture)]
     if stage and stage not in names:
         raise ConfigError(f"{spec.name} has no stage {stage!r}; {nearest(stage, names)}")
     tensors, began = (None, {}) if start is None else _beginning(start, spec.name, architecture)
-    examples, about = spec.load("corpus")(architecture, data)
+    examples, about = spec.read_training_set(architecture, data)
     digest = ""
     for name in names:
         finished = runs / f"{spec.name}-{name}" / "finished.safetensors"
@@ -67,7 +67,7 @@ def train_method(
             if start is None and names.index(name) < names.index(stage):
                 tensors = _earlier(finished, name)
             continue
-        part = next(s for s in spec.load("stages")(architecture, tensors) if s.name == name)
+        part = next(s for s in spec.build_stages(architecture, tensors) if s.name == name)
         tensors = _completed(part, train(part, examples, config, finished.parent, report), examples)
         facts = (
             {**about(), "stage": name, "training": dataclasses.asdict(config)}

@@ -16,7 +16,12 @@ from torch import Tensor, nn
 from motet.checkpoint import load_strict
 from motet.encoders.wav2vec2 import Wav2Vec2
 from motet.method import Method
-from motet.methods.artalk.config import ArtalkCondition, ArtalkConfig, TrainingConfig
+from motet.methods.artalk.config import (
+    ArtalkCondition,
+    ArtalkConfig,
+    ReleasedConfig,
+    TrainingConfig,
+)
 from motet.methods.artalk.postprocess import CausalSmoother, hold_head, open_jaw_only
 from motet.methods.artalk.published_engines import Engine, ReleasedEngine, TrainingEngine
 from motet.methods.artalk.published_v1.model import ReleasedModel
@@ -60,7 +65,7 @@ class WindowState:
     """Frames said so far (before smoothing holds some back)."""
 
 
-class WindowMethod(Method[WindowState]):
+class WindowMethod(Method[ReleasedConfig | TrainingConfig, ArtalkCondition, WindowState, Motion]):
     """Sound in windows of fixed length; answers come a whole window at a time.
 
     Args:
@@ -71,6 +76,7 @@ class WindowMethod(Method[WindowState]):
 
     def __init__(self, engine: Engine, frame_rule: Literal["house", "official"] = "house") -> None:
         self.engine, self.space, self.frame_rule = engine, engine.space, frame_rule
+        self.config = engine.model.config
         self.samples = engine.frames * round(SAMPLE_RATE / FPS)
 
     @torch.inference_mode()
@@ -189,7 +195,7 @@ def run_official(
 
 def build(
     config: ArtalkConfig, tensors: Mapping[str, Tensor] | None, facts: Mapping[str, Any]
-) -> Method[Any]:
+) -> StreamingMethod | WindowMethod:
     """The method of a configuration from its weights, or with random ones when there are none.
 
     Raises:

@@ -102,7 +102,7 @@ class DiffPoseTalkState:
     heard: int = 0
 
 
-class DiffPoseTalk(Method[DiffPoseTalkState]):
+class DiffPoseTalk(Method[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffPoseTalkState, Motion]):
     """Streams in windows with the features of a front end; a model with its own trunk hears the
     whole recording first.
     """
@@ -116,6 +116,8 @@ class DiffPoseTalk(Method[DiffPoseTalkState]):
         self.model = model.eval().requires_grad_(False)
         self.config, self.space = model.config, model.coefficients.space
         self.front, self.styles = front, dict(styles or {})
+        if front is None:
+            self.whole_recording = "its audio encoder normalises over the whole recording"
 
     @torch.inference_mode()
     def begin(self, condition: DiffPoseTalkCondition, seeds: Sequence[int]) -> DiffPoseTalkState:

@@ -77,7 +77,7 @@ class KeyTake:
     frames: int
 
 
-class KMTalk(Method[KMTalkState]):
+class KMTalk(Method[KMTalkConfig, KMTalkCondition, KMTalkState, Motion]):
     """Key motions first, then everything between them.
 
     Args:

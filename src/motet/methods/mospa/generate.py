@@ -67,7 +67,7 @@ class MospaState:
     heard: int = 0
 
 
-class Mospa(Method[MospaState]):
+class Mospa(Method[MospaConfig, MospaCondition, MospaState, Motion]):
     """Answers a window as soon as its sound is complete."""
 
     space = smplx25_space()

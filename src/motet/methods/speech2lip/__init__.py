@@ -14,10 +14,12 @@ SPEC = MethodSpec(
     ),
     output="frames",
     space="",
+    fps=25.0,
     sample_rate=16000,
     layout="mono",
     look_ahead_s=0.36,
     tolerance=1.01 / 255,
+    evaluation="person",
     config="motet.methods.speech2lip.config:Speech2LipConfig",
     condition="motet.methods.speech2lip.config:Speech2LipCondition",
     presets="motet.methods.speech2lip.config:PRESETS",
@@ -26,4 +28,5 @@ SPEC = MethodSpec(
     convert="motet.methods.speech2lip.state_dict:from_official",
     example="motet.methods.speech2lip.stages:example",
     weights="speech2lip.safetensors",
+    person_weights="motet.methods.speech2lip.person.folder:trained_weights",
 )

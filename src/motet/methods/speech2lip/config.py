@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from collections.abc import Callable
+from typing import ClassVar, Literal
 
 from motet.errors import ConfigError
+from motet.options import OptionValue
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,6 +166,12 @@ class Speech2LipCondition:
     """Lips come to rest where the sound is silent."""
     intensity: float = 1.0
     """How far the mouth moves away from rest: 1 as learnt."""
+
+    POSTPROCESS: ClassVar[dict[str, Callable[..., dict[str, OptionValue]]]] = {
+        "intensity": lambda scale: {"intensity": scale},
+        "head": lambda keep: {} if keep else {"loop": "hold"},
+    }
+    """Settings of `Postprocess` that these options honour."""
 
     def __post_init__(self) -> None:
         if self.start < 0:

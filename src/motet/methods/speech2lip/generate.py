@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 from motet import config as settings
 from motet.checkpoint import load_strict, read_checkpoint
+from motet.config import JsonValue
 from motet.errors import ConfigError
 from motet.method import Method
 from motet.methods.speech2lip.config import Speech2LipCondition, Speech2LipConfig
 from motet.methods.speech2lip.model import Speech2LipModel, folded
 from motet.methods.speech2lip.person.dataset import FRAME_SAMPLES, feature_windows, loudness_db
-from motet.methods.speech2lip.person.folder import FPS, Person
+from motet.methods.speech2lip.person.folder import FPS, Person, read_facts
 from motet.methods.speech2lip.person.footage_order import shown_frames
 from motet.methods.speech2lip.person.mouth_region import Likeness, Mouth, kept_real, laid_in
 from motet.methods.speech2lip.person.synthetic_person import StandIn
@@ -206,7 +207,7 @@ class Speech2LipState:
     given: int = 0
 
 
-class Speech2Lip(Method[Speech2LipState]):
+class Speech2Lip(Method[Speech2LipConfig, Speech2LipCondition, Speech2LipState, Frames]):
     """Pictures of one person from any speech.
 
     Args:
@@ -215,7 +216,7 @@ class Speech2Lip(Method[Speech2LipState]):
     """
 
     def __init__(self, speaker: Speaker, front: Front | None) -> None:
-        self.speaker, self.front = speaker, front
+        self.speaker, self.front, self.config = speaker, front, speaker.model.config
 
     @property
     def fps(self) -> float:
@@ -284,6 +285,11 @@ class Speech2Lip(Method[Speech2LipState]):
             heard=state.heard,
         )
         return self._answer(state, wanted)[0]
+
+    def credits(self, condition: Speech2LipCondition) -> dict[str, JsonValue]:
+        """Whose face is shown and who consented."""
+        facts = read_facts(Path(condition.person)) if condition.person else self.speaker.facts
+        return {"person": facts.name, "consent": facts.consent}
 
     def _front(self, state: Speech2LipState) -> Front:
         front = (

@@ -91,7 +91,7 @@ class StreamState:
     """Samples taken so far."""
 
 
-class StreamingMethod(Method[StreamState]):
+class StreamingMethod(Method[StreamingConfig, ArtalkCondition, StreamState, Motion]):
     """The shipped model in the house space.
 
     Args:

@@ -285,6 +285,23 @@ def read_facts(folder: Path) -> PersonFacts:
         raise AssetError(f"{path} cannot be read: {error}") from error
 
 
+def trained_weights(folder: Path) -> Path:
+    """Path of a person's weights.
+
+    Raises:
+        AssetError: not the folder of a person.
+        ConfigError: the person has not been trained yet.
+    """
+    read_facts(folder)
+    path = Path(folder) / WEIGHTS
+    if not path.exists():
+        raise ConfigError(
+            f"{folder} has no trained model yet; go on with the fit that began it: motet fit VIDEO"
+            f" -o {folder}"
+        )
+    return path
+
+
 def write_facts(folder: Path, facts: PersonFacts) -> Path:
     """Write `person.json`; answers its path."""
     return write_bytes(

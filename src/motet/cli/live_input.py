@@ -1,0 +1,189 @@
+"""The input of `motet live`: a WAV stream or raw samples, brought to a method's rate and layout."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+from motet.errors import AudioError, ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from motet.audio.io.pcm import Encoding
+    from motet.method import MethodSpec
+    from motet.types import Audio
+
+RAW_RATE_HZ, RAW_CHANNELS = 16_000, 1
+LONGEST_CHUNK = 1 << 20
+"""Bytes of a header chunk that are skipped at most."""
+PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
+"""Format tags of a WAV file."""
+
+
+class LiveInput:
+    """Audio from a pipe, in pieces, as a method takes it.
+
+    Args:
+        source: standard input.
+        spec: the method.
+        rate: sample rate that the user gave, Hz.
+        channels: channels that the user gave.
+        position: where one channel is rendered to binaural, AZ,EL,DIST; empty: not said.
+    """
+
+    def __init__(
+        self,
+        source: BinaryIO,
+        spec: MethodSpec,
+        rate: int | None,
+        channels: int | None,
+        position: str,
+    ) -> None:
+        if rate is not None and not 1 <= rate <= 1_000_000:
+            raise ConfigError(f"a sample rate lies between 1 and 1000000 Hz, not {rate}")
+        if channels is not None and not 1 <= channels <= 64:
+            raise ConfigError(f"channels must lie between 1 and 64, not {channels}")
+        self._source, self._spec, self._position = _Prefixed(source), spec, position
+        self._given = {"rate": rate, "channels": channels}
+        self._encoding: Encoding = "s16le"
+        self._opened = False
+        self.rate = rate or RAW_RATE_HZ
+        self.channels = channels or RAW_CHANNELS
+        if channels is not None:
+            self._check_channels()
+
+    def open(self) -> None:
+        """Read the header, if there is one; a second call does nothing.
+
+        Raises:
+            AudioError: a WAV stream of another encoding than 16-bit or float samples, or cut short.
+            ConfigError: --rate or --channels contradict the header, or the method cannot use them.
+        """
+        if self._opened:
+            return
+        self._opened = True
+        first = self._source.exactly(12)
+        if first[:4] == b"RIFF" and first[8:] == b"WAVE":
+            self._read_header()
+        else:
+            self._source.give_back(first)
+        self._check_channels()
+
+    def chunks(self) -> Iterator[Audio]:
+        """Pieces of audio as they arrive, at the method's sample rate and layout."""
+        from motet.audio.io.pcm import read_pcm
+        from motet.audio.resampling import StreamResampler
+        from motet.types import Audio
+
+        spec = self._spec
+        width = 2 if spec.layout == "binaural" else 1
+        resampler = StreamResampler(self.rate, spec.sample_rate, width)
+        mix, rest = self._mixer()
+        pieces = read_pcm(self._source, self.rate, channels=self.channels, encoding=self._encoding)
+        for piece in pieces:
+            yield Audio(resampler.push(mix(piece.samples)), spec.sample_rate, spec.layout)
+        last = [resampler.push(rest()), resampler.finish()]
+        for samples in last:
+            yield Audio(samples, spec.sample_rate, spec.layout)
+
+    def _mixer(self) -> tuple[Callable[[Tensor], Tensor], Callable[[], Tensor]]:
+        """A function from input channels to the method's, and one that gives what it held back."""
+        import torch
+
+        if self._spec.layout == "mono":
+            return (lambda samples: samples.mean(0, keepdim=True)), lambda: torch.zeros(1, 0)
+        if self.channels == 2:
+            return (lambda samples: samples), lambda: torch.zeros(2, 0)
+        if len(self._position.split(",")) != 3:  # a file with a path: the method reads it
+            return (lambda samples: samples.expand(2, -1)), lambda: torch.zeros(2, 0)
+        from motet.audio.spatial.spatialise import Ray, SpatialStream, place_of
+
+        try:
+            place = place_of(*map(float, self._position.split(",")))
+        except ValueError as error:
+            raise ConfigError(
+                f"source must be AZ,EL,DIST (three numbers), not {self._position!r}"
+            ) from error
+        stream = SpatialStream([Ray(place, self._spec.fps)], self.rate)
+        return (lambda samples: stream.push(samples[0])), stream.finish
+
+    def _check_channels(self) -> None:
+        if self._spec.layout != "binaural" or self.channels == 2:
+            return
+        if self.channels != 1 or not self._position:
+            raise ConfigError(
+                f"{self._spec.name} needs binaural input: two channels (--channels 2), or one"
+                " channel with its position (--source AZ,EL,DIST)"
+            )
+
+    def _read_header(self) -> None:
+        """The chunks of a WAV stream up to its samples."""
+        found = False
+        while True:
+            name, size = struct.unpack("<4sI", self._whole(8))
+            if name == b"data":
+                break
+            if size > LONGEST_CHUNK:
+                raise AudioError("the WAV header on stdin is damaged; send raw samples instead")
+            content = self._whole(size + size % 2)  # chunks are padded to even lengths
+            if name == b"fmt ":
+                self._read_format(content)
+                found = True
+        if not found:
+            raise AudioError("the WAV header on stdin names no format; send raw samples instead")
+
+    def _read_format(self, content: bytes) -> None:
+        if len(content) < 16:
+            raise AudioError("the WAV header on stdin is damaged; send raw samples instead")
+        tag, channels, rate, _, _, bits = struct.unpack("<HHIIHH", content[:16])
+        if tag == EXTENSIBLE and len(content) >= 26:
+            tag = struct.unpack("<H", content[24:26])[0]
+        if (tag, bits) not in ((PCM, 16), (FLOAT, 32)):
+            raise AudioError(
+                f"a WAV stream on stdin must have 16-bit or 32-bit float samples, this has format"
+                f" {tag} with {bits} bits; convert it, e.g. ffmpeg -i IN -f wav -c:a pcm_s16le -"
+            )
+        for name, value in (("rate", rate), ("channels", channels)):
+            if self._given[name] not in (None, value):
+                raise ConfigError(
+                    f"the WAV stream on stdin says {name} {value}, not {self._given[name]}; leave"
+                    f" --{name} out"
+                )
+        self.rate, self.channels = rate, channels
+        self._encoding = "s16le" if tag == PCM else "f32le"
+
+    def _whole(self, count: int) -> bytes:
+        data = self._source.exactly(count)
+        if len(data) < count:
+            raise AudioError("the WAV header on stdin is cut short; send raw samples instead")
+        return data
+
+
+class _Prefixed:
+    """A stream into which bytes that were read can be given back."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._read: Callable[[int], bytes] = getattr(source, "read1", source.read)
+        self._prefix = b""
+
+    def give_back(self, data: bytes) -> None:
+        """Bytes that the next `read1` returns."""
+        self._prefix = data + self._prefix
+
+    def read1(self, size: int) -> bytes:
+        """What is there, at most `size` bytes; empty at the end."""
+        if not self._prefix:
+            return self._read(size)
+        data, self._prefix = self._prefix[:size], self._prefix[size:]
+        return data
+
+    read = read1
+
+    def exactly(self, size: int) -> bytes:
+        """`size` bytes, fewer only at the end."""
+        data = b""
+        while len(data) < size and (more := self.read1(size - len(data))):
+            data += more
+        return data

@@ -1,0 +1,98 @@
+"""Options that several methods share, and how an option declares the input on which it acts.
+
+No option is ever ignored: where it cannot act it is an error. So that this can be tested, every
+option carries an `Example`: a value and an input for which the result differs from the default's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TypeAlias, TypeVar
+
+from motet.config import Settings
+from motet.errors import ConfigError
+
+OptionValue: TypeAlias = str | int | float | bool
+T = TypeVar("T", bound=OptionValue)
+_KEY = "example"
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """An input on which an option acts."""
+
+    value: OptionValue
+    """A value other than the default. `{take}`, `{video}`, `{person}`, ... in a text stand for
+    files that the test makes."""
+    preset: str = "tiny"
+    """Preset of the method whose model has the part that the option controls."""
+    sound: str = "speech"
+    """Which sound of the test: `speech`, `long` (several windows), or `pause`."""
+    given: Mapping[str, OptionValue] = dataclasses.field(default_factory=dict)
+    """Other options that must be set with it."""
+
+
+def option(
+    default: T,
+    example: T,
+    *,
+    preset: str = "tiny",
+    sound: str = "speech",
+    given: Mapping[str, OptionValue] | None = None,
+) -> T:
+    """A dataclass field with a default and the input on which `example` gives another result."""
+    found = Example(example, preset, sound, given or {})
+    return dataclasses.field(default=default, metadata={_KEY: found})  # type: ignore[return-value]
+
+
+def example_of(field: dataclasses.Field[object]) -> Example | None:
+    """The input that an option declares; None when it declares none."""
+    found = field.metadata.get(_KEY)
+    return found if isinstance(found, Example) else None
+
+
+def changed(settings: Settings) -> list[str]:
+    """Names of the options that differ from their defaults."""
+    return [f.name for f in dataclasses.fields(settings) if getattr(settings, f.name) != f.default]
+
+
+def refuse(settings: Settings, names: tuple[str, ...], why: str) -> None:
+    """Make sure that options which cannot act are left at their defaults.
+
+    Raises:
+        ConfigError: names the first that is set, and why it cannot act.
+    """
+    unusable = [name for name in changed(settings) if name in names]
+    if unusable:
+        raise ConfigError(f"option {unusable[0]} has no effect here: {why}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Guidance:
+    """Classifier-free guidance scales. A method's own scale counts where one is left out."""
+
+    audio: float | None = None
+    """Scale for the audio; 1: no guidance."""
+    style: float | None = None
+    """Scale for the style; needs a style."""
+
+    def options(self) -> dict[str, OptionValue]:
+        """The scales that are set, under their names among the options of every method."""
+        return {f"guidance_{k}": v for k, v in vars(self).items() if v is not None}
+
+
+@dataclasses.dataclass(frozen=True)
+class Postprocess:
+    """What is done to a face after generation."""
+
+    intensity: float = option(1.0, 0.5)
+    """Scale of the mouth's motion: 1 leaves it unchanged, 0.5 mumbles, 1.3 exaggerates."""
+    head: bool = option(True, False)
+    """Keep the head's rotation."""
+    blink: bool = option(True, False, sound="long")
+    """Keep the method's blinks and add seeded ones. Without: the lids stay open."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.intensity <= 3.0:
+            raise ConfigError(f"intensity must lie between 0 and 3, not {self.intensity}")
