@@ -9,7 +9,15 @@ import os
 from pathlib import Path
 
 from motet.config import to_json
-from motet.data.clip import FORMAT, VERSION, Entry, Recording, read_index, save_clip
+from motet.data.clip import (
+    FORMAT,
+    VERSION,
+    Entry,
+    Recording,
+    RecordingFile,
+    read_index,
+    save_clip,
+)
 from motet.errors import InputError
 
 
@@ -57,16 +65,42 @@ class CorpusWriter:
                 Entry(r.facts, file, k, r.seconds) for k, r in enumerate(self._waiting)
             ]
             self._waiting = []
-        names = [e.facts.name for e in self.entries]
-        if len(names) != len(set(names)):
-            twice = next(n for n in names if names.count(n) > 1)
-            raise InputError(
-                f"two recordings are called {twice!r}; names must be unique within a corpus"
-            )
-        text = json.dumps(
-            {"format": FORMAT, "version": VERSION, "entries": [to_json(e) for e in self.entries]},
-            separators=(",", ":"),
+        _write_index(self.folder, self.entries)
+
+
+def index_folder(folder: Path) -> list[Entry]:
+    """Write the index of clip files that already lie in a folder, as `motet data track` and
+    `motet data synth` leave them; an existing index is replaced.
+
+    Raises:
+        InputError: no clip file in the folder, or two recordings of one name.
+        AssetError: a file is damaged or of another format.
+    """
+    entries = []
+    for path in sorted(folder.glob("*.safetensors")):
+        file = RecordingFile(path)
+        for number in range(len(file)):
+            recording = file.read(number)
+            entries.append(Entry(recording.facts, path.name, number, recording.seconds))
+    if not entries:
+        raise InputError(
+            f"no clip file (*.safetensors) in {folder}; make some by 'motet data track'"
         )
-        partial = self.folder / "index.json.part"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, self.folder / "index.json")
+    _write_index(folder, entries)
+    return entries
+
+
+def _write_index(folder: Path, entries: list[Entry]) -> None:
+    names = [entry.facts.name for entry in entries]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"two recordings are called {twice!r}; names must be unique within a corpus"
+        )
+    text = json.dumps(
+        {"format": FORMAT, "version": VERSION, "entries": [to_json(entry) for entry in entries]},
+        separators=(",", ":"),
+    )
+    partial = folder / "index.json.part"
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, folder / "index.json")

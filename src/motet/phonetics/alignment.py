@@ -99,7 +99,7 @@ class Aligner:
     """
 
     def __init__(self) -> None:
-        sphinx = require("pocketsphinx", "align")
+        sphinx = require("pocketsphinx")
         self._decoder = sphinx.Decoder(lm=None, samprate=SAMPLE_RATE, loglevel="FATAL")
 
     def align(
@@ -162,7 +162,7 @@ class PhoneLoop:
     """
 
     def __init__(self) -> None:
-        sphinx = require("pocketsphinx", "align")
+        sphinx = require("pocketsphinx")
         model = Path(sphinx.get_model_path()) / "en-us"
         settings = {
             "hmm": str(model / "en-us"),

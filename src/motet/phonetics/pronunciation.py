@@ -1,6 +1,4 @@
-"""How a word is said that the dictionary lacks: a letter-to-sound model in the package `hama`
-(extra `align`).
-"""
+"""Pronunciation of words that the dictionary lacks: the letter-to-sound model of `hama`."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ def cmu_phones(symbols: Iterable[str]) -> str:
 
 @functools.cache
 def _model() -> Any:
-    return require("hama", "align").G2PModel()
+    return require("hama").G2PModel()
 
 
 def pronounce(word: str) -> str:

@@ -42,7 +42,7 @@ def _loop() -> PhoneLoop:
 
 @functools.cache
 def _recogniser() -> Any:
-    return require("hama", "align").ASRModel()
+    return require("hama").ASRModel()
 
 
 def phones_of_text(audio: Audio, text: str) -> tuple[tuple[PhoneSpan, ...], tuple[str, ...]]:
@@ -50,7 +50,7 @@ def phones_of_text(audio: Audio, text: str) -> tuple[tuple[PhoneSpan, ...], tupl
     guessed.
 
     Raises:
-        MissingDependency: the extra `align` is not installed.
+        MissingDependency: pocketsphinx or hama is not installed.
         AlignmentFailed: text and sound do not go together.
         InputError: a word of which no pronunciation can be guessed.
     """
@@ -68,7 +68,7 @@ def phones_of_english(audio: Audio) -> tuple[PhoneSpan, ...]:
     of what it heard: 96 %).
 
     Raises:
-        MissingDependency: the extra `align` is not installed.
+        MissingDependency: pocketsphinx or hama is not installed.
         NotEnglish: what was recognised is not made of English words.
         AlignmentFailed: nothing was recognised, or it does not fit.
     """
@@ -106,7 +106,7 @@ def _english_share(words: Iterable[str]) -> float:
 @functools.cache
 def _pronunciations() -> frozenset[str]:
     """All pronunciations of the CMU dictionary."""
-    path = Path(require("pocketsphinx", "align").get_model_path()) / "en-us" / "cmudict-en-us.dict"
+    path = Path(require("pocketsphinx").get_model_path()) / "en-us" / "cmudict-en-us.dict"
     return frozenset(
         line.partition(" ")[2].strip() for line in path.read_text(encoding="utf-8").splitlines()
     )
@@ -117,7 +117,7 @@ def phones_of_loop(audio: Audio) -> tuple[PhoneSpan, ...]:
     within 40 ms.
 
     Raises:
-        MissingDependency: the extra `align` is not installed.
+        MissingDependency: pocketsphinx or hama is not installed.
     """
     return to_spans(_loop().recognise(audio))
 
