@@ -27,7 +27,7 @@ demo: $(BIN)/motet
 	@echo "Next:  . $(VENV)/bin/activate && motet run YOUR_RECORDING -o out/yours.mp4"
 
 docs: $(VENV)/.test
-	$(BIN)/mkdocs build --strict --site-dir out/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir out/site
 	@echo "Open $(CURDIR)/out/site/index.html, or run  $(BIN)/mkdocs serve"
 
 test: $(VENV)/.test
