@@ -3,19 +3,32 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all test-clients check format clean
+PIP := -m pip install --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo docs test test-all test-clients check format clean
 
 $(BIN)/motet: pyproject.toml constraints.txt
+	@echo "Setting up $(CURDIR)/$(VENV): about 1.5 GB, one to five minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(BIN)/python $(PIP) --progress-bar off --editable . | sed -n 's/^Collecting /  /p'
+	@test -x $@
 	@touch $@
 
 $(VENV)/.test: $(BIN)/motet
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,check]'
+	$(BIN)/python $(PIP) --quiet --editable '.[test,check,docs]'
 	@touch $@
 
 demo: $(BIN)/motet
-	$(BIN)/motet run examples/demo.flac -o demo/talking_head.mp4 -o demo/talking_head.glb -o demo/curves.csv
+	$(BIN)/motet run examples/demo.flac -o out/demo/talking_head.mp4 -o out/demo/talking_head.glb -o out/demo/curves.csv
+	@echo "Done: 7.1 s of speech became"
+	@echo "  $(CURDIR)/out/demo/talking_head.mp4   video with sound: any player"
+	@echo "  $(CURDIR)/out/demo/talking_head.glb   animated figure: Blender, or any glTF viewer"
+	@echo "  $(CURDIR)/out/demo/curves.csv         52 curves and head angles: Live Link Face"
+	@echo "Next:  . $(VENV)/bin/activate && motet run YOUR_RECORDING -o out/yours.mp4"
+
+docs: $(VENV)/.test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir out/site
+	@echo "Open $(CURDIR)/out/site/index.html, or run  $(BIN)/mkdocs serve"
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow and not clients and not weights"
@@ -37,4 +50,4 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .venv-clients demo build dist *.egg-info
+	rm -rf $(VENV) .venv-clients out build dist *.egg-info

@@ -1,5 +1,5 @@
-"""Draw the picture of docs/reactions.md: three reactions, a few moments of each, straight from the
-corpus maker.
+"""Draw the picture of docs/benchmarks/reactions.md: three reactions, a few moments of each,
+straight from the corpus maker.
 
 python recipes/draw_reactions.py [--mocap FOLDER]
 """

@@ -1,8 +1,7 @@
-"""Draw moments of takes, a row for each: the picture at the top of the README and those of the
-methods.
+"""Draw moments of takes, a row for each: the pictures of the methods.
 
-python -m recipes.takes_picture docs/hero.png
-python -m recipes.takes_picture docs/diffposetalk_takes.jpg --method diffposetalk --style energetic
+python -m recipes.draw_takes out/moments.png
+python -m recipes.draw_takes docs/diffposetalk_takes.jpg --method diffposetalk --style energetic
 --takes 3 --moments 1.0 2.5 4.0 5.5 --size 300"""
 
 from __future__ import annotations

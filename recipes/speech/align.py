@@ -32,9 +32,7 @@ _RELATIVES: Mapping[str, str] = {
 
 @functools.cache
 def _decoder() -> Any:
-    return require("pocketsphinx", "align").Decoder(
-        lm=None, samprate=SPEECH_RATE_HZ, loglevel="FATAL"
-    )
+    return require("pocketsphinx").Decoder(lm=None, samprate=SPEECH_RATE_HZ, loglevel="FATAL")
 
 
 def align_english(samples: Float[np.ndarray, "time"], text: str) -> tuple[phones.PhoneSpan, ...]:

@@ -72,7 +72,7 @@ def dictionary() -> dict[str, tuple[str, ...]]:
     ARPAbet labels.
     """
     lines = (
-        (Path(require("pocketsphinx", "align").get_model_path()) / "en-us" / "cmudict-en-us.dict")
+        (Path(require("pocketsphinx").get_model_path()) / "en-us" / "cmudict-en-us.dict")
         .read_text()
         .splitlines()
     )

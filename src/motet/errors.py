@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.metadata
+import re
 from collections.abc import Iterable
 from types import ModuleType
 
@@ -65,8 +67,12 @@ def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
     )
 
 
-def require(module: str, extra: str) -> ModuleType:
-    """Import an optional package.
+def require(module: str, extra: str = "") -> ModuleType:
+    """Import a package that only some commands need.
+
+    Args:
+        module: name of the module.
+        extra: the extra it belongs to; empty for a package that every installation should have.
 
     Raises:
         MissingDependency: the package is not installed; the message carries the install line.
@@ -76,5 +82,30 @@ def require(module: str, extra: str) -> ModuleType:
     except ImportError as error:
         name = module.partition(".")[0]
         raise MissingDependency(
-            f"this needs the package {name!r}: install it with  pip install 'motet[{extra}]'"
+            f"this needs the package {name!r}: install it with  {install_hint(extra, name)}"
         ) from error
+
+
+def install_hint(extra: str = "", package: str = "") -> str:
+    """The command that installs the packages of an extra, or without one a single package.
+
+    It names the packages and not `motet[extra]`, so it works from any folder, for a checkout and
+    for a wheel alike, and does not depend on a package of that name on a public index.
+    """
+    requirements = _requirements(extra)
+    if not extra:
+        requirements = [line for line in requirements if re.match(rf"{package}\b", line)]
+    if not requirements:  # run from sources that were never installed
+        return f'pip install ".[{extra}]"  in the checkout' if extra else f"pip install {package}"
+    return "pip install " + " ".join(f'"{requirement}"' for requirement in requirements)
+
+
+def _requirements(extra: str) -> list[str]:
+    """Requirements of one extra as the installed package states them, without their markers."""
+    try:
+        stated = importlib.metadata.requires("motet") or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    marked = re.compile(rf"""extra\s*==\s*['"]{re.escape(extra)}['"]""")
+    chosen = (line for line in stated if (marked.search(line) if extra else "extra" not in line))
+    return [line.partition(";")[0].strip() for line in chosen]

@@ -20,7 +20,14 @@ from motet.data.clip import (
     load_clip,
     save_clip,
 )
-from motet.data.corpus import SHIPPABLE, Corpus, CorpusWriter, corpus_summary, save_indexed
+from motet.data.corpus import (
+    SHIPPABLE,
+    Corpus,
+    CorpusWriter,
+    corpus_summary,
+    index_folder,
+    save_indexed,
+)
 from motet.errors import AssetError, ConfigError, InputError, MotetError
 from motet.types import Audio, Motion, MotionSpace, Track, arkit_space
 
@@ -216,6 +223,19 @@ def test_corpus_grows_and_replaces_groups(tmp_path):
     writer.flush("group")
     assert [e.facts.name for e in Corpus(tmp_path).entries] == ["fresh"]
     assert Corpus(tmp_path).entries[0].file not in [f.name for f in old]
+
+
+def test_loose_files_become_a_corpus(tmp_path):
+    for name in ("b", "a"):
+        save_clip(tmp_path / f"{name}.safetensors", recording(name, seed=ord(name)))
+    assert [entry.file for entry in index_folder(tmp_path)] == ["a.safetensors", "b.safetensors"]
+    assert [r.facts.name for r in Corpus(tmp_path)] == ["a", "b"]
+    save_clip(tmp_path / "c.safetensors", recording("a"))
+    with pytest.raises(InputError, match="'a'"):
+        index_folder(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no clip file"):
+        index_folder(tmp_path / "empty")
 
 
 def test_corpus_refuses_equal_names(tmp_path):

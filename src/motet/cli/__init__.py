@@ -24,7 +24,7 @@ VERBS: dict[str, str] = {
     "export": "A saved take (.npz) in other formats.",
     "render": "A saved take (.npz) as video.",
     "check": "A quality report of a take or a video.",
-    "data": "Build training data: corpus | synth | track | inspect.",
+    "data": "Build training data: corpus | synth | track | sam | index | inspect.",
     "train": "Train a stage of a method; resumable.",
     "eval": "Published metrics on held-out recordings, beside trivial baselines.",
     "bench": "How fast, how soon and how much memory, as JSON.",

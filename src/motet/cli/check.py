@@ -20,8 +20,8 @@ class Check:
     """Takes (.npz) written by motet, or videos of a speaking face (their content credentials are
     read too)."""
     text: str = ""
-    """What is said, in English: then closures at p, b and m are judged too (needs the extra
-    `align`). For a single take."""
+    """What is said, in English: then closures at p, b and m are judged too. For a single
+    take."""
     json: bool = False
     """Print JSON instead of tables."""
 

@@ -210,10 +210,28 @@ class Sam:
         return 0
 
 
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """Make a folder of clip files a training set: write its index.json."""
+
+    folder: tyro.conf.Positional[Path]
+    """Folder with the files that `motet data track` or `motet data synth` wrote."""
+
+    def execute(self) -> int:
+        """Write the index."""
+        from motet.data.corpus import index_folder
+
+        entries = index_folder(self.folder)
+        minutes = sum(entry.seconds for entry in entries) / 60
+        print(f"{self.folder / 'index.json'}  {len(entries)} recordings, {minutes:.1f} min")
+        return 0
+
+
 COMMAND = {
     "synth": Synth,
     "track": TrackVideos,
     "sam": Sam,
+    "index": Index,
     "inspect": Inspect,
     "corpus": MovedCorpus,
 }

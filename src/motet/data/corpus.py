@@ -205,6 +205,27 @@ def save_indexed(path: Path, recording: Recording) -> Path:
     return path
 
 
+def index_folder(folder: Path) -> list[Entry]:
+    """Write the index of recording files that already lie in a folder; an existing index is
+    replaced.
+
+    Raises:
+        InputError: no recording file in the folder, or two recordings of one name.
+        AssetError: a file is damaged or of another format.
+    """
+    entries = []
+    for path in sorted(folder.glob("*.safetensors")):
+        file = RecordingFile(path)
+        recordings = map(file.read, range(len(file)))
+        entries += [Entry(r.facts, path.name, k, r.seconds) for k, r in enumerate(recordings)]
+    if not entries:
+        raise InputError(
+            f"no clip file (*.safetensors) in {folder}; make some by 'motet data track'"
+        )
+    write_index(folder, entries)
+    return entries
+
+
 def write_index(folder: Path, entries: Sequence[Entry]) -> None:
     """Write `index.json`; it appears only when it is complete.
 

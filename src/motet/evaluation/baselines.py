@@ -127,7 +127,7 @@ class NearestPhone:
     """A fixed pose for each phone of a phone loop (no text needed), smoothed over five frames.
 
     Raises:
-        MissingDependency: the extra `align` is not installed.
+        MissingDependency: pocketsphinx is not installed.
     """
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from motet.errors import AssetError, InputError, MissingDependency
+from motet.errors import AssetError, InputError, MissingDependency, install_hint
 
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/{}"
 DRAWN, DUBBED = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
@@ -83,8 +83,8 @@ def _library() -> Any:
         return importlib.import_module("c2pa")
     except (ImportError, OSError) as error:  # some systems lack what its compiled part needs
         raise MissingDependency(
-            "content credentials need the package c2pa-python: install it with  pip install"
-            " c2pa-python cryptography"
+            "content credentials need the package c2pa-python: install it with "
+            f" {install_hint(package='c2pa-python')}"
         ) from error
 
 

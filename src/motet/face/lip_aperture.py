@@ -13,7 +13,7 @@ from motet.types import ARKIT_SHAPES
 
 SHARE = 0.4
 """How much the second opinion counts. Chosen on development recordings: see
-`docs/evaluation.md`."""
+`docs/benchmarks/evaluation.md`."""
 REST = 0.03
 """Openings up to here (mouth widths) in the second opinion count as none: a linear reader is never
 quite still."""

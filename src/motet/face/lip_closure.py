@@ -19,7 +19,7 @@ from motet.types import ARKIT_SHAPES
 
 LEAST, MOST = 0.08, 0.40
 """Probability that seals lips which are nearly together, and lips which are `WIDE` open. Chosen on
-development recordings: see `docs/evaluation.md`."""
+development recordings: see `docs/benchmarks/evaluation.md`."""
 WIDE = 0.15
 """Gap in mouth widths (a half-open vowel)."""
 SOFT = 0.6

@@ -67,7 +67,7 @@ def read_region(
     except FileNotFoundError as error:
         raise AssetError(
             f"{path} does not exist; regions are read from the files of the data set (see"
-            " docs/evaluation.md)"
+            " docs/benchmarks/evaluation.md)"
         ) from error
     except (OSError, ValueError, TypeError, UnicodeDecodeError) as error:
         raise AssetError(f"{path} cannot be read as vertex numbers: {error}") from error

@@ -74,7 +74,7 @@ class Aligner:
     """Forced alignment of known English texts. Loading takes about 0.3 s, so keep the object."""
 
     def __init__(self) -> None:
-        sphinx = require("pocketsphinx", "align")
+        sphinx = require("pocketsphinx")
         self._decoder = sphinx.Decoder(lm=None, samprate=SAMPLE_RATE, loglevel="FATAL")
 
     def align(
@@ -136,7 +136,7 @@ class PhoneLoop:
     """
 
     def __init__(self) -> None:
-        sphinx = require("pocketsphinx", "align")
+        sphinx = require("pocketsphinx")
         model = Path(sphinx.get_model_path()) / "en-us"
         self._decoder = sphinx.Decoder(
             hmm=str(model / "en-us"),

@@ -1,7 +1,4 @@
-"""Pronunciation of words that the dictionary lacks (grapheme-to-phoneme model).
-
-The model comes inside the package `hama` (extra `align`).
-"""
+"""Pronunciation of words that the dictionary lacks, by the grapheme-to-phoneme model of `hama`."""
 
 from __future__ import annotations
 
@@ -46,7 +43,7 @@ def cmu_phones(symbols: Iterable[str]) -> str:
 
 @functools.cache
 def _model() -> Any:
-    return require("hama", "align").G2PModel()
+    return require("hama").G2PModel()
 
 
 def pronounce(word: str) -> str:

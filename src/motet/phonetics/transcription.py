@@ -41,7 +41,7 @@ def _loop() -> PhoneLoop:
 
 @functools.cache
 def _recogniser() -> Any:
-    return require("hama", "align").ASRModel()
+    return require("hama").ASRModel()
 
 
 def phones_of_text(audio: Audio, text: str) -> tuple[tuple[PhoneSpan, ...], tuple[str, ...]]:
@@ -51,7 +51,7 @@ def phones_of_text(audio: Audio, text: str) -> tuple[tuple[PhoneSpan, ...], tupl
         The phones, and the words whose pronunciation was predicted from their letters.
 
     Raises:
-        MissingDependency: the extra `align` is not installed.
+        MissingDependency: pocketsphinx or hama is not installed.
         AlignmentFailed: text and sound do not go together.
         InputError: no pronunciation could be predicted for a word.
     """
@@ -69,7 +69,7 @@ def phones_of_english(audio: Audio) -> tuple[PhoneSpan, ...]:
     after alignment.
 
     Raises:
-        MissingDependency: the extra `align` is not installed.
+        MissingDependency: pocketsphinx or hama is not installed.
         NotEnglish: what was recognised is not made of English words.
         AlignmentFailed: nothing was recognised, or it does not fit.
     """
@@ -109,7 +109,7 @@ def _english_fraction(words: Iterable[str]) -> float:
 @functools.cache
 def _pronunciations() -> frozenset[str]:
     """All pronunciations of the CMU dictionary."""
-    path = Path(require("pocketsphinx", "align").get_model_path()) / "en-us" / "cmudict-en-us.dict"
+    path = Path(require("pocketsphinx").get_model_path()) / "en-us" / "cmudict-en-us.dict"
     return frozenset(
         line.partition(" ")[2].strip() for line in path.read_text(encoding="utf-8").splitlines()
     )
@@ -121,7 +121,7 @@ def phones_of_loop(audio: Audio) -> tuple[PhoneSpan, ...]:
     Every second label is wrong, but nine of ten boundaries lie within 40 ms.
 
     Raises:
-        MissingDependency: the extra `align` is not installed.
+        MissingDependency: pocketsphinx or hama is not installed.
     """
     return to_spans(_loop().recognise(audio))
 

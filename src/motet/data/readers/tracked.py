@@ -41,7 +41,7 @@ _BROWS = [
 ]
 GRID_LAG_S = 0.0
 """Seconds by which the sound of GRID s1 lies behind the picture (measured: see
-docs/data_engine.md)."""
+docs/guides/own_data.md)."""
 
 # FACEGOOD's channels behind each house shape and their weights; several are joined by their
 # maximum, then the extra ones added.

@@ -1,0 +1,195 @@
+"""Parts of the site that are written elsewhere: the command line, the errors, the READMEs.
+
+A page asks for one with a comment, for example `<!-- include: README src/motet/methods/artalk -->`;
+the table below says which comments there are. Nothing is copied by hand, so nothing goes stale.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import posixpath
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+INCLUDE = re.compile(r"^<!-- include: (\w+) ?(\S*) -->$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, page: object, **_: object) -> str:
+    """Called by mkdocs with the source of every page."""
+    here = page.file.src_uri  # type: ignore[attr-defined]
+    return INCLUDE.sub(lambda found: PARTS[found[1]](found[2], here), markdown)
+
+
+# ---- the command line ----------------------------------------------------------------------------
+
+
+def command_line(_: str, here: str) -> str:
+    """All verbs with their options, from the dataclasses that parse them."""
+    from motet.cli import VERBS
+
+    sections = []
+    for verb, line in VERBS.items():
+        command = importlib.import_module(f"motet.cli.{verb}").COMMAND
+        sections.append(f"## motet {verb}\n\n{line}\n")
+        if not isinstance(command, dict):
+            sections.append(_verb(command, f"motet {verb}"))
+            continue
+        for name, part in command.items():
+            sections += [f"### motet {verb} {name}\n", _verb(part, f"motet {verb} {name}")]
+    return "\n".join(sections)
+
+
+def _verb(command: type, program: str) -> str:
+    """Docstring, usage and table of options of one dataclass."""
+    rows = list(_options(command))
+    places = " ".join(f"[{row[0]}]" for row in rows if not row[0].startswith("-"))
+    table = "\n".join(f"| `{name}` | {default} | {_cell(text)} |" for name, default, text in rows)
+    return (
+        f"{inspect.getdoc(command)}\n\n```text\n{program} {places} [OPTIONS]\n```\n\n"
+        f"| option | default | meaning |\n|---|---|---|\n{table}\n"
+    )
+
+
+def _options(command: type, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """(name, default, meaning) of every field; nested dataclasses give `--outer.inner`."""
+    meanings = field_docstrings(command)
+    for field in dataclasses.fields(command):
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        if dataclasses.is_dataclass(default):
+            yield from _options(type(default), f"{prefix}{_dashed(field.name)}.")
+            continue
+        yield _named(field, prefix), _shown(default), meanings.get(field.name, "")
+
+
+def _named(field: dataclasses.Field[object], prefix: str) -> str:
+    """The option as it is typed: `-o, --out`, `--head / --no-head`, or `PATH` by position."""
+    kind, name = str(field.type), _dashed(field.name)
+    if "Positional" in kind:
+        return field.name.upper()
+    if kind == "bool":
+        return f"--{prefix}{name} / --{prefix}no-{name}"
+    aliases = "".join(f"{alias}, " for alias in re.findall(r"['\"](-\w)['\"]", kind))
+    return f"{aliases}--{prefix}{name}"
+
+
+def _shown(default: object) -> str:
+    if default is dataclasses.MISSING:
+        return "required"
+    empty = default is None or default == "" or default == ()
+    return (
+        ""
+        if empty
+        else f"`{' '.join(map(str, default)) if isinstance(default, tuple) else default}`"
+    )
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def field_docstrings(kind: type) -> dict[str, str]:
+    """The string below each field of a dataclass, base classes included; `--help` shows it too."""
+    found: dict[str, str] = {}
+    for cls in reversed([base for base in kind.__mro__ if dataclasses.is_dataclass(base)]):
+        (body,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+        assert isinstance(body, ast.ClassDef)
+        for line, below in zip(body.body, body.body[1:], strict=False):
+            match line, below:
+                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
+                    found[name] = text
+    return found
+
+
+# ---- Python --------------------------------------------------------------------------------------
+
+
+def public_api(_: str, here: str) -> str:
+    """A mkdocstrings entry for everything that `import motet` offers."""
+    import motet
+
+    home = vars(motet)["_HOME"]
+    return "\n\n".join(f"::: {module}.{name}" for name, module in home.items())
+
+
+def errors(_: str, here: str) -> str:
+    """The error classes as a table."""
+    from motet import errors as module
+
+    classes = [kind for kind in vars(module).values() if inspect.isclass(kind)]
+    own = [kind for kind in classes if issubclass(kind, module.MotetError)]
+    rows = [
+        f"| `{kind.__name__}` | `{kind.__base__.__name__}` | {_cell(inspect.getdoc(kind) or '')} |"
+        for kind in own
+    ]
+    return "| class | derived from | raised for |\n|---|---|---|\n" + "\n".join(rows)
+
+
+def methods(_: str, here: str) -> str:
+    """The registered methods as a table."""
+    from motet.registry import methods as registered
+
+    rows = [
+        f"| [`{name}`]({name}.md) | {spec.title} | {spec.paper} |"
+        for name, spec in registered().items()
+        if spec.method.startswith("motet.")
+    ]
+    return "| name | what | paper |\n|---|---|---|\n" + "\n".join(rows)
+
+
+# ---- files of the repository ---------------------------------------------------------------------
+
+
+def readme(folder: str, here: str) -> str:
+    """The README of a folder below its title: headings one level lower, links rewritten."""
+    return _included(ROOT / folder / "README.md", here, demote=True)
+
+
+def document(name: str, here: str) -> str:
+    """A document at the root of the repository, without its title."""
+    return _included(ROOT / name, here, demote=False)
+
+
+def _included(path: Path, here: str, *, demote: bool) -> str:
+    text = path.read_text(encoding="utf-8").partition("\n")[2]
+    text = re.sub(r"```(?:python|sh)\n", "```text\n", text)  # not run there, so not marked as run
+    if demote:
+        text = re.sub(r"^(#+) ", r"#\1 ", text, flags=re.MULTILINE)
+    return re.sub(
+        r"(!?\[[^\]]*\])\(([^)\s]+)\)", lambda found: _moved(found, path.parent, here), text
+    )
+
+
+def _moved(link: re.Match[str], folder: Path, here: str) -> str:
+    """A link of a file as seen from a page; to files outside the site only their path remains."""
+    shown, target = link[1], link[2]
+    if target.startswith(("http:", "https:", "#")):
+        return link[0]
+    file, _, anchor = target.partition("#")
+    inside = (folder / file).resolve()
+    docs = ROOT / "docs"
+    if not inside.is_relative_to(docs):
+        return f"{shown.lstrip('!').strip('[]')} (`{inside.relative_to(ROOT)}`)"
+    path = posixpath.relpath(inside.relative_to(docs).as_posix(), posixpath.dirname(here) or ".")
+    return f"{shown}({path}{'#' + anchor if anchor else ''})"
+
+
+PARTS = {
+    "COMMANDS": command_line,
+    "DOCUMENT": document,
+    "ERRORS": errors,
+    "METHODS": methods,
+    "PYTHON": public_api,
+    "README": readme,
+}

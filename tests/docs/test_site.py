@@ -1,0 +1,69 @@
+"""The site builds with warnings as errors, and what it generates is complete."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import motet
+from motet.cli import VERBS
+from tests.docs.pages import ROOT
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    result = subprocess.run(
+        [*command, "--site-dir", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}", "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return folder
+
+
+def text(page: Path) -> str:
+    """What a reader sees of a page."""
+    source = re.sub(r"<(script|style).*?</\1>", "", page.read_text(encoding="utf-8"), flags=re.S)
+    return html.unescape(re.sub(r"<[^>]+>", "", source))
+
+
+def test_command_line_reference_is_complete(site: Path) -> None:
+    """Every verb, and the option with the longest way: nested in a dataclass."""
+    shown = text(site / "reference" / "cli.html")
+    for verb in VERBS:
+        assert f"motet {verb}" in shown
+    assert "--guidance.audio" in shown and "--optim.steps" in shown
+
+
+def test_python_reference_is_complete(site: Path) -> None:
+    """Every public name has an entry."""
+    source = (site / "reference" / "python.html").read_text(encoding="utf-8")
+    for name in motet.__all__:
+        assert name == "__version__" or re.search(rf'id="motet\.[\w.]+\.{name}"', source), name
+
+
+def test_method_pages_hold_their_readme(site: Path) -> None:
+    """The title of the paper stands in the README only."""
+    for name, spec in motet.methods().items():
+        if (ROOT / "docs" / "methods" / f"{name}.md").exists():
+            assert spec.paper.split(",")[-1].strip() in text(site / "methods" / f"{name}.html")
+
+
+def test_every_method_has_a_page_and_a_drawing() -> None:
+    """One page each, as the navigation promises."""
+    folder = ROOT / "src" / "motet" / "methods"
+    for method in (path.parent.name for path in folder.glob("*/README.md")):
+        assert (ROOT / "docs" / "methods" / f"{method}.md").is_file()
+        assert (ROOT / "docs" / "methods" / f"{method}.svg").is_file()
