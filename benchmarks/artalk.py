@@ -23,8 +23,7 @@ from torch.nn import functional as F
 from benchmarks.artalk_plain import say_plain
 from motet.encoders.wav2vec2 import Wav2Vec2, standardise
 from motet.methods.artalk.config import PRESETS, ReleasedConfig
-from motet.methods.artalk.generate import packed
-from motet.methods.artalk.published_engines import ReleasedEngine, ReleasedMemory
+from motet.methods.artalk.published_v1.generate import ReleasedGenerator, ReleasedHistory, packed
 from motet.methods.artalk.published_v1.model import ReleasedModel
 from motet.nn.packed import Precision, bfloat16_is_fast
 
@@ -121,21 +120,21 @@ def measure(model: ReleasedModel, seconds: float = 10.0, *, plain: bool = True) 
             "audio encoder", lambda: model.pool_audio(hear_plain(model.audio_encoder, windows))
         )
         again = _speak(
-            ReleasedEngine(model),
+            ReleasedGenerator(model),
             usual,
             slow,
-            lambda memory, audio: say_plain(model, memory, audio),
+            lambda history, audio: say_plain(model, history, audio),
         )
-    engine = ReleasedEngine(packed(model))
+    generator = ReleasedGenerator(packed(model))
     pooled = fast(
         "audio encoder", lambda: model.pool_audio(model.audio_encoder(standardise(windows)))
     )
     heard = fast("generator", lambda: model.modulations(pooled))
     bits = _speak(
-        engine,
+        generator,
         heard,
         fast,
-        lambda memory, audio: model.generate(memory.style, memory.history, audio)[0],
+        lambda history, audio: model.generate(history.style, history.tokens, audio)[0],
     )
     report["ours"] = fast.total()
     if plain:
@@ -155,16 +154,16 @@ def measure_rounded(
     """The option of an audio encoder in a lower precision: CPU seconds, feature error and share of
     first-window bits that change.
     """
-    engine, clock = ReleasedEngine(model), Clock()
+    generator, clock = ReleasedGenerator(model), Clock()
     samples = torch.randn(round(seconds * 16000), generator=torch.Generator().manual_seed(1)) * 0.1
     windows = F.pad(samples, (0, -len(samples) % 64000)).view(-1, 64000)
     exact = model.pool_audio(model.audio_encoder(standardise(windows)))
-    rough = engine.encoders.at(precision)
+    rough = generator.encoders.at(precision)
     rough(standardise(windows[:1]))
     rounded = clock("audio encoder", lambda: model.pool_audio(rough(standardise(windows))))
-    memory = engine.remember(model.style_token(None))
+    history = generator.begin_with(model.style_token(None))
     said = [
-        model.generate(memory.style, memory.history, model.modulations(pooled[:1]))[0]
+        model.generate(history.style, history.tokens, model.modulations(pooled[:1]))[0]
         for pooled in (exact, rounded)
     ]
     error = float((rounded - exact).norm() / exact.norm())
@@ -176,16 +175,24 @@ def measure_rounded(
 
 
 def _speak(
-    engine: ReleasedEngine,
+    generator: ReleasedGenerator,
     heard: Tensor,
     clock: Clock,
-    say: Callable[[ReleasedMemory, Tensor], Tensor],
+    say: Callable[[ReleasedHistory, Tensor], Tensor],
 ) -> Tensor:
-    memory, said = clock("history", lambda: engine.remember(engine.model.style_token(None))), []
+    history, said = (
+        clock("history", lambda: generator.begin_with(generator.model.style_token(None))),
+        [],
+    )
     for audio in heard:
-        bits = clock("generator", lambda audio=audio, memory=memory: say(memory, audio[None]))
-        motion = clock("decoder", lambda bits=bits, memory=memory: engine.decode(memory, bits))
-        memory = clock("history", lambda motion=motion, memory=memory: engine.after(memory, motion))
+        bits = clock("generator", lambda audio=audio, history=history: say(history, audio[None]))
+        motion = clock(
+            "decoder", lambda bits=bits, history=history: generator.decode(history, bits)
+        )
+        history = clock(
+            "history",
+            lambda motion=motion, history=history: generator.update_history(history, motion),
+        )
         said.append(bits)
     return torch.cat(said)
 

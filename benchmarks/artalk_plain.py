@@ -12,14 +12,14 @@ from jaxtyping import Bool
 from torch import Tensor
 from torch.nn import functional as F
 
-from motet.methods.artalk.published_engines import ReleasedMemory
+from motet.methods.artalk.published_v1.generate import ReleasedHistory
 from motet.methods.artalk.published_v1.model import ReleasedModel
 from motet.methods.artalk.streaming.model import Decide, StreamingModel
 from motet.nn.attention import level_mask
 
 
 def say_plain(
-    model: ReleasedModel, memory: ReleasedMemory, audio: Tensor
+    model: ReleasedModel, memory: ReleasedHistory, audio: Tensor
 ) -> Bool[Tensor, "batch tokens bits"]:
     """Bits of a window of the released generation: five passes over 1, 6, 31, 81 and 181 tokens and
     all of the past.
@@ -31,7 +31,7 @@ def say_plain(
     tokens, bits = memory.style, None
     for scale in range(len(model.config.codec.patches)):
         known = tokens.shape[1]
-        history = model.history(memory.history.tokens)
+        history = model.history(memory.tokens.tokens)
         steer, head = model.steer(model.modulations(audio[:, :known]))
         x = tokens + model.places()[:, :known]
         mask = F.pad(level_mask(model.levels[:known]), (history.tokens.shape[1], 0), value=True)

@@ -24,7 +24,7 @@ from motet.encoders.binaural import RATE_HZ, binaural_features
 from motet.methods.mospa.config import PRESETS, MospaCondition, MospaConfig
 from motet.methods.mospa.generate import build
 from motet.methods.mospa.model import MospaModel, source_input
-from motet.methods.mospa.windows import Draw, Heard, sample_window
+from motet.methods.mospa.windows import SamplingConfig, WindowConditions, sample_window
 from motet.types import Audio
 
 PUBLISHED = {"one step": 0.23, "8 s, 1000 steps": 230.0, "features, both ears, 10 s": 3.1}
@@ -111,9 +111,9 @@ def measure_published(repeats: int = 3) -> dict[str, float]:
     difference = float(
         (model.estimate(noisy, step, given) - plain(noisy, step, audio, source, genre)).abs().max()
     )
-    heard = Heard(audio, genre, lambda estimate: source)
+    heard = WindowConditions(audio, genre, lambda estimate: source)
     steps = tuple(range(981, 0, -40))
-    draw = Draw("ddim", (*steps, 0))
+    draw = SamplingConfig("ddim", (*steps, 0))
     sound = Audio(torch.randn(2, 10 * RATE_HZ) * 0.1, RATE_HZ, "binaural")
     return {
         "one step, plain": cpu_seconds(lambda: plain(noisy, step, audio, source, genre), repeats),

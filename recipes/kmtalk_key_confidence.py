@@ -68,7 +68,7 @@ def _chosen(loaded: Any, folder: Path, count: int) -> Iterator[Any]:
 
 
 def _summary(takes: Sequence[tuple[float, Any]]) -> str:
-    found = [take.acquired for _, take in takes]
+    found = [take.phones for _, take in takes]
     sources, sure = (
         collections.Counter(one.source for one in found),
         [one.confidence for one in found],

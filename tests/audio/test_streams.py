@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motet.audio import (
-    Framing,
     StreamResampler,
     encode_flac,
     read_audio,
@@ -88,30 +87,6 @@ def test_a_stream_is_heard_before_it_ends() -> None:
     assert 16_000 - given_back < 16_000 * 0.03
     with pytest.raises(AudioError, match="2, 10"):
         stream.push(torch.zeros(2, 10))
-
-
-@settings(deadline=None, max_examples=100)
-@given(
-    size=st.integers(1, 50),
-    hop=st.integers(1, 60),
-    samples=st.integers(0, 400),
-    cuts=st.lists(st.integers(0, 400), max_size=8),
-)
-def test_framing_does_not_depend_on_the_cutting(
-    size: int, hop: int, samples: int, cuts: list[int]
-) -> None:
-    whole = torch.arange(1.0, samples + 1)
-    framing, found = Framing(size, hop), []
-    for piece in pieces(whole, cuts):
-        frames, framing = framing.step(piece)
-        found.append(frames)
-    found.append(framing.finish())
-    starts = range(0, samples, hop)
-    padded = torch.nn.functional.pad(whole, (0, size))
-    wanted = (
-        torch.stack([padded[s : s + size] for s in starts]) if samples else torch.zeros(0, size)
-    )
-    assert torch.equal(torch.cat(found), wanted)
 
 
 def test_mono_is_the_mean_or_the_omnidirectional_channel() -> None:

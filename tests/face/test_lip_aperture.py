@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motet.face.lip_aperture import REST, nudge_opening
+from motet.face.lip_aperture import REST, blend_aperture
 from motet.face.lip_shapes import SOLVED, measure, sides
 from motet.types import ARKIT_SHAPES
 
@@ -30,7 +30,7 @@ def gap(motion: torch.Tensor) -> np.ndarray:
 @given(seed=st.integers(0, 10_000), wanted=st.floats(0.05, 0.4))
 def test_the_gap_moves_towards_the_opinion_and_never_past_it(seed: int, wanted: float) -> None:
     motion = random_motion(seed)
-    moved = nudge_opening(motion, torch.full((2, 5), wanted), 0.5)
+    moved = blend_aperture(motion, torch.full((2, 5), wanted), 0.5)
     before, after, goal = gap(motion), gap(moved), (wanted - REST) * (1 + REST)
     # Shapes that are not scaled (pressed or rolled lips) count a little in the gap: half a
     # thousandth of the mouth's width.
@@ -43,10 +43,10 @@ def test_the_gap_moves_towards_the_opinion_and_never_past_it(seed: int, wanted: 
 def test_without_a_share_nothing_changes() -> None:
     motion = random_motion(1)
     torch.testing.assert_close(
-        nudge_opening(motion, torch.full((2, 5), 0.3), 0.0), motion, atol=1e-6, rtol=0
+        blend_aperture(motion, torch.full((2, 5), 0.3), 0.0), motion, atol=1e-6, rtol=0
     )
 
 
 def test_a_reader_that_hardly_hears_anything_opens_no_lips() -> None:
     silent = torch.zeros(1, 4, 55)
-    assert not nudge_opening(silent, torch.full((1, 4), REST), 1.0).any()
+    assert not blend_aperture(silent, torch.full((1, 4), REST), 1.0).any()

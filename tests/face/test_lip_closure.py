@@ -3,13 +3,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motet.face.lip_closure import (
-    MOST,
+    MOST_EVIDENCE,
     STEPS_AFTER,
     STEPS_BEFORE,
-    WIDE,
-    closing_amount,
+    WIDE_GAP,
+    amount_from_evidence,
     closure_evidence,
-    guard_closures,
+    enforce_closures,
 )
 from motet.face.lip_shapes import measure
 from motet.types import ARKIT_SHAPES, arkit_space
@@ -30,22 +30,22 @@ def gap(motion: torch.Tensor) -> torch.Tensor:
 
 def test_a_sure_closure_seals_an_open_mouth_and_nothing_else() -> None:
     motion, evidence = speaking(5, 0.4), torch.tensor([[0.0, 0.0, 1.0, 0.0, 0.0]])
-    guarded = guard_closures(motion, evidence)
-    assert gap(motion).min() > WIDE
-    assert gap(guarded)[2].abs() < 1e-6
-    assert torch.equal(guarded[:, [0, 1, 3, 4]], motion[:, [0, 1, 3, 4]])
-    assert torch.equal(guarded[..., -3:], motion[..., -3:])
+    closed = enforce_closures(motion, evidence)
+    assert gap(motion).min() > WIDE_GAP
+    assert gap(closed)[2].abs() < 1e-6
+    assert torch.equal(closed[:, [0, 1, 3, 4]], motion[:, [0, 1, 3, 4]])
+    assert torch.equal(closed[..., -3:], motion[..., -3:])
 
 
 def test_without_evidence_the_motion_is_untouched() -> None:
     motion = speaking(4, 0.3)
-    assert guard_closures(motion, torch.zeros(1, 4)) is motion
+    assert enforce_closures(motion, torch.zeros(1, 4)) is motion
 
 
 def test_lips_that_are_nearly_together_need_less_evidence() -> None:
-    assert closing_amount(torch.tensor(0.1), torch.tensor(0.0)) == 1
-    assert closing_amount(torch.tensor(0.1), torch.tensor(WIDE)) == 0
-    assert closing_amount(torch.tensor(MOST), torch.tensor(WIDE)) == 1
+    assert amount_from_evidence(torch.tensor(0.1), torch.tensor(0.0)) == 1
+    assert amount_from_evidence(torch.tensor(0.1), torch.tensor(WIDE_GAP)) == 0
+    assert amount_from_evidence(torch.tensor(MOST_EVIDENCE), torch.tensor(WIDE_GAP)) == 1
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.4), st.floats(0, 0.4))
@@ -59,8 +59,12 @@ def test_more_evidence_never_closes_less_and_a_wider_gap_never_more(
         torch.tensor([low, high], dtype=torch.float64),
         torch.tensor([narrow, wide], dtype=torch.float64),
     )
-    assert closing_amount(evidence[:1], gaps[:1]) <= closing_amount(evidence[1:], gaps[:1])
-    assert closing_amount(evidence[:1], gaps[1:]) <= closing_amount(evidence[:1], gaps[:1])
+    assert amount_from_evidence(evidence[:1], gaps[:1]) <= amount_from_evidence(
+        evidence[1:], gaps[:1]
+    )
+    assert amount_from_evidence(evidence[:1], gaps[1:]) <= amount_from_evidence(
+        evidence[:1], gaps[:1]
+    )
 
 
 def test_evidence_belongs_to_the_frame_whose_sound_it_is() -> None:

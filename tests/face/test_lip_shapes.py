@@ -12,11 +12,11 @@ from motet.face.lip_shapes import (
     RESPONSE,
     SOLVED,
     LipRest,
+    close_lips,
     fit_mouth,
     joined,
     lip_changes,
     measure,
-    seal,
     sides,
     solve_mouth,
     spread,
@@ -39,9 +39,9 @@ def mouths(frames: int, seed: int, top: float = 0.6) -> np.ndarray:
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10_000), amount=st.floats(0, 1))
-def test_seal_closes_by_what_was_asked(seed, amount):
+def test_lips_close_by_what_was_asked(seed, amount):
     weights = spread(mouths(20, seed))
-    closed = seal(weights, np.full(20, amount))
+    closed = close_lips(weights, np.full(20, amount))
     before, after = np.maximum(measure(weights)[:, 0], 0), np.maximum(measure(closed)[:, 0], 0)
     assert (after <= (1 - amount) * before + 1e-6).all() or amount < 1
     assert (after <= before + 1e-9).all()
@@ -51,14 +51,14 @@ def test_seal_closes_by_what_was_asked(seed, amount):
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_a_full_seal_leaves_no_gap(seed):
-    closed = seal(spread(mouths(20, seed)), np.ones(20))
+def test_full_closure_leaves_no_gap(seed):
+    closed = close_lips(spread(mouths(20, seed)), np.ones(20))
     assert measure(closed)[:, 0].max() < 0.005
 
 
-def test_no_seal_changes_nothing():
+def test_no_closure_changes_nothing():
     weights = spread(mouths(10, 3))
-    assert np.array_equal(seal(weights, np.zeros(10)), weights)
+    assert np.array_equal(close_lips(weights, np.zeros(10)), weights)
 
 
 def test_solving_reproduces_measures_that_a_mouth_can_make():

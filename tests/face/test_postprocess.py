@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motet.errors import ConfigError
-from motet.face.postprocess import blink_closure, finish_motion
+from motet.face.blink import blink_closure
+from motet.face.postprocess import finish_motion
 from motet.options import Postprocess
 from motet.types import Motion, arkit_space, concatenate
 

@@ -13,7 +13,6 @@ _HOME = {
     "resample": "motet.audio.resampling",
     "StreamResampler": "motet.audio.resampling",
     "to_mono": "motet.audio.downmix",
-    "Framing": "motet.streaming.chunk_buffer",
     "spatialise": "motet.audio.spatial.spatialise",
     "to_binaural": "motet.audio.spatial.ambisonics",
     "write_audio": "motet.audio.io.write",

@@ -76,7 +76,7 @@ class Train:
         return 0
 
     def _opening(self, out: Path) -> int:
-        from motet.encoders.phonetic.batched import load_phonetic
+        from motet.encoders.phonetic.encoder import load_phonetic
         from motet.encoders.phonetic.lip_aperture_head import fit_opening, save_opening
         from motet.training.training_sets import training_set
 
@@ -87,13 +87,13 @@ class Train:
         return 0
 
     def _closing(self, out: Path) -> int:
-        from motet.encoders.phonetic.batched import load_phonetic
         from motet.encoders.phonetic.closure_head import (
             ClosingConfig,
             ClosingTraining,
             fit_closing,
             save_closing,
         )
+        from motet.encoders.phonetic.encoder import load_phonetic
         from motet.training.training_sets import training_set
 
         reading = fit_closing(

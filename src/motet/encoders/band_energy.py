@@ -1,65 +1,66 @@
-"""Loudness in bands every 20 ms: a front end without weights, for tiny models and tests; every step
-is heard alone.
-"""
+"""Log energy in bands every 20 ms: an audio encoder without weights, for tiny models and tests."""
 
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.errors import ConfigError
+
 HOP = 320
-"""Samples of a step at 16 kHz."""
+"""Samples of a feature at 16 kHz."""
 
 
 @dataclasses.dataclass(frozen=True)
 class BandState:
-    """Samples of a step that is not complete."""
+    """Samples of a feature that is not complete."""
 
-    waiting: Float[Tensor, "batch time"]
+    samples: Float[Tensor, "batch time"]
 
 
 class BandEncoder:
-    """Log power in `dim` bands, evenly wide up to 8 kHz, 50 steps a second, no look-ahead and no
+    """Log power in `dim` bands, evenly wide up to 8 kHz, 50 features a second, no look-ahead and no
     memory.
     """
 
-    rate_hz = 50
+    sample_rate, channels, frame_rate, look_ahead_s = 16_000, 1, 50.0, 0.0
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
 
     def begin(self, batch: int) -> BandState:
-        """Nothing heard yet."""
+        """State before the first sample."""
         return BandState(torch.zeros(batch, 0))
 
     def step(
         self, state: BandState, samples: Float[Tensor, "batch time"]
     ) -> tuple[Float[Tensor, "batch steps dim"], BandState]:
-        """Features of the steps that are now complete."""
-        waiting = torch.cat([state.waiting, samples], 1)
-        steps = waiting.shape[1] // HOP
-        return self._features(waiting[:, : steps * HOP]), BandState(waiting[:, steps * HOP :])
+        """The features that these samples complete."""
+        samples = torch.cat([state.samples, samples], 1)
+        whole = samples.shape[1] // HOP * HOP
+        return self._features(samples[:, :whole]), BandState(samples[:, whole:])
 
     def finish(self, state: BandState) -> Float[Tensor, "batch steps dim"]:
-        """The last step, filled up with silence, if a part of one waits."""
-        rest = state.waiting.shape[1]
-        return self._features(torch.nn.functional.pad(state.waiting, (0, -rest % HOP)))
+        """The last feature, its samples filled up with silence, if a part of one is there."""
+        rest = state.samples.shape[1]
+        return self._features(torch.nn.functional.pad(state.samples, (0, -rest % HOP)))
 
     def closures(
         self, features: Float[Tensor, "batch known dim"], first: int, steps: int
     ) -> Float[Tensor, "batch steps"]:
-        """Bands tell no phones: no step is a closure."""
+        """Bands tell no phones: no feature is a closure."""
         return features.new_zeros(len(features), steps)
 
-    def opening(
-        self, features: Float[Tensor, "batch steps dim"], first: int, frames: int
+    def aperture(
+        self, features: Float[Tensor, "batch known dim"], first: int, frames: int
     ) -> Float[Tensor, "batch frames"]:
         """Louder opens wider, as far as a test needs."""
-        at = (first + 2 * torch.arange(frames)).clamp(0, features.shape[1] - 1)
-        return (features[:, at].mean(-1) / 4).sigmoid() / 4
+        index = (first + 2 * torch.arange(frames)).clamp(0, features.shape[1] - 1)
+        return (features[:, index].mean(-1) / 4).sigmoid() / 4
 
     def _features(self, samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch steps dim"]:
         power = (
@@ -71,3 +72,17 @@ class BandEncoder:
             [band.mean(-1) for band in power[..., 1:].tensor_split(self.dim, -1)], -1
         )
         return (bands + 1e-4).log() / 4
+
+
+def load_band_energy(weights: Path | None, dim: int) -> BandEncoder:
+    """As `motet.encoders.base.load_encoder` asks for it.
+
+    Raises:
+        ConfigError: weights, which it has not, or no number of bands.
+    """
+    if weights is not None or dim < 1:
+        raise ConfigError(
+            f"the audio encoder 'bands' has no weights and needs a number of bands, not {dim};"
+            " give dim"
+        )
+    return BandEncoder(dim)

@@ -9,6 +9,7 @@ measures the rest.
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from motet.audio.chroma import chroma_of_power, chroma_of_sound
 from motet.audio.mel import mel_filterbank
 from motet.audio.rhythm import beats, onset_strength, tempogram
 from motet.audio.stft import decibels, hann, harmonic_share, power, samples_from_spectra, spectra
-from motet.errors import AudioError
+from motet.encoders.base import WholeRecordingEncoder
+from motet.errors import AudioError, ConfigError
 from motet.types import Audio
 
 RATE_HZ, SIZE, HOP = 30720, 2048, 256
@@ -150,3 +152,41 @@ def _fitted(
 ) -> Float[Tensor, "frames channels"]:
     """Exactly so many frames: a surplus one is dropped, a missing one repeats the last."""
     return torch.cat([values, values[-1:].expand(max(0, frames - len(values)), -1)])[:frames]
+
+
+def load_binaural(weights: Path | None, dim: int) -> WholeRecordingEncoder:
+    """The features of both ears, as `motet.encoders.base.load_encoder` asks for them.
+
+    Raises:
+        ConfigError: weights, which these features have not.
+    """
+    del dim
+    _refuse_weights(weights)
+
+    def features(samples: Float[Tensor, "batch time 2"]) -> Float[Tensor, "batch frames 2272"]:
+        ears = samples.transpose(1, 2).contiguous()
+        return torch.stack([binaural_features(Audio(item, RATE_HZ, "binaural")) for item in ears])
+
+    return WholeRecordingEncoder(features, RATE_HZ, FRAME_RATE / KEPT, 2 * EAR_DIM, channels=2)
+
+
+def load_monaural(weights: Path | None, dim: int) -> WholeRecordingEncoder:
+    """The features of the mean of both ears without tempograms, as
+    `motet.encoders.base.load_encoder` asks for them.
+
+    Raises:
+        ConfigError: weights, which these features have not.
+    """
+    del dim
+    _refuse_weights(weights)
+
+    def features(samples: Float[Tensor, "batch time 2"]) -> Float[Tensor, "batch frames 68"]:
+        ears = samples.transpose(1, 2).contiguous()
+        return torch.stack([ear_features(item.mean(0), rhythm=False) for item in ears])
+
+    return WholeRecordingEncoder(features, RATE_HZ, FRAME_RATE / KEPT, EAR_DIM - LAGS, channels=2)
+
+
+def _refuse_weights(weights: Path | None) -> None:
+    if weights is not None:
+        raise ConfigError(f"hand-made features have no weights; leave {weights} out")

@@ -19,7 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.errors import AssetError
+from motet.encoders.base import WholeRecordingEncoder
+from motet.errors import AssetError, ConfigError
 
 RATE_HZ = 16_000
 LETTERS, CONTEXT = 29, 9
@@ -146,3 +147,32 @@ def read_windows(path: Path) -> Float[Tensor, "frames 16 29"]:
     if not np.isfinite(found).all():
         raise AssetError(f"{path} contains values that are not finite; make the features again")
     return torch.from_numpy(np.ascontiguousarray(found)).float()
+
+
+def deepspeech_encoder(model: Callable[[Tensor], Tensor]) -> WholeRecordingEncoder:
+    """Letter scores at 50 Hz of any speech model of DeepSpeech's interface.
+
+    It cannot stream: its input is normalised over the whole recording.
+
+    Args:
+        model: (steps, 494) to (steps, 29).
+    """
+
+    def features(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch steps 29"]:
+        rows = [at_50_hz(model(model_input(row * 32768)), len(row) / RATE_HZ) for row in samples]
+        return torch.stack(rows)
+
+    return WholeRecordingEncoder(features, RATE_HZ, 50.0, LETTERS)
+
+
+def load_deepspeech(weights: Path | None, dim: int) -> WholeRecordingEncoder:
+    """As `motet.encoders.base.load_encoder` asks for it.
+
+    Raises:
+        ConfigError: always; the model can no longer be installed.
+    """
+    del weights, dim
+    raise ConfigError(
+        "DeepSpeech 0.1.0, whose features this model was trained on, can no longer be installed;"
+        " fit the person again with 'motet fit'"
+    )

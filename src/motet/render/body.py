@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter1d
 
 from motet.errors import InputError, SpaceError
-from motet.face.postprocess import blink_closure
+from motet.face.blink import blink_closure
 from motet.geometry.camera import Camera
 from motet.render import floor
 from motet.render.renderer import CHUNK, Renderer, Stage, halves

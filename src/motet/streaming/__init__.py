@@ -1,1 +1,1 @@
-"""Buffers that turn audio chunks of any size into fixed windows."""
+"""Sliding-window decoding: samples received, features, windows, frames emitted."""

@@ -28,9 +28,9 @@ from motet.data.readers.sam import spatial_set
 from motet.data.readers.vertex_sequences import vertex_training_set
 from motet.data.readers.vocaset import read_vocaset
 from motet.data.training_set import TrainingItem, TrainingSet
-from motet.encoders.phonetic.batched import PhoneticFrontEnd, load_phonetic
+from motet.encoders.phonetic.encoder import PhoneticEncoder, load_phonetic
 from motet.errors import InputError
-from motet.face.lip_shapes import seal
+from motet.face.lip_shapes import close_lips
 from motet.phonetics.phones import PHONES
 from motet.training.voice_augment import SHARE, stranger_features
 from motet.types import Audio, Motion, arkit_space
@@ -103,8 +103,8 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
     return TrainingSet(arkit_space(), items)
 
 
-def _as_a_stranger(encoder: PhoneticFrontEnd, name: str, audio: Audio) -> Tensor:
-    return stranger_features(audio, encoder.encoder, zlib.crc32(name.encode()))
+def _as_a_stranger(encoder: PhoneticEncoder, name: str, audio: Audio) -> Tensor:
+    return stranger_features(audio, encoder, zlib.crc32(name.encode()))
 
 
 def _facts(data: Path) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
         if phone.symbol in PHONES and PHONES[phone.symbol].is_closure:
             outside = torch.maximum(phone.start - time, time - phone.end).clamp(min=0)
             amount = torch.maximum(amount, (1 - outside / CLOSING_S).clamp(min=0))
-    sealed = seal(motion["blendshapes"].double().numpy(), amount.numpy())
+    sealed = close_lips(motion["blendshapes"].double().numpy(), amount.numpy())
     return motion.with_track("blendshapes", torch.from_numpy(sealed).float())
 
 

@@ -16,7 +16,8 @@ from torch import Tensor
 from motet.audio import resample, to_mono
 from motet.audio.mel import LogMel
 from motet.data.augment import MILD, WARPS, degrade
-from motet.encoders.phonetic.encoder import RATE_HZ, PhoneticEncoder, feature_count
+from motet.encoders.phonetic.encoder import PhoneticEncoder
+from motet.encoders.phonetic.stream import SAMPLE_RATE, feature_count
 from motet.types import Audio
 
 TRACTS = tuple(warp for warp in WARPS if abs(warp - 1.0) > 0.04)
@@ -31,7 +32,7 @@ def stranger_features(
 ) -> Float[Tensor, "steps dim"]:
     """Features at 50 Hz, as many as of the clip itself; the same seed gives the same stranger."""
     chance, config = torch.Generator().manual_seed(seed), encoder.config
-    samples = resample(to_mono(audio), RATE_HZ).samples.reshape(1, -1)
+    samples = resample(to_mono(audio), SAMPLE_RATE).samples.reshape(1, -1)
     noisy = degrade(samples, samples.roll(samples.shape[1] // 2, 1), chance, MILD)[0]
     warp = TRACTS[int(torch.randint(len(TRACTS), (), generator=chance))]
     mel = LogMel(bins=config.mel_bins, floor=config.mel_floor)

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from motet.data.training_set import TrainingItem, TrainingSet
-from motet.encoders.phonetic.batched import load_phonetic
 from motet.encoders.phonetic.closure_head import (
     ClosingConfig,
     ClosingTraining,
@@ -18,6 +17,7 @@ from motet.encoders.phonetic.closure_head import (
     load_closing,
     save_closing,
 )
+from motet.encoders.phonetic.encoder import load_phonetic
 from motet.encoders.phonetic.heads import REACH, STEPS_AFTER, STEPS_BEFORE
 from motet.errors import CheckpointError, InputError
 from motet.types import arkit_space

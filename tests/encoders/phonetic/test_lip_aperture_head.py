@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from motet.data.training_set import TrainingItem, TrainingSet
-from motet.encoders.phonetic.batched import load_phonetic
+from motet.encoders.phonetic.encoder import load_phonetic
 from motet.encoders.phonetic.heads import REACH, STEPS_AFTER, STEPS_BEFORE
 from motet.encoders.phonetic.lip_aperture_head import fit_opening, load_opening, save_opening
 from motet.errors import CheckpointError

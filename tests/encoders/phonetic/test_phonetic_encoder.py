@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 import motet
 from motet.checkpoint import read_checkpoint, save_checkpoint
 from motet.encoders.phonetic.config import PhoneticConfig
-from motet.encoders.phonetic.encoder import PhoneticEncoder, PhoneticState, feature_count, join
+from motet.encoders.phonetic.encoder import PhoneticEncoder
 from motet.encoders.phonetic.loss import distillation_losses
 from motet.encoders.phonetic.network import PhoneticFeatures, PhoneticNet
+from motet.encoders.phonetic.stream import feature_count
 from motet.errors import AudioError, CheckpointError, ConfigError
 from motet.phonetics.phones import SYMBOLS
 
@@ -47,11 +48,11 @@ def noise(samples: int, seed: int = 0) -> torch.Tensor:
 
 
 def in_pieces(encoder: PhoneticEncoder, sound: torch.Tensor, cuts: list[int]) -> PhoneticFeatures:
-    state, parts = encoder.begin(), []
+    state, parts = encoder.begin(1), []
     for piece in sound.split(cuts):
-        found, state = encoder.step(state, piece)
-        parts.append(found)
-    return join([*parts, encoder.finish(state)])
+        features, state = encoder.step(state, piece[None])
+        parts.append(features)
+    return encoder.net.heads(torch.cat([*parts, encoder.finish(state)], 1)[0])
 
 
 def assert_same(a: PhoneticFeatures, b: PhoneticFeatures) -> None:
@@ -98,8 +99,8 @@ def test_the_past_of_a_feature_ends_with_its_look_ahead(small: PhoneticEncoder) 
 
 
 def test_features_appear_as_soon_as_their_look_ahead_is_heard(small: PhoneticEncoder) -> None:
-    found, _ = small.step(small.begin(), noise(round((1.0 + small.look_ahead_s) * 16000)))
-    assert len(found.hidden) == 51
+    features, _ = small.step(small.begin(1), noise(round((1.0 + small.look_ahead_s) * 16000))[None])
+    assert features.shape[1] == 51
 
 
 def test_the_memory_ends_with_its_context(small: PhoneticEncoder) -> None:
@@ -113,18 +114,24 @@ def test_the_memory_ends_with_its_context(small: PhoneticEncoder) -> None:
 
 def test_a_state_is_a_value(small: PhoneticEncoder) -> None:
     """A stream can be continued twice from the same point, and two streams do not meet."""
-    _, state = small.step(small.begin(), noise(5000))
-    kept = PhoneticState(
-        state.samples.clone(),
-        state.mel.clone(),
-        tuple(p.clone() for p in state.past),
-        state.heard,
-        state.answered,
-    )
-    first, _ = small.step(state, noise(5000, 1))
-    small.step(state, noise(7000, 2))
-    again, _ = small.step(kept, noise(5000, 1))
-    assert torch.equal(first.hidden, again.hidden)
+    _, state = small.step(small.begin(1), noise(5000)[None])
+    first, _ = small.step(state, noise(5000, 1)[None])
+    small.step(state, noise(7000, 2)[None])
+    again, _ = small.step(state, noise(5000, 1)[None])
+    assert torch.equal(first, again)
+
+
+def test_items_of_a_batch_part_where_their_sounds_do(small: PhoneticEncoder) -> None:
+    """Items with the same samples share a stream; from the first difference on each has its own."""
+    both, alone = torch.stack([noise(16000), noise(16000)]), noise(16000)
+    both[1, 8000:] = noise(8000, 7)
+    first, state = small.step(small.begin(2), both[:, :6000])
+    assert len(state.streams) == 1
+    second, state = small.step(state, both[:, 6000:])
+    assert len(state.streams) == 2
+    together = torch.cat([first, second, small.finish(state)], 1)
+    torch.testing.assert_close(together[0], small.encode(alone).hidden, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(together[1], small.encode(both[1]).hidden, rtol=1e-5, atol=1e-5)
 
 
 def test_same_sound_same_bits(small: PhoneticEncoder) -> None:

@@ -21,10 +21,12 @@ from motet.methods.artalk.config import (
     TrainingConfig,
     Wav2Vec2Config,
 )
-from motet.methods.artalk.generate import WindowMethod, build
+from motet.methods.artalk.generate import build
 from motet.methods.artalk.loss import stages
-from motet.methods.artalk.published_engines import ReleasedEngine, TrainingEngine
+from motet.methods.artalk.published_method import PublishedMethod
+from motet.methods.artalk.published_v1.generate import ReleasedGenerator
 from motet.methods.artalk.published_v1.model import ReleasedModel
+from motet.methods.artalk.published_v2.generate import TrainingGenerator
 from motet.methods.artalk.published_v2.model import TrainingModel
 from motet.methods.artalk.state_dict import from_official
 from motet.types import Audio
@@ -64,27 +66,29 @@ def voice(batch: int, samples: int) -> Audio:
 
 
 def test_caching_changes_no_bit(model: ReleasedModel) -> None:
-    engine = ReleasedEngine(model)
-    memory = engine.remember(model.style_token(torch.randn(1, 50, 106)))
+    generator = ReleasedGenerator(model)
+    history = generator.begin_with(model.style_token(torch.randn(1, 50, 106)))
     for pooled in model.pool_audio(torch.randn(3, 199, 32)):
         audio = model.modulations(pooled)
-        bits, scores = model.generate(memory.style, memory.history, audio[None])
-        assert torch.equal(bits, say_plain(model, memory, pooled[None]))
+        bits, scores = model.generate(history.style, history.tokens, audio[None])
+        assert torch.equal(bits, say_plain(model, history, pooled[None]))
         forced = model.logits(
-            model.quantizer.codes_of(bits, audio), memory.style, memory.history, audio[None]
+            model.quantizer.codes_of(bits, audio), history.style, history.tokens, audio[None]
         )
         torch.testing.assert_close(scores, forced, rtol=1e-4, atol=1e-4)
-        _, memory = engine.say(memory, audio[None])
+        _, history = generator.generate_window(history, audio[None])
 
 
 def test_hearing_windows_together_is_hearing_them_alone(model: ReleasedModel) -> None:
     windows = 0.1 * torch.randn(2, 64000)
     together = model.modulations(model.pool_audio(hear_plain(model.audio_encoder, windows)))
-    torch.testing.assert_close(ReleasedEngine(model).hear(windows), together, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        ReleasedGenerator(model).encode_audio(windows), together, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_batch_and_pieces_give_the_same(model: ReleasedModel) -> None:
-    method = WindowMethod(ReleasedEngine(model))
+    method = PublishedMethod(ReleasedGenerator(model))
     audio, condition = voice(2, 90_000), ArtalkCondition(smooth=True)
     whole = method.run(audio, condition, (0, 0))
     assert whole.frames == 141
@@ -129,7 +133,7 @@ def test_training_generation_runs_streams_and_repeats() -> None:
 
 
 def test_weights_without_an_encoder_say_so() -> None:
-    method = WindowMethod(TrainingEngine(TrainingModel(SMALL_TRAINING), None))
+    method = PublishedMethod(TrainingGenerator(TrainingModel(SMALL_TRAINING), None))
     with pytest.raises(ConfigError, match="no audio encoder"):
         method.run(voice(1, 64_000), ArtalkCondition(), (0,))
 

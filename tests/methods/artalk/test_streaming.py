@@ -15,8 +15,8 @@ from motet.errors import AssetError, ConfigError
 from motet.methods.artalk.config import PRESETS, ArtalkCondition, ArtalkConfig, StreamingConfig
 from motet.methods.artalk.generate import build
 from motet.methods.artalk.loss import stages
-from motet.methods.artalk.streaming.generate import StreamingMethod, draw_bits
-from motet.methods.artalk.streaming.model import StreamingModel, heard_mask
+from motet.methods.artalk.streaming.generate import ArtalkStreaming, draw_bits
+from motet.methods.artalk.streaming.model import StreamingModel, known_mask
 from motet.types import Audio, arkit_space
 
 TINY = PRESETS["tiny"].streaming
@@ -30,9 +30,9 @@ def model_of(config: StreamingConfig = TINY) -> StreamingModel:
     return model
 
 
-def method_of(config: StreamingConfig = TINY) -> StreamingMethod:
+def method_of(config: StreamingConfig = TINY) -> ArtalkStreaming:
     method = build(ArtalkConfig("streaming", streaming=config), None, {})
-    assert isinstance(method, StreamingMethod)
+    assert isinstance(method, ArtalkStreaming)
     torch.manual_seed(2)
     method.model.codec.motion_std.fill_(0.2)
     method.model.codec.motion_mean.fill_(0.3)
@@ -54,7 +54,7 @@ def test_caching_changes_nothing(soft: bool) -> None:
     motion = torch.randn(2, TINY.history * TINY.codec.frames, 55, generator=noise)
     features = torch.randn(2, TINY.audio_steps, TINY.audio_dim, generator=noise)
     audio = model.audio(
-        features, heard_mask(TINY.audio_steps, torch.tensor([0, 3]), torch.tensor([20, 24]))
+        features, known_mask(TINY.audio_steps, torch.tensor([0, 3]), torch.tensor([20, 24]))
     )
     past = model.past(
         motion, model.past_total(motion[:, -TINY.codec.frames :]), torch.tensor([False, True])
@@ -75,7 +75,7 @@ def test_what_lies_beyond_hearing_has_no_influence() -> None:
     features = torch.randn(1, TINY.audio_steps, TINY.audio_dim)
     other = features.clone()
     other[:, 20:] = 7.0
-    mask = heard_mask(TINY.audio_steps, torch.tensor([0]), torch.tensor([20]))
+    mask = known_mask(TINY.audio_steps, torch.tensor([0]), torch.tensor([20]))
     assert torch.equal(model.audio(features, mask), model.audio(other, mask))
 
 

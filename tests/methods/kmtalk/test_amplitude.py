@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from motet.errors import ConfigError
-from motet.face.postprocess import MOUTH_SHAPES
+from motet.face.intensity import MOUTH_SHAPES
 from motet.methods.kmtalk.config import PRESETS, KMTalkCondition
 from motet.methods.kmtalk.generate import KMTalk, build
 from motet.types import Audio

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from motet.encoders.phonetic.batched import load_phonetic
+from motet.encoders.phonetic.encoder import load_phonetic
 from motet.errors import AssetError, ConfigError, MissingDependency
 from motet.evaluation.held_out import load_held_out
+from motet.face.lip_closure import amount_from_timing, closed_by
 from motet.methods.kmtalk import phone_source as acquisition
 from motet.methods.kmtalk.config import KMTalkCondition, check_anchor
-from motet.methods.kmtalk.lip_closure import closed_lips, closing_amount
-from motet.methods.kmtalk.phone_source import Heard, acquire, in_pieces
+from motet.methods.kmtalk.phone_source import PhonePosterior, find_phones, in_pieces
 from motet.phonetics.phones import SYMBOLS, PhoneSpan
 from motet.phonetics.recognition import agreement, recognise
 from motet.phonetics.transcription import (
@@ -33,24 +33,26 @@ CLIP = next(clip for clip in load_held_out().clips if clip.name == "0880")
 
 
 @pytest.fixture(scope="module")
-def heard() -> Heard:
+def posterior() -> PhonePosterior:
     listener = load_phonetic()
-    return Heard(listener.phones(listener.features(CLIP.audio)).numpy(), listener.phone_names)
+    return PhonePosterior(
+        listener.phones(listener.features(CLIP.audio)).numpy(), listener.phone_names
+    )
 
 
 def speech() -> torch.Tensor:
     return CLIP.audio.samples.reshape(-1)
 
 
-def test_a_text_comes_first(heard: Heard) -> None:
-    found = acquire(speech(), KMTalkCondition(text=CLIP.text), heard)
+def test_a_text_comes_first(posterior: PhonePosterior) -> None:
+    found = find_phones(speech(), KMTalkCondition(text=CLIP.text), posterior)
     assert found.source == "text"
     assert 0.3 < found.confidence <= 1
     assert "".join(span.symbol for span in found.spans if span.symbol != "sil").startswith("hiw")
 
 
-def test_without_text_english_is_recognised(heard: Heard) -> None:
-    found = acquire(speech(), KMTalkCondition(), heard)
+def test_without_text_english_is_recognised(posterior: PhonePosterior) -> None:
+    found = find_phones(speech(), KMTalkCondition(), posterior)
     known = phones_of_text(CLIP.audio, CLIP.text)[0]
     assert found.source == "english"
     starts = np.array([span.start for span in found.spans])
@@ -58,13 +60,15 @@ def test_without_text_english_is_recognised(heard: Heard) -> None:
     assert np.mean(near) > 0.8, "most borders lie where the text has them"
 
 
-def test_a_wrong_text_is_told_and_replaced(heard: Heard, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wrong_text_is_told_and_replaced(
+    posterior: PhonePosterior, caplog: pytest.LogCaptureFixture
+) -> None:
     wrong = (
         "the quick brown fox jumps over the lazy dog and runs away into the deep dark forest where"
         " nobody lives any more at all"
     )
     with caplog.at_level(logging.WARNING, "motet.kmtalk"):
-        found = acquire(speech(), KMTalkCondition(text=wrong), heard)
+        found = find_phones(speech(), KMTalkCondition(text=wrong), posterior)
     assert found.source != "text" or found.notes
     assert "text" in caplog.text
 
@@ -76,13 +80,13 @@ def test_words_that_no_dictionary_has_are_said_by_their_letters() -> None:
 
 
 def test_speech_of_another_language_goes_to_the_encoder(
-    heard: Heard, monkeypatch: pytest.MonkeyPatch
+    posterior: PhonePosterior, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def foreign(sound: object, way: object) -> None:
         raise NotEnglish("the sound is probably not English")
 
     monkeypatch.setattr(acquisition, "in_pieces", foreign)
-    found = acquire(speech(), KMTalkCondition(), heard)
+    found = find_phones(speech(), KMTalkCondition(), posterior)
     assert found.source == "encoder"
     assert "not English" in found.notes[0]
     assert found.confidence > 0.5
@@ -95,32 +99,32 @@ def test_noise_is_not_english() -> None:
 
 
 def test_without_optional_packages_the_encoder_answers(
-    heard: Heard, monkeypatch: pytest.MonkeyPatch
+    posterior: PhonePosterior, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(*given: object) -> None:
         raise MissingDependency("this needs the package 'hama'")
 
     monkeypatch.setattr(acquisition, "in_pieces", missing)
     monkeypatch.setattr(acquisition, "phones_of_text", missing)
-    found = acquire(speech(), KMTalkCondition(text=CLIP.text), heard)
+    found = find_phones(speech(), KMTalkCondition(text=CLIP.text), posterior)
     assert found.source == "encoder"
     assert len(found.notes) == 2
 
 
-def test_times_of_a_file_are_taken_as_they_are(heard: Heard, tmp_path: Path) -> None:
+def test_times_of_a_file_are_taken_as_they_are(posterior: PhonePosterior, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("start,end,phone\n0.5,0.6,m\n0.6,0.9,a\n")
-    found = acquire(
-        speech(), KMTalkCondition(timing=str(tmp_path / "a.csv"), text="ignored"), heard
+    found = find_phones(
+        speech(), KMTalkCondition(timing=str(tmp_path / "a.csv"), text="ignored"), posterior
     )
     assert found.source == "file"
     assert found.spans == (PhoneSpan(0.5, 0.6, "m"), PhoneSpan(0.6, 0.9, "a"))
     with pytest.raises(AssetError):
-        acquire(speech(), KMTalkCondition(timing=str(tmp_path / "none.csv")), heard)
+        find_phones(speech(), KMTalkCondition(timing=str(tmp_path / "none.csv")), posterior)
 
 
 def test_nothing_at_all_is_said_to_be_nothing() -> None:
-    assert acquire(speech(), KMTalkCondition(), None).source == "none"
-    assert acquire(speech(), KMTalkCondition(recogniser="none"), None).spans == ()
+    assert find_phones(speech(), KMTalkCondition(), None).source == "none"
+    assert find_phones(speech(), KMTalkCondition(recogniser="none"), None).spans == ()
 
 
 def test_the_phone_loop_finds_borders() -> None:
@@ -150,13 +154,13 @@ def test_long_sound_is_recognised_in_pieces() -> None:
     )
 
 
-def test_agreement_tells_right_from_wrong(heard: Heard) -> None:
+def test_agreement_tells_right_from_wrong(posterior: PhonePosterior) -> None:
     right = phones_of_text(CLIP.audio, CLIP.text)[0]
     backwards = [
         PhoneSpan(a.start, a.end, b.symbol) for a, b in zip(right, reversed(right), strict=True)
     ]
-    assert heard.agreement(right) > heard.agreement(backwards) + 0.1
-    assert agreement((), heard.log_probabilities, heard.symbols, 50.0) == 0.0
+    assert posterior.agreement(right) > posterior.agreement(backwards) + 0.1
+    assert agreement((), posterior.log_probabilities, posterior.symbols, 50.0) == 0.0
 
 
 def test_the_best_path_holds_on_against_single_odd_steps() -> None:
@@ -183,11 +187,12 @@ def test_closures_shut_the_lips_of_the_figure() -> None:
         ("mouthFunnel", 0.3),
     ):
         values[:, space.index("blendshapes", name)] = weight
-    shut = closed_lips(values, [(1.0, 1.03)], space)
+    amount = amount_from_timing(len(values), space.fps, [(1.0, 1.03)])
+    shut = closed_by(values[None], amount[None])[0]
     opening = gauge_of(load_house()).opening(Motion(shut, space))
     assert float(opening[25]) < CLOSED_M < float(opening[10])
     assert torch.equal(shut[:20], values[:20])
-    assert closing_amount(50, 25.0, [(1.011, 1.019)])[25] == 1.0, (
+    assert amount_from_timing(50, 25.0, [(1.011, 1.019)])[25] == 1.0, (
         "the nearest frame shuts even for the shortest closure"
     )
 

@@ -180,7 +180,11 @@ def test_a_completion_that_hears_is_better_far_from_keys() -> None:
         wanted = model.basis.encode(batch["motion"])
         said = wanted[torch.arange(8).unsqueeze(1), keys.places]
         every = model.complete(
-            said, model.hear(batch["features"], batch["length"]), None, keys, batch["length"]
+            said,
+            model.audio_context(batch["features"], batch["length"]),
+            None,
+            keys,
+            batch["length"],
         )
         far = key_timing(keys, 100, 25.0)[1][..., :2].amin(-1) > 2 / 25
         assert far.any()

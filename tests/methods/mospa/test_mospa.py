@@ -37,7 +37,13 @@ from motet.methods.mospa.loss import measure, stages
 from motet.methods.mospa.model import MospaModel, source_input
 from motet.methods.mospa.source_position import EAR_HEIGHT_M, parse_source
 from motet.methods.mospa.state_dict import from_official, own_name
-from motet.methods.mospa.windows import Draw, Heard, sample_window, seen_from_root, world_view
+from motet.methods.mospa.windows import (
+    SamplingConfig,
+    WindowConditions,
+    sample_window,
+    seen_from_root,
+    world_view,
+)
 from motet.types import Audio
 
 TINY = PRESETS["tiny"]
@@ -177,12 +183,14 @@ def test_the_released_switches_are_options() -> None:
 
 def test_imposed_frames_come_back_and_the_rest_joins_them() -> None:
     model = MospaModel(TINY).eval().requires_grad_(False)
-    heard = Heard(torch.zeros(1, 48, 68), torch.tensor([1]), lambda estimate: torch.ones(1, 48, 3))
+    heard = WindowConditions(
+        torch.zeros(1, 48, 68), torch.tensor([1]), lambda estimate: torch.ones(1, 48, 3)
+    )
     imposed = body_vectors(12, 4, (1,)).float()
     noise = torch.randn(1, 48, 300, generator=torch.Generator().manual_seed(0))
     for name in ("ancestral", "ddim", "dpm++2m"):
         made = sample_window(
-            model, heard, Draw(name, (50, 30, 10, 0)), noise, lambda move: noise, imposed
+            model, heard, SamplingConfig(name, (50, 30, 10, 0)), noise, lambda move: noise, imposed
         )
         torch.testing.assert_close(made[:, :12], imposed, atol=1e-4, rtol=1e-4)
 
@@ -190,10 +198,12 @@ def test_imposed_frames_come_back_and_the_rest_joins_them() -> None:
 def test_guidance_goes_beyond_the_answer_without_sound() -> None:
     model = MospaModel(TINY).eval().requires_grad_(False)
     audio, noise = torch.randn(1, 48, 68), torch.randn(1, 48, 300)
-    heard = Heard(audio, torch.tensor([1]), lambda estimate: torch.ones(1, 48, 3))
+    heard = WindowConditions(audio, torch.tensor([1]), lambda estimate: torch.ones(1, 48, 3))
 
-    def draw(scale: float, sound: Heard = heard) -> torch.Tensor:
-        return sample_window(model, sound, Draw("ddim", (50, 0), scale), noise, lambda move: noise)
+    def draw(scale: float, sound: WindowConditions = heard) -> torch.Tensor:
+        return sample_window(
+            model, sound, SamplingConfig("ddim", (50, 0), scale), noise, lambda move: noise
+        )
 
     without, with_sound = draw(0.0), draw(1.0)
     torch.testing.assert_close(

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 
+from motet.encoders.base import encode
 from motet.errors import ConfigError
 from motet.evaluation.held_out import load_held_out
 from motet.methods.speech2lip.config import PRESETS, LipConfig
@@ -82,8 +83,7 @@ def roughness_at_borders(lips: torch.Tensor) -> float:
 def test_the_shipped_person_has_no_specks_at_the_borders_of_squares() -> None:
     method = load("speech2lip").method
     speaker, sound = method.speaker, load_held_out().group("librivox")[0].audio
-    first, state = method.front.step(method.front.begin(1), sound.samples[:, :48_000])
-    features = torch.cat([first, method.front.finish(state)], 1)[0]
+    features = encode(speaker.encoder, sound.samples[:, :48_000])[0]
     shown = torch.arange(8, 72, 4)
     with torch.no_grad():
         heard = speaker.model.hearing(

@@ -13,11 +13,12 @@ import torch
 from motet.checkpoint import save_checkpoint
 from motet.errors import AssetError, ConfigError
 from motet.methods.speech2lip.config import PRESETS, Speech2LipCondition
-from motet.methods.speech2lip.generate import HOLD, Speaker, build, spoken
+from motet.methods.speech2lip.generate import Speaker, build
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import Box, Person, write_facts
 from motet.methods.speech2lip.person.mouth_region import Mouth, kept_real, laid_in
 from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.speech_activity import HOLD, speech_activity
 from motet.types import Audio
 
 TINY = PRESETS["tiny"]
@@ -155,13 +156,15 @@ def test_silence_brings_the_lips_to_rest(folder: Path) -> None:
 def test_how_much_is_spoken_begins_at_once_and_fades() -> None:
     level = torch.full((60,), -90.0)
     level[20:30] = -20.0
-    share = spoken(level, 0, 60, ahead=3)
+    share = speech_activity(level, 0, 60, ahead=3)
     assert float(share[:16].max()) == 0
     assert (share[20 : 30 + HOLD - 1] == 1).all()
     assert bool((share[17:20].diff() > 0).all())
     assert bool((share[33:39].diff() < 0).all())
     assert float(share[45:].max()) == 0
-    pieces = torch.cat([spoken(level, start, start + 5, ahead=3) for start in range(0, 60, 5)])
+    pieces = torch.cat(
+        [speech_activity(level, start, start + 5, ahead=3) for start in range(0, 60, 5)]
+    )
     assert torch.equal(pieces, share)
 
 

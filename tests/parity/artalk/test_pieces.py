@@ -8,8 +8,9 @@ import torch
 
 from motet.audio.sinc_resample import resample_sinc
 from motet.encoders.mimi import MimiConfig, mimi_from_official
-from motet.methods.artalk.generate import released_frame_count, training_frame_count
-from motet.methods.artalk.postprocess import CausalSmoother, smooth, smooth_wide
+from motet.face.operator import NO_CUES
+from motet.methods.artalk.postprocess import SavitzkyGolay, smooth, smooth_wide
+from motet.methods.artalk.published_method import released_frame_count, training_frame_count
 from motet.methods.artalk.published_v2.loss import codec_loss, mesh_terms
 from motet.methods.artalk.published_v2.model import TrainingModel
 from motet.methods.artalk.state_dict import training_to_official
@@ -36,11 +37,12 @@ def test_resampling_for_mimi(pieces: Reference) -> None:
 def test_smoothing(pieces: Reference, frames: int) -> None:
     raw = pieces[f"savgol.{frames}.in"]
     pieces.close(smooth(raw), f"savgol.{frames}.out", 1e-5)
-    smoother, parts = CausalSmoother(slice(100, 103), raw[:0]), []
+    operator, parts = SavitzkyGolay(slice(100, 103), raw.shape[1]), []
+    state = operator.begin(1)
     for start in range(0, frames, 4):
-        part, smoother = smoother.push(raw[start : start + 4])
+        part, state = operator.step(raw[None, start : start + 4], state, NO_CUES)
         parts.append(part)
-    assert torch.equal(torch.cat([*parts, smoother.finish()]), smooth(raw))
+    assert torch.equal(torch.cat([*parts, *operator.finish(state)], 1)[0], smooth(raw))
 
 
 def test_wide_smoothing(pieces: Reference) -> None:

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from motet.checkpoint import load_strict
 from motet.methods.artalk.config import ArtalkCondition
-from motet.methods.artalk.generate import WindowMethod, run_official
 from motet.methods.artalk.postprocess import smooth
-from motet.methods.artalk.published_engines import ReleasedEngine
+from motet.methods.artalk.published_method import PublishedMethod, run_official
+from motet.methods.artalk.published_v1.generate import ReleasedGenerator
 from motet.methods.artalk.published_v1.model import ReleasedModel
 from motet.methods.artalk.state_dict import from_official, released_to_official
 from motet.types import Audio
@@ -153,7 +153,7 @@ def condition_of(
 def test_whole_recording(
     released: Reference, model: ReleasedModel, tmp_path: Path, style: str
 ) -> None:
-    method = WindowMethod(ReleasedEngine(model))
+    method = PublishedMethod(ReleasedGenerator(model))
     motion = run_official(
         method, sound(released)[0], condition_of(released, tmp_path, style)
     ).values[0]
@@ -167,16 +167,16 @@ def test_whole_recording(
 def test_codes_and_scores_of_every_window(
     released: Reference, model: ReleasedModel, style: str
 ) -> None:
-    engine = ReleasedEngine(model)
-    memory = engine.remember(
+    generator = ReleasedGenerator(model)
+    history = generator.begin_with(
         model.style_token(None if style == "null" else released["style.motion"])
     )
     samples = torch.nn.functional.pad(sound(released)[0], (0, -sound(released).shape[1] % 64000))
-    heard = engine.hear(samples.view(-1, 64000))
+    heard = generator.encode_audio(samples.view(-1, 64000))
     for window, audio in enumerate(heard):
-        past = (memory.codes > 0)[0]
+        past = (history.codes > 0)[0]
         assert torch.equal(past, released[f"gen.{style}.prev_bits"][window].bool())
-        bits, scores = model.generate(memory.style, memory.history, audio[None])
+        bits, scores = model.generate(history.style, history.tokens, audio[None])
         assert torch.equal(bits[0], released[f"gen.{style}.bits"][window].bool())
         torch.testing.assert_close(
             scores.flatten(2)[0],
@@ -190,11 +190,11 @@ def test_codes_and_scores_of_every_window(
             rtol=1e-4,
             atol=1e-4,
         )
-        _, memory = engine.say(memory, audio[None])
+        _, history = generator.generate_window(history, audio[None])
 
 
 def test_one_window_and_a_very_short_sound(released: Reference, model: ReleasedModel) -> None:
-    method = WindowMethod(ReleasedEngine(model))
+    method = PublishedMethod(ReleasedGenerator(model))
     plain = ArtalkCondition(jaw_only_opens=False)
     released.close(
         run_official(method, sound(released)[0, :64000], plain).values[0], "gen.one_window.motion"
@@ -206,7 +206,7 @@ def test_one_window_and_a_very_short_sound(released: Reference, model: ReleasedM
 
 
 def test_two_past_windows(released: Reference, tmp_path: Path) -> None:
-    method = WindowMethod(ReleasedEngine(build(released, history=2)))
+    method = PublishedMethod(ReleasedGenerator(build(released, history=2)))
     released.close(
         run_official(method, sound(released)[0], condition_of(released, tmp_path, "style")).values[
             0
@@ -220,7 +220,7 @@ def test_two_past_windows(released: Reference, tmp_path: Path) -> None:
 def test_stream_equals_whole(
     released: Reference, model: ReleasedModel, tmp_path: Path, style: str, smoothed: bool
 ) -> None:
-    method = WindowMethod(ReleasedEngine(model), "official")
+    method = PublishedMethod(ReleasedGenerator(model), "official")
     samples, sizes = sound(released), released.facts["stream_feed_sizes_cycled"]
     state = method.begin(condition_of(released, tmp_path, style, smooth=smoothed), (0,))
     pieces, start, turn = [], 0, 0

@@ -9,8 +9,8 @@ import torch
 
 from motet.checkpoint import load_strict
 from motet.encoders.wav2vec2 import Wav2Vec2, standardise
-from motet.methods.artalk.generate import WindowMethod, training_frame_count
-from motet.methods.artalk.published_engines import TrainingEngine
+from motet.methods.artalk.published_method import PublishedMethod, training_frame_count
+from motet.methods.artalk.published_v2.generate import TrainingGenerator
 from motet.methods.artalk.published_v2.loss import generator_loss, targets
 from motet.methods.artalk.published_v2.model import (
     Conditions,
@@ -142,25 +142,25 @@ def test_sampled_windows(
     training: Reference, model: TrainingModel, audio_encoder: Wav2Vec2, name: str
 ) -> None:
     run = training.facts["generation_runs"][name]
-    engine = TrainingEngine(model, audio_encoder)
+    generator = TrainingGenerator(model, audio_encoder)
     style = training[run["style_motion_code"]] if "style_motion_code" in run else None
     past = training[run["prev_motion_code"]] if "prev_motion_code" in run else None
     samples = training["gen.audio_i16"].float() / 32768
     windows = torch.nn.functional.pad(samples, (0, -len(samples) % 64000)).view(-1, 64000)
     uniforms = training[f"gen.{name}.uniforms"].view(2, 181, 8)
     zeros = training[f"gen.{name}.prob_of_zero_bit"].view(2, 181, 8)
-    memory = engine.remember(style, past, run["cfg"], run["tau"])
+    history = generator.begin_with(style, past, run["cfg"], run["tau"])
     pieces = []
     with torch.no_grad():
-        for window, audio in enumerate(engine.hear(windows)):
-            said = engine.draw(memory, audio[None], uniforms[window][None])
+        for window, audio in enumerate(generator.encode_audio(windows)):
+            said = generator.sample(history, audio[None], uniforms[window][None])
             torch.testing.assert_close(said.zero[0], zeros[window], rtol=1e-4, atol=1e-4)
             assert torch.equal(said.bits[0], training[f"gen.{name}.bits"][window].bool())
             if window == 0 and f"gen.{name}.guided_logits_window0" in training.io:
                 training.close(said.scores[0], f"gen.{name}.guided_logits_window0")
-            memory = dataclasses.replace(memory, past=said.motion, first=False)
+            history = dataclasses.replace(history, past=said.motion, first=False)
             pieces.append(said.motion[0])
     motion = torch.cat(pieces)[: training_frame_count(len(samples))]
     if f"gen.{name}.motion" in training.io:
         training.close(motion, f"gen.{name}.motion")
-    assert WindowMethod(engine).space.dim == 108
+    assert PublishedMethod(generator).space.dim == 108

@@ -8,13 +8,13 @@ import torch
 from motet.diffusion.schedule import descend
 from motet.methods.diffposetalk.model import standardise
 from motet.methods.diffposetalk.windows import (
-    Draw,
     Guidance,
     Past,
     Person,
     Randomness,
+    SamplingConfig,
+    encode_recording,
     first_past,
-    hear_recording,
     published_frames,
     resolve_scales,
     sample_recording,
@@ -81,7 +81,9 @@ def test_one_window(case: str) -> None:
     person = Person(found["in.shape_feat"], None if call.get("nostyle") else found["in.style_feat"])
     steps = descend(own.schedule, 8)
     for walked, key in ((steps, "out"), (steps[:5], "traj_mid")):
-        draw = Draw("ancestral", tuple(walked), guidance(call), call.get("flexibility", 0.0))
+        draw = SamplingConfig(
+            "ancestral", tuple(walked), guidance(call), call.get("flexibility", 0.0)
+        )
         answer = sample_window(
             own,
             found["in.audio_feat"],
@@ -98,7 +100,7 @@ def test_one_window(case: str) -> None:
 @torch.no_grad()
 def test_noise_target() -> None:
     found, own = tensors("sample_noise_target"), model(target="noise", schedule="linear")
-    draw = Draw(
+    draw = SamplingConfig(
         "ancestral",
         tuple(descend(own.schedule, 8)),
         Guidance(scales=tuple(facts("sample_noise_target")["cfg_scale"])),
@@ -124,7 +126,7 @@ def test_whole_recording(case: str) -> None:
     samples = standardise(found[f"{case}.audio"].float().unsqueeze(0))
     frames = published_frames(samples.shape[1])
     assert frames == call["frames"]
-    features = hear_recording(own, samples, frames, each_window=not call.get("ctx", True)).expand(
+    features = encode_recording(own, samples, frames, each_window=not call.get("ctx", True)).expand(
         takes, -1, -1
     )
     shape = own.coefficients.shape_vector(found[f"{case}.shape"].unsqueeze(0)).expand(takes, -1)
@@ -133,7 +135,7 @@ def test_whole_recording(case: str) -> None:
     )
     start, moves = found[f"{call['noise']}.T"], found[f"{call['noise']}.z"]
     randomness = Randomness(lambda window: start, lambda window: lambda k: moves[window, k])
-    draw = Draw("ancestral", tuple(descend(own.schedule, 8)), guidance(call))
+    draw = SamplingConfig("ancestral", tuple(descend(own.schedule, 8)), guidance(call))
     motion = own.coefficients.motion(
         sample_recording(own, features, frames, person, draw, randomness)
     )

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from motet.body.feature_vector import vector_places
 from motet.diffusion.schedule import descend_stride
-from motet.methods.mospa.windows import Draw, Heard, sample_window
+from motet.methods.mospa.windows import SamplingConfig, WindowConditions, sample_window
 from tests.parity.mospa.conftest import close, official_model, tensors
 
 
-def heard(audio: Tensor, source: Tensor, genre: Tensor) -> Heard:
-    return Heard(audio, genre, lambda estimate: source)
+def heard(audio: Tensor, source: Tensor, genre: Tensor) -> WindowConditions:
+    return WindowConditions(audio, genre, lambda estimate: source)
 
 
 @torch.no_grad()
@@ -29,13 +29,17 @@ def test_ancestral_and_ddim() -> None:
         return found["step_noise"][move].mT
 
     close(
-        sample_window(model, given, Draw("ancestral", every), start, noise).mT,
+        sample_window(model, given, SamplingConfig("ancestral", every), start, noise).mT,
         found["sample_final"],
     )
     for stop, name in ((19, "sample_first"), (9, "sample_mid")):
         trail.append(
             sample_window(
-                model, given, Draw("ancestral", tuple(range(20, stop - 1, -1))), start, noise
+                model,
+                given,
+                SamplingConfig("ancestral", tuple(range(20, stop - 1, -1))),
+                start,
+                noise,
             ).mT
         )
         close(trail[-1], found[name])
@@ -47,7 +51,10 @@ def test_ancestral_and_ddim() -> None:
         ).mT,
         found["pred_xstart_first"],
     )
-    close(sample_window(model, given, Draw("ddim", every), start, noise).mT, found["ddim_final"])
+    close(
+        sample_window(model, given, SamplingConfig("ddim", every), start, noise).mT,
+        found["ddim_final"],
+    )
 
 
 @torch.no_grad()
@@ -58,7 +65,11 @@ def test_strided_ddim() -> None:
     given = heard(found["audio"].mT, found["pred_ss"].mT, found["state"])
     close(
         sample_window(
-            model, given, Draw("ddim", steps), found["x_T"].mT, lambda move: torch.zeros(0)
+            model,
+            given,
+            SamplingConfig("ddim", steps),
+            found["x_T"].mT,
+            lambda move: torch.zeros(0),
         ).mT,
         found["ddim10_of_1000_final"],
     )
@@ -78,7 +89,7 @@ def test_the_published_evaluation() -> None:
     close(start.mT[0, :4, :6], found["xT_probe"], 1e-6)
     given = heard(audio, F.normalize(source, dim=-1), torch.tensor([1]))
     vector = sample_window(
-        model, given, Draw("ancestral", (4, 3, 2, 1, 0)), start, lambda move: noise[move]
+        model, given, SamplingConfig("ancestral", (4, 3, 2, 1, 0)), start, lambda move: noise[move]
     )
     close(vector[0, ::10].mT, found["vector_every10"])
     places = vector_places(vector, tensors("motion")["skeleton_offsets"])[0]

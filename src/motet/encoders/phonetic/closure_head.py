@@ -3,7 +3,7 @@
 The encoder's own phone head hears each step by itself, 0.11 s ahead, and names 52 phones. These
 small networks are asked one question only and hear what follows, too: a stop is told by how the
 next vowel sets in. Both err in different places, so their log-odds are added
-(`PhoneticFrontEnd.closures`).
+(`PhoneticEncoder.closures`).
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
-"""The phonetic encoder as a stream: sound in pieces of any size in, features at 50 Hz out, all
-state with the caller.
+"""The phonetic encoder: streaming acoustic features at 50 Hz from a small causal network that was
+distilled from Whisper, with heads for phones, closed lips and lip aperture.
+
+Items of a batch that receive the same samples, as the takes of one recording do, are encoded once.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,36 +18,44 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet import config as settings
-from motet.audio.mel import LogMel
+from motet.audio import resample, to_mono
 from motet.checkpoint import load_strict, read_checkpoint
+from motet.encoders.phonetic.closure_head import load_closing
 from motet.encoders.phonetic.config import PhoneticConfig
+from motet.encoders.phonetic.lip_aperture_head import load_opening
 from motet.encoders.phonetic.network import PhoneticFeatures, PhoneticNet
+from motet.encoders.phonetic.stream import (
+    FRAME_RATE,
+    SAMPLE_RATE,
+    PhoneticStream,
+    StreamState,
+    check_samples,
+)
 from motet.errors import AudioError
+from motet.phonetics.phones import PHONES
+from motet.types import Audio
 
-RATE_HZ, FEATURE_RATE_HZ = 16_000, 50
-_STEP_SAMPLES = RATE_HZ // FEATURE_RATE_HZ
+GROUP = 4
+"""Features are computed when at least one group of four (80 ms) is complete: a call costs about as
+much as the arithmetic of several. Windows of the methods end on multiples of it, so nobody waits
+longer."""
+CLOSURE_PRIOR = 2.0
+"""Log-odds against a closure where there is no evidence. Two classifiers whose log-odds are added
+count it twice, so it is taken off once. Chosen on development recordings."""
 
 
 @dataclasses.dataclass(frozen=True)
 class PhoneticState:
-    """Everything a stream remembers; a value, never changed in place, so it may be kept and
-    continued twice.
-    """
+    """States of the streams of a batch; one for all while they receive the same samples."""
 
-    samples: Float[Tensor, "time"]
-    """Sound not yet turned into mel frames."""
-    mel: Float[Tensor, "frames bins"]
-    """Mel frames still needed by steps to come."""
-    past: tuple[Float[Tensor, "1 reach width"], ...]
-    """Past of every block."""
-    heard: int = 0
-    """Samples so far."""
-    answered: int = 0
-    """Features so far."""
+    batch: int
+    streams: tuple[StreamState, ...]
+    samples: Float[Tensor, "streams time"]
+    """Samples that do not complete a group yet."""
 
 
 class PhoneticEncoder:
-    """Sound at 16 kHz to phonetic features at 50 Hz, `look_ahead_s` behind the sound.
+    """16 kHz sound to features at 50 Hz, `look_ahead_s` later.
 
     Not a module: the weights are fixed, methods train on the features. One encoder serves any
     number of streams.
@@ -54,11 +65,16 @@ class PhoneticEncoder:
         digest: identifies the weights.
     """
 
+    sample_rate, channels, frame_rate = SAMPLE_RATE, 1, float(FRAME_RATE)
+
     def __init__(
-        self, net: PhoneticNet, digest: str = "", facts: dict[str, Any] | None = None
+        self, net: PhoneticNet, digest: str = "", facts: Mapping[str, Any] | None = None
     ) -> None:
         self.net, self.digest, self.facts = net.eval().requires_grad_(False), digest, facts or {}
-        self._mel = LogMel(bins=net.config.mel_bins, floor=net.config.mel_floor)
+        self.dim, self.look_ahead_s = net.config.width, net.config.look_ahead_s
+        self._stream = PhoneticStream(self.net)
+        phones = enumerate(net.config.phones)
+        self._closures = [i for i, name in phones if name in PHONES and PHONES[name].is_closure]
 
     @classmethod
     def load(cls, path: Path | None = None) -> PhoneticEncoder:
@@ -68,10 +84,10 @@ class PhoneticEncoder:
             CheckpointError: the file is missing, damaged or of another architecture.
         """
         path = path or Path(str(resources.files("motet") / "weights" / "phonetic.safetensors"))
-        found = read_checkpoint(path)
-        net = PhoneticNet(settings.from_json(PhoneticConfig, found.config))
-        load_strict(net, found.tensors, str(path))
-        return cls(net, found.digest, found.facts)
+        checkpoint = read_checkpoint(path)
+        net = PhoneticNet(settings.from_json(PhoneticConfig, checkpoint.config))
+        load_strict(net, checkpoint.tensors, str(path))
+        return cls(net, checkpoint.digest, checkpoint.facts)
 
     @property
     def config(self) -> PhoneticConfig:
@@ -79,140 +95,120 @@ class PhoneticEncoder:
         return self.net.config
 
     @property
-    def width(self) -> int:
-        """Channels of `PhoneticFeatures.hidden`."""
-        return self.net.config.width
+    def phone_names(self) -> tuple[str, ...]:
+        """Symbols of the phone head, in order."""
+        return self.net.config.phones
 
-    @property
-    def look_ahead_s(self) -> float:
-        """Seconds of sound after a feature's time that it waits for."""
-        return self.net.config.look_ahead_s
-
-    def begin(self) -> PhoneticState:
-        """State before the first sample: silence."""
-        config = self.net.config
-        return PhoneticState(
-            self._mel.begin(), torch.zeros(0, config.mel_bins), tuple(self.net.begin(1))
-        )
+    def begin(self, batch: int) -> PhoneticState:
+        """State before the first sample."""
+        return PhoneticState(batch, (self._stream.begin(),), torch.zeros(1, 0))
 
     @torch.inference_mode()
     def step(
-        self, state: PhoneticState, samples: Float[Tensor, "time"]
-    ) -> tuple[PhoneticFeatures, PhoneticState]:
-        """The features that become certain with these samples, and the new state.
+        self, state: PhoneticState, samples: Float[Tensor, "batch time"]
+    ) -> tuple[Float[Tensor, "batch steps dim"], PhoneticState]:
+        """The features that these samples complete, in whole groups.
 
         Raises:
-            AudioError: not a vector, or not finite.
+            AudioError: not one channel an item, not floating point, or not finite.
         """
-        hidden, after = self.step_hidden(state, samples)
-        return self.net.heads(hidden), after
-
-    @torch.inference_mode()
-    def step_hidden(
-        self, state: PhoneticState, samples: Float[Tensor, "time"]
-    ) -> tuple[Float[Tensor, "steps width"], PhoneticState]:
-        """`step` without the named predictions: only what methods listen to.
-
-        Raises:
-            AudioError: not a vector, or not finite.
-        """
-        _check(samples)
-        if state.heard == 0 and len(
-            samples
-        ):  # frames before the beginning are silence, as in training
-            state = dataclasses.replace(
-                state,
-                samples=torch.zeros(self._mel.lead + self.net.config.mel_before * self._mel.hop),
+        if samples.ndim != 2:
+            raise AudioError(
+                "the phonetic encoder takes one channel an item, (batch, time); these samples have"
+                f" the shape {tuple(samples.shape)}; mix them to mono first"
             )
-        mel, rest = self._mel.step(state.samples, samples.float())
-        frames = torch.cat([state.mel, mel])
-        count = max(0, (len(frames) - self.net.taps) // 2 + 1)
-        after = dataclasses.replace(
-            state, samples=rest, heard=state.heard + len(samples), answered=state.answered + count
-        )
-        if count == 0:
-            return torch.zeros(0, self.width), dataclasses.replace(after, mel=frames)
-        hidden, past = self.net.hidden(
-            frames[None, : 2 * (count - 1) + self.net.taps], list(state.past)
-        )
-        return hidden[0], dataclasses.replace(
-            after, mel=frames[2 * count :].clone(), past=tuple(p.clone() for p in past)
-        )
-
-    def certain(self, heard: int) -> int:
-        """How many features are certain after that many samples: feature k hears `look_ahead_s`
-        beyond its own time.
-        """
-        first = self.net.config.mel_after * self._mel.hop + self._mel.window - self._mel.lead
-        return max(0, (heard - first) // _STEP_SAMPLES + 1)
+        state = self._buffered(state, samples)
+        received = state.streams[0].samples_received
+        complete = self._stream.complete(received + state.samples.shape[1])
+        if complete // GROUP == self._stream.complete(received) // GROUP:
+            check_samples(samples)
+            return torch.zeros(state.batch, 0, self.dim), state
+        steps = [
+            self._stream.step(stream, row)
+            for stream, row in zip(state.streams, state.samples, strict=True)
+        ]
+        streams = tuple(stream for _, stream in steps)
+        features = self._batched([features for features, _ in steps], state.batch)
+        return features, PhoneticState(state.batch, streams, state.samples[:, :0])
 
     @torch.inference_mode()
-    def finish(self, state: PhoneticState) -> PhoneticFeatures:
-        """The rest, with silence after the end: in all round(seconds * 50) features, at least one
-        for any sound.
-        """
-        return self.net.heads(self.finish_hidden(state))
+    def finish(self, state: PhoneticState) -> Float[Tensor, "batch steps dim"]:
+        """The rest, as if silence followed: in all round(seconds * 50) features."""
+        rows = []
+        for stream, row in zip(state.streams, state.samples, strict=True):
+            features, last = self._stream.step(stream, row)
+            rows.append(torch.cat([features, self._stream.finish(last)]))
+        return self._batched(rows, state.batch)
 
     @torch.inference_mode()
-    def finish_hidden(self, state: PhoneticState) -> Float[Tensor, "steps width"]:
-        """`finish` without the named predictions."""
-        total = feature_count(state.heard)
-        missing = total - state.answered
-        if missing <= 0:
-            return torch.zeros(0, self.width)
-        needed = (
-            (total - 1) * _STEP_SAMPLES
-            + self.net.config.mel_after * self._mel.hop
-            + self._mel.window
-            - self._mel.lead
-        )
-        return self.step_hidden(state, torch.zeros(max(0, needed - state.heard)))[0][:missing]
-
     def encode(self, samples: Float[Tensor, "time"]) -> PhoneticFeatures:
-        """A whole sound: `begin`, one `step`, `finish`, joined."""
-        first, state = self.step(self.begin(), samples)
-        return join([first, self.finish(state)], feature_count(len(samples)))
+        """A whole sound with the named predictions of all heads.
+
+        Raises:
+            AudioError: not one channel, not floating point, or not finite.
+        """
+        first, state = self.step(self.begin(1), samples.unsqueeze(0))
+        return self.net.heads(torch.cat([first, self.finish(state)], 1)[0])
+
+    def features(self, audio: Audio) -> Float[Tensor, "steps dim"]:
+        """Features of one whole sound of any rate."""
+        return self.encode(resample(to_mono(audio), SAMPLE_RATE).samples[0]).hidden
+
+    @torch.inference_mode()
+    def phones(
+        self, features: Float[Tensor, "*batch steps dim"]
+    ) -> Float[Tensor, "*batch steps phones"]:
+        """Log-probabilities of the phones for features of this encoder."""
+        return self.net.heads(features).phones
+
+    def closures(
+        self, features: Float[Tensor, "batch known dim"], first: int, steps: int
+    ) -> Float[Tensor, "batch steps"]:
+        """Probability of p, b or m in `steps` features from `first` on, 0 where they are unknown:
+        the log-odds of the phone head and of the closure head, added.
+        """
+        start, stop = max(first, 0), min(first + steps, features.shape[1])
+        if stop <= start:
+            return features.new_zeros(len(features), steps)
+        phones = self.net.phone_head(features[:, start:stop]).softmax(-1)
+        phone_odds = torch.logit(phones[..., self._closures].sum(-1), 1e-4)
+        closure_odds = load_closing(self.digest).read(features, start, stop - start)
+        closed = (phone_odds + closure_odds + CLOSURE_PRIOR).sigmoid()
+        return torch.nn.functional.pad(closed, (start - first, first + steps - stop))
+
+    def aperture(
+        self, features: Float[Tensor, "batch known dim"], first: int, frames: int
+    ) -> Float[Tensor, "batch frames"]:
+        """Gap between the inner lips, mouth widths, in frames of two features of which the first
+        begins with feature `first`.
+        """
+        return load_opening(self.digest)(features, first, frames)
+
+    def _buffered(
+        self, state: PhoneticState, samples: Float[Tensor, "batch time"]
+    ) -> PhoneticState:
+        """The state with these samples; split into one stream an item once the items differ."""
+        streams, buffer = state.streams, state.samples
+        if len(streams) < state.batch and not bool((samples == samples[:1]).all()):
+            streams, buffer = streams * state.batch, buffer.expand(state.batch, -1)
+        samples = samples[: len(streams)]
+        return PhoneticState(state.batch, streams, torch.cat([buffer, samples.float()], 1))
+
+    def _batched(self, rows: list[Tensor], batch: int) -> Float[Tensor, "batch steps dim"]:
+        return torch.stack(rows) if len(rows) == batch else rows[0].expand(batch, -1, -1)
 
 
-def feature_count(samples: int) -> int:
-    """Features of a sound: its length at 50 Hz rounded half up, at least one for any sound at all,
-    none for none.
-    """
-    return max(1, (2 * samples + _STEP_SAMPLES) // (2 * _STEP_SAMPLES)) if samples else 0
-
-
-def join(parts: Sequence[PhoneticFeatures], limit: int | None = None) -> PhoneticFeatures:
-    """Pieces of a stream, one after the other, cut to `limit` steps."""
-    return PhoneticFeatures(
-        *(
-            torch.cat([getattr(p, f.name) for p in parts])[:limit]
-            for f in dataclasses.fields(PhoneticFeatures)
-        )
-    )
-
-
-def check_samples(samples: Tensor) -> None:
-    """Refuse what cannot be heard.
+@cache
+def load_phonetic(path: Path | None = None) -> PhoneticEncoder:
+    """The shipped encoder (or one from a file), read once a process.
 
     Raises:
-        AudioError: not floating point, or not finite.
+        CheckpointError: the file is missing, damaged or of another architecture.
     """
-    if not samples.is_floating_point():
-        raise AudioError(
-            f"samples must be floating point in [-1, 1], not {samples.dtype}; divide integers by"
-            " their full scale"
-        )
-    if not bool(torch.isfinite(samples).all()):
-        raise AudioError(
-            "the sound contains values that are not finite (NaN or infinity); repair or re-export"
-            " the recording"
-        )
+    return PhoneticEncoder.load(path)
 
 
-def _check(samples: Tensor) -> None:
-    if samples.ndim != 1:
-        raise AudioError(
-            "the phonetic encoder hears one channel as a vector, this sound has the shape"
-            f" {tuple(samples.shape)}; mix it to mono first"
-        )
-    check_samples(samples)
+def load_phonetic_encoder(weights: Path | None, dim: int) -> PhoneticEncoder:
+    """As `motet.encoders.base.load_encoder` asks for it."""
+    del dim
+    return load_phonetic(weights)

@@ -1,6 +1,4 @@
-"""What the published command line does to finished motion: Savitzky-Golay smoothing, a still head,
-a jaw that only opens.
-"""
+"""Operators of the published command line: Savitzky-Golay smoothing, a jaw that only opens."""
 
 from __future__ import annotations
 
@@ -11,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.types import Motion
+from motet.face.operator import FaceCues, FrameOperator, Operator
 
 WIDE_WINDOW, DELAY = 9, 4
-"""Frames of the longer filter, and how many frames a causal smoother must hold back for it."""
+"""Frames of the longer filter, and how many frames a stream must hold back for it."""
 
 
 def smooth(
@@ -24,14 +22,14 @@ def smooth(
     of the outermost window.
 
     Raises:
-        ValueError: fewer than 9 frames (the causal smoother passes such a clip unfiltered instead).
+        ValueError: fewer than 9 frames (the operator passes such a clip unfiltered instead).
     """
     from scipy.signal import savgol_filter
 
     raw = motion.detach().cpu().numpy().astype(np.float32)
-    out = savgol_filter(raw, 5, 2, axis=0)
-    out[:, head] = savgol_filter(raw[:, head], WIDE_WINDOW, 3, axis=0)
-    return torch.from_numpy(out.astype(np.float32))
+    filtered = savgol_filter(raw, 5, 2, axis=0)
+    filtered[:, head] = savgol_filter(raw[:, head], WIDE_WINDOW, 3, axis=0)
+    return torch.from_numpy(filtered.astype(np.float32))
 
 
 def smooth_wide(motion: Float[Tensor, "frames dim"]) -> Float[Tensor, "frames dim"]:
@@ -40,51 +38,65 @@ def smooth_wide(motion: Float[Tensor, "frames dim"]) -> Float[Tensor, "frames di
     """
     from scipy.signal import savgol_filter
 
-    return torch.from_numpy(
-        savgol_filter(motion.detach().cpu().numpy().astype(np.float32), WIDE_WINDOW, 3, axis=0)
-    )
+    raw = motion.detach().cpu().numpy().astype(np.float32)
+    return torch.from_numpy(savgol_filter(raw, WIDE_WINDOW, 3, axis=0))
 
 
 @dataclasses.dataclass(frozen=True)
-class CausalSmoother:
-    """`smooth` for frames that come piece by piece; bit for bit the same, 4 frames late. A value:
-    every call answers its successor.
+class SmoothingState:
+    """Raw frames still needed: the last nine, of which the tail may be filtered already."""
+
+    raw: Float[Tensor, "batch frames dim"]
+    done: int = 0
+    """How many of them have been emitted."""
+
+
+class SavitzkyGolay(Operator[SmoothingState]):
+    """`smooth` as a stream; bit for bit the same, 4 frames late. Clips shorter than nine frames
+    stay unfiltered.
     """
 
-    head: slice
-    kept: Float[Tensor, "frames dim"]
-    """Raw frames still needed: the last nine of which the tail may be filtered."""
-    done: int = 0
-    """How many of the kept frames are already answered."""
+    def __init__(self, head: slice, dim: int) -> None:
+        self.head, self.dim = head, dim
 
-    def push(
-        self, frames: Float[Tensor, "frames dim"]
-    ) -> tuple[Float[Tensor, "ready dim"], CausalSmoother]:
-        """Take raw frames; answer those whose neighbourhood is complete."""
-        known = torch.cat([self.kept, frames])
-        ready = len(known) - DELAY
-        if len(known) < WIDE_WINDOW or ready <= self.done:
-            return known[:0], dataclasses.replace(self, kept=known)
-        out = smooth(known, self.head)[self.done : ready]
-        drop = max(0, len(known) - WIDE_WINDOW)
-        return out, dataclasses.replace(self, kept=known[drop:], done=ready - drop)
+    def begin(self, batch: int) -> SmoothingState:
+        """No frame yet."""
+        return SmoothingState(torch.zeros(batch, 0, self.dim))
 
-    def finish(self) -> Float[Tensor, "rest dim"]:
-        """The frames held back, filtered up to the true end; a clip shorter than nine frames comes
-        back unfiltered.
-        """
-        return (smooth(self.kept, self.head) if len(self.kept) >= WIDE_WINDOW else self.kept)[
-            self.done :
-        ]
+    def step(
+        self, motion: Float[Tensor, "batch frames dim"], state: SmoothingState, cues: FaceCues
+    ) -> tuple[Float[Tensor, "batch ready dim"], SmoothingState]:
+        """The frames whose neighbourhood is complete."""
+        raw = torch.cat([state.raw, motion], 1)
+        ready = raw.shape[1] - DELAY
+        if raw.shape[1] < WIDE_WINDOW or ready <= state.done:
+            return raw[:, :0], dataclasses.replace(state, raw=raw)
+        drop = raw.shape[1] - WIDE_WINDOW
+        return self._smooth(raw)[:, state.done : ready], SmoothingState(raw[:, drop:], ready - drop)
 
+    def finish(self, state: SmoothingState) -> list[Float[Tensor, "batch rest dim"]]:
+        """The frames held back, filtered up to the true end."""
+        short = state.raw.shape[1] < WIDE_WINDOW
+        return [(state.raw if short else self._smooth(state.raw))[:, state.done :]]
 
-def hold_head(motion: Motion) -> Motion:
-    """The head's rotation set to zero (`fix_pose`)."""
-    return motion.with_track("head", torch.zeros_like(motion["head"]))
+    def _smooth(self, raw: Float[Tensor, "batch frames dim"]) -> Float[Tensor, "batch frames dim"]:
+        return torch.stack([smooth(item, self.head) for item in raw])
 
 
-def open_jaw_only(motion: Motion) -> Motion:
-    """The jaw's rotation about its other two axes set to zero."""
-    jaw = motion["jaw"].clone()
-    jaw[..., 1:] = 0.0
-    return motion.with_track("jaw", jaw)
+class OpenJawOnly(FrameOperator):
+    """The jaw's rotation about its other two axes set to zero.
+
+    Args:
+        jaw: where its axis-angle lies in a frame.
+    """
+
+    def __init__(self, jaw: slice) -> None:
+        self.jaw = jaw
+
+    def apply(
+        self, motion: Float[Tensor, "batch frames dim"], cues: FaceCues
+    ) -> Float[Tensor, "batch frames dim"]:
+        """The processed frames."""
+        motion = motion.clone()
+        motion[..., self.jaw.start + 1 : self.jaw.stop] = 0.0
+        return motion

@@ -13,8 +13,36 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.errors import AssetError, ConfigError, nearest
+from motet.methods.diffposetalk.config import DiffPoseTalkCondition
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
+from motet.methods.diffposetalk.windows import Person
 from motet.types import Motion
+
+
+def read_person(
+    condition: DiffPoseTalkCondition,
+    model: DiffPoseTalkModel,
+    styles: Mapping[str, Sequence[float]],
+    batch: int,
+) -> Person:
+    """Shape and style of a condition, for every item of a batch.
+
+    Raises:
+        ConfigError: the model has no such condition, or does not know the style.
+        AssetError: a file that cannot be used.
+    """
+    if condition.shape and not model.config.shape_dim:
+        raise ConfigError(
+            "this model knows no shape; leave the option shape out, or use a FLAME model"
+        )
+    if condition.style and not model.config.style_dim:
+        raise ConfigError("this model knows no style; leave the style out, or use a model with one")
+    shape = style = None
+    if condition.shape:
+        shape = read_shape(condition.shape, model).expand(batch, -1)
+    if condition.style:
+        style = read_style(condition.style, model, styles).expand(batch, -1)
+    return Person(shape, style)
 
 
 def read_style(

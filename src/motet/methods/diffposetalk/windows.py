@@ -1,4 +1,4 @@
-"""Drawing windows of motion one after the other: guidance in one batch, the previous window as
+"""Sampling windows of motion one after the other: guidance in one batch, the previous window as
 context.
 """
 
@@ -11,12 +11,16 @@ from collections.abc import Callable, Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from motet.diffusion.denoise import denoiser
 from motet.diffusion.guidance import GuidanceMode, branches, dynamic_threshold, guide
 from motet.diffusion.sample import Noise, sampler
+from motet.diffusion.schedule import descend
+from motet.methods.diffposetalk.config import DiffPoseTalkCondition
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
+
+THRESHOLD_LIMITS = (1.0, 4.0)
+"""Limits of dynamic thresholding, as released."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +36,8 @@ class Guidance:
 
 
 @dataclasses.dataclass(frozen=True)
-class Draw:
-    """How a window is drawn."""
+class SamplingConfig:
+    """Sampler, timesteps, guidance and eta of a window."""
 
     sampler: str
     steps: tuple[int, ...]
@@ -66,6 +70,29 @@ class Randomness:
     moves: Callable[[int], Noise]
 
 
+def sampling_config(
+    condition: DiffPoseTalkCondition, model: DiffPoseTalkModel, person: Person
+) -> SamplingConfig:
+    """How the windows of a take are sampled.
+
+    Raises:
+        ConfigError: more steps than the model's schedule has.
+    """
+    schedule, config = model.schedule, model.config
+    sampler = config.sampler if condition.sampler == "default" else condition.sampler
+    steps = condition.steps or min(config.steps, schedule.steps)
+    scales = {"audio": condition.guidance_audio, "style": condition.guidance_style}
+    # Style is guided only where there is one.
+    guided = [
+        name for name in config.diffusion.guided if name == "audio" or person.style is not None
+    ]
+    limits = (condition.threshold, *THRESHOLD_LIMITS) if condition.threshold else None
+    guidance = Guidance(
+        tuple(guided), tuple(scales[name] for name in guided), condition.mode, limits
+    )
+    return SamplingConfig(sampler, tuple(descend(schedule, steps)), guidance, condition.flexibility)
+
+
 def first_past(model: DiffPoseTalkModel, batch: int) -> Past:
     """What stands before the first window: learned tokens."""
     return Past(
@@ -78,7 +105,7 @@ def sample_window(
     audio: Float[Tensor, "batch window width"],
     person: Person,
     past: Past,
-    draw: Draw,
+    sampling: SamplingConfig,
     start: Float[Tensor, "batch window dim"],
     noise: Noise,
     indicator: Float[Tensor, "batch window"] | None = None,
@@ -88,7 +115,7 @@ def sample_window(
     All evaluations that guidance needs go through the network as one batch; one whose weight comes
     out as zero is left out.
     """
-    batch, guidance, net = len(audio), draw.guidance, model.denoising_net
+    batch, guidance, net = len(audio), sampling.guidance, model.denoising_net
     rows = branches(guidance.mode, len(guidance.conditions))
     weights = guide(guidance.mode, torch.eye(len(rows), dtype=torch.float64), guidance.scales)
     needed = [place for place, weight in enumerate(weights.tolist()) if abs(weight) > 1e-12]
@@ -110,7 +137,9 @@ def sample_window(
         past.audio.repeat(many, 1, 1),
         None if indicator is None else indicator.repeat(many, 1),
     )
-    times = dict(zip(draw.steps, net.time_vectors(torch.tensor(draw.steps)).split(1), strict=True))
+    times = dict(
+        zip(sampling.steps, net.time_vectors(torch.tensor(sampling.steps)).split(1), strict=True)
+    )
     shares = weights[needed].to(audio).view(-1, 1, 1, 1)
 
     def network(x: Tensor, step: int) -> Tensor:
@@ -120,8 +149,8 @@ def sample_window(
         return (answers.unflatten(0, (many, batch)) * shares).sum(0)
 
     estimate = denoiser(model.schedule, model.config.diffusion.target, network)
-    return sampler(draw.sampler)(
-        estimate, start, model.schedule, draw.steps, noise, draw.flexibility
+    return sampler(sampling.sampler)(
+        estimate, start, model.schedule, sampling.steps, noise, sampling.flexibility
     )
 
 
@@ -142,7 +171,7 @@ def published_frames(samples: int, fps: float = 25.0) -> int:
     return int(samples / 16000 * fps)
 
 
-def hear_recording(
+def encode_recording(
     model: DiffPoseTalkModel,
     samples: Float[Tensor, "batch time"],
     frames: int,
@@ -174,7 +203,7 @@ def sample_recording(
     features: Float[Tensor, "batch frames width"],
     frames: int,
     person: Person,
-    draw: Draw,
+    sampling: SamplingConfig,
     randomness: Randomness,
 ) -> Float[Tensor, "batch frames dim"]:
     """All windows of a recording from features of whole windows; the answer has the real frames
@@ -189,7 +218,14 @@ def sample_recording(
     for place, audio in enumerate(features.split(window, 1)):
         real = indicator(batch, window, frames - place * window)
         motion = sample_window(
-            model, audio, person, past, draw, randomness.start(place), randomness.moves(place), real
+            model,
+            audio,
+            person,
+            past,
+            sampling,
+            randomness.start(place),
+            randomness.moves(place),
+            real,
         )
         past = next_past(model, motion, audio)
         pieces.append(motion)
@@ -222,10 +258,3 @@ def _null_audio(model: DiffPoseTalkModel, audio: Tensor) -> Tensor:
         if model.null_audio_feat is not None
         else torch.zeros_like(audio)
     )
-
-
-def fill_up(
-    features: Float[Tensor, "batch steps channels"], steps: int
-) -> Float[Tensor, "batch steps channels"]:
-    """Exactly that many steps: cut, or followed by zeros."""
-    return F.pad(features, (0, 0, 0, max(0, steps - features.shape[1])))[:, :steps]

@@ -143,6 +143,6 @@ class WindowMaker:
 
 
 def _listener() -> Any:
-    from motet.encoders.phonetic.batched import load_phonetic
+    from motet.encoders.phonetic.encoder import load_phonetic
 
     return load_phonetic()

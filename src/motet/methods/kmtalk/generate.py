@@ -1,5 +1,5 @@
-"""Sessions of KMTalk: the whole sound is heard first, for the keys need it; the answer comes at the
-end.
+"""Key motions first, then every frame between them: the whole recording is needed, for the timing
+of the phones is.
 """
 
 from __future__ import annotations
@@ -8,63 +8,52 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from motet.checkpoint import load_strict
+from motet.encoders.base import AudioEncoder, Waveform, load_encoder
+from motet.encoders.phonetic.encoder import PhoneticEncoder, load_phonetic
 from motet.errors import ConfigError
-from motet.face.postprocess import MOUTH_SHAPES
-from motet.face.silence import rested, silences
-from motet.method import Method
+from motet.face.head import SmoothHead
+from motet.face.intensity import MOUTH_CHANNELS, ClampWeights, ScaleChannels
+from motet.face.lip_closure import CloseAtPhones, amount_from_timing
+from motet.face.operator import FaceCues, Operator, OperatorChain
+from motet.face.silence import DampSilence, silent_frames
 from motet.methods.kmtalk.config import KMTalkCondition, KMTalkConfig
-from motet.methods.kmtalk.key_file import KeyEdits, read_keys, write_keys
+from motet.methods.kmtalk.key_file import EditedKeys, KeyEdits, read_keys, write_keys
 from motet.methods.kmtalk.keys import KeyFrames, closures, key_frames, spoken_frames
-from motet.methods.kmtalk.lip_closure import closed_lips
 from motet.methods.kmtalk.model import Keys, KMTalkModel, pad_keys, pair_steps
-from motet.methods.kmtalk.phone_source import RATE_HZ, Acquired, Heard, acquire, unchanged
+from motet.methods.kmtalk.phone_source import (
+    SAMPLE_RATE,
+    PhonePosterior,
+    Phones,
+    find_phones,
+    same_sound,
+)
 from motet.methods.kmtalk.spaces import read_template, space_of
 from motet.phonetics.phones import PhoneSpan
-from motet.types import Audio, Motion, frame_count
+from motet.streaming.streaming_method import FeatureStream, MotionMethod, StreamState
+from motet.streaming.window_buffer import WindowBuffer
+from motet.types import Audio
+
+HEAD_SMOOTHING_FRAMES = 6
+"""House space: deviation of the filter over the head's course, a quarter of a second. What a
+regressor says of the head from each moment's sound jumps from frame to frame (13 degrees a second
+at a range of 2)."""
 
 
-class FrontEnd(Protocol):
-    """What hears: sound in any pieces to features at a fixed rate, the same for every cutting."""
-
-    dim: int
-
-    def begin(self, batch: int) -> Any:
-        """State of a new session."""
-        ...
-
-    def step(
-        self, state: Any, samples: Float[Tensor, "batch time"]
-    ) -> tuple[Float[Tensor, "batch steps dim"], Any]:
-        """The features that are now certain."""
-        ...
-
-    def finish(self, state: Any) -> Float[Tensor, "batch steps dim"]:
-        """The rest, as if silence followed."""
-        ...
-
-
-HEAD_CALM_FRAMES = 6
-"""House space: deviation of the filter over the head's course, a quarter of a second."""
-
-
-@dataclasses.dataclass(frozen=True)
-class KMTalkState:
-    """A session: everything heard so far."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KMTalkState(StreamState):
+    """A session: everything received so far."""
 
     condition: KMTalkCondition
-    batch: int
-    front: Any
-    """State of the front end; None for a trunk, which hears whole recordings."""
-    features: tuple[Float[Tensor, "batch steps dim"], ...] = ()
-    sound: tuple[Float[Tensor, "batch time"], ...] = ()
-    heard: int = 0
+    samples: WindowBuffer
+    phones: tuple[Phones, ...] = ()
+    """Of each item, once the sound has ended."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,159 +62,152 @@ class KeyTake:
 
     keys: KeyFrames
     poses: Float[Tensor, "keys dim"]
-    acquired: Acquired
+    phones: Phones
     frames: int
 
 
-class KMTalk(Method[KMTalkConfig, KMTalkCondition, KMTalkState, Motion]):
-    """Key motions first, then everything between them.
+class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
+    """Key-motion regression at phone boundaries, then cross-modal completion of the frames between.
 
     Args:
         model: weights.
-        front: the front end the model was trained on; None for a model with its own trunk.
+        encoder: the audio encoder the model was trained on; None for a model with its own.
     """
 
-    def __init__(self, model: KMTalkModel, front: FrontEnd | None) -> None:
-        self.model, self.front, self.config = (
-            model.eval().requires_grad_(False),
-            front,
-            model.config,
-        )
-        if front is not None and front.dim != model.config.audio_dim:
-            raise ConfigError(
-                f"the front end gives {front.dim} channels, the model was trained on"
-                f" {model.config.audio_dim}"
-            )
+    def __init__(self, model: KMTalkModel, encoder: AudioEncoder[Any] | None) -> None:
+        self.model, self.config = model.eval().requires_grad_(False), model.config
+        self.encoder = encoder or Waveform(SAMPLE_RATE)
         self.space = space_of(model.config)
+        self._in_house_space = self.space.name == "arkit"
 
     @torch.inference_mode()
     def begin(self, condition: KMTalkCondition, seeds: Sequence[int]) -> KMTalkState:
-        """A session before its first sound. Nothing is random: seeds only count the items.
-
-        Raises:
-            ConfigError: a shift of keys that no longer are keys.
-        """
+        """A session before its first sound. Nothing is random: seeds only count the items."""
         return KMTalkState(
-            condition, len(seeds), None if self.front is None else self.front.begin(len(seeds))
+            seeds=tuple(seeds),
+            stream=FeatureStream.begin(self.encoder, len(seeds)),
+            condition=condition,
+            samples=WindowBuffer.empty(len(seeds)),
         )
 
-    @torch.inference_mode()
-    def step(self, state: KMTalkState, audio: Audio) -> tuple[Motion, KMTalkState]:
-        """Listen; the answer comes in `finish`, for the timing of the phones needs the whole
-        utterance.
-        """
-        audio.expect(RATE_HZ, "mono")
-        samples, features, front = audio.samples[:, 0].float(), state.features, state.front
-        if samples.shape[1] and self.front is not None:
-            found, front = self.front.step(state.front, samples)
-            features = (*features, found) if found.shape[1] else features
-        sound = (*state.sound, samples) if samples.shape[1] else state.sound
-        after = dataclasses.replace(
-            state, front=front, features=features, sound=sound, heard=state.heard + samples.shape[1]
-        )
-        return Motion(torch.zeros(state.batch, 0, self.space.dim), self.space), after
+    def receive(self, state: KMTalkState, samples: Float[Tensor, "batch time"]) -> KMTalkState:
+        """Features and samples; phones are found in the samples."""
+        state = super().receive(state, samples)
+        return dataclasses.replace(state, samples=state.samples.append(samples))
 
-    @torch.inference_mode()
-    def finish(self, state: KMTalkState) -> Motion:
-        """Everything: round(seconds * fps) frames."""
-        if not state.heard:
-            return Motion(torch.zeros(state.batch, 0, self.space.dim), self.space)
-        frames, condition = frame_count(state.heard / RATE_HZ, self.space.fps), state.condition
-        sound, features = torch.cat(state.sound, 1), self._features(state, frames)
-        takes = self._acquired(sound, features, condition)
-        edits = read_keys(condition.keys, self.space, frames) if condition.keys else None
-        keys = self._keys(
-            [_shifted(take.spans, condition.shift / self.space.fps) for take in takes],
-            frames,
-            condition,
-            edits,
-        )
-        values = self._motion(features, keys, edits, condition)
-        return Motion(self._finished(values, takes, sound, condition), self.space)
+    def window_ready(self, state: KMTalkState) -> bool:
+        """Never: the whole recording is needed."""
+        return False
+
+    def generate_window(
+        self, state: KMTalkState
+    ) -> tuple[Float[Tensor, "batch frames dim"], KMTalkState]:
+        """All frames, before post-processing."""
+        condition, frames = state.condition, self._frames(state)
+        features = self._features(state, frames)
+        phones = self._phones(state, features)
+        edits = self._edits(condition, frames)
+        shift = condition.shift / self.space.fps
+        spans = [_shifted(item.spans, shift) for item in phones]
+        keys = self._keys(spans, frames, condition, edits)
+        values = self._decode(features, keys, edits, condition)
+        return values, dataclasses.replace(state, phones=tuple(phones))
+
+    def postprocess(self, frames: Tensor, state: KMTalkState) -> tuple[Tensor, KMTalkState]:
+        """The house space's chain; meshes get their template."""
+        condition, count = state.condition, frames.shape[1]
+        chain = self._chain(condition, self._edits(condition, count))
+        frames = chain.apply(frames, self._cues(state, count))
+        if not self._in_house_space:
+            frames = frames + read_template(condition.template, self.space)
+        return frames, state
 
     @torch.inference_mode()
     def key_take(self, audio: Audio, condition: KMTalkCondition) -> KeyTake:
         """The key motions of one recording (1 channels time) before completion.
 
         Raises:
-            ConfigError: a host without keys has none.
+            ConfigError: a baseline without keys has none.
         """
         if self.model.keys is None:
-            raise ConfigError("this model is a host without the key scheme; it has no key motions")
+            raise ConfigError(
+                "this model is a baseline without the key scheme; it has no key motions"
+            )
         _, state = self.step(self.begin(condition, (0,)), audio)
-        frames = frame_count(state.heard / RATE_HZ, self.space.fps)
+        state = self.end(state)
+        frames = self._frames(state)
         features = self._features(state, frames)
-        take = self._acquired(torch.cat(state.sound, 1), features, condition)[0]
-        keys, length = self._keys([take.spans], frames, condition, None), torch.tensor([frames])
-        heard = pair_steps(features, frames, self.config.steps_per_frame)
-        said = self.model.say_keys(
-            self.model.hear(heard, length), self.model.read(heard, keys), keys, length
+        phones = self._phones(state, features)[0]
+        keys, length = self._keys([phones.spans], frames, condition, None), torch.tensor([frames])
+        paired = pair_steps(features, frames, self.config.steps_per_frame)
+        poses = self.model.key_motion(
+            self.model.audio_context(paired, length),
+            self.model.linear_prediction(paired, keys),
+            keys,
+            length,
         )
-        assert said is not None
-        poses = self.model.basis.decode(said)[0] * self._scale(condition)
-        found = self._key_frames(take.spans, frames, condition)
-        return KeyTake(
-            found, poses.clamp(0, 1) if self.space.name == "arkit" else poses, take, frames
-        )
+        assert poses is not None
+        poses = self.model.basis.decode(poses)[0] * self._scale(condition)
+        poses = poses.clamp(0, 1) if self._in_house_space else poses
+        return KeyTake(self._key_frames(phones.spans, frames, condition), poses, phones, frames)
 
     def write_keys(self, audio: Audio, condition: KMTalkCondition, path: Path) -> str:
-        """Key motions of a recording as a file for editing; answers how they were found.
+        """Key motions of a recording as a file for editing; returns how they were found.
 
         Raises:
             InputError: the file cannot be written, or a part of the condition cannot be read.
         """
         take = self.key_take(audio, condition)
-        found = take.acquired
+        phones = take.phones
         facts = {
-            "source": found.source,
-            "confidence": round(found.confidence, 3),
-            "notes": list(found.notes),
+            "source": phones.source,
+            "confidence": round(phones.confidence, 3),
+            "notes": list(phones.notes),
         }
         write_keys(path, take.keys, take.poses, self.space, take.frames, facts)
         share = 100 * len(take.keys.frames) / take.frames
-        notes = "".join(f"\n  {note}" for note in found.notes)
+        notes = "".join(f"\n  {note}" for note in phones.notes)
         return (
             f"{len(take.keys.frames)} keys ({share:.0f} % of {take.frames} frames) from"
-            f" {found.source}, confidence {found.confidence:.2f}{notes}"
+            f" {phones.source}, confidence {phones.confidence:.2f}{notes}"
         )
 
-    def _features(self, state: KMTalkState, frames: int) -> Float[Tensor, "batch steps dim"]:
-        if self.front is not None:
-            return torch.cat([*state.features, self.front.finish(state.front)], 1)
-        assert self.model.trunk is not None
-        return self.model.trunk.features(torch.cat(state.sound, 1), frames)
+    def _frames(self, state: KMTalkState) -> int:
+        return state.frames_left(state.stream.samples_received)
 
-    def _acquired(
-        self, sound: Tensor, features: Tensor, condition: KMTalkCondition
-    ) -> list[Acquired]:
+    def _features(self, state: KMTalkState, frames: int) -> Float[Tensor, "batch steps dim"]:
+        if self.model.trunk is not None:
+            return self.model.trunk.features(state.samples.known(0, state.samples.stop), frames)
+        return state.stream.features.known(0, state.stream.features.stop)
+
+    def _phones(
+        self, state: KMTalkState, features: Float[Tensor, "batch steps dim"]
+    ) -> list[Phones]:
+        samples = state.samples.known(0, state.samples.stop)
         if not self.config.needs_keys:
-            return [Acquired((), "none", 0.0)] * len(sound)
-        rows = [sound[0]] if unchanged(sound) else list(sound)
-        found = [
-            acquire(row.clone(), condition, self._heard(row, features[index]))
+            return [Phones((), "none", 0.0)] * state.batch
+        rows = [samples[0]] if same_sound(samples) else list(samples)
+        phones = [
+            find_phones(row.clone(), state.condition, self._posterior(row, features[index]))
             for index, row in enumerate(rows)
         ]
-        return found * len(sound) if len(rows) == 1 else found
+        return phones * state.batch if len(rows) == 1 else phones
 
-    def _heard(self, sound: Tensor, features: Tensor) -> Heard | None:
-        """The phonetic encoder's view of a sound; none for the front end of the tests."""
+    def _posterior(self, samples: Tensor, features: Tensor) -> PhonePosterior | None:
+        """The phonetic encoder's posterior of a sound; none with the encoder of the tests."""
         if self.config.front_end == "bands":
             return None
-        own = self.front if self.config.front_end == "phonetic" else None
-        if own is None:
-            features = self._listener.features(Audio.mono(sound, RATE_HZ))
-        listener = self._listener
-        return Heard(listener.phones(features).numpy(), listener.phone_names)
+        phonetic = self._phonetic
+        if self.encoder is not phonetic:
+            features = phonetic.features(Audio.mono(samples, SAMPLE_RATE))
+        return PhonePosterior(phonetic.phones(features).numpy(), phonetic.phone_names)
 
     @cached_property
-    def _mouth(self) -> list[int]:
-        return [self.space.index("blendshapes", name) for name in MOUTH_SHAPES]
-
-    @cached_property
-    def _listener(self) -> Any:
-        from motet.encoders.phonetic.batched import load_phonetic
-
+    def _phonetic(self) -> PhoneticEncoder:
         return load_phonetic()
+
+    def _edits(self, condition: KMTalkCondition, frames: int) -> KeyEdits | None:
+        return read_keys(condition.keys, self.space, frames) if condition.keys else None
 
     def _key_frames(
         self, spans: Sequence[PhoneSpan], frames: int, condition: KMTalkCondition
@@ -245,99 +227,75 @@ class KMTalk(Method[KMTalkConfig, KMTalkCondition, KMTalkState, Motion]):
         condition: KMTalkCondition,
         edits: KeyEdits | None,
     ) -> Keys:
-        found = [self._key_frames(row, frames, condition) for row in spans]
-        rows = [edits.joined(row) if edits is not None else row for row in found]
+        rows = [self._key_frames(row, frames, condition) for row in spans]
+        rows = [edits.joined(row) for row in rows] if edits is not None else rows
         spoken = [spoken_frames(row, frames, self.space.fps) for row in spans]
         return pad_keys(
             [list(row.frames) for row in rows], [list(row.phones) for row in rows], spoken
         )
 
-    def _motion(
+    def _decode(
         self, features: Tensor, keys: Keys, edits: KeyEdits | None, condition: KMTalkCondition
     ) -> Float[Tensor, "batch frames dim"]:
+        """Both stages: motion at the keys, then of every frame."""
         model, frames = self.model, int(keys.places.max()) + 1
         length = torch.full((len(features),), frames)
-        heard = pair_steps(features, frames, self.config.steps_per_frame)
-        audio, read = model.hear(heard, length), model.read(heard, keys)
-        said = model.say_keys(audio, read, keys, length)
-        if said is not None and edits is not None:
+        paired = pair_steps(features, frames, self.config.steps_per_frame)
+        audio = model.audio_context(paired, length)
+        linear = model.linear_prediction(paired, keys)
+        poses = model.key_motion(audio, linear, keys, length)
+        if poses is not None and edits is not None:
+            # Edited poses are on the scale of the take, the network's before `_chain`.
             scale = self._scale(condition)
-            as_said = torch.where(scale > 0, edits.poses / scale, edits.poses)
-            said = dataclasses.replace(edits, poses=as_said).placed(said, keys, model.basis)
-        inner = model.complete(said, audio, read, keys, length)
-        values = self._calm(model.basis.decode(inner)) * self._scale(condition)
-        if edits is None or not condition.clamp:
-            return values
-        return edits.clamped(
-            edits.approached(values, self.space.range("head"), HEAD_CALM_FRAMES)
-            if self.space.name == "arkit"
-            else values
-        )
+            unscaled = torch.where(scale > 0, edits.poses / scale, edits.poses)
+            edits = dataclasses.replace(edits, poses=unscaled)
+            poses = edits.placed(poses, keys, model.basis)
+        return model.basis.decode(model.complete(poses, audio, linear, keys, length))
 
     def _scale(self, condition: KMTalkCondition) -> Float[Tensor, "dim"]:
-        """How much more each number of a frame moves than the network says; 1 outside the house
-        space.
-        """
+        """Factor of each channel of the house space; 1 outside it."""
         scale = torch.ones(self.space.dim)
-        if self.space.name == "arkit":
-            scale[self._mouth], scale[self.space.range("head")] = (
-                condition.amplitude,
-                condition.head,
-            )
+        if self._in_house_space:
+            scale[MOUTH_CHANNELS] = condition.amplitude
+            scale[self.space.range("head")] = condition.head
         return scale
 
-    def _calm(self, values: Float[Tensor, "batch frames dim"]) -> Float[Tensor, "batch frames dim"]:
-        """The head's course without its trembling: what a map from each moment's sound says of it
-        jumps from frame to frame (13 degrees a second at a range of 2). Whole recordings are at
-        hand, so the filter delays nothing.
+    def _chain(self, condition: KMTalkCondition, edits: KeyEdits | None) -> OperatorChain:
+        """Silence is damped before closures, so that a closure at its border is kept. A take with
+        edited keys is left as the animator made it.
         """
-        if self.space.name != "arkit" or values.shape[1] < 2:
-            return values
-        reach = min(4 * HEAD_CALM_FRAMES, values.shape[1] - 1)
-        shape = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / HEAD_CALM_FRAMES) ** 2)
-        head = self.space.range("head")
-        course = torch.nn.functional.pad(
-            values[..., head].transpose(1, 2), (reach, reach), mode="replicate"
-        )
-        calm = course.unfold(2, 2 * reach + 1, 1) @ (shape / shape.sum()).to(values)
-        return torch.cat(
-            [values[..., : head.start], calm.transpose(1, 2), values[..., head.stop :]], -1
-        )
+        operators: list[Operator[Any]] = []
+        head = self.space.range("head") if self._in_house_space else None
+        if head is not None:
+            operators.append(SmoothHead(head, HEAD_SMOOTHING_FRAMES))
+            operators.append(ScaleChannels(self._scale(condition)))
+        if edits is not None and condition.clamp:
+            operators.append(EditedKeys(edits, head, HEAD_SMOOTHING_FRAMES))
+        if head is not None:
+            operators.append(ClampWeights())
+        if head is not None and edits is None:
+            operators.append(DampSilence(MOUTH_CHANNELS, self.space.fps))
+            if condition.seal:
+                operators.append(CloseAtPhones())
+        return OperatorChain(operators)
 
-    def _finished(
-        self, values: Tensor, takes: Sequence[Acquired], sound: Tensor, condition: KMTalkCondition
-    ) -> Float[Tensor, "batch frames dim"]:
-        if self.space.name != "arkit":
-            return values + read_template(condition.template, self.space)
-        weights = self.space.range("blendshapes")
-        values = values.clone()
-        values[..., weights] = values[..., weights].clamp(0, 1)
-        if not condition.keys:
-            values = torch.stack(
-                [
-                    rested(row, silences(heard, len(row)), self._mouth, self.space.fps)
-                    for row, heard in zip(values, sound, strict=True)
-                ]
-            )
-        if condition.seal and not condition.keys:
-            values = torch.stack(
-                [
-                    closed_lips(row, closures(take.spans), self.space)
-                    for row, take in zip(values, takes, strict=True)
-                ]
-            )
-        return values
+    def _cues(self, state: KMTalkState, frames: int) -> FaceCues:
+        """What is known of the whole recording: where it is silent, where p, b and m are."""
+        if not self._in_house_space:
+            return FaceCues()
+        fps, samples = self.space.fps, state.samples.known(0, state.samples.stop)
+        closed = [amount_from_timing(frames, fps, closures(item.spans)) for item in state.phones]
+        silent = [silent_frames(row, frames) for row in samples]
+        return FaceCues(closure_amount=torch.stack(closed), silent=torch.stack(silent))
 
 
 def _shifted(spans: Sequence[PhoneSpan], seconds: float) -> Sequence[PhoneSpan]:
-    return (
-        spans
-        if not seconds
-        else [
-            PhoneSpan(max(0.0, span.start + seconds), max(0.0, span.end + seconds), span.symbol)
-            for span in spans
-        ]
-    )
+    if not seconds:
+        return spans
+    return [
+        PhoneSpan(max(0.0, span.start + seconds), max(0.0, span.end + seconds), span.symbol)
+        for span in spans
+    ]
 
 
 def build(
@@ -349,22 +307,9 @@ def build(
         CheckpointError: weights that do not fit.
     """
     del facts
-    model = KMTalkModel(config)
+    model, encoder = KMTalkModel(config), None
     if tensors is not None:
         load_strict(model, tensors)
-    return KMTalk(model, front_end(config))
-
-
-def front_end(config: KMTalkConfig) -> FrontEnd | None:
-    """The front end that a configuration names, with its shipped weights; None for a model that
-    brings its own trunk.
-    """
-    if config.front_end == "wav2vec2":
-        return None
-    if config.front_end == "bands":
-        from motet.encoders.band_energy import BandEncoder
-
-        return BandEncoder(config.audio_dim)
-    from motet.encoders.phonetic.batched import load_phonetic
-
-    return load_phonetic()
+    if config.trunk is None:
+        encoder = load_encoder(config.front_end, dim=config.audio_dim)
+    return KMTalk(model, encoder)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from motet.atomic_write import write_bytes
 from motet.errors import AssetError, nearest
+from motet.face.operator import FaceCues, FrameOperator
 from motet.methods.kmtalk.keys import UNKNOWN_PHONE, KeyFrames, Pair
 from motet.methods.kmtalk.model import Keys, OutputBasis
 from motet.phonetics.phones import INDEX, SYMBOLS
@@ -90,6 +91,26 @@ class KeyEdits:
         for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
             values[:, frame] = torch.where(given, pose.to(values), values[:, frame])
         return values
+
+
+class EditedKeys(FrameOperator):
+    """The take passes exactly through the edited poses; the head comes to them gradually.
+
+    Args:
+        head: where the head's rotation lies in a frame; None for meshes.
+        frames: deviation of the approach in time.
+    """
+
+    def __init__(self, edits: KeyEdits, head: slice | None, frames: float) -> None:
+        self.edits, self.head, self.frames = edits, head, frames
+
+    def apply(
+        self, motion: Float[Tensor, "batch frames dim"], cues: FaceCues
+    ) -> Float[Tensor, "batch frames dim"]:
+        """The processed frames."""
+        if self.head is not None:
+            motion = self.edits.approached(motion, self.head, self.frames)
+        return self.edits.clamped(motion)
 
 
 def write_keys(

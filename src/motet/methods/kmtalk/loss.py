@@ -104,8 +104,11 @@ def losses(
     with torch.set_grad_enabled(stage != "completion"):
         features = _features(model, batch)
         named = torch.rand(len(features), generator=randomness) >= training.drop_identity
-        audio, read = model.hear(features, length), model.read(features, keys, named)
-        said = model.say_keys(audio, read, keys, length, named)
+        audio, read = (
+            model.audio_context(features, length),
+            model.linear_prediction(features, keys, named),
+        )
+        said = model.key_motion(audio, read, keys, length, named)
     wanted = torch.where(batch["valid"].unsqueeze(1), batch["motion"], model.basis.mean)
     inside = torch.arange(wanted.shape[1]) < length.unsqueeze(1)
     weights = channel_weights(model) * _valid(model, batch["valid"])

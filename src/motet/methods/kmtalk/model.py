@@ -260,7 +260,7 @@ class KMTalkModel(nn.Module):
             else build_host(config, self.basis.width)
         )
 
-    def hear(
+    def audio_context(
         self, features: Float[Tensor, "batch frames heard"], length: Int[Tensor, "batch"]
     ) -> Float[Tensor, "batch frames width"]:
         """What both stages know of the sound at each frame (A of the card)."""
@@ -279,11 +279,11 @@ class KMTalkModel(nn.Module):
         length: Int[Tensor, "batch"],
     ) -> tuple[Float[Tensor, "batch keys inner"] | None, Float[Tensor, "batch frames inner"]]:
         """Key motions and the motion of every frame, in the output basis."""
-        audio, read = self.hear(features, length), self.read(features, keys)
-        said = self.say_keys(audio, read, keys, length)
+        audio, read = self.audio_context(features, length), self.linear_prediction(features, keys)
+        said = self.key_motion(audio, read, keys, length)
         return said, self.complete(said, audio, read, keys, length)
 
-    def read(
+    def linear_prediction(
         self, features: Float[Tensor, "batch frames heard"], keys: Keys, named: Tensor | None = None
     ) -> Float[Tensor, "batch frames inner"] | None:
         """What the linear map reads from sound and phones, where there is one."""
@@ -295,7 +295,7 @@ class KMTalkModel(nn.Module):
             features, spoken if named is None else torch.where(named.unsqueeze(1), spoken, unknown)
         )
 
-    def say_keys(
+    def key_motion(
         self,
         audio: Tensor,
         read: Tensor | None,

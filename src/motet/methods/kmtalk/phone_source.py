@@ -36,11 +36,11 @@ TEXT_AGREEMENT = 0.55
 text: 0.6 to 0.8, a wrong one about 0.5)."""
 PIECE_S = 20.0
 """Longer recordings are recognised in pieces, cut where it is quietest."""
-RATE_HZ = 16_000
+SAMPLE_RATE = 16_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Heard:
+class PhonePosterior:
     """What the phonetic encoder says of a sound."""
 
     log_probabilities: Float[ndarray, "steps symbols"]
@@ -57,7 +57,7 @@ class Heard:
 
 
 @dataclasses.dataclass(frozen=True)
-class Acquired:
+class Phones:
     """Phones of one recording and how they came about."""
 
     spans: tuple[PhoneSpan, ...]
@@ -70,19 +70,19 @@ class Acquired:
     """What was tried before and why it did not do."""
 
 
-def acquire(
-    sound: Float[Tensor, "time"], condition: KMTalkCondition, heard: Heard | None
-) -> Acquired:
+def find_phones(
+    sound: Float[Tensor, "time"], condition: KMTalkCondition, posterior: PhonePosterior | None
+) -> Phones:
     """Phones of a sound at 16 kHz by the first way that works.
 
     Args:
-        heard: the phonetic encoder's view; None without such a front end.
+        posterior: the phonetic encoder's view; None without such a front end.
 
     Raises:
         AssetError: a file of times or a text file that cannot be read.
     """
     notes: list[str] = []
-    for source, way in _ways(sound, condition, heard):
+    for source, way in _ways(sound, condition, posterior):
         try:
             spans = way()
         except (InputError, MissingDependency) as error:
@@ -90,32 +90,32 @@ def acquire(
                 raise
             notes.append(f"{source}: {' '.join(str(error).split())}")
             continue
-        confidence = heard.agreement(spans) if heard is not None else 0.0
-        doubt = _doubt(source, spans, confidence, heard)
+        confidence = posterior.agreement(spans) if posterior is not None else 0.0
+        doubt = _doubt(source, spans, confidence, posterior)
         if doubt:
             notes.append(doubt)
         if not doubt or source == "text":
-            return _told(Acquired(spans, source, confidence, tuple(notes)), condition)
-    return _told(Acquired((), "none", 0.0, tuple(notes)), condition)
+            return _logged(Phones(spans, source, confidence, tuple(notes)), condition)
+    return _logged(Phones((), "none", 0.0, tuple(notes)), condition)
 
 
 def _ways(
-    sound: Tensor, condition: KMTalkCondition, heard: Heard | None
+    sound: Tensor, condition: KMTalkCondition, posterior: PhonePosterior | None
 ) -> Iterator[tuple[str, Callable[[], tuple[PhoneSpan, ...]]]]:
     if condition.timing:
         yield "file", lambda: read_timings(condition.timing)
     if condition.text:
         yield "text", lambda: _of_text(sound, condition.text)
-    if condition.recogniser == "auto" and heard is not None:
+    if condition.recogniser == "auto" and posterior is not None:
         yield "english", lambda: in_pieces(sound, phones_of_english)
-    if condition.recogniser in ("auto", "encoder") and heard is not None:
-        yield "encoder", heard.phones
+    if condition.recogniser in ("auto", "encoder") and posterior is not None:
+        yield "encoder", posterior.phones
     if condition.recogniser == "loop":
         yield "loop", lambda: in_pieces(sound, phones_of_loop)
 
 
 def _of_text(sound: Tensor, text: str) -> tuple[PhoneSpan, ...]:
-    spans, guessed = phones_of_text(Audio.mono(sound, RATE_HZ), written(text))
+    spans, guessed = phones_of_text(Audio.mono(sound, SAMPLE_RATE), written(text))
     if guessed:
         log.info("pronunciation guessed from the letters: %s", ", ".join(guessed))
     return spans
@@ -135,12 +135,14 @@ def written(text: str) -> str:
         raise AssetError(f"the text {text} cannot be read as UTF-8: {error}") from error
 
 
-def _doubt(source: str, spans: Sequence[PhoneSpan], confidence: float, heard: Heard | None) -> str:
+def _doubt(
+    source: str, spans: Sequence[PhoneSpan], confidence: float, posterior: PhonePosterior | None
+) -> str:
     if not spans:
         return f"{source}: no phones"
-    if heard is None or source != "text":
+    if posterior is None or source != "text":
         return ""
-    own = heard.agreement(heard.phones())
+    own = posterior.agreement(posterior.phones())
     if confidence < TEXT_AGREEMENT * own:
         return (
             f"text: agrees little with the sound ({confidence:.2f} of {own:.2f}); check that it is"
@@ -149,7 +151,7 @@ def _doubt(source: str, spans: Sequence[PhoneSpan], confidence: float, heard: He
     return ""
 
 
-def _told(found: Acquired, condition: KMTalkCondition) -> Acquired:
+def _logged(found: Phones, condition: KMTalkCondition) -> Phones:
     told = f"key frames from {found.source}, confidence {found.confidence:.2f}" + "".join(
         f"; {note}" for note in found.notes
     )
@@ -172,7 +174,7 @@ def in_pieces(
     between half a piece and a piece.
     """
     spans: list[PhoneSpan] = []
-    start, length = 0, round(PIECE_S * RATE_HZ)
+    start, length = 0, round(PIECE_S * SAMPLE_RATE)
     while start < len(sound):
         stop = len(sound)
         if stop - start > length:
@@ -180,10 +182,10 @@ def in_pieces(
                 sound[start + length // 2 : start + length].unfold(0, 1600, 1600).square().mean(-1)
             )
             stop = start + length // 2 + 1600 * int(blocks.argmin()) + 800
-        offset = start / RATE_HZ
+        offset = start / SAMPLE_RATE
         spans += [
             PhoneSpan(span.start + offset, span.end + offset, span.symbol)
-            for span in _or_silence(way, Audio.mono(sound[start:stop], RATE_HZ))
+            for span in _or_silence(way, Audio.mono(sound[start:stop], SAMPLE_RATE))
         ]
         start = stop
     return tuple(spans)
@@ -198,6 +200,6 @@ def _or_silence(
         return ()
 
 
-def unchanged(sounds: Float[Tensor, "batch time"]) -> bool:
+def same_sound(sounds: Float[Tensor, "batch time"]) -> bool:
     """Whether all items hear the same sound, as the takes of one recording do."""
     return len(sounds) == 1 or bool(torch.equal(sounds, sounds[:1].expand_as(sounds)))

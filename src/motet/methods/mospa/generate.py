@@ -1,5 +1,5 @@
-"""Sessions of MOSPA: windows of eight seconds, each drawn from noise of its item's own seed with
-the end of the last one imposed.
+"""Window-by-window diffusion sampling of a body: eight seconds at a time, each window drawn from
+noise of its item's own seed with the end of the last one imposed.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from motet.body.foot_contact import settle_feet
 from motet.body.skeleton import STANDING_HEIGHT_M, heading
 from motet.checkpoint import load_strict
 from motet.diffusion.sample import seeded_noise
-from motet.diffusion.schedule import descend, descend_stride
-from motet.encoders.binaural import HOP, KEPT, RATE_HZ, binaural_features, ear_features
+from motet.encoders.base import Waveform, encode, load_encoder
+from motet.encoders.binaural import HOP, KEPT, RATE_HZ
 from motet.errors import CheckpointError, ConfigError
 from motet.geometry.rotation import matrix_from_axis_angle
-from motet.method import Method
-from motet.methods.mospa.config import (
-    EAR_COLUMNS,
-    GENRES,
-    LAGS,
-    MospaCondition,
-    MospaConfig,
-    SourceConfig,
-)
+from motet.methods.mospa.config import GENRES, MospaCondition, MospaConfig, SourceConfig
 from motet.methods.mospa.model import MospaModel
-from motet.methods.mospa.source_position import SourcePath, heard_place, parse_source
-from motet.methods.mospa.windows import Draw, Heard, SourceView, sample_window, world_view
-from motet.types import Audio, Motion, frame_count, smplx25_space
+from motet.methods.mospa.source_position import SourcePath, estimated_position, parse_source
+from motet.methods.mospa.windows import (
+    SamplingConfig,
+    SourceView,
+    WindowConditions,
+    sample_window,
+    sampling_config,
+    world_view,
+)
+from motet.streaming.streaming_method import FeatureStream, StreamingMethod, StreamState
+from motet.types import Audio, Motion, smplx25_space
 
 FRAME_SAMPLES = HOP * KEPT
 """Samples of 30,720 Hz in a frame of 1/30 s."""
@@ -50,37 +50,36 @@ VELOCITY_FRAMES = {120: 4.0, 30: 1.0}
 """What a difference between rows at 30 a second is divided by to be a velocity of the model."""
 
 
-@dataclasses.dataclass(frozen=True)
-class MospaState:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MospaState(StreamState):
     """A session."""
 
     condition: MospaCondition
-    seeds: tuple[int, ...]
-    draw: Draw
+    sampling: SamplingConfig
     path: SourcePath | None
-    """Where the sound is; None: heard in each window."""
-    waiting: Float[Tensor, "batch 2 time"]
-    """Sound from the beginning of the window that is not complete."""
+    """Where the sound is; None: estimated from the two ears in each window."""
     past: Float[Tensor, "batch known dim"] | None = None
-    """The last frames that were answered, in the world."""
-    window: int = 0
-    heard: int = 0
+    """The last frames that were generated, in the world; the next window begins with them."""
 
 
-class Mospa(Method[MospaConfig, MospaCondition, MospaState, Motion]):
-    """Answers a window as soon as its sound is complete."""
+class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
+    """Diffusion transformer from two ears and a source position to motion of a whole body.
 
-    space = smplx25_space()
+    Its features refer to the loudest moment of what is analysed, so each window of samples is
+    encoded by itself.
+    """
+
+    space, layout = smplx25_space(), "binaural"
 
     def __init__(self, model: MospaModel) -> None:
-        self.model = model.eval().requires_grad_(False)
-        self.config = model.config
-        if self.config.audio_dim != (
-            2 * EAR_COLUMNS if self.config.hearing == "binaural" else EAR_COLUMNS - LAGS
-        ):
+        self.model, self.config = model.eval().requires_grad_(False), model.config
+        self.encoder = Waveform(RATE_HZ, channels=2)
+        name = "binaural" if self.config.hearing == "binaural" else "monaural"
+        self._window_encoder = load_encoder(name)
+        if self._window_encoder.dim != self.config.audio_dim:
             raise CheckpointError(
-                f"a model of {self.config.audio_dim} audio columns cannot hear:"
-                f" {self.config.hearing} ears give another number"
+                f"these weights take {self.config.audio_dim} audio columns, the {name} encoder"
+                f" gives {self._window_encoder.dim}; import them again"
             )
 
     @torch.inference_mode()
@@ -91,178 +90,137 @@ class Mospa(Method[MospaConfig, MospaCondition, MospaState, Motion]):
             ConfigError: a source, steps or a mode that this model cannot fulfil.
             AssetError: a path of a source that cannot be read.
         """
-        path = parse_source(condition.source)
-        if condition.source_mode == "oracle" and (path is None or not path.local):
-            raise ConfigError(
-                "source_mode oracle needs a SAM sequence (.npz with sound_source) as source: only"
-                " there the true path is known"
-            )
-        if path is not None and path.local and condition.source_mode != "oracle":
-            raise ConfigError(
-                "rows seen from a pelvis are of use with source_mode oracle only; give the place in"
-                " the world, AZ,EL,DIST"
-            )
         return MospaState(
-            condition, tuple(seeds), self._draw(condition), path, torch.zeros(len(seeds), 2, 0)
+            seeds=tuple(seeds),
+            stream=FeatureStream.begin(self.encoder, len(seeds)),
+            condition=condition,
+            sampling=sampling_config(condition, self.model),
+            path=_source_path(condition),
         )
 
-    @torch.inference_mode()
-    def step(self, state: MospaState, audio: Audio) -> tuple[Motion, MospaState]:
-        """Every window whose sound is complete."""
-        audio.expect(RATE_HZ, "binaural")
-        samples = audio.samples.float()
-        state = dataclasses.replace(
-            state,
-            heard=state.heard + samples.shape[-1],
-            waiting=torch.cat([state.waiting, samples], -1),
-        )
-        pieces = []
-        while state.waiting.shape[-1] >= self.config.window * FRAME_SAMPLES:
-            piece, state = self._window(state)
-            pieces.append(piece)
-        return self._motion(pieces, len(state.seeds)), state
+    def window_ready(self, state: MospaState) -> bool:
+        """Whether the next window's samples are complete."""
+        stop = self._first_frame(state) + self.config.window
+        return stop * FRAME_SAMPLES <= state.stream.features.stop
 
-    @torch.inference_mode()
-    def finish(self, state: MospaState) -> Motion:
-        """The remaining frames; silence follows the sound."""
-        frames = frame_count(state.heard / RATE_HZ, self.space.fps) if state.heard else 0
-        config, pieces = self.config, []
-        given = (
-            0
-            if state.window == 0
-            else config.window + (state.window - 1) * (config.window - config.overlap)
-        )
-        while given < frames:
-            missing = config.window * FRAME_SAMPLES - state.waiting.shape[-1]
-            piece, state = self._window(
-                dataclasses.replace(state, waiting=F.pad(state.waiting, (0, max(0, missing))))
-            )
-            pieces.append(piece[:, : frames - given])
-            given += pieces[-1].shape[1]
-        return self._motion(pieces, len(state.seeds))
-
-    def _window(self, state: MospaState) -> tuple[Float[Tensor, "batch frames dim"], MospaState]:
-        """The new frames of one window in the world, and the state after it."""
+    def generate_window(
+        self, state: MospaState
+    ) -> tuple[Float[Tensor, "batch frames dim"], MospaState]:
+        """The new frames of one window in the world; silence follows the sound."""
         config, known = self.config, 0 if state.past is None else state.past.shape[1]
-        sound = state.waiting[..., : config.window * FRAME_SAMPLES]
-        shift, angle = self._place(state)
-        heard = Heard(
-            self._features(sound),
-            self._genre(state),
-            *self._source(state, sound, shift, angle),
-            self._told(state),
-        )
+        shift, angle = self._axes(state)
         imposed = None if state.past is None else turned(state.past, -angle, shift)
-        noise = seeded_noise(state.seeds, (config.window, DIM), stream=state.window)
+        noise = seeded_noise(state.seeds, (config.window, DIM), stream=self._window_number(state))
         vector = sample_window(
-            self.model, heard, state.draw, noise(0), lambda move: noise(move + 1), imposed
+            self.model,
+            self._conditions(state, shift, angle),
+            state.sampling,
+            noise(0),
+            lambda move: noise(move + 1),
+            imposed,
         )
         vector = turned_back(vector, angle, shift)
         if state.past is not None:
             vector = torch.cat([state.past, vector[:, known:]], 1)
-        vector = (
-            self._settled(vector, known, state.condition.upright)
-            if state.condition.feet
-            else vector
-        )
+        if state.condition.feet:
+            vector = self._settled(vector, known, state.condition.upright)
         past = vector[:, config.window - config.overlap :] if config.overlap else None
-        waiting = state.waiting[..., (config.window - config.overlap) * FRAME_SAMPLES :]
-        return vector[:, known:], dataclasses.replace(
-            state, past=past, window=state.window + 1, waiting=waiting
-        )
+        return vector[:, known:], dataclasses.replace(state, past=past)
 
-    def _place(self, state: MospaState) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, "batch"]]:
-        """By what the world is shifted and about what angle the window's own axes are turned in
-        it.
-        """
+    def first_needed(self, state: MospaState) -> int:
+        """First sample of the next window."""
+        return self._first_frame(state) * FRAME_SAMPLES
+
+    def output(self, pieces: list[Tensor], batch: int) -> Motion:
+        """Body vectors as motion of joints."""
+        return vector_motion(torch.cat([torch.zeros(batch, 0, DIM), *pieces], 1))
+
+    def _first_frame(self, state: MospaState) -> int:
+        """Absolute number of the next window's first frame, which may be imposed."""
+        imposed = self.config.overlap if state.frames_generated else 0
+        return state.frames_generated - imposed
+
+    def _window_number(self, state: MospaState) -> int:
+        return self._first_frame(state) // (self.config.window - self.config.overlap)
+
+    def _axes(self, state: MospaState) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, "batch"]]:
+        """By what the world is shifted, and about what angle the window's axes are turned in it."""
         if state.past is None:
-            return torch.zeros(len(state.seeds), 3), torch.zeros(len(state.seeds))
+            return torch.zeros(state.batch, 3), torch.zeros(state.batch)
         first = state.past[:, 0]
-        return first[:, ROOT] * torch.tensor([-1.0, 0.0, -1.0]), heading(
-            vector_rotations(first)[:, 0]
-        )
+        shift = first[:, ROOT] * torch.tensor([-1.0, 0.0, -1.0])
+        return shift, heading(vector_rotations(first)[:, 0])
 
-    def _features(
-        self, sound: Float[Tensor, "batch 2 time"]
-    ) -> Float[Tensor, "batch frames columns"]:
-        if self.config.hearing == "binaural":
-            rows = [binaural_features(Audio(item, RATE_HZ, "binaural")) for item in sound]
-        else:
-            rows = [ear_features(item.mean(0), rhythm=False) for item in sound]
-        return torch.stack(rows)[:, : self.config.window]
+    def _conditions(
+        self, state: MospaState, shift: Float[Tensor, "batch 3"], angle: Float[Tensor, "batch"]
+    ) -> WindowConditions:
+        start = self.first_needed(state)
+        samples = state.stream.features.window(start, start + self.config.window * FRAME_SAMPLES)
+        audio = encode(self._window_encoder, samples)[:, : self.config.window]
+        genre = torch.full((state.batch,), GENRES.index(state.condition.genre))
+        source, moving = self._source(state, samples, shift, angle)
+        return WindowConditions(audio, genre, source, moving, self._source_config(state))
 
-    def _told(self, state: MospaState) -> SourceConfig:
-        return self.config.source.with_choices(
-            state.condition.source_norm, state.condition.source_input
-        )
-
-    def _genre(self, state: MospaState) -> Tensor:
-        return torch.full((len(state.seeds),), GENRES.index(state.condition.genre))
+    def _source_config(self, state: MospaState) -> SourceConfig:
+        condition = state.condition
+        return self.config.source.with_choices(condition.source_norm, condition.source_input)
 
     def _source(
-        self, state: MospaState, sound: Tensor, shift: Tensor, angle: Tensor
+        self,
+        state: MospaState,
+        samples: Float[Tensor, "batch time 2"],
+        shift: Float[Tensor, "batch 3"],
+        angle: Float[Tensor, "batch"],
     ) -> tuple[SourceView, bool]:
         """How the network sees the source in this window."""
-        frames, mode = self.config.window, state.condition.source_mode
-        moments = (
-            state.window * (frames - self.config.overlap) + np.arange(frames)
-        ) / self.space.fps
-        if state.path is not None and state.path.local:
-            rows = state.path.at(moments).expand(len(sound), -1, -1)
-            rows = F.normalize(rows, dim=-1) if self._told(state).unit else rows
+        config, mode, path = self._source_config(state), state.condition.source_mode, state.path
+        frames, batch = self.config.window, state.batch
+        seconds = (self._first_frame(state) + np.arange(frames)) / self.space.fps
+        if path is not None and path.local:
+            rows = path.at(seconds).expand(batch, -1, -1)
+            rows = F.normalize(rows, dim=-1) if config.unit else rows
             return (lambda estimate: rows), False
-        if state.path is not None:
-            world = state.path.at(moments).expand(len(sound), -1, -1)
+        if path is not None:
+            world = path.at(seconds).expand(batch, -1, -1)
         else:
-            places = [heard_place(Audio(item, RATE_HZ, "binaural")) for item in sound]
-            world = torch.from_numpy(np.stack(places)).float().unsqueeze(1).expand(-1, frames, -1)
+            ears = samples.transpose(1, 2).contiguous()
+            positions = [estimated_position(Audio(item, RATE_HZ, "binaural")) for item in ears]
+            world = torch.from_numpy(np.stack(positions)).float().unsqueeze(1)
+            world = world.expand(-1, frames, -1)
         up = torch.stack([torch.zeros_like(angle), -angle, torch.zeros_like(angle)], -1)
         own = _turn(world + shift.unsqueeze(1), up)
-        first = (
-            standing_vector(len(sound))
-            if state.past is None
-            else turned(state.past[:, :1], -angle, shift)[:, 0]
-        )
-        return world_view(
-            own, first, self._told(state), "selfconsistent" if mode == "default" else mode
-        )
+        if state.past is None:
+            first = standing_vector(batch)
+        else:
+            first = turned(state.past[:, :1], -angle, shift)[:, 0]
+        return world_view(own, first, config, "selfconsistent" if mode == "default" else mode)
 
     def _settled(
         self, vector: Float[Tensor, "batch frames dim"], known: int, upright: bool
     ) -> Float[Tensor, "batch frames dim"]:
         """Feet that stay where they stand, under legs that do not stay half bent."""
-        rows = []
+        rows, between = [], VELOCITY_FRAMES[self.config.velocity_fps]
         for item in vector:
             root, rotations = settle_feet(
                 item[:, ROOT], vector_rotations(item), self.space.fps, known, upright
             )
-            rows.append(
-                encode_body(
-                    root, rotations, frames_between=VELOCITY_FRAMES[self.config.velocity_fps]
-                )
-            )
-        settled = torch.stack(rows)
-        return torch.cat([vector[:, :known], settled[:, known:]], 1)
+            rows.append(encode_body(root, rotations, frames_between=between))
+        return torch.cat([vector[:, :known], torch.stack(rows)[:, known:]], 1)
 
-    def _motion(self, pieces: Sequence[Tensor], batch: int) -> Motion:
-        return vector_motion(torch.cat([torch.zeros(batch, 0, DIM), *pieces], 1))
 
-    def _draw(self, condition: MospaCondition) -> Draw:
-        config, schedule = self.config, self.model.schedule
-        name = config.sampler if condition.sampler == "default" else condition.sampler
-        count = condition.steps or (schedule.steps if name == "ancestral" else config.steps)
-        if count > schedule.steps:
-            raise ConfigError(
-                f"this model knows {schedule.steps} diffusion steps; steps must not be more, not"
-                f" {count}"
-            )
-        even = name == "ddim" and schedule.steps % count == 0
-        steps = (
-            descend_stride(schedule, count)
-            if even
-            else descend(schedule, count, "log_snr" if name == "dpm++2m" else "uniform")
+def _source_path(condition: MospaCondition) -> SourcePath | None:
+    path = parse_source(condition.source)
+    if condition.source_mode == "oracle" and (path is None or not path.local):
+        raise ConfigError(
+            "source_mode oracle needs a SAM sequence (.npz with sound_source) as source: only"
+            " there the true path is known"
         )
-        return Draw(name, tuple(steps), condition.guidance, condition.flexibility)
+    if path is not None and path.local and condition.source_mode != "oracle":
+        raise ConfigError(
+            "rows seen from a pelvis are of use with source_mode oracle only; give the place in"
+            " the world, AZ,EL,DIST"
+        )
+    return path
 
 
 def turned_back(

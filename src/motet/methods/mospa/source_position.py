@@ -136,7 +136,7 @@ def _rows(path: Path) -> tuple[np.ndarray, bool]:
         return np.asarray(stored[stored.files[0]], np.float64), False
 
 
-def heard_place(audio: Audio) -> Float[np.ndarray, "3"]:
+def estimated_position(audio: Audio) -> Float[np.ndarray, "3"]:
     """Where the two ears first hear the sound, at an assumed distance; ahead when it comes from
     nowhere in particular.
     """

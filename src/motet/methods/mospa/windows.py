@@ -13,7 +13,9 @@ from torch import Tensor
 
 from motet.body.feature_vector import ROOT, vector_rotations
 from motet.diffusion.sample import Noise, SamplerName, sampler
-from motet.methods.mospa.config import SourceConfig
+from motet.diffusion.schedule import descend, descend_stride
+from motet.errors import ConfigError
+from motet.methods.mospa.config import MospaCondition, SourceConfig
 from motet.methods.mospa.model import Given, MospaModel, source_input
 
 SourceView = Callable[[Tensor | None], Tensor]
@@ -22,8 +24,8 @@ frames 3) as the network is to see them."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Draw:
-    """How a window is drawn."""
+class SamplingConfig:
+    """Sampler, timesteps, guidance scale and eta of a window."""
 
     sampler: SamplerName
     steps: tuple[int, ...]
@@ -33,7 +35,7 @@ class Draw:
 
 
 @dataclasses.dataclass(frozen=True)
-class Heard:
+class WindowConditions:
     """What a window is made from."""
 
     audio: Float[Tensor, "batch frames columns"]
@@ -41,14 +43,35 @@ class Heard:
     source: SourceView
     moving: bool = False
     """The source is seen anew from every estimate (`selfconsistent`)."""
-    told: SourceConfig | None = None
+    source_config: SourceConfig | None = None
     """How the source is told, where not as the model's own configuration says."""
+
+
+def sampling_config(condition: MospaCondition, model: MospaModel) -> SamplingConfig:
+    """How the windows of a take are sampled.
+
+    Raises:
+        ConfigError: more steps than the model's schedule has.
+    """
+    config, schedule = model.config, model.schedule
+    name = config.sampler if condition.sampler == "default" else condition.sampler
+    count = condition.steps or (schedule.steps if name == "ancestral" else config.steps)
+    if count > schedule.steps:
+        raise ConfigError(
+            f"this model knows {schedule.steps} diffusion steps; steps must not be more, not"
+            f" {count}"
+        )
+    if name == "ddim" and schedule.steps % count == 0:
+        steps = descend_stride(schedule, count)
+    else:
+        steps = descend(schedule, count, "log_snr" if name == "dpm++2m" else "uniform")
+    return SamplingConfig(name, tuple(steps), condition.guidance, condition.flexibility)
 
 
 def sample_window(
     model: MospaModel,
-    heard: Heard,
-    draw: Draw,
+    conditions: WindowConditions,
+    sampling: SamplingConfig,
     start: Float[Tensor, "batch frames dim"],
     noise: Noise,
     imposed: Float[Tensor, "batch known dim"] | None = None,
@@ -64,17 +87,19 @@ def sample_window(
 
     Source: section 4.1 of the paper; imposing as in the in-painting code of the release.
     """
-    batch, guided = len(heard.audio), draw.guidance != 1.0
+    batch, guided = len(conditions.audio), sampling.guidance != 1.0
     audible = torch.cat([torch.ones(batch), torch.zeros(batch)]) if guided else None
     known = None if imposed is None else model.normalised(imposed)
 
     def given_for(estimate: Tensor | None, before: Given | None = None) -> Given:
-        source = source_input(heard.source(estimate), heard.told or model.config.source)
+        source = source_input(
+            conditions.source(estimate), conditions.source_config or model.config.source
+        )
         twice = 2 if guided else 1
         return model.prepare(
-            heard.audio.repeat(twice, 1, 1),
+            conditions.audio.repeat(twice, 1, 1),
             source.repeat(twice, 1, 1),
-            heard.genre.repeat(twice),
+            conditions.genre.repeat(twice),
             audible,
             before,
         )
@@ -86,15 +111,17 @@ def sample_window(
         answer = model.estimate(x.repeat(2, 1, 1) if guided else x, steps, state["given"])
         if guided:
             with_sound, without = answer.chunk(2)
-            answer = without + draw.guidance * (with_sound - without)
+            answer = without + sampling.guidance * (with_sound - without)
         if known is not None:
             answer = torch.cat([known, answer[:, known.shape[1] :]], 1)
-        if heard.moving:
+        if conditions.moving:
             state["given"] = given_for(model.restored(answer), state["given"])
         return answer
 
     return model.restored(
-        sampler(draw.sampler)(denoise, start, model.schedule, draw.steps, noise, draw.flexibility)
+        sampler(sampling.sampler)(
+            denoise, start, model.schedule, sampling.steps, noise, sampling.flexibility
+        )
     )
 
 

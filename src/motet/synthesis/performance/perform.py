@@ -13,7 +13,15 @@ from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 
 from motet.errors import InputError
-from motet.face.lip_shapes import MEASURES, RESPONSE, SOLVED, joined, seal, solve_mouth, spread
+from motet.face.lip_shapes import (
+    MEASURES,
+    RESPONSE,
+    SOLVED,
+    close_lips,
+    joined,
+    solve_mouth,
+    spread,
+)
 from motet.phonetics.phones import PHONES, PhoneSpan
 from motet.synthesis.performance import gestures
 from motet.synthesis.performance.acoustics import Acoustics
@@ -178,7 +186,7 @@ def _with_contacts(
 
     for name in ("mouthLowerDownLeft", "mouthLowerDownRight", "mouthFunnel", "mouthShrugUpper"):
         result[:, ARKIT_SHAPES.index(name)] *= 1 - 0.8 * teeth
-    result = seal(
+    result = close_lips(
         result, np.maximum(np.maximum(lips, 0.85 * teeth), 1 - np.clip(3 * open_share, 0.0, 1.0))
     )
     for side in ("Left", "Right"):
@@ -188,7 +196,7 @@ def _with_contacts(
     add("tongueOut", 0.16 * tongue)
     add("jawOpen", 0.03 * teeth + 0.04 * tongue)
     # Pressing must not be undone by what was added for the teeth in a neighbouring phone.
-    return np.where((lips > 0.99)[:, None], seal(result, lips), result)
+    return np.where((lips > 0.99)[:, None], close_lips(result, lips), result)
 
 
 def _contact(phones: Sequence[PhoneSpan], times: ndarray, wanted, ramp_s: float = 0.05) -> ndarray:

@@ -240,7 +240,7 @@ def resized(picture: UInt8[ndarray, "side side 3"], size: int) -> UInt8[ndarray,
 
 def _write_features(folder: Path, sound: Float[ndarray, "time"], frames: int) -> str:
     """What the phonetic encoder hears; answers its digest."""
-    from motet.encoders.phonetic.batched import load_phonetic
+    from motet.encoders.phonetic.encoder import load_phonetic
 
     front = load_phonetic()
     if not (folder / FEATURES).exists():

@@ -16,7 +16,7 @@ from motet.data.training_set import TrainingItem, TrainingSet
 from motet.method import Stage
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import StreamingConfig
-from motet.methods.artalk.streaming.model import StreamingModel, heard_mask
+from motet.methods.artalk.streaming.model import StreamingModel, known_mask
 from motet.types import ARKIT_SHAPES
 
 Batch = Mapping[str, Tensor]
@@ -310,7 +310,7 @@ def generator_loss(
         )
         before = model.past_total(past[:, -frames:])
     style = _style(model, batch, randomness)
-    audio = model.audio(batch["audio"], heard_mask(config.audio_steps, batch["audio_first"], last))
+    audio = model.audio(batch["audio"], known_mask(config.audio_steps, batch["audio_first"], last))
     odds = model.logits(seen, style, model.past(past, before, fresh), audio)
     weights = batch["inside"][:, -frames:] * _certainty(last, config)
     entropy = F.binary_cross_entropy_with_logits(odds, bits.to(odds.dtype), reduction="none").mean(

@@ -353,7 +353,7 @@ class StreamingModel(nn.Module):
         return motion + fade * (value + slope * time * fade)
 
 
-def heard_mask(
+def known_mask(
     steps: int, first: Int[Tensor, "batch"], last: Int[Tensor, "batch"]
 ) -> Bool[Tensor, "batch steps"]:
     """True for steps from `first` to before `last`."""
