@@ -163,4 +163,4 @@ def test_the_command_line_from_keys_to_take(
         )
         == 2
     ), "ARTalk knows no keys"
-    assert "no option 'keys'" in capsys.readouterr().err
+    assert "--keys belongs to kmtalk" in capsys.readouterr().err

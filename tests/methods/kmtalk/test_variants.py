@@ -13,8 +13,9 @@ from motet.data.training_set import TrainingItem, TrainingSet
 from motet.errors import AssetError, ConfigError
 from motet.methods.kmtalk.config import PRESETS, KMTalkCondition, KMTalkConfig, TrunkConfig
 from motet.methods.kmtalk.generate import build
+from motet.methods.kmtalk.key_timing import pad_keys
 from motet.methods.kmtalk.loss import fit_basis, stages
-from motet.methods.kmtalk.model import KMTalkModel, pad_keys
+from motet.methods.kmtalk.model import KMTalkModel
 from motet.types import Audio, MotionSpace, Track
 from tests.methods.kmtalk.conftest import performances
 

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from motet.data.training_set import TrainingItem, TrainingSet
 from motet.methods.kmtalk.config import KMTalkConfig
+from motet.methods.kmtalk.key_timing import pad_keys
 from motet.methods.kmtalk.keys import UNKNOWN_PHONE, KeyFrames, key_frames, spoken_frames
-from motet.methods.kmtalk.model import pad_keys, pair_steps
+from motet.methods.kmtalk.model import pair_steps
 from motet.phonetics.phones import PhoneSpan
 from motet.phonetics.recognition import recognise
 

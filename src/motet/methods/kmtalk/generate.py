@@ -25,8 +25,9 @@ from motet.face.operator import FaceCues, Operator, OperatorChain
 from motet.face.silence import DampSilence, silent_frames
 from motet.methods.kmtalk.config import KMTalkCondition, KMTalkConfig
 from motet.methods.kmtalk.key_file import EditedKeys, KeyEdits, read_keys, write_keys
+from motet.methods.kmtalk.key_timing import Keys, pad_keys
 from motet.methods.kmtalk.keys import KeyFrames, closures, key_frames, spoken_frames
-from motet.methods.kmtalk.model import Keys, KMTalkModel, pad_keys, pair_steps
+from motet.methods.kmtalk.model import KMTalkModel, pair_steps
 from motet.methods.kmtalk.phone_source import (
     SAMPLE_RATE,
     PhonePosterior,

@@ -23,8 +23,9 @@ from torch import Tensor
 from motet.atomic_write import write_bytes
 from motet.errors import AssetError, nearest
 from motet.face.operator import FaceCues, FrameOperator
+from motet.methods.kmtalk.key_timing import Keys
 from motet.methods.kmtalk.keys import UNKNOWN_PHONE, KeyFrames, Pair
-from motet.methods.kmtalk.model import Keys, OutputBasis
+from motet.methods.kmtalk.model import OutputBasis
 from motet.phonetics.phones import INDEX, SYMBOLS
 from motet.types import MotionSpace
 

@@ -1,5 +1,5 @@
-"""The layers of both stages: post-norm decoder layers that look and hear within bands, and the
-mixing of the sound.
+"""Layers of both stages: post-norm decoder layers with banded attention, and mixing of audio over
+time. Parameters keep the names of the shipped weights (`hear_query`, ...).
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class MixLayer(nn.Module):
 
 
 class CrossLayer(nn.Module):
-    """Self-attention with a penalty on distance, hearing within a band, feed-forward; each followed
-    by its norm.
+    """Self-attention with a penalty on distance, banded cross-attention to the audio, feed-forward;
+    each followed by its norm.
 
     Args:
-        hears: whether the layer attends to the sound at all.
+        audio: whether the layer attends to the audio at all.
     """
 
-    def __init__(self, config: KMTalkConfig, hears: bool) -> None:
+    def __init__(self, config: KMTalkConfig, audio: bool) -> None:
         super().__init__()
         width = config.width
         self.heads, self.reach = config.heads, config.reach
@@ -57,10 +57,10 @@ class CrossLayer(nn.Module):
         self.norm1, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.hear_query, self.hear_key_value, self.hear_out = (
             (nn.Linear(width, width), nn.Linear(width, 2 * width), nn.Linear(width, width))
-            if hears
+            if audio
             else (None, None, None)
         )
-        self.norm2 = nn.LayerNorm(width) if hears else None
+        self.norm2 = nn.LayerNorm(width) if audio else None
         self.up, self.down = (
             nn.Linear(width, width * config.expansion),
             nn.Linear(width * config.expansion, width),
@@ -77,7 +77,7 @@ class CrossLayer(nn.Module):
         length: Int[Tensor, "batch"],
         valid: Bool[Tensor, "batch tokens"],
     ) -> Float[Tensor, "batch tokens width"]:
-        """Tokens that know of one another and of the sound around their places."""
+        """Tokens after attention to one another and to the audio around their frames."""
         query, key, value = (
             split_heads(part, self.heads) for part in self.query_key_value(x).chunk(3, -1)
         )
@@ -93,8 +93,8 @@ class CrossLayer(nn.Module):
             key, value = (
                 split_heads(part, self.heads) for part in self.hear_key_value(audio).chunk(2, -1)
             )
-            heard = listen_near(
+            context = listen_near(
                 split_heads(self.hear_query(x), self.heads), key, value, places, band, length
             )
-            x = self.norm2(x + self.drop(self.hear_out(heard)))
+            x = self.norm2(x + self.drop(self.hear_out(context)))
         return self.norm3(x + self.drop(self.down(F.gelu(self.up(x)))))

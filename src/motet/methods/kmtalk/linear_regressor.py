@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from motet.data.training_set import TrainingItem, TrainingSet
-from motet.methods.kmtalk.model import OutputBasis, Reading, pair_steps
+from motet.methods.kmtalk.model import LinearRegressor, OutputBasis, pair_steps
 
 FRAMES = 60_000
 """About so many frames of the corpus are looked at, evenly spread, those of recorded people as
@@ -21,7 +21,7 @@ RESTRAINT = 0.02
 
 
 def fit_reading(
-    reading: Reading,
+    reading: LinearRegressor,
     basis: OutputBasis,
     corpus: TrainingSet,
     spoken: Callable[[TrainingItem, int], list[int]],
@@ -68,7 +68,7 @@ def fit_reading(
 def _rows(
     item: TrainingItem,
     spoken: Int[Tensor, "one frames"],
-    reading: Reading,
+    reading: LinearRegressor,
     basis: OutputBasis,
     every: int,
 ) -> tuple[Tensor, Tensor]:

@@ -19,15 +19,9 @@ from motet.method import Stage
 from motet.methods.kmtalk.baselines import FaceFormerHost
 from motet.methods.kmtalk.batches import WindowMaker
 from motet.methods.kmtalk.config import KMTalkConfig
+from motet.methods.kmtalk.key_timing import Keys, interpolate, key_timing
 from motet.methods.kmtalk.linear_regressor import fit_reading
-from motet.methods.kmtalk.model import (
-    Keys,
-    KMTalkModel,
-    OutputBasis,
-    interpolate,
-    key_timing,
-    pair_steps,
-)
+from motet.methods.kmtalk.model import KMTalkModel, OutputBasis, pair_steps
 from motet.types import ARKIT_SHAPES
 
 Batch = Mapping[str, Tensor]

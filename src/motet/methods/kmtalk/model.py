@@ -1,14 +1,12 @@
-"""The networks: what is heard, the key-motion decoder, the cross-modal completion. Tensors in,
-tensors out.
+"""Networks of KMTalk: audio context, key-motion decoder (LKMA), cross-modal completion (CMC).
 
-Motion inside the network is in the output basis: deviations from the mean, channel by channel or
-along fixed principal components. Source of the two stages: Xu et al. 2024, section 3; sizes and
-inner form are ours (README).
+Motion inside the networks is in the output basis: deviations from the mean, channel by channel or
+along fixed principal components. Parameters keep the names of the shipped weights (`listen`,
+`reading`). Source of the two stages: Xu et al. 2024, section 3; sizes and inner form are ours
+(README).
 """
 
 from __future__ import annotations
-
-import dataclasses
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -16,40 +14,26 @@ from torch import Tensor, nn
 
 from motet.methods.kmtalk.baselines import Host, build_host
 from motet.methods.kmtalk.config import KMTalkConfig
+from motet.methods.kmtalk.key_timing import (
+    GAP_S,
+    UNKNOWN_PHONE,
+    Keys,
+    at_keys,
+    interpolate,
+    key_timing,
+    sinusoid_at,
+)
 from motet.methods.kmtalk.layers import CrossLayer, MixLayer
 from motet.methods.kmtalk.trunk import Trunk
 from motet.nn.position import sinusoid_table
-from motet.phonetics.phones import INDEX, SILENCE, SYMBOLS
-
-UNKNOWN_PHONE = len(SYMBOLS)
-"""Number of a phone without a name."""
-GAP_S = 0.5
-"""Distances to neighbouring keys count up to this."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Keys:
-    """Key frames of a batch, padded at the end."""
-
-    places: Int[Tensor, "batch keys"]
-    """Frame of each key, rising; padding repeats the last."""
-    phones: Int[Tensor, "batch keys 2"]
-    """Numbers of the phones before and after it; `UNKNOWN_PHONE` where they have no name."""
-    valid: Bool[Tensor, "batch keys"]
-    spoken: Int[Tensor, "batch frames"] | None = None
-    """Number of the phone at each frame; None where no phones are known."""
-
-    @property
-    def count(self) -> int:
-        """Keys with padding."""
-        return self.places.shape[1]
+from motet.phonetics.phones import INDEX, SILENCE
 
 
 class OutputBasis(nn.Module):
-    """Motion to what the network speaks in, and back.
+    """Motion to the basis in which the networks predict, and back.
 
-    Without components every channel is put over its deviation; with components motion is projected
-    on fixed axes.
+    Without components every channel is divided by its deviation; with components motion is
+    projected on fixed axes.
     """
 
     def __init__(self, config: KMTalkConfig) -> None:
@@ -71,14 +55,14 @@ class OutputBasis(nn.Module):
         return (centred @ self.axes.T if self.fitted else centred) / self.scale
 
     def decode(self, inner: Float[Tensor, "*batch inner"]) -> Float[Tensor, "*batch dim"]:
-        """Motion as it is."""
+        """Motion in its own units."""
         scaled = inner * self.scale
         return self.mean + (scaled @ self.axes if self.fitted else scaled)
 
 
-class Reading(nn.Module):
-    """Motion read linearly from the features and phones around each frame: fitted in closed form
-    (`motet.methods.kmtalk.linear_regressor`), then fixed.
+class LinearRegressor(nn.Module):
+    """Ridge regressor from acoustic features and phones around each frame to motion: fitted in
+    closed form (`motet.methods.kmtalk.linear_regressor`), then fixed.
     """
 
     def __init__(self, config: KMTalkConfig, inner: int) -> None:
@@ -96,13 +80,13 @@ class Reading(nn.Module):
     bias: Tensor
 
     def forward(
-        self, features: Float[Tensor, "batch frames heard"], spoken: Int[Tensor, "batch frames"]
+        self, features: Float[Tensor, "batch frames audio"], spoken: Int[Tensor, "batch frames"]
     ) -> Float[Tensor, "batch frames inner"]:
         """In the output basis."""
         return self.context(features, spoken) @ self.weight + self.bias
 
     def context(
-        self, features: Float[Tensor, "batch frames heard"], spoken: Int[Tensor, "batch frames"]
+        self, features: Float[Tensor, "batch frames audio"], spoken: Int[Tensor, "batch frames"]
     ) -> Float[Tensor, "batch frames inputs"]:
         """The steps around each frame side by side, then the phones around it; the ends are
         repeated.
@@ -120,7 +104,7 @@ class Reading(nn.Module):
 
 
 class KeyDecoder(nn.Module):
-    """Key motions from the sound around each key (LKMA)."""
+    """Motion at the key frames from the audio around them (LKMA)."""
 
     def __init__(self, config: KMTalkConfig, inner: int) -> None:
         super().__init__()
@@ -130,7 +114,7 @@ class KeyDecoder(nn.Module):
         self.phone = nn.Embedding(UNKNOWN_PHONE + 1, config.phone_dim) if config.phone_dim else None
         self.phone_map = nn.Linear(2 * config.phone_dim, width) if config.phone_dim else None
         self.layers = nn.ModuleList(
-            CrossLayer(config, hears=True) for _ in range(max(config.key_layers, 1))
+            CrossLayer(config, audio=True) for _ in range(max(config.key_layers, 1))
         )
         self.head = nn.Linear(width, inner)
         nn.init.zeros_(self.head.weight)
@@ -146,9 +130,9 @@ class KeyDecoder(nn.Module):
         """Motion at the keys.
 
         Args:
-            audio: what is heard at each frame.
+            audio: context of each frame.
             length: frames of each item that are no padding.
-            named: False for items whose phones shall not be known by name.
+            named: False for items whose phone identities are left out.
         """
         band = round(self.config.key_band_s * self.config.fps)
         if (
@@ -158,9 +142,9 @@ class KeyDecoder(nn.Module):
             x, valid = audio, every < length.unsqueeze(1)
             for layer in self.layers:
                 x = layer(x, audio, every, band, length, valid)
-            return self.head(_at(x, keys.places))
+            return self.head(at_keys(x, keys.places))
         x = (
-            _at(audio, keys.places)
+            at_keys(audio, keys.places)
             + sinusoid_at(keys.places, audio.shape[-1]).to(audio)
             + self.timing(self._timing(keys).to(audio))
         )
@@ -186,7 +170,7 @@ class KeyDecoder(nn.Module):
 
 
 class Completion(nn.Module):
-    """All frames from the keys and the sound (CMC). At the start of training exactly linear
+    """All frames from the key motions and the audio (CMC). Before training exactly linear
     interpolation of the keys.
     """
 
@@ -199,7 +183,7 @@ class Completion(nn.Module):
         self.timing = nn.Linear(3, width)
         self.hidden_motion = nn.Parameter(torch.zeros(inner))
         self.layers = nn.ModuleList(
-            CrossLayer(config, hears=config.audio_guidance) for _ in range(config.cmc_layers)
+            CrossLayer(config, audio=config.audio_guidance) for _ in range(config.cmc_layers)
         )
         self.head = nn.Linear(width, inner)
         nn.init.zeros_(self.head.weight)
@@ -221,14 +205,14 @@ class Completion(nn.Module):
         """
         frames = base.shape[1]
         at_key, timing = key_timing(keys, frames, self.config.fps)
-        seen = (
+        visible = (
             base
             if masked is None
             else torch.where((masked & ~at_key).unsqueeze(-1), self.hidden_motion, base)
         )
         period = sinusoid_table(self.config.period, self.config.width).to(base)
         place = period.repeat(-(-frames // self.config.period), 1)[:frames]
-        x = self.entry(seen) + self.at_key(at_key.long()) + self.timing(timing.to(base)) + place
+        x = self.entry(visible) + self.at_key(at_key.long()) + self.timing(timing.to(base)) + place
         if self.sound is not None:
             x = x + self.sound(audio)
         every = torch.arange(frames, device=base.device).expand(len(base), -1)
@@ -241,16 +225,16 @@ class Completion(nn.Module):
 
 
 class KMTalkModel(nn.Module):
-    """Both stages with what they share: the mixing of the sound and the output basis."""
+    """Both stages with what they share: the audio context and the output basis."""
 
     def __init__(self, config: KMTalkConfig) -> None:
         super().__init__()
         self.config = config
         self.basis = OutputBasis(config)
         self.trunk = None if config.trunk is None else Trunk(config)
-        heard = config.audio_dim * config.steps_per_frame
-        self.reading = Reading(config, self.basis.width) if config.reading_steps else None
-        self.listen = nn.Linear(heard, config.width)
+        audio = config.audio_dim * config.steps_per_frame
+        self.reading = LinearRegressor(config, self.basis.width) if config.reading_steps else None
+        self.listen = nn.Linear(audio, config.width)
         self.mix = nn.ModuleList(MixLayer(config) for _ in range(config.mix_layers))
         self.keys = KeyDecoder(config, self.basis.width) if config.needs_keys else None
         self.completion: Completion | Host
@@ -261,9 +245,9 @@ class KMTalkModel(nn.Module):
         )
 
     def audio_context(
-        self, features: Float[Tensor, "batch frames heard"], length: Int[Tensor, "batch"]
+        self, features: Float[Tensor, "batch frames audio"], length: Int[Tensor, "batch"]
     ) -> Float[Tensor, "batch frames width"]:
-        """What both stages know of the sound at each frame (A of the card)."""
+        """Audio context of each frame, shared by both stages."""
         valid = (
             torch.arange(features.shape[1], device=features.device) < length.unsqueeze(1)
         ).unsqueeze(-1)
@@ -274,19 +258,20 @@ class KMTalkModel(nn.Module):
 
     def forward(
         self,
-        features: Float[Tensor, "batch frames heard"],
+        features: Float[Tensor, "batch frames audio"],
         keys: Keys,
         length: Int[Tensor, "batch"],
     ) -> tuple[Float[Tensor, "batch keys inner"] | None, Float[Tensor, "batch frames inner"]]:
         """Key motions and the motion of every frame, in the output basis."""
-        audio, read = self.audio_context(features, length), self.linear_prediction(features, keys)
-        said = self.key_motion(audio, read, keys, length)
-        return said, self.complete(said, audio, read, keys, length)
+        audio = self.audio_context(features, length)
+        linear = self.linear_prediction(features, keys)
+        poses = self.key_motion(audio, linear, keys, length)
+        return poses, self.complete(poses, audio, linear, keys, length)
 
     def linear_prediction(
-        self, features: Float[Tensor, "batch frames heard"], keys: Keys, named: Tensor | None = None
+        self, features: Float[Tensor, "batch frames audio"], keys: Keys, named: Tensor | None = None
     ) -> Float[Tensor, "batch frames inner"] | None:
-        """What the linear map reads from sound and phones, where there is one."""
+        """Motion that the linear regressor predicts, where there is one."""
         if self.reading is None:
             return None
         unknown = torch.full(features.shape[:2], UNKNOWN_PHONE, device=features.device)
@@ -298,38 +283,38 @@ class KMTalkModel(nn.Module):
     def key_motion(
         self,
         audio: Tensor,
-        read: Tensor | None,
+        linear: Tensor | None,
         keys: Keys,
         length: Tensor,
         named: Tensor | None = None,
     ) -> Float[Tensor, "batch keys inner"] | None:
-        """Key motions; none for a host without keys."""
+        """Motion at the keys; none for a baseline without keys."""
         if self.keys is None:
             return None
-        said = self.keys(audio, keys, length, named)
-        return said if read is None else said + _at(read, keys.places)
+        poses = self.keys(audio, keys, length, named)
+        return poses if linear is None else poses + at_keys(linear, keys.places)
 
     def complete(
         self,
-        said: Tensor | None,
+        poses: Tensor | None,
         audio: Tensor,
-        read: Tensor | None,
+        linear: Tensor | None,
         keys: Keys,
         length: Tensor,
         masked: Tensor | None = None,
     ) -> Float[Tensor, "batch frames inner"]:
         """All frames from given key motions."""
-        base = None if said is None else interpolate(said, keys, audio.shape[1])
+        base = None if poses is None else interpolate(poses, keys, audio.shape[1])
         if isinstance(self.completion, Completion):
             assert base is not None
             return self.completion(base, audio, keys, length, masked)
         at_key = key_timing(keys, audio.shape[1], self.config.fps)[0]
-        return self.completion(audio, length, base, at_key) + (0 if read is None else read)
+        return self.completion(audio, length, base, at_key) + (0 if linear is None else linear)
 
 
 def pair_steps(
     features: Float[Tensor, "batch steps channels"], frames: int, steps: int
-) -> Float[Tensor, "batch frames heard"]:
+) -> Float[Tensor, "batch frames audio"]:
     """Features side by side by frame: frame t gets the steps from `steps * t`; what is missing at
     the end repeats the last.
     """
@@ -342,74 +327,3 @@ def pair_steps(
         )
         features = torch.cat([features, last.expand(-1, wanted - features.shape[1], -1)], 1)
     return features[:, :wanted].unflatten(1, (frames, steps)).flatten(2)
-
-
-def interpolate(
-    said: Float[Tensor, "batch keys inner"], keys: Keys, frames: int
-) -> Float[Tensor, "batch frames inner"]:
-    """Key motions over time, linear between neighbouring keys, constant outside."""
-    left, right, share = _neighbours(keys, frames)
-    batch = torch.arange(len(said), device=said.device).unsqueeze(1)
-    share = share.to(said).unsqueeze(-1)
-    return said[batch, left] * (1 - share) + said[batch, right] * share
-
-
-def key_timing(
-    keys: Keys, frames: int, fps: float
-) -> tuple[Bool[Tensor, "batch frames"], Float[Tensor, "batch frames three"]]:
-    """Which frames are keys; and seconds since the last key, until the next, and the share of the
-    way between them.
-    """
-    left, right, share = _neighbours(keys, frames)
-    time = torch.arange(frames, device=left.device)
-    batch = torch.arange(len(left), device=left.device).unsqueeze(1)
-    before, after = (
-        (time - keys.places[batch, left]).clamp(min=0),
-        (keys.places[batch, right] - time).clamp(min=0),
-    )
-    at_key = (keys.places[batch, left] == time) | (keys.places[batch, right] == time)
-    return at_key, torch.stack(
-        [(before / fps).clamp(max=GAP_S), (after / fps).clamp(max=GAP_S), share.float()], -1
-    )
-
-
-def sinusoid_at(places: Int[Tensor, "batch keys"], width: int) -> Float[Tensor, "batch keys width"]:
-    """The sinusoid table at given frames; frames repeat after 600, so that any length can be
-    said.
-    """
-    return sinusoid_table(600, width)[places.cpu() % 600]
-
-
-def _at(
-    values: Float[Tensor, "batch frames width"], places: Int[Tensor, "batch keys"]
-) -> Float[Tensor, "batch keys width"]:
-    return values[torch.arange(len(values), device=values.device).unsqueeze(1), places]
-
-
-def _neighbours(keys: Keys, frames: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Number of the key at or before each frame, of the one after it, and the share of the way."""
-    time = torch.arange(frames, device=keys.places.device).expand(len(keys.places), -1).contiguous()
-    last = keys.valid.sum(1, keepdim=True) - 1
-    places = torch.where(keys.valid, keys.places, torch.iinfo(torch.long).max)
-    left = (torch.searchsorted(places, time, right=True) - 1).clamp(min=0)
-    right = torch.minimum(left + 1, last)
-    start, stop = keys.places.gather(1, left), keys.places.gather(1, right)
-    share = ((time - start).clamp(min=0) / (stop - start).clamp(min=1)).clamp(max=1.0)
-    return left, right, share
-
-
-def pad_keys(
-    places: list[list[int]],
-    phones: list[list[tuple[int, int]]],
-    spoken: list[list[int]] | None = None,
-) -> Keys:
-    """Key frames of several items as one batch, with the phone of each frame where those are known
-    (of equal length then).
-    """
-    most = max(map(len, places))
-    valid = torch.tensor([[n < len(row) for n in range(most)] for row in places])
-    padded = torch.tensor([row + [row[-1]] * (most - len(row)) for row in places])
-    named = torch.tensor(
-        [row + [(UNKNOWN_PHONE, UNKNOWN_PHONE)] * (most - len(row)) for row in phones]
-    )
-    return Keys(padded, named, valid, None if spoken is None else torch.tensor(spoken))

@@ -1,5 +1,5 @@
-"""A wav2vec 2.0 front end that the model carries itself, as the paper does: convolutions frozen,
-transformer trainable.
+"""The wav2vec 2.0 audio encoder that the published sizes carry: convolutions frozen, transformer
+trainable. It needs the whole recording.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Trunk(nn.Module):
     def features(
         self, samples: Float[Tensor, "batch time"], frames: int
     ) -> Float[Tensor, "batch steps channels"]:
-        """Features of whole recordings, normalised as wav2vec 2.0 was trained to hear."""
+        """Features of whole recordings, normalised as in the training of wav2vec 2.0."""
         sound = (samples - samples.mean(-1, keepdim=True)) / (
             samples.var(-1, keepdim=True, correction=0) + 1e-7
         ).sqrt()
