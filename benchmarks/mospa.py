@@ -107,7 +107,7 @@ def measure_published(repeats: int = 3) -> dict[str, float]:
         source_input(torch.randn(1, 240, 3), config.source),
     )
     genre, step = torch.tensor([1]), torch.tensor([500])
-    given = model.prepare(audio, source, genre)
+    given = model.embed_conditions(audio, source, genre)
     difference = float(
         (model.estimate(noisy, step, given) - plain(noisy, step, audio, source, genre)).abs().max()
     )

@@ -222,4 +222,4 @@ def test_an_evaluation_puts_reactions_above_standing_still(corpus: Path) -> None
 
 def test_places_and_angles_are_one_thing() -> None:
     place = [1.0, 2.0, -0.5]
-    np.testing.assert_allclose(parse_source(source_text(place)).places[0], place, atol=1e-3)
+    np.testing.assert_allclose(parse_source(source_text(place)).positions[0], place, atol=1e-3)

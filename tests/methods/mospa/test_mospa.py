@@ -248,7 +248,7 @@ def test_what_the_source_option_says(tmp_path: Path) -> None:
     moving = parse_source(str(tmp_path / "path.csv")).at(np.array([-1.0, 1.0, 9.0]))
     torch.testing.assert_close(moving[:, 0], torch.tensor([0.0, 1.0, 2.0]))
     np.save(tmp_path / "path.npy", np.array([[0.0, 1, 1, 1]]))
-    assert parse_source(str(tmp_path / "path.npy")).places.shape == (1, 3)
+    assert parse_source(str(tmp_path / "path.npy")).positions.shape == (1, 3)
     np.savez(tmp_path / "s.npz", sound_source=np.ones((240, 3)))
     assert parse_source(str(tmp_path / "s.npz")).local
     for text in ("1,2", "a,b,c", "0,0,-1", "0,95,1", "nan,0,1", "inf,0,1"):
@@ -328,18 +328,18 @@ def test_caching_what_does_not_change_changes_nothing() -> None:
     x, audio, source = torch.randn(2, 30, 300), torch.randn(2, 30, 20), torch.randn(2, 30, 3)
     step = torch.tensor([500, 3])
     with torch.no_grad():
-        given = model.prepare(audio, source, torch.tensor([0, 2]))
-        assert given.quick is not None and given.known is not None
+        given = model.embed_conditions(audio, source, torch.tensor([0, 2]))
+        assert given.layers is not None and given.known is not None
         fast = model.estimate(x, step, given)
         slow = model.tokens(x, step, given)
         for layer in model.layers:
             slow = layer(slow)
         torch.testing.assert_close(fast, model.output(slow[:, -30:]), atol=1e-5, rtol=1e-5)
-        again = model.prepare(audio * 2, source, torch.tensor([0, 2]), before=given)
-        assert again.quick is given.quick
+        again = model.embed_conditions(audio * 2, source, torch.tensor([0, 2]), before=given)
+        assert again.layers is given.layers
         assert float((model.estimate(x, step, again) - fast).abs().max()) > 1e-4
-    learning = model.prepare(audio, source, torch.tensor([0, 2]))
-    assert learning.quick is None
+    learning = model.embed_conditions(audio, source, torch.tensor([0, 2]))
+    assert learning.layers is None
     torch.testing.assert_close(
         model.estimate(x, step, learning).detach(), fast, atol=1e-5, rtol=1e-5
     )
@@ -417,6 +417,6 @@ def test_a_stage_knows_the_statistics_of_its_corpus() -> None:
 
 
 def test_azimuth_is_to_the_left() -> None:
-    place = parse_source("45,0,1").places[0]
+    place = parse_source("45,0,1").positions[0]
     assert math.isclose(place[0], place[2])
     assert place[0] > 0

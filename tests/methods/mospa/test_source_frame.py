@@ -14,9 +14,9 @@ from motet.geometry.rotation import matrix_from_axis_angle
 from motet.methods.mospa.config import PRESETS, MospaConfig
 from motet.methods.mospa.source_frame import (
     ROOT_ROWS,
-    seen_from_source,
+    from_source_axes,
+    in_source_axes,
     source_direction,
-    told_from_source,
 )
 
 
@@ -38,19 +38,19 @@ def test_what_is_told_towards_the_source_is_the_turned_body(azimuth: float) -> N
     told = vector.clone()
     told[..., ROOT_ROWS] = torch.cat([root[..., 0, :], root[..., 2, :]], -1)
     expected = turned(vector, torch.tensor([azimuth]), torch.zeros(1, 3))
-    found = told_from_source(told, direction)
+    found = from_source_axes(told, direction)
     torch.testing.assert_close(found[..., PLACES], expected[..., PLACES])
     torch.testing.assert_close(found[..., VELOCITIES], expected[..., VELOCITIES])
     torch.testing.assert_close(found[..., ROOT_ROWS][..., :3], expected[..., ROOT_ROWS][..., :3])
     torch.testing.assert_close(
-        seen_from_source(found, direction),
+        in_source_axes(found, direction),
         torch.cat([told[..., PLACES], told[..., VELOCITIES]], -1),
     )
 
 
 def test_without_a_source_there_is_no_way_to_it() -> None:
     vector, _ = body()
-    silent = told_from_source(vector, source_direction(torch.zeros(1, 6, 4)))
+    silent = from_source_axes(vector, source_direction(torch.zeros(1, 6, 4)))
     assert (
         not silent[..., PLACES].unflatten(-1, (JOINTS, 3))[..., [0, 2]].any()
         and not silent[..., ROOT_ROWS].any()

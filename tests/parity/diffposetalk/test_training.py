@@ -48,7 +48,7 @@ def test_forward(case: str) -> None:
         name for name in options.get("guiding_conditions", "audio,style").split(",") if name
     )
     own = model(guided=guided, dropping=options.get("cfg_mode", "incremental"))
-    audio = own.hear(found["in.audio"].float(), 16)
+    audio = own.encode_audio(found["in.audio"].float(), 16)
     if f"{case}.out.audio_feat" in found:
         close(audio, found[f"{case}.out.audio_feat"])
     drops = tuple(found[f"{case}.rand{number}"] for number in range(3, call["n_rand"]))

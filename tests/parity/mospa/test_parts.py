@@ -192,7 +192,7 @@ def test_inside_the_denoiser() -> None:
     close(model.embed_motion(x).transpose(0, 1), found["tap.motion_emb"])
     close(model.embed_source(told).transpose(0, 1), found["tap.ss_emb"])
     close(model.embed_genre[genre], found["tap.genre_emb"])
-    given = model.prepare(audio, told, genre)
+    given = model.embed_conditions(audio, told, genre)
     tokens = model.tokens(x, step, given)
     close(tokens.transpose(0, 1), found["tap.after_pos"])
     for number, layer in enumerate(model.layers):
@@ -200,9 +200,9 @@ def test_inside_the_denoiser() -> None:
         close(tokens.transpose(0, 1), found[f"tap.enc_layer{number}"])
         if number < len(model.layers) - 1:
             quick = (
-                given.quick[number](before)
+                given.layers[number](before)
                 if number
-                else given.quick[0].after_known(before, given.known)
+                else given.layers[0].after_known(before, given.known)
             )
             close(quick.transpose(0, 1), found[f"tap.enc_layer{number}"])
 

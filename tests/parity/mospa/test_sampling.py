@@ -47,7 +47,9 @@ def test_ancestral_and_ddim() -> None:
         model.estimate(
             start,
             torch.tensor([20, 20]),
-            model.prepare(given.audio, F.normalize(given.source(None), dim=1), given.genre),
+            model.embed_conditions(
+                given.audio, F.normalize(given.source(None), dim=1), given.genre
+            ),
         ).mT,
         found["pred_xstart_first"],
     )

@@ -30,8 +30,8 @@ class Memory:
     keys: Float[Tensor, "batch heads frames head"]
     values: Float[Tensor, "batch heads frames head"]
     straight: Float[Tensor, "batch frames width"] | None
-    """With mask width 1 a frame hears one feature only, so its answer does not depend on the query:
-    the projected value."""
+    """With mask width 1 a frame attends to one feature only, so the result does not depend on the
+    query: the projected value."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +46,8 @@ class StepFree:
 
 
 def alignment_mask(window: int, context: int, width: int) -> Bool[Tensor, "tokens frames"]:
-    """True where a token may not listen: token 0 (the person) hears all, frame i the features
-    nearer than `width`.
+    """True where a token may not attend: token 0 (the person) attends to all features, frame i to
+    those nearer than `width`.
     """
     frames = torch.arange(window + context)
     far = (frames.unsqueeze(1) - frames).abs() >= width
@@ -59,16 +59,18 @@ class _PackedLayer(nn.Module):
 
     def __init__(self, layer: nn.TransformerDecoderLayer) -> None:
         super().__init__()
-        look = layer.self_attn
-        self.look = PackedLinear(look.in_proj_weight, look.in_proj_bias, "float32")
-        self.answer = PackedLinear(look.out_proj.weight, look.out_proj.bias, "float32")
+        attention = layer.self_attn
+        self.query_key_value = PackedLinear(
+            attention.in_proj_weight, attention.in_proj_bias, "float32"
+        )
+        self.out = PackedLinear(attention.out_proj.weight, attention.out_proj.bias, "float32")
         self.inner = PackedLinear(layer.linear1.weight, layer.linear1.bias, "float32")
         self.outer = PackedLinear(layer.linear2.weight, layer.linear2.bias, "float32")
 
 
 class Denoiser(nn.Module):
-    """Transformer decoder: tokens are the person, the past frames and the noisy frames; the memory
-    is the audio.
+    """Transformer decoder: tokens are the person, the past frames and the noisy frames; the audio
+    is the memory.
     """
 
     def __init__(self, config: DiffPoseTalkConfig) -> None:
@@ -123,7 +125,7 @@ class Denoiser(nn.Module):
         step: Int[Tensor, "batch"],
         indicator: Float[Tensor, "batch window"] | None = None,
     ) -> Float[Tensor, "batch frames dim"]:
-        """What is predicted for the past frames and the window."""
+        """Prediction for the past frames and the window."""
         free = self.prepare(audio, person, past_motion, past_audio, indicator)
         return self.step(
             motion, self.time_vectors(step), free, keep=motion.shape[1] + past_motion.shape[1]
@@ -151,16 +153,16 @@ class Denoiser(nn.Module):
         tokens = tokens + (
             self.PE if own.learned_positions else self.positions[tokens.shape[1]].to(tokens)
         )
-        heard = torch.cat([past_audio, audio], 1)
+        memory_audio = torch.cat([past_audio, audio], 1)
         memories = tuple(
-            self._memory(layer.multihead_attn, heard) for layer in self.transformer.layers
+            self._memory(layer.multihead_attn, memory_audio) for layer in self.transformer.layers
         )
         return StepFree(
             tokens[:, :1], tokens[:, 1 : 1 + own.context], tokens[:, 1 + own.context :], memories
         )
 
     def time_vectors(self, step: Int[Tensor, "steps"]) -> Float[Tensor, "steps width"]:
-        """What a diffusion step adds to the person's token."""
+        """Timestep embedding, added to the person's token."""
         return self.diff_step_map(self.times[step].to(self.feature_proj.weight))
 
     def step(
@@ -183,19 +185,19 @@ class Denoiser(nn.Module):
         )
         x = torch.cat([free.person + time.unsqueeze(1), free.past, free.frames + entry], 1)
         layers = self.transformer.layers
-        for place, (layer, memory) in enumerate(zip(layers, free.memories, strict=True)):
-            kept = keep if place == len(layers) - 1 else x.shape[1]
+        for index, (layer, memory) in enumerate(zip(layers, free.memories, strict=True)):
+            kept = keep if index == len(layers) - 1 else x.shape[1]
             x = (
                 self._layer(layer, x, memory, kept)
                 if self._packed is None
-                else self._run(self._packed[place], layer, x, memory, kept)
+                else self._run(self._packed[index], layer, x, memory, kept)
             )
         return self.motion_dec(x)
 
-    def _memory(self, attention: nn.MultiheadAttention, heard: Tensor) -> Memory:
-        width = heard.shape[-1]
+    def _memory(self, attention: nn.MultiheadAttention, audio: Tensor) -> Memory:
+        width = audio.shape[-1]
         weight, bias = attention.in_proj_weight, attention.in_proj_bias
-        keys, values = F.linear(heard, weight[width:], bias[width:]).chunk(2, -1)
+        keys, values = F.linear(audio, weight[width:], bias[width:]).chunk(2, -1)
         straight = (
             attention.out_proj(values)
             if self.settings.mask_width == 1 and not self.training
@@ -207,8 +209,10 @@ class Denoiser(nn.Module):
     def _layer(
         self, layer: nn.TransformerDecoderLayer, x: Tensor, memory: Memory, keep: int
     ) -> Tensor:
-        x = layer.norm1(x[:, -keep:] + layer.dropout1(self._look(layer.self_attn, x, keep)))
-        x = layer.norm2(x + layer.dropout2(self._listen(layer.multihead_attn, x, memory)))
+        x = layer.norm1(
+            x[:, -keep:] + layer.dropout1(self._self_attention(layer.self_attn, x, keep))
+        )
+        x = layer.norm2(x + layer.dropout2(self._cross_attention(layer.multihead_attn, x, memory)))
         return layer.norm3(
             x + layer.dropout3(layer.linear2(layer.dropout(layer.activation(layer.linear1(x)))))
         )
@@ -223,15 +227,16 @@ class Denoiser(nn.Module):
     ) -> Tensor:
         """`_layer` with packed products."""
         query, key, value = (
-            split_heads(part, self.settings.heads) for part in packed.look(x).chunk(3, -1)
+            split_heads(part, self.settings.heads)
+            for part in packed.query_key_value(x).chunk(3, -1)
         )
         x = layer.norm1(
-            x[:, -keep:] + packed.answer(self._attend(query[:, :, -keep:], key, value, None))
+            x[:, -keep:] + packed.out(self._attend(query[:, :, -keep:], key, value, None))
         )
-        x = layer.norm2(x + self._listen(layer.multihead_attn, x, memory))
+        x = layer.norm2(x + self._cross_attention(layer.multihead_attn, x, memory))
         return layer.norm3(x + packed.outer(F.gelu(packed.inner(x))))
 
-    def _look(self, attention: nn.MultiheadAttention, x: Tensor, keep: int) -> Tensor:
+    def _self_attention(self, attention: nn.MultiheadAttention, x: Tensor, keep: int) -> Tensor:
         width, heads = x.shape[-1], self.settings.heads
         weight, bias = attention.in_proj_weight, attention.in_proj_bias
         if keep == x.shape[1]:
@@ -245,19 +250,21 @@ class Denoiser(nn.Module):
             )
         )
 
-    def _listen(self, attention: nn.MultiheadAttention, x: Tensor, memory: Memory) -> Tensor:
+    def _cross_attention(
+        self, attention: nn.MultiheadAttention, x: Tensor, memory: Memory
+    ) -> Tensor:
         width, heads, frames = x.shape[-1], self.settings.heads, memory.keys.shape[2]
         kept = x.shape[1]
         if memory.straight is not None and kept <= frames:
             return memory.straight[:, -kept:]
-        asking = x[:, :1] if memory.straight is not None else x
+        queries = x[:, :1] if memory.straight is not None else x
         query = split_heads(
-            F.linear(asking, attention.in_proj_weight[:width], attention.in_proj_bias[:width]),
+            F.linear(queries, attention.in_proj_weight[:width], attention.in_proj_bias[:width]),
             heads,
         )
         mask = None if memory.straight is not None or self.heard is None else self.heard[-kept:]
-        answer = attention.out_proj(self._attend(query, memory.keys, memory.values, mask))
-        return answer if memory.straight is None else torch.cat([answer, memory.straight], 1)
+        attended = attention.out_proj(self._attend(query, memory.keys, memory.values, mask))
+        return attended if memory.straight is None else torch.cat([attended, memory.straight], 1)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         dropout = self.settings.dropout if self.training else 0.0
@@ -297,13 +304,13 @@ class DiffPoseTalkModel(nn.Module):
         self.coefficients = Coefficients(config)
         self.schedule = make_schedule(config.diffusion.schedule, config.diffusion.steps)
 
-    def hear(
+    def encode_audio(
         self,
         samples: Float[Tensor, "batch time"],
         frames: int,
         randomness: torch.Generator | None = None,
     ) -> Float[Tensor, "batch frames width"]:
-        """Audio features of a standardised 16 kHz sound, through the trunk."""
+        """Audio features of a standardised 16 kHz sound, by the model's own audio encoder."""
         assert self.audio_encoder is not None
         steps = 2 * frames
         hidden = self.audio_encoder(
@@ -340,7 +347,7 @@ class DiffPoseTalkModel(nn.Module):
         return torch.cat(parts, -1)
 
     def no_style(self, batch: int) -> Float[Tensor, "batch width"]:
-        """The learned vector that stands for any style (zeros in a model that never learnt one)."""
+        """The learned vector that stands for any style (zeros in a model trained without one)."""
         if self.null_style_feat is None:
             return self.start_motion_feat.new_zeros(batch, self.config.style_dim)
         return self.null_style_feat[:, 0].expand(batch, -1)

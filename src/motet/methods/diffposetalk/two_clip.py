@@ -242,5 +242,5 @@ class _Hearing:
 
     def _hear(self, sound: Tensor, windows: int) -> Tensor:
         if self.trunk:
-            return self.model.hear(sound, windows * self.window, self.randomness)
+            return self.model.encode_audio(sound, windows * self.window, self.randomness)
         return self.model.map_features(sound)

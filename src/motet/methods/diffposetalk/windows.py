@@ -25,10 +25,10 @@ THRESHOLD_LIMITS = (1.0, 4.0)
 
 @dataclasses.dataclass(frozen=True)
 class Guidance:
-    """Which conditions pull, how strongly, and how they are put together."""
+    """Classifier-free guidance: conditions, scales, and how they are combined."""
 
     conditions: tuple[str, ...] = ("audio", "style")
-    """In this order; one that is not named is given to every evaluation."""
+    """In this order; one that is not named conditions every evaluation."""
     scales: tuple[float, ...] = (1.15, 3.0)
     mode: GuidanceMode = "incremental"
     threshold: tuple[float, float, float] | None = None
@@ -56,7 +56,7 @@ class Past:
 
 @dataclasses.dataclass(frozen=True)
 class Person:
-    """Who speaks: normalised shape and style, each optional."""
+    """Conditions of a person: normalised shape and style, each optional."""
 
     shape: Float[Tensor, "batch coefficients"] | None = None
     style: Float[Tensor, "batch width"] | None = None
@@ -79,22 +79,22 @@ def sampling_config(
         ConfigError: more steps than the model's schedule has.
     """
     schedule, config = model.schedule, model.config
-    sampler = config.sampler if condition.sampler == "default" else condition.sampler
+    name = config.sampler if condition.sampler == "default" else condition.sampler
     steps = condition.steps or min(config.steps, schedule.steps)
     scales = {"audio": condition.guidance_audio, "style": condition.guidance_style}
     # Style is guided only where there is one.
     guided = [
-        name for name in config.diffusion.guided if name == "audio" or person.style is not None
+        which for which in config.diffusion.guided if which == "audio" or person.style is not None
     ]
     limits = (condition.threshold, *THRESHOLD_LIMITS) if condition.threshold else None
     guidance = Guidance(
-        tuple(guided), tuple(scales[name] for name in guided), condition.mode, limits
+        tuple(guided), tuple(scales[which] for which in guided), condition.mode, limits
     )
-    return SamplingConfig(sampler, tuple(descend(schedule, steps)), guidance, condition.flexibility)
+    return SamplingConfig(name, tuple(descend(schedule, steps)), guidance, condition.flexibility)
 
 
 def first_past(model: DiffPoseTalkModel, batch: int) -> Past:
-    """What stands before the first window: learned tokens."""
+    """Context of the first window: learned tokens."""
     return Past(
         model.start_motion_feat.expand(batch, -1, -1), model.start_audio_feat.expand(batch, -1, -1)
     )
@@ -118,21 +118,21 @@ def sample_window(
     batch, guidance, net = len(audio), sampling.guidance, model.denoising_net
     rows = branches(guidance.mode, len(guidance.conditions))
     weights = guide(guidance.mode, torch.eye(len(rows), dtype=torch.float64), guidance.scales)
-    needed = [place for place, weight in enumerate(weights.tolist()) if abs(weight) > 1e-12]
-    given = [dict(zip(guidance.conditions, rows[place], strict=True)) for place in needed]
-    heard = torch.cat(
-        [audio if row.get("audio", True) else _null_audio(model, audio) for row in given]
+    needed = [index for index, weight in enumerate(weights.tolist()) if abs(weight) > 1e-12]
+    kept = [dict(zip(guidance.conditions, rows[index], strict=True)) for index in needed]
+    audio_branches = torch.cat(
+        [audio if row.get("audio", True) else _null_audio(model, audio) for row in kept]
     )
-    whom = torch.cat(
+    person_branches = torch.cat(
         [
             model.person(person.shape, person.style if row.get("style", True) else None, batch)
-            for row in given
+            for row in kept
         ]
     )
     many = len(needed)
     free = net.prepare(
-        heard,
-        whom,
+        audio_branches,
+        person_branches,
         past.motion.repeat(many, 1, 1),
         past.audio.repeat(many, 1, 1),
         None if indicator is None else indicator.repeat(many, 1),
@@ -143,10 +143,10 @@ def sample_window(
     shares = weights[needed].to(audio).view(-1, 1, 1, 1)
 
     def network(x: Tensor, step: int) -> Tensor:
-        answers = net.step(x, times[step], free, keep=x.shape[1])
+        predictions = net.step(x, times[step], free, keep=x.shape[1])
         if guidance.threshold is not None:
-            answers = dynamic_threshold(answers, *guidance.threshold)
-        return (answers.unflatten(0, (many, batch)) * shares).sum(0)
+            predictions = dynamic_threshold(predictions, *guidance.threshold)
+        return (predictions.unflatten(0, (many, batch)) * shares).sum(0)
 
     estimate = denoiser(model.schedule, model.config.diffusion.target, network)
     return sampler(sampling.sampler)(
@@ -159,7 +159,7 @@ def next_past(
     motion: Float[Tensor, "batch window dim"],
     audio: Float[Tensor, "batch window width"],
 ) -> Past:
-    """What the next window sees of this one."""
+    """Context of the next window."""
     context = model.config.denoiser.context
     return Past(motion[:, -context:], audio[:, -context:])
 
@@ -182,7 +182,7 @@ def encode_recording(
 
     Args:
         frames: real frames of the recording.
-        each_window: hear every window alone instead of all in one pass.
+        each_window: encode every window alone instead of all in one pass.
     """
     window, frame = model.config.denoiser.window, model.config.frame_samples
     windows = max(1, math.ceil(frames / window))
@@ -193,9 +193,9 @@ def encode_recording(
         )
         samples = torch.cat([samples, last.expand(len(samples), missing)], 1)
     if not each_window:
-        return model.hear(samples, windows * window)
+        return model.encode_audio(samples, windows * window)
     pieces = samples[:, : windows * window * frame].unflatten(1, (windows, -1)).flatten(0, 1)
-    return model.hear(pieces, window).unflatten(0, (-1, windows)).flatten(1, 2)
+    return model.encode_audio(pieces, window).unflatten(0, (-1, windows)).flatten(1, 2)
 
 
 def sample_recording(
@@ -206,7 +206,7 @@ def sample_recording(
     sampling: SamplingConfig,
     randomness: Randomness,
 ) -> Float[Tensor, "batch frames dim"]:
-    """All windows of a recording from features of whole windows; the answer has the real frames
+    """All windows of a recording from features of whole windows; returns the real frames
     only.
     """
     batch, window, past, pieces = (
@@ -215,16 +215,16 @@ def sample_recording(
         first_past(model, len(features)),
         [],
     )
-    for place, audio in enumerate(features.split(window, 1)):
-        real = indicator(batch, window, frames - place * window)
+    for number, audio in enumerate(features.split(window, 1)):
+        real = indicator(batch, window, frames - number * window)
         motion = sample_window(
             model,
             audio,
             person,
             past,
             sampling,
-            randomness.start(place),
-            randomness.moves(place),
+            randomness.start(number),
+            randomness.moves(number),
             real,
         )
         past = next_past(model, motion, audio)
@@ -240,15 +240,15 @@ def indicator(batch: int, window: int, real: int) -> Float[Tensor, "batch window
 def resolve_scales(
     conditions: Sequence[str], scales: float | Sequence[float]
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Conditions in their fixed order (audio, style) with their scales; one number counts for
+    """Conditions in their fixed order (audio, style) with their scales; one number applies to
     all.
     """
-    given = (
+    numbers = (
         [float(scales)] * len(conditions)
         if isinstance(scales, int | float)
         else [float(scale) for scale in scales]
     )
-    pairs = sorted(zip(conditions, given, strict=True))
+    pairs = sorted(zip(conditions, numbers, strict=True))
     return tuple(name for name, _ in pairs), tuple(scale for _, scale in pairs)
 
 

@@ -1,11 +1,11 @@
-"""The layers for running: many diffusion steps in which most tokens come in the same every time.
+"""Layers for inference: many diffusion steps in which most tokens are the same every time.
 
 The arithmetic is that of `Layer`, in another order where nothing but rounding changes:
 
-- in the first layer the constant tokens' queries, keys and values, and what they hear of each
-  other, are computed once; a step adds what they hear of the motion (attention over parts of the
-  keys is put together by the sums of its weights),
-- in the last layer only the motion's rows are asked and answered,
+- in the first layer the constant tokens' queries, keys and values, and their attention to each
+  other, are computed once; a step adds their attention to the motion (attention over parts of the
+  keys is merged by the sums of its weights),
+- in the last layer only the motion's rows are computed,
 - weights lie as the processor likes them (`PackedLinear`).
 """
 
@@ -32,18 +32,18 @@ class Known:
     query: Float[Tensor, "batch heads constant head"]
     key: Float[Tensor, "batch heads constant head"]
     value: Float[Tensor, "batch heads constant head"]
-    heard: Float[Tensor, "batch heads constant head"]
-    """What they hear of each other."""
+    attended: Float[Tensor, "batch heads constant head"]
+    """Their attention to each other."""
     weight: Float[Tensor, "batch heads constant"]
     """Logarithm of the sum of its weights."""
 
 
-class QuickLayer:
-    """One layer, for running on the processor.
+class CachedLayer:
+    """One layer, for inference on the CPU.
 
     Args:
         layer: with `heads`, `projection`, `out`, `inner`, `outer` and two norms.
-        last: only `last_rows` will be asked for; otherwise everything else.
+        last: only `last_rows` is called; otherwise everything else.
     """
 
     def __init__(self, layer: nn.Module, last: bool) -> None:
@@ -62,7 +62,7 @@ class QuickLayer:
         self, x: Float[Tensor, "batch tokens width"]
     ) -> Float[Tensor, "batch tokens width"]:
         """All tokens after this layer."""
-        return self._answered(x, attend(*self._heads_of(self._projection(x), 3)))
+        return self._after_attention(x, attend(*self._heads_of(self._projection(x), 3)))
 
     def last_rows(
         self, x: Float[Tensor, "batch tokens width"], keep: int
@@ -73,7 +73,7 @@ class QuickLayer:
             self._heads_of(self._query(kept), 1),
             self._heads_of(self._projection(x), 2),
         )
-        return self._answered(kept, attend(query, key, value))
+        return self._after_attention(kept, attend(query, key, value))
 
     def known(self, tokens: Float[Tensor, "batch constant width"]) -> Known:
         """What can be computed of constant first tokens."""
@@ -85,22 +85,22 @@ class QuickLayer:
     ) -> Float[Tensor, "batch tokens width"]:
         """All tokens after this layer, the first of which are those of `known`."""
         query, key, value = self._heads_of(self._projection(x[:, known.key.shape[2] :]), 3)
-        constant = merged((known.heard, known.weight), attend_weighed(known.query, key, value))
+        constant = merged((known.attended, known.weight), attend_weighed(known.query, key, value))
         moving = attend(query, torch.cat([known.key, key], 2), torch.cat([known.value, value], 2))
-        return self._answered(x, torch.cat([join_heads(constant), moving], 1))
+        return self._after_attention(x, torch.cat([join_heads(constant), moving], 1))
 
     def _heads_of(self, projected: Tensor, parts: int) -> list[Tensor]:
         return [split_heads(part, self.heads) for part in projected.chunk(parts, -1)]
 
-    def _answered(self, x: Tensor, heard: Tensor) -> Tensor:
-        x = self._norms[0](self._out(heard).add_(x))
+    def _after_attention(self, x: Tensor, attended: Tensor) -> Tensor:
+        x = self._norms[0](self._out(attended).add_(x))
         return self._norms[1](self._outer(F.gelu(self._inner(x))).add_(x))
 
 
-def quick_layers(layers: nn.ModuleList) -> tuple[QuickLayer, ...]:
-    """All layers for running, as their weights are now."""
+def cached_layers(layers: nn.ModuleList) -> tuple[CachedLayer, ...]:
+    """All layers for inference, with their weights as they are now."""
     return tuple(
-        QuickLayer(layer, number == len(layers) - 1) for number, layer in enumerate(layers)
+        CachedLayer(layer, number == len(layers) - 1) for number, layer in enumerate(layers)
     )
 
 

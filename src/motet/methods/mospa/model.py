@@ -1,5 +1,5 @@
-"""The denoising transformer of MOSPA. Motion, sound and source are (batch, frames, numbers); steps
-count from 1, as in `motet.diffusion`.
+"""The denoising transformer of MOSPA. Motion, audio and source are (batch, frames, numbers);
+diffusion steps count from 1, as in `motet.diffusion`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from motet.body.feature_vector import DIM
 from motet.diffusion.schedule import Schedule, make_schedule
-from motet.methods.mospa.cached_layers import Known, QuickLayer, quick_layers
+from motet.methods.mospa.cached_layers import CachedLayer, Known, cached_layers
 from motet.methods.mospa.config import GENRES, MospaConfig, SourceConfig
 from motet.methods.mospa.source_frame import (
     MOVED,
     ROOT_ROWS,
-    seen_from_source,
+    from_source_axes,
+    in_source_axes,
     source_direction,
-    told_from_source,
 )
 from motet.nn.attention import attend, split_heads
 from motet.nn.position import sinusoid_table
@@ -30,8 +30,8 @@ POSITIONS = 5000
 
 
 @dataclasses.dataclass(frozen=True)
-class Given:
-    """What does not change from one diffusion step to the next, embedded once for a window."""
+class EmbeddedConditions:
+    """Conditions of a window, embedded once for all its diffusion steps."""
 
     tokens: Float[Tensor, "batch constant width"]
     """`tokens`: sound, source and genre in front of the motion. `frames`: the genre."""
@@ -39,11 +39,11 @@ class Given:
     """`frames`: sound and source, to be added to the motion's tokens."""
     frames: int
     direction: Float[Tensor, "batch frames 2"] | None = None
-    """With `source_axes`: where the source is."""
-    quick: tuple[QuickLayer, ...] | None = None
-    """`tokens`, when running: the layers as they then run."""
+    """With `source_axes`: cosine and sine of the source's azimuth."""
+    layers: tuple[CachedLayer, ...] | None = None
+    """`tokens`, at inference: the layers with cached products."""
     known: Known | None = None
-    """And what the first of them makes of the constant tokens."""
+    """Queries, keys and values of the constant tokens in the first of them."""
 
 
 class Layer(nn.Module):
@@ -70,12 +70,12 @@ class Layer(nn.Module):
         query, key, value = self.projection(x).chunk(3, -1)
         if keep:
             query, x = query[:, -keep:], x[:, -keep:]
-        heard = attend(
+        attended = attend(
             split_heads(query, self.heads),
             split_heads(key, self.heads),
             split_heads(value, self.heads),
         )
-        x = self.norm_attention(x + self._drop(self.out(heard)))
+        x = self.norm_attention(x + self._drop(self.out(attended)))
         return self.norm_inner(x + self._drop(self.outer(self._drop(F.gelu(self.inner(x))))))
 
     def _drop(self, x: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class Layer(nn.Module):
 
 
 class MospaModel(nn.Module):
-    """From noisy motion, sound, source and genre to clean motion.
+    """Denoiser: from noisy motion, audio, source and genre to clean motion (sample prediction).
 
     Source: section 4.2 of the paper; details as released (see the method's README).
     """
@@ -102,9 +102,9 @@ class MospaModel(nn.Module):
         self.embed_source = nn.Linear(config.source.dim * patch, width)
         self.embed_genre = nn.Parameter(torch.randn(len(GENRES), width))
         if config.summary:
-            heard = 2 * config.audio_dim + config.source.dim + width
+            size = 2 * config.audio_dim + config.source.dim + width
             self.embed_summary = nn.Sequential(
-                nn.Linear(heard, 2 * width),
+                nn.Linear(size, 2 * width),
                 nn.SiLU(),
                 nn.Linear(2 * width, width),
                 nn.SiLU(),
@@ -143,34 +143,34 @@ class MospaModel(nn.Module):
         """Motion in its own units again."""
         return values * self.motion_std + self.motion_mean if self.config.normalise else values
 
-    def prepare(
+    def embed_conditions(
         self,
         audio: Float[Tensor, "batch frames columns"],
         source: Float[Tensor, "batch frames coordinates"],
         genre: Int[Tensor, "batch"],
-        heard: Float[Tensor, "batch"] | None = None,
-        before: Given | None = None,
-    ) -> Given:
-        """Embed what is given.
+        audible: Float[Tensor, "batch"] | None = None,
+        before: EmbeddedConditions | None = None,
+    ) -> EmbeddedConditions:
+        """Embed the conditions.
 
         Args:
             audio: features as they are; normalised here where the model wants it.
             source: as `source_input` makes it.
-            heard: 0 for items whose sound is left out, with the source where the model leaves out
-                both.
-            before: what was given before with the same weights, whose layers are used again.
+            audible: 0 for items whose audio is left out (with the source, where the model leaves
+                out both).
+            before: earlier conditions with the same weights, whose cached layers are used again.
         """
         config = self.config
         batch, frames = audio.shape[:2]
         audio = self.normalised(audio, "audio")
         if config.mask_sound_source:
             source = torch.zeros_like(source)
-        if heard is not None:
-            audio = audio * heard.view(-1, 1, 1)
+        if audible is not None:
+            audio = audio * audible.view(-1, 1, 1)
             source = (
-                source * heard.view(-1, 1, 1) if config.mask_targets == "audio+source" else source
+                source * audible.view(-1, 1, 1) if config.mask_targets == "audio+source" else source
             )
-        spoken = self.embed_genre[
+        genre_token = self.embed_genre[
             torch.zeros_like(genre) if config.mask_genre else genre
         ].unsqueeze(1)
         sound, place = (
@@ -180,63 +180,72 @@ class MospaModel(nn.Module):
         if config.fusion == "frames":
             added = sound + place
             if config.summary:
-                whole = torch.cat([audio.mean(1), audio.std(1), source.mean(1), spoken[:, 0]], 1)
+                whole = torch.cat(
+                    [audio.mean(1), audio.std(1), source.mean(1), genre_token[:, 0]], 1
+                )
                 added = added + self.embed_summary(whole).unsqueeze(1)
-            return Given(
-                spoken, added, frames, source_direction(source) if config.source_axes else None
+            return EmbeddedConditions(
+                genre_token, added, frames, source_direction(source) if config.source_axes else None
             )
-        tokens = torch.cat([sound, place, spoken], 1)
+        tokens = torch.cat([sound, place, genre_token], 1)
         tokens = tokens + self.positions[: tokens.shape[1]]
         if self.training or torch.is_grad_enabled():
-            return Given(tokens, None, frames)
-        quick = (
-            quick_layers(self.layers) if before is None or before.quick is None else before.quick
+            return EmbeddedConditions(tokens, None, frames)
+        layers = (
+            cached_layers(self.layers) if before is None or before.layers is None else before.layers
         )
-        return Given(
-            tokens, None, frames, None, quick, quick[0].known(tokens) if len(quick) > 1 else None
+        return EmbeddedConditions(
+            tokens, None, frames, None, layers, layers[0].known(tokens) if len(layers) > 1 else None
         )
 
     def estimate(
-        self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given
+        self,
+        noisy: Float[Tensor, "batch frames dim"],
+        step: Int[Tensor, "batch"],
+        conditions: EmbeddedConditions,
     ) -> Float[Tensor, "batch frames dim"]:
         """Clean motion, normalised like the noisy one.
 
-        With `guessing` the network is not shown the noisy numbers but the best guess from each of
-        them alone (Wiener's): nothing at all of pure noise, which a small network would first have
-        to learn to ignore before it hears sound and source.
+        With `guessing` the network does not see the noisy numbers but the best linear estimate from
+        each of them alone (Wiener filter): nothing at all of pure noise, which a small network
+        would first have to learn to ignore.
 
         Args:
             step: 1 ... the number of steps; the released program counts from 0.
         """
-        x = self._through_layers(self.tokens(noisy, step, given), given)
+        x = self._through_layers(self.tokens(noisy, step, conditions), conditions)
         own = self._unpatched(self.output(x))
-        if given.direction is None:
+        if conditions.direction is None:
             return own
         towards = self._unpatched(self.output_from_source(x))
-        return own + told_from_source(towards, given.direction) / self.turning_std
+        return own + from_source_axes(towards, conditions.direction) / self.turning_std
 
     def _through_layers(
-        self, x: Float[Tensor, "batch tokens width"], given: Given
+        self, x: Float[Tensor, "batch tokens width"], conditions: EmbeddedConditions
     ) -> Float[Tensor, "batch kept width"]:
         """The motion's tokens after the last layer."""
-        kept = given.frames // self.config.patch
-        if given.quick is None:
+        kept = conditions.frames // self.config.patch
+        if conditions.layers is None:
             for layer in self.layers[:-1]:
                 x = layer(x)
             return self.layers[-1](x, kept)
-        for place, layer in enumerate(given.quick[:-1]):
-            x = layer(x) if place or given.known is None else layer.after_known(x, given.known)
-        return given.quick[-1].last_rows(x, kept)
+        for place, layer in enumerate(conditions.layers[:-1]):
+            x = (
+                layer(x)
+                if place or conditions.known is None
+                else layer.after_known(x, conditions.known)
+            )
+        return conditions.layers[-1].last_rows(x, kept)
 
     @property
     def turning_std(self) -> Float[Tensor, "dim"]:
-        """What normalised numbers are divided by after a turn: each number of a rotation has a
-        deviation of its own, so those are told as they are.
+        """Divisor of numbers turned out of the source's axes: each number of a rotation has a
+        deviation of its own, so those are predicted as they are.
         """
         return torch.where(self.turns_as_is, self.motion_std, torch.ones_like(self.motion_std))
 
-    def _seen(self, noisy: Tensor, step: Tensor) -> Float[Tensor, "batch frames dim"]:
-        """What the network is shown of the noisy motion."""
+    def _visible(self, noisy: Tensor, step: Tensor) -> Float[Tensor, "batch frames dim"]:
+        """The noisy motion as the network sees it (Wiener estimate with `guessing`)."""
         if not self.config.guessing:
             return noisy
         signal, deviation = self.schedule.at(step, noisy)
@@ -248,23 +257,26 @@ class MospaModel(nn.Module):
         )
 
     def tokens(
-        self, noisy: Float[Tensor, "batch frames dim"], step: Int[Tensor, "batch"], given: Given
+        self,
+        noisy: Float[Tensor, "batch frames dim"],
+        step: Int[Tensor, "batch"],
+        conditions: EmbeddedConditions,
     ) -> Float[Tensor, "batch tokens width"]:
         """Everything the first layer sees, with positions."""
-        shown = self._seen(noisy, step)
-        if given.direction is not None:
-            shown = torch.cat([shown, seen_from_source(shown, given.direction)], -1)
+        visible = self._visible(noisy, step)
+        if conditions.direction is not None:
+            visible = torch.cat([visible, in_source_axes(visible, conditions.direction)], -1)
         moved, when = (
-            self.embed_motion(self._patched(shown)),
+            self.embed_motion(self._patched(visible)),
             self.embed_step(self.positions[step - 1]).unsqueeze(1),
         )
-        if given.added is not None:
-            x = torch.cat([given.tokens, when, moved + given.added], 1)
+        if conditions.added is not None:
+            x = torch.cat([conditions.tokens, when, moved + conditions.added], 1)
             return x + self.positions[: x.shape[1]]
-        constant = given.tokens.shape[1]
+        constant = conditions.tokens.shape[1]
         dynamic = torch.cat([when, moved], 1)
         return torch.cat(
-            [given.tokens, dynamic + self.positions[constant : constant + dynamic.shape[1]]], 1
+            [conditions.tokens, dynamic + self.positions[constant : constant + dynamic.shape[1]]], 1
         )
 
     def forward(
@@ -274,10 +286,10 @@ class MospaModel(nn.Module):
         audio: Float[Tensor, "batch frames columns"],
         source: Float[Tensor, "batch frames coordinates"],
         genre: Int[Tensor, "batch"],
-        heard: Float[Tensor, "batch"] | None = None,
+        audible: Float[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch frames dim"]:
-        """`prepare` and `estimate` in one, as training wants it."""
-        return self.estimate(noisy, step, self.prepare(audio, source, genre, heard))
+        """`embed_conditions` and `estimate` in one, for training."""
+        return self.estimate(noisy, step, self.embed_conditions(audio, source, genre, audible))
 
     def _patched(self, values: Tensor) -> Tensor:
         patch = self.config.patch
@@ -316,18 +328,18 @@ def noise_schedule(config: MospaConfig) -> Schedule:
 def source_input(
     source: Float[Tensor, "batch frames 3"], config: SourceConfig
 ) -> Float[Tensor, "batch frames coordinates"]:
-    """What the network is told of source positions, metres.
+    """Source-position encoding, from positions in metres.
 
     `time` divides each coordinate by its norm over the window, as released: a resting source
     becomes one of eight octants, its direction inside the octant and its distance are lost. `xyz`
     keeps the direction.
     """
-    told = source
+    encoding = source
     if config.norm != "none":
-        told = F.normalize(source, dim=1 if config.norm == "time" else 2)
+        encoding = F.normalize(source, dim=1 if config.norm == "time" else 2)
     if config.distance:
-        told = torch.cat([told, source.norm(dim=-1, keepdim=True).clamp(min=0.1).log()], -1)
-    return told
+        encoding = torch.cat([encoding, source.norm(dim=-1, keepdim=True).clamp(min=0.1).log()], -1)
+    return encoding
 
 
 def _crossfade(patch: int) -> Float[Tensor, "frames 1"]:

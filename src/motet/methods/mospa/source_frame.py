@@ -2,8 +2,8 @@
 wherever the sound is.
 
 A network that only knows the figure's own axes has to learn every reaction anew for each direction.
-Given and asked for the same numbers in axes whose +Z points at the source too, it learns "three
-steps that way" once.
+With the same numbers also in axes whose +Z points at the source, it learns "three steps that way"
+once.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def source_direction(
     source: Float[Tensor, "batch frames coordinates"],
 ) -> Float[Tensor, "batch frames 2"]:
     """Cosine and sine of the source's azimuth (0: ahead, +Z; positive to the left, +X); zeros where
-    no source is told.
+    there is no source.
     """
     return F.normalize(source[..., [2, 0]], dim=-1)
 
 
-def seen_from_source(
+def in_source_axes(
     values: Float[Tensor, "batch frames dim"], direction: Float[Tensor, "batch frames 2"]
 ) -> Float[Tensor, "batch frames moved"]:
     """Places and velocities of body vectors in the source's axes."""
@@ -42,7 +42,7 @@ def seen_from_source(
     return _turned(vectors, direction[..., 0], -direction[..., 1]).flatten(-2)
 
 
-def told_from_source(
+def from_source_axes(
     values: Float[Tensor, "batch frames dim"], direction: Float[Tensor, "batch frames 2"]
 ) -> Float[Tensor, "batch frames dim"]:
     """Body vectors in the source's axes as the figure's own; of rotations only those of the pelvis

@@ -1,4 +1,4 @@
-"""Where the sound is: told as a place, read from a file, or heard from the two ears."""
+"""Source position: from an option, from a file, or estimated from the two ears."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from motet.types import Audio
 EAR_HEIGHT_M = 1.51
 """Of the house figure; azimuth, elevation and distance are counted from between its ears in its
 first frame."""
-HEARD_DISTANCE_M = 2.0
-"""Two ears do not hear how far away a sound of unknown loudness is; this is assumed."""
-HEARD_HEIGHT_M = 1.4
+ASSUMED_DISTANCE_M = 2.0
+"""Two ears do not tell how far away a sound of unknown loudness is; this is assumed."""
+ASSUMED_HEIGHT_M = 1.4
 """Nor, with a head that keeps still, how high."""
 FILE_ENDINGS = (".csv", ".npy", ".npz")
 
 
 @dataclasses.dataclass(frozen=True)
 class SourcePath:
-    """Places in the world of the figure's first frame (origin under its pelvis, looking to +Z), or
-    as the pelvis sees them.
+    """Positions in the world of the figure's first frame (origin under its pelvis, looking to +Z),
+    or in the pelvis' axes.
     """
 
     seconds: Float[np.ndarray, "points"]
-    places: Float[np.ndarray, "points 3"]
+    positions: Float[np.ndarray, "points 3"]
     """Metres."""
     local: bool = False
-    """True for rows seen from the true pelvis in each frame, as SAM stores them (`oracle`)."""
+    """True for rows in the true pelvis' axes of each frame, as SAM stores them (`oracle`)."""
 
     def at(self, seconds: Float[np.ndarray, "moments"]) -> Float[Tensor, "moments 3"]:
-        """Places at any moments; straight between the points, resting before the first and after
+        """Positions at any times; straight between the points, resting before the first and after
         the last.
         """
-        columns = [np.interp(seconds, self.seconds, self.places[:, axis]) for axis in range(3)]
+        columns = [np.interp(seconds, self.seconds, self.positions[:, axis]) for axis in range(3)]
         return torch.from_numpy(np.stack(columns, 1)).float()
 
 
-def place_from_angles(
+def position_from_angles(
     azimuth_deg: float, elevation_deg: float, distance_m: float
 ) -> Float[np.ndarray, "3"]:
-    """A place round the head of the figure's first frame."""
+    """A position around the head of the figure's first frame."""
     azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)
     flat = distance_m * math.cos(elevation)
     return np.array(
@@ -62,7 +62,7 @@ def place_from_angles(
 
 
 def parse_source(text: str) -> SourcePath | None:
-    """What the option `source` says; None when it says nothing.
+    """The path that the option `source` gives; None when it is empty.
 
     Raises:
         ConfigError: neither AZ,EL,DIST nor a file of a known ending, or impossible numbers.
@@ -88,7 +88,7 @@ def parse_source(text: str) -> SourcePath | None:
             "a source needs a finite azimuth, an elevation from -90 to 90 degrees and a positive"
             f" distance, not {text}"
         )
-    return SourcePath(np.zeros(1), place_from_angles(azimuth, elevation, distance)[None])
+    return SourcePath(np.zeros(1), position_from_angles(azimuth, elevation, distance)[None])
 
 
 def _read_path(path: Path) -> SourcePath:
@@ -110,8 +110,8 @@ def _read_path(path: Path) -> SourcePath:
 
 
 def _rows(path: Path) -> tuple[np.ndarray, bool]:
-    """Rows of seconds and place; a SAM sequence gives its `sound_source` at 120 frames a second,
-    seen from the pelvis.
+    """Rows of seconds and position; a SAM sequence gives its `sound_source` at 120 frames a second,
+    in the pelvis' axes.
     """
     if path.suffix.lower() == ".csv":
         text = path.read_text(encoding="utf-8").splitlines()
@@ -131,16 +131,20 @@ def _rows(path: Path) -> tuple[np.ndarray, bool]:
         return np.asarray(np.load(path, allow_pickle=False), np.float64), False
     with np.load(path, allow_pickle=False) as stored:
         if "sound_source" in stored.files:
-            places = np.asarray(stored["sound_source"], np.float64)
-            return np.column_stack([np.arange(len(places)) / 120, places]), True
+            positions = np.asarray(stored["sound_source"], np.float64)
+            return np.column_stack([np.arange(len(positions)) / 120, positions]), True
         return np.asarray(stored[stored.files[0]], np.float64), False
 
 
 def estimated_position(audio: Audio) -> Float[np.ndarray, "3"]:
-    """Where the two ears first hear the sound, at an assumed distance; ahead when it comes from
-    nowhere in particular.
+    """Direction of the first arrival at the two ears, at an assumed distance; ahead when there is
+    no clear direction.
     """
     angle = math.radians(azimuth_by_head(first_heard(audio)))
     return np.array(
-        [HEARD_DISTANCE_M * math.sin(angle), HEARD_HEIGHT_M, HEARD_DISTANCE_M * math.cos(angle)]
+        [
+            ASSUMED_DISTANCE_M * math.sin(angle),
+            ASSUMED_HEIGHT_M,
+            ASSUMED_DISTANCE_M * math.cos(angle),
+        ]
     )

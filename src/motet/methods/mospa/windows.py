@@ -1,5 +1,5 @@
-"""One window of motion by diffusion: guidance by sound, a source that the figure sees from where it
-is, frames that are imposed.
+"""One window of motion by diffusion sampling: classifier-free guidance on audio, source-position
+conditioning, imposed frames (in-painting).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from motet.diffusion.sample import Noise, SamplerName, sampler
 from motet.diffusion.schedule import descend, descend_stride
 from motet.errors import ConfigError
 from motet.methods.mospa.config import MospaCondition, SourceConfig
-from motet.methods.mospa.model import Given, MospaModel, source_input
+from motet.methods.mospa.model import EmbeddedConditions, MospaModel, source_input
 
 SourceView = Callable[[Tensor | None], Tensor]
 """(estimate of the window in its own units, None before the first) -> source positions (batch
-frames 3) as the network is to see them."""
+frames 3) as the network sees them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,15 +36,15 @@ class SamplingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class WindowConditions:
-    """What a window is made from."""
+    """Conditions of a window."""
 
     audio: Float[Tensor, "batch frames columns"]
     genre: Int[Tensor, "batch"]
     source: SourceView
     moving: bool = False
-    """The source is seen anew from every estimate (`selfconsistent`)."""
+    """The source position is recomputed from every estimate (`selfconsistent`)."""
     source_config: SourceConfig | None = None
-    """How the source is told, where not as the model's own configuration says."""
+    """Source-position encoding, where it is not the model's own."""
 
 
 def sampling_config(condition: MospaCondition, model: MospaModel) -> SamplingConfig:
@@ -78,8 +78,8 @@ def sample_window(
 ) -> Float[Tensor, "batch frames dim"]:
     """A window in its own units.
 
-    Guidance takes the answer with sound beyond that without; both go through the network as one
-    batch.
+    Guidance extrapolates from the prediction without audio to the one with audio; both go through
+    the network as one batch.
 
     Args:
         imposed: the first frames, in their own units; every estimate is overwritten with them, as
@@ -91,12 +91,14 @@ def sample_window(
     audible = torch.cat([torch.ones(batch), torch.zeros(batch)]) if guided else None
     known = None if imposed is None else model.normalised(imposed)
 
-    def given_for(estimate: Tensor | None, before: Given | None = None) -> Given:
+    def embedded(
+        estimate: Tensor | None, before: EmbeddedConditions | None = None
+    ) -> EmbeddedConditions:
         source = source_input(
             conditions.source(estimate), conditions.source_config or model.config.source
         )
         twice = 2 if guided else 1
-        return model.prepare(
+        return model.embed_conditions(
             conditions.audio.repeat(twice, 1, 1),
             source.repeat(twice, 1, 1),
             conditions.genre.repeat(twice),
@@ -104,19 +106,19 @@ def sample_window(
             before,
         )
 
-    state: dict[str, Given] = {"given": given_for(None)}
+    state: dict[str, EmbeddedConditions] = {"conditions": embedded(None)}
 
     def denoise(x: Tensor, step: int) -> Tensor:
         steps = torch.full((batch * (2 if guided else 1),), step)
-        answer = model.estimate(x.repeat(2, 1, 1) if guided else x, steps, state["given"])
+        prediction = model.estimate(x.repeat(2, 1, 1) if guided else x, steps, state["conditions"])
         if guided:
-            with_sound, without = answer.chunk(2)
-            answer = without + sampling.guidance * (with_sound - without)
+            with_audio, without = prediction.chunk(2)
+            prediction = without + sampling.guidance * (with_audio - without)
         if known is not None:
-            answer = torch.cat([known, answer[:, known.shape[1] :]], 1)
+            prediction = torch.cat([known, prediction[:, known.shape[1] :]], 1)
         if conditions.moving:
-            state["given"] = given_for(model.restored(answer), state["given"])
-        return answer
+            state["conditions"] = embedded(model.restored(prediction), state["conditions"])
+        return prediction
 
     return model.restored(
         sampler(sampling.sampler)(
@@ -128,7 +130,7 @@ def sample_window(
 def seen_from_root(
     world: Float[Tensor, "batch frames 3"], vector: Float[Tensor, "batch frames dim"]
 ) -> Float[Tensor, "batch frames 3"]:
-    """A place in the world as the pelvis sees it in each frame: R^T (place - root)."""
+    """A position in the world in the pelvis' axes of each frame: R^T (position - root)."""
     turn = vector_rotations(vector)[..., 0, :, :]
     return (turn.transpose(-1, -2) @ (world - vector[..., ROOT]).unsqueeze(-1)).squeeze(-1)
 
@@ -139,26 +141,26 @@ def world_view(
     config: SourceConfig,
     mode: str,
 ) -> tuple[SourceView, bool]:
-    """How the network is to see a source whose place in the window's world is known.
+    """How the network sees a source whose position in the window's world is known.
 
     Args:
-        world: places in each frame.
-        first: the window's first frame, as far as it is known before the window is drawn.
+        world: positions in each frame.
+        first: the window's first frame, as far as it is known before the window is sampled.
         mode: `selfconsistent` or `initial`; a model that sees the source from the window's start
             needs neither.
     """
     unit = config.unit
 
-    def told(places: Tensor) -> Tensor:
-        return torch.nn.functional.normalize(places, dim=-1) if unit else places
+    def scaled(positions: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(positions, dim=-1) if unit else positions
 
     resting = first.unsqueeze(1).expand(-1, world.shape[1], -1)
     if config.frame == "start":
-        from_start = told(world - resting[..., ROOT])
+        from_start = scaled(world - resting[..., ROOT])
         return (lambda estimate: from_start), False
-    initial = told(seen_from_root(world, resting))
+    initial = scaled(seen_from_root(world, resting))
     if mode == "initial":
         return (lambda estimate: initial), False
     return (
-        lambda estimate: initial if estimate is None else told(seen_from_root(world, estimate))
+        lambda estimate: initial if estimate is None else scaled(seen_from_root(world, estimate))
     ), True
