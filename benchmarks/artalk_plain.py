@@ -33,7 +33,7 @@ def say_plain(
         known = tokens.shape[1]
         history = model.history(memory.tokens.tokens)
         steer, head = model.steer(model.modulations(audio[:, :known]))
-        x = tokens + model.places()[:, :known]
+        x = tokens + model.positions()[:, :known]
         mask = F.pad(level_mask(model.levels[:known]), (history.tokens.shape[1], 0), value=True)
         for layer, parts, kept in zip(model.layers, steer, history.keys_values, strict=True):
             x = layer(x, kept, parts, mask)

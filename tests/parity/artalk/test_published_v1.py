@@ -120,7 +120,7 @@ def test_teacher_forcing(released: Reference, model: ReleasedModel, style: str) 
     codes = quantizer.codes_of(released["codec.this_bits"], token)
     past = model.window_tokens(token, quantizer.codes_of(released["codec.prev_only_bits"], token))
     if style == "null":
-        released.close(model.window_tokens(token, codes) + model.places(), "tf.null.tokens")
+        released.close(model.window_tokens(token, codes) + model.positions(), "tf.null.tokens")
         released.close(
             past + model.history_position + model.level(model.levels), "tf.null.prev_tokens"
         )

@@ -1,4 +1,4 @@
-"""ARTalk: a talking head from sound, said coarse to fine in bits."""
+"""ARTalk: autoregressive next-scale prediction of bitwise motion tokens, conditioned on audio."""
 
 from motet.method import MethodSpec
 

@@ -97,7 +97,7 @@ class MotionCodec(nn.Module):
     """Motion to bits and back.
 
     With two windows the first half of the positions is the past and the second half the present; a
-    window given alone stands in the place of the past, as in the released model.
+    single window takes the positions of the past, as in the released model.
     """
 
     motion_mean: Tensor

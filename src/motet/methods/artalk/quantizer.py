@@ -80,7 +80,7 @@ def quantizer_loss(
 
 @dataclasses.dataclass(frozen=True)
 class Quantized:
-    """What the quantiser makes of a feature sequence."""
+    """A quantised feature sequence."""
 
     bits: Bool[Tensor, "batch tokens bits"]
     """All scales one after the other, coarse first."""
@@ -129,7 +129,7 @@ class ResidualQuantizer(nn.Module):
         )
 
     def scale_of(self, scale: int) -> slice:
-        """Where a scale lies among all tokens."""
+        """Slice of a scale among all tokens."""
         return slice(self.starts[scale], self.starts[scale + 1])
 
     def levels(self) -> Tensor:
@@ -174,18 +174,17 @@ class ResidualQuantizer(nn.Module):
         flips: Sequence[Tensor] | None = None,
         gains: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, Float[Tensor, "batch tokens bits"]]:
-        """Bits of the features and the codes that a reader of them is given, without losses.
+        """Bits of the features and the codes as generator inputs, without losses.
 
         Args:
-            flips: True where the reader sees the opposite bit, a mask for each scale but the last.
+            flips: True where the input has the opposite bit, a mask for each scale but the last.
                 The next scales then code what *that* leaves over, so their bits repair the damage:
-                this teaches a generator to correct itself.
-            gains: lengths of the codes that the reader sees, for each scale but the last, broadcast
+                a generator learns to correct itself.
+            gains: lengths of the input codes, for each scale but the last, broadcast
                 over tokens and bits.
 
         Returns:
-            The bits before flipping (what is right to say) and the codes after flipping (what is
-            seen).
+            The bits before flipping (the targets) and the codes after flipping (the inputs).
         """
         residual = features
         bits, codes = [], []
@@ -211,7 +210,7 @@ class ResidualQuantizer(nn.Module):
     def add_scale(
         self, running: Tensor | None, scale: int, codes: Float[Tensor, "batch patch bits"]
     ) -> tuple[Tensor, Tensor | None]:
-        """Add a scale to the running sum; answers the sum and what the generator reads for the next
+        """Add a scale to the running sum; returns the sum and the generator's input for the next
         scale (None after the last).
         """
         stretched = self.stretch(scale, codes)
@@ -221,7 +220,7 @@ class ResidualQuantizer(nn.Module):
     def next_inputs(
         self, codes: Float[Tensor, "batch known bits"], scales: int | None = None
     ) -> Float[Tensor, "batch inputs bits"]:
-        """What the generator reads for the scales 1 .. `scales`: the running sum so far, averaged
+        """Inputs of the generator for the scales 1 .. `scales`: the running sum so far, averaged
         to the next scale's length.
         """
         last = len(self.patches) - 1 if scales is None else scales

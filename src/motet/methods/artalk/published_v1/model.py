@@ -1,8 +1,8 @@
-"""The generator of the published model (generation R): audio steers every token, scales are said
-coarse to fine.
+"""The generator of the published model (generation R): next-scale prediction of bitwise tokens,
+modulated by audio.
 
 Two ways to the same bits. `logits` runs all tokens at once (teacher forcing: the plain form).
-`generate` says one scale at a time and computes nothing twice: the modulations of all tokens come
+`generate` decodes one scale at a time with a key-value cache: the modulations of all tokens come
 from one product a layer ahead of the loop, the history's keys and values are computed once a
 window, and each scale adds its own to the cache. A token sees only its own and coarser scales, so
 caching changes no bit.
@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from motet.encoders.wav2vec2 import Wav2Vec2
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import ReleasedConfig
+from motet.methods.artalk.quantizer import ResidualQuantizer
 from motet.nn.activation import gelu_of_product
 from motet.nn.attention import KeyValueCache, attend, level_mask, modulate, split_heads
 from motet.nn.position import sinusoid_table
@@ -67,7 +68,7 @@ class GeneratorLayer(nn.Module):
     def after_attention(
         self, x: Tensor, attended: Tensor, steer: tuple[Tensor, ...]
     ) -> Float[Tensor, "batch tokens width"]:
-        """The layer from the attention's answer on."""
+        """The layer from the attention's output on."""
         gate, inner_gate, _, inner_scale, _, inner_shift = steer
         x = torch.addcmul(x, self.attention.out(attended), gate)
         inner = self.outer(
@@ -89,7 +90,7 @@ class GeneratorLayer(nn.Module):
     def grow(
         self, x: Tensor, cache: KeyValueCache, steer: tuple[Tensor, ...]
     ) -> Float[Tensor, "batch tokens width"]:
-        """The tokens of the newest scale, which see everything in the cache and one another."""
+        """The tokens of the newest scale, which attend to the cache and to one another."""
         modulated = modulate(x, steer[2], steer[4])
         key, value = cache.append(*self.attention.keys_values(modulated))
         return self.after_attention(
@@ -98,11 +99,11 @@ class GeneratorLayer(nn.Module):
 
 
 class StyleEncoder(nn.Module):
-    """A clip of motion to one vector (after DiffPoseTalk), with the released model's slip in the
+    """A clip of motion to one vector (after DiffPoseTalk), with the released model's error in the
     positions kept.
 
     The row of the sinusoid table at the *length* of the clip is added to every frame, so positions
-    are not told apart; the weights were trained that way.
+    are not distinguished; the weights were trained that way.
     """
 
     motion_mean: Tensor
@@ -133,10 +134,10 @@ class StyleEncoder(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """What the generator keeps of the past windows."""
+    """Tokens of the past windows, with their keys and values."""
 
     tokens: Float[Tensor, "batch past width"]
-    """One group of tokens for each past window, oldest first; without their places."""
+    """One group of tokens for each past window, oldest first; without positions."""
     keys_values: tuple[tuple[Tensor, Tensor], ...]
     """Keys and values of these tokens, a pair for each layer."""
 
@@ -167,7 +168,7 @@ class ReleasedModel(nn.Module):
         self.register_buffer("levels", self.codec.quantizer.levels(), persistent=False)
 
     @property
-    def quantizer(self):  # noqa: ANN201
+    def quantizer(self) -> ResidualQuantizer:
         """The codec's quantiser."""
         return self.codec.quantizer
 
@@ -196,25 +197,27 @@ class ReleasedModel(nn.Module):
     def window_tokens(
         self, style: Tensor, codes: Float[Tensor, "batch tokens bits"]
     ) -> Float[Tensor, "batch tokens width"]:
-        """Style token and embedded running sums, without places."""
+        """Style token and embedded running sums, without positions."""
         return torch.cat([style, self.feature_entry(self.quantizer.next_inputs(codes))], 1)
 
-    def places(self) -> Float[Tensor, "1 tokens width"]:
+    def positions(self) -> Float[Tensor, "1 tokens width"]:
         """Position plus level of the tokens of the current window."""
         return self.position + self.level(self.levels)
 
     def history(self, tokens: Float[Tensor, "batch past width"]) -> History:
         """Keys and values of past tokens, computed once a window for all layers."""
-        placed = (
+        positioned = (
             tokens + self.history_position + self.level(self.levels.repeat(self.config.history))
         )
-        return History(tokens, tuple(layer.attention.keys_values(placed) for layer in self.layers))
+        return History(
+            tokens, tuple(layer.attention.keys_values(positioned) for layer in self.layers)
+        )
 
     def modulations(
         self, audio: Float[Tensor, "batch tokens audio"]
     ) -> Float[Tensor, "batch tokens parts"]:
         """Modulations of all tokens, six widths a layer and two for the head: everything the
-        generator needs of the sound.
+        generator needs of the audio.
 
         They depend on nothing else, so those of many windows are one product a layer.
         """
@@ -236,7 +239,7 @@ class ReleasedModel(nn.Module):
         """Teacher forcing: class scores of every bit, given the codes of all coarser scales. The
         plain form.
         """
-        x = self.window_tokens(style, codes) + self.places()
+        x = self.window_tokens(style, codes) + self.positions()
         past = history.tokens.shape[1]
         mask = F.pad(level_mask(self.levels), (past, 0), value=True)
         steer, head = self.steer(modulations)
@@ -251,18 +254,18 @@ class ReleasedModel(nn.Module):
     def generate(
         self, style: Tensor, history: History, modulations: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Say a window: the likelier class of every bit, scale after scale.
+        """Generate a window: the likelier class of every bit, scale after scale.
 
         Returns:
             The bits (batch, tokens, bits) and the class scores they were read from.
         """
         steer, head = self.steer(modulations)
         caches = [self._cache(kept) for kept in history.keys_values]
-        places, running, ahead = self.places(), None, style
+        positions, running, ahead = self.positions(), None, style
         bits, scores = [], []
         for scale in range(len(self.config.codec.patches)):
             own = self.quantizer.scale_of(scale)
-            x = ahead + places[:, own]
+            x = ahead + positions[:, own]
             for layer, parts, cache in zip(self.layers, steer, caches, strict=True):
                 x = layer.grow(x, cache, tuple(part[:, own] for part in parts))
             scores.append(self.score(x, (head[0][:, own], head[1][:, own])))

@@ -3,7 +3,7 @@ sound by cross attention.
 
 Every row sees a prefix of the sequence [style, past, scale 0, scale 1, ...]. The condition tokens
 never see the current ones, so `generate` runs them through the layers once a window, keeps their
-keys and values, and then says one scale at a time.
+keys and values, and then decodes one scale at a time.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def visible_prefix(patches: tuple[int, ...], conditions: int) -> Tensor:
 
 
 class TrainingLayer(nn.Module):
-    """Self attention, attention to the sound, feed-forward, each behind its own norm."""
+    """Self-attention, cross-attention to the audio, feed-forward, each behind its own norm."""
 
     def __init__(self, config: TrainingConfig, drop: float) -> None:
         super().__init__()
@@ -89,10 +89,10 @@ class TrainingLayer(nn.Module):
         self.inner_norm = nn.LayerNorm(width, eps=1e-6)
         self.inner, self.outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
-    def listen(
+    def audio_keys_values(
         self, audio: Float[Tensor, "batch steps audio"], angles: Angles
     ) -> tuple[Tensor, Tensor]:
-        """Keys and values of the sound."""
+        """Keys and values of the audio."""
         context = self.context_norm(audio)
         key, value = (
             split_heads(self.audio_key(context), self.heads),
@@ -134,7 +134,7 @@ class TrainingLayer(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class Conditions:
-    """What a window is said from: summed codes of the style clip and of the past, and the sound."""
+    """Conditions of a window: summed codes of style clip and past, and audio features."""
 
     style: Float[Tensor, "batch frames bits"]
     past: Float[Tensor, "batch frames bits"]
@@ -174,7 +174,7 @@ class TrainingModel(nn.Module):
     def clip_code(
         self, motion: Float[Tensor, "batch frames dim"]
     ) -> Float[Tensor, "batch frames bits"]:
-        """Summed codes of a window of raw motion, as style or past are given."""
+        """Summed codes of a window of raw motion, the form of style and past."""
         return self.quantizer.total(self.quantizer.signs(self.codec.encode(motion))[1])
 
     def logits(
@@ -192,13 +192,15 @@ class TrainingModel(nn.Module):
         mask = torch.arange(x.shape[1]) < self.visible.unsqueeze(1)
         audio = conditions.audio + self.audio_offset
         for layer in self.layers:
-            x = layer(x, layer.listen(audio, sound_angles), angles, mask, None, randomness)
+            x = layer(
+                x, layer.audio_keys_values(audio, sound_angles), angles, mask, None, randomness
+            )
         return self._scores(x[:, -self.config.codec.tokens :])
 
     def generate(
         self, conditions: Conditions, choose: Choose
     ) -> tuple[Tensor, Float[Tensor, "batch tokens bits 2"]]:
-        """Say a window, scale after scale, computing nothing twice.
+        """Generate a window, scale after scale, with a key-value cache.
 
         Args:
             choose: makes bits of class scores; it sees the whole batch, so it can weigh guidance
@@ -231,14 +233,14 @@ class TrainingModel(nn.Module):
     def _conditioned(
         self, conditions: Conditions
     ) -> tuple[list[tuple[Tensor, Tensor]], list[KeyValueCache]]:
-        """Sound keys and values of every layer, and caches that hold the condition tokens."""
+        """Audio keys and values of every layer, and caches that hold the condition tokens."""
         x = self._prefix(conditions)
         angles, audio = (
             self._angles(self.positions[: x.shape[1]]),
             conditions.audio + self.audio_offset,
         )
         sound_angles, room = self._sound_angles(conditions), x.shape[1] + self.config.codec.tokens
-        sounds = [layer.listen(audio, sound_angles) for layer in self.layers]
+        sounds = [layer.audio_keys_values(audio, sound_angles) for layer in self.layers]
         caches = [
             KeyValueCache(
                 len(x), self.config.heads, room, self.config.width // self.config.heads, x
@@ -282,6 +284,6 @@ def guide(
 
 
 def zero_probability(scores: Float[Tensor, "*batch 2"], top_p: float) -> Float[Tensor, "*batch"]:
-    """Chance of bit 0 after leaving out a class whose own chance is at most 1 - top_p."""
+    """Probability of bit 0 after leaving out a class whose own probability is at most 1 - top_p."""
     zero = scores.softmax(-1)[..., 0]
     return torch.where(zero <= 1 - top_p, 0.0, torch.where(1 - zero <= 1 - top_p, 1.0, zero))

@@ -1,9 +1,9 @@
-"""Networks of the small streaming model: the released design, in short windows that are said again
-until they are committed.
+"""Networks of the streaming model: autoregressive next-scale prediction of bitwise motion tokens in
+short overlapping windows.
 
-A window of frames starts where the committed motion ends. Its tokens hear the sound around their
-own stretch, as far as it has been heard; the rest is a learned "unheard". They read the last
-committed frames as history, and a style.
+A window starts where the emitted motion ends. Each token is conditioned on the audio features of
+its own stretch, as far as they are known; a learned vector stands for the rest. Tokens attend to
+the last emitted frames as history; audio and style modulate them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from motet.nn.attention import attend, level_mask
 from motet.nn.position import sinusoid_table
 
 Decide = Callable[[Tensor, slice], Tensor]
-"""From log odds (batch, tokens, bits) and their place among all tokens to bits in -1 .. 1."""
+"""From log-odds (batch, tokens, bits) and their slice of all tokens to bits in -1 .. 1."""
 
 
 class AudioMixer(nn.Module):
@@ -30,7 +30,7 @@ class AudioMixer(nn.Module):
     token.
 
     The learned `unheard` vector stands for steps that lie before the sound, after it, or beyond
-    what has been heard.
+    what is known.
     """
 
     def __init__(self, config: StreamingConfig) -> None:
@@ -63,13 +63,13 @@ class AudioMixer(nn.Module):
         self.register_buffer("ends", torch.stack([frame.long(), last.long()]), persistent=False)
 
     def forward(
-        self, features: Float[Tensor, "batch steps audio"], heard: Bool[Tensor, "batch steps"]
+        self, features: Float[Tensor, "batch steps audio"], known: Bool[Tensor, "batch steps"]
     ) -> Float[Tensor, "batch tokens width"]:
         """One vector a token: the mean over its stretch, and its first and last step (so that fine
         tokens keep the order).
         """
         x = (
-            torch.where(heard.unsqueeze(-1), self.entry(self.entry_norm(features)), self.unheard)
+            torch.where(known.unsqueeze(-1), self.entry(self.entry_norm(features)), self.unheard)
             + self.position
         )
         for norm, mix in zip(self.norms, self.filters, strict=True):
@@ -120,7 +120,9 @@ class ClipStyleEncoder(nn.Module):
 
 
 class StreamLayer(nn.Module):
-    """Attention and feed-forward, scaled, shifted and gated by the token's sound and style."""
+    """Attention and feed-forward with adaptive norms: scaled, shifted and gated by the audio and
+    the style of each token.
+    """
 
     def __init__(self, width: int, heads: int, inner: int) -> None:
         super().__init__()
@@ -148,8 +150,8 @@ class StreamLayer(nn.Module):
         value: Tensor,
         mask: Tensor | None,
     ) -> Tensor:
-        """Tokens after this layer, from queries of their own and keys and values of all they may
-        see.
+        """Tokens after this layer, from their own queries and the keys and values they may attend
+        to.
         """
         x = torch.addcmul(x, self.out(attend(query, key, value, mask)), steer[0])
         inner = self.outer(
@@ -194,10 +196,10 @@ class StreamingModel(nn.Module):
         self.modulation = nn.Linear(config.audio_width, (6 * config.depth + 2) * width)
         self.head = nn.Linear(width, 2 * codec.bits)
         self.register_buffer("levels", self.codec.quantizer.levels(), persistent=False)
-        self._begin_gently()
+        self._initialise()
 
-    def _begin_gently(self) -> None:
-        """Modulations near one (gates at 0.3) whatever the sound, and even odds."""
+    def _initialise(self) -> None:
+        """Modulations near one (gates at 0.3) whatever the audio, and even odds."""
         nn.init.normal_(self.modulation.weight, std=0.02)
         with torch.no_grad():
             parts = self.modulation.bias.zero_().view(-1, self.config.width)
@@ -219,18 +221,18 @@ class StreamingModel(nn.Module):
     def past_total(
         self, motion: Float[Tensor, "batch frames dim"]
     ) -> Float[Tensor, "batch frames bits"]:
-        """Summed codes of the last committed window, encoded anew."""
+        """Summed codes of the last emitted window, encoded anew."""
         return self.quantizer.total(self.quantizer.signs(self.codec.encode(motion))[1])
 
     def past(
         self, motion: Tensor, total: Tensor, fresh: Bool[Tensor, "batch"]
     ) -> Float[Tensor, "depth two batch heads past head"]:
-        """Keys and values, for all layers at once, of the last committed frames.
+        """Keys and values, for all layers at once, of the last emitted frames.
 
         Args:
             motion: raw, `history` windows long; zeros before the first frame of a session.
-            total: what `past_total` says of the last of these windows; it is added to the tokens of
-                its frames.
+            total: `past_total` of the last of these windows; it is added to the tokens of its
+                frames.
             fresh: True for items at the start of a session, which have no past.
         """
         tokens = self.past_entry(self.codec.normalise(motion))
@@ -257,7 +259,7 @@ class StreamingModel(nn.Module):
     def logits(
         self, codes: Tensor, style: Tensor, past: Tensor, audio: Tensor
     ) -> Float[Tensor, "batch tokens bits"]:
-        """Log odds of every bit given the coarser scales' codes: the plain form, for training and
+        """Log-odds of every bit given the coarser scales' codes: the plain form, for training and
         as the oracle of `generate`.
         """
         x = (
@@ -293,13 +295,13 @@ class StreamingModel(nn.Module):
     def generate(
         self, style: Tensor, past: Tensor, audio: Tensor, decide: Decide
     ) -> tuple[Float[Tensor, "batch tokens bits"], Float[Tensor, "batch frames bits"]]:
-        """Say a window, scale after scale, nothing computed twice.
+        """Generate a window, scale after scale, with a key-value cache.
 
         Args:
             style, past: of every line of motion.
             audio: of every item; when there are more lines than items, the lines of an item lie
                 `len(audio)` apart.
-            decide: from the log odds and the scale's slice of all tokens to bits in -1 .. 1.
+            decide: from the log-odds and the scale's slice of all tokens to bits in -1 .. 1.
 
         Returns:
             The codes of all scales, and their sum at full length.
@@ -331,23 +333,22 @@ class StreamingModel(nn.Module):
     def decode(
         self, past: Tensor, before: Tensor, total: Tensor, fresh: bool
     ) -> Float[Tensor, "batch frames dim"]:
-        """Raw motion of a window behind the last committed window, joined to it without a jump.
+        """Raw motion of a window behind the last emitted window, joined to it without a jump.
 
-        The decoder also says the past's last two frames; by how much it misses them, in value and
-        velocity, is given to the new frames and fades. At the start of a session there is nothing
-        to join.
+        The decoder also decodes the past's last two frames; their error in value and velocity is
+        added to the new frames and fades. At the start of a session there is nothing to join.
 
         Args:
-            past: raw motion of the last committed window.
+            past: raw motion of the last emitted window.
             before, total: summed codes of that window and of the new one.
         """
         frames = self.config.codec.frames
         motion = self.codec.decode(torch.cat([before, total], 1), keep=frames + 2)
-        said, motion = motion[:, :2], motion[:, 2:]
+        decoded, motion = motion[:, :2], motion[:, 2:]
         if fresh:
             return motion
-        missed = past[:, -2:] - said
-        value, slope = missed[:, 1:], missed[:, 1:] - missed[:, :1]
+        error = past[:, -2:] - decoded
+        value, slope = error[:, 1:], error[:, 1:] - error[:, :1]
         time = torch.arange(1, frames + 1, dtype=motion.dtype).view(1, -1, 1)
         fade = torch.exp(-time / self.config.seam_decay_frames)
         return motion + fade * (value + slope * time * fade)
@@ -357,5 +358,5 @@ def known_mask(
     steps: int, first: Int[Tensor, "batch"], last: Int[Tensor, "batch"]
 ) -> Bool[Tensor, "batch steps"]:
     """True for steps from `first` to before `last`."""
-    at = torch.arange(steps)
-    return (at >= first.unsqueeze(1)) & (at < last.unsqueeze(1))
+    step = torch.arange(steps)
+    return (step >= first.unsqueeze(1)) & (step < last.unsqueeze(1))
