@@ -1,1 +1,1 @@
-"""Sound to features at 50 Hz: what the methods hear with."""
+"""Audio encoders behind one protocol (`base`), by name: `load_encoder`."""

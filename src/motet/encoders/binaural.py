@@ -1,5 +1,4 @@
-"""What each of two ears hears: 1,136 hand-made features an ear, 30 times a second, as MOSPA takes
-them.
+"""Hand-made features of two ears for MOSPA: 1,136 columns an ear, 30 times a second.
 
 Timbre (MFCC and their change), tones (two chroma), onsets and how they repeat (tempogram), beats,
 loudness. Of the space only the difference in level survives here; `motet.audio.spatial.interaural`
@@ -43,7 +42,7 @@ COLUMNS: dict[str, slice] = {
     "rms": slice(66 + LAGS, 67 + LAGS),
     "active": slice(67 + LAGS, 68 + LAGS),
 }
-"""Where each feature lies in an ear's columns."""
+"""Columns of each feature of an ear."""
 EAR_DIM = 68 + LAGS
 
 
@@ -73,23 +72,24 @@ def ear_features(
         )
     samples = samples.float()
     window, bank = hann(SIZE, periodic=False), mel_filterbank(SIZE, MELS, RATE_HZ)
-    found = spectra(samples, SIZE, HOP, window)
-    loud, kept = power(found), slice(None, None, every)
+    spectrum = spectra(samples, SIZE, HOP, window)
+    loud, kept = power(spectrum), slice(None, None, every)
     mel = loud @ bank.T
     cepstra = torch.from_numpy(
         dct(decibels(mel, float(mel.max())).numpy(), axis=1, norm="ortho")[:, :CEPSTRA]
     )
-    tonal, strokes = _split(samples)
-    onsets = onset_strength(power(spectra(strokes, SIZE, HOP, window)) @ bank.T, SIZE // (2 * HOP))
-    frames = len(found)
+    harmonic, percussive = _split(samples)
+    strokes = power(spectra(percussive, SIZE, HOP, window)) @ bank.T
+    onsets = onset_strength(strokes, SIZE // (2 * HOP))
+    frames = len(spectrum)
     beat = torch.zeros(frames)
     beat[torch.from_numpy(beats(onsets, FRAME_RATE))] = 1.0
     rms = _rms(loud)
     columns = [
         cepstra[kept],
         _slope(cepstra)[kept],
-        _fitted(chroma_of_sound(tonal, RATE_HZ, HOP), frames)[kept],
-        chroma_of_power(power(spectra(tonal, SIZE, HOP, window)), RATE_HZ)[kept],
+        _fitted(chroma_of_sound(harmonic, RATE_HZ, HOP), frames)[kept],
+        chroma_of_power(power(spectra(harmonic, SIZE, HOP, window)), RATE_HZ)[kept],
         torch.from_numpy(onsets).float()[kept, None],
     ]
     if rhythm:
@@ -117,15 +117,15 @@ def binaural_features(audio: Audio, *, rhythm: bool = True) -> Float[Tensor, "fr
 
 
 def _split(samples: Float[Tensor, "time"]) -> tuple[Tensor, Tensor]:
-    """What lasts and what strikes. The one analysis with the periodic window: librosa's separation
+    """Harmonic and percussive part. The one analysis with the periodic window: librosa's separation
     does not hand the other on.
     """
-    found = spectra(samples, SIZE, HOP, hann(SIZE))
-    tones, strokes = (
-        samples_from_spectra(found * share, HOP, hann(SIZE), len(samples))
-        for share in harmonic_share(found.abs())
+    spectrum = spectra(samples, SIZE, HOP, hann(SIZE))
+    tones, percussive = (
+        samples_from_spectra(spectrum * share, HOP, hann(SIZE), len(samples))
+        for share in harmonic_share(spectrum.abs())
     )
-    return tones, strokes
+    return tones, percussive
 
 
 @functools.cache

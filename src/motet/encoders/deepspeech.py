@@ -1,5 +1,4 @@
-"""DeepSpeech's front and back: what goes into the speech model and how its answers become windows
-for Speech2Lip.
+"""DeepSpeech's input features, and windows of its letter scores for Speech2Lip.
 
 The model itself (DeepSpeech 0.1.0) can no longer be installed; people who have its features
 (`audio.npy` of a prepared person, windows of 16 steps of 29 letter scores) read them with
@@ -54,9 +53,9 @@ def cepstra(samples: Float[Tensor, "time"]) -> Float[Tensor, "rows 26"]:
         2 / _FILTERS
     )
     basis[0] /= np.sqrt(2)
-    found = levels @ basis.T * (1 + _LIFTER / 2 * np.sin(np.pi * order / _LIFTER))
-    found[:, 0] = np.log(energy)
-    return torch.from_numpy(found)
+    coefficients = levels @ basis.T * (1 + _LIFTER / 2 * np.sin(np.pi * order / _LIFTER))
+    coefficients[:, 0] = np.log(energy)
+    return torch.from_numpy(coefficients)
 
 
 def _filters() -> np.ndarray:
@@ -67,15 +66,15 @@ def _filters() -> np.ndarray:
     bank = np.zeros((_FILTERS, _SIZE // 2 + 1))
     for number in range(_FILTERS):
         low, middle, high = bins[number : number + 3]
-        for place in range(int(low), int(middle)):
-            bank[number, place] = (place - low) / (middle - low)
-        for place in range(int(middle), int(high)):
-            bank[number, place] = (high - place) / (high - middle)
+        for index in range(int(low), int(middle)):
+            bank[number, index] = (index - low) / (middle - low)
+        for index in range(int(middle), int(high)):
+            bank[number, index] = (high - index) / (high - middle)
     return bank
 
 
 def model_input(samples: Float[Tensor, "time"]) -> Float[Tensor, "steps 494"]:
-    """What the speech model takes: 19 neighbouring rows of coefficients, 50 steps a second, over
+    """Input of the speech model: 19 neighbouring rows of coefficients, 50 steps a second, over
     the whole recording normalised.
     """
     rows = cepstra(samples)[::2]
@@ -85,18 +84,18 @@ def model_input(samples: Float[Tensor, "time"]) -> Float[Tensor, "steps 494"]:
 
 
 def at_50_hz(scores: Float[Tensor, "steps 29"], seconds: float) -> Float[Tensor, "steps2 29"]:
-    """The model's answers on the clock of the sound: as many as it has fiftieths of a second, the
-    last held, less the last (as released).
+    """The model's scores at 50 Hz: as many as the sound has fiftieths of a second, the last one
+    repeated, less one (as released).
     """
-    wanted = round(50 * seconds)
-    places = torch.arange(wanted).clamp(max=len(scores) - 1)
-    return scores[places][: max(0, wanted - 1)]
+    count = round(50 * seconds)
+    indices = torch.arange(count).clamp(max=len(scores) - 1)
+    return scores[indices][: max(0, count - 1)]
 
 
 def windows(
     features: Float[Tensor, "steps channels"], size: int = 16
 ) -> Float[Tensor, "frames size channels"]:
-    """Windows of 50 Hz features for 25 frames a second: frame i sees the steps 2 i - 8 .. 2 i + 7;
+    """Windows of 50 Hz features for 25 frames a second: frame i takes the steps 2 i - 8 .. 2 i + 7;
     zeros past the ends.
 
     There are as many as fit after 8 rows of padding at both ends, so the last half-frame may be

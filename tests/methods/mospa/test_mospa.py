@@ -230,7 +230,7 @@ def test_the_sound_is_where_the_ears_hear_it() -> None:
     mono = Audio.mono(torch.randn(30720, generator=torch.Generator().manual_seed(2)) * 0.1, 30720)
     seen = []
     for azimuth in (60.0, -60.0):
-        ears = spatialise(mono, azimuth, 0.0, 1.5).samples.unsqueeze(0)
+        ears = spatialise(mono, azimuth, 0.0, 1.5).samples.T.unsqueeze(0)
         state = method.begin(MospaCondition(), (0,))
         view, _ = method._source(state, ears, torch.zeros(1, 3), torch.zeros(1))
         seen.append(view(None)[0, 0])

@@ -1,3 +1,3 @@
-"""The house front end: a small streaming network that knows phones, distilled from Whisper (see
-README.md).
+"""The shipped audio encoder: a small causal network with phonetic features, distilled from Whisper
+(see README.md).
 """

@@ -1,5 +1,5 @@
-"""What the readings from the phonetic encoder's features (`opening.py`, `closing.py`) share: how
-far they hear, and whose features they read.
+"""What the heads on the phonetic encoder's features (`lip_aperture_head`, `closure_head`) share:
+their receptive field, and the encoder they belong to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ REACH = tuple(range(-STEPS_BEFORE, STEPS_AFTER + 1, STRIDE))
 
 
 def read_reading(name: str, front_end: str, path: Path) -> Checkpoint:
-    """The checkpoint of a reading that belongs to this encoder.
+    """The checkpoint of a head that belongs to this encoder.
 
     Args:
         name: what `motet train` calls it.

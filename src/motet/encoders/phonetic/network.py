@@ -17,7 +17,7 @@ from motet.encoders.phonetic.config import PhoneticConfig
 
 @dataclasses.dataclass(frozen=True)
 class PhoneticFeatures:
-    """What the encoder says about each 20 ms; step i lies at i / 50 s."""
+    """Predictions of the encoder every 20 ms; feature i lies at i / 50 s."""
 
     hidden: Float[Tensor, "*batch steps width"]
     """Normalised features: what the methods train on."""

@@ -1,4 +1,4 @@
-"""DiffPoseTalk: many believable takes by diffusion, in the manner of a clip."""
+"""DiffPoseTalk: diffusion transformer from speech to face and head, with style conditioning."""
 
 from motet.method import MethodSpec
 

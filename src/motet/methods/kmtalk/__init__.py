@@ -1,4 +1,4 @@
-"""KMTalk: the frames that matter are said first, the rest is completed guided by sound."""
+"""KMTalk: key-motion regression at phone boundaries, then cross-modal completion."""
 
 from motet.method import MethodSpec
 

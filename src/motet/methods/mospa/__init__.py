@@ -1,4 +1,4 @@
-"""MOSPA: a body that hears where the sound is."""
+"""MOSPA: diffusion transformer from spatial audio to motion of a whole body."""
 
 from motet.method import MethodSpec
 

@@ -1,4 +1,4 @@
-"""Speech2Lip: a talking video of one person, learnt from a few minutes of footage."""
+"""Speech2Lip: implicit image model of one person's mouth, trained on minutes of footage."""
 
 from motet.method import MethodSpec
 

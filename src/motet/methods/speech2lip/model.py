@@ -1,7 +1,7 @@
 """Networks of Speech2Lip: audio net, implicit lip model, Blend-Net. Tensors in, tensors out.
 
-Everything that does not change from frame to frame (codes of places and what the first layers make
-of them) is made once and kept by the caller (`LipModel.places`); a frame then costs its hidden
+Everything that does not change from frame to frame (position encodings and their first linear
+layers) is computed once and skip by the caller (`LipModel.places`); a frame then costs its hidden
 layers only. The numbers stay those of the plain form.
 """
 
@@ -20,12 +20,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from motet.methods.speech2lip.config import BlendConfig, HearingConfig, LipConfig, Speech2LipConfig
 
 Moment = Int[Tensor, "batch"] | Float[Tensor, "batch numbers"]
-"""What the lip model is told of a frame besides the sound."""
+"""Conditioning of the lip model on a frame besides the audio: its number, or its pose."""
 
 
 class AudioNet(nn.Module):
-    """A window of speech features to the vector that drives the lips. No smoothing over frames, as
-    published.
+    """A window of acoustic features to the audio code that drives the lips. No smoothing over
+    frames, as published.
     """
 
     def __init__(self, config: HearingConfig) -> None:
@@ -77,7 +77,7 @@ def pixel_grid(width: int, height: int) -> Float[Tensor, "pixels 2"]:
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """What the two input layers make of fixed places; good for as long as the weights do not
+    """Outputs of the two input layers at fixed positions; valid as long as the weights do not
     change.
     """
 
@@ -142,10 +142,10 @@ class LipModel(nn.Module):
     def forward(
         self, places: Places, audio: Float[Tensor, "batch out"], moment: Moment
     ) -> Float[Tensor, "batch places colours"]:
-        """What the network answers at prepared places.
+        """Colours at prepared positions.
 
         Args:
-            moment: numbers of frames, or for models that are told the pose its six numbers
+            moment: numbers of frames, or, for models conditioned on the pose, its six numbers
                 (`Mouth.moment`).
         """
         time = (
@@ -164,19 +164,19 @@ class LipModel(nn.Module):
     def picture(
         self, places: Places, audio: Float[Tensor, "batch out"], moment: Moment
     ) -> Float[Tensor, "batch 3 height width"]:
-        """The whole lip picture by one query for each pixel (or patch): how speaking works."""
+        """The whole lip picture by one query for each pixel (or patch): used at inference."""
         side = self.config.patch
-        answer = self(places, audio, moment).transpose(1, 2)
+        output = self(places, audio, moment).transpose(1, 2)
         if self.config.overlap:
-            return lapped(answer, self.config.height, self.config.width, side, self.config.overlap)
-        answer = answer.unflatten(2, (self.config.height // side, self.config.width // side))
-        return F.pixel_shuffle(answer, side) if side > 1 else answer
+            return lapped(output, self.config.height, self.config.width, side, self.config.overlap)
+        output = output.unflatten(2, (self.config.height // side, self.config.width // side))
+        return F.pixel_shuffle(output, side) if side > 1 else output
 
     def ensemble(
         self, audio: Float[Tensor, "batch out"], moment: Moment, uniform: float
     ) -> Float[Tensor, "batch 3 height width"]:
         """The picture by four queries around each pixel's centre, weighted by the opposite corner's
-        area: how published training works.
+        area: used in the published training.
 
         Args:
             uniform: one number in [0, 1) that shifts all four queries together.
@@ -184,20 +184,20 @@ class LipModel(nn.Module):
         width, height = self.config.width, self.config.height
         grid = pixel_grid(width, height).to(audio)
         shift = 0.5 / height * uniform / 2
-        answers, areas = [], []
+        colours, areas = [], []
         for across in (-1, 1):
             for down in (-1, 1):
                 offset = torch.tensor(
                     [across * 0.5 / width + shift, down * 0.5 / height + shift]
                 ).to(audio)
                 corner = (grid + offset).clamp(0, 1)
-                answers.append(self(self.places(corner), audio, moment))
+                colours.append(self(self.places(corner), audio, moment))
                 areas.append((grid - corner).prod(-1).abs() + 1e-9)
         total = torch.stack(areas).sum(0)
         mixed = torch.stack(
             [
-                answer * (area / total).unsqueeze(-1)
-                for answer, area in zip(answers, reversed(areas), strict=True)
+                output * (area / total).unsqueeze(-1)
+                for output, area in zip(colours, reversed(areas), strict=True)
             ]
         ).sum(0)
         return mixed.transpose(1, 2).unflatten(2, (height, width))
@@ -214,7 +214,7 @@ def double_convolution(before: int, after: int, between: int, normalised: bool) 
 
 
 class BlendNet(nn.Module):
-    """The U-net that makes one picture of drawn lips and real face."""
+    """The U-net that blends drawn lips into the real face."""
 
     def __init__(self, config: BlendConfig) -> None:
         super().__init__()
@@ -242,23 +242,23 @@ class BlendNet(nn.Module):
     def forward(
         self, picture: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 3 height width"]:
-        """The healed picture, not clipped."""
+        """The blended picture, not clipped."""
         full = self.enter(picture)
         half = self.down[0](F.max_pool2d(full, 2))
         deep = self.down[1](F.max_pool2d(half, 2))
         deep = self.up[1](beside(full, self.up[0](beside(half, deep))))
-        answer = self.out(deep)
-        return picture + answer if self.config.residual else answer
+        output = self.out(deep)
+        return picture + output if self.config.residual else output
 
 
-def beside(kept: Tensor, deep: Tensor) -> Tensor:
-    """Double the size, fill up with zeros at the ends, and put beside what was kept at that
-    size.
+def beside(skip: Tensor, deep: Tensor) -> Tensor:
+    """Double the size, fill up with zeros at the ends, and concatenate with the skip connection of
+    that size.
     """
     deep = F.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=True)
-    missing = [kept.shape[-1] - deep.shape[-1], kept.shape[-2] - deep.shape[-2]]
+    missing = [skip.shape[-1] - deep.shape[-1], skip.shape[-2] - deep.shape[-2]]
     padding = [part for size in missing for part in (size // 2, size - size // 2)]
-    return torch.cat([kept, F.pad(deep, padding)], 1)
+    return torch.cat([skip, F.pad(deep, padding)], 1)
 
 
 def folded(net: nn.Module) -> nn.Module:
@@ -276,7 +276,7 @@ def folded(net: nn.Module) -> nn.Module:
 
 
 class Speech2LipModel(nn.Module):
-    """All that is learnt of a person."""
+    """All networks of a person."""
 
     def __init__(self, config: Speech2LipConfig) -> None:
         super().__init__()
@@ -304,12 +304,12 @@ class Speech2LipModel(nn.Module):
     def lips(
         self,
         places: Places,
-        heard: Tensor,
+        codes: Tensor,
         moment: Moment,
         canonical: Float[Tensor, "3 rows columns"],
     ) -> Float[Tensor, "batch 3 rows columns"]:
         """The drawn lip picture, on the mean or canonical one where the model was made so."""
-        drawn = self.lip.picture(places, heard, moment)
+        drawn = self.lip.picture(places, codes, moment)
         if self.mean is not None:
             return self.mean + drawn
         return canonical + drawn if self.config.lip.on_canonical else drawn

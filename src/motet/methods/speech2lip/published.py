@@ -18,7 +18,7 @@ from motet.methods.speech2lip.composition import Scene, blend_input, paste, redr
 from motet.methods.speech2lip.model import BlendNet, Speech2LipModel, beside, folded
 
 SEES = 24
-"""Pixels that a pixel of Blend-Net's answer depends on to each side (22), rounded up to what two
+"""Pixels that a pixel of Blend-Net's output depends on to each side (22), rounded up to what two
 halvings need."""
 
 
@@ -29,7 +29,7 @@ def whole_frames(
     frame: Int[Tensor, "count"],
     scene: Scene,
 ) -> Float[Tensor, "count 3 h w"]:
-    """Frames as the released program answers them, not clipped."""
+    """Frames as the released program gives them, not clipped."""
     lips = model.lip.picture(model.lip.places(), model.hearing(windows), frame)
     return model.blend(
         blend_input(paste(lips, scene), scene, exact=not model.config.official_quirks)
@@ -69,12 +69,12 @@ class QuickFrames:
         left, right = _span(int(columns[0]), int(columns[-1]) + 1, width)
         part = mixed[..., top:bottom, left:right].contiguous(memory_format=torch.channels_last)
         healed = cropped_blend(self._blend, part, (top, left), (height, width))
-        answer = scene.observed.clone()
+        output = scene.observed.clone()
         share = mask[..., top:bottom, left:right]
-        answer[..., top:bottom, left:right] += share * (
-            healed - answer[..., top:bottom, left:right]
+        output[..., top:bottom, left:right] += share * (
+            healed - output[..., top:bottom, left:right]
         )
-        return answer
+        return output
 
 
 def _span(first: int, last: int, size: int) -> tuple[int, int]:
@@ -105,21 +105,21 @@ def cropped_blend(
     deep = net.down[1](F.max_pool2d(half, 2))
     halves = tuple(length // 2 for length in size)
     middle = net.up[0](_joined(half, deep, tuple(at // 2 for at in origin), halves))
-    answer = net.out(net.up[1](_joined(full, middle, origin, size)))
-    return part + answer if net.config.residual else answer
+    output = net.out(net.up[1](_joined(full, middle, origin, size)))
+    return part + output if net.config.residual else output
 
 
-def _joined(kept: Tensor, deep: Tensor, origin: tuple[int, ...], size: tuple[int, ...]) -> Tensor:
-    """What was kept at this size beside the doubled deeper one.
+def _joined(skip: Tensor, deep: Tensor, origin: tuple[int, ...], size: tuple[int, ...]) -> Tensor:
+    """The skip connection of this size with the doubled deeper one.
 
     `align_corners` stretches pixel i of n over 2 n pixels to i (2 n - 1) / (n - 1): that depends on
     the whole size, so the places are computed there.
     """
-    if origin == (0, 0) and tuple(kept.shape[-2:]) == tuple(size):
-        return beside(kept, deep)
+    if origin == (0, 0) and tuple(skip.shape[-2:]) == tuple(size):
+        return beside(skip, deep)
     grids = []
     for axis in (0, 1):
-        small, count = size[axis] // 2, kept.shape[-2 + axis]
+        small, count = size[axis] // 2, skip.shape[-2 + axis]
         place = (torch.arange(count) + origin[axis]) * ((small - 1) / (2 * small - 1)) - origin[
             axis
         ] // 2
@@ -141,4 +141,4 @@ def _joined(kept: Tensor, deep: Tensor, origin: tuple[int, ...], size: tuple[int
             doubled.narrow(
                 axis - 2, max(0, beyond), doubled.shape[-2 + axis] - max(0, beyond)
             ).zero_()
-    return torch.cat([kept, doubled], 1)
+    return torch.cat([skip, doubled], 1)
