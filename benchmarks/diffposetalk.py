@@ -108,8 +108,8 @@ def _run(method: DiffPoseTalk, sound: Audio, style: Tensor) -> Tensor:
     """A recording with sound and style guided, so that all three evaluations are needed."""
     state = method.begin(DiffPoseTalkCondition(), (0,))
     scales = (state.condition.guidance_audio, state.condition.guidance_style)
-    draw = dataclasses.replace(state.sampling, guidance=Guidance(("audio", "style"), scales))
-    state = dataclasses.replace(state, person=Person(None, style), draw=draw)
+    sampling = dataclasses.replace(state.sampling, guidance=Guidance(("audio", "style"), scales))
+    state = dataclasses.replace(state, person=Person(None, style), sampling=sampling)
     _, state = method.step(state, sound)
     return method.finish(state).values
 
