@@ -13,7 +13,7 @@ from motet.face.operator import FaceCues, FrameOperator
 from motet.types import ARKIT_SHAPES
 
 WEIGHT = 0.4
-"""Weight of the estimate. Chosen on development recordings: see `docs/evaluation.md`."""
+"""Weight of the estimate. Chosen on development recordings: see `docs/benchmarks/evaluation.md`."""
 REST = 0.03
 """Estimated gaps up to here (mouth widths) count as none: a linear regressor is never quite
 still."""

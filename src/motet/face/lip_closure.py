@@ -19,7 +19,7 @@ from motet.types import ARKIT_SHAPES
 
 LEAST_EVIDENCE, MOST_EVIDENCE = 0.08, 0.40
 """Probability that closes lips which are nearly together, and lips which are `WIDE_GAP` open.
-Chosen on development recordings: see `docs/evaluation.md`."""
+Chosen on development recordings: see `docs/benchmarks/evaluation.md`."""
 WIDE_GAP = 0.15
 """Gap in mouth widths (a half-open vowel)."""
 APPROACH = 0.6
