@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from motet.data.training_set import TrainingSet
-from motet.evaluation.face import on_tracked_time
+from motet.evaluation.face_scores import on_tracked_time
 from motet.evaluation.held_out import HeldOutClip, load_held_out
 from motet.methods.kmtalk.config import PRESETS, KMTalkCondition, KMTalkConfig
 from motet.methods.kmtalk.generate import KMTalk, build
@@ -37,7 +37,8 @@ from motet.training.training_sets import training_set
 from motet.types import Motion
 
 TRAINED = (
-    "default", "boundary_only", "midpoint", "uniform", "no_key_decoder", "no_audio_guidance", "selftalk", "selftalk_keys", "faceformer", "faceformer_keys",
+    "default", "boundary_only", "midpoint", "uniform", "no_key_decoder", "no_audio_guidance",
+    "selftalk", "selftalk_keys", "faceformer", "faceformer_keys",
 )  # fmt: skip
 ASKED: dict[str, dict[str, Any]] = {
     "keys one frame late": {"shift": 1},

@@ -79,9 +79,13 @@ def main() -> None:
             flush=True,
         )
         facts = {
-            "people": list(tested), "tracked_clips": len(tracked.names), "licence": "Apache-2.0", "right_choices": found, "right_choices_strangers": unseen,
+            "people": list(tested),
+            "tracked_clips": len(tracked.names),
+            "licence": "Apache-2.0",
+            "right_choices": found,
+            "right_choices_strangers": unseen,
             "credit": ["GRID speaker s1: Cooke, Barker, Cunningham, Shao 2006, CC BY 4.0"],
-        }  # fmt: skip
+        }
         save_checkpoint(given.out, tensors, config, facts, half=True)
 
     settings = TrainConfig(

@@ -52,7 +52,6 @@ OVERSIZED = {
     "methods/artalk/streaming/loss.py",
     "methods/kmtalk/model.py",
     "methods/diffposetalk/generate.py",
-    "evaluation/face.py",
     "methods/speech2lip/generate.py",
     "render/pixel_shading.py",
 }

@@ -21,7 +21,7 @@ from motet.evaluation.baselines import (
     loudness_to_jaw,
     mean_face,
 )
-from motet.evaluation.face import PEOPLE, EvaluationConfig, Subject, evaluate, long_audio
+from motet.evaluation.face import GROUND_TRUTH, EvaluationConfig, Subject, evaluate, long_audio
 from motet.evaluation.held_out import HeldOut, HeldOutClip, Tracked, load_held_out
 from motet.evaluation.report import METRICS, Report, Score
 from motet.metrics.lip_geometry import LipGauge
@@ -74,7 +74,9 @@ def test_a_subject_that_does_what_people_do_is_perfect(gauge: LipGauge) -> None:
     assert report.value("oracle", "lip_correlation", "white house") == pytest.approx(1.0, abs=1e-6)
     assert report.value("oracle", "lip_lag", "white house") == 0.0
     assert report.value("oracle", "lip_vertex_error", "white house") == pytest.approx(0.0, abs=1e-4)
-    assert report.value(PEOPLE, "lip_correlation", "white house") == pytest.approx(1.0, abs=1e-6)
+    assert report.value(GROUND_TRUTH, "lip_correlation", "white house") == pytest.approx(
+        1.0, abs=1e-6
+    )
     other_rate = evaluate([Subject("oracle", oracle)], people(29.97), gauge, QUICK)
     assert other_rate.value("oracle", "lip_correlation", "white house") > 0.99
 
@@ -122,7 +124,7 @@ def test_the_compact_set_needs_no_folder(gauge: LipGauge, tmp_path: Path) -> Non
     assert report.value("mean", "closure_recall", "librivox") == 0.0
     assert report.value("loudness", "closure_contrast", "librivox") > 0.2
     assert report.value("loudness", "stillness_peak", "silence") == 0.0
-    assert PEOPLE not in report.subjects
+    assert GROUND_TRUTH not in report.subjects
 
 
 def test_reports_can_be_written_read_and_shown(tmp_path: Path) -> None:
@@ -145,7 +147,7 @@ def test_reports_can_be_written_read_and_shown(tmp_path: Path) -> None:
     assert len(METRICS) == len(set(METRICS))
 
 
-@pytest.mark.parametrize("names", [[], ["a", "a"], [PEOPLE]])
+@pytest.mark.parametrize("names", [[], ["a", "a"], [GROUND_TRUTH]])
 def test_subjects_need_names_of_their_own(gauge: LipGauge, names: list[str]) -> None:
     with pytest.raises(InputError, match="names"):
         evaluate([Subject(name, mean_face) for name in names], people(25.0), gauge, QUICK)
@@ -233,10 +235,10 @@ def test_a_subject_is_told_the_text_where_it_is_known() -> None:
         told.append(text)
         return mean_face(audio, seed)
 
-    subject = Subject("reader", mean_face, read=read)
+    subject = Subject("with text", mean_face, predict_with_text=read)
     clip = load_held_out().clips[0]
     assert clip.text.startswith("and mister john")
-    subject.of(clip, 0)
-    subject.of(dataclasses.replace(clip, text=""), 0)
-    Subject("deaf", mean_face).of(clip, 0)
+    subject.motion_of(clip, 0)
+    subject.motion_of(dataclasses.replace(clip, text=""), 0)
+    Subject("without text", mean_face).motion_of(clip, 0)
     assert told == [clip.text]

@@ -22,8 +22,10 @@ Predict = Callable[[Audio, int], Motion]
 FPS = 25.0
 
 _MEAN: Mapping[str, float] = {
-    "jawOpen": 0.13, "eyeBlink": 0.125, "mouthPucker": 0.119, "mouthLowerDown": 0.06, "eyeLookDown": 0.042, "eyeSquint": 0.037, "browDown": 0.028,
-    "mouthRollUpper": 0.027, "mouthPress": 0.021, "mouthStretch": 0.02, "mouthClose": 0.018, "mouthFunnel": 0.014, "mouthRollLower": 0.012,
+    "jawOpen": 0.13, "eyeBlink": 0.125, "mouthPucker": 0.119, "mouthLowerDown": 0.06,
+    "eyeLookDown": 0.042, "eyeSquint": 0.037, "browDown": 0.028,
+    "mouthRollUpper": 0.027, "mouthPress": 0.021, "mouthStretch": 0.02, "mouthClose": 0.018,
+    "mouthFunnel": 0.014, "mouthRollLower": 0.012,
 }  # fmt: skip
 """Mean of training clips of GRID s1 as they are fitted for training, over the man's rest."""
 
@@ -98,8 +100,10 @@ targets of one mesh (CC0)."""
 _VISEME_OF: Mapping[str, str] = {
     phone: viseme
     for viseme, phones in {
-        "sil": SILENCE, "PP": "P B M", "FF": "F V", "TH": "TH DH", "DD": "T D", "kk": "K G NG HH", "CH": "CH JH SH ZH", "SS": "S Z",
-        "nn": "N L", "RR": "R ER", "aa": "AA AH AW AY", "E": "EH AE EY", "I": "IH IY Y", "O": "AO OW OY", "U": "UH UW W",
+        "sil": SILENCE, "PP": "P B M", "FF": "F V", "TH": "TH DH", "DD": "T D", "kk": "K G NG HH",
+        "CH": "CH JH SH ZH", "SS": "S Z",
+        "nn": "N L", "RR": "R ER", "aa": "AA AH AW AY", "E": "EH AE EY", "I": "IH IY Y",
+        "O": "AO OW OY", "U": "UH UW W",
     }.items()
     for phone in phones.split()
 }  # fmt: skip

@@ -59,13 +59,13 @@ Answer = Callable[[Case, int], tuple[Motion, Truth]]
 """(case, seed) -> the motion and the truth it is to be measured against."""
 
 
-def source_text(place: Sequence[float]) -> str:
-    """A place in the world of the first frame as azimuth, elevation and distance from the figure's
-    ears.
-    """
-    x, y, z = place[0], place[1] - EAR_HEIGHT_M, place[2]
+def source_text(position: Sequence[float]) -> str:
+    """A position in the world of the first frame as `azimuth,elevation,distance` from the ears."""
+    x, y, z = position[0], position[1] - EAR_HEIGHT_M, position[2]
     distance = math.sqrt(x * x + y * y + z * z)
-    return f"{math.degrees(math.atan2(x, z)):.4f},{math.degrees(math.asin(y / max(distance, 1e-9))):.4f},{distance:.4f}"
+    azimuth = math.degrees(math.atan2(x, z))
+    elevation = math.degrees(math.asin(y / max(distance, 1e-9)))
+    return f"{azimuth:.4f},{elevation:.4f},{distance:.4f}"
 
 
 def method_answers(

@@ -10,7 +10,6 @@ itself with other seeds tells what 0 looks like.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.body.skeleton import pose_body
+from motet.evaluation.bench.clock import timed
 from motet.evaluation.body import Case
 from motet.metrics import body_reaction
 from motet.metrics.body_reaction import Reacting
@@ -104,11 +104,10 @@ def _drawn(
     draw: Draw, cases: Sequence[Case], options: Mapping[str, Any], seeds: Sequence[int]
 ) -> tuple[list[Tensor], dict[str, float], float]:
     """Joints of all takes of each case, mean scores, CPU seconds."""
-    places, scores, spent = [], {name: [] for name in SCORES}, 0.0
+    places, scores, cpu_s = [], {name: [] for name in SCORES}, 0.0
     for case in cases:
-        began = time.process_time()
-        motion = draw(case, tuple(seeds), options)
-        spent += time.process_time() - began
+        motion, elapsed = timed(lambda case=case: draw(case, tuple(seeds), options))
+        cpu_s += elapsed.cpu_s
         poses = [pose_body(Motion(values, motion.space)) for values in motion.values]
         places.append(torch.stack([pose.positions.float() for pose in poses]))
         for pose in poses:
@@ -117,7 +116,7 @@ def _drawn(
             ).items():
                 if name in scores:
                     scores[name].append(value)
-    return places, {name: _mean(values) for name, values in scores.items()}, spent
+    return places, {name: _mean(values) for name, values in scores.items()}, cpu_s
 
 
 def body_curve_table(rows: Sequence[BodyStepRow]) -> Table:

@@ -135,10 +135,15 @@ def evaluate_person(
         found[name] = tuple(Score(metric, GROUP, value, count) for metric, value in scores.items())
     found[OTHER] = _without_truth(tail, config)
     facts: dict[str, Any] = {
-        "person": person.facts.name, "weights": checkpoint.digest, "frames": len(tail.held.frames), "size": person.facts.size,
-        "landmarks": "not measured" if landmarks is None else f"every {config.landmarks_every * config.every} frames",
+        "person": person.facts.name,
+        "weights": checkpoint.digest,
+        "frames": len(tail.held.frames),
+        "size": person.facts.size,
+        "landmarks": "not measured"
+        if landmarks is None
+        else f"every {config.landmarks_every * config.every} frames",
         "sync expert": "none" if expert is None else "the project's own",
-    }  # fmt: skip
+    }
     return Report(found, facts)
 
 

@@ -10,13 +10,13 @@ the lips against the mean of the reference takes, diversity, CPU seconds.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from motet.evaluation.bench.clock import timed
 from motet.metrics import diversity
 from motet.metrics.lip_geometry import LipGauge
 from motet.metrics.motion_statistics import energy_distance, manners
@@ -70,9 +70,15 @@ def step_curve(
         spread = [diversity.evaluate(motion, gauge) for motion in found]
         mean = {key: sum(s[key] for s in spread) / len(spread) for key in spread[0]}
         return StepRow(
-            name, steps, distance, sum(error) / len(error), mean["diversity_head"], mean["diversity_upper_face"], mean["diversity_lips"],
+            name,
+            steps,
+            distance,
+            sum(error) / len(error),
+            mean["diversity_head"],
+            mean["diversity_upper_face"],
+            mean["diversity_lips"],
             10 * cpu_s / (takes * sum(a.seconds for a in sounds)),
-        )  # fmt: skip
+        )
 
     again, again_cpu = _draw(sample, sounds, reference, range(takes, 2 * takes))
     rows = [
@@ -123,9 +129,8 @@ def curve_table(rows: Sequence[StepRow]) -> Table:
 def _draw(
     sample: Sample, sounds: Sequence[Audio], options: Mapping[str, Any], seeds: Sequence[int]
 ) -> tuple[list[Motion], float]:
-    began = time.process_time()
-    found = [sample(sound, tuple(seeds), options) for sound in sounds]
-    return found, time.process_time() - began
+    takes, elapsed = timed(lambda: [sample(sound, tuple(seeds), options) for sound in sounds])
+    return takes, elapsed.cpu_s
 
 
 def _cloud(found: Sequence[Motion], gauge: LipGauge) -> Tensor:

@@ -223,11 +223,22 @@ def describe(body: Reacting) -> Float[np.ndarray, "numbers"]:
     ).double().numpy() / 2
     along, across = way @ toward, np.abs(way @ np.array([toward[1], -toward[0]]))
     spectrum = np.abs(np.fft.rfft(speed - speed.mean(), 256))[4:40]
-    return np.array([
-        along[-1], along.max(), along.min(), across.max(), 2 * min(ear_distance(pose), 0.6), 2 * (root[:, 1].max() - root[:, 1].min()),
-        speed.mean(), speed.max() / 2, np.quantile(speed, 0.2), (wrists - root[:, 1]).max(), (wrists - root[:, 1]).mean(),
-        3 * spectrum.max() / (spectrum.sum() + 1e-9),
-    ])  # fmt: skip
+    return np.array(
+        [
+            along[-1],
+            along.max(),
+            along.min(),
+            across.max(),
+            2 * min(ear_distance(pose), 0.6),
+            2 * (root[:, 1].max() - root[:, 1].min()),
+            speed.mean(),
+            speed.max() / 2,
+            np.quantile(speed, 0.2),
+            (wrists - root[:, 1]).max(),
+            (wrists - root[:, 1]).mean(),
+            3 * spectrum.max() / (spectrum.sum() + 1e-9),
+        ]
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,8 @@ from motet.metrics.lip_geometry import LipGauge
 from motet.types import ARKIT_SHAPES, Motion
 
 MANNERS = (
-    "mouth amplitude", "mouth width amplitude", "smile", "brow height", "brow amplitude", "lids", "nod range", "turn range", "tilt range", "head speed",
+    "mouth amplitude", "mouth width amplitude", "smile", "brow height", "brow amplitude", "lids",
+    "nod range", "turn range", "tilt range", "head speed",
 )  # fmt: skip
 """Names of the numbers, in order. Millimetres, weights, degrees, degrees a second."""
 
@@ -40,9 +41,15 @@ def manner(motion: Motion, gauge: LipGauge) -> Float[Tensor, "manners"]:
         - _mean_shape(motion, "browDown")
     )
     found = [
-        1000 * gauge.opening(motion).std(), 1000 * gauge.width(motion).std(), _mean_shape(motion, "mouthSmile").mean(), brow.mean(), brow.std(),
-        _mean_shape(motion, "eyeBlink").mean(), *degrees.std(0), speed,
-    ]  # fmt: skip
+        1000 * gauge.opening(motion).std(),
+        1000 * gauge.width(motion).std(),
+        _mean_shape(motion, "mouthSmile").mean(),
+        brow.mean(),
+        brow.std(),
+        _mean_shape(motion, "eyeBlink").mean(),
+        *degrees.std(0),
+        speed,
+    ]
     return torch.stack([value.double() for value in found])
 
 

@@ -27,8 +27,10 @@ from motet.types import Audio
 
 VERTS, FPS, STRIDE = 5023, 30.0, 2
 TRAIN = (
-    "FaceTalk_170728_03272_TA", "FaceTalk_170904_00128_TA", "FaceTalk_170725_00137_TA", "FaceTalk_170915_00223_TA",
-    "FaceTalk_170811_03274_TA", "FaceTalk_170913_03279_TA", "FaceTalk_170904_03276_TA", "FaceTalk_170912_03278_TA",
+    "FaceTalk_170728_03272_TA", "FaceTalk_170904_00128_TA", "FaceTalk_170725_00137_TA",
+    "FaceTalk_170915_00223_TA",
+    "FaceTalk_170811_03274_TA", "FaceTalk_170913_03279_TA", "FaceTalk_170904_03276_TA",
+    "FaceTalk_170912_03278_TA",
 )  # fmt: skip
 """Training speakers in the order of the one-hot styles."""
 VAL = ("FaceTalk_170811_03275_TA", "FaceTalk_170908_03277_TA")

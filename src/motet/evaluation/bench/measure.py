@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from motet.errors import ConfigError, nearest
+from motet.evaluation.bench.clock import timed
 from motet.evaluation.bench.report import Drawing, Result, Stage, Streaming
 
 if TYPE_CHECKING:
@@ -251,9 +252,15 @@ def _streaming(
     first = first or (seconds, 0.0)
     milliseconds = sorted(1000.0 * took for took in times[:-1] or times)
     return Streaming(
-        chunk_ms, _at(milliseconds, 0.5), _at(milliseconds, 0.95), milliseconds[-1], *first, _at(sorted(latencies), 0.5), _at(sorted(latencies), 0.95),
+        chunk_ms,
+        _at(milliseconds, 0.5),
+        _at(milliseconds, 0.95),
+        milliseconds[-1],
+        *first,
+        _at(sorted(latencies), 0.5),
+        _at(sorted(latencies), 0.95),
         sum(times) / seconds,
-    )  # fmt: skip
+    )
 
 
 def _video(audio: Audio, motion: Motion) -> Stage:
@@ -265,12 +272,8 @@ def _video(audio: Audio, motion: Motion) -> Stage:
 
 
 def _timed(name: str, work: Callable[[], T]) -> tuple[Stage, T]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    answer = work()
-    return (
-        Stage(name, time.perf_counter() - wall, time.process_time() - cpu, peak_memory_mb()),
-        answer,
-    )
+    result, elapsed = timed(work)
+    return Stage(name, elapsed.wall_s, elapsed.cpu_s, peak_memory_mb()), result
 
 
 def peak_memory_mb() -> float:

@@ -27,9 +27,11 @@ from motet.types import Audio
 _LAUNCHER = """
 import json, os, resource, sys, time
 began = time.perf_counter()
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
+silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=silent)
 _, status, usage = os.wait4(child, 0)
-print(json.dumps({"wall": time.perf_counter() - began, "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss}))
+wall, cpu = time.perf_counter() - began, usage.ru_utime + usage.ru_stime
+print(json.dumps({"wall": wall, "cpu": cpu, "peak": usage.ru_maxrss}))
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 """A small process in between: the peak memory of a process begins with that of the one that starts

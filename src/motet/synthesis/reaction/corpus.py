@@ -278,11 +278,22 @@ def _truth(
     item: Item, sound: MadeSound, reaction: Reaction, source: np.ndarray
 ) -> dict[str, object]:
     return {
-        "id": item.name, "class": item.sound, "family": FAMILY_OF[item.sound], "genre": item.genre, "split": item.split, "policy": reaction.policy,
-        "onset_s": round(sound.onset_s, 4), "start_s": round(reaction.start_s, 4), "travel_deg": reaction.travel_deg, "looks": reaction.looks,
-        "covers_ears": reaction.covers_ears, "source": [round(float(v), 4) for v in source], "azimuth_deg": item.azimuth_deg,
-        "beats_s": [round(v, 4) for v in sound.beats_s], "events_s": [round(v, 4) for v in sound.events_s],
-    }  # fmt: skip
+        "id": item.name,
+        "class": item.sound,
+        "family": FAMILY_OF[item.sound],
+        "genre": item.genre,
+        "split": item.split,
+        "policy": reaction.policy,
+        "onset_s": round(sound.onset_s, 4),
+        "start_s": round(reaction.start_s, 4),
+        "travel_deg": reaction.travel_deg,
+        "looks": reaction.looks,
+        "covers_ears": reaction.covers_ears,
+        "source": [round(float(v), 4) for v in source],
+        "azimuth_deg": item.azimuth_deg,
+        "beats_s": [round(v, 4) for v in sound.beats_s],
+        "events_s": [round(v, 4) for v in sound.events_s],
+    }
 
 
 def _write_item(out: Path, item: Item, made: MadeItem) -> None:

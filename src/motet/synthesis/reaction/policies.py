@@ -245,5 +245,6 @@ def _endure(plan: Plan, cue: Cue, start: float, other: bool) -> _Outcome:
 
 
 _POLICIES: dict[str, _Policy] = {
-    "attend": _attend, "greet": _greet, "dance": _dance, "avoid": _avoid, "cover": _cover, "flee": _flee, "endure": _endure,
+    "attend": _attend, "greet": _greet, "dance": _dance, "avoid": _avoid, "cover": _cover,
+    "flee": _flee, "endure": _endure,
 }  # fmt: skip

@@ -66,9 +66,16 @@ def insect(random: np.random.Generator, seconds: float) -> Sound:
 
 
 def _calls(
-    random: np.random.Generator, seconds: float, length: tuple[float, float], gap: tuple[float, float], pitch: tuple[float, float],
-    curve: tuple[float, ...], vowels: tuple[str, ...], breath: float, size: float,
-) -> Sound:  # fmt: skip
+    random: np.random.Generator,
+    seconds: float,
+    length: tuple[float, float],
+    gap: tuple[float, float],
+    pitch: tuple[float, float],
+    curve: tuple[float, ...],
+    vowels: tuple[str, ...],
+    breath: float,
+    size: float,
+) -> Sound:
     """One voice calling again and again; `curve` is the pitch along a call, relative."""
     base, pieces, starts, moment = random.uniform(*pitch), [], [], 0.0
     while moment < seconds - 0.3:
