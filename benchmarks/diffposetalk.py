@@ -75,7 +75,7 @@ def measure(config: DiffPoseTalkConfig, seconds: float = 10.0, repeats: int = 5)
     if model.audio_encoder is not None:
         model.audio_encoder.pack()
     free, when = net.prepare(audio, person, past, past_audio), net.time_vectors(step)
-    found = net.step(motion, when, free, keep=own.window)
+    result = net.step(motion, when, free, keep=own.window)
     fast = least_cpu_seconds(lambda: net.step(motion, when, free, keep=own.window), repeats)
     method = DiffPoseTalk(model, None)
     sound = Audio.mono(0.1 * torch.randn(1, round(16000 * seconds)), 16000)
@@ -88,7 +88,7 @@ def measure(config: DiffPoseTalkConfig, seconds: float = 10.0, repeats: int = 5)
             "plain": round(slow, 3),
             "ours": round(fast, 3),
             "ratio": round(slow / fast, 2),
-            "difference": float((usual - found).abs().max()),
+            "difference": float((usual - result).abs().max()),
         },
         "recording": {
             "seconds": seconds,

@@ -51,7 +51,7 @@ def measure(size: int, default_sizes: Sequence[int], repeats: int) -> dict[str, 
     scene = Scene(torch.rand(1, 3, size, size), torch.rand(1, 3, size, size), grid, lip)
     window, frame = torch.randn(1, 16, 29), torch.tensor([5])
     copies, quick = window.expand(120 * 80, -1, -1), QuickFrames(model)
-    found = {
+    result = {
         "published, as released (audio net once a pixel)": cpu_ms(
             lambda: (model.hearing(copies), whole_frames(model, window, frame, scene)), repeats
         ),
@@ -63,14 +63,14 @@ def measure(size: int, default_sizes: Sequence[int], repeats: int) -> dict[str, 
         name = f"default, {side} x {side}"
         speaker = _default(side)
         heard, shown = torch.randn(16, speaker.model.config.hearing.out), torch.arange(16)
-        found[name] = (
+        result[name] = (
             cpu_ms(
                 lambda speaker=speaker, heard=heard, shown=shown: speaker.pictures(heard, shown),
                 repeats,
             )
             / 16
         )
-    return found
+    return result
 
 
 class _Held:

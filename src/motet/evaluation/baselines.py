@@ -1,5 +1,4 @@
-"""What a method must beat: a face that does nothing, a jaw that follows loudness, a pose for each
-phone.
+"""Trivial baselines: a still face, a jaw that follows loudness, a pose per phone.
 
 All are `Predict` functions like any method: sound and a seed in, motion in the house space at 25
 frames a second out. None uses the seed.
@@ -116,9 +115,7 @@ def mean_face(audio: Audio, seed: int = 0) -> Motion:
 
 
 def loudness_to_jaw(audio: Audio, seed: int = 0) -> Motion:
-    """Jaw opening from loudness: 0 to 0.3 over the upper 40 dB of the clip, smoothed over five
-    frames.
-    """
+    """Jaw opening 0 to 0.3 over the clip's upper 40 dB, smoothed over five frames."""
     del seed
     level = loudness_db(audio, FPS)
     top = max(float(level.quantile(0.95)), -50.0)
@@ -154,12 +151,12 @@ def baselines() -> dict[str, Predict]:
     """All baselines by name; the phone loop is left out where its optional package is missing."""
     from motet.errors import MissingDependency
 
-    found: dict[str, Predict] = {"mean face": mean_face, "loudness to jaw": loudness_to_jaw}
+    result: dict[str, Predict] = {"mean face": mean_face, "loudness to jaw": loudness_to_jaw}
     try:
-        found["nearest phone"] = NearestPhone()
+        result["nearest phone"] = NearestPhone()
     except MissingDependency:
-        return found
-    return found
+        return result
+    return result
 
 
 def loudness_db(audio: Audio, fps: float) -> Float[Tensor, "frames"]:

@@ -20,7 +20,7 @@ from motet.evaluation.face_scores import GroupTally, lids
 from motet.evaluation.held_out import HeldOut, HeldOutClip
 from motet.evaluation.report import LENGTH, Report, Score
 from motet.metrics import blink, diversity, head, lip, seam
-from motet.metrics.lip_geometry import LipGauge
+from motet.metrics.lip_geometry import LipGeometry
 from motet.types import Audio, Motion, concatenate, frame_count
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def window_by_window(session: Stream, audio: Audio, chunk: int) -> Iterator[Moti
 def evaluate(
     subjects: Sequence[Subject],
     held_out: HeldOut,
-    gauge: LipGauge,
+    lip_geometry: LipGeometry,
     config: EvaluationConfig | None = None,
     on_progress: Progress | None = None,
 ) -> Report:
@@ -158,9 +158,9 @@ def evaluate(
     scores: dict[str, tuple[Score, ...]] = {}
     for subject in subjects:
         report = _reporter(subject.name, on_progress, len(held_out.clips) + 4)
-        protocol = _Protocol(subject, held_out, gauge, config, report)
+        protocol = _Protocol(subject, held_out, lip_geometry, config, report)
         scores[subject.name] = tuple(protocol.scores())
-    truth = tuple(_ground_truth_scores(held_out, gauge))
+    truth = tuple(_ground_truth_scores(held_out, lip_geometry))
     facts = {
         "material": held_out.name,
         "clips": len(held_out.clips),
@@ -187,7 +187,7 @@ class _Protocol:
 
     subject: Subject
     held_out: HeldOut
-    gauge: LipGauge
+    lip_geometry: LipGeometry
     config: EvaluationConfig
     report: Callable[[str], None]
 
@@ -215,7 +215,7 @@ class _Protocol:
                 motion = self.subject.motion_of(clip, self.config.seed)
                 expected = frame_count(clip.audio.seconds, motion.space.fps)
                 length_error = max(length_error, abs(motion.frames - expected))
-                tally.add_generated(self.gauge.measure(motion), clip, self.gauge)
+                tally.add_generated(self.lip_geometry.measure(motion), clip, self.lip_geometry)
             yield from tally.scores(group)
         yield Score(LENGTH.id, "all clips", float(length_error), len(self.held_out.clips))
 
@@ -229,7 +229,7 @@ class _Protocol:
             ("silence after speech", after, speech.seconds + self.config.settle_s),
         )
         for group, audio, start in cases:
-            mouth = self.gauge.measure(self.subject.predict(audio, self.config.seed))
+            mouth = self.lip_geometry.measure(self.subject.predict(audio, self.config.seed))
             scores = lip.evaluate(mouth, silences=[(start, audio.seconds)])
             yield from (Score(name, group, value, 1) for name, value in scores.items())
 
@@ -237,7 +237,7 @@ class _Protocol:
         motion, borders = self._long_motion()
         group, fps = "long file", motion.space.fps
         if motion.frames > 2 * len(borders) > 0:
-            lips = self.gauge.lips(motion).flatten(1)
+            lips = self.lip_geometry.lips(motion).flatten(1)
             for region, values in (("lips", lips), ("head", motion["head"])):
                 for name, value in seam.evaluate(values, borders).items():
                     yield Score(name, f"{group}, {region}", value, 1)
@@ -257,17 +257,17 @@ class _Protocol:
         audio, count = self._example.audio, self.config.takes
         takes = [self.subject.predict(audio, self.config.seed + take) for take in range(count)]
         batch = Motion(torch.stack([take.values for take in takes]), takes[0].space)
-        for name, value in diversity.evaluate(batch, self.gauge).items():
+        for name, value in diversity.evaluate(batch, self.lip_geometry).items():
             yield Score(name, f"{count} takes", value, 1)
 
 
-def _ground_truth_scores(held_out: HeldOut, gauge: LipGauge) -> Iterator[Score]:
+def _ground_truth_scores(held_out: HeldOut, lip_geometry: LipGeometry) -> Iterator[Score]:
     """The same scores of the tracked speakers themselves."""
     for group in held_out.groups:
         tally = GroupTally()
         for clip in held_out.group(group):
             if clip.tracked is not None:
-                tally.add_ground_truth(clip.tracked, clip.phones, gauge)
+                tally.add_ground_truth(clip.tracked, clip.phones, lip_geometry)
         yield from tally.scores(group)
 
 

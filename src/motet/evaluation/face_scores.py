@@ -13,7 +13,7 @@ from motet.errors import InputError
 from motet.evaluation.held_out import HeldOutClip, Tracked
 from motet.evaluation.report import Score
 from motet.metrics import blink, head, jitter, lip
-from motet.metrics.lip_geometry import LipGauge, LipMotion
+from motet.metrics.lip_geometry import LipGeometry, LipMotion
 from motet.metrics.metric import quantile
 from motet.phonetics.alignment import SILENCE, Phone, spoken
 from motet.types import Motion
@@ -62,15 +62,17 @@ class GroupTally:
         yield from self.clips.scores(group)
         yield from self.closures.recalls(group)
 
-    def add_generated(self, mouth: LipMotion, clip: HeldOutClip, gauge: LipGauge) -> None:
+    def add_generated(self, mouth: LipMotion, clip: HeldOutClip, lip_geometry: LipGeometry) -> None:
         """Add a clip's generated mouth, compared with the tracked one where there is one."""
-        self.clips.add(tracked_scores(mouth, clip, gauge))
+        self.clips.add(tracked_scores(mouth, clip, lip_geometry))
         self._add_phones(mouth, clip.phones)
 
-    def add_ground_truth(self, tracked: Tracked, phones: Sequence[Phone], gauge: LipGauge) -> None:
+    def add_ground_truth(
+        self, tracked: Tracked, phones: Sequence[Phone], lip_geometry: LipGeometry
+    ) -> None:
         """Add a tracked mouth: relative closures from the camera's opening, else on the figure."""
         motion, camera = tracked.motion, LipMotion(tracked.opening, tracked.fps)
-        mouth = gauge.measure(motion)
+        mouth = lip_geometry.measure(motion)
         match = lip.opening_correlation(mouth.opening, camera.opening, camera.fps)
         blinks = blink.evaluate(lids(motion), motion.space.fps)
         self.clips.add({"lip_correlation": match.correlation})
@@ -89,13 +91,17 @@ class GroupTally:
         self.closures.add(counts)
 
 
-def tracked_scores(mouth: LipMotion, clip: HeldOutClip, gauge: LipGauge) -> dict[str, float]:
+def tracked_scores(
+    mouth: LipMotion, clip: HeldOutClip, lip_geometry: LipGeometry
+) -> dict[str, float]:
     """Correlation, lag, vertex error and smoothness against tracking; none where there is none."""
     if clip.tracked is None:
         return {}
     predicted, common = on_tracked_time(mouth, clip.tracked)
     truth = LipMotion(
-        clip.tracked.opening[common], clip.tracked.fps, gauge.lips(clip.tracked.motion)[common]
+        clip.tracked.opening[common],
+        clip.tracked.fps,
+        lip_geometry.lips(clip.tracked.motion)[common],
     )
     scores = lip.evaluate(predicted, truth, max_lag_s=clip.max_lag_s)
     if predicted.lips is not None and truth.lips is not None:

@@ -170,7 +170,7 @@ def test_the_best_path_holds_on_against_single_odd_steps() -> None:
 
 def test_closures_shut_the_lips_of_the_figure() -> None:
     from motet.metrics.lip import CLOSED_M
-    from motet.metrics.lip_geometry import gauge_of
+    from motet.metrics.lip_geometry import lip_geometry_of
     from motet.rigs.house import load_house
     from motet.types import Motion
 
@@ -184,7 +184,7 @@ def test_closures_shut_the_lips_of_the_figure() -> None:
     ):
         values[:, space.index("blendshapes", name)] = weight
     shut = closed_lips(values, [(1.0, 1.03)], space)
-    opening = gauge_of(load_house()).opening(Motion(shut, space))
+    opening = lip_geometry_of(load_house()).opening(Motion(shut, space))
     assert float(opening[25]) < CLOSED_M < float(opening[10])
     assert torch.equal(shut[:20], values[:20])
     assert closing_amount(50, 25.0, [(1.011, 1.019)])[25] == 1.0, (

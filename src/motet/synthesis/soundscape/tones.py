@@ -1,6 +1,4 @@
-"""Bricks of made sounds: envelopes, filtered noise, partials, voices. All functions answer float64
-samples.
-"""
+"""Building blocks of generated sounds: envelopes, filtered noise, partials, voices; all float64."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The landmarker's own mesh of a mean face: places, triangles, and which points keep still when a
-face moves.
+"""The landmarker's mean face mesh: vertices, triangles, rigid points.
 
 It lies inside the landmarker's model (Apache-2.0) as a protocol buffer; only the few fields needed
 are read.
@@ -110,21 +109,21 @@ def read_face_mesh(model: Path) -> FaceMesh:
 
 def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Field numbers and values of one protocol buffer message."""
-    place = 0
-    while place < len(content):
-        key, place = _number(content, place)
+    position = 0
+    while position < len(content):
+        key, position = _number(content, position)
         kind = key & 7
         if kind == 0:
-            value, place = _number(content, place)
+            value, position = _number(content, position)
             yield key >> 3, value
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
-            yield key >> 3, content[place : place + size]
-            place += size
+            yield key >> 3, content[position : position + size]
+            position += size
         elif kind == 2:
-            size, place = _number(content, place)
-            yield key >> 3, content[place : place + size]
-            place += size
+            size, position = _number(content, position)
+            yield key >> 3, content[position : position + size]
+            position += size
         else:
             raise ValueError(kind)
 
