@@ -11,7 +11,7 @@ from motet.evaluation import take_quality as quality
 from motet.evaluation.baselines import loudness_to_jaw
 from motet.metrics.lip_geometry import LipGeometry
 from motet.phonetics.alignment import Phone
-from motet.types import ARKIT_SHAPES, Audio, Clip, Motion, arkit_space
+from motet.types import ARKIT_SHAPES, Audio, Clip, Motion, MotionSpace, Track, arkit_space
 
 JAW = ARKIT_SHAPES.index("jawOpen")
 
@@ -88,3 +88,9 @@ def test_silence_is_found_and_its_edges_left_out() -> None:
 def test_unusable_takes_are_refused(lip_geometry: LipGeometry, clip: Clip) -> None:
     with pytest.raises(InputError):
         quality.evaluate(clip, lip_geometry)
+
+
+def test_a_body_is_sent_to_the_evaluation_of_bodies(lip_geometry: LipGeometry) -> None:
+    body = Motion(torch.zeros(180, 6), MotionSpace("smplx25", (Track("pose", (6,), "rad"),), 30.0))
+    with pytest.raises(InputError, match="motet eval METHOD --data"):
+        quality.evaluate(Clip(speech(), body), lip_geometry)

@@ -82,7 +82,7 @@ def validate(clip: Clip) -> tuple[Audio, Float[Tensor, "frames dim"]]:
     """A clip of one person with one sound.
 
     Raises:
-        InputError: sound or motion is missing, too short, batched or not finite.
+        InputError: sound or motion is missing, too short, batched or not finite, or has no face.
     """
     if clip.motion is None or clip.audio is None:
         raise InputError(
@@ -97,6 +97,12 @@ def validate(clip: Clip) -> tuple[Audio, Float[Tensor, "frames dim"]]:
         )
     if not bool(torch.isfinite(values).all()):
         raise InputError("the motion contains values that are not finite")
+    if "blendshapes" not in [track.name for track in clip.motion.space.tracks]:
+        raise InputError(
+            f"the take moves a body ({clip.motion.space.name}) and no face; 'motet check' measures"
+            " faces, bodies are measured by 'motet eval METHOD --data FOLDER' on a corpus of"
+            " 'motet data sam'"
+        )
     return clip.audio, values
 
 
@@ -106,11 +112,10 @@ def evaluate(
     """All scores that the take allows, in the order of `METRICS`.
 
     Args:
-        phones: what is said when, for closures.
+        phones: timed phones, for closures.
 
     Raises:
         InputError: see `validate`.
-        SpaceError: the motion has no blendshapes.
     """
     audio, _ = validate(clip)
     motion = clip.motion
