@@ -1,18 +1,11 @@
-"""CPU seconds of the released generation at its published size, stage by stage, beside the plain
-form in the same run.
+"""ARTalk's published model, stage by stage, against a forward pass that keeps nothing.
 
-    python -m benchmarks.artalk            # random weights; about 2.5 GB of memory
-
-CPU seconds and not wall time, because they hardly depend on what else the machine does. Random
-weights: the arithmetic does not depend on their values.
+python -m benchmarks.artalk -o artalk.json            # about 2.5 GB of memory
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.artalk_plain import say_plain
+from benchmarks.report import run
 from motet.encoders.wav2vec2 import Wav2Vec2, standardise
+from motet.evaluation.bench.clock import timed
 from motet.methods.artalk.config import PRESETS, ReleasedConfig
 from motet.methods.artalk.published_v1.generate import ReleasedGenerator, ReleasedHistory, packed
 from motet.methods.artalk.published_v1.model import ReleasedModel
@@ -66,10 +61,9 @@ class Clock:
 
     def __call__(self, stage: str, work: Callable[[], Any]) -> Any:
         """Do the work and add its CPU seconds to the stage."""
-        began = time.process_time()
-        answer = work()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.process_time() - began
-        return answer
+        result, elapsed = timed(work)
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed.cpu_s
+        return result
 
     def total(self) -> dict[str, float]:
         """All stages, rounded, with their sum."""
@@ -197,17 +191,16 @@ def _speak(
     return torch.cat(said)
 
 
-def main() -> None:
-    """Measure the published size on one thread and write JSON to standard output."""
-    torch.set_num_threads(1)
+def measure_published() -> dict[str, Any]:
+    """The published size, with its audio encoder in lower precision too."""
     config = PRESETS["released"].released
     assert config is not None
     model = random_model(config)
     report = measure(model)
     for precision in ("bfloat16", "int8") if bfloat16_is_fast() else ("int8",):
         report[f"{precision}_encoder"] = measure_rounded(model, precision)
-    sys.stdout.write(json.dumps(report, indent=1) + "\n")
+    return report
 
 
 if __name__ == "__main__":
-    main()
+    run("artalk", measure_published)

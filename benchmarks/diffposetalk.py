@@ -1,24 +1,19 @@
-"""CPU seconds at the published size, beside the plain form in the same run.
+"""DiffPoseTalk's published denoiser: a guided step against PyTorch's own decoder, and a recording.
 
-    python -m benchmarks.diffposetalk      # random weights; about 1.5 GB of memory
-
-CPU seconds and not wall time, because they hardly depend on what else the machine does; the least
-of several runs, because other work can only add to them. Random weights: the arithmetic does not
-depend on their values.
+python -m benchmarks.diffposetalk -o diffposetalk.json      # about 1.5 GB of memory
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
-import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks.report import run
+from motet.evaluation.bench.clock import least_cpu_seconds
 from motet.methods.diffposetalk.config import PRESETS, DiffPoseTalkCondition, DiffPoseTalkConfig
 from motet.methods.diffposetalk.generate import DiffPoseTalk
 from motet.methods.diffposetalk.model import Denoiser, DiffPoseTalkModel
@@ -73,17 +68,19 @@ def measure(config: DiffPoseTalkConfig, seconds: float = 10.0, repeats: int = 5)
     )
     person, step = torch.randn(EVALUATIONS, config.shape_dim + config.style_dim), torch.tensor([7])
     usual = plain_step(net, motion, audio, person, past, past_audio, step)[:, own.context :]
-    slow = _least(lambda: plain_step(net, motion, audio, person, past, past_audio, step), repeats)
+    slow = least_cpu_seconds(
+        lambda: plain_step(net, motion, audio, person, past, past_audio, step), repeats
+    )
     net.pack()
     if model.audio_encoder is not None:
         model.audio_encoder.pack()
     free, when = net.prepare(audio, person, past, past_audio), net.time_vectors(step)
-    found = net.step(motion, when, free, keep=own.window)
-    fast = _least(lambda: net.step(motion, when, free, keep=own.window), repeats)
+    result = net.step(motion, when, free, keep=own.window)
+    fast = least_cpu_seconds(lambda: net.step(motion, when, free, keep=own.window), repeats)
     method = DiffPoseTalk(model, None)
     sound = Audio.mono(0.1 * torch.randn(1, round(16000 * seconds)), 16000)
     style = torch.zeros(1, config.style_dim)
-    whole = _least(lambda: _run(method, sound, style), 2)
+    whole = least_cpu_seconds(lambda: _run(method, sound, style), 2)
     windows = -(-round(seconds * 25) // own.window)
     official = PUBLISHED["guided_step"] * PUBLISHED["steps"] * windows
     return {
@@ -91,7 +88,7 @@ def measure(config: DiffPoseTalkConfig, seconds: float = 10.0, repeats: int = 5)
             "plain": round(slow, 3),
             "ours": round(fast, 3),
             "ratio": round(slow / fast, 2),
-            "difference": float((usual - found).abs().max()),
+            "difference": float((usual - result).abs().max()),
         },
         "recording": {
             "seconds": seconds,
@@ -114,20 +111,5 @@ def _run(method: DiffPoseTalk, sound: Audio, style: Tensor) -> Tensor:
     return method.finish(state).values
 
 
-def _least(work: Callable[[], Any], repeats: int) -> float:
-    found = []
-    for _ in range(repeats):
-        began = time.process_time()
-        work()
-        found.append(time.process_time() - began)
-    return min(found)
-
-
-def main() -> None:
-    """Measure the published size on one thread and write JSON to standard output."""
-    torch.set_num_threads(1)
-    sys.stdout.write(json.dumps(measure(PRESETS["published"]), indent=1) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    run("diffposetalk", partial(measure, PRESETS["published"]))

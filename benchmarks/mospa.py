@@ -1,26 +1,18 @@
-"""CPU seconds of MOSPA at its published size and of the default, beside the plain form in the same
-run.
+"""MOSPA's published denoiser against PyTorch's own encoder, and the default preset.
 
-    python -m benchmarks.mospa [WEIGHTS]       # about four CPU minutes; 0.5 GB of memory
-
-CPU seconds and not wall time, because they hardly depend on what else the machine does. The
-published size has random
-weights: the arithmetic does not depend on their values.
+python -m benchmarks.mospa -o mospa.json       # about four CPU minutes; 0.5 GB of memory
 """
 
 from __future__ import annotations
 
-import json
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.report import run
 from motet.encoders.binaural import RATE_HZ, binaural_features
+from motet.evaluation.bench.clock import least_cpu_seconds
 from motet.methods.mospa.config import PRESETS, MospaCondition, MospaConfig
 from motet.methods.mospa.generate import build
 from motet.methods.mospa.model import MospaModel, source_input
@@ -81,24 +73,14 @@ class PlainDenoiser(nn.Module):
         )
 
 
-def cpu_seconds(work: Callable[[], Any], repeats: int) -> float:
-    """The least of several, in CPU seconds; the first is not counted."""
-    work()
-    found = []
-    for _ in range(repeats):
-        began = time.process_time()
-        work()
-        found.append(time.process_time() - began)
-    return min(found)
-
-
 @torch.inference_mode()
-def measure_published(repeats: int = 3) -> dict[str, float]:
+def measure_published(
+    config: MospaConfig, features_s: float = 10.0, repeats: int = 3
+) -> dict[str, float]:
     """One step in both forms with the largest difference between them, a whole window at the
     default steps, and the features.
     """
     torch.manual_seed(0)
-    config = MospaConfig()
     model = MospaModel(config).eval()
     plain = PlainDenoiser(model).eval()
     noisy, audio, source = (
@@ -111,66 +93,57 @@ def measure_published(repeats: int = 3) -> dict[str, float]:
     difference = float(
         (model.estimate(noisy, step, given) - plain(noisy, step, audio, source, genre)).abs().max()
     )
-    heard = WindowConditions(audio, genre, lambda estimate: source)
+    conditions = WindowConditions(audio, genre, lambda estimate: source)
     steps = tuple(range(981, 0, -40))
     draw = SamplingConfig("ddim", (*steps, 0))
-    sound = Audio(torch.randn(2, 10 * RATE_HZ) * 0.1, RATE_HZ, "binaural")
+    sound = Audio(torch.randn(2, round(features_s * RATE_HZ)) * 0.1, RATE_HZ, "binaural")
     return {
-        "one step, plain": cpu_seconds(lambda: plain(noisy, step, audio, source, genre), repeats),
-        "one step": cpu_seconds(lambda: model.estimate(noisy, step, given), repeats),
+        "one step, plain": least_cpu_seconds(
+            lambda: plain(noisy, step, audio, source, genre), repeats
+        ),
+        "one step": least_cpu_seconds(lambda: model.estimate(noisy, step, given), repeats),
         "largest difference": difference,
-        f"8 s, {len(steps)} steps": cpu_seconds(
-            lambda: sample_window(model, heard, draw, noisy, lambda move: noisy), 1
+        f"8 s, {len(steps)} steps": least_cpu_seconds(
+            lambda: sample_window(model, conditions, draw, noisy, lambda move: noisy), 1
         ),
-        "features, both ears, 10 s": cpu_seconds(lambda: binaural_features(sound), repeats),
+        f"features, both ears, {features_s:g} s": least_cpu_seconds(
+            lambda: binaural_features(sound), repeats
+        ),
     }
 
 
-def measure_default(weights: Path | None = None, repeats: int = 3) -> dict[str, float]:
-    """Sound to finished motion with the default preset: 8 s, features and feet included."""
-    if weights is None:
-        method = build(PRESETS["default"], None, {})
-    else:
-        from motet.checkpoint import read_checkpoint
-        from motet.config import from_json
-
-        stored = read_checkpoint(weights)
-        method = build(from_json(MospaConfig, stored.config), stored.tensors, {})
-    sound = Audio(torch.randn(1, 2, 8 * RATE_HZ) * 0.1, RATE_HZ, "binaural")
-    return {
-        "8 s of sound to motion": cpu_seconds(
-            lambda: method.run(sound, MospaCondition(source="60,0,2"), (0,)), repeats
-        )
-    }
+def measure_default(seconds: float = 8.0, repeats: int = 3) -> dict[str, float]:
+    """Sound to finished motion with the default preset, features and feet included."""
+    method = build(PRESETS["default"], None, {})
+    sound = Audio(torch.randn(1, 2, round(seconds * RATE_HZ)) * 0.1, RATE_HZ, "binaural")
+    condition = MospaCondition(source="60,0,2")
+    cpu_s = least_cpu_seconds(lambda: method.run(sound, condition, (0,)), repeats)
+    return {f"{seconds:g} s of sound to motion": cpu_s}
 
 
-def main(arguments: list[str]) -> None:
-    """Measure and print JSON."""
-    torch.set_num_threads(1)
+def measure(
+    config: MospaConfig | None = None, features_s: float = 10.0, default_s: float = 8.0
+) -> dict[str, Any]:
+    """The published size (or another), the default, and the ratios to the released program."""
     published, default = (
-        measure_published(),
-        measure_default(Path(arguments[0]) if arguments else None),
+        measure_published(config or MospaConfig(), features_s),
+        measure_default(default_s),
     )
+    plain, ours = published["one step, plain"], published["one step"]
     window = next(value for name, value in published.items() if name.startswith("8 s"))
+    features = next(value for name, value in published.items() if name.startswith("features"))
     ratios = {
-        "identical arithmetic": published["one step, plain"] / published["one step"],
-        "8 s against 1000 plain ancestral steps": 1000 * published["one step, plain"] / window,
-        "features against the released program": (
-            PUBLISHED["features, both ears, 10 s"] / published["features, both ears, 10 s"]
-        ),
+        "identical arithmetic": plain / ours,
+        "8 s against 1000 plain ancestral steps": 1000 * plain / window,
+        "features against the released program": PUBLISHED["features, both ears, 10 s"] / features,
     }
-    print(
-        json.dumps(
-            {
-                "published size": published,
-                "default": default,
-                "ratios": ratios,
-                "released program (card)": PUBLISHED,
-            },
-            indent=1,
-        )
-    )
+    return {
+        "published size": published,
+        "default": default,
+        "ratios": ratios,
+        "released program (card)": PUBLISHED,
+    }
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run("mospa", measure)

@@ -1,25 +1,20 @@
-"""CPU milliseconds a frame: the published model as released, the same made quick, and the default
-model at the same and its own size.
+"""Speech2Lip's published model, a frame: as released, with cached parts, and the default model.
 
-    python -m benchmarks.speech2lip           # random weights, one thread
-
-CPU time and not wall time, because it hardly depends on what else the machine does. The arithmetic
-does not depend on the weights.
+python -m benchmarks.speech2lip -o speech2lip.json
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import statistics
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from benchmarks.report import run
+from motet.evaluation.bench.clock import least_cpu_seconds
 from motet.methods.speech2lip.composition import Scene
 from motet.methods.speech2lip.config import PRESETS, Speech2LipConfig
 from motet.methods.speech2lip.generate import Speaker
@@ -35,17 +30,11 @@ the method card (AVX-512)."""
 
 
 def cpu_ms(work: Callable[[], object], repeats: int) -> float:
-    """Median CPU milliseconds of a call, after one for warming up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        began = time.process_time()
-        work()
-        times.append(1000 * (time.process_time() - began))
-    return statistics.median(times)
+    """CPU milliseconds of a call."""
+    return 1000 * least_cpu_seconds(work, repeats)
 
 
-def measure(size: int = 500, repeats: int = 3) -> dict[str, float]:
+def measure(size: int, default_sizes: Sequence[int], repeats: int) -> dict[str, float]:
     """Milliseconds a frame by name."""
     torch.manual_seed(0)
     published = PRESETS["published"]
@@ -62,7 +51,7 @@ def measure(size: int = 500, repeats: int = 3) -> dict[str, float]:
     scene = Scene(torch.rand(1, 3, size, size), torch.rand(1, 3, size, size), grid, lip)
     window, frame = torch.randn(1, 16, 29), torch.tensor([5])
     copies, quick = window.expand(120 * 80, -1, -1), QuickFrames(model)
-    found = {
+    result = {
         "published, as released (audio net once a pixel)": cpu_ms(
             lambda: (model.hearing(copies), whole_frames(model, window, frame, scene)), repeats
         ),
@@ -70,17 +59,18 @@ def measure(size: int = 500, repeats: int = 3) -> dict[str, float]:
             lambda: quick.frames(window, frame, scene), repeats
         ),
     }
-    for name, side in (("default, 500 x 500", 500), ("default, 256 x 256", 256)):
+    for side in default_sizes:
+        name = f"default, {side} x {side}"
         speaker = _default(side)
         heard, shown = torch.randn(16, speaker.model.config.hearing.out), torch.arange(16)
-        found[name] = (
+        result[name] = (
             cpu_ms(
                 lambda speaker=speaker, heard=heard, shown=shown: speaker.pictures(heard, shown),
                 repeats,
             )
             / 16
         )
-    return found
+    return result
 
 
 class _Held:
@@ -129,30 +119,19 @@ def _default(size: int) -> Speaker:
     return Speaker(_Held(config, size), Speech2LipModel(config))
 
 
-def main() -> int:
-    """Print the table and the ratios as JSON."""
-    torch.set_num_threads(1)
-    found = measure()
-    released = found["published, as released (audio net once a pixel)"]
-    region = dict(
-        zip(
-            ("width", "height"),
-            Mouth(_Held(PRESETS["default"], 256), PRESETS["default"]).size,
-            strict=True,
-        )
-    )
-    rounded, ratios = (
-        {name: round(value, 1) for name, value in part.items()}
-        for part in (found, {k: released / v for k, v in found.items()})
-    )
-    print(
-        json.dumps(
-            {"threads": 1, "cpu_ms": rounded, "times_faster": ratios, "region_256": region},
-            indent=1,
-        )
-    )
-    return 0
+def report(
+    size: int = 500, default_sizes: Sequence[int] = (500, 256), repeats: int = 3
+) -> dict[str, Any]:
+    """Milliseconds a frame, how many times faster than as released, the size of the mouth."""
+    cpu_ms_of = measure(size, default_sizes, repeats)
+    released = next(iter(cpu_ms_of.values()))
+    width, height = Mouth(_Held(PRESETS["default"], 256), PRESETS["default"]).size
+    return {
+        "cpu_ms": {name: round(value, 1) for name, value in cpu_ms_of.items()},
+        "times_faster": {name: round(released / v, 1) for name, v in cpu_ms_of.items()},
+        "region_256": {"width": width, "height": height},
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("speech2lip", report)

@@ -29,24 +29,24 @@ LIBRIVOX = ROOT / "src" / "motet" / "data" / "librivox"
 
 def sentences() -> list[tuple[str, Audio, str]]:
     """Name, sound and text of everything that is held out and whose text is known."""
-    found = []
+    result = []
     for name, text in json.loads((LIBRIVOX / "sentences.json").read_text()).items():
-        found.append((f"librivox/{name}", _read(LIBRIVOX / f"{name}.flac"), text))
+        result.append((f"librivox/{name}", _read(LIBRIVOX / f"{name}.flac"), text))
     names = [str(name) for name in np.load(DATA / "grid_s1" / "motion.npz")["names"]]
-    found += [
+    result += [
         (f"grid_s1/{name}", _read(DATA / "grid_s1" / "audio" / f"{name}.flac"), grid_sentence(name))
         for name in names[::20]
     ]
     for path in sorted((DATA / "other_speakers").glob("grid_*.npz")):
         pcm = np.load(path)["audio"].astype(np.float32) / 32768
-        found.append(
+        result.append(
             (
                 f"other_speakers/{path.stem}",
                 Audio.mono(torch.from_numpy(pcm), 16000),
                 grid_sentence(path.stem.removeprefix("grid_")),
             )
         )
-    return found
+    return result
 
 
 def _read(path: Path) -> Audio:

@@ -27,8 +27,8 @@ def main() -> None:
     given = parser.parse_args()
     take, shaped = read_take(given.take), load_house().shaped()
     assert take.motion is not None
-    found = fit_error(Person(given.person), shaped, figure_camera(shaped, "head"), take.motion)
-    for name, value in dataclasses.asdict(found).items():
+    result = fit_error(Person(given.person), shaped, figure_camera(shaped, "head"), take.motion)
+    for name, value in dataclasses.asdict(result).items():
         print(f"{name:<18} {value:.2f}")
 
 

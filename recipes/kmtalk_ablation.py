@@ -22,13 +22,13 @@ from typing import Any
 import torch
 
 from motet.data.training_set import TrainingSet
-from motet.evaluation.face import on_tracked_time
+from motet.evaluation.face_scores import on_tracked_time
 from motet.evaluation.held_out import HeldOutClip, load_held_out
 from motet.methods.kmtalk.config import PRESETS, KMTalkCondition, KMTalkConfig
 from motet.methods.kmtalk.generate import KMTalk, build
 from motet.methods.kmtalk.loss import stages
 from motet.metrics import lip
-from motet.metrics.lip_geometry import LipGauge, gauge_of
+from motet.metrics.lip_geometry import LipGeometry, lip_geometry_of
 from motet.phonetics.alignment import spoken
 from motet.rigs.house import load_house
 from motet.training.loop import train
@@ -37,7 +37,8 @@ from motet.training.training_sets import training_set
 from motet.types import Motion
 
 TRAINED = (
-    "default", "boundary_only", "midpoint", "uniform", "no_key_decoder", "no_audio_guidance", "selftalk", "selftalk_keys", "faceformer", "faceformer_keys",
+    "default", "boundary_only", "midpoint", "uniform", "no_key_decoder", "no_audio_guidance",
+    "selftalk", "selftalk_keys", "faceformer", "faceformer_keys",
 )  # fmt: skip
 ASKED: dict[str, dict[str, Any]] = {
     "keys one frame late": {"shift": 1},
@@ -68,23 +69,25 @@ def learn(config: KMTalkConfig, corpus: TrainingSet, steps: int) -> KMTalk:
 
 
 def measured(
-    method: KMTalk, clips: list[HeldOutClip], gauge: LipGauge, asked: dict[str, Any]
+    method: KMTalk, clips: list[HeldOutClip], lip_geometry: LipGeometry, asked: dict[str, Any]
 ) -> dict[str, float]:
     """Scores over some clips."""
-    errors, found, hits, total = [], [], 0, 0
+    errors, result, hits, total = [], [], 0, 0
     for clip in clips:
         condition = KMTalkCondition(**{"text": clip.text, "seal": False, **asked})
         audio = dataclasses.replace(clip.audio, samples=clip.audio.samples.unsqueeze(0))
         motion = Motion(method.run(audio, condition, (0,)).values[0], method.space)
-        mouth = gauge.measure(motion)
+        mouth = lip_geometry.measure(motion)
         assert clip.tracked is not None
         predicted, common = on_tracked_time(mouth, clip.tracked)
-        found.append(
+        result.append(
             lip.opening_correlation(
                 predicted.opening, clip.tracked.opening[common], clip.tracked.fps, clip.max_lag_s
             ).correlation
         )
-        errors.append(lip.lip_vertex_error(predicted.lips, gauge.lips(clip.tracked.motion)[common]))  # type: ignore[arg-type]
+        errors.append(
+            lip.lip_vertex_error(predicted.lips, lip_geometry.lips(clip.tracked.motion)[common])
+        )  # type: ignore[arg-type]
         closures = spoken(clip.phones, lip.CLOSURES)
         hits, total = (
             hits + sum(lip.realised_closures(mouth.opening, mouth.fps, closures, lip.CLOSED_M)),
@@ -92,7 +95,7 @@ def measured(
         )
     return {
         "lve_mm": sum(errors) / len(errors),
-        "correlation": float(torch.tensor(found).median()),
+        "correlation": float(torch.tensor(result).median()),
         "closures": hits / max(1, total),
     }
 
@@ -111,9 +114,9 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     whole = training_set(given.corpus)
-    corpus, gauge, material = (
+    corpus, lip_geometry, material = (
         TrainingSet(whole.space, whole.items[:: given.every]),
-        gauge_of(load_house()),
+        lip_geometry_of(load_house()),
         load_held_out(given.data),
     )
     groups = {
@@ -125,7 +128,8 @@ def main() -> None:
         method = learn(PRESETS[name], corpus, given.steps)
         for row, asked in {name: {}, **(ASKED if name == "default" else {})}.items():
             table[row] = {
-                group: measured(method, clips, gauge, asked) for group, clips in groups.items()
+                group: measured(method, clips, lip_geometry, asked)
+                for group, clips in groups.items()
             }
             print(row, json.dumps(table[row]), flush=True)
     given.out.write_text(json.dumps(table, indent=1) + "\n")

@@ -68,14 +68,14 @@ def _chosen(loaded: Any, folder: Path, count: int) -> Iterator[Any]:
 
 
 def _summary(takes: Sequence[tuple[float, Any]]) -> str:
-    found = [take.phones for _, take in takes]
+    result = [take.phones for _, take in takes]
     sources, sure = (
-        collections.Counter(one.source for one in found),
-        [one.confidence for one in found],
+        collections.Counter(one.source for one in result),
+        [one.confidence for one in result],
     )
     spoken = [
         sum(span.symbol != SILENT for span in one.spans) / seconds
-        for one, (seconds, _) in zip(found, takes, strict=True)
+        for one, (seconds, _) in zip(result, takes, strict=True)
     ]
     told = ", ".join(f"{source} {count}" for source, count in sources.most_common())
     span = f"{min(sure):.2f} to {max(sure):.2f}"

@@ -59,8 +59,9 @@ def drawing(rows: list[dict]) -> str:
     ]
     marks += [
         f'<text x="{LEFT - 8}" y="{up(e) + 4:.0f}" text-anchor="end">{e}</text>'
-        f'<path d="M{LEFT} {up(e):.1f}H{WIDTH - 20}" stroke="#ddd"/>' for e in range(0, int(high) + 1)
-    ]  # fmt: skip
+        f'<path d="M{LEFT} {up(e):.1f}H{WIDTH - 20}" stroke="#ddd"/>'
+        for e in range(0, int(high) + 1)
+    ]
     words = [
         (
             f'<text x="{WIDTH / 2}" y="{HEIGHT - 10}" text-anchor="middle">CPU minutes of one'

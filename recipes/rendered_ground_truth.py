@@ -95,13 +95,13 @@ def depth_errors(
     """Differences of fitted and true relief on the face of the canonical view, millimetres of the
     true head.
     """
-    facts, found = person.facts, person.geometry.depth.double().numpy()
+    facts, result = person.facts, person.geometry.depth.double().numpy()
     true, metres_a_pixel = _true_depth(
         person, shaped, camera, motion.slice(facts.canonical, facts.canonical + 1)
     )
-    both = (found > 0) & (true > 0)
-    fitted_metres_a_pixel = np.median(found[both]) / facts.focal_px
-    relief = (found[both] - np.median(found[both])) * metres_a_pixel / fitted_metres_a_pixel
+    both = (result > 0) & (true > 0)
+    fitted_metres_a_pixel = np.median(result[both]) / facts.focal_px
+    relief = (result[both] - np.median(result[both])) * metres_a_pixel / fitted_metres_a_pixel
     return 1000 * np.abs(relief - (true[both] - np.median(true[both])))
 
 
@@ -117,9 +117,9 @@ def _true_depth(
         vertices = shaped.posed(frame).vertices[0].double().numpy()
     skin = shaped.rig.part("skin").faces.numpy()
     seen = camera.pixels(vertices, width, height)
-    place = (seen[:, :2] - np.array([crop.left, crop.top])) * (facts.size / crop.width) - 0.5
-    inside = ((place > 0) & (place < facts.size)).all(axis=1)[skin].any(axis=1)
-    depth = rasterised(place, 1 / seen[:, 2], skin[inside], facts.size)
+    position = (seen[:, :2] - np.array([crop.left, crop.top])) * (facts.size / crop.width) - 0.5
+    inside = ((position > 0) & (position < facts.size)).all(axis=1)[skin].any(axis=1)
+    depth = rasterised(position, 1 / seen[:, 2], skin[inside], facts.size)
     return depth, float(np.median(depth[depth > 0])) / (
         camera.focal(height) * facts.size / crop.width
     )

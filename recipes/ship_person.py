@@ -63,13 +63,13 @@ def ship(person: Person, folder: Path, seconds: float, quality: int) -> int:
         cuts=tuple(cut for cut in facts.cuts if cut < frames),
     )
     write_facts(folder, kept)
-    found = read_checkpoint(person.weights)
-    config = settings.from_json(Speech2LipConfig, found.config)
+    result = read_checkpoint(person.weights)
+    config = settings.from_json(Speech2LipConfig, result.config)
     save_checkpoint(
         folder.parent / SHIPPED,
-        found.tensors,
+        result.tensors,
         config,
-        {**found.facts, "footage": folder.name},
+        {**result.facts, "footage": folder.name},
         half=True,
     )
     return frames

@@ -69,19 +69,23 @@ def main() -> None:
 
     def watch(tensors: dict[str, Tensor]) -> None:
         load_strict(expert, tensors)
-        found = {name: round(right_choices(expert, person), 3) for name, person in tested.items()}
+        result = {name: round(right_choices(expert, person), 3) for name, person in tested.items()}
         unseen = {
             name: round(right_choices(expert, person, given.late), 3)
             for name, person in strangers.items()
         }
         print(
-            json.dumps({"right choices on the held-out tail": found, "on strangers": unseen}),
+            json.dumps({"right choices on the held-out tail": result, "on strangers": unseen}),
             flush=True,
         )
         facts = {
-            "people": list(tested), "tracked_clips": len(tracked.names), "licence": "Apache-2.0", "right_choices": found, "right_choices_strangers": unseen,
+            "people": list(tested),
+            "tracked_clips": len(tracked.names),
+            "licence": "Apache-2.0",
+            "right_choices": result,
+            "right_choices_strangers": unseen,
             "credit": ["GRID speaker s1: Cooke, Barker, Cunningham, Shao 2006, CC BY 4.0"],
-        }  # fmt: skip
+        }
         save_checkpoint(given.out, tensors, config, facts, half=True)
 
     settings = TrainConfig(

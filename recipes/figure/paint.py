@@ -8,7 +8,8 @@ from figure.source import BaseMesh, Wheel
 from PIL import Image
 
 REGIONS = [
-    "skin", "lips", "mouth", "eye_left", "eye_right", "teeth", "gums", "tongue", "brows", "lashes", "scalp", "nails", "top", "trousers", "shoes", "hair",
+    "skin", "lips", "mouth", "eye_left", "eye_right", "teeth", "gums", "tongue", "brows", "lashes",
+    "scalp", "nails", "top", "trousers", "shoes", "hair",
 ]  # fmt: skip
 REGION = {name: number for number, name in enumerate(REGIONS)}
 

@@ -63,12 +63,12 @@ def score_phones(
 ) -> PhoneScore:
     """Compare predicted phone indices with the labels of utterances, step by step."""
     group = torch.tensor([VISIBLE_GROUPS.index(visible_group(s)) for s in SYMBOLS])
-    found, true = [], []
-    for guess, item in zip(predicted, utterances, strict=True):
-        labels = torch.tensor(frame_labels(item.phones, len(guess), 50.0))
-        found.append(guess[labels >= 0])
+    result, true = [], []
+    for estimate, item in zip(predicted, utterances, strict=True):
+        labels = torch.tensor(frame_labels(item.phones, len(estimate), 50.0))
+        result.append(estimate[labels >= 0])
         true.append(labels[labels >= 0])
-    a, b = torch.cat(found), torch.cat(true)
+    a, b = torch.cat(result), torch.cat(true)
     closed = torch.isin(b, torch.tensor([INDEX[s] for s in "pbm"]))
     lips = group[a[closed]] == VISIBLE_GROUPS.index("closed")
     return PhoneScore(_share(a == b), _share(group[a] == group[b]), _share(lips), len(b))

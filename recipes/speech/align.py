@@ -67,15 +67,15 @@ def align_pronounced(
     word = "x" + "".join(f"{ord(c):x}" for c in "".join(pronunciation))
     if _decoder().lookup_word(word) is None:
         _decoder().add_word(word, " ".join(name for group in relatives for name in group), True)
-    found = _aligned(samples, [word])
+    result = _aligned(samples, [word])
     spoken = [
-        item for item in found if phones.ARPABET.get(item[2]) not in (None, (phones.SILENCE,))
+        item for item in result if phones.ARPABET.get(item[2]) not in (None, (phones.SILENCE,))
     ]
     if len(spoken) != sum(map(len, relatives)):
         return ()
     out = [
         phones.PhoneSpan(a, b, phones.SILENCE)
-        for a, b, name in found
+        for a, b, name in result
         if phones.ARPABET.get(name) == (phones.SILENCE,)
     ]
     for symbol, group in zip(pronunciation, relatives, strict=True):
@@ -100,14 +100,14 @@ def _aligned(
             return []
         decoder.set_alignment()
         _decode(decoder, pcm)
-        found = decoder.get_alignment()
+        result = decoder.get_alignment()
     except RuntimeError:
         return []
-    if not found:
+    if not result:
         return []
     labels = [
         (p.start / 100 - _MARGIN_S, (p.start + p.duration) / 100 - _MARGIN_S, p.name)
-        for word in found
+        for word in result
         for p in word
     ]
     seconds = len(samples) / SPEECH_RATE_HZ

@@ -78,13 +78,13 @@ def english_sentences(packages: SpeechPackages) -> Iterator[Utterance]:
         )
     folder = packages.debian("pocketsphinx-testdata") / "usr/share/pocketsphinx/test/data/cards"
     for line in (folder / "cards.transcription").read_text().splitlines():
-        found = re.match(r"<s> (.*?)\s*</s> \((.*)\)", line)
-        if found is not None:
+        result = re.match(r"<s> (.*?)\s*</s> \((.*)\)", line)
+        if result is not None:
             yield _english(
-                f"cards_{found[2]}",
+                f"cards_{result[2]}",
                 "cards",
-                read_speech(folder / f"{found[2]}.wav"),
-                found[1],
+                read_speech(folder / f"{result[2]}.wav"),
+                result[1],
                 "BSD: evaluation only",
             )
 

@@ -109,8 +109,8 @@ def utterances(
         ipa = voice.pronounce(text)
         if ipa is None:
             continue
-        chance = np.random.default_rng([seed, index])
-        blend, speed = chance.dirichlet(np.full(5, 0.5)), float(chance.uniform(0.85, 1.25))
+        random = np.random.default_rng([seed, index])
+        blend, speed = random.dirichlet(np.full(5, 0.5)), float(random.uniform(0.85, 1.25))
         samples, spans = voice.speak(ipa, blend, speed)
         made = Utterance(
             f"kokoro_{index:05d}",

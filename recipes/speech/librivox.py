@@ -19,10 +19,10 @@ def utterances(packages: SpeechPackages) -> Iterator[Utterance]:
     """The sentences with aligned phones."""
     folder = packages.debian("pocketsphinx-testdata") / "usr/share/pocketsphinx/test/data/librivox"
     for line in (folder / "transcription").read_text().splitlines():
-        found = re.match(r"(?:<s> )?(.*?)(?: </s>)? \((.*)\)$", line.strip())
-        if found is None:
+        result = re.match(r"(?:<s> )?(.*?)(?: </s>)? \((.*)\)$", line.strip())
+        if result is None:
             continue
-        text, name = found.groups()
+        text, name = result.groups()
         samples = read_speech(folder / f"{name}.wav")
         yield Utterance(
             name,

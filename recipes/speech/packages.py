@@ -67,12 +67,12 @@ class SpeechPackages:
     def _download(self, name: str) -> Path:
         self.cache.mkdir(parents=True, exist_ok=True)
         _call(["apt-get", "download", name], self.cache)
-        found = next(self.cache.glob(f"{name}_*.deb"), None)
-        if found is None:
+        result = next(self.cache.glob(f"{name}_*.deb"), None)
+        if result is None:
             raise AssetError(
                 f"apt-get did not deliver {name}; download the package by hand into {self.cache}"
             )
-        return found
+        return result
 
 
 def _call(command: list[str], folder: Path | None = None) -> None:

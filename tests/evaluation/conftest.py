@@ -1,5 +1,5 @@
 """The small mouth of the metric tests serves the evaluation tests too."""
 
-from tests.metrics.conftest import gauge
+from tests.metrics.conftest import lip_geometry
 
-__all__ = ["gauge"]
+__all__ = ["lip_geometry"]

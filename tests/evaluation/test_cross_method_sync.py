@@ -20,7 +20,7 @@ from motet.evaluation.cross_method_sync import (
     to_json,
     voices_table,
 )
-from motet.metrics.lip_geometry import gauge_of
+from motet.metrics.lip_geometry import lip_geometry_of
 from motet.rigs.house import load_house
 from motet.types import ARKIT_SHAPES, Audio, Motion, arkit_space
 
@@ -55,7 +55,7 @@ def say(course: torch.Tensor, against: torch.Tensor) -> Spoken:
         lambda audio: pictures(course),
         [recording],
         {"curves": lambda audio: moving(against)},
-        gauge_of(load_house()),
+        lip_geometry_of(load_house()),
         DrawnLips(),
     )[0]
 
@@ -80,7 +80,7 @@ def test_pictures_without_lips_do_not_count_and_too_many_of_them_are_an_error() 
             lambda audio: [np.zeros((4, 4, 3), np.uint8)] * 20,
             [recording],
             {},
-            gauge_of(load_house()),
+            lip_geometry_of(load_house()),
             DrawnLips(),
         )
 

@@ -21,10 +21,10 @@ from motet.evaluation.baselines import (
     loudness_to_jaw,
     mean_face,
 )
-from motet.evaluation.face import PEOPLE, EvaluationConfig, Subject, evaluate, long_audio
+from motet.evaluation.face import GROUND_TRUTH, EvaluationConfig, Subject, evaluate, long_audio
 from motet.evaluation.held_out import HeldOut, HeldOutClip, Tracked, load_held_out
 from motet.evaluation.report import METRICS, Report, Score
-from motet.metrics.lip_geometry import LipGauge
+from motet.metrics.lip_geometry import LipGeometry
 from motet.types import ARKIT_SHAPES, Audio, Motion, arkit_space, concatenate, frame_count
 
 JAW = ARKIT_SHAPES.index("jawOpen")
@@ -69,26 +69,28 @@ def people(fps: float) -> HeldOut:
     )
 
 
-def test_a_subject_that_does_what_people_do_is_perfect(gauge: LipGauge) -> None:
-    report = evaluate([Subject("oracle", oracle)], people(25.0), gauge, QUICK)
+def test_a_subject_that_does_what_people_do_is_perfect(lip_geometry: LipGeometry) -> None:
+    report = evaluate([Subject("oracle", oracle)], people(25.0), lip_geometry, QUICK)
     assert report.value("oracle", "lip_correlation", "white house") == pytest.approx(1.0, abs=1e-6)
     assert report.value("oracle", "lip_lag", "white house") == 0.0
     assert report.value("oracle", "lip_vertex_error", "white house") == pytest.approx(0.0, abs=1e-4)
-    assert report.value(PEOPLE, "lip_correlation", "white house") == pytest.approx(1.0, abs=1e-6)
-    other_rate = evaluate([Subject("oracle", oracle)], people(29.97), gauge, QUICK)
+    assert report.value(GROUND_TRUTH, "lip_correlation", "white house") == pytest.approx(
+        1.0, abs=1e-6
+    )
+    other_rate = evaluate([Subject("oracle", oracle)], people(29.97), lip_geometry, QUICK)
     assert other_rate.value("oracle", "lip_correlation", "white house") > 0.99
 
 
-def test_a_late_subject_is_found_late(gauge: LipGauge) -> None:
+def test_a_late_subject_is_found_late(lip_geometry: LipGeometry) -> None:
     def late(audio: Audio, seed: int) -> Motion:
         motion = oracle(audio, seed)
         return concatenate([motion.slice(0, 3), motion.slice(0, -3)])
 
-    report = evaluate([Subject("late", late)], people(25.0), gauge, QUICK)
+    report = evaluate([Subject("late", late)], people(25.0), lip_geometry, QUICK)
     assert report.value("late", "lip_lag", "white house") == pytest.approx(0.12)
 
 
-def test_windows_that_do_not_fit_together_are_seen(gauge: LipGauge) -> None:
+def test_windows_that_do_not_fit_together_are_seen(lip_geometry: LipGeometry) -> None:
     def stream(audio: Audio, seed: int) -> Iterator[Motion]:
         motion = oracle(audio, seed)
         for start in range(0, motion.frames, 10):
@@ -96,33 +98,39 @@ def test_windows_that_do_not_fit_together_are_seen(gauge: LipGauge) -> None:
             yield Motion(motion.values[start : start + 10] * (1 - step), motion.space)
 
     report = evaluate(
-        [Subject("seams", oracle, stream), Subject("whole", oracle)], people(25.0), gauge, QUICK
+        [Subject("seams", oracle, stream), Subject("whole", oracle)],
+        people(25.0),
+        lip_geometry,
+        QUICK,
     )
     assert report.value("seams", "seam_ratio", "long file, lips") > 1.15
     assert report.value("whole", "seam_ratio", "long file, lips") is None
 
 
-def test_the_wrong_length_is_reported(gauge: LipGauge) -> None:
+def test_the_wrong_length_is_reported(lip_geometry: LipGeometry) -> None:
     report = evaluate(
         [Subject("short", lambda audio, seed: oracle(audio, seed).slice(0, -2))],
         people(25.0),
-        gauge,
+        lip_geometry,
         QUICK,
     )
     assert report.value("short", "length_error", "all clips") == 2.0
 
 
-def test_the_compact_set_needs_no_folder(gauge: LipGauge, tmp_path: Path) -> None:
+def test_the_compact_set_needs_no_folder(lip_geometry: LipGeometry, tmp_path: Path) -> None:
     material = load_held_out(tmp_path / "absent")
     assert (material.name, material.groups, len(material.clips)) == ("compact", ["librivox"], 5)
     assert sum(phone.label in "PBM" for clip in material.clips for phone in clip.phones) >= 25
     report = evaluate(
-        [Subject("mean", mean_face), Subject("loudness", loudness_to_jaw)], material, gauge, QUICK
+        [Subject("mean", mean_face), Subject("loudness", loudness_to_jaw)],
+        material,
+        lip_geometry,
+        QUICK,
     )
     assert report.value("mean", "closure_recall", "librivox") == 0.0
     assert report.value("loudness", "closure_contrast", "librivox") > 0.2
     assert report.value("loudness", "stillness_peak", "silence") == 0.0
-    assert PEOPLE not in report.subjects
+    assert GROUND_TRUTH not in report.subjects
 
 
 def test_reports_can_be_written_read_and_shown(tmp_path: Path) -> None:
@@ -135,7 +143,7 @@ def test_reports_can_be_written_read_and_shown(tmp_path: Path) -> None:
         "value": 0.5,
         "unit": "1",
         "region": "points as given",
-        "better": "like people",
+        "better": "like ground truth",
         "clips": 2,
     }
     assert read["subjects"]["a"]["x"]["lip_lag"]["value"] is None
@@ -145,10 +153,10 @@ def test_reports_can_be_written_read_and_shown(tmp_path: Path) -> None:
     assert len(METRICS) == len(set(METRICS))
 
 
-@pytest.mark.parametrize("names", [[], ["a", "a"], [PEOPLE]])
-def test_subjects_need_names_of_their_own(gauge: LipGauge, names: list[str]) -> None:
+@pytest.mark.parametrize("names", [[], ["a", "a"], [GROUND_TRUTH]])
+def test_subjects_need_names_of_their_own(lip_geometry: LipGeometry, names: list[str]) -> None:
     with pytest.raises(InputError, match="names"):
-        evaluate([Subject(name, mean_face) for name in names], people(25.0), gauge, QUICK)
+        evaluate([Subject(name, mean_face) for name in names], people(25.0), lip_geometry, QUICK)
 
 
 @pytest.mark.parametrize(
@@ -233,10 +241,10 @@ def test_a_subject_is_told_the_text_where_it_is_known() -> None:
         told.append(text)
         return mean_face(audio, seed)
 
-    subject = Subject("reader", mean_face, read=read)
+    subject = Subject("with text", mean_face, predict_with_text=read)
     clip = load_held_out().clips[0]
     assert clip.text.startswith("and mister john")
-    subject.of(clip, 0)
-    subject.of(dataclasses.replace(clip, text=""), 0)
-    Subject("deaf", mean_face).of(clip, 0)
+    subject.motion_of(clip, 0)
+    subject.motion_of(dataclasses.replace(clip, text=""), 0)
+    Subject("without text", mean_face).motion_of(clip, 0)
     assert told == [clip.text]

@@ -1,4 +1,4 @@
-"""The gauge of the figure that ships, and a real method through the evaluation."""
+"""The lip geometry of the figure that ships, and a real method through the evaluation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from motet.errors import ConfigError
 from motet.evaluation.face import EvaluationConfig, Subject, evaluate, method_subject
 from motet.evaluation.held_out import HeldOut, load_held_out
-from motet.metrics.lip_geometry import LipGauge, gauge_of
+from motet.metrics.lip_geometry import LipGeometry, lip_geometry_of
 from motet.rigs.house import load_house
 from motet.session import loaded_method
 from motet.types import ARKIT_SHAPES, Motion, arkit_space
@@ -16,8 +16,8 @@ from tests.toy_method import SPEC as TOY
 
 
 @pytest.fixture(scope="module")
-def figure() -> LipGauge:
-    return gauge_of(load_house())
+def figure() -> LipGeometry:
+    return lip_geometry_of(load_house())
 
 
 def single(shape: str, weight: float) -> Motion:
@@ -26,7 +26,7 @@ def single(shape: str, weight: float) -> Motion:
     return Motion(values, arkit_space())
 
 
-def test_the_gauge_agrees_with_the_figure(figure: LipGauge) -> None:
+def test_the_gauge_agrees_with_the_figure(figure: LipGeometry) -> None:
     shaped = load_house().shaped(contact=False)
     motion = Motion(
         torch.rand(2, 20, 55, generator=torch.Generator().manual_seed(0)), arkit_space()
@@ -39,13 +39,13 @@ def test_the_gauge_agrees_with_the_figure(figure: LipGauge) -> None:
     )
 
 
-def test_the_figure_opens_and_shuts_its_mouth(figure: LipGauge) -> None:
+def test_the_figure_opens_and_shuts_its_mouth(figure: LipGeometry) -> None:
     assert abs(float(figure.opening(single("browInnerUp", 0.0)))) < 0.001
     assert float(figure.opening(single("jawOpen", 0.5))) > 0.01
     assert float(figure.opening(single("mouthPucker", 1.0))) < 0.001
 
 
-def test_a_method_goes_through_the_evaluation_as_a_user_gets_it(figure: LipGauge) -> None:
+def test_a_method_goes_through_the_evaluation_as_a_user_gets_it(figure: LipGeometry) -> None:
     torch.manual_seed(0)
     loaded = loaded_method(TOY, TOY.build(TOY.architectures()["tiny"], None, {}), "toy")
     material = load_held_out()
@@ -68,7 +68,7 @@ def test_a_method_goes_through_the_evaluation_as_a_user_gets_it(figure: LipGauge
     )
 
 
-def test_options_that_the_method_lacks_are_refused(figure: LipGauge) -> None:
+def test_options_that_the_method_lacks_are_refused(figure: LipGeometry) -> None:
     loaded = loaded_method(TOY, TOY.build(TOY.architectures()["tiny"], None, {}), "toy")
     subject: Subject = method_subject(loaded, options={"jiter": 0.0})
     with pytest.raises(ConfigError, match="jitter"):

@@ -4,8 +4,13 @@ import torch
 from motet.errors import InputError
 from motet.evaluation.step_curve import curve_table, step_curve
 from motet.evaluation.style_transfer import style_transfer
-from motet.metrics.lip_geometry import gauge_of
-from motet.metrics.motion_statistics import MANNERS, energy_distance, manner, manners
+from motet.metrics.lip_geometry import lip_geometry_of
+from motet.metrics.motion_statistics import (
+    STATISTICS,
+    energy_distance,
+    motion_statistics,
+    window_statistics,
+)
 from motet.rigs.house import load_house
 from motet.types import ARKIT_SHAPES, Audio, Motion, arkit_space
 
@@ -21,15 +26,25 @@ def moving(frames: int, jaw: float, nod: float, seed: int = 0, batch: int | None
 
 
 def test_manner_reads_what_was_put_in() -> None:
-    gauge = gauge_of(load_house())
-    lively = dict(zip(MANNERS, manner(moving(100, 0.8, 0.1), gauge).tolist(), strict=True))
-    calm = dict(zip(MANNERS, manner(moving(100, 0.1, 0.01), gauge).tolist(), strict=True))
+    lip_geometry = lip_geometry_of(load_house())
+    lively = dict(
+        zip(
+            STATISTICS, motion_statistics(moving(100, 0.8, 0.1), lip_geometry).tolist(), strict=True
+        )
+    )
+    calm = dict(
+        zip(
+            STATISTICS,
+            motion_statistics(moving(100, 0.1, 0.01), lip_geometry).tolist(),
+            strict=True,
+        )
+    )
     assert lively["mouth amplitude"] > 5 * calm["mouth amplitude"] > 0
     assert lively["nod range"] == pytest.approx(10 * calm["nod range"], rel=1e-4)
     assert lively["turn range"] == lively["smile"] == 0
-    assert manners(moving(130, 0.5, 0.1), gauge).shape == (2, len(MANNERS))
+    assert window_statistics(moving(130, 0.5, 0.1), lip_geometry).shape == (2, len(STATISTICS))
     with pytest.raises(InputError, match="two frames"):
-        manner(moving(1, 0.5, 0.1), gauge)
+        motion_statistics(moving(1, 0.5, 0.1), lip_geometry)
 
 
 def test_energy_distance_is_zero_for_equals_and_grows_with_distance() -> None:
@@ -45,7 +60,7 @@ def test_energy_distance_is_zero_for_equals_and_grows_with_distance() -> None:
 
 
 def test_the_curve_falls_to_the_reference() -> None:
-    gauge = gauge_of(load_house())
+    lip_geometry = lip_geometry_of(load_house())
 
     def sample(audio: Audio, seeds, options) -> Motion:
         wrong = 1.0 / options["steps"]
@@ -55,7 +70,7 @@ def test_the_curve_falls_to_the_reference() -> None:
     rows = step_curve(
         sample,
         [Audio.mono(torch.zeros(16000 * 8), 16000)],
-        gauge,
+        lip_geometry,
         (("ddim", 2), ("ddim", 100)),
         takes=4,
     )
@@ -68,7 +83,7 @@ def test_the_curve_falls_to_the_reference() -> None:
 
 
 def test_style_transfer_tells_followers_from_deaf_models() -> None:
-    gauge = gauge_of(load_house())
+    lip_geometry = lip_geometry_of(load_house())
     clips = [moving(100, 0.1 + 0.1 * k, 0.02 * (k + 1), k) for k in range(6)]
 
     def embed(motion: Motion) -> torch.Tensor:
@@ -76,11 +91,11 @@ def test_style_transfer_tells_followers_from_deaf_models() -> None:
             [motion.values[:, JAW].std(), motion.values[:, 52].std(), torch.tensor(0.1)]
         )
 
-    followed = style_transfer(clips, lambda clip: [clip], embed, gauge)
-    deaf = style_transfer(clips, lambda clip: [clips[0]], embed, gauge)
+    followed = style_transfer(clips, lambda clip: [clip], embed, lip_geometry)
+    deaf = style_transfer(clips, lambda clip: [clips[0]], embed, lip_geometry)
     assert followed.first_place == 1 and followed.median_rank == 1
     assert followed.correlations["nod range"] > 0.99
     assert deaf.first_place < 0.5
     assert deaf.correlations["nod range"] == 0
     with pytest.raises(InputError, match="three clips"):
-        style_transfer(clips[:2], lambda clip: [clip], embed, gauge)
+        style_transfer(clips[:2], lambda clip: [clip], embed, lip_geometry)

@@ -9,9 +9,9 @@ import torch
 from motet.errors import InputError
 from motet.evaluation import take_quality as quality
 from motet.evaluation.baselines import loudness_to_jaw
-from motet.metrics.lip_geometry import LipGauge
+from motet.metrics.lip_geometry import LipGeometry
 from motet.phonetics.alignment import Phone
-from motet.types import ARKIT_SHAPES, Audio, Clip, Motion, arkit_space
+from motet.types import ARKIT_SHAPES, Audio, Clip, Motion, MotionSpace, Track, arkit_space
 
 JAW = ARKIT_SHAPES.index("jawOpen")
 
@@ -37,8 +37,8 @@ def take(shift: int = 0, trembling: float = 0.0) -> Clip:
     return Clip(speech(), Motion(values, motion.space))
 
 
-def test_a_sound_take_has_no_remarks(gauge: LipGauge) -> None:
-    scores = quality.evaluate(take(), gauge)
+def test_a_sound_take_has_no_remarks(lip_geometry: LipGeometry) -> None:
+    scores = quality.evaluate(take(), lip_geometry)
     assert scores["sync_offset"] == 0.0
     assert (scores["length_error"], scores["out_of_range"]) == (0.0, 0.0)
     assert scores["stillness"] < 0.5
@@ -47,29 +47,29 @@ def test_a_sound_take_has_no_remarks(gauge: LipGauge) -> None:
 
 
 @pytest.mark.parametrize("frames", [-5, 4, 6])
-def test_lips_that_are_late_or_early_are_found(gauge: LipGauge, frames: int) -> None:
-    scores = quality.evaluate(take(shift=frames), gauge)
+def test_lips_that_are_late_or_early_are_found(lip_geometry: LipGeometry, frames: int) -> None:
+    scores = quality.evaluate(take(shift=frames), lip_geometry)
     assert scores["sync_offset"] == pytest.approx(frames / 25)
     assert any("sync_offset" in remark for remark in quality.remarks(scores))
 
 
-def test_trembling_in_silence_is_remarked(gauge: LipGauge) -> None:
-    remarks = quality.remarks(quality.evaluate(take(trembling=0.2), gauge))
+def test_trembling_in_silence_is_remarked(lip_geometry: LipGeometry) -> None:
+    remarks = quality.remarks(quality.evaluate(take(trembling=0.2), lip_geometry))
     assert any("stillness" in remark for remark in remarks)
 
 
-def test_length_and_range_are_remarked(gauge: LipGauge) -> None:
+def test_length_and_range_are_remarked(lip_geometry: LipGeometry) -> None:
     clip = take()
     assert clip.motion is not None
     wrong = Clip(clip.audio, Motion(clip.motion.values[:-3] * 9.0, arkit_space()))
-    text = " ".join(quality.remarks(quality.evaluate(wrong, gauge)))
+    text = " ".join(quality.remarks(quality.evaluate(wrong, lip_geometry)))
     assert "length_error is 3" in text
     assert "out_of_range" in text
 
 
-def test_closures_are_judged_when_the_phones_are_known(gauge: LipGauge) -> None:
+def test_closures_are_judged_when_the_phones_are_known(lip_geometry: LipGeometry) -> None:
     phones = [Phone("M", 2.4, 2.5), Phone("AA", 1.0, 1.2), Phone("B", 4.0, 4.1)]
-    assert quality.evaluate(take(), gauge, phones)["closure_recall"] == 0.5
+    assert quality.evaluate(take(), lip_geometry, phones)["closure_recall"] == 0.5
 
 
 def test_silence_is_found_and_its_edges_left_out() -> None:
@@ -85,6 +85,12 @@ def test_silence_is_found_and_its_edges_left_out() -> None:
     Clip(speech(), Motion(torch.zeros(2, 50, 55), arkit_space())),
     Clip(speech(), Motion(torch.full((50, 55), float("nan")), arkit_space())),
 ])  # fmt: skip
-def test_unusable_takes_are_refused(gauge: LipGauge, clip: Clip) -> None:
+def test_unusable_takes_are_refused(lip_geometry: LipGeometry, clip: Clip) -> None:
     with pytest.raises(InputError):
-        quality.evaluate(clip, gauge)
+        quality.evaluate(clip, lip_geometry)
+
+
+def test_a_body_is_sent_to_the_evaluation_of_bodies(lip_geometry: LipGeometry) -> None:
+    body = Motion(torch.zeros(180, 6), MotionSpace("smplx25", (Track("pose", (6,), "rad"),), 30.0))
+    with pytest.raises(InputError, match="motet eval METHOD --data"):
+        quality.evaluate(Clip(speech(), body), lip_geometry)

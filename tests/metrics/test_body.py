@@ -13,7 +13,7 @@ import torch
 from motet.audio.io.write import write_audio
 from motet.body.skeleton import STANDING_HEIGHT_M, BodyPose, body_motion, pose_body
 from motet.errors import InputError
-from motet.evaluation.body import BodyEvaluation, evaluate_body, reference_answers, source_text
+from motet.evaluation.body import BodyEvaluation, evaluate_body, reference_subjects, source_text
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.methods.mospa.source_position import parse_source
 from motet.metrics import body, body_reaction
@@ -208,7 +208,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_an_evaluation_puts_reactions_above_standing_still(corpus: Path) -> None:
-    report = evaluate_body(corpus, reference_answers(), BodyEvaluation(seconds=7.5))
+    report = evaluate_body(corpus, reference_subjects(), BodyEvaluation(seconds=7.5))
     for split in ("test", "sector"):
         assert report.value("reaction", "heading_error", split) < 5
         assert report.value("standing still", "heading_error", split) == 90
@@ -217,7 +217,7 @@ def test_an_evaluation_puts_reactions_above_standing_still(corpus: Path) -> None
     assert "heading_error" in json.dumps(report.to_json())
     (corpus / "reactions.jsonl").unlink()
     with pytest.raises(InputError, match="known ones"):
-        evaluate_body(corpus, reference_answers(), BodyEvaluation())
+        evaluate_body(corpus, reference_subjects(), BodyEvaluation())
 
 
 def test_places_and_angles_are_one_thing() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from motet.errors import InputError, SpaceError
 from motet.metrics import lip
-from motet.metrics.lip_geometry import LipGauge, LipMotion
+from motet.metrics.lip_geometry import LipGeometry, LipMotion
 from motet.phonetics.alignment import Phone
 from motet.types import ARKIT_SHAPES, Motion, MotionSpace, Track, arkit_space
 
@@ -167,19 +167,19 @@ def test_a_typing_error_in_a_keyword_is_an_error() -> None:
         lip.evaluate(mouth(wave(50)), max_lags=0.2)  # type: ignore[call-arg]
 
 
-def test_the_gauge_is_linear_and_measures_millimetres(gauge: LipGauge) -> None:
+def test_the_gauge_is_linear_and_measures_millimetres(lip_geometry: LipGeometry) -> None:
     values = torch.zeros(3, 55)
     values[1, ARKIT_SHAPES.index("jawOpen")] = 0.5
     values[2, ARKIT_SHAPES.index("mouthSmileLeft")] = 1.0
     motion = Motion(values, arkit_space())
-    assert gauge.opening(motion).tolist() == pytest.approx([0.0, 0.01, 0.0])
-    assert gauge.width(motion).tolist() == pytest.approx([0.04, 0.04, 0.045])
+    assert lip_geometry.opening(motion).tolist() == pytest.approx([0.0, 0.01, 0.0])
+    assert lip_geometry.width(motion).tolist() == pytest.approx([0.04, 0.04, 0.045])
     batch = Motion(values.expand(2, 3, 55), arkit_space())
-    assert torch.equal(gauge.lips(batch)[1], gauge.measure(motion).lips)
+    assert torch.equal(lip_geometry.lips(batch)[1], lip_geometry.measure(motion).lips)
 
 
-def test_motion_without_blendshapes_cannot_be_gauged(gauge: LipGauge) -> None:
+def test_motion_without_blendshapes_cannot_be_gauged(lip_geometry: LipGeometry) -> None:
     with pytest.raises(SpaceError, match="jaw"):
-        gauge.opening(
+        lip_geometry.opening(
             Motion(torch.zeros(4, 3), MotionSpace("other", (Track("jaw", (3,), "rad"),), 25.0))
         )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from motet.errors import InputError
 from motet.metrics import blink, diversity, head, jitter, seam
-from motet.metrics.lip_geometry import LipGauge
+from motet.metrics.lip_geometry import LipGeometry
 from motet.types import ARKIT_SHAPES, Motion, arkit_space
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,18 +94,19 @@ def test_a_trembling_lid_is_one_blink() -> None:
     assert len(blink.blinks(lids, 25.0)) == 1
 
 
-def test_identical_takes_have_no_diversity(gauge: LipGauge) -> None:
+def test_identical_takes_have_no_diversity(lip_geometry: LipGeometry) -> None:
     takes = Motion(noise(30, 55).float().abs().expand(4, 30, 55), arkit_space())
     assert all(
-        value == pytest.approx(0.0, abs=1e-4) for value in diversity.evaluate(takes, gauge).values()
+        value == pytest.approx(0.0, abs=1e-4)
+        for value in diversity.evaluate(takes, lip_geometry).values()
     )
 
 
-def test_diversity_lies_in_its_region(gauge: LipGauge) -> None:
+def test_diversity_lies_in_its_region(lip_geometry: LipGeometry) -> None:
     values = torch.zeros(3, 20, 55)
     for take in range(3):
         values[take, :, ARKIT_SHAPES.index("browInnerUp")] = 0.3 * take
-    scores = diversity.evaluate(Motion(values, arkit_space()), gauge)
+    scores = diversity.evaluate(Motion(values, arkit_space()), lip_geometry)
     assert scores["diversity_lips"] == scores["diversity_mouth"] == scores["diversity_head"] == 0.0
     assert scores["diversity_upper_face"] == pytest.approx(
         (0.3 + 0.3 + 0.6) / 3 / len(diversity.UPPER_FACE), rel=1e-5

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from motet.evaluation import face as evaluation
-from motet.evaluation.face import in_certain_pieces, long_audio
+from motet.evaluation.face import long_audio, window_by_window
 from motet.evaluation.held_out import load_held_out
 from motet.session import Stream, load
 from motet.types import Audio, Motion, arkit_space, concatenate
@@ -70,19 +70,19 @@ def small(session: object, audio: Audio) -> list[Motion]:
 def test_windows_are_found_and_kept(windows: tuple[int, ...], quick: bool) -> None:
     audio = Audio.mono(torch.zeros(1, 60 * 16000 + 333), 16000)
     expected, session = small(Windows(*windows), audio), Windows(*windows)
-    found = list(in_certain_pieces(session, audio, FRAME))
+    found = list(window_by_window(session, audio, FRAME))
     assert [piece.frames for piece in found[:-1]] == [piece.frames for piece in expected[:-1]]
     assert torch.equal(concatenate(found).values, concatenate(expected).values)
     assert (session.pushes < 600) == quick
 
 
 def test_a_real_stream_gives_the_same_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "LISTEN_S", 3.0)
-    monkeypatch.setattr(evaluation, "LARGE_S", 2.0)
+    monkeypatch.setattr(evaluation, "PROBE_S", 3.0)
+    monkeypatch.setattr(evaluation, "LARGE_CHUNK_S", 2.0)
     loaded = load("artalk")
     audio = loaded.prepare(long_audio(load_held_out(None).clips, 6.0))
     found, expected = (
-        list(in_certain_pieces(Stream(loaded), audio, FRAME)),
+        list(window_by_window(Stream(loaded), audio, FRAME)),
         small(Stream(loaded), audio),
     )
     assert len(found) == len(expected) > 8

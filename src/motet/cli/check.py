@@ -49,7 +49,7 @@ class Check:
             return {"scores": found.scores, "remarks": list(found.remarks)}
         from motet.evaluation.take_quality import evaluate, remarks
         from motet.export import read_take
-        from motet.metrics.lip_geometry import gauge_of
+        from motet.metrics.lip_geometry import lip_geometry_of
         from motet.rigs.house import load_house
 
         clip = read_take(path)
@@ -59,7 +59,7 @@ class Check:
             from motet.phonetics.alignment import SAMPLE_RATE, Aligner
 
             phones = Aligner().align(resample(to_mono(clip.audio), SAMPLE_RATE), self.text)
-        scores = evaluate(clip, gauge_of(load_house()), phones)
+        scores = evaluate(clip, lip_geometry_of(load_house()), phones)
         return {"scores": scores, "remarks": remarks(scores)}
 
 

@@ -75,7 +75,7 @@ class Eval:
         from motet.evaluation.baselines import baselines
         from motet.evaluation.face import EvaluationConfig, Subject, evaluate
         from motet.evaluation.held_out import load_held_out
-        from motet.metrics.lip_geometry import gauge_of
+        from motet.metrics.lip_geometry import lip_geometry_of
         from motet.rigs.house import load_house
 
         if protocol == "body":
@@ -92,13 +92,13 @@ class Eval:
             Subject(name, predict)
             for name, predict in (baselines() if self.baselines else {}).items()
         ]
-        material, gauge = load_held_out(self.data), gauge_of(load_house())
+        material, lip_geometry = load_held_out(self.data), lip_geometry_of(load_house())
         with progress_bars(self.quiet) as progress:
             task = progress.add_task("")
             report = evaluate(
                 subjects,
                 material,
-                gauge,
+                lip_geometry,
                 config,
                 lambda what, done, total: progress.update(
                     task, description=what, completed=done, total=total
@@ -121,7 +121,7 @@ class Eval:
         from motet.cli.eval_studies import study
         from motet.evaluation.held_out import load_held_out
         from motet.method import parse_options
-        from motet.metrics.lip_geometry import gauge_of
+        from motet.metrics.lip_geometry import lip_geometry_of
         from motet.rigs.house import load_house
         from motet.session import load
 
@@ -131,7 +131,7 @@ class Eval:
             self.study,
             loaded,
             load_held_out(self.data),
-            gauge_of(load_house()),
+            lip_geometry_of(load_house()),
             options,
             self.takes,
         )
@@ -170,8 +170,8 @@ class Eval:
         from motet.evaluation.body import (
             BodyEvaluation,
             evaluate_body,
-            method_answers,
-            reference_answers,
+            method_subjects,
+            reference_subjects,
         )
         from motet.method import parse_options
         from motet.session import load
@@ -185,17 +185,17 @@ class Eval:
         loaded = load(self.method, str(self.weights) if self.weights else None)
         if self.study:
             return self._body_study(loaded, parse_options(loaded.spec, self.option))
-        answers = method_answers(loaded, parse_options(loaded.spec, self.option))
+        subjects = method_subjects(loaded, parse_options(loaded.spec, self.option))
         if self.baselines:
-            answers |= reference_answers(policy_again(self.data))
+            subjects |= reference_subjects(policy_again(self.data))
         else:
-            answers = dict(list(answers.items())[:1])
+            subjects = dict(list(subjects.items())[:1])
         with progress_bars(self.quiet) as progress:
             task = progress.add_task("")
             config = BodyEvaluation(seed=self.seed, limit=self.limit)
             report = evaluate_body(
                 self.data,
-                answers,
+                subjects,
                 config,
                 lambda what, done, total: progress.update(
                     task, description=what, completed=done, total=total

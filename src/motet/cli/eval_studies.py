@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from motet.evaluation.held_out import HeldOut
-    from motet.metrics.lip_geometry import LipGauge
+    from motet.metrics.lip_geometry import LipGeometry
     from motet.session import LoadedMethod
     from motet.types import Audio, Motion
 
@@ -41,7 +41,7 @@ def study(
     name: str,
     loaded: LoadedMethod,
     material: HeldOut,
-    gauge: LipGauge,
+    lip_geometry: LipGeometry,
     options: Mapping[str, Any],
     takes: int,
 ) -> tuple[dict[str, Any], Table]:
@@ -61,7 +61,7 @@ def study(
             f"studies look at faces in the house space, {loaded.spec.name} moves in"
             f" {loaded.spec.space!r}"
         )
-    return studies[name](loaded, material, gauge, options, takes)
+    return studies[name](loaded, material, lip_geometry, options, takes)
 
 
 def body_study(
@@ -102,7 +102,11 @@ def body_study(
 
 
 def _steps(
-    loaded: LoadedMethod, material: HeldOut, gauge: LipGauge, options: Mapping[str, Any], takes: int
+    loaded: LoadedMethod,
+    material: HeldOut,
+    lip_geometry: LipGeometry,
+    options: Mapping[str, Any],
+    takes: int,
 ) -> tuple[dict[str, Any], Table]:
     import dataclasses
 
@@ -114,7 +118,7 @@ def _steps(
     rows = step_curve(
         lambda audio, seeds, how: _raw(loaded, audio, seeds, {**options, **how}),
         _sounds(material),
-        gauge,
+        lip_geometry,
         CURVE,
         takes,
     )
@@ -126,7 +130,11 @@ def _steps(
 
 
 def _style(
-    loaded: LoadedMethod, material: HeldOut, gauge: LipGauge, options: Mapping[str, Any], takes: int
+    loaded: LoadedMethod,
+    material: HeldOut,
+    lip_geometry: LipGeometry,
+    options: Mapping[str, Any],
+    takes: int,
 ) -> tuple[dict[str, Any], Table]:
     from rich.table import Table
 
@@ -151,7 +159,7 @@ def _style(
             ]
             return [Motion(values, motion.space) for motion in made for values in motion.values]
 
-        found = style_transfer(clips, speak, embed, gauge)
+        found = style_transfer(clips, speak, embed, lip_geometry)
     table = Table(title=f"style transfer, {found.clips} clips of people never seen")
     table.add_column("measure")
     table.add_column("value", justify="right")
@@ -188,7 +196,7 @@ def voices(person: Path | None, recordings: Sequence[Path]) -> tuple[dict[str, A
     from motet.evaluation.cross_method_sync import Recording, spoken_alike, to_json, voices_table
     from motet.evaluation.held_out import load_held_out
     from motet.methods.speech2lip.person.folder import Person
-    from motet.metrics.lip_geometry import gauge_of
+    from motet.metrics.lip_geometry import lip_geometry_of
     from motet.rigs.house import load_house
     from motet.session import load
     from motet.tracking.lip_landmarks import LipFinder
@@ -198,7 +206,7 @@ def voices(person: Path | None, recordings: Sequence[Path]) -> tuple[dict[str, A
     ]
     curves = {name: _curve(load(name)) for name in CURVES}
     with LipFinder() as finder:
-        rows = spoken_alike(_said_by(person), sounds, curves, gauge_of(load_house()), finder)
+        rows = spoken_alike(_said_by(person), sounds, curves, lip_geometry_of(load_house()), finder)
     digest = (
         read_checkpoint(Person(person).weights).digest
         if person is not None

@@ -1,3 +1,1 @@
-"""Motion to learn from: the clip format, readers of tracked recordings, the tracker, and the maker
-of performances.
-"""
+"""Training motion: recordings on disk, corpora, readers of public data sets."""

@@ -54,7 +54,7 @@ class RecordingFacts:
     licence: str
     """SPDX name where there is one."""
     source: str
-    """Where the material came from."""
+    """Where the recording came from."""
     credit: str = ""
     """Whom the licence asks to name."""
     split: Literal["train", "val", "test"] = "train"
@@ -171,9 +171,7 @@ def save_clip(path: str | Path, recordings: Recording | Sequence[Recording]) -> 
 
 
 def _ordered(data: bytes) -> bytes:
-    """The same container with its metadata in a fixed order, which the library leaves to chance:
-    equal content, equal bytes.
-    """
+    """The same container with its metadata sorted: equal content, equal bytes."""
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))

@@ -36,7 +36,7 @@ SHIPPABLE = (
     "BSD-3-Clause",
     "Apache-2.0",
 )
-"""Licences whose material may shape weights that are shipped."""
+"""Licences under which recordings may train shipped weights."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Entry:
     file: str
     """File name inside the corpus folder."""
     number: int
-    """Place inside that file."""
+    """Position inside that file."""
     seconds: float
     """Length of the motion."""
 
@@ -79,10 +79,11 @@ class Corpus:
         maker: str | None = None,
         style: str | None = None,
     ) -> list[Entry]:
-        """Entries that match everything that is given; `licences=SHIPPABLE` keeps what may shape
-        shipped weights.
+        """Entries that match everything given.
+
+        `licences=SHIPPABLE` keeps what may train shipped weights.
         """
-        wanted = {
+        requested = {
             "split": split,
             "speaker": speaker,
             "language": language,
@@ -94,7 +95,7 @@ class Corpus:
             entry
             for entry in self.entries
             if (allowed is None or entry.facts.licence in allowed)
-            and all(v is None or getattr(entry.facts, k) == v for k, v in wanted.items())
+            and all(v is None or getattr(entry.facts, k) == v for k, v in requested.items())
         ]
 
     def read(self, entry: Entry) -> Recording:

@@ -1,5 +1,6 @@
-"""Values out of pickled bytes without running them: plain containers, texts, numbers and numeric
-arrays, nothing else.
+"""Values out of pickled bytes without running them.
+
+Plain containers, texts, numbers and numeric arrays, nothing else.
 
 Python's own reader calls whatever the bytes name. This one only interprets the few instructions
 that build plain values; a name other than those that rebuild a NumPy array is an error.
@@ -28,7 +29,8 @@ _ARRAY_NAMES = ("_reconstruct", "ndarray", "dtype", "scalar", "_frombuffer")
 _MOST_REMEMBERED = 10_000_000
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _LITERALS = {
-    "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
+    "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+    "BYTEARRAY8",
     "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT",
     "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "INT", "LONG", "FLOAT",
 }  # fmt: skip
@@ -118,11 +120,11 @@ def _named(module: str, name: str) -> _Name:
 
 
 def _since_mark(stack: list[Any]) -> list[Any]:
-    place = (
+    position = (
         len(stack) - 1 - next(back for back, item in enumerate(reversed(stack)) if item is _MARK)
     )
-    items = stack[place + 1 :]
-    del stack[place:]
+    items = stack[position + 1 :]
+    del stack[position:]
     return items
 
 

@@ -1,6 +1,4 @@
-"""From the scores of a face tracker to clean weights of the house shapes: neutral, range, blinks,
-gaze, brows, head.
-"""
+"""From a face tracker's scores to clean weights of the house shapes."""
 
 from __future__ import annotations
 
@@ -76,9 +74,7 @@ def clean_weights(
     neutral: Neutral,
     fps: float,
 ) -> Float[ndarray, "frames 52"]:
-    """House weights of one shot: lips that reproduce the measured ones, clean blinks, calm gaze and
-    brows.
-    """
+    """House weights of one shot: measured lips, clean blinks, calm gaze and brows."""
     over = np.maximum(scores - neutral.scores, 0.0)
     measured = np.column_stack(
         [_light(lip[:, 0]), *(_smooth(lip[:, k], fps, 0.2) for k in (1, 2, 3))]
@@ -113,9 +109,7 @@ def blinks(score: Float[ndarray, "frames"], fps: float) -> Float[ndarray, "frame
 def _gaze(
     offset: Float[ndarray, "frames looks"], blink: Float[ndarray, "frames"], fps: float
 ) -> Float[ndarray, "frames looks"]:
-    """Gaze without the jumps that closing lids cause: frames around blinks are bridged, then a
-    median and a light smoothing.
-    """
+    """Gaze bridged over blinks, then median-filtered and lightly smoothed."""
     open_eye = np.convolve(blink > 0.05, np.ones(5), mode="same") == 0
     rows = np.arange(len(blink))
     result = np.zeros_like(offset)
@@ -130,9 +124,7 @@ def _gaze(
 def head_rotation(
     rotation: Float[ndarray, "frames 3 3"], pose: Float[ndarray, "3 3"], fps: float
 ) -> Float[ndarray, "frames 3"]:
-    """Axis-angle of the head relative to the resting pose, in the figure's frame, lightly
-    smoothed.
-    """
+    """Axis-angle of the head relative to its resting pose, lightly smoothed."""
     relative = Rotation.from_matrix(pose).inv() * Rotation.from_matrix(rotation)
     return np.apply_along_axis(_smooth, 0, relative.as_rotvec(), fps, 0.28)
 

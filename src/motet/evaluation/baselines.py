@@ -1,5 +1,4 @@
-"""What a method must beat: a face that does nothing, a jaw that follows loudness, a pose for each
-phone.
+"""Trivial baselines: a still face, a jaw that follows loudness, a pose per phone.
 
 All are `Predict` functions like any method: sound and a seed in, motion in the house space at 25
 frames a second out. None uses the seed.
@@ -22,8 +21,10 @@ Predict = Callable[[Audio, int], Motion]
 FPS = 25.0
 
 _MEAN: Mapping[str, float] = {
-    "jawOpen": 0.13, "eyeBlink": 0.125, "mouthPucker": 0.119, "mouthLowerDown": 0.06, "eyeLookDown": 0.042, "eyeSquint": 0.037, "browDown": 0.028,
-    "mouthRollUpper": 0.027, "mouthPress": 0.021, "mouthStretch": 0.02, "mouthClose": 0.018, "mouthFunnel": 0.014, "mouthRollLower": 0.012,
+    "jawOpen": 0.13, "eyeBlink": 0.125, "mouthPucker": 0.119, "mouthLowerDown": 0.06,
+    "eyeLookDown": 0.042, "eyeSquint": 0.037, "browDown": 0.028,
+    "mouthRollUpper": 0.027, "mouthPress": 0.021, "mouthStretch": 0.02, "mouthClose": 0.018,
+    "mouthFunnel": 0.014, "mouthRollLower": 0.012,
 }  # fmt: skip
 """Mean of training clips of GRID s1 as they are fitted for training, over the man's rest."""
 
@@ -98,8 +99,10 @@ targets of one mesh (CC0)."""
 _VISEME_OF: Mapping[str, str] = {
     phone: viseme
     for viseme, phones in {
-        "sil": SILENCE, "PP": "P B M", "FF": "F V", "TH": "TH DH", "DD": "T D", "kk": "K G NG HH", "CH": "CH JH SH ZH", "SS": "S Z",
-        "nn": "N L", "RR": "R ER", "aa": "AA AH AW AY", "E": "EH AE EY", "I": "IH IY Y", "O": "AO OW OY", "U": "UH UW W",
+        "sil": SILENCE, "PP": "P B M", "FF": "F V", "TH": "TH DH", "DD": "T D", "kk": "K G NG HH",
+        "CH": "CH JH SH ZH", "SS": "S Z",
+        "nn": "N L", "RR": "R ER", "aa": "AA AH AW AY", "E": "EH AE EY", "I": "IH IY Y",
+        "O": "AO OW OY", "U": "UH UW W",
     }.items()
     for phone in phones.split()
 }  # fmt: skip
@@ -112,9 +115,7 @@ def mean_face(audio: Audio, seed: int = 0) -> Motion:
 
 
 def loudness_to_jaw(audio: Audio, seed: int = 0) -> Motion:
-    """Jaw opening from loudness: 0 to 0.3 over the upper 40 dB of the clip, smoothed over five
-    frames.
-    """
+    """Jaw opening 0 to 0.3 over the clip's upper 40 dB, smoothed over five frames."""
     del seed
     level = loudness_db(audio, FPS)
     top = max(float(level.quantile(0.95)), -50.0)
@@ -150,12 +151,12 @@ def baselines() -> dict[str, Predict]:
     """All baselines by name; the phone loop is left out where its optional package is missing."""
     from motet.errors import MissingDependency
 
-    found: dict[str, Predict] = {"mean face": mean_face, "loudness to jaw": loudness_to_jaw}
+    result: dict[str, Predict] = {"mean face": mean_face, "loudness to jaw": loudness_to_jaw}
     try:
-        found["nearest phone"] = NearestPhone()
+        result["nearest phone"] = NearestPhone()
     except MissingDependency:
-        return found
-    return found
+        return result
+    return result
 
 
 def loudness_db(audio: Audio, fps: float) -> Float[Tensor, "frames"]:

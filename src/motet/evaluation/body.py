@@ -1,8 +1,8 @@
 """A body method on held-out sounds and directions, between baselines that bracket it.
 
-Above: the policy of the scripted reactions run again with another seed, and the reactions
-themselves. Below: another clip's source told, nothing to hear, and a figure that stands still. With
-exchanged ears and no source told, headings must be mirrored.
+Upper bounds: the scripted policy run once more with another seed, and the reactions themselves.
+Lower bounds: the source position of another clip, muted sound, and a figure that stands still. With
+the ear channels exchanged and no source position, headings must be mirrored.
 """
 
 from __future__ import annotations
@@ -55,23 +55,23 @@ class Case:
     """The truth of another sequence, for the shuffled baseline."""
 
 
-Answer = Callable[[Case, int], tuple[Motion, Truth]]
+BodySubject = Callable[[Case, int], tuple[Motion, Truth]]
 """(case, seed) -> the motion and the truth it is to be measured against."""
 
 
-def source_text(place: Sequence[float]) -> str:
-    """A place in the world of the first frame as azimuth, elevation and distance from the figure's
-    ears.
-    """
-    x, y, z = place[0], place[1] - EAR_HEIGHT_M, place[2]
+def source_text(position: Sequence[float]) -> str:
+    """A position in the world of the first frame as `azimuth,elevation,distance` from the ears."""
+    x, y, z = position[0], position[1] - EAR_HEIGHT_M, position[2]
     distance = math.sqrt(x * x + y * y + z * z)
-    return f"{math.degrees(math.atan2(x, z)):.4f},{math.degrees(math.asin(y / max(distance, 1e-9))):.4f},{distance:.4f}"
+    azimuth = math.degrees(math.atan2(x, z))
+    elevation = math.degrees(math.asin(y / max(distance, 1e-9)))
+    return f"{azimuth:.4f},{elevation:.4f},{distance:.4f}"
 
 
-def method_answers(
+def method_subjects(
     loaded: LoadedMethod, options: Mapping[str, Any] | None = None
-) -> dict[str, Answer]:
-    """The method with its source told, with its source heard, and the baselines made of itself."""
+) -> dict[str, BodySubject]:
+    """The method with and without a source position, and with corrupted conditions."""
 
     def run(audio: Audio, truth: Truth, source: str, seed: int) -> Motion:
         motion = loaded.run(
@@ -113,44 +113,50 @@ def method_answers(
     }
 
 
-def reference_answers(again: Callable[[str], Motion] | None = None) -> dict[str, Answer]:
-    """The reactions themselves, the policy run again, and standing still."""
+def reference_subjects(
+    policy_upper_bound: Callable[[str], Motion] | None = None,
+) -> dict[str, BodySubject]:
+    """The reactions themselves, the policy run once more, and standing still."""
     still = body_motion(
         torch.tensor([0.0, STANDING_HEIGHT_M, 0.0]).expand(240, 3),
         torch.eye(3).expand(240, 25, 3, 3),
     )
-    found: dict[str, Answer] = {
+    result: dict[str, BodySubject] = {
         "reaction": lambda case, seed: (case.recorded.motion(), case.truth),
         "standing still": lambda case, seed: (still, case.truth),
     }
     return (
-        found
-        if again is None
-        else {"policy again": lambda case, seed: (again(case.recorded.name), case.truth), **found}
+        result
+        if policy_upper_bound is None
+        else {
+            "policy upper bound": lambda case, seed: (
+                policy_upper_bound(case.recorded.name),
+                case.truth,
+            ),
+            **result,
+        }
     )
 
 
 def cases(data: Sam, split: str, config: BodyEvaluation) -> Iterator[Case]:
-    """The held-out sequences of a split, evenly chosen; each with another one's truth of a clearly
-    different direction.
-    """
+    """Evenly chosen held-out sequences, each with the truth of one in another direction."""
     truths = data.reactions()
     names = [name for name in data.names(split) if name in truths]
     if not names:
         raise InputError(
-            f"{data.folder} says nothing about the reactions of its split {split!r}; corpora of"
+            f"{data.folder} holds no facts on the reactions of its split {split!r}; corpora of"
             " 'motet data sam' do (reactions.jsonl)"
         )
     chosen = [
-        names[int(place * len(names) / min(config.limit, len(names)))]
-        for place in range(min(config.limit, len(names)))
+        names[int(position * len(names) / min(config.limit, len(names)))]
+        for position in range(min(config.limit, len(names)))
     ]
-    for place, name in enumerate(chosen):
+    for position, name in enumerate(chosen):
         audio = data.audio(name)
         audio = audio.slice(0, round(config.seconds * audio.sample_rate))
         others = [
             truths[other]
-            for other in chosen[place + 1 :] + chosen[:place]
+            for other in chosen[position + 1 :] + chosen[:position]
             if _direction_apart(truths[other], truths[name]) > 60
         ]
         yield Case(
@@ -163,7 +169,7 @@ def cases(data: Sam, split: str, config: BodyEvaluation) -> Iterator[Case]:
 
 def evaluate_body(
     folder: Path,
-    answers: Mapping[str, Answer],
+    subjects: Mapping[str, BodySubject],
     config: BodyEvaluation | None = None,
     report: Callable[[str, int, int], None] | None = None,
 ) -> Report:
@@ -175,37 +181,37 @@ def evaluate_body(
     """
     config, data = config or BodyEvaluation(), Sam(folder)
     classifier = _classifier(data, config)
-    found: dict[str, list[Score]] = {name: [] for name in answers}
+    result: dict[str, list[Score]] = {name: [] for name in subjects}
     for split in config.splits:
-        values: dict[str, dict[str, list[float]]] = {name: {} for name in answers}
-        places: dict[str, list[torch.Tensor]] = {name: [] for name in answers}
-        material = list(cases(data, split, config))
-        for place, case in enumerate(material):
-            for name, answer in answers.items():
-                motion, truth = answer(case, config.seed)
+        values: dict[str, dict[str, list[float]]] = {name: {} for name in subjects}
+        positions: dict[str, list[torch.Tensor]] = {name: [] for name in subjects}
+        test_cases = list(cases(data, split, config))
+        for position, case in enumerate(test_cases):
+            for name, subject in subjects.items():
+                motion, truth = subject(case, config.seed)
                 motion = motion.slice(0, round(config.seconds * motion.space.fps))
                 pose = pose_body(motion)
-                places[name].append(pose.positions.float())
+                positions[name].append(pose.positions.float())
                 real = pose_body(case.recorded.motion().slice(0, motion.frames)).positions.float()
                 scores = body_reaction.evaluate(
                     Reacting(pose, motion.space.fps, truth), classifier
-                ) | {"mpjpe": body.mpjpe(real, places[name][-1])}
+                ) | {"mpjpe": body.mpjpe(real, positions[name][-1])}
                 for metric, value in scores.items():
                     values[name].setdefault(metric, []).append(value)
             if report is not None:
-                report(split, place + 1, len(material))
+                report(split, position + 1, len(test_cases))
         for name, scores in values.items():
-            found[name] += (
-                [Score("apd", split, body.apd(torch.stack(places[name])), len(material))]
-                if len(material) > 1
+            result[name] += (
+                [Score("apd", split, body.apd(torch.stack(positions[name])), len(test_cases))]
+                if len(test_cases) > 1
                 else []
             )
-            found[name] += [
+            result[name] += [
                 Score(metric, split, sum(each) / len(each), len(each), tuple(each))
                 for metric, each in scores.items()
             ]
     return Report(
-        {name: tuple(scores) for name, scores in found.items()},
+        {name: tuple(scores) for name, scores in result.items()},
         {"material": str(Path(folder).name), "seconds": config.seconds, "seed": config.seed},
     )
 

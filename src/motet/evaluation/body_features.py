@@ -1,5 +1,4 @@
-"""Networks whose features compare bodies with what they hear: the evaluation of MOSPA, trained on
-the train split only.
+"""Feature networks for MOSPA's scores (body motion against binaural sound).
 
 The released figures rest on networks that were trained on train, validation and test together,
 which probably explains that they find every real pair; ours must not see the test.

@@ -1,5 +1,4 @@
-"""How many diffusion steps a body method needs: what few steps give beside the published sampler,
-for the same sounds and sources.
+"""Number of sampling steps against quality of a body method.
 
 Distance of distributions is the energy distance of takes as whole movements: twice the mean
 distance of a take to a reference take, less those of takes among themselves and of reference takes
@@ -10,7 +9,6 @@ itself with other seeds tells what 0 looks like.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.body.skeleton import pose_body
+from motet.evaluation.bench.clock import timed
 from motet.evaluation.body import Case
 from motet.metrics import body_reaction
 from motet.metrics.body_reaction import Reacting
@@ -64,9 +63,9 @@ def body_step_curve(
     first, _, _ = _drawn(draw, cases, reference, range(takes))
 
     def row(name: str, options: Mapping[str, Any]) -> BodyStepRow:
-        found, scores, cpu_s = _drawn(draw, cases, options, range(takes, 2 * takes))
-        distances = [energy(made, real) for made, real in zip(found, first, strict=True)]
-        between = [_among(made) for made in found]
+        result, scores, cpu_s = _drawn(draw, cases, options, range(takes, 2 * takes))
+        distances = [energy(made, real) for made, real in zip(result, first, strict=True)]
+        between = [_among(made) for made in result]
         return BodyStepRow(
             name,
             int(options["steps"]),
@@ -104,20 +103,19 @@ def _drawn(
     draw: Draw, cases: Sequence[Case], options: Mapping[str, Any], seeds: Sequence[int]
 ) -> tuple[list[Tensor], dict[str, float], float]:
     """Joints of all takes of each case, mean scores, CPU seconds."""
-    places, scores, spent = [], {name: [] for name in SCORES}, 0.0
+    positions, scores, cpu_s = [], {name: [] for name in SCORES}, 0.0
     for case in cases:
-        began = time.process_time()
-        motion = draw(case, tuple(seeds), options)
-        spent += time.process_time() - began
+        motion, elapsed = timed(lambda case=case: draw(case, tuple(seeds), options))
+        cpu_s += elapsed.cpu_s
         poses = [pose_body(Motion(values, motion.space)) for values in motion.values]
-        places.append(torch.stack([pose.positions.float() for pose in poses]))
+        positions.append(torch.stack([pose.positions.float() for pose in poses]))
         for pose in poses:
             for name, value in body_reaction.evaluate(
                 Reacting(pose, motion.space.fps, case.truth)
             ).items():
                 if name in scores:
                     scores[name].append(value)
-    return places, {name: _mean(values) for name, values in scores.items()}, spent
+    return positions, {name: _mean(values) for name, values in scores.items()}, cpu_s
 
 
 def body_curve_table(rows: Sequence[BodyStepRow]) -> Table:

@@ -1,5 +1,4 @@
-"""Speech that a fitted person never said: does the drawn mouth open when the figure of a 3D method
-does, for the same sound?
+"""Lip sync of a fitted person on unseen speech, against the 3D methods' openings.
 
 There is no footage to compare with, so the course of the opening is: lips found by the landmarker
 in the drawn pictures on one side, the lips of the house figure, which a method for curves moves, on
@@ -20,7 +19,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from motet.errors import InputError
-from motet.metrics.lip_geometry import LipGauge
+from motet.metrics.lip_geometry import LipGeometry
 from motet.metrics.picture import correlation
 from motet.tracking.lip_landmarks import LOWER, UPPER, LipFinder
 from motet.types import Audio, Motion
@@ -53,7 +52,7 @@ class Spoken:
 
     name: str
     frames: int
-    found: float
+    detected: float
     """Share of pictures in which the lips were found."""
     correlations: Mapping[str, float]
     """With each method for curves, at the best lag of at most one frame."""
@@ -63,36 +62,37 @@ def spoken_alike(
     pictures: Pictures,
     recordings: Sequence[Recording],
     curves: Mapping[str, Callable[[Audio], Motion]],
-    gauge: LipGauge,
+    lip_geometry: LipGeometry,
     finder: LipFinder,
-    told: Callable[[str, int, int], None] | None = None,
+    on_progress: Callable[[str, int, int], None] | None = None,
 ) -> list[Spoken]:
     """Say every recording and compare.
 
     Args:
-        curves: methods by name that answer blendshapes.
-        told: (recording, how many are done, how many there are).
+        curves: methods by name that generate blendshapes.
+        on_progress: (recording, how many are done, how many there are).
 
     Raises:
         InputError: lips are found in too few of the drawn pictures.
     """
     rows = []
     for number, recording in enumerate(recordings):
-        if told is not None:
-            told(recording.name, number, len(recordings))
-        seen, found = drawn_opening(pictures(recording.audio), finder)
-        if float(found.float().mean()) < LEAST_FOUND:
+        if on_progress is not None:
+            on_progress(recording.name, number, len(recordings))
+        seen, result = drawn_opening(pictures(recording.audio), finder)
+        if float(result.float().mean()) < LEAST_FOUND:
             raise InputError(
                 f"in the pictures of {recording.name} lips were found in"
-                f" {float(found.float().mean()):.0%} only; is the face large enough?"
+                f" {float(result.float().mean()):.0%} only; is the face large enough?"
             )
         openings = {
-            name: gauge.opening(curve(recording.audio).at(FPS)) for name, curve in curves.items()
+            name: lip_geometry.opening(curve(recording.audio).at(FPS))
+            for name, curve in curves.items()
         }
         values = {
-            name: best_correlation(seen, opening, found) for name, opening in openings.items()
+            name: best_correlation(seen, opening, result) for name, opening in openings.items()
         }
-        rows.append(Spoken(recording.name, len(seen), float(found.float().mean()), values))
+        rows.append(Spoken(recording.name, len(seen), float(result.float().mean()), values))
     return rows
 
 
@@ -107,8 +107,8 @@ def drawn_opening(
     parts = [finder.find(torch.from_numpy(np.stack(some))) for some in _together(pictures)]
     if not parts:
         raise InputError("there are no pictures in which lips could be found")
-    points, found = (torch.cat(part) for part in zip(*parts, strict=True))
-    return (points[:, LOWER] - points[:, UPPER]).norm(dim=-1), found
+    points, result = (torch.cat(part) for part in zip(*parts, strict=True))
+    return (points[:, LOWER] - points[:, UPPER]).norm(dim=-1), result
 
 
 def _together(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
@@ -118,20 +118,22 @@ def _together(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
 
 
 def best_correlation(
-    seen: Float[Tensor, "frames"], wanted: Float[Tensor, "frames"], found: Tensor, lag: int = LAG
+    seen: Float[Tensor, "frames"], expected: Float[Tensor, "frames"], found: Tensor, lag: int = LAG
 ) -> float:
     """Largest correlation over shifts of up to `lag` frames, over frames in which lips were found.
 
     Raises:
         InputError: too few frames in common.
     """
-    count = min(len(seen), len(wanted))
+    count = min(len(seen), len(expected))
     if count < 10 + 2 * lag:
         raise InputError(f"{count} frames are too few to correlate")
-    seen, wanted, found = seen[:count].double(), wanted[:count].double(), found[:count]
+    seen, expected, found = seen[:count].double(), expected[:count].double(), found[:count]
     inside = torch.arange(lag, count - lag)
     inside = inside[found[inside]]
-    return max(correlation(seen[inside], wanted[inside + shift]) for shift in range(-lag, lag + 1))
+    return max(
+        correlation(seen[inside], expected[inside + shift]) for shift in range(-lag, lag + 1)
+    )
 
 
 def medians(rows: Sequence[Spoken]) -> dict[str, float]:
@@ -163,7 +165,7 @@ def voices_table(rows: Sequence[Spoken], title: str) -> Table:
         table.add_row(
             row.name,
             str(row.frames),
-            f"{row.found:.0%}",
+            f"{row.detected:.0%}",
             *(f"{value:.2f}" for value in row.correlations.values()),
         )
     table.add_section()

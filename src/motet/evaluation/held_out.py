@@ -34,7 +34,7 @@ _GROUPS = {"grid": "grid people", "web": "web", "wh": "white house"}
 
 @dataclasses.dataclass(frozen=True)
 class Tracked:
-    """What a camera saw."""
+    """Tracked face of a recording."""
 
     time_s: Float[Tensor, "frames"]
     """When each frame was taken, on the clock of the sound."""
@@ -82,8 +82,7 @@ class HeldOut:
 
 
 def load_held_out(folder: Path | None = None) -> HeldOut:
-    """Everything under a data folder that is kept apart, or the compact set of the package when
-    there is no folder.
+    """All held-out recordings of a data folder; without one the package's compact set.
 
     Raises:
         AssetError: the folder exists but holds neither `other_speakers` nor `grid_s1`, or a file in
@@ -189,9 +188,7 @@ class _Shot:
 
 
 def _house_order(raw: np.ndarray) -> np.ndarray:
-    """The tracker's order (`_neutral`, then 51 shapes) in the house order; the tongue is never
-    seen.
-    """
+    """The tracker's order (`_neutral`, then 51 shapes) in the house order, without tongue."""
     return np.concatenate([raw[..., 1:], np.zeros_like(raw[..., :1])], axis=-1).astype(np.float64)
 
 

@@ -1,5 +1,4 @@
-"""A fitted person on the tail of their own footage, with its true sound: drawn beside filmed, and
-beside simple ways of doing it.
+"""A fitted person on the held-out tail of their footage, beside simple baselines.
 
 Every way draws the same part of the same frames; all else is the filmed picture:
 
@@ -86,7 +85,7 @@ def evaluate_person(
 
     Args:
         landmarks: finds lips; without it the scores of landmarks are not taken.
-        progress: told (way, frames done, frames in all).
+        progress: called with (way, frames done, frames in all).
 
     Raises:
         InputError: the person has no tail, or no trained model.
@@ -112,7 +111,7 @@ def evaluate_person(
     expert = load_expert()
     sound = None if expert is None else _sound(tail, expert)
     filmed = None
-    found: dict[str, tuple[Score, ...]] = {}
+    result: dict[str, tuple[Score, ...]] = {}
     for name, way in (
         (FILMED, _filmed(tail)),
         (METHOD, _drawn(tail)),
@@ -132,14 +131,19 @@ def evaluate_person(
             _sync(tail, way, expert, sound) if expert is not None and sound is not None else {}
         )
         count = len(range(0, len(tail.held.frames), config.every))
-        found[name] = tuple(Score(metric, GROUP, value, count) for metric, value in scores.items())
-    found[OTHER] = _without_truth(tail, config)
+        result[name] = tuple(Score(metric, GROUP, value, count) for metric, value in scores.items())
+    result[OTHER] = _without_truth(tail, config)
     facts: dict[str, Any] = {
-        "person": person.facts.name, "weights": checkpoint.digest, "frames": len(tail.held.frames), "size": person.facts.size,
-        "landmarks": "not measured" if landmarks is None else f"every {config.landmarks_every * config.every} frames",
+        "person": person.facts.name,
+        "weights": checkpoint.digest,
+        "frames": len(tail.held.frames),
+        "size": person.facts.size,
+        "landmarks": "not measured"
+        if landmarks is None
+        else f"every {config.landmarks_every * config.every} frames",
         "sync expert": "none" if expert is None else "the project's own",
-    }  # fmt: skip
-    return Report(found, facts)
+    }
+    return Report(result, facts)
 
 
 def _filmed(tail: _Tail) -> Way:
@@ -205,12 +209,12 @@ def _without_truth(tail: _Tail, config: TailConfig) -> tuple[Score, ...]:
     values: dict[str, list[float]] = {name: [] for name in WITHOUT_TRUTH}
     for some in rows.split(16):
         region = _drawn(tail, len(tail.held.frames) // 2)(some).clamp(0, 1)
-        found = {
+        result = {
             "cpbd": torch.tensor([picture.cpbd(one, block=32) for one in region]),
             **picture.seams(region, _share(tail, some), tail.held.observed[some].float() / 255),
         }
         for name in WITHOUT_TRUTH:
-            values[name].extend(found[name].tolist())
+            values[name].extend(result[name].tolist())
     return tuple(
         Score(name, GROUP, sum(each) / len(each), len(each)) for name, each in values.items()
     )
@@ -275,8 +279,8 @@ def _scores(
     scores = {name: sum(values) / len(values) for name, values in sums.items()}
     if landmarks is None:
         return scores, None
-    found = (torch.cat([p for p, _ in points]), torch.cat([f for _, f in points]))
-    return scores | _landmark_scores(found, filmed or found), found
+    result = (torch.cat([p for p, _ in points]), torch.cat([f for _, f in points]))
+    return scores | _landmark_scores(result, filmed or result), result
 
 
 def _landmark_scores(found: Points, filmed: Points) -> dict[str, float]:
@@ -311,9 +315,7 @@ class _Sound:
 
 @torch.no_grad()
 def _sound(tail: _Tail, expert: Expert) -> _Sound | None:
-    """Every fifth window of the tail whose sound can be moved by all offsets without leaving the
-    tail.
-    """
+    """Every fifth window of the tail that stays inside it at all sound offsets."""
     held, first = tail.held, int(tail.held.frames[0])
     runs = held.runs_of(expert.frames)
     at = held.frames[runs]
@@ -322,8 +324,8 @@ def _sound(tail: _Tail, expert: Expert) -> _Sound | None:
     ][::WINDOW_STEP]
     if not len(starts):
         return None
-    wanted = held.frames[starts] + torch.tensor(OFFSETS).unsqueeze(1)
-    moments, where = wanted.unique(return_inverse=True)
+    requested = held.frames[starts] + torch.tensor(OFFSETS).unsqueeze(1)
+    moments, where = requested.unique(return_inverse=True)
     heard = torch.cat(
         [expert.hear(expert.sounds(held.mel, held.features, some)) for some in moments.split(64)]
     )

@@ -1,4 +1,4 @@
-"""Scores of several subjects side by side: as a table for people, as JSON for programs.
+"""Scores of several subjects side by side: as a table for readers, as JSON for programs.
 
 In JSON a score is `{"value", "unit", "region", "better", "clips", "each"}` under `subjects / NAME /
 GROUP / METRIC`; a value that is not finite is null.
@@ -54,7 +54,7 @@ class Report:
     subjects: Mapping[str, tuple[Score, ...]]
     """Scores by the name of the method, baseline or person."""
     facts: Mapping[str, Any]
-    """What it was measured on: material, figure, clips, seed, rates; JSON values."""
+    """What it was measured on: data, figure, clips, seed, rates; JSON values."""
 
     def value(self, subject: str, metric: str, group: str) -> float | None:
         """One score, or None where it was not taken."""

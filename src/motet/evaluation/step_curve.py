@@ -1,25 +1,24 @@
-"""How many steps a diffusion method needs: what few steps give, beside the sampler that takes them
-all.
+"""Number of sampling steps against quality: a fast sampler compared with the reference sampler.
 
-For the same sounds and the same number of takes: the distance of the drawn distribution to that of
-the reference sampler (energy distance of manners over stretches of two seconds, in deviations of
-the reference; the reference against itself with other seeds tells what 0 looks like), the error of
-the lips against the mean of the reference takes, diversity, CPU seconds.
+For the same sounds and the same number of takes: the energy distance of the two distributions of
+motion statistics over windows of two seconds (in deviations of the reference; the reference against
+itself with other seeds shows the floor), the error of the lips against the mean of the reference
+takes, diversity, CPU seconds.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from motet.evaluation.bench.clock import timed
 from motet.metrics import diversity
-from motet.metrics.lip_geometry import LipGauge
-from motet.metrics.motion_statistics import energy_distance, manners
+from motet.metrics.lip_geometry import LipGeometry
+from motet.metrics.motion_statistics import energy_distance, window_statistics
 from motet.types import Audio, Motion
 
 if TYPE_CHECKING:
@@ -51,48 +50,59 @@ class StepRow:
 def step_curve(
     sample: Sample,
     sounds: Sequence[Audio],
-    gauge: LipGauge,
+    lip_geometry: LipGeometry,
     choices: Sequence[tuple[str, int]],
     takes: int = 8,
     reference: Mapping[str, Any] = REFERENCE,
 ) -> list[StepRow]:
     """The reference against itself, then each (sampler, steps)."""
-    first, spent = _draw(sample, sounds, reference, range(takes))
-    scale, centre = _scale(first, gauge)
-    lips = [gauge.lips(motion).mean(0) for motion in first]
-
-    def row(name: str, steps: int, found: list[Motion], cpu_s: float) -> StepRow:
-        distance = energy_distance(_cloud(found, gauge) / scale, centre / scale)
-        error = [
-            1000 * float((gauge.lips(motion).mean(0) - mean).norm(dim=-1).mean())
-            for motion, mean in zip(found, lips, strict=True)
-        ]
-        spread = [diversity.evaluate(motion, gauge) for motion in found]
-        mean = {key: sum(s[key] for s in spread) / len(spread) for key in spread[0]}
-        return StepRow(
-            name, steps, distance, sum(error) / len(error), mean["diversity_head"], mean["diversity_upper_face"], mean["diversity_lips"],
-            10 * cpu_s / (takes * sum(a.seconds for a in sounds)),
-        )  # fmt: skip
-
-    again, again_cpu = _draw(sample, sounds, reference, range(takes, 2 * takes))
-    rows = [
-        row(
-            f"{reference['sampler']}, other seeds",
-            int(reference["steps"]),
-            again,
-            min(spent, again_cpu),
-        )
-    ]
+    seconds = takes * sum(sound.seconds for sound in sounds)
+    first, first_cpu_s = _draw(sample, sounds, reference, range(takes))
+    compare = _Comparison(first, lip_geometry)
+    other_seeds = range(takes, 2 * takes)
+    second, second_cpu_s = _draw(sample, sounds, reference, other_seeds)
+    name, cpu_s = f"{reference['sampler']}, other seeds", min(first_cpu_s, second_cpu_s)
+    rows = [compare.row(name, int(reference["steps"]), second, 10 * cpu_s / seconds)]
     for name, steps in choices:
-        found, cpu_s = _draw(
-            sample, sounds, {"sampler": name, "steps": steps}, range(takes, 2 * takes)
-        )
-        rows.append(row(name, steps, found, cpu_s))
+        options = {"sampler": name, "steps": steps}
+        motions, cpu_s = _draw(sample, sounds, options, other_seeds)
+        rows.append(compare.row(name, steps, motions, 10 * cpu_s / seconds))
     return rows
 
 
+class _Comparison:
+    """Batches of takes, one a sound, compared with those of the reference sampler."""
+
+    def __init__(self, reference: Sequence[Motion], lip_geometry: LipGeometry) -> None:
+        self._lip_geometry = lip_geometry
+        self._cloud = _cloud(reference, lip_geometry)
+        self._scale = self._cloud.std(0).clamp(min=1e-6)
+        self._mean_lips = [lip_geometry.lips(motion).mean(0) for motion in reference]
+
+    def row(self, name: str, steps: int, motions: Sequence[Motion], cpu_s: float) -> StepRow:
+        """All scores of one sampler; `cpu_s` for ten seconds of sound and one take."""
+        geometry = self._lip_geometry
+        cloud = _cloud(motions, geometry)
+        errors = [
+            1000 * float((geometry.lips(motion).mean(0) - mean).norm(dim=-1).mean())
+            for motion, mean in zip(motions, self._mean_lips, strict=True)
+        ]
+        spread = [diversity.evaluate(motion, geometry) for motion in motions]
+        mean = {key: sum(s[key] for s in spread) / len(spread) for key in spread[0]}
+        return StepRow(
+            name,
+            steps,
+            energy_distance(cloud / self._scale, self._cloud / self._scale),
+            sum(errors) / len(errors),
+            mean["diversity_head"],
+            mean["diversity_upper_face"],
+            mean["diversity_lips"],
+            cpu_s,
+        )
+
+
 def curve_table(rows: Sequence[StepRow]) -> Table:
-    """The rows for people."""
+    """The rows as a table."""
     from rich.table import Table
 
     table = Table(title="quality against steps")
@@ -123,21 +133,15 @@ def curve_table(rows: Sequence[StepRow]) -> Table:
 def _draw(
     sample: Sample, sounds: Sequence[Audio], options: Mapping[str, Any], seeds: Sequence[int]
 ) -> tuple[list[Motion], float]:
-    began = time.process_time()
-    found = [sample(sound, tuple(seeds), options) for sound in sounds]
-    return found, time.process_time() - began
+    takes, elapsed = timed(lambda: [sample(sound, tuple(seeds), options) for sound in sounds])
+    return takes, elapsed.cpu_s
 
 
-def _cloud(found: Sequence[Motion], gauge: LipGauge) -> Tensor:
+def _cloud(takes: Sequence[Motion], lip_geometry: LipGeometry) -> Tensor:
     return torch.cat(
         [
-            manners(Motion(values, motion.space), gauge)
-            for motion in found
+            window_statistics(Motion(values, motion.space), lip_geometry)
+            for motion in takes
             for values in motion.values
         ]
     )
-
-
-def _scale(found: Sequence[Motion], gauge: LipGauge) -> tuple[Tensor, Tensor]:
-    cloud = _cloud(found, gauge)
-    return cloud.std(0).clamp(min=1e-6), cloud

@@ -1,10 +1,9 @@
-"""Whether a style clip's manner arrives: motion made in the style of many clips, compared with each
-of the clips.
+"""Style transfer: are takes nearest to the style clip that conditions them?
 
 The same sounds are spoken in the style of every clip. Nearness is the cosine of the model's own
 style vectors, less the mean vector of the clips, so that what all have in common does not count.
-Manners (`motet.metrics.motion_statistics`) are correlated over the clips: a clip with a lively head
-should give takes with a lively head.
+Motion statistics (`motet.metrics.motion_statistics`) are correlated over the clips: a clip with a
+lively head should give takes with a lively head.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.errors import InputError
-from motet.metrics.lip_geometry import LipGauge
-from motet.metrics.motion_statistics import MANNERS, manner
+from motet.metrics.lip_geometry import LipGeometry
+from motet.metrics.motion_statistics import STATISTICS, motion_statistics
 from motet.types import Motion
 
 
@@ -37,7 +36,7 @@ class StyleTransfer:
     median_rank: float
     """Median place of the own clip among all, 1 is best; (clips + 1) / 2 is chance."""
     correlations: Mapping[str, float]
-    """Over the clips, for each manner: correlation of the clip's with its takes'."""
+    """Over the clips, for each statistic: correlation of the clip's with its takes'."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -48,7 +47,7 @@ def style_transfer(
     clips: Sequence[Motion],
     speak: Callable[[Motion], Sequence[Motion]],
     embed: Callable[[Motion], Float[Tensor, "width"]],
-    gauge: LipGauge,
+    lip_geometry: LipGeometry,
 ) -> StyleTransfer:
     """Score a model on style clips of people it does not know.
 
@@ -73,9 +72,12 @@ def style_transfer(
     ranks = (likeness >= own.unsqueeze(1)).sum(
         1
     )  # of equals the own clip comes last: a deaf model wins nothing
-    shown = torch.stack([manner(clip, gauge) for clip in clips])
+    shown = torch.stack([motion_statistics(clip, lip_geometry) for clip in clips])
     heard = torch.stack(
-        [torch.stack([manner(take, gauge) for take in made]).mean(0) for made in takes]
+        [
+            torch.stack([motion_statistics(take, lip_geometry) for take in made]).mean(0)
+            for made in takes
+        ]
     )
     return StyleTransfer(
         clips=count,
@@ -84,7 +86,7 @@ def style_transfer(
         first_place=float((ranks == 1).double().mean()),
         median_rank=float(ranks.double().quantile(0.5)),
         correlations={
-            name: _correlation(shown[:, i], heard[:, i]) for i, name in enumerate(MANNERS)
+            name: _correlation(shown[:, i], heard[:, i]) for i, name in enumerate(STATISTICS)
         },
     )
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from motet.errors import InputError
 from motet.evaluation.baselines import loudness_db
 from motet.metrics import blink, head, jitter, lip
-from motet.metrics.lip_geometry import LipGauge
+from motet.metrics.lip_geometry import LipGeometry
 from motet.metrics.metric import Metric, quantile
 from motet.phonetics.alignment import Phone
 from motet.types import Audio, Clip, frame_count
@@ -45,18 +45,24 @@ METRICS = (
         "sync_correlation",
         "1",
         "inner lips, middle",
-        "tells",
+        "descriptive",
         "correlation of lip opening and loudness at that lag",
     ),
     Metric(
         "opening_range",
         "mm",
         "inner lips, middle",
-        "like people",
+        "like ground truth",
         "5th to 95th percentile of the opening; people: 10-20 on the house figure",
     ),
     *(metric for metric in lip.METRICS if metric.id.startswith(("closure", "stillness"))),
-    Metric("jerk", "m/s^3", "all lip vertices", "like people", "mean size of the third derivative"),
+    Metric(
+        "jerk",
+        "m/s^3",
+        "all lip vertices",
+        "like ground truth",
+        "mean size of the third derivative",
+    ),
     *head.METRICS,
     *blink.METRICS,
     Metric("out_of_range", "1", "all weights", "lower", "share of weights outside 0..1"),
@@ -76,7 +82,7 @@ def validate(clip: Clip) -> tuple[Audio, Float[Tensor, "frames dim"]]:
     """A clip of one person with one sound.
 
     Raises:
-        InputError: sound or motion is missing, too short, batched or not finite.
+        InputError: sound or motion is missing, too short, batched or not finite, or has no face.
     """
     if clip.motion is None or clip.audio is None:
         raise InputError(
@@ -91,30 +97,37 @@ def validate(clip: Clip) -> tuple[Audio, Float[Tensor, "frames dim"]]:
         )
     if not bool(torch.isfinite(values).all()):
         raise InputError("the motion contains values that are not finite")
+    if "blendshapes" not in [track.name for track in clip.motion.space.tracks]:
+        raise InputError(
+            f"the take moves a body ({clip.motion.space.name}) and no face; 'motet check' measures"
+            " faces, bodies are measured by 'motet eval METHOD --data FOLDER' on a corpus of"
+            " 'motet data sam'"
+        )
     return clip.audio, values
 
 
-def evaluate(clip: Clip, gauge: LipGauge, phones: Sequence[Phone] = ()) -> dict[str, float]:
+def evaluate(
+    clip: Clip, lip_geometry: LipGeometry, phones: Sequence[Phone] = ()
+) -> dict[str, float]:
     """All scores that the take allows, in the order of `METRICS`.
 
     Args:
-        phones: what is said when, for closures.
+        phones: timed phones, for closures.
 
     Raises:
         InputError: see `validate`.
-        SpaceError: the motion has no blendshapes.
     """
     audio, _ = validate(clip)
     motion = clip.motion
     assert motion is not None
-    mouth, fps = gauge.measure(motion), motion.space.fps
+    mouth, fps = lip_geometry.measure(motion), motion.space.fps
     loudness = _loudness(audio, motion.frames, fps)
     scores = {"length_error": float(abs(motion.frames - frame_count(audio.seconds, fps)))}
-    found = lip.opening_correlation(
+    result = lip.opening_correlation(
         mouth.opening, loudness, fps, min(MAX_OFFSET_S, (motion.frames - 10) / fps / 2)
     )
-    scores |= {"sync_offset": found.lag_s} if found.correlation >= 0.3 else {}
-    scores["sync_correlation"] = found.correlation
+    scores |= {"sync_offset": result.lag_s} if result.correlation >= 0.3 else {}
+    scores["sync_correlation"] = result.correlation
     scores["opening_range"] = 1000.0 * (
         quantile(mouth.opening, 0.95) - quantile(mouth.opening, 0.05)
     )
@@ -160,9 +173,7 @@ def remarks(scores: dict[str, float]) -> list[str]:
 
 
 def _loudness(audio: Audio, frames: int, fps: float) -> Float[Tensor, "frames"]:
-    """Loudness of all channels together at each frame of the motion; silence beyond the end of the
-    sound.
-    """
+    """Loudness of all channels at each frame of the motion; silence beyond the end."""
     one = Audio.mono(audio.samples.double().mean(dim=-2).reshape(-1).float(), audio.sample_rate)
     level = loudness_db(one, fps)[:frames]
     return torch.cat([level, level.new_full((frames - len(level),), -80.0)])

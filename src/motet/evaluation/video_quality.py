@@ -1,5 +1,4 @@
-"""Videos of a speaking face: do the lips fit the sound, are they still in silence, and what does
-the file say about itself.
+"""Videos of a speaking face: lip sync, stillness in silence, content credentials.
 
 Lips are measured with the face landmarker (extra `track`); where it is not installed only the
 credentials are told.
@@ -42,22 +41,20 @@ def check_video(path: Path) -> VideoReport:
         InputError: not a video, or no face in it.
     """
     _expect_video(path)
-    scores, remarks = _told(path)
+    scores, remarks = _credentials(path)
     try:
-        found, more = _lips(path)
+        result, more = _lips(path)
     except (MissingDependency, AssetError) as error:
         return VideoReport(scores, (*remarks, f"lips were not measured: {error}"))
     except InputError as error:
         if "no face" not in str(error):
             raise
         return VideoReport({**scores, "found": 0.0}, (*remarks, "no face was found in any picture"))
-    return VideoReport({**scores, **found}, (*remarks, *more))
+    return VideoReport({**scores, **result}, (*remarks, *more))
 
 
 def _expect_video(path: Path) -> None:
-    """Refuse what is no video before anything else is asked: the parts that could be missing must
-    not hide it.
-    """
+    """Refuse what is no video before a missing extra could hide that."""
     try:
         with av.open(str(path)) as file:
             pictures = bool(file.streams.video)
@@ -67,7 +64,7 @@ def _expect_video(path: Path) -> None:
         raise InputError(f"{path} has no pictures in it; name a video")
 
 
-def _told(path: Path) -> tuple[dict[str, float], list[str]]:
+def _credentials(path: Path) -> tuple[dict[str, float], list[str]]:
     try:
         said = read_credentials(path)
     except (MissingDependency, AssetError) as error:

@@ -1,3 +1,1 @@
-"""Measures of motion, one module a subject, all of one shape: conventions, `METRICS`, `validate`,
-functions, `evaluate`.
-"""
+"""Measures of motion: `METRICS`, `validate`, functions and `evaluate` in every module."""

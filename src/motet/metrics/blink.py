@@ -21,13 +21,17 @@ SHUT, OPEN = 0.5, 0.25
 
 METRICS = (
     Metric(
-        "blink_rate", "1/min", "eyelids", "like people", "blinks a minute; people who talk: 15-30"
+        "blink_rate",
+        "1/min",
+        "eyelids",
+        "like ground truth",
+        "blinks a minute; people who talk: 15-30",
     ),
     Metric(
         "blink_duration",
         "s",
         "eyelids",
-        "like people",
+        "like ground truth",
         "median time over half of the peak; people: 0.1-0.4",
     ),
     Metric("blink_depth", "1", "eyelids", "higher", "median largest closure of a blink"),
@@ -61,25 +65,25 @@ def validate(lids: Tensor, fps: float) -> None:
 def blinks(lids: Float[Tensor, "frames"], fps: float) -> list[Blink]:
     """All complete blinks of a clip."""
     validate(lids, fps)
-    values, found, start = lids.double().tolist(), [], None
+    values, result, start = lids.double().tolist(), [], None
     for frame, value in enumerate(values):
         if start is None and value > SHUT:
             start = frame
         elif start is not None and value < OPEN:
-            found.append(_measured(values, start, frame, fps))
+            result.append(_measured(values, start, frame, fps))
             start = None
-    return found
+    return result
 
 
 def evaluate(lids: Float[Tensor, "frames"], fps: float) -> dict[str, float]:
     """Rate, and where there is a blink, length and depth."""
-    found = blinks(lids, fps)
-    scores = {"blink_rate": 60.0 * fps * len(found) / len(lids)}
-    if found:
+    result = blinks(lids, fps)
+    scores = {"blink_rate": 60.0 * fps * len(result) / len(lids)}
+    if result:
         scores["blink_duration"] = quantile(
-            torch.tensor([blink.duration_s for blink in found]), 0.5
+            torch.tensor([blink.duration_s for blink in result]), 0.5
         )
-        scores["blink_depth"] = quantile(torch.tensor([blink.depth for blink in found]), 0.5)
+        scores["blink_depth"] = quantile(torch.tensor([blink.depth for blink in result]), 0.5)
     return scores
 
 
@@ -91,9 +95,7 @@ def _measured(values: list[float], start: int, stop: int, fps: float) -> Blink:
 
 
 def _half(values: list[float], peak: int, way: int, level: float) -> float:
-    """Where the closure crosses a level, going one way from the peak; the clip's end if it does
-    not.
-    """
+    """Where the closure crosses a level on one side of the peak, or the clip's end."""
     frame = peak
     while 0 <= frame + way < len(values) and values[frame + way] > level:
         frame += way

@@ -1,5 +1,4 @@
-"""Published scores of whole-body motion: distances of features, of joints, and how different
-motions are.
+"""Published scores of whole-body motion: feature and joint distances, diversity.
 
 Conventions: features (items, numbers), joints in metres, randomness from a generator given by the
 caller.
@@ -43,14 +42,14 @@ METRICS = (
         "body_diversity",
         "1",
         "body features",
-        "like people",
+        "like ground truth",
         "mean distance of randomly paired motions",
     ),
     Metric(
         "apd",
         "m",
         "joints",
-        "like people",
+        "like ground truth",
         "mean distance of all pairs of motions as whole tensors of joints",
     ),
     Metric("mpjpe", "m", "joints", "lower", "mean distance of joints"),
@@ -107,9 +106,7 @@ def r_precision(
     distractors: Int[Tensor, "items distractors"],
     top: int = 3,
 ) -> Float[Tensor, "top"]:
-    """How often the own sound is among the nearest 1 ... `top` to a motion, its distractors beside
-    it.
-    """
+    """How often the true sound is among the nearest 1 ... `top` to a motion."""
     own = (motion - condition).norm(dim=-1, keepdim=True)
     others = (motion.unsqueeze(1) - condition[distractors]).norm(dim=-1)
     rank = (others < own).sum(1)
@@ -163,8 +160,7 @@ def mpjpe_aligned(
     *,
     as_released: bool = False,
 ) -> float:
-    """Mean distance of joints after the made body is turned, scaled and shifted onto the real one
-    (Procrustes).
+    """Mean joint distance after Procrustes alignment (rotation, scale, shift).
 
     Args:
         as_released: compare the unscaled real body with the made one at unit size, as the released

@@ -1,5 +1,4 @@
-"""What a body does about a sound: where it goes and looks, how soon, which reaction it is, and
-whether its feet hold.
+"""Reactions of a body to sound: direction, gaze, latency, family, feet.
 
 Conventions: joints of `smplx25` in the world, metres, Y up, at a steady rate; angles over the
 floor, counter-clockwise seen from above. What a reaction set out to do is known only of scripted
@@ -57,7 +56,7 @@ METRICS = (
         "ear_distance",
         "m",
         "wrists",
-        "like people",
+        "like ground truth",
         "smallest mean distance of the wrists from the ears where the ears are to be covered",
     ),
     Metric(
@@ -69,7 +68,7 @@ METRICS = (
     ),
     Metric("foot_skate", "cm/s", "feet", "lower", "speed over the floor of feet that touch it"),
     Metric("penetration", "cm", "feet", "lower", "mean depth of what is below the floor"),
-    Metric("path_length", "m", "pelvis", "like people", "how far the body goes"),
+    Metric("path_length", "m", "pelvis", "like ground truth", "how far the body goes"),
 )
 TOUCH_M = 0.012
 """A ball of a foot not higher than this over its standing height touches the floor."""
@@ -96,11 +95,9 @@ class Reacting:
 
 
 def heading_error(body: Reacting, reach_s: float = 4.0) -> float | None:
-    """Degrees between where the pelvis went in the seconds after the reaction begins and where the
-    reaction goes; None where it stays.
-    """
-    wanted = body.truth["travel_deg"]
-    if wanted is None:
+    """Degrees between generated and true direction of travel; None where it stays."""
+    requested = body.truth["travel_deg"]
+    if requested is None:
         return None
     root = body.pose.joint("pelvis")
     way = (
@@ -108,13 +105,11 @@ def heading_error(body: Reacting, reach_s: float = 4.0) -> float | None:
     )
     if float(way[[0, 2]].norm()) < GONE_M:
         return 90.0
-    return _apart(math.degrees(math.atan2(float(way[0]), float(way[2]))), float(wanted))
+    return _apart(math.degrees(math.atan2(float(way[0]), float(way[2]))), float(requested))
 
 
 def gaze_error(body: Reacting) -> float | None:
-    """Mean degrees over the floor between the head's front and the source; None where the reaction
-    does not look.
-    """
+    """Mean degrees over the floor between head and source; None where it does not look."""
     if not body.truth["looks"]:
         return None
     start, stop = (body.frame(body.truth["start_s"] + after) for after in (0.8, 2.0))
@@ -124,28 +119,30 @@ def gaze_error(body: Reacting) -> float | None:
         torch.tensor(body.truth["source"], dtype=torch.float64)
         - body.pose.joint("head")[start:stop].double()
     )
-    wanted = torch.atan2(way[:, 0], way[:, 2])
+    requested = torch.atan2(way[:, 0], way[:, 2])
     looks = heading(body.pose.turn("head")[start:stop].double())
     return float(
-        torch.rad2deg(torch.atan2((looks - wanted).sin(), (looks - wanted).cos()).abs()).mean()
+        torch.rad2deg(
+            torch.atan2((looks - requested).sin(), (looks - requested).cos()).abs()
+        ).mean()
     )
 
 
 def movement(pose: BodyPose, fps: float) -> Float[np.ndarray, "frames"]:
     """Mean speed of the joints, m/s."""
     check_fps(fps)
-    places = pose.positions.double().numpy()
-    if len(places) < 4:
-        raise InputError(f"a course of speed needs at least four frames, these are {len(places)}")
+    positions = pose.positions.double().numpy()
+    if len(positions) < 4:
+        raise InputError(
+            f"a course of speed needs at least four frames, these are {len(positions)}"
+        )
     return gaussian_filter1d(
-        np.linalg.norm(np.gradient(places, axis=0), axis=-1).mean(-1) * fps, 1.0
+        np.linalg.norm(np.gradient(positions, axis=0), axis=-1).mean(-1) * fps, 1.0
     )
 
 
 def latency_error(body: Reacting) -> float | None:
-    """Seconds between the first clear movement after the sound sets in and the beginning of the
-    reaction; None where it is ignored.
-    """
+    """Seconds between the first clear movement and the true reaction; None if ignored."""
     if body.truth["policy"] == "ignore":
         return None
     speed = movement(body.pose, body.fps)
@@ -168,8 +165,7 @@ def ear_distance(pose: BodyPose) -> float:
 
 
 def beat_alignment(pose: BodyPose, fps: float, beats_s: Sequence[float]) -> float | None:
-    """Mean nearness of each beat of the music to a moment in which the body slows down; None
-    without beats.
+    """Mean nearness of musical beats to minima of body speed; None without beats.
 
     Source: Li et al. 2021 (AIST++), section 5.2, with beats of the music as the outer sum.
     """
@@ -185,22 +181,21 @@ def beat_alignment(pose: BodyPose, fps: float, beats_s: Sequence[float]) -> floa
 
 
 def foot_skate(pose: BodyPose, fps: float) -> float:
-    """Mean speed over the floor, cm/s, of the balls of the feet while they touch it; 0 when none
-    ever does.
-    """
+    """Mean floor speed of the balls of the feet in contact, cm/s; 0 without contact."""
     speeds = []
     for side in ("left_foot", "right_foot"):
         ball = pose.joint(side).double()
         speed = ball[1:, [0, 2]].sub(ball[:-1, [0, 2]]).norm(dim=-1) * fps * 100
         touching = torch.maximum(ball[1:, 1], ball[:-1, 1]) < BALL_HEIGHT_M + TOUCH_M
         speeds.append(speed[touching])
-    found = torch.cat(speeds)
-    return float(found.mean()) if len(found) else 0.0
+    result = torch.cat(speeds)
+    return float(result.mean()) if len(result) else 0.0
 
 
 def penetration(pose: BodyPose) -> float:
-    """Mean over the frames of how deep, cm, the deepest joint is below where it may be (balls of
-    the feet: their standing height).
+    """Mean depth of the deepest joint below its limit, cm.
+
+    The limit of the balls of the feet is their standing height.
     """
     heights = pose.positions[..., 1].double().clone()
     for side in ("left_foot", "right_foot"):
@@ -223,11 +218,22 @@ def describe(body: Reacting) -> Float[np.ndarray, "numbers"]:
     ).double().numpy() / 2
     along, across = way @ toward, np.abs(way @ np.array([toward[1], -toward[0]]))
     spectrum = np.abs(np.fft.rfft(speed - speed.mean(), 256))[4:40]
-    return np.array([
-        along[-1], along.max(), along.min(), across.max(), 2 * min(ear_distance(pose), 0.6), 2 * (root[:, 1].max() - root[:, 1].min()),
-        speed.mean(), speed.max() / 2, np.quantile(speed, 0.2), (wrists - root[:, 1]).max(), (wrists - root[:, 1]).mean(),
-        3 * spectrum.max() / (spectrum.sum() + 1e-9),
-    ])  # fmt: skip
+    return np.array(
+        [
+            along[-1],
+            along.max(),
+            along.min(),
+            across.max(),
+            2 * min(ear_distance(pose), 0.6),
+            2 * (root[:, 1].max() - root[:, 1].min()),
+            speed.mean(),
+            speed.max() / 2,
+            np.quantile(speed, 0.2),
+            (wrists - root[:, 1]).max(),
+            (wrists - root[:, 1]).mean(),
+            3 * spectrum.max() / (spectrum.sum() + 1e-9),
+        ]
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,12 +259,10 @@ class FamilyClassifier:
         )
 
     def name(self, body: Reacting) -> str:
-        """The family that most of the nearest known reactions belong to; among equals that of the
-        nearest.
-        """
+        """Family of most of the nearest known reactions; among equals of the nearest."""
         spread = self.rows.std(0).clip(1e-6)
         order = np.argsort((((self.rows - describe(body)) / spread) ** 2).sum(1))[: self.neighbours]
-        votes = [self.labels[place] for place in order]
+        votes = [self.labels[position] for position in order]
         return max(votes, key=lambda label: (votes.count(label), -votes.index(label)))
 
 

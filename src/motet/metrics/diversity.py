@@ -16,7 +16,7 @@ from torch import Tensor
 
 from motet.errors import InputError
 from motet.metrics.head import angular_distance
-from motet.metrics.lip_geometry import LipGauge
+from motet.metrics.lip_geometry import LipGeometry
 from motet.metrics.metric import Metric, check_series
 from motet.types import ARKIT_SHAPES, Motion
 
@@ -30,14 +30,14 @@ METRICS = (
         "diversity_lips",
         "mm",
         "all lip vertices",
-        "like people",
+        "like ground truth",
         "mean distance over all pairs of takes",
     ),
     Metric(
         "diversity_mouth",
         "weight",
         "jaw and mouth shapes",
-        "like people",
+        "like ground truth",
         "mean absolute difference of weights over all pairs",
     ),
     Metric(
@@ -76,8 +76,7 @@ def pairwise_distance(takes: Float[Tensor, "takes frames points dims"]) -> float
 
 
 def paired_halves_distance(takes: Float[Tensor, "takes frames points dims"]) -> float:
-    """Mean distance of take i and take i + half. Shuffle the takes first if their order means
-    something.
+    """Mean distance of take i and take i + half; shuffle ordered takes first.
 
     Raises:
         InputError: an odd number of takes, or see `validate`.
@@ -89,10 +88,8 @@ def paired_halves_distance(takes: Float[Tensor, "takes frames points dims"]) -> 
     return float((takes[:half].double() - takes[half:].double()).norm(dim=-1).mean())
 
 
-def evaluate(takes: Motion, gauge: LipGauge | None = None) -> dict[str, float]:
-    """All diversity scores of several takes (first axis) in the house space, in the order of
-    `METRICS`.
-    """
+def evaluate(takes: Motion, lip_geometry: LipGeometry | None = None) -> dict[str, float]:
+    """All diversity scores of several takes (first axis), in the order of `METRICS`."""
     if takes.values.ndim != 3:
         raise InputError(
             "takes need the axes (takes, frames, dim), these have the shape"
@@ -100,7 +97,9 @@ def evaluate(takes: Motion, gauge: LipGauge | None = None) -> dict[str, float]:
         )
     weights = takes["blendshapes"]
     scores = (
-        {} if gauge is None else {"diversity_lips": 1000.0 * pairwise_distance(gauge.lips(takes))}
+        {}
+        if lip_geometry is None
+        else {"diversity_lips": 1000.0 * pairwise_distance(lip_geometry.lips(takes))}
     )
     for name, channels in (("diversity_mouth", MOUTH), ("diversity_upper_face", UPPER_FACE)):
         scores[name] = pairwise_distance(weights[..., list(channels)].unsqueeze(-1))

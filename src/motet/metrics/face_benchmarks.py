@@ -47,7 +47,7 @@ METRICS = (
         "FDD_signed",
         "squared unit of the data",
         "upper face",
-        "like people",
+        "like ground truth",
         "deviation over time of squared offsets, truth minus prediction",
     ),
     Metric(
@@ -126,23 +126,24 @@ def mean_vertex_error(pairs: Pairs) -> float:
 def dynamics_deviations(
     pairs: Pairs, templates: Sequence[Float[Tensor, "verts 3"]], upper: Sequence[int]
 ) -> Float[Tensor, "clips"]:
-    """FDD of each clip: how much squared offsets from the neutral face vary over time, truth minus
-    prediction (population deviation).
+    """FDD of each clip: deviation over time of squared offsets, truth minus prediction.
+
+    Population deviation.
 
     Raises:
         InputError: not one template for each clip.
     """
     if len(pairs) != len(templates):
         raise InputError(f"{len(pairs)} clips need as many templates, given were {len(templates)}")
-    found = []
+    result = []
     for (predicted, truth), template in zip(pairs, templates, strict=True):
         both = (truth.double(), matched(predicted, truth))
         spread = [
             ((v - template.double())[:, list(upper)].square().sum(-1)).std(0, correction=0).mean()
             for v in both
         ]
-        found.append(spread[0] - spread[1])
-    return torch.stack(found)
+        result.append(spread[0] - spread[1])
+    return torch.stack(result)
 
 
 def dynamics_deviation(
@@ -151,11 +152,9 @@ def dynamics_deviation(
     upper: Sequence[int],
     absolute: bool = False,
 ) -> float:
-    """FDD over clips: signed as CodeTalker averages it (clips cancel), or absolute as FaceDiffuser
-    adds.
-    """
-    found = dynamics_deviations(pairs, templates, upper)
-    return float((found.abs() if absolute else found).mean())
+    """FDD over clips: signed as in CodeTalker, or absolute as in FaceDiffuser."""
+    result = dynamics_deviations(pairs, templates, upper)
+    return float((result.abs() if absolute else result).mean())
 
 
 def condition_diversity(outputs: Sequence[Mapping[str, Sequence3]]) -> float:
@@ -170,9 +169,7 @@ def condition_diversity(outputs: Sequence[Mapping[str, Sequence3]]) -> float:
 
 
 def sample_diversity(samples: Float[Tensor, "samples frames verts 3"]) -> float:
-    """Diversity of ProbTalk3D without its shuffling: mean MVE between sample i and sample i +
-    half.
-    """
+    """ProbTalk3D's diversity without shuffling: mean MVE of sample i and i + half."""
     half, odd = divmod(len(samples), 2)
     if odd or not half:
         raise InputError(
@@ -193,17 +190,16 @@ def mean_estimate_error(
 def coverage_error(
     samples: Float[Tensor, "samples frames verts 3"], truth: Sequence3, lips: Sequence[int]
 ) -> float:
-    """CE of ProbTalk3D: the error of the sample that is nearest to the truth over the whole
-    clip.
-    """
+    """ProbTalk3D's CE: the error of the sample nearest to the truth over the clip."""
     return min(float(lip_frames(sample, truth, lips).mean()) for sample in samples)
 
 
 def blendshape_scores(
     pairs: Sequence[tuple[Tensor, Tensor]], mouth: Sequence[int], upper: Sequence[int]
 ) -> dict[str, float]:
-    """FaceDiffuser's forms for controls (frames, channels): norms over channels, taken clip by
-    clip; the neutral face is zero.
+    """FaceDiffuser's scores for controls (frames, channels), clip by clip.
+
+    Norms are over channels; the neutral face is zero.
     """
     rows = []
     for predicted, truth in pairs:

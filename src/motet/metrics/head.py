@@ -19,17 +19,27 @@ from motet.metrics.metric import Metric, check_fps, check_series, quantile
 
 METRICS = (
     Metric(
-        "head_range", "deg", "head rotation", "like people", "largest of the three ranges below"
+        "head_range",
+        "deg",
+        "head rotation",
+        "like ground truth",
+        "largest of the three ranges below",
     ),
-    Metric("head_range_nod", "deg", "head rotation, x", "like people", "5th to 95th percentile"),
-    Metric("head_range_turn", "deg", "head rotation, y", "like people", "5th to 95th percentile"),
-    Metric("head_range_tilt", "deg", "head rotation, z", "like people", "5th to 95th percentile"),
-    Metric("head_speed", "deg/s", "head rotation", "like people", "mean angular speed"),
+    Metric(
+        "head_range_nod", "deg", "head rotation, x", "like ground truth", "5th to 95th percentile"
+    ),
+    Metric(
+        "head_range_turn", "deg", "head rotation, y", "like ground truth", "5th to 95th percentile"
+    ),
+    Metric(
+        "head_range_tilt", "deg", "head rotation, z", "like ground truth", "5th to 95th percentile"
+    ),
+    Metric("head_speed", "deg/s", "head rotation", "like ground truth", "mean angular speed"),
     Metric(
         "head_speed_fast",
         "deg/s",
         "head rotation",
-        "like people",
+        "like ground truth",
         "95th percentile of the angular speed",
     ),
 )

@@ -14,12 +14,14 @@ from motet.errors import InputError
 from motet.metrics.metric import Metric, check_fps, check_series
 
 METRICS = (
-    Metric("jerk", "m/s^3", "points as given", "like people", "mean size of the third derivative"),
+    Metric(
+        "jerk", "m/s^3", "points as given", "like ground truth", "mean size of the third derivative"
+    ),
     Metric(
         "jerk_ratio",
         "1",
         "points as given",
-        "like people",
+        "like ground truth",
         "the same over that of the reference; 1 is as smooth as the reference",
     ),
     Metric(

@@ -1,5 +1,4 @@
-"""Lips: do they follow the sound, do they close when they must, are they still when nothing is
-said.
+"""Lips: do they follow the sound, close on bilabials, rest in silence.
 
 Conventions: lengths in metres going in, millimetres coming out; frame i lies at i / fps seconds;
 the head is at rest. A lag is positive when the prediction comes late. A closure is a phone p, b or
@@ -31,7 +30,7 @@ OPEN_VOWELS = ("AA", "AE", "AO", "AW", "AY", "AH", "EH")
 CLOSED_M = 0.001
 """Opening under which lips count as shut: one millimetre on the figure."""
 CLOSED_SHARE = 0.15
-"""For tracked people, who have no millimetres: share of the clip's own range of opening (5th to
+"""For tracked speakers, who have no millimetres: share of the clip's own range of opening (5th to
 95th percentile)."""
 
 METRICS = (
@@ -116,8 +115,7 @@ def opening_correlation(
     fps: float,
     max_lag_s: float = 0.0,
 ) -> Lagged:
-    """Largest Pearson correlation over all whole-frame lags up to `max_lag_s`; of equals the
-    smallest lag.
+    """Largest Pearson correlation over lags up to `max_lag_s`; the smallest lag wins.
 
     A constant series correlates with nothing: 0. At least ten frames and half of the clip must
     overlap at every lag tried.
@@ -136,11 +134,11 @@ def opening_correlation(
     most = math.floor(max_lag_s * fps + 0.01)
     if len(predicted) - most < max(10, len(predicted) / 2):
         raise InputError(f"{len(predicted)} frames are too few to search a lag of {most} frames")
-    found = [
+    result = [
         (_pearson(*_shifted(predicted, reference, lag)), lag)
         for lag in sorted(range(-most, most + 1), key=abs)
     ]
-    correlation, lag = max(found, key=lambda pair: pair[0])
+    correlation, lag = max(result, key=lambda pair: pair[0])
     return Lagged(correlation, lag / fps)
 
 
@@ -171,8 +169,9 @@ def realised_closures(
     threshold: float,
     slack: int = 1,
 ) -> list[bool]:
-    """For each interval (seconds), whether the opening falls under the threshold within it, `slack`
-    frames around included.
+    """For each interval (s), whether the opening falls under the threshold.
+
+    `slack` frames around count too.
 
     Raises:
         InputError: empty or not finite opening, or an interval that lies outside the clip or runs
@@ -180,7 +179,7 @@ def realised_closures(
     """
     check_fps(fps)
     check_series(opening, 1, "lip opening")
-    answers = []
+    realised = []
     for start, end in closures:
         if not 0 <= start <= end or start * fps >= len(opening):
             raise InputError(
@@ -191,8 +190,8 @@ def realised_closures(
             max(math.ceil(start * fps - 1e-6) - slack, 0),
             math.floor(end * fps + 1e-6) + slack,
         )
-        answers.append(bool((opening[first : last + 1] < threshold).any()))
-    return answers
+        realised.append(bool((opening[first : last + 1] < threshold).any()))
+    return realised
 
 
 def relative_threshold(opening: Float[Tensor, "frames"], share: float = CLOSED_SHARE) -> float:
@@ -204,8 +203,9 @@ def relative_threshold(opening: Float[Tensor, "frames"], share: float = CLOSED_S
 def closure_contrast(
     opening: Float[Tensor, "frames"], fps: float, phones: Sequence[Phone]
 ) -> float | None:
-    """Median over open vowels of their largest opening, minus median over closures of their
-    smallest, mm; None without either.
+    """Median largest opening of open vowels minus median smallest of closures, mm.
+
+    None without either.
     """
     check_series(opening, 1, "lip opening")
     wide = [float(part.max()) for part in _parts(opening, fps, spoken(phones, OPEN_VOWELS), 0)]
@@ -233,7 +233,7 @@ def evaluate(
     silences: Sequence[tuple[float, float]] = (),
     max_lag_s: float = 0.0,
 ) -> dict[str, float]:
-    """All lip scores that the given material allows, in the order of `METRICS`.
+    """All lip scores that the given data allow, in the order of `METRICS`.
 
     Args:
         reference: tracked lips of the same time at the same rate, for correlation, lag and (with
@@ -243,13 +243,13 @@ def evaluate(
         max_lag_s: how far the best lag is searched.
 
     Raises:
-        InputError: material that does not fit together.
+        InputError: data that do not fit together.
     """
     scores: dict[str, float] = {}
     if reference is not None:
         validate(predicted, reference)
-        found = opening_correlation(predicted.opening, reference.opening, predicted.fps, max_lag_s)
-        scores |= {"lip_correlation": found.correlation, "lip_lag": found.lag_s}
+        result = opening_correlation(predicted.opening, reference.opening, predicted.fps, max_lag_s)
+        scores |= {"lip_correlation": result.correlation, "lip_lag": result.lag_s}
         if predicted.lips is not None and reference.lips is not None:
             scores["lip_vertex_error"] = lip_vertex_error(predicted.lips, reference.lips)
     closures = [
@@ -286,9 +286,7 @@ def evaluate(
 def _parts(
     series: Tensor, fps: float, intervals: Sequence[tuple[float, float]], slack: int
 ) -> list[Tensor]:
-    """The frames inside each interval, `slack` more on both sides; intervals without frames are
-    left out.
-    """
+    """The frames of each interval, `slack` more on both sides; empty ones left out."""
     cut = [
         series[
             max(math.ceil(start * fps - 1e-6) - slack, 0) : math.floor(end * fps + 1e-6) + 1 + slack

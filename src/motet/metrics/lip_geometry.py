@@ -1,5 +1,4 @@
-"""From weights to lips in metres: blendshapes are linear, so lips are a linear map of the weights,
-the head taken away.
+"""From weights to lips in metres: a linear map of the blendshapes, head at rest.
 
 Conventions: the figure's own frame (+Y up, +Z front, metres), head at rest. Opening is the height
 of the lower edge of the upper lip over the upper edge of the lower lip at the middle of the mouth:
@@ -32,7 +31,7 @@ class LipMotion:
     """Inner-lip opening; metres on a figure, any unit where only correlation is asked of it."""
     fps: float
     lips: Float[Tensor, "frames lips 3"] | None = None
-    """Lip vertices, metres, head at rest; absent for tracked people."""
+    """Lip vertices, metres, head at rest; absent for tracked speakers."""
 
     def __post_init__(self) -> None:
         check_fps(self.fps)
@@ -42,7 +41,7 @@ class LipMotion:
 
 
 @dataclasses.dataclass(frozen=True)
-class LipGauge:
+class LipGeometry:
     """Where the lips of one figure are for any blendshape weights."""
 
     rest: Float[Tensor, "lips 3"]
@@ -77,15 +76,15 @@ class LipGauge:
         return LipMotion(self.opening(motion), motion.space.fps, self.lips(motion))
 
 
-def gauge_of(rig: HouseRig) -> LipGauge:
-    """The gauge of a house figure: both lips, the middles of their inner edges, the corners."""
+def lip_geometry_of(rig: HouseRig) -> LipGeometry:
+    """Both lips of a house figure, the middles of their inner edges, the corners."""
     used = list(
         dict.fromkeys([*rig.lips.tolist(), *rig.inner_lip.tolist(), *rig.mouth_corner.tolist()])
     )
     upper, lower, left, right = (
         used.index(vertex) for vertex in (*rig.inner_lip.tolist(), *rig.mouth_corner.tolist())
     )
-    return LipGauge(
+    return LipGeometry(
         rig.vertices[used], rig.shape_deltas()[:, used], (upper,), (lower,), (left, right)
     )
 

@@ -1,6 +1,4 @@
-"""What a number means: every score carries an id, a unit, the region it looks at, and which way is
-better.
-"""
+"""What a score means: id, unit, region, and which way is better."""
 
 from __future__ import annotations
 
@@ -21,9 +19,9 @@ class Metric:
     unit: str
     region: str
     """What part of the face it looks at."""
-    better: Literal["higher", "lower", "like people", "tells"]
-    """`like people`: neither end is good, compare with recorded people. `tells`: describes, does
-    not judge."""
+    better: Literal["higher", "lower", "like ground truth", "descriptive"]
+    """`like ground truth`: neither end is good, compare with recorded speakers. `descriptive`:
+    describes, does not judge."""
     about: str
 
 
@@ -56,9 +54,7 @@ def check_fps(fps: float) -> None:
 
 
 def quantile(values: Tensor, share: float) -> float:
-    """Value below which a share of all numbers lies, linear between neighbours (any number of
-    values).
-    """
+    """Quantile of all numbers, linear between neighbours."""
     ordered = values.reshape(-1).double().sort().values
     position = share * (len(ordered) - 1)
     low = int(position)

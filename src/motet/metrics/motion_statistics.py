@@ -1,5 +1,4 @@
-"""How somebody moves, whatever is said: a handful of numbers for a stretch of motion, to compare
-takes, people and samplers by.
+"""Statistics of motion style: a few numbers for a window, whatever is spoken.
 
 Conventions: house space, one stretch without batch axes. Amplitudes are deviations over the
 stretch, means are means over it.
@@ -12,24 +11,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.errors import InputError
-from motet.metrics.lip_geometry import LipGauge
+from motet.metrics.lip_geometry import LipGeometry
 from motet.types import ARKIT_SHAPES, Motion
 
-MANNERS = (
-    "mouth amplitude", "mouth width amplitude", "smile", "brow height", "brow amplitude", "lids", "nod range", "turn range", "tilt range", "head speed",
+STATISTICS = (
+    "mouth amplitude", "mouth width amplitude", "smile", "brow height", "brow amplitude", "lids",
+    "nod range", "turn range", "tilt range", "head speed",
 )  # fmt: skip
 """Names of the numbers, in order. Millimetres, weights, degrees, degrees a second."""
 
 
-def manner(motion: Motion, gauge: LipGauge) -> Float[Tensor, "manners"]:
-    """The numbers of `MANNERS` for one stretch, float64.
+def motion_statistics(motion: Motion, lip_geometry: LipGeometry) -> Float[Tensor, "statistics"]:
+    """The numbers of `STATISTICS` for one stretch, float64.
 
     Raises:
         InputError: fewer than two frames, or batch axes.
     """
     if motion.values.ndim != 2 or motion.frames < 2:
         raise InputError(
-            "a manner is read from two frames and more of one take, not from"
+            "motion statistics need two frames and more of one take, not from"
             f" {tuple(motion.values.shape)}"
         )
     degrees = motion["head"].double() * (180.0 / torch.pi)
@@ -39,16 +39,22 @@ def manner(motion: Motion, gauge: LipGauge) -> Float[Tensor, "manners"]:
         + _shape(motion, "browInnerUp")
         - _mean_shape(motion, "browDown")
     )
-    found = [
-        1000 * gauge.opening(motion).std(), 1000 * gauge.width(motion).std(), _mean_shape(motion, "mouthSmile").mean(), brow.mean(), brow.std(),
-        _mean_shape(motion, "eyeBlink").mean(), *degrees.std(0), speed,
-    ]  # fmt: skip
-    return torch.stack([value.double() for value in found])
+    result = [
+        1000 * lip_geometry.opening(motion).std(),
+        1000 * lip_geometry.width(motion).std(),
+        _mean_shape(motion, "mouthSmile").mean(),
+        brow.mean(),
+        brow.std(),
+        _mean_shape(motion, "eyeBlink").mean(),
+        *degrees.std(0),
+        speed,
+    ]
+    return torch.stack([value.double() for value in result])
 
 
-def manners(
-    motion: Motion, gauge: LipGauge, frames: int = 50
-) -> Float[Tensor, "stretches manners"]:
+def window_statistics(
+    motion: Motion, lip_geometry: LipGeometry, frames: int = 50
+) -> Float[Tensor, "windows statistics"]:
     """The same for every whole stretch of `frames` frames.
 
     Raises:
@@ -58,15 +64,14 @@ def manners(
         raise InputError(f"{motion.frames} frames hold no stretch of {frames}")
     return torch.stack(
         [
-            manner(motion.slice(start, start + frames), gauge)
+            motion_statistics(motion.slice(start, start + frames), lip_geometry)
             for start in range(0, motion.frames - frames + 1, frames)
         ]
     )
 
 
 def energy_distance(one: Float[Tensor, "ones dims"], other: Float[Tensor, "others dims"]) -> float:
-    """Distance of two distributions from samples: 0 for the same, no choice of bandwidth, any
-    number of dimensions.
+    """Energy distance of two distributions from samples; 0 for the same.
 
     The unbiased form leaves the distance of a sample to itself out, so it may come out slightly
     negative for equals.

@@ -1,5 +1,4 @@
-"""Pictures: how near drawn frames are to filmed ones, how sharp they are, and whether mouth and
-sound belong together.
+"""Pictures: distance to filmed frames, sharpness, lip sync.
 
 Conventions: pictures 0..1, sRGB, channels first. Landmarks in pixels of the picture.
 """
@@ -56,21 +55,21 @@ METRICS = (
         "cpbd",
         "1",
         "surroundings of the mouth",
-        "like people",
+        "like ground truth",
         "share of edges that are not seen as blurred",
     ),
     Metric(
         "seam",
         "1",
         "border of the drawn part",
-        "like people",
+        "like ground truth",
         "colour step across the border of the drawn part over the filmed one inside it",
     ),
     Metric(
         "seam_fade",
         "1",
         "fading edge of the drawn part",
-        "like people",
+        "like ground truth",
         "colour step where drawn fades into filmed over the filmed one inside",
     ),
     Metric(
@@ -91,63 +90,61 @@ METRICS = (
         "sync_offset",
         "frames",
         "mouth",
-        "tells",
+        "descriptive",
         "offset of sound to mouth at which the expert finds them nearest",
     ),
 )
 
 
-def check_pair(found: Tensor, wanted: Tensor) -> None:
+def check_pair(predicted: Tensor, truth: Tensor) -> None:
     """Two equally shaped, finite stacks of pictures.
 
     Raises:
         InputError: otherwise.
     """
-    if found.shape != wanted.shape or found.ndim != 4 or not found.numel():
+    if predicted.shape != truth.shape or predicted.ndim != 4 or not predicted.numel():
         raise InputError(
             "two equal stacks (frames, channels, height, width) are needed, these are"
-            f" {tuple(found.shape)} and {tuple(wanted.shape)}"
+            f" {tuple(predicted.shape)} and {tuple(truth.shape)}"
         )
-    if not bool(torch.isfinite(found).all() and torch.isfinite(wanted).all()):
+    if not bool(torch.isfinite(predicted).all() and torch.isfinite(truth).all()):
         raise InputError("the pictures contain values that are not finite")
 
 
 def psnr(
-    found: Float[Tensor, "frames c h w"],
-    wanted: Float[Tensor, "frames c h w"],
+    predicted: Float[Tensor, "frames c h w"],
+    truth: Float[Tensor, "frames c h w"],
     mask: Float[Tensor, "*frames 1 h w"] | None = None,
 ) -> Float[Tensor, "frames"]:
-    """Peak signal to noise ratio of each frame in decibels, inside a mask where one is given; 99
-    for equal pictures.
-    """
-    check_pair(found, wanted)
-    square = (found - wanted).square()
+    """Peak signal-to-noise ratio of each frame, dB, inside a mask; 99 for equal pictures."""
+    check_pair(predicted, truth)
+    square = (predicted - truth).square()
     weight = torch.ones_like(square) if mask is None else mask.expand_as(square)
     error = (square * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1e-12)
     return (-10 * error.clamp(min=1e-12).log10()).clamp(max=99.0)
 
 
 def ssim(
-    found: Float[Tensor, "frames 3 h w"], wanted: Float[Tensor, "frames 3 h w"]
+    predicted: Float[Tensor, "frames 3 h w"], truth: Float[Tensor, "frames 3 h w"]
 ) -> Float[Tensor, "frames"]:
     """Structural similarity of brightness.
 
     Source: Wang et al. 2004; Gaussian window of 11 pixels with deviation 1.5, K1 = 0.01, K2 = 0.03,
     no padding.
     """
-    check_pair(found, wanted)
-    if min(found.shape[-2:]) < 11:
+    check_pair(predicted, truth)
+    if min(predicted.shape[-2:]) < 11:
         raise InputError(
             "structural similarity needs pictures of 11 pixels at least, these are"
-            f" {tuple(found.shape[-2:])}"
+            f" {tuple(predicted.shape[-2:])}"
         )
-    line = torch.exp(-((torch.arange(11.0, dtype=found.dtype) - 5) ** 2) / (2 * 1.5**2))
+    line = torch.exp(-((torch.arange(11.0, dtype=predicted.dtype) - 5) ** 2) / (2 * 1.5**2))
     line = line / line.sum()
 
     def blurred(picture: Tensor) -> Tensor:
         return F.conv2d(F.conv2d(picture, line.reshape(1, 1, 11, 1)), line.reshape(1, 1, 1, 11))
 
-    one, two = brightness(found), brightness(wanted)
+    one, two = brightness(predicted), brightness(truth)
     mean_one, mean_two = blurred(one), blurred(two)
     var_one, var_two = blurred(one * one) - mean_one**2, blurred(two * two) - mean_two**2
     both = blurred(one * two) - mean_one * mean_two
@@ -183,17 +180,17 @@ def _bank() -> Float[Tensor, "filters 1 9 9"]:
 
 
 def perceptual(
-    found: Float[Tensor, "frames 3 h w"], wanted: Float[Tensor, "frames 3 h w"]
+    predicted: Float[Tensor, "frames 3 h w"], truth: Float[Tensor, "frames 3 h w"]
 ) -> Float[Tensor, "frames"]:
     """Distance in the way of LPIPS, with a fixed bank of filters instead of a trained network:
     edges of all directions at three scales in brightness and two colour differences, each place's
     responses brought to unit length, squared differences averaged. Numbers are not comparable with
     those of LPIPS.
     """
-    check_pair(found, wanted)
-    colours = found.new_tensor([[0.299, 0.587, 0.114], [0.5, -0.5, 0.0], [0.25, 0.25, -0.5]])
-    one, two = (torch.einsum("fchw,kc->fkhw", p, colours) for p in (found, wanted))
-    total, bank = found.new_zeros(len(found)), _bank().to(found)
+    check_pair(predicted, truth)
+    colours = predicted.new_tensor([[0.299, 0.587, 0.114], [0.5, -0.5, 0.0], [0.25, 0.25, -0.5]])
+    one, two = (torch.einsum("fchw,kc->fkhw", p, colours) for p in (predicted, truth))
+    total, bank = predicted.new_zeros(len(predicted)), _bank().to(predicted)
     for _ in range(3):
         if min(one.shape[-2:]) < 9:
             break
@@ -209,19 +206,19 @@ def perceptual(
 
 
 def landmark_distance(
-    found: Float[Tensor, "frames points 2"], wanted: Float[Tensor, "frames points 2"]
+    predicted: Float[Tensor, "frames points 2"], truth: Float[Tensor, "frames points 2"]
 ) -> float:
     """Mean distance of landmarks in pixels (LMD).
 
     Raises:
         InputError: different shapes, or none.
     """
-    if found.shape != wanted.shape or not found.numel():
+    if predicted.shape != truth.shape or not predicted.numel():
         raise InputError(
-            f"two equal sets of landmarks are needed, these are {tuple(found.shape)} and"
-            f" {tuple(wanted.shape)}"
+            f"two equal sets of landmarks are needed, these are {tuple(predicted.shape)} and"
+            f" {tuple(truth.shape)}"
         )
-    return float((found - wanted).norm(dim=-1).mean())
+    return float((predicted - truth).norm(dim=-1).mean())
 
 
 def correlation(one: Float[Tensor, "frames"], two: Float[Tensor, "frames"]) -> float:
@@ -235,8 +232,7 @@ _BLOCK, _EDGE_SHARE, _BETA, _SEEN = 64, 0.002, 3.6, 0.63
 
 
 def cpbd(picture: Float[Tensor, "3 h w"], block: int = _BLOCK) -> float:
-    """Share of vertical edges whose blur is below what people notice, 0..1; 0 when there are no
-    edges.
+    """Share of vertical edges whose blur is not noticeable, 0..1; 0 without edges.
 
     Source: Narvekar and Karam 2011. Edges are Sobel's, thinned along the row; a block counts when
     0.2 % of it are edges.
@@ -302,8 +298,9 @@ def seams(
     share: Float[Tensor, "batch 1 h w"],
     filmed: Float[Tensor, "batch 3 h w"],
 ) -> dict[str, Float[Tensor, "batch"]]:
-    """Mean colour steps between neighbouring pixels across the border of the drawn part, and in its
-    fading edge, over the filmed steps inside.
+    """Colour steps across the border of the drawn part, and in its fading edge.
+
+    Means over neighbouring pixels, relative to the filmed steps inside.
 
     The same numbers of the filmed picture say what no seam looks like. The inside is always the
     filmed one, or a blurred mouth would count as a seam.
@@ -319,9 +316,7 @@ def seams(
 def _steps(
     pictures: Float[Tensor, "batch 3 h w"], share: Float[Tensor, "batch 1 h w"]
 ) -> dict[str, Float[Tensor, "batch"]]:
-    """Mean colour step between neighbours at the border of the drawn part, in its fading edge, and
-    inside.
-    """
+    """Mean colour step between neighbours at the border, in the fading edge, and inside."""
     sums = {name: pictures.new_zeros(len(pictures), 2) for name in ("border", "fade", "inside")}
     for axis in (-1, -2):
         steps = pictures.diff(dim=axis).abs().mean(1)
@@ -342,8 +337,7 @@ def sync_scores(
     heard: Float[Tensor, "offsets windows width"],
     offsets: list[int],
 ) -> dict[str, float]:
-    """Confidence, distance and offset from the expert's unit vectors, as SyncNet's evaluation
-    defines them.
+    """SyncNet's confidence, distance and offset, from the expert's unit vectors.
 
     Args:
         seen: of each window of five mouths.

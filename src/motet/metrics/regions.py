@@ -1,5 +1,4 @@
-"""Named sets of vertices: what "lips" and "upper face" mean, with a digest, so that numbers tell
-what they were taken on.
+"""Named vertex sets ("lips", "upper face") with a digest that reports state.
 
 The published sets belong to their owners and are read from the user's files: lists of numbers
 (`lve.txt`, `fdd.txt` of CodeTalker), `FLAME_masks.pkl` (read without running it), `.npy`, `.json`.
@@ -63,7 +62,7 @@ def read_region(
     """
     path = Path(path)
     try:
-        found = _indices(path, (part,) if isinstance(part, str) else tuple(part))
+        result = _indices(path, (part,) if isinstance(part, str) else tuple(part))
     except FileNotFoundError as error:
         raise AssetError(
             f"{path} does not exist; regions are read from the files of the data set (see"
@@ -71,16 +70,17 @@ def read_region(
         ) from error
     except (OSError, ValueError, TypeError, UnicodeDecodeError) as error:
         raise AssetError(f"{path} cannot be read as vertex numbers: {error}") from error
-    if not found or min(found) < 0 or (verts is not None and max(found) >= verts):
+    if not result or min(result) < 0 or (verts is not None and max(result) >= verts):
         raise AssetError(
             f"{path} holds no vertex numbers of a mesh of {verts or 'any number of'} vertices"
         )
-    if KNOWN_SIZES.get(name, len(found)) != len(found):
+    if KNOWN_SIZES.get(name, len(result)) != len(result):
         raise AssetError(
-            f"{path} has {len(found)} vertices, the published set {name!r} has {KNOWN_SIZES[name]};"
+            f"{path} has {len(result)} vertices, the published set {name!r} has"
+            f" {KNOWN_SIZES[name]};"
             " give it another name"
         )
-    return Region(name, tuple(found))
+    return Region(name, tuple(result))
 
 
 def _indices(path: Path, parts: tuple[str, ...]) -> list[int]:

@@ -32,7 +32,9 @@ METRICS = (
         "lower",
         "largest velocity jump at a window border over the 99th percentile inside windows",
     ),
-    Metric("seam_borders", "count", "as given", "tells", "number of window borders looked at"),
+    Metric(
+        "seam_borders", "count", "as given", "descriptive", "number of window borders looked at"
+    ),
 )
 
 
@@ -59,13 +61,12 @@ def validate(values: Tensor, borders: Sequence[int]) -> None:
     if int(_at_border(len(values), borders).sum()) == len(values) - 2:
         raise InputError(
             "every frame touches a window border, so there is no inside to compare with; this"
-            " method answers frame by frame"
+            " method emits frame by frame"
         )
 
 
 def velocity_jumps(values: Float[Tensor, "frames dims"]) -> Float[Tensor, "frames-2"]:
-    """Size of the change of velocity at the frames 1 .. frames-2, in the unit of the values per
-    frame.
+    """Size of the change of velocity at frames 1 .. frames-2, units per frame.
 
     Raises:
         InputError: fewer than three frames, or not finite.

@@ -1,5 +1,4 @@
-"""Does motion go with sound: beats of the body on beats of the music, lips of a video with its
-voice (given features of both).
+"""Motion against sound: body beats on musical beats, lips on voice features.
 
 Sources: Siyao et al. 2022 (Bailando) for the beats; Chung and Zisserman 2016 (SyncNet) and Prajwal
 et al. 2020 (Wav2Lip) for lips. The features for lips come from a trained SyncNet, which users

@@ -1,1 +1,1 @@
-"""Frames for programs that listen: sockets."""
+"""Frames for other programs over a socket."""

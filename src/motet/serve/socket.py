@@ -64,53 +64,53 @@ class LineSocket:
         return self._somebody.wait(seconds)
 
     def send(self, line: str) -> None:
-        """Hand a line to every client; one with too many waiting is let go."""
+        """Hand a line to every client; one with too many queued lines is disconnected."""
         with self._lock:
-            for number, waiting in list(self._clients.items()):
+            for number, lines in list(self._clients.items()):
                 try:
-                    waiting.put_nowait(line)
+                    lines.put_nowait(line)
                 except queue.Full:
                     del self._clients[number]
-                    _give_up(waiting)
+                    _disconnect(lines)
 
     def close(self) -> None:
         """Give every client what still waits for it, then end."""
         with self._lock:
             clients, self._clients = list(self._clients.values()), {}
-        for waiting in clients:
-            waiting.put(None)
+        for lines in clients:
+            lines.put(None)
         with self._ended:
             self._ended.wait_for(lambda: self._serving == 0, PATIENCE_S)
         self._server.shutdown()
 
     def _serve(self, connection: Any) -> None:
-        waiting: queue.Queue[str | None] = queue.Queue(BACKLOG + 1)
+        lines: queue.Queue[str | None] = queue.Queue(BACKLOG + 1)
         with self._lock:
             if len(self._clients) >= MOST_CLIENTS:
                 return
-            self._clients[id(waiting)] = waiting
+            self._clients[id(lines)] = lines
         with self._ended:
             self._serving += 1
         self._somebody.set()
         closed = require("websockets.exceptions", "live").ConnectionClosed
         try:
-            while (line := waiting.get()) is not None:
+            while (line := lines.get()) is not None:
                 connection.send(line)
         except closed:
             pass
         finally:
             with self._lock:
-                self._clients.pop(id(waiting), None)
+                self._clients.pop(id(lines), None)
             with self._ended:
                 self._serving -= 1
                 self._ended.notify_all()
 
 
-def _give_up(waiting: queue.Queue[str | None]) -> None:
+def _disconnect(lines: queue.Queue[str | None]) -> None:
     """Empty a queue and end it."""
     while True:
         try:
-            waiting.get_nowait()
+            lines.get_nowait()
         except queue.Empty:
             break
-    waiting.put_nowait(None)
+    lines.put_nowait(None)

@@ -44,9 +44,7 @@ def load_whisper_encoder(weights: Path | None = None) -> WhisperEncoder:
 def find_whisper_encoder(
     weights: Path | None = None, required: bool = False
 ) -> WhisperEncoder | None:
-    """The encoder as `load_whisper_encoder` loads it; None where it is neither named, installed nor
-    required.
-    """
+    """The encoder, or None where it is neither named, installed nor required."""
     if weights is None and not required and _installed_weights() is None:
         return None
     return load_whisper_encoder(weights)

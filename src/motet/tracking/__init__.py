@@ -1,6 +1,4 @@
-"""`motet data track`: a video of a speaking face to a recording in the house space, with a report
-on its quality.
-"""
+"""`motet data track`: from a video of a speaking face to a recording and a quality report."""
 
 from motet.tracking.track import QualityReport, TrackOptions, track_video
 

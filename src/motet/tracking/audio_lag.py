@@ -10,7 +10,7 @@ from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 
 _TRUSTED = {"lips": (0.5, 1.5), "loudness": (0.45, 8.0)}
-"""Peak correlation and seconds of material from which a lag is believed, by what the sound is
+"""Peak correlation and seconds of sound from which a lag is believed, by what the sound is
 represented by."""
 
 
@@ -33,14 +33,13 @@ def measure_lag(
     kind: str = "lips",
     search_s: float = 0.3,
 ) -> Lag:
-    """The shift at which what is seen of the lips fits best to what is heard, to a fraction of a
-    frame.
+    """The lag at which measured lips fit best to the sound, to a fraction of a frame.
 
     Args:
         opening: measured opening of the lips.
-        heard: opening expected from the sound (of the acoustic reader), or its loudness.
-        kind: which of the two `heard` is, `lips` or `loudness`; loudness says much less, so it is
-            believed only over long material.
+        heard: opening predicted from the sound (acoustic regressor), or its loudness.
+        kind: which of the two `heard` is, `lips` or `loudness`; loudness predicts much less: it is
+            believed only over long recordings.
     """
     reach = min(int(round(search_s * fps)), len(opening) // 3)
     if reach < 1 or np.std(opening) < 1e-9 or np.std(heard) < 1e-9:
@@ -63,9 +62,7 @@ def measure_lag(
 def loudness_course(
     sound: Float[ndarray, "time"], rate: int, frames: int, fps: float
 ) -> Float[ndarray, "frames"]:
-    """Smoothed level of the sound at the frames, dB above its floor: a stand-in for the expected
-    opening.
-    """
+    """Smoothed level of the sound at the frames, dB above its floor."""
     hop = rate / fps
     total = np.concatenate([[0.0], np.cumsum(np.square(sound.astype(np.float64)))])
     low = np.clip((np.arange(frames) - 0.5) * hop, 0, len(sound)).astype(int)

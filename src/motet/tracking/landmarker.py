@@ -1,6 +1,4 @@
-"""MediaPipe's face landmarker: where its model lies, and what it sees in the pictures of a
-video.
-"""
+"""MediaPipe's face landmarker: finding its model, running it on a video."""
 
 from __future__ import annotations
 
@@ -61,8 +59,8 @@ def find_model(path: Path | None = None) -> Path:
             )
         return path
     for name in _WHEELS:
-        found = importlib.util.find_spec(name)
-        for folder in (found.submodule_search_locations or []) if found is not None else []:
+        result = importlib.util.find_spec(name)
+        for folder in (result.submodule_search_locations or []) if result is not None else []:
             for candidate in sorted(Path(folder).rglob(MODEL_NAME)):
                 return candidate
     raise AssetError(
@@ -171,9 +169,9 @@ def _distance(points: ndarray, one: int, other: int) -> float:
 def _stacked(rows: list[tuple[float, Any]]) -> Sighting:
     nothing = (np.zeros(52), np.zeros(4), np.eye(3), 0.0)
     filled = [row if row is not None else nothing for _, row in rows]
-    found = np.array([row is not None for _, row in rows])
+    result = np.array([row is not None for _, row in rows])
     heights = np.array([row[3] for row in filled])
     stacks = [np.stack([row[k] for row in filled]) for k in range(3)]
     return Sighting(
-        np.array([t for t, _ in rows]), *stacks, found, float(np.median(heights[found]))
+        np.array([t for t, _ in rows]), *stacks, result, float(np.median(heights[result]))
     )

@@ -1,6 +1,4 @@
-"""Landmarks of the lips in pictures, by MediaPipe's landmarker (extra `track`): each picture is
-looked at alone.
-"""
+"""Landmarks of the lips in single pictures, by MediaPipe (extra `track`)."""
 
 from __future__ import annotations
 
@@ -64,19 +62,19 @@ class LipFinder:
         ), torch.tensor([row is not None for row in rows])
 
     def _one(self, picture: np.ndarray) -> Tensor | None:
-        found: Any = self._landmarker.detect(
+        result: Any = self._landmarker.detect(
             self._mediapipe.Image(
                 image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture)
             )
         )
-        if not found.face_landmarks:
+        if not result.face_landmarks:
             return None
         height, width = picture.shape[:2]
         return torch.tensor(
             [
                 (
-                    found.face_landmarks[0][k].x * width - 0.5,
-                    found.face_landmarks[0][k].y * height - 0.5,
+                    result.face_landmarks[0][k].x * width - 0.5,
+                    result.face_landmarks[0][k].y * height - 0.5,
                 )
                 for k in LIPS
             ]

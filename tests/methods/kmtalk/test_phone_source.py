@@ -174,7 +174,7 @@ def test_the_best_path_holds_on_against_single_odd_steps() -> None:
 
 def test_closures_shut_the_lips_of_the_figure() -> None:
     from motet.metrics.lip import CLOSED_M
-    from motet.metrics.lip_geometry import gauge_of
+    from motet.metrics.lip_geometry import lip_geometry_of
     from motet.rigs.house import load_house
     from motet.types import Motion
 
@@ -189,7 +189,7 @@ def test_closures_shut_the_lips_of_the_figure() -> None:
         values[:, space.index("blendshapes", name)] = weight
     amount = amount_from_timing(len(values), space.fps, [(1.0, 1.03)])
     shut = closed_by(values[None], amount[None])[0]
-    opening = gauge_of(load_house()).opening(Motion(shut, space))
+    opening = lip_geometry_of(load_house()).opening(Motion(shut, space))
     assert float(opening[25]) < CLOSED_M < float(opening[10])
     assert torch.equal(shut[:20], values[:20])
     assert amount_from_timing(50, 25.0, [(1.011, 1.019)])[25] == 1.0, (

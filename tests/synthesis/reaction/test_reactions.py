@@ -64,7 +64,7 @@ def test_feet_never_slide_and_never_sink(speed: float) -> None:
     walk(plan, 1.0, np.array([0.5, 3.0]), speed)
     body = perform(plan, invented_idle(FRAMES, np.random.default_rng(0)))
     for side, stands in zip(("left", "right"), body.feet.stands, strict=True):
-        ball, ankle = body.places[:, AT[f"{side}_foot"]], body.places[:, AT[f"{side}_ankle"]]
+        ball, ankle = body.positions[:, AT[f"{side}_foot"]], body.positions[:, AT[f"{side}_ankle"]]
         fixed = (stands[1:] > 0) & (stands[:-1] > 0)
         travel = np.linalg.norm(np.diff(ball[:, [0, 2]], axis=0), axis=1) * RATE
         # Only in the tenth of a second in which a landed foot rolls down does its ball move at all.
@@ -93,14 +93,14 @@ def test_standing_still_takes_no_step() -> None:
 def test_legs_reach_the_feet() -> None:
     body, _ = performed("gunshot", (0.0, 1.5, 2.0), seed=3)
     for foot, side in enumerate(("left", "right")):
-        gap = np.linalg.norm(body.places[:, AT[f"{side}_ankle"]] - body.feet.ankle[foot], axis=1)
+        gap = np.linalg.norm(body.positions[:, AT[f"{side}_ankle"]] - body.feet.ankle[foot], axis=1)
         assert gap.max() < 0.004
 
 
 def test_nothing_jumps() -> None:
     for sound in ("music", "siren", "gunshot", "phone"):
         body, _ = performed(sound, (-2.0, 1.5, -1.0), seed=1)
-        speed = np.linalg.norm(np.diff(body.places, axis=0), axis=2) * RATE
+        speed = np.linalg.norm(np.diff(body.positions, axis=0), axis=2) * RATE
         assert speed.max() < 9, sound
         jerk = np.diff(gaussian_filter1d(body.root, 2, axis=0), 2, axis=0) * RATE**2
         assert np.abs(jerk).max() < 45, sound
@@ -111,7 +111,7 @@ def test_the_skeleton_of_the_package_gives_the_same_places() -> None:
     pose = pose_body(
         body_motion(torch.from_numpy(body.root), torch.from_numpy(body.rotations), RATE)
     )
-    np.testing.assert_allclose(pose.positions.numpy(), body.places, atol=1e-5)
+    np.testing.assert_allclose(pose.positions.numpy(), body.positions, atol=1e-5)
 
 
 @pytest.mark.parametrize("azimuth", [-150, -60, 30, 100])
@@ -121,7 +121,7 @@ def test_what_calls_is_walked_to_and_looked_at(azimuth: float) -> None:
     gone = body.root[-1, [0, 2]]
     assert np.hypot(*gone) > 1.2 and np.degrees(np.arctan2(*gone)) == pytest.approx(azimuth, abs=12)
     assert reaction.travel_deg == pytest.approx(azimuth, abs=1e-6)
-    way = np.array(source)[[0, 2]] - body.places[-1, AT["head"]][[0, 2]]
+    way = np.array(source)[[0, 2]] - body.positions[-1, AT["head"]][[0, 2]]
     ahead = body.world[-1, AT["head"], [0, 2], 2]
     assert way @ ahead / np.hypot(*way) / np.hypot(*ahead) > 0.94
 
@@ -138,10 +138,10 @@ def test_a_siren_puts_hands_on_the_ears_and_drives_away() -> None:
     body, reaction = performed("siren", (0.5, 1.5, 2.0), seed=seed_with("siren", "cover"))
     late = slice(480, 720)
     for side, sign in (("left", 1), ("right", -1)):
-        ear = body.places[late, AT["head"]] + body.world[late, AT["head"]] @ np.array(
+        ear = body.positions[late, AT["head"]] + body.world[late, AT["head"]] @ np.array(
             [sign * 0.09, 0.0, 0.0]
         )
-        assert np.linalg.norm(body.places[late, AT[f"{side}_wrist"]] - ear, axis=1).mean() < 0.10
+        assert np.linalg.norm(body.positions[late, AT[f"{side}_wrist"]] - ear, axis=1).mean() < 0.10
     assert body.root[-1, 2] < -1.0 and reaction.covers_ears
 
 

@@ -1,5 +1,4 @@
-"""BIWI (B3D(AC)^2): 14 speakers, 40 sentences, 23,370 vertices, 25 frames a second, in CodeTalker's
-preprocessing.
+"""BIWI (B3D(AC)^2) as CodeTalker preprocesses it: 14 speakers, 23,370 vertices, 25 fps.
 
 That preprocessing turns each frame by pi about x, takes off its own mean and divides by the root of
 its own surface: units are roots of the face's area (times 0.2: roughly metres), and part of the
@@ -29,13 +28,14 @@ UNSEEN = ("F1", "F5", "F6", "F7", "F8", "M1", "M2", "M6")
 
 
 def place_of(name: str) -> tuple[str, str] | None:
-    """Subject and split of a sequence `F2_e01`: train, val, test (the published test A), test-b;
-    None for what no split takes.
+    """Subject and split of a sequence such as `F2_e01`; None where no split takes it.
+
+    Splits are train, val, test (the published test A) and test-b.
     """
-    found = re.fullmatch(r"([FM]\d)_e(\d\d)", name)
-    if found is None:
+    result = re.fullmatch(r"([FM]\d)_e(\d\d)", name)
+    if result is None:
         return None
-    subject, number = found.group(1), int(found.group(2))
+    subject, number = result.group(1), int(result.group(2))
     if subject in SEEN and 1 <= number <= 40:
         return subject, "train" if number <= 32 else "val" if number <= 36 else "test"
     return (subject, "test-b") if subject in UNSEEN and 37 <= number <= 40 else None
@@ -51,8 +51,7 @@ def read_biwi(folder: str | Path, split: str = "") -> Iterator[VertexSequence]:
 
 
 def read_vl(path: str | Path, verts: int = VERTS) -> Float[np.ndarray, "verts 3"]:
-    """One raw frame: a count (four or eight bytes, as the platform that wrote it had), then xyz as
-    float32, little-endian.
+    """One raw frame: a vertex count (4 or 8 bytes, by platform), then float32 xyz.
 
     Raises:
         AssetError: not there, or of another size.
@@ -73,8 +72,9 @@ def read_vl(path: str | Path, verts: int = VERTS) -> Float[np.ndarray, "verts 3"
 def preprocess(
     vertices: Float[np.ndarray, "verts 3"], faces: Int[np.ndarray, "faces 3"]
 ) -> Float[np.ndarray, "verts 3"]:
-    """A raw frame or scan as CodeTalker's programs put it: turned by pi about x, centred on its own
-    mean, over the root of its own surface.
+    """CodeTalker's preprocessing of a raw frame or scan.
+
+    Turned by pi about x, centred on its own mean, divided by the root of its own surface.
     """
     turned = vertices.astype(np.float64) * np.array([1.0, -1.0, -1.0])
     centred = turned - turned.mean(0)

@@ -1,5 +1,6 @@
-"""The sentences of the GRID corpus: six words that the name of a clip spells, e.g. `swiz3n` is "set
-white in z three now".
+"""The sentences of the GRID corpus: a clip's name spells its six words.
+
+`swiz3n` is "set white in z three now".
 
 Source: Cooke, Barker, Cunningham and Shao, "An audio-visual corpus for speech perception and
 automatic speech recognition", 2006 (CC BY 4.0).

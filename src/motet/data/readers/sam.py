@@ -1,5 +1,6 @@
-"""Reader of SAM, the data set of MOSPA, and of everything in its file layout (`motet data sam`
-makes an open substitute).
+"""Reader of SAM, MOSPA's data set, and of everything in its file layout.
+
+`motet data sam` makes an open substitute.
 
 ::
 
@@ -56,9 +57,7 @@ class Recorded:
 
     @property
     def genre(self) -> int:
-        """0 dull, 1 neutral, 2 sensitive (the order is the paper's; the data do not document
-        it).
-        """
+        """0 dull, 1 neutral, 2 sensitive: the paper's order, undocumented in the data."""
         return genre_of(self.name)
 
     def motion(self) -> Motion:
@@ -77,15 +76,15 @@ class Sam:
 
     def __init__(self, folder: Path, *, apply_ignored: bool = False) -> None:
         self.folder = Path(folder)
-        found = sorted((self.folder / "splits").glob("crossmodal_*.txt"))
-        if not found:
+        result = sorted((self.folder / "splits").glob("crossmodal_*.txt"))
+        if not result:
             raise AssetError(
                 f"{folder} is not in SAM's layout: it has no splits/crossmodal_*.txt; make an open"
                 f" substitute with 'motet data sam -o {folder}'"
             )
         self.splits = {
             path.stem.removeprefix("crossmodal_"): tuple(path.read_text(encoding="utf-8").split())
-            for path in found
+            for path in result
         }
         ignored = set(self._words("ignore_list.txt")) if apply_ignored else set()
         self.splits = {
@@ -146,9 +145,7 @@ class Sam:
         return Recorded(name, root, matrix_from_axis_angle(poses[:, :25]), source)
 
     def labels(self) -> Mapping[str, str]:
-        """Class of the sound by id, or by the audio's id where the file is SAM's own; empty when
-        there is no such file.
-        """
+        """Class of the sound by sequence id, or by audio id in SAM's own file; may be empty."""
         words = self._words("audio.txt")
         return dict(zip(words[0::2], words[1::2], strict=False))
 
@@ -200,9 +197,7 @@ def spatial_item(
 def cached_features(
     data: Sam, name: str, ears: Ears, cache: Path | None
 ) -> Float[Tensor, "frames columns"]:
-    """Features of a sequence's sound; kept in `cache`, half as exact, where one is given, until the
-    sound is newer.
-    """
+    """Binaural features of a sequence, cached as float16 until its sound is newer."""
     path = None if cache is None else cache / f"{name}.safetensors"
     if (
         path is not None
@@ -210,16 +205,16 @@ def cached_features(
         and path.stat().st_mtime >= (data.folder / "audio" / f"{name}_r.wav").stat().st_mtime
     ):
         return load_file(path)["features"].float()
-    found = hear(resample(data.audio(name), RATE_HZ), ears)
+    result = binaural_columns(resample(data.audio(name), RATE_HZ), ears)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with appearing(path) as beside:
-            save_file({"features": found.half().contiguous()}, beside)
-        return found.half().float()
-    return found
+            save_file({"features": result.half().contiguous()}, beside)
+        return result.half().float()
+    return result
 
 
-def hear(audio: Audio, ears: Ears) -> Float[Tensor, "frames columns"]:
+def binaural_columns(audio: Audio, ears: Ears) -> Float[Tensor, "frames columns"]:
     """2,272 columns of both ears, or 68 of their mean."""
     return (
         binaural_features(audio)

@@ -1,5 +1,4 @@
-"""Readers of recordings that were tracked or solved elsewhere: GRID speaker s1, FACEGOOD, and other
-people for evaluation.
+"""Readers of recordings tracked elsewhere: GRID s1, FACEGOOD, other speakers.
 
 Each reads the folder as it was handed over (see the README in each) and gives recordings in the
 house space at 25 fps.
@@ -67,15 +66,12 @@ _FACEGOOD_EXTRA = {"mouthFunnel": ("mouth_oh_c", 0.5), "mouthPucker": ("mouth_oo
 
 
 def grid_split(index: int) -> str:
-    """The split that everybody uses for GRID s1: by place in name order, every 20th is test, the
-    next one validation.
-    """
+    """GRID s1's split: in name order every 20th clip is test, the next one validation."""
     return {0: "test", 1: "val"}.get(index % 20, "train")
 
 
 def read_grid(folder: str | Path) -> Iterator[Recording]:
-    """GRID speaker s1: 984 sentences of 3 s, lips fitted to the measured ones, blinks, gaze and
-    head.
+    """GRID speaker s1: 984 sentences of 3 s with lips, blinks, gaze and head.
 
     Raising brows cannot be seen at this picture size and are marked as not observed.
 
@@ -120,8 +116,7 @@ def read_grid(folder: str | Path) -> Iterator[Recording]:
 
 
 def read_facegood(folder: str | Path) -> Iterator[Recording]:
-    """FACEGOOD: five Mandarin takes whose mouth was solved from video; everything but the mouth is
-    marked as not observed.
+    """FACEGOOD: five Mandarin takes; everything but the mouth is marked as not observed.
 
     Take 5 is the test take.
 
@@ -157,21 +152,23 @@ def read_facegood(folder: str | Path) -> Iterator[Recording]:
 
 
 def facegood_weights(weights: ndarray, channels: list[str]) -> ndarray:
-    """FACEGOOD's 116 channels as the 52 house weights; the two channels without a partner go by
-    half to funnel and pucker.
+    """FACEGOOD's 116 channels as the 52 house weights.
+
+    The two channels without a partner go by half to funnel and pucker.
     """
-    place = {name: k for k, name in enumerate(channels)}
+    position = {name: k for k, name in enumerate(channels)}
     result = np.zeros((len(weights), 52))
     for shape, sources in _FACEGOOD.items():
-        result[:, ARKIT_SHAPES.index(shape)] = weights[:, [place[s] for s in sources]].max(axis=1)
+        result[:, ARKIT_SHAPES.index(shape)] = weights[:, [position[s] for s in sources]].max(
+            axis=1
+        )
     for shape, (source, share) in _FACEGOOD_EXTRA.items():
-        result[:, ARKIT_SHAPES.index(shape)] += share * weights[:, place[source]]
+        result[:, ARKIT_SHAPES.index(shape)] += share * weights[:, position[source]]
     return np.clip(result, 0.0, 1.0)
 
 
 def read_other_speakers(folder: str | Path) -> Iterator[Recording]:
-    """Short clips of other people: for measuring only, never to train on, so all are of the split
-    `test`.
+    """Short clips of unseen speakers, all of the split `test`.
 
     Raises:
         AssetError: the folder holds no such clips.
@@ -218,9 +215,7 @@ def recording(
     rate: int = 16000,
     valid_channels: torch.Tensor | None = None,
 ) -> Recording:
-    """Motion and sound on one clock: the sound is cut or padded so that sample 0 is heard at frame
-    0 and both end together.
-    """
+    """Motion and sound on one clock: sample 0 at frame 0, both of one length."""
     length = round(len(motion) / FPS * rate)
     first = round(-sound_start * rate)
     piece = sound[max(first, 0) :]
@@ -247,9 +242,7 @@ def _performance(
 
 
 def _scores(raw: ndarray) -> ndarray:
-    """The tracker's order (`_neutral`, then 51 shapes) in the house order; the tongue is never
-    seen.
-    """
+    """The tracker's order (`_neutral`, then 51 shapes) in the house order, without tongue."""
     return np.concatenate([raw[..., 1:], np.zeros_like(raw[..., :1])], axis=-1).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Meshes that speak: the exchange layout of VOCASET and BIWI, and training material from it.
+"""Sequences of talking meshes: the exchange layout of VOCASET and BIWI, and training sets from it.
 
     FOLDER/vertices_npy/NAME.npy   (frames, 3 x vertices), row-major xyz
     FOLDER/wav/NAME.wav            its sound, any rate
@@ -77,7 +77,7 @@ def read_exchange_layout(
     if not paths:
         raise AssetError(
             f"{folder} has no vertices_npy/*.npy; convert the data set as FaceFormer's or"
-            " CodeTalker's README says"
+            " in CodeTalker's README"
         )
     templates = read_templates(folder / "templates.pkl", verts)
     for path in paths:
@@ -105,28 +105,29 @@ def read_templates(path: Path, verts: int) -> Mapping[str, Float[np.ndarray, "ve
         AssetError: not there, damaged, or of another topology.
     """
     try:
-        found = read_inert(path.read_bytes())
+        result = read_inert(path.read_bytes())
     except OSError as error:
         raise AssetError(f"{path} cannot be read: {error}") from error
-    if not isinstance(found, dict) or not all(
-        isinstance(t, np.ndarray) and t.shape == (verts, 3) for t in found.values()
+    if not isinstance(result, dict) or not all(
+        isinstance(t, np.ndarray) and t.shape == (verts, 3) for t in result.values()
     ):
         raise AssetError(f"{path} must hold one neutral face of ({verts}, 3) for each subject")
-    return {str(name): np.asarray(template, np.float64) for name, template in found.items()}
+    return {str(name): np.asarray(template, np.float64) for name, template in result.items()}
 
 
 def mono(audio: Audio) -> Audio:
-    """As models hear it: one channel at 16 kHz."""
+    """One channel at 16 kHz."""
     return resample(to_mono(audio), RATE_HZ)
 
 
 def vertex_training_set(
     sequences: Iterator[VertexSequence],
     name: str,
-    hear: Callable[[Audio], Float[Tensor, "steps channels"]] | None = None,
+    encode: Callable[[Audio], Float[Tensor, "steps channels"]] | None = None,
 ) -> TrainingSet:
-    """Offsets with features of a front end, or with the sound itself (one channel at 16 kHz) for
-    models that have a trunk.
+    """Offsets with acoustic features, or with the sound for models that have a trunk.
+
+    The sound is one channel at 16 kHz.
 
     Raises:
         InputError: no sequence at all.
@@ -134,7 +135,7 @@ def vertex_training_set(
     items, fps, verts = [], 0.0, 0
     for sequence in sequences:
         motion, audio = sequence.offsets, sequence.audio
-        features = audio.samples.reshape(-1, 1) if hear is None else hear(audio)
+        features = audio.samples.reshape(-1, 1) if encode is None else encode(audio)
         items.append(
             TrainingItem(
                 motion, features, torch.ones(motion.shape[1], dtype=torch.bool), sequence.subject
@@ -148,7 +149,7 @@ def vertex_training_set(
     return TrainingSet(
         MotionSpace(name, (Track("vertices", (verts, 3), "as in the data set"),), fps),
         items,
-        50.0 if hear is not None else RATE_HZ,
+        50.0 if encode is not None else RATE_HZ,
     )
 
 

@@ -1,5 +1,6 @@
-"""VOCASET: 12 speakers, 40 sentences each, FLAME topology (5,023 vertices, metres), 60 frames a
-second, of which models take every second.
+"""VOCASET: 12 speakers, FLAME topology (5,023 vertices, metres), 60 fps.
+
+Models take every second frame.
 
 Read from the original download or from FaceFormer's exchange layout; the split is that of VOCA,
 FaceFormer, CodeTalker and SelfTalk.
@@ -27,8 +28,10 @@ from motet.types import Audio
 
 VERTS, FPS, STRIDE = 5023, 30.0, 2
 TRAIN = (
-    "FaceTalk_170728_03272_TA", "FaceTalk_170904_00128_TA", "FaceTalk_170725_00137_TA", "FaceTalk_170915_00223_TA",
-    "FaceTalk_170811_03274_TA", "FaceTalk_170913_03279_TA", "FaceTalk_170904_03276_TA", "FaceTalk_170912_03278_TA",
+    "FaceTalk_170728_03272_TA", "FaceTalk_170904_00128_TA", "FaceTalk_170725_00137_TA",
+    "FaceTalk_170915_00223_TA",
+    "FaceTalk_170811_03274_TA", "FaceTalk_170913_03279_TA", "FaceTalk_170904_03276_TA",
+    "FaceTalk_170912_03278_TA",
 )  # fmt: skip
 """Training speakers in the order of the one-hot styles."""
 VAL = ("FaceTalk_170811_03275_TA", "FaceTalk_170908_03277_TA")
@@ -36,9 +39,7 @@ TEST = ("FaceTalk_170809_00138_TA", "FaceTalk_170731_00024_TA")
 
 
 def place_of(name: str) -> tuple[str, str] | None:
-    """Subject and split of a sequence `SUBJECT_sentenceNN`; None for the sentences that no split
-    takes.
-    """
+    """Subject and split of `SUBJECT_sentenceNN`; None where no split takes it."""
     subject, _, sentence = name.rpartition("_")
     number = int(sentence[-2:]) if sentence[-2:].isdigit() else 0
     if subject in TRAIN and 1 <= number <= 40:
@@ -61,9 +62,7 @@ def read_vocaset(folder: str | Path, split: str = "") -> Iterator[VertexSequence
 
 
 def _original(folder: Path, wanted: str) -> Iterator[VertexSequence]:
-    """The download itself: one array of all frames, and pickles of Python 2 that say which rows are
-    whose.
-    """
+    """The original download: one array of all frames, and Python 2 pickles of its index."""
     index, sounds = _values(folder / "subj_seq_to_idx.pkl"), _values(folder / "raw_audio_fixed.pkl")
     templates = read_templates(folder / "templates.pkl", VERTS)
     try:
@@ -111,11 +110,11 @@ def _sound(value: Mapping[str, Any], folder: Path) -> Audio:
 
 def _values(path: Path) -> dict[str, Any]:
     try:
-        found = read_inert(path.read_bytes())
+        result = read_inert(path.read_bytes())
     except OSError as error:
         raise AssetError(
             f"{path} cannot be read: {error}; the original download has four files"
         ) from error
-    if not isinstance(found, dict):
-        raise AssetError(f"{path} holds a {type(found).__name__} instead of a table by subject")
-    return found
+    if not isinstance(result, dict):
+        raise AssetError(f"{path} holds a {type(result).__name__} instead of a table by subject")
+    return result

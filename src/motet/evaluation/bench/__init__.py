@@ -1,6 +1,5 @@
-"""How fast, how soon, how much memory: every subject in a fresh process, the baselines in the same
-run.
+"""Speed, latency and memory: every subject in a fresh process, with baselines.
 
-`bench` answers a `BenchReport`; numbers are measured, never asserted. `machine` says where they
-were taken, `measure` runs inside the fresh process, `process` starts and weighs it.
+`bench` returns a `BenchReport`; `machine` describes where it was measured, `measure` runs inside
+the fresh process, `process` starts it and weighs it.
 """

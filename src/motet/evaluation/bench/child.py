@@ -1,4 +1,4 @@
-"""The fresh process of one subject: read the task, measure, write the answer.
+"""The fresh process of one subject: read the task, measure, write the result file.
 
 Imports almost nothing, so that the time to load includes every library that the subject needs.
 """
@@ -14,11 +14,11 @@ from motet.errors import MotetError
 from motet.evaluation.bench.measure import BenchConfig, BenchSubject, measure
 
 
-def main(task: Path, answer: Path) -> None:
-    """An error of motet's own is an answer too."""
+def main(task: Path, result_file: Path) -> None:
+    """Measure one subject; an error of motet's own is a result too."""
     work = json.loads(task.read_text())
     try:
-        found = to_json(
+        result = to_json(
             measure(
                 from_json(BenchSubject, work["subject"]),
                 Path(work["sound"]),
@@ -26,8 +26,8 @@ def main(task: Path, answer: Path) -> None:
             )
         )
     except MotetError as error:
-        found = {"error": str(error), "kind": type(error).__name__}
-    answer.write_text(json.dumps(found))
+        result = {"error": str(error), "kind": type(error).__name__}
+    result_file.write_text(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -38,9 +38,9 @@ def describe_machine() -> Machine:
     )
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     packages = {
-        name: found
+        name: result
         for name in ("motet", "torch", "numpy", "numba", "onnxruntime", "av")
-        if (found := _version(name))
+        if (result := _version(name))
     }
     return Machine(
         _processor(),

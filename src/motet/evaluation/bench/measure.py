@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from motet.errors import ConfigError, nearest
+from motet.evaluation.bench.clock import timed
 from motet.evaluation.bench.report import Drawing, Result, Stage, Streaming
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class _Worker:
 
     run: Callable[[Audio], Motion]
     stream: Callable[[Audio], Iterator[list[Motion | Frames]]] | None
-    """One list of answers for each piece of sound, the last for the end."""
+    """One list of outputs for each piece of sound, the last for the end."""
     precision: str
     parameters: int
     draw: Callable[[Audio], Iterator[Any]] | None = None
@@ -69,8 +70,9 @@ class _Worker:
 
 
 def measure(subject: BenchSubject, sound: Path, config: BenchConfig) -> Result:
-    """Load the subject and take all numbers of it. Call it in a fresh process: loading and memory
-    are only true there.
+    """Load the subject and take all numbers of it.
+
+    Call it in a fresh process: loading time and memory are only true there.
 
     Args:
         sound: a file of one channel.
@@ -118,8 +120,9 @@ def _drawn(
     load_stage: Stage,
     config: BenchConfig,
 ) -> Result:
-    """The numbers of a method that answers pictures. None is kept: an hour takes no more memory
-    than a second.
+    """The numbers of a method that draws pictures.
+
+    No picture is stored: an hour takes no more memory than a second.
     """
     first_stage, _ = _timed(
         "first run, 1 s of sound", lambda: _pulled(draw(audio.slice(0, audio.sample_rate)))
@@ -156,9 +159,9 @@ def _pulled(pictures: Iterator[Any]) -> tuple[int, tuple[int, int], float]:
     Raises:
         ConfigError: none came.
     """
-    began, count, size, first_s = time.perf_counter(), 0, (0, 0), 0.0
+    start_s, count, size, first_s = time.perf_counter(), 0, (0, 0), 0.0
     for picture in pictures:
-        first_s = first_s if count else time.perf_counter() - began
+        first_s = first_s if count else time.perf_counter() - start_s
         count, size = count + 1, picture.shape[:2]
     if not count:
         raise ConfigError("the method drew no picture of this sound; give a longer one")
@@ -215,9 +218,7 @@ def _method(subject: BenchSubject, config: BenchConfig) -> _Worker:
 
 
 def _weights(method: Any) -> tuple[str, int]:
-    """Types and number of all parameters in the networks that a method holds, or (of a method that
-    draws) the model of its speaker.
-    """
+    """Types and number of parameters in a method's networks or its speaker's model."""
     from torch import nn
 
     speaker = getattr(method, "speaker", None)
@@ -231,9 +232,7 @@ def _weights(method: Any) -> tuple[str, int]:
 def _streaming(
     pieces: Iterator[list[Motion | Frames]], fps: float, chunk_ms: float, seconds: float
 ) -> Streaming:
-    """Time every piece. A piece is pushed when all its sound is there, so waiting for it is part of
-    the latency.
-    """
+    """Time every chunk; its arrival time is part of the latency."""
     times, latencies, first = [], [], None
     frames, pushed = 0, 0.0
     while True:
@@ -251,9 +250,15 @@ def _streaming(
     first = first or (seconds, 0.0)
     milliseconds = sorted(1000.0 * took for took in times[:-1] or times)
     return Streaming(
-        chunk_ms, _at(milliseconds, 0.5), _at(milliseconds, 0.95), milliseconds[-1], *first, _at(sorted(latencies), 0.5), _at(sorted(latencies), 0.95),
+        chunk_ms,
+        _at(milliseconds, 0.5),
+        _at(milliseconds, 0.95),
+        milliseconds[-1],
+        *first,
+        _at(sorted(latencies), 0.5),
+        _at(sorted(latencies), 0.95),
         sum(times) / seconds,
-    )  # fmt: skip
+    )
 
 
 def _video(audio: Audio, motion: Motion) -> Stage:
@@ -265,12 +270,8 @@ def _video(audio: Audio, motion: Motion) -> Stage:
 
 
 def _timed(name: str, work: Callable[[], T]) -> tuple[Stage, T]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    answer = work()
-    return (
-        Stage(name, time.perf_counter() - wall, time.process_time() - cpu, peak_memory_mb()),
-        answer,
-    )
+    result, elapsed = timed(work)
+    return Stage(name, elapsed.wall_s, elapsed.cpu_s, peak_memory_mb()), result
 
 
 def peak_memory_mb() -> float:

@@ -1,6 +1,4 @@
-"""Starting fresh processes and weighing them: one for each subject, and whole runs of the command
-line.
-"""
+"""Measuring in fresh processes: one a subject, and whole command-line runs."""
 
 from __future__ import annotations
 
@@ -27,9 +25,11 @@ from motet.types import Audio
 _LAUNCHER = """
 import json, os, resource, sys, time
 began = time.perf_counter()
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
+silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=silent)
 _, status, usage = os.wait4(child, 0)
-print(json.dumps({"wall": time.perf_counter() - began, "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss}))
+wall, cpu = time.perf_counter() - began, usage.ru_utime + usage.ru_stime
+print(json.dumps({"wall": wall, "cpu": cpu, "peak": usage.ru_maxrss}))
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 """A small process in between: the peak memory of a process begins with that of the one that starts
@@ -95,8 +95,7 @@ def bench(
 
 
 def weigh(name: str, command: Sequence[str], threads: int = 0) -> Stage:
-    """Run a program from start to exit: wall and CPU seconds and peak memory of exactly that
-    process (and what it waited for).
+    """Wall time, CPU time and peak memory of a program, from start to exit.
 
     Raises:
         ConfigError: the program failed; the message carries its last line.
@@ -109,15 +108,15 @@ def weigh(name: str, command: Sequence[str], threads: int = 0) -> Stage:
             f"{name} failed with exit code {done.returncode}:"
             f" {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
         )
-    found = json.loads(lines[-1])
-    return Stage(name, found["wall"], found["cpu"], found["peak"] * UNIT_MB)
+    result = json.loads(lines[-1])
+    return Stage(name, result["wall"], result["cpu"], result["peak"] * UNIT_MB)
 
 
 def weigh_command_line(
     method: str, sound: Path, endings: Sequence[str] = ("npz",), weights: str = "", threads: int = 0
 ) -> tuple[Stage, ...]:
     """`motet run` on a sound, once for each ending of the output."""
-    found = []
+    result = []
     with tempfile.TemporaryDirectory() as folder:
         for ending in endings:
             out = Path(folder) / f"bench.{ending}"
@@ -133,57 +132,55 @@ def weigh_command_line(
                 str(out),
                 "--quiet",
             ]
-            found.append(
+            result.append(
                 weigh(
                     f"motet run -o .{ending}",
                     command + (["--weights", weights] if weights else []),
                     threads,
                 )
             )
-    return tuple(found)
+    return tuple(result)
 
 
-def read_answer(path: Path) -> Result:
+def read_result(path: Path) -> Result:
     """What a fresh process wrote.
 
     Raises:
         MotetError: the error that the process met, of the same kind.
     """
-    found = json.loads(path.read_text())
-    if "error" in found:
-        kind = getattr(errors, found["kind"], MotetError)
+    result = json.loads(path.read_text())
+    if "error" in result:
+        kind = getattr(errors, result["kind"], MotetError)
         raise (kind if isinstance(kind, type) and issubclass(kind, MotetError) else MotetError)(
-            found["error"]
+            result["error"]
         )
-    return from_json(Result, found)
+    return from_json(Result, result)
 
 
 def _in_fresh_process(
     subject: BenchSubject, sound: Path, config: BenchConfig, folder: Path
 ) -> Result:
-    task, answer = folder / "task.json", folder / "answer.json"
+    task, result_file = folder / "task.json", folder / "result.json"
     task.write_text(
         json.dumps({"subject": to_json(subject), "config": to_json(config), "sound": str(sound)})
     )
-    answer.unlink(missing_ok=True)
+    result_file.unlink(missing_ok=True)
     done = subprocess.run(
-        [sys.executable, "-m", "motet.evaluation.bench.child", str(task), str(answer)],
+        [sys.executable, "-m", "motet.evaluation.bench.child", str(task), str(result_file)],
         env=_environment(config.threads),
         capture_output=True,
         text=True,
     )
-    if not answer.exists():
+    if not result_file.exists():
         raise MotetError(
             f"measuring {subject.name} ended with code {done.returncode}:"
             f" {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
         )
-    return read_answer(answer)
+    return read_result(result_file)
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """Libraries read the number of threads when they load; it must stand in the environment
-    before.
-    """
+    """Environment with the number of threads, which libraries read when they load."""
     path = os.pathsep.join(
         [str(Path(__file__).parents[3]), *filter(None, [os.environ.get("PYTHONPATH")])]
     )

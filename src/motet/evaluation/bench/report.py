@@ -34,7 +34,7 @@ class Streaming:
 
     chunk_ms: float
     chunk_p50_ms: float
-    """Time to answer a piece of sound, half of the pieces."""
+    """Time to process a piece of sound, half of the pieces."""
     chunk_p95_ms: float
     chunk_max_ms: float
     first_frame_sound_s: float
@@ -89,7 +89,7 @@ class Result:
 
     @property
     def made(self) -> Stage | None:
-        """The stage in which the whole answer was made."""
+        """The stage that generated the whole output."""
         return self.stage("curves") or self.stage("pictures")
 
     @property

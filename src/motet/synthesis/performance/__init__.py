@@ -1,3 +1,1 @@
-"""Speech and timed phones to a performance in the house space: lips, head, lids, gaze and brows, by
-style and seed.
-"""
+"""From speech and timed phones to a performance: lips, head, lids, gaze and brows."""

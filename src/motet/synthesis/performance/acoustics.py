@@ -1,8 +1,7 @@
-"""What Whisper's features tell about the lips and the phones: two linear readers fitted on tracked
-and labelled speech.
+"""Linear regressors from Whisper's features to lip measures and phones.
 
-Both look at five steps over +-160 ms of the features' leading principal components. The lip reader
-gives the four lip measures; the phone reader gives phones where nobody has labelled them.
+Both look at five steps over +-160 ms of the features' leading principal components. The lip
+regressor predicts the four lip measures; the phone classifier labels speech without transcripts.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ PHONE_OFFSETS = (-4, -2, 0, 2, 4)
 
 @dataclasses.dataclass(frozen=True)
 class Acoustics:
-    """The two readers with the projection they share."""
+    """Both regressors with the projection they share."""
 
     mean: Float[ndarray, "features"]
     basis: Float[ndarray, "features components"]
@@ -36,9 +35,7 @@ class Acoustics:
     def measures(
         self, features: Float[ndarray, "steps features"], frames: int, fps: float
     ) -> Float[ndarray, "frames 4"]:
-        """Lip measures (changes from rest in mouth widths) as the fitted speaker would show
-        them.
-        """
+        """Lip measures of the fitted speaker: changes from rest, in mouth widths."""
         return (
             _with_constant(
                 context(self.project(features), LIP_OFFSETS, frames, FEATURE_RATE_HZ / fps)
@@ -55,7 +52,7 @@ class Acoustics:
     def recognise(
         self, features: Float[ndarray, "steps features"], switch_cost: float = 5.0
     ) -> tuple[PhoneSpan, ...]:
-        """Phones with times by the best path through the phone reader's scores.
+        """Phones with times by the best path through the phone classifier's log-probabilities.
 
         Args:
             switch_cost: what a change of phone costs (nats); keeps single odd steps from becoming

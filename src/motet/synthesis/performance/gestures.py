@@ -1,6 +1,4 @@
-"""What a speaker does besides the lips: head, blinks, gaze, brows. Driven by prosody, varied by a
-seed, shaped by a style.
-"""
+"""Head, blinks, gaze and brows: driven by prosody, varied by a seed, shaped by a style."""
 
 from __future__ import annotations
 
@@ -22,8 +20,9 @@ _EYE_FULL_RAD = 28 * _DEGREE
 
 @dataclasses.dataclass(frozen=True)
 class BlinkFacts:
-    """Blink statistics (published ranges: rate 10-25 a minute, closing 80-100 ms, opening 150-200
-    ms, more at phrase ends).
+    """Published blink statistics.
+
+    10-25 a minute, closing 80-100 ms, opening 150-200 ms, more at phrase ends.
     """
 
     closing_s: tuple[float, float] = (0.08, 0.10)
@@ -37,8 +36,9 @@ class BlinkFacts:
 def head(
     prosody: Prosody, style: StyleSettings, fps: float, random: np.random.Generator
 ) -> Float[ndarray, "frames 3"]:
-    """Axis-angle of the head: nods on accents, new poses between phrases, a lowering at phrase
-    ends, slow drift.
+    """Axis-angle of the head.
+
+    Nods on accents, new poses between phrases, a lowering at phrase ends, slow drift.
 
     While nobody speaks only breathing and a slow drift remain.
     """
@@ -114,9 +114,7 @@ def blinks(
     random: np.random.Generator,
     facts: BlinkFacts | None = None,
 ) -> Float[ndarray, "frames"]:
-    """Lid closure 0..1: a renewal process whose hazard rises around phrase ends, scaled to the
-    style's rate.
-    """
+    """Lid closure 0..1: a renewal process, its hazard higher at phrase ends."""
     facts = facts or BlinkFacts()
     frames = len(prosody.loudness)
     step = 0.02
@@ -164,8 +162,9 @@ def gaze(
     fps: float,
     random: np.random.Generator,
 ) -> Float[ndarray, "frames 2"]:
-    """Turn of the eyes in the head, radians: (down, to the person's left). Fixations and saccades
-    that partly undo the head's turn.
+    """Eye rotation in the head, radians: (down, to the person's left).
+
+    Fixations and saccades that partly undo the head's turn.
 
     Most fixations return to the listener; away-looks cluster where phrases begin.
     """

@@ -1,6 +1,4 @@
-"""Sound and timed phones to a performance in the house space: lips, face and head, seeded and
-shaped by a style.
-"""
+"""From sound and timed phones to a performance in the house space."""
 
 from __future__ import annotations
 
@@ -40,7 +38,7 @@ class PerformanceModel:
     dominance: DominanceModel
     acoustics: Acoustics
     acoustic_share: tuple[float, float, float, float] = (0.6, 0.4, 0.6, 0.6)
-    """How much the sound itself says about each of the four lip measures, against the phones
+    """Weight of the acoustic regressor in each of the four lip measures, against the phones
     (chosen on held-out clips)."""
 
 
@@ -109,8 +107,9 @@ def mouth_weights(
 
 
 def _amplitude(prosody: Prosody, style: StyleSettings) -> ndarray:
-    """Loud speech opens wider, fast speech less; slow courses, so that single phones keep their
-    proportions.
+    """Gain of the opening: loud speech opens wider, fast speech less.
+
+    Both vary slowly, so that single phones keep their proportions.
     """
     loud = gaussian_filter1d(np.where(prosody.speaking, prosody.loudness, 0.9), 5.0)
     rate = np.clip(1.0 - 0.025 * (prosody.rate - 11.0), 0.82, 1.12)
@@ -122,8 +121,7 @@ def _amplitude(prosody: Prosody, style: StyleSettings) -> ndarray:
 def _speech_envelope(
     phones: Sequence[PhoneSpan], times: ndarray, ahead_s: float = 0.6, behind_s: float = 0.38
 ) -> ndarray:
-    """1 in speech, falling smoothly to 0 over the lips' anticipation before it and their return
-    after it.
+    """1 in speech, with smooth ramps for the lips' anticipation and return.
 
     People draw breath through the mouth: GRID's speakers open it 0.2 to 0.5 s before their first
     phone. How far is left to the sound's own reader and to the phones; this only says until when
@@ -172,9 +170,7 @@ def _with_style(mouth: ndarray, style: StyleSettings) -> ndarray:
 def _with_contacts(
     mouth: ndarray, phones: Sequence[PhoneSpan], times: ndarray, open_share: ndarray
 ) -> ndarray:
-    """Closed lips at p, b, m; the lower lip at the teeth at f, v; the tip of the tongue at dentals;
-    closed lips at rest.
-    """
+    """Contacts: lips at p, b, m and at rest; lip on teeth at f, v; tongue at dentals."""
     lips = _contact(phones, times, lambda p: PHONES[p.symbol].is_closure)
     teeth = _contact(phones, times, lambda p: PHONES[p.symbol].is_labiodental)
     tongue = _contact(phones, times, lambda p: PHONES[p.symbol].place == "dental")
@@ -200,9 +196,7 @@ def _with_contacts(
 
 
 def _contact(phones: Sequence[PhoneSpan], times: ndarray, wanted, ramp_s: float = 0.05) -> ndarray:
-    """0..1: 1 over the middle of the wanted phones and at the frame nearest to it, with short ramps
-    before and after.
-    """
+    """0..1: 1 over the middle of the selected phones, with short ramps around."""
     course = np.zeros(len(times))
     if not len(times):
         return course

@@ -94,9 +94,7 @@ def _covered(phones: Sequence[PhoneSpan], frames: int, fps: float) -> ndarray:
 
 
 def _pitch(sound: ndarray, frames: int, fps: float, speaking: ndarray) -> ndarray:
-    """Autocorrelation pitch between 60 and 400 Hz from 64 ms windows; semitones from the median,
-    bridged and smoothed.
-    """
+    """Autocorrelation pitch, 60 to 400 Hz, in semitones from the median, bridged and smoothed."""
     size, low, high = 1024, RATE_HZ // 400, RATE_HZ // 60
     centre = (np.arange(frames) * RATE_HZ / fps).astype(int)
     padded = np.pad(sound.astype(np.float64), size)

@@ -1,6 +1,4 @@
-"""Speaking styles: the parameters a performance is made with, a dozen named settings, and sampled
-speakers.
-"""
+"""Speaking styles: performance parameters, named settings, sampled speakers."""
 
 from __future__ import annotations
 
@@ -194,9 +192,7 @@ def style(name: str) -> StyleSettings:
 
 
 def personal(settings: StyleSettings, speaker_seed: int, spread: float = 1.0) -> StyleSettings:
-    """The same style as one particular person has it: every parameter shifted a little, the same
-    for the same seed.
-    """
+    """A style as one person has it: every parameter shifted a little, by seed."""
     random = np.random.default_rng([speaker_seed, 0x57])
     factors = {
         "articulation": 0.12,

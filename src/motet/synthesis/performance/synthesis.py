@@ -1,6 +1,4 @@
-"""`motet data synth AUDIO`: a recording of speech to a performance, with phones given or
-recognised.
-"""
+"""`motet data synth AUDIO`: from a recording of speech to a performance."""
 
 from __future__ import annotations
 
@@ -121,9 +119,7 @@ def synthesise(
 
 
 def recognised(sound: ndarray, features: ndarray | None) -> tuple[PhoneSpan, ...]:
-    """Phones of a sound; whatever is recognised where hardly anything is heard (-55 dB) is
-    silence.
-    """
+    """Phones of a sound; silence where it is below -55 dB."""
     if features is None:
         return ()
     result = []

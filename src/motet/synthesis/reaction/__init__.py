@@ -1,3 +1,1 @@
-"""Bodies that react to what they hear: plans of reactions, steps with locked feet, arms and gaze
-solved for their goals.
-"""
+"""Bodies that react to sounds: plans, steps with locked feet, arms and gaze."""

@@ -1,5 +1,4 @@
-"""The open substitute for the SAM data set: sounds at places, and bodies that react to them, in
-SAM's own file layout.
+"""The open substitute for the SAM data set, in SAM's own file layout.
 
 ::
 
@@ -116,8 +115,9 @@ class CorpusChoice:
 
 
 def items(size: Size, seed: int) -> Iterator[Item]:
-    """All sequences; what is drawn for one does not depend on the others. The held-out ones stand
-    early, so that a corpus stopped halfway has some of everything.
+    """All sequences; random numbers of one do not depend on the others.
+
+    Held-out ones come early, so that a corpus stopped halfway has some of everything.
     """
     trained = [variant for variant in range(size.variants) if variant != size.unheard]
     for variant in [*trained[:2], size.unheard, *trained[2:]]:
@@ -126,9 +126,13 @@ def items(size: Size, seed: int) -> Iterator[Item]:
                 random = np.random.default_rng([seed, ALL.index(sound), variant, placement])
                 split = _split(size, variant, placement)
                 azimuth = _azimuth(random, split == "sector")
-                place = (azimuth, float(random.uniform(1.2, 4.5)), float(random.uniform(0.5, 2.5)))
+                position = (
+                    azimuth,
+                    float(random.uniform(1.2, 4.5)),
+                    float(random.uniform(0.5, 2.5)),
+                )
                 for genre in range(3):
-                    yield Item(sound, variant, placement, genre, *place, split)
+                    yield Item(sound, variant, placement, genre, *position, split)
 
 
 def _split(size: Size, variant: int, placement: int) -> str:
@@ -157,8 +161,7 @@ def _azimuth(random: np.random.Generator, sector: bool) -> float:
 def build_sam(
     choice: CorpusChoice, report: Callable[[int, int], None] | None = None, head: Head | None = None
 ) -> int:
-    """Make every sequence that is not there yet; answers how many there are. Stopped, it goes on
-    where it was.
+    """Make every missing sequence and return their number; an interrupted run continues.
 
     Raises:
         ConfigError: an unknown size.
@@ -166,13 +169,13 @@ def build_sam(
     """
     if choice.size not in SIZES:
         raise ConfigError(f"no corpus of size {choice.size!r}; {nearest(choice.size, SIZES)}")
-    wanted = list(items(SIZES[choice.size], choice.seed))[: choice.limit]
+    requested = list(items(SIZES[choice.size], choice.seed))[: choice.limit]
     for folder in ("audio", "motion", "splits"):
         (choice.out / folder).mkdir(parents=True, exist_ok=True)
     _claim(choice)
     library = IdleLibrary(choice.mocap)
     lines = []
-    for number, item in enumerate(wanted):
+    for number, item in enumerate(requested):
         truth = choice.out / "motion" / f".{item.name}.json"
         if not truth.is_file():
             made = make_item(item, choice.seed, library, head)
@@ -181,11 +184,11 @@ def build_sam(
         lines.append(truth.read_text())
         if (number + 1) % 27 == 0:
             # What there is so far can be trained on already.
-            _write_lists(choice.out, wanted[: number + 1], lines)
+            _write_lists(choice.out, requested[: number + 1], lines)
         if report is not None:
-            report(number + 1, len(wanted))
-    _write_lists(choice.out, wanted, lines)
-    return len(wanted)
+            report(number + 1, len(requested))
+    _write_lists(choice.out, requested, lines)
+    return len(requested)
 
 
 def _claim(choice: CorpusChoice) -> None:
@@ -246,7 +249,7 @@ def canonical(body: Performance, source: np.ndarray) -> tuple[Performance, np.nd
         body,
         root=(body.root - shift) @ back.T,
         rotations=rotations,
-        places=(body.places - shift) @ back.T,
+        positions=(body.positions - shift) @ back.T,
         world=back @ body.world,
     )
     return moved, back @ (source - shift)
@@ -262,7 +265,7 @@ def _heard(
 ) -> Audio:
     every = 4
     facing = body.world[::every, AT["head"]]
-    middle = body.places[::every, AT["head"]] + facing @ EARS
+    middle = body.positions[::every, AT["head"]] + facing @ EARS
     room = Room(
         random.uniform(11, 15),
         random.uniform(10, 14),
@@ -278,11 +281,22 @@ def _truth(
     item: Item, sound: MadeSound, reaction: Reaction, source: np.ndarray
 ) -> dict[str, object]:
     return {
-        "id": item.name, "class": item.sound, "family": FAMILY_OF[item.sound], "genre": item.genre, "split": item.split, "policy": reaction.policy,
-        "onset_s": round(sound.onset_s, 4), "start_s": round(reaction.start_s, 4), "travel_deg": reaction.travel_deg, "looks": reaction.looks,
-        "covers_ears": reaction.covers_ears, "source": [round(float(v), 4) for v in source], "azimuth_deg": item.azimuth_deg,
-        "beats_s": [round(v, 4) for v in sound.beats_s], "events_s": [round(v, 4) for v in sound.events_s],
-    }  # fmt: skip
+        "id": item.name,
+        "class": item.sound,
+        "family": FAMILY_OF[item.sound],
+        "genre": item.genre,
+        "split": item.split,
+        "policy": reaction.policy,
+        "onset_s": round(sound.onset_s, 4),
+        "start_s": round(reaction.start_s, 4),
+        "travel_deg": reaction.travel_deg,
+        "looks": reaction.looks,
+        "covers_ears": reaction.covers_ears,
+        "source": [round(float(v), 4) for v in source],
+        "azimuth_deg": item.azimuth_deg,
+        "beats_s": [round(v, 4) for v in sound.beats_s],
+        "events_s": [round(v, 4) for v in sound.events_s],
+    }
 
 
 def _write_item(out: Path, item: Item, made: MadeItem) -> None:
@@ -325,14 +339,14 @@ def _write_lists(out: Path, made: list[Item], truths: list[str]) -> None:
         "".join(f"{item.name} {_subject(item)}\n" for item in made).encode(),
     )
     write_bytes(out / "reactions.jsonl", "".join(f"{line}\n" for line in truths).encode())
-    places = np.zeros((SUBJECTS, SPEAKERS, 3))
+    positions = np.zeros((SUBJECTS, SPEAKERS, 3))
     count = np.zeros(SUBJECTS, int)
     for line, item in zip(truths, made, strict=True):
         subject = _subject(item)
-        places[subject, count[subject] % SPEAKERS] = json.loads(line)["source"]
+        positions[subject, count[subject] % SPEAKERS] = json.loads(line)["source"]
         count[subject] += 1
     with appearing(out / "ssl.npy") as beside, beside.open("wb") as file:
-        np.save(file, places, allow_pickle=False)
+        np.save(file, positions, allow_pickle=False)
 
 
 def _subject(item: Item) -> int:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from motet.synthesis.reaction.plan import ArmGoal, Plan, drift, held, rise, seconds
 
 
-def _place(frames: int, x: object, y: object, z: object) -> Float[np.ndarray, "frames 3"]:
+def _position(frames: int, x: object, y: object, z: object) -> Float[np.ndarray, "frames 3"]:
     return np.stack(np.broadcast_arrays(x, y, z, np.zeros(frames))[:3], axis=1).astype(np.float64)
 
 
@@ -26,10 +26,15 @@ def cover_ears(
         late = random.uniform(0, 0.12)
         weight = held(time, start_s + late, 0.55 / quick, stop_s + late, 0.7)
         press = 0.004 * drift(random, n, 0.7)[:, 0]
-        place = _place(n, 0.108 + press, -0.050 + press, 0.050)
+        position = _position(n, 0.108 + press, -0.050 + press, 0.050)
         plan.arms[side].append(
             ArmGoal(
-                weight, "head", place, (-0.10, 0.85, -0.52), (-1.0, 0.05, -0.1), (0.85, -0.35, 0.40)
+                weight,
+                "head",
+                position,
+                (-0.10, 0.85, -0.52),
+                (-1.0, 0.05, -0.1),
+                (0.85, -0.35, 0.40),
             )
         )
 
@@ -42,12 +47,12 @@ def wave(
     rate = random.uniform(1.5, 2.2)
     on = held(time, start_s + 0.3, 0.4, stop_s, 0.4)
     swing = on * np.sin(2 * np.pi * rate * (time - start_s)) * (0.05 + 0.07 * gain)
-    place = _place(n, 0.33 + swing, 0.20 + 0.10 * gain - 0.25 * np.abs(swing), 0.20)
+    position = _position(n, 0.33 + swing, 0.20 + 0.10 * gain - 0.25 * np.abs(swing), 0.20)
     plan.arms[side].append(
         ArmGoal(
             held(time, start_s, 0.6, stop_s, 0.7),
             "chest",
-            place,
+            position,
             (0.05, 0.98, 0.1),
             (0.0, -0.1, 1.0),
             (0.75, -0.75, 0.0),
@@ -68,11 +73,16 @@ def clap(
     )
     apart = 0.036 + 0.10 * (0.5 + 0.5 * gain) * np.clip(nearest / 0.16, 0, 1) ** 1.5
     for side in range(2):
-        place = _place(n, apart, -0.01 - 0.2 * (apart - 0.036), 0.27)
+        position = _position(n, apart, -0.01 - 0.2 * (apart - 0.036), 0.27)
         weight = held(time, start_s, 0.6, stop_s, 0.7)
         plan.arms[side].append(
             ArmGoal(
-                weight, "chest", place, (-0.10, 0.62, 0.78), (-1.0, 0.0, 0.0), (0.75, -0.75, -0.1)
+                weight,
+                "chest",
+                position,
+                (-0.10, 0.62, 0.78),
+                (-1.0, 0.0, 0.0),
+                (0.75, -0.75, -0.1),
             )
         )
 
@@ -84,13 +94,13 @@ def hug(
     time, n = seconds(plan.frames), plan.frames
     rub = 0.012 * drift(random, n, 0.5)[:, 0]
     for side, (height, forward) in enumerate(((0.015, 0.20), (-0.035, 0.165))):
-        place = _place(n, -0.045 + 0 * rub, height + rub, forward)
+        position = _position(n, -0.045 + 0 * rub, height + rub, forward)
         weight = gain * held(time, start_s + 0.12 * side, 0.8, stop_s, 0.9)
         plan.arms[side].append(
             ArmGoal(
                 weight,
                 "chest",
-                place,
+                position,
                 (-0.93, 0.25, -0.12),
                 (-0.1, -0.1, -1.0),
                 (0.65, -0.85, 0.15),
@@ -103,7 +113,7 @@ def hug(
 def shield(plan: Plan, start_s: float, stop_s: float, side: int, *, overhead: bool) -> None:
     """A hand above the head against rain, or before the face against wind."""
     time, n = seconds(plan.frames), plan.frames
-    place = _place(n, 0.13, 0.175, 0.09) if overhead else _place(n, 0.13, 0.03, 0.24)
+    position = _position(n, 0.13, 0.175, 0.09) if overhead else _position(n, 0.13, 0.03, 0.24)
     fingers, palm = (
         ((-1.0, 0.05, 0.05), (0.0, -1.0, 0.0))
         if overhead
@@ -111,7 +121,12 @@ def shield(plan: Plan, start_s: float, stop_s: float, side: int, *, overhead: bo
     )
     plan.arms[side].append(
         ArmGoal(
-            held(time, start_s, 0.7, stop_s, 0.8), "head", place, fingers, palm, (0.8, -0.3, 0.45)
+            held(time, start_s, 0.7, stop_s, 0.8),
+            "head",
+            position,
+            fingers,
+            palm,
+            (0.8, -0.3, 0.45),
         )
     )
 
@@ -120,19 +135,22 @@ def guard(plan: Plan, start_s: float, stop_s: float, gain: float) -> None:
     """Both arms over the bowed head."""
     time, n = seconds(plan.frames), plan.frames
     for side in range(2):
-        place = _place(n, 0.085, 0.115, -0.02)
+        position = _position(n, 0.085, 0.115, -0.02)
         weight = gain * held(time, start_s, 0.35, stop_s, 0.8)
         plan.arms[side].append(
             ArmGoal(
-                weight, "head", place, (-0.62, 0.25, -0.75), (-0.3, -0.9, 0.2), (0.75, -0.1, 0.65)
+                weight,
+                "head",
+                position,
+                (-0.62, 0.25, -0.75),
+                (-0.3, -0.9, 0.2),
+                (0.75, -0.1, 0.65),
             )
         )
 
 
 def startle(plan: Plan, moment_s: float, strength: float) -> None:
-    """The start at a bang: shoulders up, back round, knees and elbows bent, over within a
-    second.
-    """
+    """A startle of one second: shoulders up, back round, knees and elbows bent."""
     time = seconds(plan.frames)
     pulse = (
         strength
@@ -199,8 +217,9 @@ def groove(
     gain: float,
     random: np.random.Generator,
 ) -> None:
-    """Dancing on the spot: knees give on every beat, hips and shoulders go from side to side on
-    every other one, arms with them.
+    """Dancing on the spot.
+
+    Knees bend on every beat; hips, shoulders and arms swing on every other one.
     """
     time = seconds(plan.frames)
     on = held(time, start_s, 1.0, stop_s, 1.0)

@@ -27,9 +27,7 @@ LARGEST_SWAY_M = 0.045
 
 @dataclasses.dataclass(frozen=True)
 class Idle:
-    """A stretch of standing, 120 frames a second: local rotations of the upper body, sway of the
-    hips.
-    """
+    """A stretch of standing at 120 fps: upper-body rotations and sway of the hips."""
 
     rotations: Float[np.ndarray, "frames 25 3 3"]
     pelvis: Float[np.ndarray, "frames 3 3"]
@@ -70,8 +68,7 @@ def invented_idle(frames: int, random: np.random.Generator) -> Idle:
 
 
 class IdleLibrary:
-    """Recordings of people standing about (the folder `idle` of the motion captures); empty without
-    a folder.
+    """Recordings of standing people (folder `idle` of the motion captures); may be empty.
 
     Args:
         folder: with `idle/*.bvh.gz`, or None.
@@ -110,12 +107,12 @@ class IdleLibrary:
                 0.5 * Rotation.from_matrix(local[:, names.index("spine")]).as_rotvec()
             ).as_matrix()
             rotations[:, AT["spine1"]] = rotations[:, AT["spine2"]] = half
-            place = bvh.local_positions()[:, 0]
-            scale = 0.9 / np.median(place[:, 1])
+            position = bvh.local_positions()[:, 0]
+            scale = 0.9 / np.median(position[:, 1])
             slow = gaussian_filter1d(
-                place[:, [0, 2]] * scale, 4 / bvh.frame_time_s / 2, axis=0, mode="nearest"
+                position[:, [0, 2]] * scale, 4 / bvh.frame_time_s / 2, axis=0, mode="nearest"
             )
-            sway = np.clip(place[:, [0, 2]] * scale - slow, -LARGEST_SWAY_M, LARGEST_SWAY_M)
+            sway = np.clip(position[:, [0, 2]] * scale - slow, -LARGEST_SWAY_M, LARGEST_SWAY_M)
             fps = 1 / bvh.frame_time_s
             self._clips[path] = (
                 rotations,
@@ -129,9 +126,7 @@ class IdleLibrary:
 def _at_rate(
     base: Idle, pieces: tuple[np.ndarray, np.ndarray, np.ndarray], fps: float, frames: int
 ) -> Idle:
-    """A stretch of a recording at 120 frames a second; its tremble and the mean turn of its pelvis
-    are taken out.
-    """
+    """A stretch of a recording at 120 fps, without tremble and mean turn of the pelvis."""
     rotations, pelvis, sway = pieces
     clock = np.minimum(np.arange(frames) / RATE, (len(sway) - 1) / fps - 1e-6)
     known = np.arange(len(sway)) / fps

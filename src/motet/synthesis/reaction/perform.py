@@ -1,6 +1,4 @@
-"""From a plan to a body: hips over the feet, legs solved, gaze shared out along the spine, arms to
-their goals.
-"""
+"""From a plan to a body: legs by IK over locked feet, gaze along the spine, arm goals."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from motet.body.limb_ik import Limb, solve
 from motet.body.skeleton import STANDING_HEIGHT_M, house_offsets
 from motet.synthesis.reaction.idle import Idle
-from motet.synthesis.reaction.plan import ArmGoal, Plan, rise, seconds
+from motet.synthesis.reaction.plan import ArmGoal, Plan, seconds
 from motet.synthesis.reaction.steps import RATE, Feet, side_of, take_steps
 from motet.types import SMPLX25_JOINTS, SMPLX25_PARENTS
 
@@ -45,7 +43,7 @@ class Performance:
     root: Float[np.ndarray, "frames 3"]
     rotations: Float[np.ndarray, "frames 25 3 3"]
     """Local; the pelvis' against the world."""
-    places: Float[np.ndarray, "frames 25 3"]
+    positions: Float[np.ndarray, "frames 25 3"]
     world: Float[np.ndarray, "frames 25 3 3"]
     feet: Feet
 
@@ -66,7 +64,7 @@ def perform(plan: Plan, idle: Idle) -> Performance:
     for side in range(2):
         for goal in plan.arms[side]:
             body.reach(side, goal)
-    return Performance(body.root, body.local, body.places, body.world, feet)
+    return Performance(body.root, body.local, body.positions, body.world, feet)
 
 
 class _Body:
@@ -75,16 +73,16 @@ class _Body:
         n = plan.frames
         self.local = idle.rotations[:n].copy()
         self.root = np.zeros((n, 3))
-        self.world, self.places = np.zeros((n, 25, 3, 3)), np.zeros((n, 25, 3))
+        self.world, self.positions = np.zeros((n, 25, 3, 3)), np.zeros((n, 25, 3))
         self.heading = gaussian_filter1d(
             0.5 * plan.path.heading + 0.5 * feet.heading.mean(0), 0.08 * RATE, mode="nearest"
         )
         forward = np.stack([np.sin(self.heading), np.cos(self.heading)], 1)
         apart = np.einsum("sfk,fk->sf", feet.ankle[:, :, [0, 2]], forward)
         self.stride = gaussian_filter1d(apart[0] - apart[1], 0.04 * RATE, mode="nearest")
-        place = plan.path.place
+        position = plan.path.position
         self.speed = gaussian_filter1d(
-            np.hypot(*np.gradient(place, axis=0).T) * RATE, 0.15 * RATE, mode="nearest"
+            np.hypot(*np.gradient(position, axis=0).T) * RATE, 0.15 * RATE, mode="nearest"
         )
 
     def hips(self) -> None:
@@ -97,9 +95,9 @@ class _Body:
         load = gaussian_filter1d(load, 0.11 * RATE, mode="nearest")[:, None]
         ankles = feet.ankle[:, :, [0, 2]]
         carried = load * ankles[0] + (1 - load) * ankles[1]
-        aside = np.einsum("fk,fk->f", carried - plan.path.place, left)
+        aside = np.einsum("fk,fk->f", carried - plan.path.position, left)
         shift = np.clip(0.34 * aside, -0.055, 0.055)[:, None] * left
-        away = gaussian_filter1d(carried, 0.25 * RATE, axis=0, mode="nearest") - plan.path.place
+        away = gaussian_filter1d(carried, 0.25 * RATE, axis=0, mode="nearest") - plan.path.position
         # Standing, the weight rests between the feet wherever these have come to stand.
         settle = 0.6 * quiet[:, None] * np.clip(away, -0.08, 0.08)
         sway = (
@@ -109,7 +107,9 @@ class _Body:
             * (idle.sway_m[: plan.frames, :1] * left + idle.sway_m[: plan.frames, 1:] * forward)
         )
         ground = (
-            gaussian_filter1d(plan.path.place + shift + settle, 0.05 * RATE, axis=0, mode="nearest")
+            gaussian_filter1d(
+                plan.path.position + shift + settle, 0.05 * RATE, axis=0, mode="nearest"
+            )
             + sway
         )
         roll = 0.9 * np.clip(aside, -0.1, 0.1) * np.clip(self.speed, 0, 1) * 0.6
@@ -125,7 +125,7 @@ class _Body:
 
     def _height(self, ground: np.ndarray, rotation: np.ndarray) -> np.ndarray:
         plan = self.plan
-        wanted = (
+        requested = (
             STANDING_HEIGHT_M
             - 0.004
             - plan.crouch_m
@@ -142,7 +142,7 @@ class _Body:
             room = np.minimum(
                 room, ankle[:, 1] + np.sqrt(np.maximum(longest**2 - across**2, 0.01)) - hip[:, 1]
             )
-        reachable = minimum_filter1d(np.minimum(wanted, room), int(0.07 * RATE), mode="nearest")
+        reachable = minimum_filter1d(np.minimum(requested, room), int(0.07 * RATE), mode="nearest")
         return gaussian_filter1d(reachable, 0.035 * RATE, mode="nearest")
 
     def spine_and_head(self) -> None:
@@ -175,9 +175,7 @@ class _Body:
             self.local[:, AT[name]] = turn @ about(Z, -part * plan.tilt) @ self.local[:, AT[name]]
 
     def _look(self) -> tuple[np.ndarray, np.ndarray]:
-        """Azimuth and elevation of what is looked at, from the hips; smooth, and no further than a
-        neck goes.
-        """
+        """Smooth azimuth and elevation of the gaze target, within the neck's range."""
         plan = self.plan
         eyes = self.root + np.einsum("fij,j->fi", about(Y, self.heading), np.array([0, 0.60, 0.06]))
         way = np.einsum("fji,fj->fi", about(Y, self.heading), plan.gaze - eyes)
@@ -251,9 +249,9 @@ class _Body:
         name, sign = SIDES[side], side_of(side)
         mirror = np.array([sign, 1, 1])
         part = AT[{"head": "head", "chest": "spine3", "pelvis": "pelvis"}[goal.frame]]
-        frame, origin = self.world[:, part], self.places[:, part]
-        wrist = origin + np.einsum("fij,fj->fi", frame, goal.place * mirror)
-        shoulder = self.places[:, AT[f"{name}_shoulder"]]
+        frame, origin = self.world[:, part], self.positions[:, part]
+        wrist = origin + np.einsum("fij,fj->fi", frame, goal.position * mirror)
+        shoulder = self.positions[:, AT[f"{name}_shoulder"]]
         chest = self.world[:, AT["spine3"]]
         pole = chest @ (np.array(goal.elbow) * mirror)
         upper, lower = solve(ARM[name], shoulder, wrist, pole)
@@ -265,23 +263,25 @@ class _Body:
         lower, bend = _shared_twist(lower, hand, sign * X)
         collar = self.world[:, AT[f"{name}_collar"]]
         weight = goal.weight[:, None]
-        for joint, wanted in (
+        for joint, requested in (
             (f"{name}_shoulder", np.swapaxes(collar, 1, 2) @ upper),
             (f"{name}_elbow", np.swapaxes(upper, 1, 2) @ lower),
             (f"{name}_wrist", bend),
         ):
-            self.local[:, AT[joint]] = between(self.local[:, AT[joint]], wanted, weight)
+            self.local[:, AT[joint]] = between(self.local[:, AT[joint]], requested, weight)
         self._forward(AT[f"{name}_collar"])
 
     def _forward(self, first: int) -> None:
-        """World rotations and places, from a joint on."""
+        """World rotations and positions, from a joint on."""
         for joint in range(first, 25):
             parent = SMPLX25_PARENTS[joint]
             if parent < 0:
-                self.world[:, 0], self.places[:, 0] = self.local[:, 0], self.root
+                self.world[:, 0], self.positions[:, 0] = self.local[:, 0], self.root
                 continue
             self.world[:, joint] = self.world[:, parent] @ self.local[:, joint]
-            self.places[:, joint] = self.places[:, parent] + self.world[:, parent] @ OFFSETS[joint]
+            self.positions[:, joint] = (
+                self.positions[:, parent] + self.world[:, parent] @ OFFSETS[joint]
+            )
 
 
 def between(
@@ -305,9 +305,7 @@ def _hand(fingers: np.ndarray, palm: np.ndarray, sign: float) -> np.ndarray:
 def _shared_twist(
     lower: np.ndarray, hand: np.ndarray, axis: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Forearm turned by two thirds of the hand's twist, and what is left for the wrist, which bends
-    no further than wrists do.
-    """
+    """Forearm with two thirds of the hand's twist, and the wrist's limited remainder."""
     bend = Rotation.from_matrix(np.swapaxes(lower, 1, 2) @ hand)
     quaternion = bend.as_quat()
     twist = 2 * np.arctan2(quaternion[:, :3] @ axis, quaternion[:, 3])
@@ -318,8 +316,3 @@ def _shared_twist(
     rest = Rotation.from_matrix(np.swapaxes(turned, 1, 2) @ hand).as_rotvec()
     size = np.linalg.norm(rest, axis=1, keepdims=True)
     return turned, Rotation.from_rotvec(rest * np.minimum(1, 1.1 / size.clip(1e-9))).as_matrix()
-
-
-def settle_in(frames: int) -> Float[np.ndarray, "frames"]:
-    """A weight that is 0 at the beginning and 1 after half a second."""
-    return rise(seconds(frames), 0.0, 0.5)

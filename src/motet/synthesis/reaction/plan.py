@@ -15,14 +15,15 @@ Frame = Literal["head", "chest", "pelvis"]
 
 @dataclasses.dataclass(frozen=True)
 class ArmGoal:
-    """A place for one wrist, in the axes of a part of the body (+X left, +Y up, +Z front), metres;
-    given for the left arm.
+    """A position for one wrist in the axes of a body part, metres; given for the left arm.
+
+    +X left, +Y up, +Z front.
     """
 
     weight: Float[np.ndarray, "frames"]
     """0 leaves the arm alone, 1 brings it there."""
     frame: Frame
-    place: Float[np.ndarray, "frames 3"]
+    position: Float[np.ndarray, "frames 3"]
     fingers: tuple[float, float, float]
     """Direction of the fingers."""
     palm: tuple[float, float, float]

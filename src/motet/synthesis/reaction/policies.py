@@ -145,8 +145,8 @@ def _dance(plan: Plan, cue: Cue, start: float, other: bool) -> _Outcome:
 
 
 def _glide(plan: Plan, start_s: float, way: np.ndarray) -> None:
-    place = plan.path.place + rise(seconds(plan.frames), start_s, 0.55)[:, None] * way
-    plan.path = dataclasses.replace(plan.path, place=place, hurry=np.full(plan.frames, 1.25))
+    position = plan.path.position + rise(seconds(plan.frames), start_s, 0.55)[:, None] * way
+    plan.path = dataclasses.replace(plan.path, position=position, hurry=np.full(plan.frames, 1.25))
 
 
 def _avoid(plan: Plan, cue: Cue, start: float, other: bool) -> _Outcome:
@@ -225,9 +225,7 @@ def _flee(plan: Plan, cue: Cue, start: float, other: bool) -> _Outcome:
 
 
 def _endure(plan: Plan, cue: Cue, start: float, other: bool) -> _Outcome:
-    """Arms round oneself against wind or rain, or a hand held up against it; nobody goes
-    anywhere.
-    """
+    """Arms round oneself against wind or rain, or a hand held up against it."""
     end = plan.frames / 120
     time = seconds(plan.frames)
     if other:
@@ -245,5 +243,6 @@ def _endure(plan: Plan, cue: Cue, start: float, other: bool) -> _Outcome:
 
 
 _POLICIES: dict[str, _Policy] = {
-    "attend": _attend, "greet": _greet, "dance": _dance, "avoid": _avoid, "cover": _cover, "flee": _flee, "endure": _endure,
+    "attend": _attend, "greet": _greet, "dance": _dance, "avoid": _avoid, "cover": _cover,
+    "flee": _flee, "endure": _endure,
 }  # fmt: skip

@@ -1,5 +1,6 @@
-"""The same person hears the same sound from the same place once more: how far two runs of the
-policy differ.
+"""The upper bound of body scores: the scripted policy run once more.
+
+The same person reacts to the same sound from the same position with another seed.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ KEPT = 4
 
 
 def policy_again(folder: Path) -> Callable[[str], Motion]:
-    """(id) -> the reaction to that sequence's sound by the same policy with other draws, 30 frames
-    a second.
+    """A function from sequence id to the policy's reaction with another seed, 30 fps.
 
     The person may choose the other form of a reaction, start earlier or later and take other steps;
     standing about is made up.

@@ -1,4 +1,4 @@
-"""Footsteps along a path: where each foot stands when, and how it gets to the next place.
+"""Footsteps along a path: where each foot stands when, and how it moves to the next position.
 
 A foot never moves while it stands. Steps are taken when the body has moved on or turned away from
 where a foot would stand best, and land where the foot will be under the body half a stance later;
@@ -40,7 +40,7 @@ ROLL_S, DROP_S = 0.17, 0.09
 class Path:
     """Where the body wants to be, 120 times a second."""
 
-    place: Float[np.ndarray, "frames 2"]
+    position: Float[np.ndarray, "frames 2"]
     """X and Z on the floor, metres."""
     heading: Float[np.ndarray, "frames"]
     """Radians counter-clockwise seen from above; 0 looks to +Z."""
@@ -52,7 +52,7 @@ class Path:
         k = min(max(frame, 0.0), len(self.heading) - 1.0)
         low, share = int(k), k - int(k)
         high = min(low + 1, len(self.heading) - 1)
-        return self.place[low] * (1 - share) + self.place[high] * share, float(
+        return self.position[low] * (1 - share) + self.position[high] * share, float(
             self.heading[low] * (1 - share) + self.heading[high] * share
         )
 
@@ -82,7 +82,7 @@ class Feet:
     """How far the toes bend against the foot, radians, so that they stay flat while the heel is
     up."""
     stands: Float[np.ndarray, "2 frames"]
-    """1 where the ball of the foot stays in its place, 0 in a step."""
+    """1 where the ball of the foot stays in its position, 0 in a step."""
     heading: Float[np.ndarray, "2 frames"]
     steps: tuple[Step, ...]
 
@@ -101,9 +101,9 @@ def _direction(heading: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _best(path: Path, frame: float, foot: int) -> np.ndarray:
     """Where a foot stands best for the body at a frame: X, Z, heading."""
-    place, heading = path.at(frame)
+    position, heading = path.at(frame)
     _, left = _direction(heading)
-    return np.array([*(place + side_of(foot) * STANCE_M * left), heading + 0.10 * side_of(foot)])
+    return np.array([*(position + side_of(foot) * STANCE_M * left), heading + 0.10 * side_of(foot)])
 
 
 def _wrong(stands: np.ndarray, best: np.ndarray) -> float:
@@ -153,9 +153,7 @@ class _Walker:
         return float(np.hypot(*(b - a)) / 0.3 + 0.25 * abs(turn_b - turn_a) / 0.3)
 
     def _next_foot(self, wrong: list[float], frame: int, speed: float) -> int:
-        """Feet take turns when walking; the first step is taken by the foot on the side one goes
-        to.
-        """
+        """The other foot when walking; the first step is taken on the side of the goal."""
         recent = self.steps and frame - self.steps[-1].land < 0.35 * RATE
         if recent and wrong[1 - self.last] > (0.3 if speed > 0.4 else 0.55) * max(wrong):
             return 1 - self.last
@@ -184,7 +182,7 @@ def take_steps(path: Path, patience_m: float = 0.075, height_m: float = 0.07) ->
 
     Args:
         path: where the body wants to be.
-        patience_m: how far from its best place a foot may stand before a standing body takes a
+        patience_m: how far from its best position a foot may stand before a standing body takes a
             step.
         height_m: how high the ankle is lifted in a slow step.
     """
@@ -214,7 +212,7 @@ def _foot(
     foot: int, steps: list[Step], first: np.ndarray, frames: int, height_m: float
 ) -> tuple[np.ndarray, ...]:
     """Ankle, rotation, toe bend, standing and heading of one foot."""
-    place = np.tile(first, (frames, 1))
+    position = np.tile(first, (frames, 1))
     height, pitch, stands = np.zeros(frames), np.zeros(frames), np.ones(frames)
     clock = np.arange(frames)
     for step in steps:
@@ -223,7 +221,7 @@ def _foot(
         stands[moving] = 0
         eased = u * u * (3 - 2 * u)
         later = clock >= step.lift
-        place[later] = (step.start + eased[:, None] * (step.stop - step.start))[later]
+        position[later] = (step.start + eased[:, None] * (step.stop - step.start))[later]
         length = float(
             (step.stop - step.start)[:2] @ _direction(0.5 * (step.start[2] + step.stop[2]))[0]
         )
@@ -233,12 +231,13 @@ def _foot(
             moving, np.sin(np.pi * u**0.9) ** 1.5 * height_m * far * (1 - 0.35 * stride), 0
         )
         pitch += _pitch(clock / RATE, step.lift / RATE, step.land / RATE, stride, length)
-    return _placed(foot, place, height, pitch, stands)
+    return _placed(foot, position, height, pitch, stands)
 
 
 def _pitch(time: np.ndarray, lift: float, land: float, stride: float, length: float) -> np.ndarray:
-    """Pitch of the foot round one step: the heel rises, the toes come up in the swing, the foot
-    rolls down; positive is heel up.
+    """Pitch of the foot in one step; positive is heel up.
+
+    The heel rises, the toes come up in the swing, the foot rolls down.
     """
     up = LIFTED_RAD * (0.25 + 0.75 * stride) if length > -0.05 else 0.25
     down = LANDING_RAD * stride
@@ -253,7 +252,7 @@ def _pitch(time: np.ndarray, lift: float, land: float, stride: float, length: fl
 
 
 def _placed(
-    foot: int, place: np.ndarray, height: np.ndarray, pitch: np.ndarray, stands: np.ndarray
+    foot: int, position: np.ndarray, height: np.ndarray, pitch: np.ndarray, stands: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """Heel up: the foot turns about its ball, which stays. Toes up: it rolls on the heel."""
     from scipy.spatial.transform import Rotation
@@ -264,9 +263,9 @@ def _placed(
         1,
     ]
     flat = np.array([0.0, ANKLE_HEIGHT_M, 0.0])
-    yaw = Rotation.from_rotvec(np.stack([0 * pitch, place[:, 2], 0 * pitch], axis=1))
+    yaw = Rotation.from_rotvec(np.stack([0 * pitch, position[:, 2], 0 * pitch], axis=1))
     turn = yaw * Rotation.from_rotvec(np.stack([pitch, 0 * pitch, 0 * pitch], axis=1))
-    floor = np.stack([place[:, 0], height, place[:, 1]], axis=1)
+    floor = np.stack([position[:, 0], height, position[:, 1]], axis=1)
     resting = floor + flat
     about_ball = floor + yaw.apply(to_ball) + [0, ANKLE_HEIGHT_M, 0] - turn.apply(to_ball)
     about_heel = resting + yaw.apply(HEEL) - turn.apply(HEEL)
@@ -274,4 +273,4 @@ def _placed(
         (pitch > 0)[:, None], about_ball, np.where((pitch < 0)[:, None], about_heel, resting)
     )
     bend = np.where(pitch > 0, pitch, 0) * np.clip(1 - height / 0.04, 0, 1)
-    return ankle, turn.as_matrix(), bend, stands, place[:, 2]
+    return ankle, turn.as_matrix(), bend, stands, position[:, 2]

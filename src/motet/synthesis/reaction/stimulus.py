@@ -1,4 +1,4 @@
-"""What a reaction answers to: which sound, when, from where, and what kind of person hears it."""
+"""What a reaction responds to: which sound, when, from where, and what kind of person hears it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IGNORES = 0.4
 
 @dataclasses.dataclass(frozen=True)
 class Cue:
-    """One sound at one place for one person."""
+    """One sound at one position for one person."""
 
     onset_s: float
     events_s: tuple[float, ...]
@@ -65,10 +65,10 @@ def look(plan: Plan, start_s: float, gain: float, stop_s: float = 1e3) -> None:
 
 
 def turn(plan: Plan, start_s: float, angle: float, pace: float) -> float:
-    """The body turns on the spot; answers when it is done."""
+    """The body turns on the spot; returns when it is done."""
     length = 0.45 + abs(angle) / (2.1 * pace)
     plan.path = Path(
-        plan.path.place,
+        plan.path.position,
         plan.path.heading + angle * rise(seconds(plan.frames), start_s, length),
         plan.path.hurry,
     )
@@ -76,8 +76,9 @@ def turn(plan: Plan, start_s: float, angle: float, pace: float) -> float:
 
 
 def walk(plan: Plan, start_s: float, way: Float[np.ndarray, "2"], speed: float) -> float:
-    """The body goes straight along a way on the floor; answers when it arrives. Starting and
-    stopping take half a second each, a run longer.
+    """The body walks straight along a path on the floor; returns the time of arrival.
+
+    Starting and stopping take half a second each, of a run longer.
     """
     distance = float(np.hypot(*way))
     if distance < 0.05:
@@ -90,10 +91,10 @@ def walk(plan: Plan, start_s: float, way: Float[np.ndarray, "2"], speed: float) 
     gone = np.cumsum(pace)
     total = cruise * RATE - ramp * RATE
     share = np.clip(gone / total, 0, 1)
-    place = plan.path.place + share[:, None] * np.asarray(way)
+    position = plan.path.position + share[:, None] * np.asarray(way)
     hurry = 1 + 0.35 * np.clip(speed - 1.0, 0, 1.5) * (pace > 0)
     plan.path = Path(
-        place,
+        position,
         plan.path.heading,
         hurry if plan.path.hurry is None else np.maximum(plan.path.hurry, hurry),
     )

@@ -1,3 +1,1 @@
-"""Everyday sounds made from nothing: 27 classes, seeded, with the moments at which something
-happens in them.
-"""
+"""Everyday sounds, synthesised: 27 classes, seeded, with the times of their events."""

@@ -14,9 +14,12 @@ from motet.synthesis.soundscape import creatures, machines
 from motet.synthesis.soundscape.tones import RATE, banded, noise
 
 LOUDNESS: dict[str, float] = {
-    "aircraft": 0.55, "bark": 0.5, "bicycle_bell": 0.3, "bird": 0.28, "cat": 0.3, "church_bell": 0.4, "cough": 0.35, "crowd_yell": 0.6, "drum": 0.6,
-    "engine": 0.5, "explosion": 0.95, "fire_alarm": 0.6, "firework": 0.9, "gunshot": 0.95, "insect": 0.2, "instrument": 0.4, "laughter": 0.4,
-    "music": 0.55, "phone": 0.35, "shout": 0.6, "sing": 0.4, "siren": 0.6, "speech": 0.4, "thunder": 0.9, "vehicle": 0.55, "wind": 0.4, "rain": 0.35,
+    "aircraft": 0.55, "bark": 0.5, "bicycle_bell": 0.3, "bird": 0.28, "cat": 0.3,
+    "church_bell": 0.4, "cough": 0.35, "crowd_yell": 0.6, "drum": 0.6,
+    "engine": 0.5, "explosion": 0.95, "fire_alarm": 0.6, "firework": 0.9, "gunshot": 0.95,
+    "insect": 0.2, "instrument": 0.4, "laughter": 0.4,
+    "music": 0.55, "phone": 0.35, "shout": 0.6, "sing": 0.4, "siren": 0.6, "speech": 0.4,
+    "thunder": 0.9, "vehicle": 0.55, "wind": 0.4, "rain": 0.35,
 }  # fmt: skip
 """Peak at one metre."""
 FLOOR = 3e-4

@@ -66,9 +66,16 @@ def insect(random: np.random.Generator, seconds: float) -> Sound:
 
 
 def _calls(
-    random: np.random.Generator, seconds: float, length: tuple[float, float], gap: tuple[float, float], pitch: tuple[float, float],
-    curve: tuple[float, ...], vowels: tuple[str, ...], breath: float, size: float,
-) -> Sound:  # fmt: skip
+    random: np.random.Generator,
+    seconds: float,
+    length: tuple[float, float],
+    gap: tuple[float, float],
+    pitch: tuple[float, float],
+    curve: tuple[float, ...],
+    vowels: tuple[str, ...],
+    breath: float,
+    size: float,
+) -> Sound:
     """One voice calling again and again; `curve` is the pitch along a call, relative."""
     base, pieces, starts, moment = random.uniform(*pitch), [], [], 0.0
     while moment < seconds - 0.3:
@@ -215,14 +222,14 @@ def crowd_yell(random: np.random.Generator, seconds: float) -> Sound:
 def _readings() -> tuple[Samples, ...]:
     """The public-domain recordings of reading that ship with the package."""
     folder = resources.files("motet.data") / "librivox"
-    found = []
+    result = []
     for entry in sorted(
         (e for e in folder.iterdir() if e.name.endswith(".flac")), key=lambda e: e.name
     ):
         with entry.open("rb") as file:
             samples, rate = soundfile.read(file, dtype="float64")
-        found.append(soxr.resample(samples if samples.ndim == 1 else samples.mean(1), rate, RATE))
-    return tuple(found)
+        result.append(soxr.resample(samples if samples.ndim == 1 else samples.mean(1), rate, RATE))
+    return tuple(result)
 
 
 def speech(random: np.random.Generator, seconds: float) -> Sound:

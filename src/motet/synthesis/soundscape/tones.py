@@ -1,6 +1,4 @@
-"""Bricks of made sounds: envelopes, filtered noise, partials, voices. All functions answer float64
-samples.
-"""
+"""Building blocks of generated sounds: envelopes, filtered noise, partials, voices; all float64."""
 
 from __future__ import annotations
 
@@ -11,8 +9,10 @@ from scipy.signal import butter, lfilter, sosfilt
 RATE = 30_720
 Samples = Float[np.ndarray, "time"]
 VOWELS = {
-    "a": ((730, 90), (1090, 110), (2440, 160)), "e": ((530, 70), (1840, 110), (2480, 160)), "i": ((300, 60), (2290, 110), (3010, 170)),
-    "o": ((520, 80), (880, 100), (2410, 160)), "u": ((330, 60), (870, 90), (2240, 160)), "ah": ((640, 90), (1190, 110), (2390, 160)),
+    "a": ((730, 90), (1090, 110), (2440, 160)), "e": ((530, 70), (1840, 110), (2480, 160)),
+    "i": ((300, 60), (2290, 110), (3010, 170)),
+    "o": ((520, 80), (880, 100), (2410, 160)), "u": ((330, 60), (870, 90), (2240, 160)),
+    "ah": ((640, 90), (1190, 110), (2390, 160)),
 }  # fmt: skip
 """Frequency and width of the first three resonances, Hz."""
 

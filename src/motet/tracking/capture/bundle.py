@@ -1,8 +1,8 @@
 """Bundle adjustment: one rigid head, one camera, a pose for every frame, from tracked points.
 
-A tracked point has three numbers: column, row and relief, the tracker's own guess at depth in
+A tracked point has three numbers: column, row and relief, the tracker's estimate of depth in
 pixels relative to the other points. Parallax alone tells little about a head that turns a few
-degrees, and trackers exaggerate it; their guess at depth turns with the head.
+degrees, and trackers exaggerate it; their estimate of depth turns with the head.
 
 Camera as in a person's folder: x right, y down, z forward, q = R p + t, column f q_x / q_z +
 centre, the same for rows.
@@ -68,8 +68,9 @@ class Linearised:
 def project(
     poses: Poses, vertices: Float[ndarray, "points 3"], focal: float, centre: Float[ndarray, "2"]
 ) -> tuple[Float[ndarray, "frames points 3"], Float[ndarray, "frames points 3"]]:
-    """Columns, rows and relief in pixels (relative to the mean over the points), and camera
-    coordinates of the head's points.
+    """Columns, rows and relief in pixels, and camera coordinates of the head's points.
+
+    Relief is relative to its mean over the points.
     """
     local = np.einsum("fij,pj->fpi", poses.rotation, vertices) + poses.translation[:, None]
     depth = focal * local[..., 2:] / poses.translation[:, None, 2:]
@@ -165,8 +166,9 @@ def bundle(
     prior: Prior,
     steps: int = 12,
 ) -> tuple[Poses, Float[ndarray, "points 3"], float]:
-    """Poses, points and focal length together (Levenberg-Marquardt; the points are eliminated
-    first).
+    """Bundle adjustment of poses, points and focal length (Levenberg-Marquardt).
+
+    The points are eliminated first.
     """
     damping, best = 1e-3, _cost(points, poses, vertices, focal, centre, weight, prior)
     for _ in range(steps):

@@ -1,5 +1,4 @@
-"""Videos of a person to everything about them that does not need training: the person's folder
-without its weights.
+"""From videos of a person to the person's folder, without training.
 
 Every part is written when it is complete and not made again, so a run that was killed goes on where
 it was.
@@ -51,7 +50,7 @@ _CROP_FACES = 1.62
 """Side of the crop in heights of the face."""
 _PLAN = "plan.json"
 Report = Callable[[str, int, int], None]
-"""Told what is done, how much of it, and how much there is in all."""
+"""Called with the step, how much of it is done, and how much there is in all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,14 +154,14 @@ def _claim(folder: Path, shots: Sequence[Shot], options: CaptureOptions) -> None
         for k, v in dataclasses.asdict(options).items()
         if k not in ("consent", "name", "model", "licence", "held_out", "shortest_s")
     }
-    wanted = {"videos": [shot.digest for shot in shots], **settings}
+    requested = {"videos": [shot.digest for shot in shots], **settings}
     path = folder / TRAINING / _PLAN
-    if path.exists() and json.loads(path.read_text()) != wanted:
+    if path.exists() and json.loads(path.read_text()) != requested:
         raise ConfigError(
             f"{folder} holds the fit of other footage or another size; choose another folder or"
             " remove it"
         )
-    write_bytes(path, json.dumps(wanted, indent=1).encode())
+    write_bytes(path, json.dumps(requested, indent=1).encode())
 
 
 def _crop(faces: Faces, shot: Shot) -> Box:
@@ -172,8 +171,8 @@ def _crop(faces: Faces, shot: Shot) -> Box:
         np.percentile(oval.min(axis=1), 1, axis=0),
         np.percentile(oval.max(axis=1), 99, axis=0),
     )
-    wanted = max(_CROP_FACES * faces.height_px, float((high - low).max()) * 1.15)
-    side = int(min(wanted, shot.width, shot.height)) // 2 * 2
+    requested = max(_CROP_FACES * faces.height_px, float((high - low).max()) * 1.15)
+    side = int(min(requested, shot.width, shot.height)) // 2 * 2
     # The chin and what is below it matter more than the hair.
     middle = (low + high) / 2 + np.array([0, 0.06 * faces.height_px])
     left, top = np.round(middle - side / 2).astype(int)
@@ -239,7 +238,7 @@ def resized(picture: UInt8[ndarray, "side side 3"], size: int) -> UInt8[ndarray,
 
 
 def _write_features(folder: Path, sound: Float[ndarray, "time"], frames: int) -> str:
-    """What the phonetic encoder hears; answers its digest."""
+    """Extract phonetic features; returns the digest of the encoder."""
     from motet.encoders.phonetic.encoder import load_phonetic
 
     front = load_phonetic()
@@ -305,9 +304,9 @@ def _write_rest(
 
 def _train_frames(cuts: Sequence[int], frames: int, held_out: float) -> int:
     """The held-out tail begins at a cut where one is near."""
-    wanted = round(frames * (1 - held_out))
-    near = min(cuts, key=lambda cut: abs(cut - wanted), default=wanted)
-    return near if abs(near - wanted) <= 0.03 * frames else wanted
+    requested = round(frames * (1 - held_out))
+    near = min(cuts, key=lambda cut: abs(cut - requested), default=requested)
+    return near if abs(near - requested) <= 0.03 * frames else requested
 
 
 def _sharpness(folder: Path, frames: int, size: int, faces: Faces) -> Float[ndarray, "frames"]:
@@ -384,5 +383,5 @@ def describe(person: Person) -> list[str]:
 def _angles(rotation: Float[ndarray, "frames 3 3"]) -> Float[ndarray, "frames 3"]:
     from scipy.spatial.transform import Rotation
 
-    found = Rotation.from_matrix(rotation)
-    return (found * found.mean().inv()).as_rotvec()
+    result = Rotation.from_matrix(rotation)
+    return (result * result.mean().inv()).as_rotvec()

@@ -1,5 +1,4 @@
-"""The landmarker's own mesh of a mean face: places, triangles, and which points keep still when a
-face moves.
+"""The landmarker's mean face mesh: vertices, triangles, rigid points.
 
 It lies inside the landmarker's model (Apache-2.0) as a protocol buffer; only the few fields needed
 are read.
@@ -22,7 +21,8 @@ from motet.errors import AssetError
 _MEMBER = "geometry_pipeline_metadata_landmarks.binarypb"
 _MESH, _RIGID, _VERTICES, _TRIANGLES = 1, 2, 3, 4
 LIPS = (
-    0, 13, 14, 17, 37, 39, 40, 61, 78, 80, 81, 82, 84, 87, 88, 91, 95, 146, 178, 181, 185, 191, 267, 269, 270, 291, 308, 310, 311, 312, 314, 317, 318,
+    0, 13, 14, 17, 37, 39, 40, 61, 78, 80, 81, 82, 84, 87, 88, 91, 95, 146, 178, 181, 185, 191, 267,
+    269, 270, 291, 308, 310, 311, 312, 314, 317, 318,
     321, 324, 375, 402, 405, 409, 415,
 )  # fmt: skip
 """Points on the red of the lips."""
@@ -50,7 +50,8 @@ INNER_LIPS = (
 )
 """The rim of the mouth's opening, in order around it."""
 OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127,
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152,
+    148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127,
     162, 21, 54, 103, 67, 109,
 )  # fmt: skip
 """The rim of the face, in order around it, beginning at the top."""
@@ -108,21 +109,21 @@ def read_face_mesh(model: Path) -> FaceMesh:
 
 def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Field numbers and values of one protocol buffer message."""
-    place = 0
-    while place < len(content):
-        key, place = _number(content, place)
+    position = 0
+    while position < len(content):
+        key, position = _number(content, position)
         kind = key & 7
         if kind == 0:
-            value, place = _number(content, place)
+            value, position = _number(content, position)
             yield key >> 3, value
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
-            yield key >> 3, content[place : place + size]
-            place += size
+            yield key >> 3, content[position : position + size]
+            position += size
         elif kind == 2:
-            size, place = _number(content, place)
-            yield key >> 3, content[place : place + size]
-            place += size
+            size, position = _number(content, position)
+            yield key >> 3, content[position : position + size]
+            position += size
         else:
             raise ValueError(kind)
 

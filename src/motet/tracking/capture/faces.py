@@ -1,5 +1,4 @@
-"""What the face landmarker sees in the pictures of a person's footage, and what makes footage
-unusable.
+"""Face landmarks of a person's footage, and what makes footage unusable.
 
 Watching is the slow part (about 25 ms a picture), so it is kept in pieces on disk: a fit that was
 killed goes on from the last piece.
@@ -42,9 +41,9 @@ class Faces:
     """Column and row in pixels of the whole picture, whole numbers at the centres of pixels;
     bridged where no face was found."""
     relief: Float[ndarray, "frames 478"]
-    """The landmarker's own guess at depth, in pixels, towards the camera negative; rough."""
+    """The landmarker's estimate of depth, in pixels, towards the camera negative; rough."""
     rotation: Float[ndarray, "frames 3 3"]
-    """The landmarker's own guess at the head's rotation (camera looking along -z, y up); rough."""
+    """The landmarker's estimate of the head's rotation (camera looking along -z, y up); rough."""
     blink: Float[ndarray, "frames"]
     """Closure of the lids, 0..1, mean of both."""
     found: Bool[ndarray, "frames"]
@@ -73,7 +72,7 @@ def watch(
     Args:
         pieces: folder in which pieces are kept until everything is seen; work found there is not
             done again.
-        progress: told the number of pictures watched so far.
+        progress: called with the number of pictures tracked so far.
 
     Raises:
         InputError: no face, two faces, a face turned away or too small, a cut inside a file: says
@@ -160,9 +159,7 @@ def _read_piece(path: Path) -> dict[str, ndarray]:
 
 
 class _Watcher:
-    """MediaPipe's landmarker over one shot: a tracker for the face, and now and then a look for a
-    second one.
-    """
+    """MediaPipe's landmarker over one shot, with occasional checks for a second face."""
 
     def __init__(self, model: Path) -> None:
         self._mediapipe = require("mediapipe", "track")
@@ -250,8 +247,8 @@ def _judge(shot: Shot, row: dict[str, ndarray]) -> None:
     Raises:
         InputError: in the order in which people can do something about it.
     """
-    found, faces = row["found"], row["faces"]
-    if not found.any():
+    result, faces = row["found"], row["faces"]
+    if not result.any():
         raise InputError(
             f"no face was found in any of the {shot.frames} pictures of {shot.path}; film one"
             f" frontal face at least {SMALLEST_FACE_PX:.0f} pixels high"
@@ -262,11 +259,11 @@ def _judge(shot: Shot, row: dict[str, ndarray]) -> None:
             f"{shot.path} shows two faces at {clock(several[0] / FPS)}; only one person may be in"
             " the picture, crop or cut the others away"
         )
-    _judge_gaps(shot, found)
+    _judge_gaps(shot, result)
     _judge_cuts(shot, row)
     height = float(
         np.median(
-            np.linalg.norm(row["points"][found][:, _TOP] - row["points"][found][:, _CHIN], axis=1)
+            np.linalg.norm(row["points"][result][:, _TOP] - row["points"][result][:, _CHIN], axis=1)
         )
     )
     if height < SMALLEST_FACE_PX:
@@ -274,7 +271,7 @@ def _judge(shot: Shot, row: dict[str, ndarray]) -> None:
             f"the face in {shot.path} is {height:.0f} pixels high; at least {SMALLEST_FACE_PX:.0f}"
             " are needed, better 200: film closer or in higher resolution"
         )
-    turned = np.degrees(np.arccos(np.clip(row["rotation"][:, 2, 2], -1, 1))) * found
+    turned = np.degrees(np.arccos(np.clip(row["rotation"][:, 2, 2], -1, 1))) * result
     if (turned > MOST_TURNED_DEG).sum() > LONGEST_GAP_S * FPS:
         first = int(np.argmax(turned > MOST_TURNED_DEG))
         raise InputError(
@@ -295,9 +292,7 @@ def _judge_gaps(shot: Shot, found: ndarray) -> None:
 
 
 def _judge_cuts(shot: Shot, row: dict[str, ndarray]) -> None:
-    """A picture that differs far more from the one before than pictures usually do, in which the
-    face jumps or the whole changes.
-    """
+    """Refuse cuts: a picture that differs too much, with a jump of the face or of everything."""
     change = row["change"]
     if len(change) < 3:
         return

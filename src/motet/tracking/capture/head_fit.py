@@ -45,7 +45,7 @@ _FACING = np.diag([1.0, -1.0, -1.0])
 
 @dataclasses.dataclass(frozen=True)
 class HeadFit:
-    """What the footage says about the head."""
+    """Observations of the head in the footage."""
 
     poses: Poses
     vertices: Float[ndarray, "468 3"]
@@ -119,14 +119,12 @@ def _start(points: ndarray, faces: Faces, mesh: FaceMesh, focal: float, centre: 
         (1, 2)
     )
     depth = focal / np.maximum(scale, 1e-6)
-    place = (seen[:, 0] - centre) * (depth / focal)[:, None] - middle[:, 0]
-    return Poses(rotation, np.concatenate([place, depth[:, None]], axis=1))
+    position = (seen[:, 0] - centre) * (depth / focal)[:, None] - middle[:, 0]
+    return Poses(rotation, np.concatenate([position, depth[:, None]], axis=1))
 
 
 def _different(poses: Poses, found: ndarray) -> ndarray:
-    """Frames that differ most in the head's rotation (each next one is the farthest from those
-    chosen).
-    """
+    """Farthest-point sample of frames by head rotation."""
     candidates = np.flatnonzero(found)
     forward = poses.rotation[candidates].reshape(len(candidates), 9)
     chosen = [int(np.argmin(np.linalg.norm(forward - np.median(forward, axis=0), axis=1)))]
@@ -146,9 +144,7 @@ def smoothed(
     poses: Poses,
     faces: Faces,
 ) -> Poses:
-    """The most likely course: points as far as they can be trusted, and heads that do not jerk.
-    Every shot by itself.
-    """
+    """The most likely course of poses in each shot: points by confidence, little jerk."""
     for _ in range(2):
         information, pull = pose_information(points, poses, vertices, focal, centre, weight)
         information[~faces.found], pull[~faces.found] = 0.0, 0.0
@@ -165,9 +161,7 @@ def smoothed(
 
 
 def _course(poses: Poses) -> Float[ndarray, "frames 6"]:
-    """Poses as numbers whose second differences are jolts: rotation vectors relative to the middle
-    rotation, and places.
-    """
+    """Poses as vectors whose second differences are jolts: relative rotations, positions."""
     middle = Rotation.from_matrix(poses.rotation).mean()
     turns = (Rotation.from_matrix(poses.rotation) * middle.inv()).as_rotvec()
     return np.concatenate([turns, poses.translation], axis=1)
@@ -176,9 +170,7 @@ def _course(poses: Poses) -> Float[ndarray, "frames 6"]:
 def _smooth_change(
     information: ndarray, pull: ndarray, course: ndarray
 ) -> Float[ndarray, "frames 6"]:
-    """Change d that minimises d'Id/2 + p'd + |second differences of (course + d)|^2 / (2 jolt^2):
-    one banded system.
-    """
+    """Change d minimising d'Id/2 + p'd + |second differences of (course + d)|^2 / (2 jolt^2)."""
     frames = len(course)
     stiffness = 1 / np.array([_TURN_JOLT] * 3 + [_SHIFT_JOLT_M] * 3) ** 2
     if frames < 3:

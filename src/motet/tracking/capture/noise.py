@@ -1,6 +1,4 @@
-"""MediaPipe writes its log straight to the process's standard error, past Python. While it works,
-that goes nowhere.
-"""
+"""Silences MediaPipe's log, which goes straight to the process's standard error."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Nothing that native libraries write to standard error is seen; what Python writes there
-    is.
-    """
+    """Discard what native libraries write to standard error; Python's own output stays."""
     try:
         kept = os.dup(2)
     except OSError:

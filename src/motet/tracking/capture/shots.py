@@ -94,8 +94,8 @@ class Shot:
                 f"{self.path} is silent from beginning to end; lips are learnt from footage in"
                 " which the person is heard speaking"
             )
-        wanted = round(self.seconds * RATE_HZ)
-        return np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
+        requested = round(self.seconds * RATE_HZ)
+        return np.pad(samples[:requested], (0, max(0, requested - len(samples))))
 
 
 def video_files(paths: Sequence[Path]) -> list[Path]:
@@ -106,7 +106,7 @@ def video_files(paths: Sequence[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in map(Path, paths):
-        found = (
+        result = (
             sorted(
                 file
                 for file in path.iterdir()
@@ -115,12 +115,12 @@ def video_files(paths: Sequence[Path]) -> list[Path]:
             if path.is_dir()
             else [path]
         )
-        if not found:
+        if not result:
             raise InputError(
                 f"the folder {path} holds no videos ({', '.join(VIDEO_ENDINGS)}); give a video, or"
                 " a folder with the videos of one person"
             )
-        files += found
+        files += result
     return files
 
 
@@ -198,9 +198,7 @@ def _check_clock(path: Path, stamps: ndarray, steps: ndarray, usual: float) -> N
 
 
 def _scan(path: Path) -> tuple[Float[ndarray, "pictures"], int, int]:
-    """Times of all pictures in seconds from the first, and the upright size; read without decoding
-    where the file allows it.
-    """
+    """Picture times (s) and upright size, read without decoding where possible."""
     try:
         with av.open(f"file:{path}") as container:
             if not container.streams.video:

@@ -22,12 +22,12 @@ _SOLID = 0.62
 def canonical_frame(poses: Poses, faces: Faces, sharpness: Float[ndarray, "frames"]) -> int:
     """The frame that stands for all: head as it mostly is, lips closed, eyes open, sharp.
 
-    Its neighbours must show a face too, so that it is no lucky guess of the tracker's.
+    Its neighbours must show a face too, so that it is no tracking error.
     """
     middle = np.median(poses.rotation.reshape(len(poses.rotation), 9), axis=0)
     turn = np.degrees(np.linalg.norm(poses.rotation.reshape(-1, 9) - middle, axis=1) / np.sqrt(2))
-    place = poses.translation - np.median(poses.translation, axis=0)
-    shift = np.linalg.norm(place, axis=1) / 0.01
+    position = poses.translation - np.median(poses.translation, axis=0)
+    shift = np.linalg.norm(position, axis=1) / 0.01
     opening = faces.opening
     shut = (opening - np.percentile(opening, 3)) / max(
         float(np.ptp(np.percentile(opening, [3, 97]))), 1e-6
@@ -40,8 +40,7 @@ def canonical_frame(poses: Poses, faces: Faces, sharpness: Float[ndarray, "frame
 
 
 def lip_box(points: Float[ndarray, "frames points 2"], canonical: int, size: int) -> Box:
-    """The part of the canonical crop that speech redraws: mouth, lower cheeks and chin, as far as
-    they ever come.
+    """The part of the canonical crop that speech redraws: mouth, lower cheeks, chin.
 
     Args:
         points: landmarks of all frames in pixels of the crop.
@@ -61,9 +60,7 @@ def lip_box(points: Float[ndarray, "frames points 2"], canonical: int, size: int
 
 
 def lip_mask(box: Box, size: int) -> UInt8[ndarray, "size size"]:
-    """255 in the middle of the box, falling to 0 before its edge along a rounded rectangle: no
-    corner, no straight border to see.
-    """
+    """255 inside the box, falling to 0 along a rounded rectangle before its edge."""
     row, column = np.mgrid[:size, :size].astype(np.float64)
     x = (column - (box.left + (box.width - 1) / 2)) / (box.width / 2)
     y = (row - (box.top + (box.height - 1) / 2)) / (box.height / 2)
@@ -88,8 +85,7 @@ def depth_map(
 def rasterised(
     place: Float[ndarray, "points 2"], depth: Float[ndarray, "points"], faces: ndarray, size: int
 ) -> Float[ndarray, "size size"]:
-    """Depth of the nearest surface at every pixel centre, 0 where there is none; metres along the
-    camera's axis.
+    """Depth of the nearest surface at every pixel centre, metres; 0 where there is none.
 
     Args:
         place: column and row of every point; whole numbers are pixel centres.
@@ -144,8 +140,8 @@ def head_mask(
         4,
         cv2.GC_INIT_WITH_MASK,
     )
-    found = np.isin(start, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    result = np.isin(start, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     # One piece: the one that the face is in.
-    _, labels = cv2.connectedComponents(found)
+    _, labels = cv2.connectedComponents(result)
     centre = np.clip(np.round(middle).astype(int), 0, size - 1)
     return np.where(labels == labels[centre[1], centre[0]], 255, 0).astype(np.uint8)
