@@ -20,6 +20,7 @@ $(VENV)/.test: $(BIN)/motet
 
 demo: $(BIN)/motet
 	$(BIN)/motet run examples/demo.flac -o out/demo/talking_head.mp4 -o out/demo/talking_head.glb -o out/demo/curves.csv
+	@echo
 	@echo "Done: 7.1 s of speech became"
 	@echo "  $(CURDIR)/out/demo/talking_head.mp4   video with sound: any player"
 	@echo "  $(CURDIR)/out/demo/talking_head.glb   animated figure: Blender, or any glTF viewer"

@@ -64,7 +64,9 @@ def _options(command: type, prefix: str = "") -> Iterator[tuple[str, str, str]]:
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         if dataclasses.is_dataclass(default):
-            yield from _options(type(default), f"{prefix}{_dashed(field.name)}.")
+            flat = "OmitArgPrefixes" in str(field.type) or 'name=""' in str(field.type)
+            inner = "" if flat else f"{_dashed(field.name)}."
+            yield from _options(type(default), prefix + inner)
             continue
         yield _named(field, prefix), _shown(default), meanings.get(field.name, "")
 
@@ -119,8 +121,8 @@ def public_api(_: str, here: str) -> str:
     """A mkdocstrings entry for everything that `import motet` offers."""
     import motet
 
-    home = vars(motet)["_HOME"]
-    return "\n\n".join(f"::: {module}.{name}" for name, module in home.items())
+    entries = [f"::: {module}.{name}" for name, module in vars(motet)["_MODULE_OF"].items()]
+    return "\n\n".join([*entries, "::: motet.methods.find_methods"])
 
 
 def errors(_: str, here: str) -> str:
@@ -136,13 +138,27 @@ def errors(_: str, here: str) -> str:
     return "| class | derived from | raised for |\n|---|---|---|\n" + "\n".join(rows)
 
 
+def extras(_: str, here: str) -> str:
+    """The extras of pyproject.toml with the comments behind them, those of developers left out."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    section = text.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    lines = re.findall(r"^(\w+) = (\[.*?\])(?: *# *(.*))?$", section, re.MULTILINE)
+    rows = []
+    for name, requirements, what in lines:
+        packages = ", ".join(re.findall(r'"([A-Za-z0-9-]+)', requirements))
+        if name not in ("align", "test", "check"):
+            rows.append(f'| `{name}` | {what} | {packages} | `pip install ".[{name}]"` |')
+    head = "| extra | for | packages | install line in a checkout |\n|---|---|---|---|\n"
+    return head + "\n".join(rows)
+
+
 def methods(_: str, here: str) -> str:
     """The registered methods as a table."""
-    from motet.registry import methods as registered
+    from motet.methods import find_methods
 
     rows = [
         f"| [`{name}`]({name}.md) | {spec.title} | {spec.paper} |"
-        for name, spec in registered().items()
+        for name, spec in find_methods().items()
         if spec.method.startswith("motet.")
     ]
     return "| name | what | paper |\n|---|---|---|\n" + "\n".join(rows)
@@ -189,6 +205,7 @@ PARTS = {
     "COMMANDS": command_line,
     "DOCUMENT": document,
     "ERRORS": errors,
+    "EXTRAS": extras,
     "METHODS": methods,
     "PYTHON": public_api,
     "README": readme,

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import motet
-from motet.export import write_clip
 from motet.export.gltf.avatar import inspect_avatar
 
 out = Path("out")
@@ -24,4 +23,4 @@ print(f"{len(report.matched)} shapes match, {len(report.missed)} ARKit shapes ar
 print("missing:", ", ".join(report.missed) or "none")
 print("bones that turn the head:", ", ".join(report.bones) or "none")
 
-print(write_clip(take, out / "02_talking_avatar.glb", avatar=avatar).resolve())
+print(take.save(out / "02_talking_avatar.glb", avatar=avatar).resolve())

@@ -25,6 +25,11 @@ RATE, FRAME = 16_000, 640  # 640 samples are one frame at 25 fps
 
 
 @dataclasses.dataclass(frozen=True)
+class Config:
+    """Architecture; nothing to choose here."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Condition:
     """What a user may set (`--option gain=2`)."""
 
@@ -41,10 +46,10 @@ class State:
     frames_emitted: int = 0
 
 
-class LoudnessOpensTheJaw(Method):
+class LoudnessOpensTheJaw(Method[Config, Condition, State, Motion]):
     """Root mean square of each frame's samples, scaled, as `jawOpen`."""
 
-    space = arkit_space()
+    config, space = Config(), arkit_space()
 
     def begin(self, condition: Condition, seeds: Sequence[int]) -> State:
         """An empty state for a batch of len(seeds)."""

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import venv
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,16 +36,11 @@ class Image:
 
     Args:
         folder: an empty folder.
-        shared: packages of this test run are visible, so that only motet itself is installed.
     """
 
-    def __init__(self, folder: Path, *, shared: bool) -> None:
+    def __init__(self, folder: Path) -> None:
         self._root, self._folder = folder, folder
         venv.create(folder / "python", with_pip=True)
-        if shared:
-            site = next((folder / "python" / "lib").glob("python*/site-packages"))
-            packages = [path for path in sys.path if path.endswith("site-packages")]
-            (site / "shared.pth").write_text("\n".join(packages) + "\n")
         self.environment: Mapping[str, str] = {
             **{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
             "PATH": f"{folder / 'python' / 'bin'}:{os.environ['PATH']}",
@@ -92,16 +86,10 @@ class Image:
         self.output = result.stdout
 
 
-@pytest.mark.parametrize(
-    "shared",
-    [
-        pytest.param(True, id="packages of this environment"),
-        pytest.param(False, id="everything new", marks=pytest.mark.slow),
-    ],
-)
-def test_dockerfile_runs(tmp_path: Path, *, shared: bool) -> None:
+@pytest.mark.slow
+def test_dockerfile_runs(tmp_path: Path) -> None:
     """Install, verify the weights, run the default command; it prints the files that it wrote."""
-    image = Image(tmp_path, shared=shared)
+    image = Image(tmp_path)
     for instruction, arguments in instructions():
         image.run(instruction, arguments)
     for name in ("out/talk.mp4", "out/curves.csv"):

@@ -2,8 +2,8 @@
 
 Times are seconds from the first sample. Phones are the 39 of the CMU dictionary without stress
 marks, and `SIL` for silence and noise; they follow one another without overlap. The models are
-English and come inside the package `pocketsphinx` (extra `align`). A word that its dictionary lacks
-needs a pronunciation.
+English and come with the package `pocketsphinx`. A word that its dictionary lacks needs a
+pronunciation.
 
 Measured against hand labels and studio labels: mean error 13-34 ms, 84-99 % within 50 ms.
 """

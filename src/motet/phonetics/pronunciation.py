@@ -1,4 +1,7 @@
-"""Pronunciation of words that the dictionary lacks, by the grapheme-to-phoneme model of `hama`."""
+"""Pronunciation of words that the dictionary lacks (grapheme-to-phoneme model).
+
+The model comes with the package `hama`.
+"""
 
 from __future__ import annotations
 
