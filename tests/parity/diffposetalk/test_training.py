@@ -16,7 +16,7 @@ from motet.methods.diffposetalk.loss import ClipPair, clip_losses, weighted
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
 from motet.methods.diffposetalk.stages import flame_surface, trained_parts
 from motet.methods.diffposetalk.state_dict import from_official
-from motet.methods.diffposetalk.two_clip import ClipDraws, Pair, answer_clip, two_clip_losses
+from motet.methods.diffposetalk.two_clip import ClipDraws, Pair, predict_clip, two_clip_losses
 from tests.parity.diffposetalk.conftest import (
     TINY,
     close,
@@ -54,7 +54,7 @@ def test_forward(case: str) -> None:
     drops = tuple(found[f"{case}.rand{number}"] for number in range(3, call["n_rand"]))
     draws = ClipDraws(None, drops, found["in.time_step"], found[f"{case}.eps"])
     context = (found["in.prev_motion"], found["in.prev_audio"]) if call["uses_prev"] else None
-    answer = answer_clip(
+    answer = predict_clip(
         own,
         found["in.motion"],
         audio,

@@ -103,7 +103,7 @@ def truncate(
     return torch.where(before, values, values[torch.arange(len(values)), ends - 1].unsqueeze(1))
 
 
-def answer_clip(
+def predict_clip(
     model: DiffPoseTalkModel,
     motion: Float[Tensor, "batch window dim"],
     audio: Float[Tensor, "batch window width"],
@@ -150,28 +150,28 @@ def two_clip_losses(
     """Unweighted terms of both clips.
 
     The style of each clip is that of the other one. The second clip continues the complete first
-    one, whose features are heard again without gradient when it had been cut short.
+    one, whose features are encoded again without gradient when it had been cut short.
 
     Args:
         randomness: for the trunk's own masks and left-out layers; none happen without it.
     """
     config = model.config
     window, context = config.denoiser.window, config.denoiser.context
-    motions, hearing = pair.motion.split(window, 1), _Hearing(model, pair.sound, randomness)
+    motions, audio_of = pair.motion.split(window, 1), _ClipAudio(model, pair.sound, randomness)
     past: tuple[Tensor, Tensor] | None = None
     losses = []
-    for place, (motion, draw) in enumerate(zip(motions, draws, strict=True)):
-        ends = _both_ends(draw.ends, pair.lengths, place, window)
-        audio = hearing.clip(place, draw.ends)
+    for clip, (motion, draw) in enumerate(zip(motions, draws, strict=True)):
+        ends = _both_ends(draw.ends, pair.lengths, clip, window)
+        audio = audio_of.clip(clip, draw.ends)
         given = motion if ends is None else truncate(motion, ends.clamp(min=1), config.loss.padding)
         real = frames_before(ends, len(motion), window).to(motion.dtype)
-        style = _style(model, motions[1 - place])
-        answer = answer_clip(
+        style = _style(model, motions[1 - clip])
+        prediction = predict_clip(
             model, given, audio, draw, shape=pair.shape, style=style, context=past, indicator=real
         )
         truth = ClipPair(
             given,
-            answer,
+            prediction,
             draw.noise,
             None if past is None else past[0],
             ends,
@@ -179,20 +179,20 @@ def two_clip_losses(
             pair.valid,
         )
         losses.append(clip_losses(truth, config, surface))
-        if place == 0:
+        if clip == 0:
             past = (
                 motion[:, -context:],
-                hearing.complete_first(audio, draw.ends)[:, -context:].detach(),
+                audio_of.complete_first(audio, draw.ends)[:, -context:].detach(),
             )
     return losses
 
 
 def _both_ends(
-    drawn: Tensor | None, lengths: Tensor | None, place: int, window: int
+    drawn: Tensor | None, lengths: Tensor | None, clip: int, window: int
 ) -> Tensor | None:
     if lengths is None:
         return drawn
-    left = (lengths - place * window).clamp(0, window)
+    left = (lengths - clip * window).clamp(0, window)
     return left if drawn is None else torch.minimum(left, drawn)
 
 
@@ -205,8 +205,8 @@ def _style(model: DiffPoseTalkModel, motion: Tensor) -> Tensor | None:
     return model.style_encoder.eval()(motion)
 
 
-class _Hearing:
-    """Audio features of the clips, with the sound cut short where the clip is."""
+class _ClipAudio:
+    """Audio features of the clips; the sound is cut short where the clip is."""
 
     def __init__(
         self, model: DiffPoseTalkModel, sound: Tensor, randomness: torch.Generator | None
@@ -216,31 +216,31 @@ class _Hearing:
         self.window = model.config.denoiser.window
         self.unit = model.config.frame_samples if self.trunk else 2
         self.clips = sound.split(self.window * self.unit, 1)
-        self.both = self._hear(sound, 2) if self.trunk and self.config.loss.hear_both else None
+        self.both = self._encode(sound, 2) if self.trunk and self.config.loss.hear_both else None
 
-    def clip(self, place: int, ends: Tensor | None) -> Tensor:
+    def clip(self, clip: int, ends: Tensor | None) -> Tensor:
         """Features of one clip."""
         if ends is None:
-            return self._slice(place) if self.both is not None else self._hear(self.clips[place], 1)
-        cut = truncate(self.clips[place], ends * self.unit, self.config.loss.padding)
-        if self.both is not None and place == 1:
-            return self._hear(torch.cat([self.clips[0], cut], 1), 2)[:, -self.window :]
-        return self._hear(cut, 1)
+            return self._slice(clip) if self.both is not None else self._encode(self.clips[clip], 1)
+        cut = truncate(self.clips[clip], ends * self.unit, self.config.loss.padding)
+        if self.both is not None and clip == 1:
+            return self._encode(torch.cat([self.clips[0], cut], 1), 2)[:, -self.window :]
+        return self._encode(cut, 1)
 
-    def complete_first(self, heard: Tensor, ends: Tensor | None) -> Tensor:
+    def complete_first(self, audio: Tensor, ends: Tensor | None) -> Tensor:
         """Features of the first clip as if it had not been cut short."""
         if ends is None:
-            return heard
+            return audio
         if self.both is not None:
             return self._slice(0)
         with torch.no_grad():
-            return self._hear(self.clips[0], 1)
+            return self._encode(self.clips[0], 1)
 
-    def _slice(self, place: int) -> Tensor:
+    def _slice(self, clip: int) -> Tensor:
         assert self.both is not None
-        return self.both[:, place * self.window : (place + 1) * self.window]
+        return self.both[:, clip * self.window : (clip + 1) * self.window]
 
-    def _hear(self, sound: Tensor, windows: int) -> Tensor:
+    def _encode(self, sound: Tensor, windows: int) -> Tensor:
         if self.trunk:
             return self.model.encode_audio(sound, windows * self.window, self.randomness)
         return self.model.map_features(sound)

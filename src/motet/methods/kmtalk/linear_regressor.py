@@ -1,5 +1,5 @@
-"""The linear reading of the sound in closed form: ridge regression from features around a frame to
-the motion of that frame.
+"""Ridge regressor from acoustic features to motion, closed-form fit: from the features around a
+frame to the motion of that frame.
 """
 
 from __future__ import annotations
@@ -14,69 +14,69 @@ from motet.data.training_set import TrainingItem, TrainingSet
 from motet.methods.kmtalk.model import LinearRegressor, OutputBasis, pair_steps
 
 FRAMES = 60_000
-"""About so many frames of the corpus are looked at, evenly spread, those of recorded people as
+"""About so many frames of the training set are used, evenly spread, those of recorded people as
 often as they are weighted."""
-RESTRAINT = 0.02
+RIDGE = 0.02
 """Penalty on the weights, in units of the features' own variance times the frames."""
 
 
 def fit_reading(
-    reading: LinearRegressor,
+    regressor: LinearRegressor,
     basis: OutputBasis,
     corpus: TrainingSet,
     spoken: Callable[[TrainingItem, int], list[int]],
 ) -> None:
-    """Set the linear map to the best one on a corpus; what was not observed counts as the mean.
+    """Fit the regressor on a training set; what was not observed counts as the mean.
 
     Args:
-        spoken: number of the phone at each frame of a performance, given its place in the corpus.
+        spoken: number of the phone at each frame of an item, given its index in the training set.
     """
     share = FRAMES / max(1.0, sum(len(item.motion) * item.weight for item in corpus.items))
-    inputs = reading.weight.shape[0]
+    inputs = regressor.weight.shape[0]
     square, product = (
         torch.zeros(inputs, inputs, dtype=torch.float64),
         torch.zeros(inputs, basis.width, dtype=torch.float64),
     )
-    total, wanted_total, count = (
+    total, target_total, count = (
         torch.zeros(inputs, dtype=torch.float64),
         torch.zeros(basis.width, dtype=torch.float64),
         0,
     )
-    for place, item in enumerate(corpus.items):
+    for index, item in enumerate(corpus.items):
         x, y = _rows(
             item,
-            torch.tensor([spoken(item, place)]),
-            reading,
+            torch.tensor([spoken(item, index)]),
+            regressor,
             basis,
             max(1, round(1 / max(share * item.weight, 1e-9))),
         )
         square += (x.T @ x).double()
         product += (x.T @ y).double()
-        total, wanted_total, count = (
+        total, target_total, count = (
             total + x.double().sum(0),
-            wanted_total + y.double().sum(0),
+            target_total + y.double().sum(0),
             count + len(x),
         )
-    mean, wanted = total / count, wanted_total / count
+    mean, target = total / count, target_total / count
     covariance = square - count * torch.outer(mean, mean)
-    covariance.diagonal().add_(RESTRAINT * covariance.diagonal().mean() + 1e-6)
-    weight = torch.linalg.solve(covariance, product - count * torch.outer(mean, wanted))
-    reading.weight.copy_(weight)
-    reading.bias.copy_(wanted - mean @ weight)
+    covariance.diagonal().add_(RIDGE * covariance.diagonal().mean() + 1e-6)
+    weight = torch.linalg.solve(covariance, product - count * torch.outer(mean, target))
+    regressor.weight.copy_(weight)
+    regressor.bias.copy_(target - mean @ weight)
 
 
 def _rows(
     item: TrainingItem,
     spoken: Int[Tensor, "one frames"],
-    reading: LinearRegressor,
+    regressor: LinearRegressor,
     basis: OutputBasis,
     every: int,
 ) -> tuple[Tensor, Tensor]:
     """Every so many frames of one performance."""
     motion = torch.where(item.valid, item.motion, basis.mean.to(item.motion))
-    features = pair_steps(item.features.float().unsqueeze(0), len(motion), reading.each)
+    features = pair_steps(item.features.float().unsqueeze(0), len(motion), regressor.each)
     chosen = torch.arange(every // 2, len(motion), every)
     return (
-        reading.context(features, spoken)[0, chosen],
+        regressor.context(features, spoken)[0, chosen],
         basis.encode(motion.to(basis.mean)).float()[chosen],
     )

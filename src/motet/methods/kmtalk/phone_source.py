@@ -1,13 +1,13 @@
-"""How the phones of a recording are found, in an order that is always told: file, text,
-recognisers, none.
+"""Timed phones of a recording: from a file, by forced alignment of a text, or by recognisers. The
+source is logged and written into key files.
 
-| what is given | who says what is spoken | who says when |
+| input | phones from | times from |
 |---|---|---|
 | phone times | the file | the file |
 | a text | the text; unknown words by their letters | pocketsphinx |
-| nothing | a recogniser of English, if what it hears are English words | pocketsphinx |
-| nothing, other languages | the phonetic encoder | the phonetic encoder |
-| nothing else works | nobody | even distances, 33 % of the frames |
+| sound alone, English | a word recogniser | pocketsphinx |
+| sound alone, other languages | the phonetic encoder | the phonetic encoder |
+| nothing else works | none | even distances, 33 % of the frames |
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from motet.types import Audio
 
 log = logging.getLogger("motet.kmtalk")
 TEXT_AGREEMENT = 0.55
-"""Share of the encoder's agreement with its own phones below which a text is doubted aloud (a right
+"""Share of the encoder's agreement with its own phones below which a text gets a warning (a right
 text: 0.6 to 0.8, a wrong one about 0.5)."""
 PIECE_S = 20.0
 """Longer recordings are recognised in pieces, cut where it is quietest."""
@@ -41,18 +41,18 @@ SAMPLE_RATE = 16_000
 
 @dataclasses.dataclass(frozen=True)
 class PhonePosterior:
-    """What the phonetic encoder says of a sound."""
+    """Log-probabilities of phones by the phonetic encoder."""
 
     log_probabilities: Float[ndarray, "steps symbols"]
     symbols: Sequence[str]
     rate: float = 50.0
 
     def phones(self) -> tuple[PhoneSpan, ...]:
-        """Phones that explain it best."""
+        """The most probable phones."""
         return recognise(self.log_probabilities, self.symbols, self.rate)
 
     def agreement(self, spans: Sequence[PhoneSpan]) -> float:
-        """How well given phones agree with it, 0..1."""
+        """How well phones agree with it, 0..1."""
         return agreement(spans, self.log_probabilities, self.symbols, self.rate)
 
 
@@ -61,13 +61,13 @@ class Phones:
     """Phones of one recording and how they came about."""
 
     spans: tuple[PhoneSpan, ...]
-    """Empty when nothing could be said."""
+    """Empty when no way worked."""
     source: str
     """`file`, `text`, `english`, `encoder`, `loop` or `none`."""
     confidence: float
-    """How well the phones agree with what the encoder hears, 0..1; 0 where nothing was compared."""
+    """Agreement of the phones with the encoder's posterior, 0..1; 0 where nothing was compared."""
     notes: tuple[str, ...] = ()
-    """What was tried before and why it did not do."""
+    """Ways that were tried before, and why they failed."""
 
 
 def find_phones(
@@ -76,7 +76,7 @@ def find_phones(
     """Phones of a sound at 16 kHz by the first way that works.
 
     Args:
-        posterior: the phonetic encoder's view; None without such a front end.
+        posterior: of the phonetic encoder; None without one.
 
     Raises:
         AssetError: a file of times or a text file that cannot be read.
@@ -152,7 +152,7 @@ def _doubt(
 
 
 def _logged(found: Phones, condition: KMTalkCondition) -> Phones:
-    told = f"key frames from {found.source}, confidence {found.confidence:.2f}" + "".join(
+    message = f"key frames from {found.source}, confidence {found.confidence:.2f}" + "".join(
         f"; {note}" for note in found.notes
     )
     log.log(
@@ -162,7 +162,7 @@ def _logged(found: Phones, condition: KMTalkCondition) -> Phones:
             else logging.INFO
         ),
         "%s",
-        told,
+        message,
     )
     return found
 
