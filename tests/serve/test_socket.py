@@ -72,7 +72,7 @@ def test_a_taken_port_is_an_error_with_a_remedy() -> None:
 
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "websockets.sync.server", None)
-    with pytest.raises(MissingDependency, match="live"):
+    with pytest.raises(MissingDependency, match="websockets"):
         LineSocket(0)
 
 
