@@ -6,7 +6,7 @@
 The set is symmetric (checked here), so one ear is kept: the left; the right ear hears a direction
 as the left one hears its mirror image. Each response is cut to `TAPS` samples from `LEAD` samples
 before its first arrival, which is stored apart, so that responses of neighbouring directions can be
-averaged without blurring. Reading the source needs h5py. The result is the same on every run."""
+averaged without blurring. Reading the source needs sofar. The result is the same on every run."""
 
 import argparse
 import sys

@@ -51,7 +51,6 @@ UPWARD = {
 CYCLE = {"motet.methods.speech2lip.sync.expert", "motet.methods.speech2lip.sync.model"}
 OVERSIZED = {
     "methods/artalk/streaming/loss.py",
-    "render/pixel_shading.py",
 }
 """Files that still have to be split; the set may only shrink."""
 

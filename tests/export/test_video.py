@@ -183,7 +183,7 @@ def test_pictures_that_make_no_video_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError):
             write_video(tmp_path / "a.mp4", frames, 25)
     for fps in (0, -1, float("nan"), 1e6):
-        with pytest.raises(InputError, match="frames a second"):
+        with pytest.raises(InputError, match="frames per second"):
             write_video(tmp_path / "a.mp4", [whole], fps)
     with pytest.raises(InputError, match="does not exist"):
         write_video(tmp_path / "none" / "a.mp4", [whole], 25)

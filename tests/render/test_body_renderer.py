@@ -78,3 +78,18 @@ def test_what_cannot_be_drawn_is_refused(renderer: BodyRenderer) -> None:
         renderer.frames(broken)
     with pytest.raises(InputError, match="one motion"):
         renderer.frames(Motion(standing().values[None], standing().space))
+
+
+def test_a_source_outside_the_picture_is_marked_at_its_edge() -> None:
+    renderer = BodyRenderer(160, 160, workers=1)
+    plain = next(renderer.frames(standing(1))).astype(int)
+    for source, is_left in (
+        ([6.0, 1.2, 1.0], False),
+        ([-6.0, 1.2, 1.0], True),
+        ([3.0, 2.0, 9.0], None),
+    ):
+        picture = next(renderer.frames(standing(1), source=np.array(source))).astype(int)
+        rows, columns = np.nonzero(np.abs(picture - plain).max(2) > 60)
+        assert len(rows) > 10
+        if is_left is not None:
+            assert (columns.mean() < 30) if is_left else (columns.mean() > 130)

@@ -143,7 +143,7 @@ def test_face_and_body_get_one_clock() -> None:
     assert split(talk) == (talk, None) and split(body) == (None, body)
     with pytest.raises(SpaceError, match="one figure"):
         join(body, talk)
-    with pytest.raises(SpaceError, match="one clock"):
+    with pytest.raises(SpaceError, match="differ in length"):
         load_house_body().posed(body, talk)
 
 

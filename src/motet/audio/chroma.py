@@ -1,6 +1,4 @@
-"""How strong each of the twelve tones is, whatever the octave: from short-time spectra, and from
-constant-Q spectra.
-"""
+"""Chroma: energy of the twelve pitch classes, from short-time or constant-Q spectra."""
 
 from __future__ import annotations
 
@@ -19,89 +17,83 @@ TONES = 12
 LOWEST_C_HZ = 440.0 * 2.0 ** ((24 - 69) / 12)
 """C1 of the equal temperament."""
 OCTAVES, BINS_PER_OCTAVE = 7, 36
-DETAIL = 0.01
-"""Of an estimated tuning, in bins."""
+TUNING_STEP = 0.01
+"""Resolution of an estimated tuning, in bins."""
 
 
 def tuning_of(
     magnitude: Float[Tensor, "frames frequencies"], rate_hz: float, bins_per_octave: int
 ) -> float:
-    """By how much of a bin the pitches lie off A = 440 Hz, in [-0.5, 0.5).
+    """Deviation of the tuning from A = 440 Hz in fractions of a bin, in [-0.5, 0.5).
 
-    Peaks between 150 Hz and 4 kHz that reach a tenth of their frame's largest value, placed by a
-    parabola; of these the louder half votes.
+    Takes spectral peaks between 150 Hz and 4 kHz that reach a tenth of their frame's largest value,
+    refines them by a parabola, and takes the mode of the louder half.
 
     Source: the estimate that librosa makes by default (McFee et al. 2015).
     """
-    s = magnitude.double() if magnitude.dtype == torch.float64 else magnitude
+    s = magnitude  # (frames, frequencies)
     bins, size = s.shape[1], 2 * (s.shape[1] - 1)
     hz = np.arange(bins) * rate_hz / size
     inside = torch.from_numpy((hz >= 150.0) & (hz < min(4000.0, rate_hz / 2)))
     audible = s * (s > 0.1 * s.amax(1, keepdim=True))
     peak = torch.zeros_like(s, dtype=torch.bool)
     peak[:, 1:-1] = (audible[:, 1:-1] > audible[:, :-2]) & (audible[:, 1:-1] >= audible[:, 2:])
-    frame, place = (peak & inside).nonzero(as_tuple=True)
+    frame, bin_index = (peak & inside).nonzero(as_tuple=True)
     if not len(frame):
         return 0.0
-    before, here, after = s[frame, place - 1], s[frame, place], s[frame, place + 1]
-    curve, slope = after + before - 2 * here, (after - before) / 2
+    before, centre, after = (s[frame, bin_index + offset] for offset in (-1, 0, 1))
+    curve, slope = after + before - 2 * centre, (after - before) / 2
     shift = torch.where(slope.abs() >= curve.abs(), torch.zeros_like(slope), -slope / curve)
-    # In one expression of mixed precision as librosa has it: which bin of the histogram a pitch
-    # falls into depends on it.
-    pitch, loudness = (
-        (place.numpy() + shift.numpy()) * float(rate_hz) / size,
-        here + 0.5 * slope * shift,
-    )
-    chosen = pitch[(loudness >= _median(loudness)).numpy()].astype(magnitude.numpy().dtype)
-    residue = np.mod(bins_per_octave * np.log2(chosen / (440.0 / 16)), 1.0)
-    residue[residue >= 0.5] -= 1.0
-    counts, edges = np.histogram(residue, np.linspace(-0.5, 0.5, math.ceil(1.0 / DETAIL) + 1))
+    # One expression of mixed precision, as in librosa: rounding decides the histogram bin.
+    pitch = (bin_index.numpy() + shift.numpy()) * float(rate_hz) / size
+    height = (centre + 0.5 * slope * shift).numpy()
+    loud = pitch[height >= np.median(height)].astype(magnitude.numpy().dtype)
+    deviation = np.mod(bins_per_octave * np.log2(loud / (440.0 / 16)), 1.0)
+    deviation[deviation >= 0.5] -= 1.0
+    edges = np.linspace(-0.5, 0.5, math.ceil(1.0 / TUNING_STEP) + 1)
+    counts, edges = np.histogram(deviation, edges)
     return float(edges[np.argmax(counts)])
-
-
-def _median(values: Tensor) -> Tensor:
-    """Of an even number the mean of the middle two."""
-    return torch.as_tensor(np.median(values.numpy()))
 
 
 @functools.lru_cache(maxsize=8)
 def _tone_weights(size: int, rate_hz: float, tuning: float) -> Float[Tensor, "tones frequencies"]:
-    """Share of each tone in each frequency of a spectrum: bells about the tone, wide where bins are
-    wider than tones, fading away from the octave about 880 Hz.
+    """Weight of each pitch class in each frequency bin.
+
+    Gaussians about the pitch, at least a semitone wide, decaying away from the octave of 880 Hz.
 
     Source: Ellis 2007, "Chroma feature analysis and synthesis"; constants as in librosa.
     """
     hz = np.arange(1, size) * rate_hz / size
     octaves = np.log2(hz / (440.0 * 2.0 ** (tuning / TONES) / 16))
-    place = TONES * octaves
-    place = np.concatenate([[place[0] - 1.5 * TONES], place])
-    width = np.concatenate([np.maximum(np.diff(place), 1.0), [1.0]])
-    distance = (
-        np.remainder(place[None] - np.arange(TONES)[:, None] + TONES / 2 + 10 * TONES, TONES)
-        - TONES / 2
-    )
-    bells = np.exp(-0.5 * (2 * distance / width) ** 2)
-    bells /= np.sqrt((bells**2).sum(0, keepdims=True))
-    bells *= np.exp(-0.5 * ((place / TONES - 5.0) / 2.0) ** 2)
-    return torch.from_numpy(np.roll(bells, -3, axis=0)[:, : 1 + size // 2].astype(np.float32))
+    semitone = TONES * octaves
+    semitone = np.concatenate([[semitone[0] - 1.5 * TONES], semitone])
+    width = np.concatenate([np.maximum(np.diff(semitone), 1.0), [1.0]])
+    # (tones, frequencies): distance to the nearest octave of the tone, in semitones.
+    difference = semitone[None] - np.arange(TONES)[:, None]
+    distance = np.remainder(difference + TONES / 2 + 10 * TONES, TONES) - TONES / 2
+    weights = np.exp(-0.5 * (2 * distance / width) ** 2)
+    weights /= np.sqrt((weights**2).sum(0, keepdims=True))
+    weights *= np.exp(-0.5 * ((semitone / TONES - 5.0) / 2.0) ** 2)
+    # Rows begin with A; C comes first in the result.
+    return torch.from_numpy(np.roll(weights, -3, axis=0)[:, : 1 + size // 2].astype(np.float32))
 
 
 def chroma_of_power(
-    found: Float[Tensor, "frames frequencies"], rate_hz: float
+    power: Float[Tensor, "frames frequencies"], rate_hz: float
 ) -> Float[Tensor, "frames tones"]:
-    """Tones C to B from power spectra, the strongest of each frame 1; the tuning is estimated."""
-    weights = _tone_weights(2 * (found.shape[1] - 1), rate_hz, tuning_of(found, rate_hz, TONES))
-    return per_peak(found @ weights.T)
+    """Chroma C to B from power spectra, each frame's maximum 1; the tuning is estimated."""
+    weights = _tone_weights(2 * (power.shape[1] - 1), rate_hz, tuning_of(power, rate_hz, TONES))
+    return per_peak(power @ weights.T)
 
 
 @functools.lru_cache(maxsize=8)
 def _octave_bank(
     relative: float,
 ) -> tuple[Complex[Tensor, "bins frequencies"], Float[Tensor, "bins"]]:
-    """Spectra of the wavelets of the highest octave, and their lengths in samples.
+    """Spectra of the constant-Q filters of the highest octave, and their lengths in samples.
 
-    At half the rate the octave below has the same wavelets, so one bank serves all. The weakest
-    cells that together hold a hundredth of a wavelet's spectrum are dropped, as in librosa.
+    At half the rate the octave below has the same filters, so one bank serves all. The weakest
+    cells that together hold a hundredth of a filter's spectrum are zeroed, as in librosa.
 
     Args:
         relative: lowest frequency of the octave divided by the sample rate.
@@ -116,32 +108,31 @@ def _octave_bank(
     bank = np.zeros((BINS_PER_OCTAVE, size), np.complex64)
     for row, (length, f) in enumerate(zip(lengths, frequency, strict=True)):
         times = np.arange(-length // 2, length // 2)
-        wave = np.exp(2j * np.pi * f * times) * (
-            0.5 - 0.5 * np.cos(2 * np.pi * np.arange(len(times)) / len(times))
-        )
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(len(times)) / len(times))
+        wave = np.exp(2j * np.pi * f * times) * window
         wave = wave / np.abs(wave).sum()
         start = (size - len(wave)) // 2
         bank[row, start : start + len(wave)] = wave
     bank *= (lengths / size)[:, None]
-    found = np.fft.fft(bank)[:, : size // 2 + 1]
-    size_of = np.abs(found)
-    ranked = np.sort(size_of, axis=1)
-    kept = np.argmin(np.cumsum(ranked / size_of.sum(1, keepdims=True), axis=1) < 0.01, axis=1)
-    found[size_of < np.take_along_axis(ranked, kept[:, None], 1)] = 0
-    return torch.from_numpy(found.astype(np.complex64)), torch.from_numpy(lengths)
+    spectrum = np.fft.fft(bank)[:, : size // 2 + 1]
+    magnitude = np.abs(spectrum)
+    ascending = np.sort(magnitude, axis=1)
+    cumulative = np.cumsum(ascending / magnitude.sum(1, keepdims=True), axis=1)
+    threshold = np.take_along_axis(ascending, np.argmin(cumulative < 0.01, axis=1)[:, None], 1)
+    spectrum[magnitude < threshold] = 0
+    return torch.from_numpy(spectrum.astype(np.complex64)), torch.from_numpy(lengths)
 
 
 def constant_q(
     samples: Float[Tensor, "time"], rate_hz: int, hop: int, tuning: float
 ) -> Float[Tensor, "frames bins"]:
-    """Magnitudes of a constant-Q spectrum of seven octaves above C1, 36 bins each, at every
-    `hop`-th sample.
+    """Magnitudes of a constant-Q transform: seven octaves above C1, 36 bins each.
 
-    The highest octave is analysed at the full rate, each further one on the sound at half the rate
-    of the one before.
+    The highest octave is analysed at the full rate, each further one at half the rate of the one
+    before.
 
     Raises:
-        ValueError: the hop is not divisible by 64, so the octaves would run apart.
+        ValueError: the hop is not divisible by 64, so the octaves would differ in frame rate.
     """
     if hop % 2 ** (OCTAVES - 1):
         raise ValueError(f"the hop must be divisible by {2 ** (OCTAVES - 1)}, not {hop}")
@@ -152,22 +143,20 @@ def constant_q(
     bank, scale, octaves = bank[:, band].T, lengths.rsqrt().float(), []
     for octave in range(OCTAVES):
         if octave:
-            samples = torch.from_numpy(
-                soxr.resample(samples.numpy(), 2, 1, quality="HQ") * np.float32(math.sqrt(2))
-            )
-        octaves.insert(0, (spectra(samples, size, hop // 2**octave)[:, band] @ bank).abs() * scale)
-    frames = min(len(part) for part in octaves)
-    return torch.cat([part[:frames] for part in octaves], 1)
+            halved = soxr.resample(samples.numpy(), 2, 1, quality="HQ")
+            samples = torch.from_numpy(halved * np.float32(math.sqrt(2)))
+        spectrum = spectra(samples, size, hop // 2**octave)[:, band]
+        octaves.insert(0, (spectrum @ bank).abs() * scale)
+    frames = min(len(octave) for octave in octaves)
+    return torch.cat([octave[:frames] for octave in octaves], 1)
 
 
 def chroma_of_sound(
     samples: Float[Tensor, "time"], rate_hz: int, hop: int
 ) -> Float[Tensor, "frames tones"]:
-    """Tones C to B from constant-Q spectra, the strongest of each frame 1; the tuning is
-    estimated.
-    """
+    """Chroma C to B from constant-Q spectra, each frame's maximum 1; the tuning is estimated."""
     tuning = tuning_of(spectra(samples, 2048, 512, hann(2048)).abs(), rate_hz, BINS_PER_OCTAVE)
-    found = constant_q(samples, rate_hz, hop, tuning)
-    merged = BINS_PER_OCTAVE // TONES
-    tone = (torch.arange(found.shape[1]) + merged // 2) // merged % TONES
-    return per_peak(torch.zeros(len(found), TONES).index_add_(1, tone, found))
+    magnitude = constant_q(samples, rate_hz, hop, tuning)
+    bins_per_tone = BINS_PER_OCTAVE // TONES
+    tone = (torch.arange(magnitude.shape[1]) + bins_per_tone // 2) // bins_per_tone % TONES
+    return per_peak(torch.zeros(len(magnitude), TONES).index_add_(1, tone, magnitude))

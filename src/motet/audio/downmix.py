@@ -1,4 +1,4 @@
-"""From many channels to one."""
+"""Downmix to one channel."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from motet.types import Audio
 
 
 def to_mono(audio: Audio) -> Audio:
-    """One channel: the mean of all, or the omnidirectional channel (W, the first) of first-order
-    ambisonics.
-    """
+    """The mean of all channels; of first-order ambisonics the omnidirectional channel W."""
     if audio.layout == "mono":
         return audio
-    samples = (
-        audio.samples[..., :1, :]
-        if audio.layout == "foa"
-        else audio.samples.mean(dim=-2, keepdim=True)
-    )
+    if audio.layout == "foa":
+        samples = audio.samples[..., :1, :]
+    else:
+        samples = audio.samples.mean(dim=-2, keepdim=True)
     return dataclasses.replace(audio, samples=samples, layout="mono")

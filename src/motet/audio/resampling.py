@@ -1,4 +1,4 @@
-"""Changing the sample rate with libsoxr; whole sounds and streams give the same samples."""
+"""Resampling with libsoxr; offline and streaming give the same samples."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def resampled_length(samples: int, from_rate: int, to_rate: int) -> int:
 
 
 def resample(audio: Audio, rate: int) -> Audio:
-    """The same sound at another rate; sample i still lies at i / rate seconds and the duration is
-    kept to half a sample.
+    """The same sound at another rate.
+
+    Sample i lies at i / rate seconds, and the duration is kept to half a sample.
 
     Raises:
         AudioError: the rate is not positive.
@@ -48,11 +49,10 @@ def resample(audio: Audio, rate: int) -> Audio:
 
 
 class StreamResampler:
-    """Resampling of a stream: pieces of any length in, whatever is ready out.
+    """Streaming resampler: chunks of any length in, finished samples out.
 
-    For every cutting of the stream the pieces put together are the samples of `resample` of the
-    whole. The filter's delay is already taken out; about 20 ms of sound are held back until more
-    arrives.
+    However the stream is cut, the concatenated output equals `resample` of the whole. The filter's
+    delay is compensated; about 20 ms of sound are buffered until more arrives.
 
     Raises:
         AudioError: a rate or the number of channels is not positive.
@@ -64,47 +64,42 @@ class StreamResampler:
                 f"rates and channels must be positive, not {from_rate}, {to_rate} and {channels}"
             )
         self._from, self._to, self._channels = from_rate, to_rate, channels
-        # One state for each channel: soxr limits the channels of one state, a sound need not.
+        # One state for each channel, because soxr limits the channels of one state.
         self._states = [
             soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality=QUALITY)
             for _ in range(channels)
         ]
-        self._taken = self._given = 0
+        self._received = self._emitted = 0  # samples
 
     def push(self, samples: Float[Tensor, "channels time"]) -> Float[Tensor, "channels time"]:
-        """The next piece of the stream.
+        """Resample the next chunk.
 
         Raises:
             AudioError: another number of channels than this stream has.
         """
         if samples.ndim != 2 or samples.shape[0] != self._channels:
             raise AudioError(
-                f"this stream has {self._channels} channel(s), the piece has the shape"
+                f"this stream has {self._channels} channel(s), the chunk has the shape"
                 f" {tuple(samples.shape)}"
             )
-        self._taken += samples.shape[1]
+        self._received += samples.shape[1]
         return self._run(samples.detach().cpu().numpy().astype(np.float32, copy=False), last=False)
 
     def finish(self) -> Float[Tensor, "channels time"]:
-        """The rest, so that the whole has exactly the duration that came in."""
+        """The remaining samples, so that the duration equals that of the input."""
         rest = self._run(np.zeros((self._channels, 0), np.float32), last=True)
-        missing = resampled_length(self._taken, self._from, self._to) - self._given
+        missing = resampled_length(self._received, self._from, self._to) - self._emitted
         if missing <= 0:
             return rest[:, : rest.shape[1] + missing] if missing else rest
         return torch.nn.functional.pad(rest, (0, missing))
 
     def _run(self, samples: np.ndarray, *, last: bool) -> Float[Tensor, "channels time"]:
-        if self._from == self._to:
-            done = samples
-        else:
-            done = np.stack(
-                [
-                    state.resample_chunk(np.ascontiguousarray(row), last=last)
-                    for state, row in zip(self._states, samples, strict=True)
-                ]
-            )
-        # Never more than the duration allows, or finish() would have to take samples back.
-        allowed = resampled_length(self._taken, self._from, self._to) - self._given
-        done = done[:, : max(0, allowed)]
-        self._given += done.shape[1]
-        return torch.from_numpy(done.copy())
+        output = samples
+        if self._from != self._to:
+            channels = zip(self._states, np.ascontiguousarray(samples), strict=True)
+            output = np.stack([state.resample_chunk(row, last=last) for state, row in channels])
+        # Never more than the duration allows: emitted samples cannot be taken back in finish().
+        allowed = resampled_length(self._received, self._from, self._to) - self._emitted
+        output = output[:, : max(0, allowed)]
+        self._emitted += output.shape[1]
+        return torch.from_numpy(output.copy())

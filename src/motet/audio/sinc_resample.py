@@ -1,7 +1,6 @@
-"""Windowed-sinc resampling exactly as the default of torchaudio does it, for models whose features
-were made with that.
+"""Windowed-sinc resampling equal to torchaudio's default, for models trained with it.
 
-`motet.audio.resample` (soxr) is better and is what everything else uses.
+Everything else uses `motet.audio.resample` (soxr), which is better.
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ def resample_sinc(
     target_hz: int,
     kernel_dtype: torch.dtype = torch.float64,
 ) -> Float[Tensor, "*batch resampled"]:
-    """Resample by a Hann-windowed sinc of six zero crossings to either side, cut off at 0.99 of the
-    lower Nyquist frequency.
+    """Resample by a Hann-windowed sinc: six zero crossings, cut off at 0.99 of the lower Nyquist.
 
     Args:
         kernel_dtype: precision in which the filter is built; the sound is filtered in its own.
@@ -47,8 +45,10 @@ def resample_sinc(
 def sinc_kernel(
     source: int, target: int, dtype: torch.dtype
 ) -> tuple[Float[Tensor, "target 1 taps"], int]:
-    """One filter for each of the `target` phases of a period of `source` samples, and its reach to
-    the left.
+    """One filter for each of the `target` phases of a period of `source` samples.
+
+    Returns:
+        The filters, and the taps to the left of the centre.
     """
     cutoff = min(source, target) * ROLLOFF
     reach = math.ceil(ZERO_CROSSINGS * source / cutoff)

@@ -1,4 +1,4 @@
-"""Short-time spectra and back, decibels, and the split of a sound into held tones and strokes."""
+"""Short-time Fourier transform and its inverse, decibels, harmonic-percussive separation."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from scipy.ndimage import median_filter
 from torch import Tensor
 
 SMALLEST_POWER = 1e-10
-"""Powers below count as this in decibels."""
+"""Smaller powers are clamped to this before taking decibels."""
 
 
 @functools.cache
 def hann(size: int, *, periodic: bool = True) -> Float[Tensor, "time"]:
-    """Hann window as Fourier analysis takes it; not `periodic`: with the last point zero like the
-    first.
-    """
+    """Hann window; without `periodic` the last point is zero like the first."""
     return torch.hann_window(size, periodic=periodic, dtype=torch.float64)
 
 
@@ -30,11 +28,10 @@ def spectra(
     hop: int,
     window: Float[Tensor, "size"] | None = None,
 ) -> Complex[Tensor, "*batch frames frequencies"]:
-    """Spectra of windows centred on every `hop`-th sample, with zeros beyond both ends; 1 + time //
-    hop frames.
+    """Spectra of windows centred on every `hop`-th sample, zero-padded; 1 + time // hop frames.
 
-    Transformed in double precision and then rounded to single: in single precision cells 80 dB
-    under the loudest, which decibels still show, would be off by a hundredth of a decibel.
+    Computed in float64 and rounded to complex64: in float32, cells 80 dB under the loudest would be
+    off by a hundredth of a decibel.
 
     Args:
         size: points of the window and of the transform.
@@ -45,37 +42,36 @@ def spectra(
 
 
 def samples_from_spectra(
-    found: Complex[Tensor, "*batch frames frequencies"],
+    spectrum: Complex[Tensor, "*batch frames frequencies"],
     hop: int,
     window: Float[Tensor, "size"],
     length: int,
 ) -> Tensor:
-    """The sound whose windowed spectra are nearest to the given ones.
+    """Inverse short-time Fourier transform: the sound with the nearest spectra (least squares).
 
-    Pieces are windowed again, added where they overlap and divided by the sum of squared windows.
+    Frames are windowed again, overlap-added and divided by the sum of squared windows.
 
     Args:
-        length: samples of the answer.
+        length: samples of the result.
 
     Raises:
         ValueError: the window is not a whole number of hops long.
 
     Source: Griffin and Lim 1984, eq. 6.
     """
-    size, frames = len(window), found.shape[-2]
+    size, frames = len(window), spectrum.shape[-2]
     if size % hop:
         raise ValueError(f"the window of {size} points must be a whole number of hops of {hop}")
-    pieces = torch.fft.irfft(found.to(torch.complex128), size) * window.double()
-    total = _overlap(pieces, hop)
-    weight = _overlap(window.double().square().expand(frames, size), hop)
-    total = total / torch.where(
-        weight > torch.finfo(weight.dtype).tiny, weight, torch.ones_like(weight)
-    )
-    total = total[..., size // 2 :]
+    pieces = torch.fft.irfft(spectrum.to(torch.complex128), size) * window.double()
+    weight = _overlap_add(window.double().square().expand(frames, size), hop)
+    weight[weight <= torch.finfo(weight.dtype).tiny] = 1  # nothing to divide there
+    total = (_overlap_add(pieces, hop) / weight)[..., size // 2 :]
     return F.pad(total, (0, max(0, length - total.shape[-1])))[..., :length].float()
 
 
-def _overlap(pieces: Float[Tensor, "*batch frames size"], hop: int) -> Float[Tensor, "*batch time"]:
+def _overlap_add(
+    pieces: Float[Tensor, "*batch frames size"], hop: int
+) -> Float[Tensor, "*batch time"]:
     frames, size = pieces.shape[-2:]
     total = pieces.new_zeros(*pieces.shape[:-2], frames + size // hop - 1, hop)
     for part in range(size // hop):
@@ -83,23 +79,22 @@ def _overlap(pieces: Float[Tensor, "*batch frames size"], hop: int) -> Float[Ten
     return total.flatten(-2)
 
 
-def power(found: Complex[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def power(spectrum: Complex[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Squared magnitude."""
-    return torch.view_as_real(found).square().sum(-1)
+    return torch.view_as_real(spectrum).square().sum(-1)
 
 
 def decibels(
-    found: Float[Tensor, "*shape"], reference: float = 1.0, depth: float = 80.0
+    power: Float[Tensor, "*shape"], reference: float = 1.0, depth: float = 80.0
 ) -> Float[Tensor, "*shape"]:
-    """Powers in decibels over the reference, not lower than `depth` under the largest."""
-    level = 10 * found.clamp(min=SMALLEST_POWER).log10() - 10 * math.log10(
-        max(SMALLEST_POWER, reference)
-    )
+    """Powers in decibels over the reference, clamped to `depth` under the maximum."""
+    level = 10 * power.clamp(min=SMALLEST_POWER).log10()
+    level = level - 10 * math.log10(max(SMALLEST_POWER, reference))
     return level.clamp(min=float(level.max()) - depth)
 
 
 def per_peak(values: Float[Tensor, "*batch channels"]) -> Float[Tensor, "*batch channels"]:
-    """Divided by the largest magnitude along the last axis; rows of nothing stay nothing."""
+    """Normalise by the largest magnitude along the last axis; rows of zeros stay zero."""
     peak = values.abs().amax(-1, keepdim=True)
     return values / torch.where(peak < torch.finfo(values.dtype).tiny, torch.ones_like(peak), peak)
 
@@ -107,35 +102,32 @@ def per_peak(values: Float[Tensor, "*batch channels"]) -> Float[Tensor, "*batch 
 def harmonic_share(
     magnitude: Float[Tensor, "frames frequencies"], width: int = 31
 ) -> tuple[Tensor, Tensor]:
-    """How much of each cell belongs to tones that last, 0..1, and how much to strokes that spread
-    over frequencies.
+    """Soft masks of harmonic-percussive separation: harmonic and percussive fraction of each cell.
 
-    A median along time keeps lasting tones and removes strokes, a median along frequency the other
-    way round; the shares are those of their squares.
+    A median along time keeps sustained tones and removes transients, a median along frequency the
+    other way round. The masks are the fractions of their squares (Wiener filter).
 
     Args:
         width: cells of each median.
 
     Source: Fitzgerald 2010, "Harmonic/percussive separation using median filtering".
     """
-    found = magnitude.numpy()
-    tones = torch.from_numpy(_running_median(np.ascontiguousarray(found.T), width).T)
-    strokes = torch.from_numpy(_running_median(found, width))
-    top = torch.maximum(tones, strokes)
-    empty = top < torch.finfo(top.dtype).tiny
-    top = torch.where(empty, torch.ones_like(top), top)
-    first, second = (tones / top).square(), (strokes / top).square()
-    both = torch.where(empty, torch.ones_like(top), first + second)
-    return torch.where(empty, torch.full_like(top, 0.5), first / both), torch.where(
-        empty, torch.full_like(top, 0.5), second / both
-    )
+    cells = magnitude.numpy()
+    harmonic = torch.from_numpy(_running_median(np.ascontiguousarray(cells.T), width).T)
+    percussive = torch.from_numpy(_running_median(cells, width))
+    largest = torch.maximum(harmonic, percussive)
+    empty = largest < torch.finfo(largest.dtype).tiny
+    largest = largest.masked_fill(empty, 1.0)
+    first, second = (harmonic / largest).square(), (percussive / largest).square()
+    total = (first + second).masked_fill(empty, 1.0)
+    return (first / total).masked_fill(empty, 0.5), (second / total).masked_fill(empty, 0.5)
 
 
 def _running_median(rows: np.ndarray, width: int) -> np.ndarray:
     """Median of `width` neighbours along each row, mirrored at the ends.
 
-    All rows as one long line: in one dimension the filter keeps its window sorted, which is ten
-    times as fast.
+    All rows are filtered as one long row: in one dimension the filter keeps its window sorted,
+    which is ten times as fast.
     """
     half = width // 2
     padded = np.pad(rows, ((0, 0), (half, half)), mode="symmetric")

@@ -1,9 +1,8 @@
-"""Takes to files. The ending of the path chooses the format; a file appears only when it is
-complete.
+"""Write takes to files; the ending of the path chooses the format.
 
-The table `FORMATS` names the module of every format, so that only the one needed is imported.
-It has `write(clip, path, options)` and, where the file can be read back as a take, `read(path)`.
-A new format is a new module and a line of the table.
+A file appears only when it is complete. The table `FORMATS` names the module of every format, so
+that only the needed one is imported. It has `write(clip, path, options)` and, for formats that can
+be read back as a take, `read(path)`. A new format is a new module and a line of the table.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """What can be known of a format without importing the module that writes it."""
+    """Properties of a format that are known without importing its module."""
 
     module: str
     """Name of the module in this folder."""
@@ -70,17 +69,14 @@ def check_ending(path: str | Path) -> Format:
     """
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
-        what = (
-            f"nothing is written as {ending!r}"
-            if ending
-            else f"{Path(path).name!r} has no ending to choose a format by"
-        )
-        raise ConfigError(f"{what}; {nearest(ending, FORMATS)}")
+        name = f"{Path(path).name!r} has no ending to choose a format by"
+        reason = f"nothing is written as {ending!r}" if ending else name
+        raise ConfigError(f"{reason}; {nearest(ending, FORMATS)}")
     return FORMATS[ending]
 
 
 def check_spaces(path: str | Path, spaces: Iterable[str], method: str) -> None:
-    """Make sure that a file can hold motion of one of these spaces; unknown spaces pass.
+    """Check that a file can hold motion of one of these spaces; unknown spaces pass.
 
     Raises:
         ConfigError: no format has that ending.
@@ -106,13 +102,13 @@ def write_clip(
     marker: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Path:
-    """Write a clip in the format that the path's ending names; answers the path.
+    """Write a clip in the format that the path's ending names, and return the path.
 
     Args:
         size: height and width of pictures, pixels (formats with pictures).
         avatar: a GLB or VRM to animate instead of the house figure (formats with a figure).
-        marker: whole-body pictures show where the sound comes from, if the take knows it.
-        progress: told the number of frames written so far.
+        marker: whole-body pictures show the sound source, if the take has its position.
+        progress: called with the number of frames written so far.
 
     Raises:
         ConfigError: no format has that ending, or this format cannot take an avatar.
@@ -137,8 +133,9 @@ def write_clip(
 
 
 def read_take(path: str | Path) -> Clip:
-    """A take back from a file that holds curves: `.npz` (everything), `.csv` and `.json` (face
-    curves only).
+    """Read a take from a file that holds curves.
+
+    `.npz` holds everything, `.csv` and `.json` the face curves, `.bvh` the body.
 
     Raises:
         AssetError: the file is missing, damaged, or of a format that holds no curves.
@@ -149,12 +146,9 @@ def read_take(path: str | Path) -> Clip:
         raise AssetError(f"{path} is not a take: curves are read from {', '.join(readable)}")
     try:
         if not path.is_file():
-            raise AssetError(
-                f"{path} {'is not a file' if path.exists() else 'does not exist'}; give a take that"
-                " motet wrote"
-            )
+            problem = "is not a file" if path.exists() else "does not exist"
+            raise AssetError(f"{path} {problem}; give a take that motet wrote")
         return readable[path.suffix.lower()].load().read(path)
     except (OSError, ValueError) as error:
-        raise AssetError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise AssetError(f"{path} cannot be read: {reason}") from error

@@ -1,5 +1,4 @@
-"""The JSON of NVIDIA's Audio2Face exports: weights by frame under `facsNames`, and joints with
-rotations and translations.
+"""JSON of NVIDIA's Audio2Face exports: blendshape weights and joint transforms by frame.
 
 Keys as in those files: `exportFps, trackPath, numPoses, numFrames, facsNames, weightMat, joints,
 rotations, translations`; the shapes in ARKit's own order. The one joint is `head`, rotations are
@@ -28,8 +27,8 @@ MAX_NUMBERS = 100_000_000
 def _order() -> tuple[str, ...]:
     names = [name[0].lower() + name[1:] for name in SHAPE_COLUMNS]
     for right, left in (("jawRight", "jawLeft"), ("mouthRight", "mouthLeft")):
-        place = names.index(right)
-        names[place : place + 2] = [left, right]
+        index = names.index(right)
+        names[index : index + 2] = [left, right]
     return tuple(names)
 
 
@@ -40,10 +39,9 @@ FACS_NAMES = _order()
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """Write the face curves of a clip."""
     motion = face_motion(clip, "Audio2Face")
-    weights = np.stack(
-        [motion.channel("blendshapes", name).cpu().numpy() for name in FACS_NAMES], axis=1
-    )
-    turns = quaternions_from_axis_angle(motion["head"].double().cpu().numpy())
+    columns = [motion.channel("blendshapes", name).cpu().numpy() for name in FACS_NAMES]
+    weights = np.stack(columns, axis=1)
+    rotations = quaternions_from_axis_angle(motion["head"].double().cpu().numpy())
     fps = motion.space.fps
     content: dict[str, Any] = {
         "exportFps": int(fps) if fps == int(fps) else fps,
@@ -53,7 +51,7 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
         "facsNames": list(FACS_NAMES),
         "weightMat": [[round(float(value), 8) for value in row] for row in weights],
         "joints": ["head"],
-        "rotations": [[[round(float(value), 9) for value in row]] for row in turns],
+        "rotations": [[[round(float(value), 9) for value in row]] for row in rotations],
         "translations": [[[0.0, 0.0, 0.0]]] * motion.frames,
     }
     write_bytes(path, (json.dumps(content, separators=(",", ":")) + "\n").encode())
@@ -61,8 +59,7 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
 
 
 def read(path: Path) -> Clip:
-    """Face curves by name; shapes that the file does not have are 0, names that ARKit does not have
-    are an error.
+    """Face curves by name; missing shapes are 0, names that are not ARKit's are an error.
 
     Raises:
         AssetError: not such a file, or its tables do not fit its own counts.
@@ -81,15 +78,11 @@ def read(path: Path) -> Clip:
     weights = _table(content, "weightMat", (len(names),), path)
     fps = content.get("exportFps")
     if not isinstance(fps, int | float) or isinstance(fps, bool):
-        raise AssetError(f"{path} says exportFps is {fps!r}; a number is needed")
-    columns = {known[name.lower()]: weights[:, place] for place, name in enumerate(names)}
-    return face_clip(
-        columns,
-        _head(content, len(weights), path),
-        float(fps),
-        {"source": str(content.get("trackPath", ""))[:4096]},
-        path,
-    )
+        raise AssetError(f"{path} has the exportFps {fps!r}; a number is needed")
+    columns = {known[name.lower()]: weights[:, index] for index, name in enumerate(names)}
+    head = _head(content, len(weights), path)
+    provenance = {"source": str(content.get("trackPath", ""))[:4096]}
+    return face_clip(columns, head, float(fps), provenance, path)
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -110,12 +103,12 @@ def _head(content: dict[str, Any], frames: int, path: Path) -> np.ndarray | None
         return None
     from scipy.spatial.transform import Rotation
 
-    turns = _table(content, "rotations", (len(joints), 4), path)
-    if len(turns) != frames or not (np.linalg.norm(turns, axis=-1) > 1e-6).all():
+    rotations = _table(content, "rotations", (len(joints), 4), path)
+    if len(rotations) != frames or not (np.linalg.norm(rotations, axis=-1) > 1e-6).all():
         raise AssetError(
             f"{path} has rotations that are not one quaternion for each of its {frames} frames"
         )
-    return Rotation.from_quat(turns[:, joints.index("head")]).as_rotvec()
+    return Rotation.from_quat(rotations[:, joints.index("head")]).as_rotvec()
 
 
 def _table(content: dict[str, Any], key: str, shape: tuple[int, ...], path: Path) -> np.ndarray:
@@ -123,23 +116,15 @@ def _table(content: dict[str, Any], key: str, shape: tuple[int, ...], path: Path
         table = np.array(content[key], dtype=np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise AssetError(f"{path} has a {key} that is not a table of numbers") from error
-    if (
-        table.ndim != 1 + len(shape)
-        or table.shape[1:] != shape
-        or table.size > MAX_NUMBERS
-        or not np.isfinite(table).all()
-    ):
+    fits = table.ndim == 1 + len(shape) and table.shape[1:] == shape and table.size <= MAX_NUMBERS
+    if not fits or not np.isfinite(table).all():
         raise AssetError(
             f"{path} has a {key} of shape {table.shape}, (frames, {', '.join(map(str, shape))})"
             " finite numbers are needed"
         )
-    if (
-        key == "weightMat"
-        and isinstance(content.get("numFrames"), int)
-        and content["numFrames"] != len(table)
-    ):
+    declared = content.get("numFrames")
+    if key == "weightMat" and isinstance(declared, int) and declared != len(table):
         raise AssetError(
-            f"{path} promises {content['numFrames']} frames and holds {len(table)}; it is cut off"
-            " or damaged"
+            f"{path} declares {declared} frames and holds {len(table)}; it is cut off or damaged"
         )
     return table

@@ -1,9 +1,9 @@
-"""BVH: the body's skeleton and its motion as text, for Blender, MotionBuilder, Unreal and the rest.
+"""BVH: skeleton and motion of the body as text, for Blender, MotionBuilder, Unreal and others.
 
-Centimetres, +Y up, the figure looks to +Z; 25 joints with the names of SMPL-X, arms stretched out
-at rest. Rotations stand in the order Z X Y, which means R = Rz Rx Ry. The root's offset is zero
-because programs differ in whether its position channels are added to it or take its place. The
-sound and the face are not in the file.
+Centimetres, +Y up, facing +Z; 25 joints with the names of SMPL-X, arms stretched out at rest.
+Rotation channels are in the order Z X Y: R = Rz Rx Ry. The root's offset is zero because programs
+differ in whether its position channels are added to it or replace it. The file holds neither sound
+nor face.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ENDS_CM = {
     "left_wrist": (17.0, 0.0, 0.0),
     "right_wrist": (-17.0, 0.0, 0.0),
 }
-"""Where bones without a child end; others reach 5 cm to the front."""
+"""End sites of bones without a child; the default is 5 cm to the front."""
 
 
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
@@ -49,7 +49,7 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
 
 
 def read(path: Path) -> Clip:
-    """A take back from a file with these joints, whoever moved them.
+    """Read a take from a file with these joints, of motet or another program.
 
     Raises:
         AssetError: damaged, or another skeleton.
@@ -64,19 +64,19 @@ def read(path: Path) -> Clip:
     order = [bvh.names.index(name) for name in SMPLX25_JOINTS]
     rotations = torch.from_numpy(bvh.local_rotations()[:, order]).float()
     root = torch.from_numpy(bvh.local_positions()[:, order[0]] / CENTIMETRES).float()
-    return Clip(
-        None, body_motion(root, rotations, 1.0 / bvh.frame_time_s), provenance={"source": path.name}
-    )
+    motion = body_motion(root, rotations, 1.0 / bvh.frame_time_s)
+    return Clip(None, motion, provenance={"source": path.name})
 
 
 def _skeleton() -> tuple[BvhJoint, ...]:
     offsets = house_offsets().double().numpy() * CENTIMETRES
-    turns = tuple(f"{axis}rotation" for axis in ORDER)
+    rotations = tuple(f"{axis}rotation" for axis in ORDER)
     joints = []
-    for number, (name, parent) in enumerate(zip(SMPLX25_JOINTS, SMPLX25_PARENTS, strict=True)):
-        channels = ("Xposition", "Yposition", "Zposition", *turns) if parent < 0 else turns
-        end = None if number in SMPLX25_PARENTS else ENDS_CM.get(name, (0.0, 0.0, 5.0))
-        x, y, z = offsets[number] if parent >= 0 else (0.0, 0.0, 0.0)
+    for index, (name, parent) in enumerate(zip(SMPLX25_JOINTS, SMPLX25_PARENTS, strict=True)):
+        positions = ("Xposition", "Yposition", "Zposition") if parent < 0 else ()
+        channels = (*positions, *rotations)
+        end = None if index in SMPLX25_PARENTS else ENDS_CM.get(name, (0.0, 0.0, 5.0))
+        x, y, z = offsets[index] if parent >= 0 else (0.0, 0.0, 0.0)
         joints.append(BvhJoint(name, parent, (float(x), float(y), float(z)), channels, end))
     return tuple(joints)
 
@@ -84,13 +84,9 @@ def _skeleton() -> tuple[BvhJoint, ...]:
 def _angles(
     rotations: Float[np.ndarray, "frames joints 3 3"],
 ) -> Float[np.ndarray, "frames channels"]:
-    """Degrees in file order; whole turns are added where a curve would jump."""
+    """Euler angles in file order, degrees, unwrapped over time."""
     from scipy.spatial.transform import Rotation
 
-    frames, joints = rotations.shape[:2]
-    angles = (
-        Rotation.from_matrix(rotations.reshape(-1, 3, 3))
-        .as_euler(ORDER, degrees=True)
-        .reshape(frames, joints, 3)
-    )
-    return np.unwrap(angles, period=360.0, axis=0).reshape(frames, -1)
+    flat = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_euler(ORDER, degrees=True)
+    angles = flat.reshape(len(rotations), -1)
+    return np.unwrap(angles, period=360.0, axis=0)

@@ -1,4 +1,4 @@
-"""The curves of a clip as writers need them, and the way back."""
+"""Conversion between clips and the curves that file formats hold."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ def the_motion(clip: Clip, kind: str) -> Motion:
         raise InputError(f"a {kind} file needs at least one frame, this motion has none")
     if not bool(torch.isfinite(motion.values).all()):
         raise InputError(
-            "the motion contains values that are not finite and is not written; this is a fault of"
-            " what made it"
+            "the motion contains values that are not finite and is not written; generate it again"
         )
     return motion
 
@@ -81,7 +80,7 @@ def face_clip(
     if frames == 0:
         raise AssetError(f"{source} holds no frames")
     if not (np.isfinite(fps) and 0 < fps <= 1000):
-        raise AssetError(f"{source} has {fps} frames a second; between 0 and 1000 are possible")
+        raise AssetError(f"{source} has {fps} frames per second; between 0 and 1000 are possible")
     values = np.zeros((frames, len(ARKIT_SHAPES) + 3), np.float32)
     for column, name in enumerate(ARKIT_SHAPES):
         if name in weights:
@@ -96,8 +95,7 @@ def face_clip(
 def euler_from_axis_angle(turns: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "frames 3"]:
     """Yaw, pitch, roll with R = Ry(yaw) Rx(pitch) Rz(roll), radians.
 
-    Positive turns to the character's left, nods down, and tilts towards the character's right
-    shoulder.
+    Positive angles turn to the character's left, nod down, and tilt towards its right shoulder.
     """
     from scipy.spatial.transform import Rotation
 
@@ -114,16 +112,14 @@ def axis_angle_from_euler(angles: Float[np.ndarray, "frames 3"]) -> Float[np.nda
 def quaternions_from_axis_angle(
     turns: Float[np.ndarray, "frames 3"],
 ) -> Float[np.ndarray, "frames 4"]:
-    """Unit quaternions x, y, z, w; neighbouring frames on the same half of the sphere, so that
-    interpolation takes the short way.
-    """
+    """Unit quaternions x, y, z, w, with continuous signs for interpolation."""
     from scipy.spatial.transform import Rotation
 
     return continuous(Rotation.from_rotvec(turns).as_quat())
 
 
 def continuous(quaternions: Float[np.ndarray, "frames 4"]) -> Float[np.ndarray, "frames 4"]:
-    """The same rotations with signs such that neighbours are near each other."""
+    """The same rotations with signs such that neighbouring frames interpolate the short way."""
     flips = np.sum(quaternions[1:] * quaternions[:-1], axis=-1) < 0
     signs = np.concatenate([[1.0], np.cumprod(np.where(flips, -1.0, 1.0))])
     return quaternions * signs[:, None]

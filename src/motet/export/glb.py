@@ -1,10 +1,8 @@
-"""Binary glTF: the house figure, or the user's avatar, moving to a take. Without the sound, which
-glTF cannot hold.
+"""Binary glTF: the house figure, or the user's avatar, animated by a take, without sound.
 
 The figure is one skeleton with a mesh for each part (`skin`, `tongue`, `teeth_upper`, ..., `hair`).
-Morph targets bear the ARKit names in `extras.targetNames`; `skin` has all 52. The eyeballs turn by
-the joints `eye.L` and `eye.R`, the head by `neck1`..`neck3` and `head`. +Y up, the face looks to
-+Z, metres.
+Morph targets have the ARKit names in `extras.targetNames`; `skin` has all 52. The joints `eye.L`
+and `eye.R` rotate the eyeballs, `neck1`..`neck3` and `head` the head. +Y up, facing +Z, metres.
 """
 
 from __future__ import annotations
@@ -20,12 +18,10 @@ from motet.types import Clip
 
 
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
-    """Write the figure, or the avatar that the options name, with the clip's motion as
-    animation.
-    """
+    """Write the figure, or the avatar of the options, with the clip's motion as animation."""
     motion = the_motion(clip, "GLB")
-    whole = split(motion)[1] is not None
-    motion = motion if whole and options.avatar is None else face_motion(clip, "GLB")
+    has_body = split(motion)[1] is not None
+    motion = motion if has_body and options.avatar is None else face_motion(clip, "GLB")
     if options.avatar is not None:
         from motet.export.gltf.avatar import animated_avatar
 
@@ -36,12 +32,8 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
         from motet.export.gltf.house import house_parts, house_performance
         from motet.export.gltf.house_body import body_performance
 
-        document = figure_document(
-            house_parts(),
-            body_performance(motion) if whole else house_performance(motion),
-            "take",
-            making(clip),
-        )
+        performance = body_performance(motion) if has_body else house_performance(motion)
+        document = figure_document(house_parts(), performance, "take", making(clip))
         document.content["asset"]["generator"] = generator()
         data = pack_glb(*document.finished())
     write_bytes(path, data)
@@ -49,17 +41,15 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
 
 
 def generator() -> str:
-    """What the file says it was made by."""
+    """Name and version of the program."""
     from motet import __version__
 
     return f"motet {__version__}"
 
 
 def making(clip: Clip) -> dict[str, Any]:
-    """What the file says about itself."""
-    facts = {
-        key: clip.provenance[key]
-        for key in ("method", "weights", "seed", "source")
-        if clip.provenance.get(key) not in (None, "")
-    }
+    """Provenance that is stored in the file."""
+    keys = ("method", "weights", "seed", "source")
+    facts = {key: clip.provenance.get(key) for key in keys}
+    facts = {key: value for key, value in facts.items() if value not in (None, "")}
     return {"synthetic": True, "made_by": generator(), **facts}

@@ -1,15 +1,14 @@
-"""Live Link Face CSV: what the iPhone application records and Unreal, Blender and Maya import.
+"""Live Link Face CSV: recorded by the iPhone application, imported by Unreal, Blender and Maya.
 
 Columns as in real recordings: `Timecode,BlendshapeCount`, 52 shapes (right before left for jaw and
 mouth, unlike the network packet), then nine angles. Timecode is HH:MM:SS:FF.fff with frames of 1/60
 s whatever the frame rate.
 
 Angles are radians in Unreal's left-handed sense: positive yaw looks to the character's right,
-positive pitch down. In two published recordings of the application (some sixty frames looked at)
-the eye angles follow from the shapes, to the third digit, as `_eye_angles` says: each eye's angles
-go with the shapes named after the other one, because the application mirrors names but not angles.
-Head angles come from the same formula there, so they get the same sense; those recordings were made
-with the head switched off and could not confirm it.
+positive pitch down. In two published recordings of the application (about sixty frames checked) the
+eye angles follow from the shapes, to the third digit, by the formula of `_eye_angles`: each eye's
+angles go with the shapes named after the other eye, because the application mirrors names but not
+angles. Head angles get the same sense; those recordings have no head rotation to confirm it.
 """
 
 from __future__ import annotations
@@ -27,30 +26,27 @@ from motet.export.options import ExportOptions
 from motet.types import ARKIT_SHAPES, Clip, Motion
 
 _SHAPES = """
-    EyeBlinkLeft EyeLookDownLeft EyeLookInLeft EyeLookOutLeft EyeLookUpLeft EyeSquintLeft EyeWideLeft EyeBlinkRight
-    EyeLookDownRight EyeLookInRight EyeLookOutRight EyeLookUpRight EyeSquintRight EyeWideRight JawForward JawRight JawLeft JawOpen
-    MouthClose MouthFunnel MouthPucker MouthRight MouthLeft MouthSmileLeft MouthSmileRight MouthFrownLeft MouthFrownRight
-    MouthDimpleLeft MouthDimpleRight MouthStretchLeft MouthStretchRight MouthRollLower MouthRollUpper MouthShrugLower MouthShrugUpper
-    MouthPressLeft MouthPressRight MouthLowerDownLeft MouthLowerDownRight MouthUpperUpLeft MouthUpperUpRight BrowDownLeft
-    BrowDownRight BrowInnerUp BrowOuterUpLeft BrowOuterUpRight CheekPuff CheekSquintLeft CheekSquintRight NoseSneerLeft
-    NoseSneerRight TongueOut
+    EyeBlinkLeft EyeLookDownLeft EyeLookInLeft EyeLookOutLeft EyeLookUpLeft EyeSquintLeft
+    EyeWideLeft EyeBlinkRight EyeLookDownRight EyeLookInRight EyeLookOutRight EyeLookUpRight
+    EyeSquintRight EyeWideRight JawForward JawRight JawLeft JawOpen MouthClose MouthFunnel
+    MouthPucker MouthRight MouthLeft MouthSmileLeft MouthSmileRight MouthFrownLeft MouthFrownRight
+    MouthDimpleLeft MouthDimpleRight MouthStretchLeft MouthStretchRight MouthRollLower
+    MouthRollUpper MouthShrugLower MouthShrugUpper MouthPressLeft MouthPressRight
+    MouthLowerDownLeft MouthLowerDownRight MouthUpperUpLeft MouthUpperUpRight BrowDownLeft
+    BrowDownRight BrowInnerUp BrowOuterUpLeft BrowOuterUpRight CheekPuff CheekSquintLeft
+    CheekSquintRight NoseSneerLeft NoseSneerRight TongueOut
 """
 SHAPE_COLUMNS: tuple[str, ...] = tuple(_SHAPES.split())
 """The 52 shapes in the order of the file."""
 HEAD_COLUMNS = ("HeadYaw", "HeadPitch", "HeadRoll")
-EYE_COLUMNS = (
-    "LeftEyeYaw",
-    "LeftEyePitch",
-    "LeftEyeRoll",
-    "RightEyeYaw",
-    "RightEyePitch",
-    "RightEyeRoll",
+EYE_COLUMNS = tuple(
+    f"{side}Eye{angle}" for side in ("Left", "Right") for angle in ("Yaw", "Pitch", "Roll")
 )
 EYE_REACH = {"side": 0.60, "down": 0.61, "up": 0.46}
-"""Turn of an eyeball for a look shape at full weight, radians, as measured in recordings (34, 35
-and 26 degrees)."""
+"""Rotation of an eyeball for a look shape at full weight, radians, as measured in recordings (34,
+35 and 26 degrees)."""
 MIRROR = np.array([-1.0, 1.0, -1.0])
-"""From turns about +Y, +X and +Z (right-handed) to the signs of the file, and back."""
+"""From rotations about +Y, +X and +Z (right-handed) to the signs of the file, and back."""
 MAX_ROWS = 2_000_000
 
 
@@ -67,11 +63,8 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     names = ("Timecode", "BlendshapeCount", *SHAPE_COLUMNS, *HEAD_COLUMNS, *EYE_COLUMNS)
     text.write(",".join(names) + "\n")
     for index, row in enumerate(table):
-        text.write(
-            f"{timecode(index / motion.space.fps)},{len(row)},"
-            + ",".join(f"{value:.8f}" for value in row)
-            + "\n"
-        )
+        cells = ",".join(f"{value:.8f}" for value in row)
+        text.write(f"{timecode(index / motion.space.fps)},{len(row)},{cells}\n")
     write_bytes(path, text.getvalue().encode())
     options.report(motion.frames)
 
@@ -80,68 +73,56 @@ def timecode(seconds: float) -> str:
     """HH:MM:SS:FF.fff with frames of 1/60 s."""
     thousandths = round(seconds * 60_000)
     whole, rest = divmod(thousandths, 60_000)
-    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
+    clock = f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    return f"{clock}:{rest // 1000:02d}.{rest % 1000:03d}"
 
 
 def read(path: Path) -> Clip:
-    """Face curves by the names of the columns, whatever their order and case; TongueOut and the
-    head may be absent.
+    """Face curves by the names of the columns, in any order and case.
 
-    The frame rate follows from the timecodes. Dropped frames are filled in by interpolation.
+    TongueOut and the head may be absent. The frame rate follows from the timecodes; dropped frames
+    are interpolated.
 
     Raises:
         AssetError: not such a file, shapes are missing, or a cell is not a number.
     """
     rows = _rows(path)
-    places = {name.strip().lower(): place for place, name in enumerate(rows[0])}
-    missing = [name for name in SHAPE_COLUMNS if name.lower() not in places and name != "TongueOut"]
-    if "timecode" not in places or missing:
-        what = f"it has no column {', '.join(missing[:3])}" if missing else "it has no timecodes"
-        raise AssetError(f"{path} is not a Live Link Face recording: {what}")
+    columns = {name.strip().lower(): index for index, name in enumerate(rows[0])}
+    required = (name for name in SHAPE_COLUMNS if name != "TongueOut")
+    missing = [name for name in required if name.lower() not in columns]
+    if "timecode" not in columns or missing:
+        lacking = f"column {', '.join(missing[:3])}" if missing else "timecodes"
+        raise AssetError(f"{path} is not a Live Link Face recording: it has no {lacking}")
     body = [row for row in rows[1:] if row]
     if not body:
         raise AssetError(f"{path} holds no frames")
-    times = np.array([_seconds(_cell(row, places["timecode"], path), path) for row in body])
-    wanted = [name for name in (*SHAPE_COLUMNS, *HEAD_COLUMNS) if name.lower() in places]
-    table = np.array(
-        [[_number(_cell(row, places[name.lower()], path), path) for name in wanted] for row in body]
-    )
-    fps, even = _evenly(times, table, path)
-    found = dict(zip(wanted, even.T, strict=True))
+    times = np.array([_seconds(_cell(row, columns["timecode"], path), path) for row in body])
+    names = [name for name in (*SHAPE_COLUMNS, *HEAD_COLUMNS) if name.lower() in columns]
+    indices = [columns[name.lower()] for name in names]
+    table = np.array([[_number(_cell(row, k, path), path) for k in indices] for row in body])
+    fps, table = _resample_evenly(times, table, path)
+    curves = dict(zip(names, table.T, strict=True))
     head = None
-    if all(name in found for name in HEAD_COLUMNS):
-        head = axis_angle_from_euler(
-            MIRROR * np.stack([found[name] for name in HEAD_COLUMNS], axis=1)
-        )
-    shapes = {
-        name: found[column] for name, column in _columns_by_shape().items() if column in found
-    }
+    if all(name in curves for name in HEAD_COLUMNS):
+        angles = MIRROR * np.stack([curves[name] for name in HEAD_COLUMNS], axis=1)
+        head = axis_angle_from_euler(angles)
+    column_of = {name: name[0].upper() + name[1:] for name in ARKIT_SHAPES}
+    shapes = {name: curves[column] for name, column in column_of.items() if column in curves}
     return face_clip(shapes, head, fps, {"source": path.name}, path)
 
 
-def _columns_by_shape() -> dict[str, str]:
-    return {name: name[0].upper() + name[1:] for name in ARKIT_SHAPES}
-
-
 def _eye_angles(motion: Motion) -> np.ndarray:
-    """Turns of both eyeballs, left first, that belong to the look shapes: see the head of this file
-    for why names cross.
-    """
+    """Yaw, pitch and roll of both eyes, left first; see the module's docstring for the sides."""
 
     def weight(name: str) -> np.ndarray:
         return motion.channel("blendshapes", name).cpu().numpy()
 
     angles = []
     for other, inwards in (("Right", -1.0), ("Left", 1.0)):
-        yaw = (
-            inwards
-            * (weight(f"eyeLookIn{other}") - weight(f"eyeLookOut{other}"))
-            * EYE_REACH["side"]
-        )
-        pitch = (
-            weight(f"eyeLookDown{other}") * EYE_REACH["down"]
-            - weight(f"eyeLookUp{other}") * EYE_REACH["up"]
-        )
+        side = weight(f"eyeLookIn{other}") - weight(f"eyeLookOut{other}")
+        yaw = inwards * side * EYE_REACH["side"]
+        down = weight(f"eyeLookDown{other}") * EYE_REACH["down"]
+        pitch = down - weight(f"eyeLookUp{other}") * EYE_REACH["up"]
         angles += [yaw, pitch, np.zeros_like(yaw)]
     return np.stack(angles, axis=1)
 
@@ -159,13 +140,13 @@ def _rows(path: Path) -> list[list[str]]:
     return rows
 
 
-def _cell(row: list[str], place: int, path: Path) -> str:
-    if place >= len(row):
+def _cell(row: list[str], column: int, path: Path) -> str:
+    if column >= len(row):
         raise AssetError(
             f"{path} has a row with {len(row)} cells, the header names more; the file is cut off or"
             " damaged"
         )
-    return row[place]
+    return row[column]
 
 
 def _number(cell: str, path: Path) -> float:
@@ -183,29 +164,13 @@ def _seconds(cell: str, path: Path) -> float:
     return hours * 3600 + minutes * 60 + seconds + sixtieths / 60
 
 
+_NTSC_FPS = np.array([24, 30, 60]) / 1.001
 _COMMON_FPS = np.array(
-    [
-        12,
-        15,
-        20,
-        24000 / 1001,
-        24,
-        25,
-        30000 / 1001,
-        30,
-        48,
-        50,
-        60000 / 1001,
-        60,
-        90,
-        100,
-        120,
-        240,
-    ]
+    [*_NTSC_FPS, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240], np.float64
 )
 
 
-def _evenly(times: np.ndarray, table: np.ndarray, path: Path) -> tuple[float, np.ndarray]:
+def _resample_evenly(times: np.ndarray, table: np.ndarray, path: Path) -> tuple[float, np.ndarray]:
     """Frame rate and the table on an even grid."""
     if not np.isfinite(times).all() or (np.diff(times) < 0).any():
         raise AssetError(f"{path} has timecodes that run backwards; export it again")
@@ -228,13 +193,10 @@ def _evenly(times: np.ndarray, table: np.ndarray, path: Path) -> tuple[float, np
 
 
 def _rate(times: np.ndarray, step: float) -> float:
-    whole = np.diff(times) / step
-    regular = np.round(whole).sum()
-    mean = regular / (times[-1] - times[0])
+    """Mean frame rate, rounded to a common one that the timecodes cannot distinguish from it."""
+    duration = times[-1] - times[0]
+    mean = np.round(np.diff(times) / step).sum() / duration
     nearest = _COMMON_FPS[np.abs(_COMMON_FPS - mean).argmin()]
-    # Timecodes are rounded to 1/60000 s; over few frames 25 and 25.01 cannot be told apart.
-    return (
-        float(nearest)
-        if abs(nearest / mean - 1) < max(2e-4, 4e-5 / (times[-1] - times[0]))
-        else float(mean)
-    )
+    # Timecodes are rounded to 1/60000 s.
+    is_same = abs(nearest / mean - 1) < max(2e-4, 4e-5 / duration)
+    return float(nearest if is_same else mean)

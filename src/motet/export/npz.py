@@ -1,28 +1,25 @@
-"""The take as NumPy archive: everything a clip knows, readable with `numpy.load` alone.
+"""The take as a NumPy archive: everything in a clip, readable with `numpy.load` alone.
 
-===================
-==============================================================================================
-`format`             `motet-take/1` one key a track      float32 (frames, ...), under the track's
-own name, e.g. `blendshapes`, `head` `fps`                float64
-`space`              name of the motion space
-`tracks`             names of the tracks in their order in the flat vector
-`<track>.unit`       what one number means
-`<track>.channels`   names along the last axis (empty where they have none)
-`method` `weights`   name of the method and digest of its weights (empty when unknown)
-`seed`               int64 (-1 when unknown)
-`condition`          the options of the take, JSON
-`provenance`         everything known about the take's making, JSON; the three above are taken from
-it `sound`              the sound, if there is one: the bytes of a FLAC file (uint8), or samples
-(float32, channels, time) `sample_rate`        int64, samples a second of the sound
-`layout`             `mono`, `stereo`, ...
-`sound_scale`        float64 by which the decoded sound is to be multiplied (1 unless it exceeded
-full scale) ===================
-==============================================================================================
+- `format`: `motet-take/1`
+- one key for each track: float32 (frames, ...), under its own name, e.g. `blendshapes`, `head`
+- `fps`: float64
+- `space`: name of the motion space
+- `tracks`: names of the tracks in their order in the flat vector
+- `<track>.unit`: meaning of one number
+- `<track>.channels`: names along the last axis (may be empty)
+- `method`, `weights`: name of the method and digest of its weights (empty when unknown)
+- `seed`: int64 (-1 when unknown)
+- `condition`: the options of the take, JSON
+- `provenance`: everything known about how the take was made, JSON; includes the four above
+- `sound`: the bytes of a FLAC file (uint8), or samples (float32, channels, time), if there is one
+- `sample_rate`: int64, of the sound
+- `layout`: `mono`, `stereo`, ...
+- `sound_scale`: float64, factor on the decoded sound (1 unless it exceeded full scale)
 
 `name.smplx.npz`, `name.amass.npz` and `name.beat2.npz` are archives of other programs instead:
 `motet.export.smplx_npz`.
 
-The same clip gives the same bytes: the members stand in a fixed order with a fixed date.
+The same clip gives the same bytes: members have a fixed order and date.
 """
 
 from __future__ import annotations
@@ -47,35 +44,29 @@ from motet.export.options import ExportOptions
 from motet.types import Audio, Clip, Motion, MotionSpace, Track
 
 FORMAT = "motet-take/1"
-_OWN = (
-    "format",
-    "fps",
-    "space",
-    "tracks",
-    "method",
-    "weights",
-    "seed",
-    "condition",
-    "provenance",
-    "sound",
-    "sample_rate",
-    "layout",
-    "sound_scale",
-)
+_OWN_KEYS = {
+    "format", "fps", "space", "tracks", "method", "weights", "seed", "condition", "provenance",
+    "sound", "sample_rate", "layout", "sound_scale",
+}  # fmt: skip
 
 
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """Write a take.
 
     Raises:
-        InputError: the clip has no motion, a track bears the name of another key, or the provenance
+        InputError: the clip has no motion, a track has the name of another key, or the provenance
             is not JSON.
     """
     if kind := smplx_npz.kind_of(path):
         options.report(smplx_npz.write_kind(clip, path, kind))
         return
     motion = the_motion(clip, "take")
-    members = {"format": np.array(FORMAT), **_curves(motion), **_making(clip), **_sound(clip.audio)}
+    members = {
+        "format": np.array(FORMAT),
+        **_curves(motion),
+        **_provenance(clip),
+        **_sound(clip.audio),
+    }
     with appearing(path) as beside, zipfile.ZipFile(beside, "w") as archive:
         for name, array in members.items():
             _store(archive, name, array)
@@ -83,7 +74,7 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
 
 
 def read(path: Path) -> Clip:
-    """A take written by `write`.
+    """Read a take written by `write`.
 
     Raises:
         AssetError: not a take, damaged, or of a newer format.
@@ -91,31 +82,24 @@ def read(path: Path) -> Clip:
     members = read_members(path)
     if "format" not in members and ("poses" in members or "global_orient" in members):
         return smplx_npz.read_kind(members, path)
-    found = _text(members, "format", path)
-    if found != FORMAT:
+    version = _text(members, "format", path)
+    if version != FORMAT:
         raise AssetError(
-            f"{path} is a take of the format {found[:40]!r}, this program reads {FORMAT!r}"
+            f"{path} is a take of the format {version[:40]!r}, this program reads {FORMAT!r}"
         )
     try:
         provenance = json.loads(_text(members, "provenance", path))
         if not isinstance(provenance, dict):
             raise AssetError(f"{path} is damaged: its provenance is not an object")
         return Clip(_read_sound(members, path), _read_motion(members, path), provenance=provenance)
-    except (
-        json.JSONDecodeError,
-        RecursionError,
-        SpaceError,
-        AudioError,
-        KeyError,
-        RuntimeError,
-    ) as error:
+    except (ValueError, RecursionError, SpaceError, AudioError, KeyError, RuntimeError) as error:
         raise AssetError(f"{path} is damaged: {error}") from error
 
 
 def _curves(motion: Motion) -> dict[str, np.ndarray]:
     members: dict[str, np.ndarray] = {}
     for track in motion.space.tracks:
-        if track.name in _OWN or "." in track.name or "/" in track.name:
+        if track.name in _OWN_KEYS or "." in track.name or "/" in track.name:
             raise SpaceError(f"a track named {track.name!r} cannot be written; rename it")
         members[track.name] = motion[track.name].float().cpu().contiguous().numpy()
     names = [track.name for track in motion.space.tracks]
@@ -130,12 +114,11 @@ def _curves(motion: Motion) -> dict[str, np.ndarray]:
     return members
 
 
-def _making(clip: Clip) -> dict[str, np.ndarray]:
+def _provenance(clip: Clip) -> dict[str, np.ndarray]:
     facts = clip.provenance
+    options = facts.get("condition", facts.get("options", {}))
     try:
-        condition = json.dumps(
-            facts.get("condition", facts.get("options", {})), sort_keys=True, allow_nan=False
-        )
+        condition = json.dumps(options, sort_keys=True, allow_nan=False)
         provenance = json.dumps(dict(facts), sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise AssetError(f"the provenance of the clip is not JSON: {error}") from error
@@ -160,9 +143,8 @@ def _sound(audio: Audio | None) -> dict[str, np.ndarray]:
         )
     facts = {"sample_rate": np.array(audio.sample_rate, np.int64), "layout": np.array(audio.layout)}
     peak = float(samples.abs().max())
-    scale = (
-        1.0 if float(samples.max()) < 1 and peak <= 1 else 2.0 ** math.floor(math.log2(peak) + 1)
-    )
+    is_in_range = float(samples.max()) < 1 and peak <= 1
+    scale = 1.0 if is_in_range else 2.0 ** math.floor(math.log2(peak) + 1)
     scaled = samples / scale
     bits = 16 if bool((scaled * 2**15 == (scaled * 2**15).round()).all()) else 24
     if samples.shape[0] > 8 or audio.sample_rate > 655_350:
@@ -208,14 +190,9 @@ def _names(members: dict[str, np.ndarray], key: str, path: Path) -> tuple[str, .
 def _read_motion(members: dict[str, np.ndarray], path: Path) -> Motion:
     tracks, values = [], []
     for name in _names(members, "tracks", path):
-        array = members.get(name)
-        if (
-            array is None
-            or array.dtype != np.float32
-            or array.ndim < 2
-            or not array.size
-            or not np.isfinite(array).all()
-        ):
+        array = members.get(name, np.zeros(0))
+        is_table = array.dtype == np.float32 and array.ndim >= 2 and array.size > 0
+        if not is_table or not np.isfinite(array).all():
             raise AssetError(
                 f"{path} is damaged: the track {name[:40]!r} is not a table of finite numbers"
             )
@@ -230,9 +207,8 @@ def _read_motion(members: dict[str, np.ndarray], path: Path) -> Motion:
     fps = _number(members, "fps", path)
     if not tracks or len({len(value) for value in values}) != 1 or not 0 < fps <= 1000:
         raise AssetError(f"{path} is damaged: its tracks or its frame rate make no motion")
-    return Motion(
-        torch.cat(values, dim=-1), MotionSpace(_text(members, "space", path), tuple(tracks), fps)
-    )
+    space = MotionSpace(_text(members, "space", path), tuple(tracks), fps)
+    return Motion(torch.cat(values, dim=-1), space)
 
 
 def _read_sound(members: dict[str, np.ndarray], path: Path) -> Audio | None:
@@ -248,13 +224,12 @@ def _read_sound(members: dict[str, np.ndarray], path: Path) -> Audio | None:
         raise AssetError(f"{path} is damaged: its sound is neither FLAC nor samples")
     import soundfile
 
+    flac = io.BytesIO(sound.tobytes())
     try:
-        samples, found = soundfile.read(
-            io.BytesIO(sound.tobytes()), dtype="float32", always_2d=True
-        )
+        samples, flac_rate = soundfile.read(flac, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, ValueError, MemoryError) as error:
         raise AssetError(f"{path} is damaged: its sound cannot be decoded") from error
-    if found != rate:
-        raise AssetError(f"{path} is damaged: its sound has {found} Hz, it says {rate}")
+    if flac_rate != rate:
+        raise AssetError(f"{path} is damaged: its sound has {flac_rate} Hz, it declares {rate}")
     scale = np.float32(_number(members, "sound_scale", path))
     return Audio(torch.from_numpy(np.ascontiguousarray(samples.T * scale)), rate, layout)

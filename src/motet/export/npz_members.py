@@ -1,10 +1,9 @@
-"""Reading the arrays of an `.npz` that somebody else may have crafted: no pickles, no bombs, no
-surprises.
-"""
+"""Safe reading of an untrusted `.npz`: no pickles, no decompression bombs."""
 
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,13 +15,17 @@ from motet.errors import AssetError
 MAX_BYTES = 4 << 30
 """All arrays together, unpacked."""
 MAX_MEMBERS = 1000
+_HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def read_members(path: Path) -> dict[str, np.ndarray]:
     """All arrays by name.
 
-    Every array must have exactly the bytes that its header speaks of, before memory is taken for
-    it; arrays of Python objects are refused, not loaded.
+    Every array must have exactly the bytes that its header declares, before memory is allocated.
+    Arrays of Python objects are refused.
 
     Raises:
         AssetError: not an archive of plain arrays, damaged, or larger than `MAX_BYTES` when
@@ -31,10 +34,8 @@ def read_members(path: Path) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            if (
-                len(members) > MAX_MEMBERS
-                or sum(member.file_size for member in members) > MAX_BYTES
-            ):
+            size = sum(member.file_size for member in members)
+            if len(members) > MAX_MEMBERS or size > MAX_BYTES:
                 raise AssetError(
                     f"{path} unpacks to more than {MAX_MEMBERS} arrays or {MAX_BYTES} bytes and is"
                     " refused"
@@ -57,7 +58,7 @@ def read_members(path: Path) -> dict[str, np.ndarray]:
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     with archive.open(member) as file:
-        # One byte more than promised would show that the promise was false.
+        # One byte more than declared reveals a false declaration.
         data = file.read(member.file_size + 1)
     if len(data) != member.file_size:
         raise AssetError(
@@ -71,26 +72,13 @@ def _array(data: bytes, path: Path) -> np.ndarray:
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)
-        header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        if version not in ((1, 0), (2, 0)):
-            raise ValueError(f"version {version}")
-        shape, fortran, dtype = header(stream)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        shape, fortran, dtype = _HEADER_READERS[version](stream)
+    except (KeyError, ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise AssetError(f"{path} is damaged: an array without a proper header") from error
     body = data[stream.tell() :]
-    count = 1
-    for size in shape:
-        count *= size
-    if (
-        dtype.hasobject
-        or dtype.kind not in "biufU"
-        or count < 0
-        or count * dtype.itemsize != len(body)
-    ):
+    count = math.prod(shape)
+    is_plain = not dtype.hasobject and dtype.kind in "biufU"
+    if not is_plain or count < 0 or count * dtype.itemsize != len(body):
         raise AssetError(
             f"{path} is damaged or unsafe: an array of type {str(dtype)[:40]} and shape"
             f" {str(shape)[:60]} in {len(body)} bytes"

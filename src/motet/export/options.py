@@ -1,4 +1,4 @@
-"""What a user may choose about a file besides its name."""
+"""Options of written files besides the name."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions:
-    """Choices for all formats; each takes what concerns it."""
+    """Options of all formats; each format uses its own."""
 
     size: int = 512
     """Height and width of pictures, pixels."""
     avatar: Path | None = None
     """A GLB or VRM to animate instead of the house figure."""
     marker: bool = True
-    """Whole-body pictures show where the sound comes from, if the take knows it."""
+    """Whole-body pictures show the sound source, if the take has its position."""
     progress: Callable[[int], None] | None = None
-    """Told the number of frames written so far."""
+    """Called with the number of frames written so far."""
 
     def report(self, done: int) -> None:
-        """Tell how many frames are written."""
+        """Report the number of frames written."""
         if self.progress is not None:
             self.progress(done)

@@ -1,8 +1,8 @@
 """MP4: H.264 and AAC, with the original sound.
 
-Frame i is shown from i / fps on; the last one stays until the sound has ended, so the picture never
-ends first. Every file says in its metadata that it is synthetic, and carries signed content
-credentials that say the same (`credentials.py`).
+Frame i is shown from i / fps on; the last one stays until the sound has ended. Every file states in
+its metadata that it is synthetic, and carries signed content credentials that state the same
+(`credentials.py`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from motet.export.yuv import yuv420
 from motet.types import Audio
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-"""Sample rates that AAC has; other sounds are resampled to the next higher one."""
-_AHEAD = 8
+"""Sample rates of AAC; other sounds are resampled to the next higher one."""
+_QUEUE_SIZE = 8
 """Frames that may wait for the encoder."""
 
 
@@ -43,18 +43,17 @@ def write_video(
     progress: Callable[[int], None] | None = None,
     credentials: bool = True,
 ) -> Path:
-    """Encode pictures as they come, with the sound beside them; answers the path.
+    """Encode pictures as they arrive, with the sound, and return the path.
 
-    The pictures may be made while earlier ones are encoded: encoding runs in a thread of its own, a
-    few frames behind.
+    Encoding runs in a thread of its own, a few frames behind whoever makes the pictures.
 
     Args:
         frames: uint8 (height, width, 3) sRGB, all of one size; odd sizes get one more row or
             column.
-        fps: frames a second; 25, 29.97, 30000 / 1001, ...
+        fps: frames per second; 25, 29.97, 30000 / 1001, ...
         audio: (channels, time). One or two channels stay as they are, more are mixed to one.
         provenance: `method`, `weights` and `seed` are named in the file's metadata.
-        progress: told the number of frames encoded so far.
+        progress: called with the number of frames encoded so far.
         credentials: sign the file as made by an algorithm, where the package `c2pa-python` is
             installed.
 
@@ -71,12 +70,12 @@ def write_video(
 
 def _rate(fps: float) -> Fraction:
     if not 0 < fps <= 1000:
-        raise InputError(f"video has between 0 and 1000 frames a second, not {fps}")
+        raise InputError(f"video has between 0 and 1000 frames per second, not {fps}")
     return Fraction(fps).limit_denominator(1001)
 
 
 def _for_aac(audio: Audio | None) -> Audio | None:
-    """The sound as AAC can hold it: unchanged for every usual rate."""
+    """The sound in a form that AAC can hold: one or two channels at a rate of AAC."""
     if audio is None or not audio.samples.shape[-1]:
         return None
     if audio.samples.ndim != 2:
@@ -86,13 +85,12 @@ def _for_aac(audio: Audio | None) -> Audio | None:
         )
     if audio.samples.shape[0] > 2:
         audio = to_mono(audio)
-    return resample(
-        audio, min((rate for rate in AAC_RATES if rate >= audio.sample_rate), default=AAC_RATES[-1])
-    )
+    higher = (rate for rate in AAC_RATES if rate >= audio.sample_rate)
+    return resample(audio, min(higher, default=AAC_RATES[-1]))
 
 
 class _Encoding:
-    """One file in the making. The caller's thread makes pictures, another one encodes them."""
+    """Encoder of one file: the caller's thread makes pictures, another thread encodes them."""
 
     def __init__(
         self,
@@ -102,17 +100,12 @@ class _Encoding:
         provenance: Mapping[str, Any],
         progress: Callable[[int], None] | None,
     ) -> None:
-        self._path, self._rate, self._audio, self._provenance, self._progress = (
-            path,
-            rate,
-            audio,
-            provenance,
-            progress,
-        )
+        self._path, self._rate, self._audio = path, rate, audio
+        self._provenance, self._progress = provenance, progress
         # Fine enough to end with the sound to a fraction of a millisecond.
         self._ticks = rate.denominator * max(1, 12_800 // rate.numerator)
         self._time_base = Fraction(1, 1) / (rate * self._ticks)
-        self._waiting: queue.Queue[np.ndarray | None] = queue.Queue(_AHEAD)
+        self._waiting: queue.Queue[np.ndarray | None] = queue.Queue(_QUEUE_SIZE)
         self._failure: BaseException | None = None
         self._abandoned = threading.Event()
 
@@ -144,7 +137,7 @@ class _Encoding:
                 continue
         raise self._failure
 
-    def _taken(self) -> Iterator[np.ndarray]:
+    def _queued(self) -> Iterator[np.ndarray]:
         while not self._abandoned.is_set():
             try:
                 frame = self._waiting.get(timeout=0.1)
@@ -157,8 +150,7 @@ class _Encoding:
 
     def _work(self) -> None:
         try:
-            # Lengths are stated in units of the sound's own samples; FFmpeg's default of a
-            # millisecond would cut or add some.
+            # Durations in units of the sound's samples: FFmpeg's default of 1 ms would round them.
             clock = self._audio.sample_rate if self._audio is not None else 48_000
             options = {"movflags": "faststart", "movie_timescale": str(clock)}
             with av.open(str(self._path), "w", format="mp4", options=options) as container:
@@ -174,7 +166,7 @@ class _Encoding:
     def _fill(self, container: Any) -> None:
         video = self._video_stream(container)
         sound = _Sound(container, self._audio) if self._audio is not None else None
-        frames = self._taken()
+        frames = self._queued()
         last, count = next(frames), 0
         for following in _and_none(frames):
             end = Fraction(count + 1) / self._rate
@@ -189,8 +181,8 @@ class _Encoding:
             last = following
         rest = video.encode(None)
         for packet in rest:
-            # Players end the track with the last picture shown, the container with the last one in
-            # decoding order.
+            # Players end with the last picture shown, the container with the last one in decoding
+            # order.
             if packet is rest[-1] or packet.pts == (count - 1) * self._ticks:
                 packet.duration = math.ceil(end / self._time_base) - (count - 1) * self._ticks
         container.mux(rest)
@@ -205,13 +197,9 @@ class _Encoding:
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = self._time_base
         context = stream.codec_context
-        # BT.709 with its usual transfer, limited range: what players assume, said aloud.
-        context.colorspace, context.color_primaries, context.color_trc, context.color_range = (
-            1,
-            1,
-            1,
-            1,
-        )
+        # BT.709 (code 1), limited range (code 1): the default of players, stated explicitly.
+        context.colorspace = context.color_primaries = context.color_trc = 1
+        context.color_range = 1
         return stream
 
     def _picture(self, rgb: np.ndarray, index: int) -> av.VideoFrame:
@@ -225,9 +213,7 @@ class _Encoding:
 
 
 class _Sound:
-    """The sound of a file, encoded piece by piece beside the pictures so that both lie together in
-    the file.
-    """
+    """The sound of a file, encoded in step with the pictures so that both are interleaved."""
 
     def __init__(self, container: Any, audio: Audio) -> None:
         self._container, self._audio, self._done = container, audio, 0
@@ -242,22 +228,16 @@ class _Sound:
         stop = min(round(seconds * self._audio.sample_rate), self._audio.samples.shape[-1])
         if stop <= self._done:
             return
-        piece = np.ascontiguousarray(
-            self._audio.samples[:, self._done : stop].detach().cpu().numpy(), dtype=np.float32
-        )
-        frame = av.AudioFrame.from_ndarray(
-            np.clip(piece, -1, 1), format="fltp", layout=self._layout
-        )
-        frame.sample_rate, frame.time_base, frame.pts = (
-            self._audio.sample_rate,
-            Fraction(1, self._audio.sample_rate),
-            self._done,
-        )
+        samples = self._audio.samples[:, self._done : stop].detach().cpu().numpy()
+        samples = np.clip(np.ascontiguousarray(samples, dtype=np.float32), -1, 1)
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=self._layout)
+        frame.sample_rate, frame.pts = self._audio.sample_rate, self._done
+        frame.time_base = Fraction(1, self._audio.sample_rate)
         self._container.mux(self._stream.encode(frame))
         self._done = stop
 
     def finish(self) -> None:
-        """Encode the rest and empty the encoder."""
+        """Encode the rest and flush the encoder."""
         self.until(self._audio.seconds)
         self._container.mux(self._stream.encode(None))
 
@@ -269,12 +249,8 @@ def _and_none(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray | None]:
 
 def _checked(frame: np.ndarray, shape: tuple[int, ...] | None) -> np.ndarray:
     frame = np.asarray(frame)
-    if (
-        frame.ndim != 3
-        or frame.shape[2] != 3
-        or frame.dtype != np.uint8
-        or not 2 <= min(frame.shape[:2]) <= max(frame.shape[:2]) <= 8192
-    ):
+    is_picture = frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8
+    if not is_picture or not 2 <= min(frame.shape[:2]) <= max(frame.shape[:2]) <= 8192:
         raise InputError(
             f"a video frame is uint8 (height, width, 3) of 2 to 8192 pixels, this is {frame.dtype}"
             f" {frame.shape}"
@@ -287,7 +263,7 @@ def _checked(frame: np.ndarray, shape: tuple[int, ...] | None) -> np.ndarray:
 
 
 def _marks(provenance: Mapping[str, Any]) -> dict[str, str]:
-    """What the file says about itself."""
+    """Metadata that marks the file as synthetic."""
     from motet import __version__
 
     facts = ", ".join(

@@ -1,4 +1,4 @@
-"""Pictures as encoders want them: luma and halved chroma (numba)."""
+"""RGB to YUV 4:2:0 in BT.709 (numba)."""
 
 from __future__ import annotations
 
@@ -28,43 +28,27 @@ def _convert(rgb, luma, blue, red):
     half, grey = np.int32(1 << 15), np.int32((128 << 18) + (1 << 17))
     for row in range(np.uint32(luma.shape[0])):
         for column in range(np.uint32(luma.shape[1])):
-            r, g, b = (
-                np.int32(rgb[row, column, 0]),
-                np.int32(rgb[row, column, 1]),
-                np.int32(rgb[row, column, 2]),
-            )
+            r, g = np.int32(rgb[row, column, 0]), np.int32(rgb[row, column, 1])
+            b = np.int32(rgb[row, column, 2])
             luma[row, column] = np.uint8(((_Y0 * r + _Y1 * g + _Y2 * b + half) >> 16) + 16)
     for row in range(np.uint32(blue.shape[0])):
         upper, lower = rgb[2 * row], rgb[2 * row + 1]
         for column in range(np.uint32(blue.shape[1])):
             left, right = 2 * column, 2 * column + 1
-            r = (
-                np.int32(upper[left, 0])
-                + np.int32(upper[right, 0])
-                + np.int32(lower[left, 0])
-                + np.int32(lower[right, 0])
-            )
-            g = (
-                np.int32(upper[left, 1])
-                + np.int32(upper[right, 1])
-                + np.int32(lower[left, 1])
-                + np.int32(lower[right, 1])
-            )
-            b = (
-                np.int32(upper[left, 2])
-                + np.int32(upper[right, 2])
-                + np.int32(lower[left, 2])
-                + np.int32(lower[right, 2])
-            )
+            r = g = b = np.int32(0)
+            for line in (upper, lower):
+                for side in (left, right):
+                    r += np.int32(line[side, 0])
+                    g += np.int32(line[side, 1])
+                    b += np.int32(line[side, 2])
             blue[row, column] = np.uint8((_B0 * r + _B1 * g + _B2 * b + grey) >> 18)
             red[row, column] = np.uint8((_R0 * r + _R1 * g + _R2 * b + grey) >> 18)
 
 
 def yuv420(rgb: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "rows width"]:
-    """BT.709 luma, then both chroma planes at half size, below each other as FFmpeg's `yuv420p` has
-    them; sizes are even.
+    """Luma, then both chroma planes at half size, stacked as in FFmpeg's `yuv420p`; even sizes.
 
-    A third of the time of the general converter.
+    Three times as fast as FFmpeg's general converter.
     """
     height, width = rgb.shape[:2]
     planes = np.empty((height * 3 // 2, width), np.uint8)

@@ -1,9 +1,8 @@
-"""Visibility: which triangle is seen by each sample of the picture (numba, one frame, no locks).
+"""Rasterisation: the nearest triangle of each sample of the picture (numba).
 
-Depth and triangle share one integer a sample, nearness (the bits of a positive float sort like an
-integer) above the number of the
-triangle: the nearest surface is the largest number, so the inner loop has no branch and is
-vectorised.
+Depth and triangle share one integer a sample: nearness (the bits of a positive float sort like an
+integer) above the index of the triangle. The nearest surface is the largest integer, so the inner
+loop has no branch and is vectorised.
 """
 
 from __future__ import annotations
@@ -14,41 +13,27 @@ from jaxtyping import Bool, Float, Int
 from motet.render.kernel import kernel
 
 NOTHING = -1
-"""Triangle number of a sample that sees only the background."""
+"""Triangle index of a sample that sees only the background."""
 
 EMPTY = np.int64(0xFFFF_FFFF)
 """A sample that sees nothing: nearness 0, triangle `NOTHING`."""
 
 STRIP = 8
-"""Samples of a row that are worked on together; rows of a buffer end with as many that are never
-looked at."""
+"""Samples of a row that are processed together; rows of a buffer are padded by as many."""
 
 
 @kernel
 def project(vertices, world_to_camera, focal, centre_x, centre_y, screen):
-    """Column, row and 1 / depth of world points (float32, verts 3, written into `screen`); see
-    `motet.geometry.camera`.
+    """Column, row and 1 / depth of world points, written into `screen` (float32, verts 3).
+
+    The same as `motet.geometry.camera.Camera.pixels`.
     """
+    m = world_to_camera
     for v in range(vertices.shape[0]):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
-        cx = (
-            world_to_camera[0, 0] * x
-            + world_to_camera[0, 1] * y
-            + world_to_camera[0, 2] * z
-            + world_to_camera[0, 3]
-        )
-        cy = (
-            world_to_camera[1, 0] * x
-            + world_to_camera[1, 1] * y
-            + world_to_camera[1, 2] * z
-            + world_to_camera[1, 3]
-        )
-        cz = (
-            world_to_camera[2, 0] * x
-            + world_to_camera[2, 1] * y
-            + world_to_camera[2, 2] * z
-            + world_to_camera[2, 3]
-        )
+        cx = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
+        cy = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
+        cz = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
         inverse = np.float32(1.0) / max(-cz, np.float32(1e-3))
         screen[v, 0] = centre_x + focal * cx * inverse
         screen[v, 1] = centre_y - focal * cy * inverse
@@ -57,8 +42,10 @@ def project(vertices, world_to_camera, focal, centre_x, centre_y, screen):
 
 @kernel
 def facing(screen, triangles, two_sided, first_triangle, chosen):
-    """Write into `chosen` the triangles that show their front (either side of two-sided ones), from
-    `first_triangle` on; answers their number.
+    """Write the front-facing or two-sided triangles from `first_triangle` on into `chosen`.
+
+    Returns:
+        Their number.
     """
     count = 0
     for t in range(first_triangle, triangles.shape[0]):
@@ -76,19 +63,18 @@ def rasterise(screen, triangles, chosen, count, keys):
     """Draw the first `count` of the chosen triangles.
 
     Sample (row, column) lies at (column + 0.5, row + 0.5). Triangles with a corner of 1 / depth <=
-    0 are left out. All samples of the enclosing rectangle are tried, in strips: for triangles of a
-    few samples that is far cheaper than finding where each row begins and ends.
+    0 are left out. All samples of the bounding rectangle are tested, in strips: for triangles of a
+    few samples that is far cheaper than computing where each row begins and ends.
 
     Args:
         screen: float32, verts 3: column, row, 1 / depth.
         triangles: int32, faces 3.
-        chosen: int32: numbers of triangles.
+        chosen: int32: indices of triangles.
         keys: int64, height (width + STRIP), changed in place: see `DepthBuffer`.
     """
     height, width = np.float32(keys.shape[0]), np.float32(keys.shape[1] - STRIP)
     zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
-    # Samples this close to an edge, in samples along the row, count as inside: no cracks between
-    # neighbours, whatever the rounding.
+    # Tolerance at the edges, in samples along the row: no cracks between neighbours by rounding.
     slack = np.float32(1e-3)
     for position in range(count):
         t = np.uint32(chosen[position])
@@ -118,20 +104,20 @@ def rasterise(screen, triangles, chosen, count, keys):
         wa, wb, wc = wa + slack * abs(wa_x), wb + slack * abs(wb_x), wc + slack * abs(wc_x)
         first = np.uint32(left)
         strip = (np.uint32(right) - first + np.uint32(STRIP)) & np.uint32(0xFFFF_FFFF - (STRIP - 1))
-        number = np.int64(t)
+        index = np.int64(t)
         for row in range(np.uint32(top), np.uint32(bottom) + 1):
             line = keys[row, first : first + strip]
             for k in range(strip):
                 along = np.float32(np.int32(k))
                 weight = min(wa + wa_x * along, min(wb + wb_x * along, wc + wc_x * along))
-                key = (np.int64(np.float32(z + z_x * along).view(np.int32)) << 32) | number
+                key = (np.int64(np.float32(z + z_x * along).view(np.int32)) << 32) | index
                 old = line[k]
                 line[k] = key if (weight >= zero) & (key > old) else old
             wa, wb, wc, z = wa + wa_y, wb + wb_y, wc + wc_y, z + z_y
 
 
 class DepthBuffer:
-    """What each sample of a picture sees.
+    """Nearest triangle and its depth for each sample of a picture.
 
     Args:
         height, width: samples.
@@ -140,11 +126,11 @@ class DepthBuffer:
 
     def __init__(self, height: int, width: int, faces: int) -> None:
         self.keys = np.full((height, width + STRIP), EMPTY, np.int64)
-        """Bits of the nearest 1 / depth above the number of its triangle."""
+        """Bits of the nearest 1 / depth above the index of its triangle."""
         self._chosen = np.empty(faces + 1, np.int32)
 
     def clear(self) -> None:
-        """Nothing is seen."""
+        """Remove all triangles."""
         self.keys.fill(EMPTY)
 
     def draw(
@@ -154,15 +140,17 @@ class DepthBuffer:
         two_sided: Bool[np.ndarray, "faces"],
         first: int = 0,
     ) -> None:
-        """Draw all triangles from `first` on. One whose corners run clockwise on the screen (y
-        down) shows its back, which only two-sided ones have.
+        """Draw all triangles from index `first` on.
+
+        Corners that run clockwise on the screen (y down) show a back face, which is drawn only if
+        the triangle is two-sided.
         """
         count = facing(screen, triangles, two_sided, first, self._chosen)
         rasterise(screen, triangles, self._chosen, count, self.keys)
 
     @property
     def seen(self) -> Int[np.ndarray, "height width"]:
-        """Number of the nearest triangle of each sample, `NOTHING` where there is none."""
+        """Index of the nearest triangle of each sample, `NOTHING` where there is none."""
         return (self.keys[:, :-STRIP] & EMPTY).astype(np.uint32).view(np.int32)
 
     @property

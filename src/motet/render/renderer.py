@@ -1,9 +1,9 @@
-"""Pictures of the house figure, frame by frame."""
+"""Head and shoulders of the house figure as pictures, frame by frame."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Literal
@@ -14,10 +14,9 @@ from jaxtyping import UInt8
 
 from motet.errors import InputError
 from motet.geometry.camera import Camera
-from motet.render import pixel_shading as shade
-from motet.render import raster, surface
-from motet.render import shading as look
+from motet.render import pixel_shading, raster, shading, surface
 from motet.render.posing import Poser
+from motet.render.sample_layout import PACKED
 from motet.render.scene import SUPERSAMPLE, Scene, build_scene
 from motet.render.shadow import ShadowMap
 from motet.rigs.house import HouseRig, ShapedHouse
@@ -59,65 +58,67 @@ class Renderer:
         self._shaped = rig.shaped() if isinstance(rig, HouseRig) else rig
         self.width, self.height, self._workers = width, height, max(1, workers)
         self._scene = build_scene(self._shaped, camera, width, height)
-        self._table = look.srgb_table()
+        self._table = shading.srgb_table()
         self._poser = Poser(self._shaped)
 
     def frames(self, motion: Motion) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-        """Pictures of a motion in order, 8-bit sRGB, row 0 at the top. Memory does not grow with
-        the length.
+        """Pictures of a motion in order, 8-bit sRGB, row 0 at the top; bounded memory.
 
         Raises:
             SpaceError: the motion is not in the figure's space.
             InputError: the motion has batch axes, or values that are not finite.
         """
         motion = self._shaped.rig.accept(motion)
-        if motion.values.ndim != 2:
-            raise InputError(
-                f"one motion at a time can be drawn; this has the axes {tuple(motion.values.shape)}"
-            )
-        if not bool(torch.isfinite(motion.values).all()):
-            raise InputError(
-                "the motion contains values that are not finite; nothing can be drawn from it"
-            )
-        return self._stream(motion)
-
-    def _stream(self, motion: Motion) -> Iterator[np.ndarray]:
+        check_drawable(motion)
         neutral = self._pose(Motion(torch.zeros(1, motion.space.dim), motion.space))[0]
-        with ExitStack() as stack:
-            workers = [
-                Worker(Stage(self, neutral), stack.enter_context(ThreadPoolExecutor(1)))
-                for _ in range(self._workers)
-            ]
-            waiting: deque[Future] = deque()
-            for start in range(0, motion.frames, CHUNK):
-                # The next chunk is handed out before the last one is given away, so that nobody
-                # waits for whoever uses the pictures.
-                for k, frame in enumerate(self._pose(motion.slice(start, start + CHUNK))):
-                    waiting.append(workers[k % self._workers].draw(frame))
-                while len(waiting) > CHUNK:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        stages = [Stage(self, neutral) for _ in range(self._workers)]
+        chunks = (motion.slice(k, k + CHUNK) for k in range(0, motion.frames, CHUNK))
+        frames = (frame for chunk in chunks for frame in self._pose(chunk))
+        return draw_in_order([stage.draw for stage in stages], frames)
 
     def _pose(self, motion: Motion) -> list[tuple]:
+        """Arguments of `Stage.draw` for each frame."""
         names = self._shaped.rig.joint_names
         head, eyes = names.index("head"), [names.index(f"eye.{side}") for side in "LR"]
-        poses = self._poser.poses(motion)
-        return [
-            (*pose, pose[1][head], (pose[1][eyes, :, :3] @ self._scene.eye_rest).astype(np.float32))
-            for pose in poses
-        ]
+        frames = []
+        for weights, transforms in self._poser.poses(motion):
+            eye_frames = (transforms[eyes, :, :3] @ self._scene.eye_rest).astype(np.float32)
+            frames.append((weights, transforms, transforms[head], eye_frames))
+        return frames
 
 
-class Worker:
-    """A thread with its own buffers: its frames are drawn one after the other."""
+def check_drawable(motion: Motion) -> None:
+    """Raise an InputError for a batch of motions or values that are not finite."""
+    if motion.values.ndim != 2:
+        raise InputError(
+            f"one motion at a time can be drawn; this has the axes {tuple(motion.values.shape)}"
+        )
+    if not bool(torch.isfinite(motion.values).all()):
+        raise InputError(
+            "the motion contains values that are not finite; nothing can be drawn from it"
+        )
 
-    def __init__(self, stage: Stage, thread: ThreadPoolExecutor) -> None:
-        self._stage, self._thread = stage, thread
 
-    def draw(self, frame: tuple) -> Future:
-        """Promise of one picture."""
-        return self._thread.submit(self._stage.draw, *frame)
+def draw_in_order(
+    draw: Sequence[Callable[..., np.ndarray]], frames: Iterable[tuple]
+) -> Iterator[np.ndarray]:
+    """Pictures in the order of the frames, drawn by several workers.
+
+    Args:
+        draw: one function for each worker, with buffers of its own; each runs on its own thread.
+        frames: arguments of `draw`. They are taken ahead of the pictures, so that the workers do
+            not wait for whoever uses the pictures.
+    """
+    with ExitStack() as stack:
+        threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in draw]
+        pending: deque[Future] = deque()
+        for index, frame in enumerate(frames):
+            worker = index % len(draw)
+            pending.append(threads[worker].submit(draw[worker], *frame))
+            if len(pending) > CHUNK:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def halves(lights: np.ndarray, camera: Camera) -> np.ndarray:
@@ -135,36 +136,38 @@ class Stage:
         self._scene, self._table, self._poser = scene, renderer._table, renderer._poser
         self._coarse = renderer._shaped.relaxed_vertices.numpy().copy()
         height, width = renderer.height, renderer.width
-        n = scene.n_solid + len(scene.hair_points)
+        n, n_coarse = scene.n_solid + len(scene.hair_points), len(renderer._shaped.vertices)
         self._vertices = np.zeros((n, 3), np.float32)
-        self._sharp = np.zeros((len(renderer._shaped.vertices), 3), np.float32)
+        self._sharp = np.zeros((n_coarse, 3), np.float32)
         self._screen = np.zeros((n, 3), np.float32)
-        self._packed = np.zeros((n, shade.PACKED), np.float32)
+        self._packed = np.zeros((n, PACKED), np.float32)
         self._packed[: scene.n_solid, 6:9] = scene.gloss
         self._packed[: scene.n_solid, 9:12] = scene.eye_local
         self._shadow = np.ones(scene.n_solid, np.float32)
         self._directions = np.zeros_like(scene.hair_directions)
-        self._depth = raster.DepthBuffer(
-            SUPERSAMPLE * height, SUPERSAMPLE * width, len(scene.triangles)
-        )
-        self._row = shade.room_for_row(width)
-        self._lights = look.lights()
-        focus = np.array([0.0, scene.head_height, 0.06])
-        self._map = ShadowMap(
-            self._lights[0, :3].astype(np.float64),
-            focus,
-            scene.shadow_triangles,
-            len(renderer._shaped.vertices),
-            scene.n_solid,
-        )
-        self._backdrop = look.background(width, height)
-        self._world_to_camera = scene.camera.world_to_camera().astype(np.float32)
-        self._eye = np.array(scene.camera.eye, np.float32)
-        self._focal = np.float32(scene.camera.focal(height) * SUPERSAMPLE)
-        self._halves = halves(self._lights, scene.camera)
-        self._rays = scene.camera.rays(SUPERSAMPLE * width, SUPERSAMPLE * height).astype(np.float32)
+        size = SUPERSAMPLE * height, SUPERSAMPLE * width
+        self._depth = raster.DepthBuffer(*size, len(scene.triangles))
+        self._row = pixel_shading.row_buffers(width)
+        self._lights = shading.lights()
+        self._map = self._shadow_map(n_coarse)
+        self._backdrop = shading.background(width, height)
+        self._set_camera(scene.camera)
         self._still_bytes = np.zeros((height, width, 3), np.uint8)
         self._prepare(*neutral)
+
+    def _shadow_map(self, n_casters: int) -> ShadowMap:
+        scene, direction = self._scene, self._lights[0, :3].astype(np.float64)
+        focus = np.array([0.0, scene.head_height, 0.06])
+        return ShadowMap(direction, focus, scene.shadow_triangles, n_casters, scene.n_solid)
+
+    def _set_camera(self, camera: Camera) -> None:
+        height, width = self._backdrop.shape[:2]
+        self._camera = camera
+        self._world_to_camera = camera.world_to_camera().astype(np.float32)
+        self._eye = np.array(camera.eye, np.float32)
+        self._focal = np.float32(camera.focal(height) * SUPERSAMPLE)
+        self._halves = halves(self._lights, camera)
+        self._rays = camera.rays(SUPERSAMPLE * width, SUPERSAMPLE * height).astype(np.float32)
 
     def _prepare(
         self, weights: np.ndarray, transforms: np.ndarray, head: np.ndarray, eyes: np.ndarray
@@ -179,13 +182,13 @@ class Stage:
         still = scene.n_still
         self._depth.draw(self._screen, scene.triangles[:still], scene.two_sided[:still])
         self._still = self._depth.keys.copy()
-        # Every pixel: the backdrop as well.
+        # All pixels, the backdrop included.
         height, width = self._backdrop.shape[:2]
         self._box = (0, height, 0, width)
         self._shade(eyes, self._box, raster.NOTHING, self._still_bytes)
 
     def _clear(self, box: tuple[int, int, int, int]) -> None:
-        """Take the last frame out of the depth buffer again."""
+        """Restore the depth buffer where the last frame was drawn."""
         top, bottom, left, right = (SUPERSAMPLE * edge for edge in box)
         right += raster.STRIP
         self._depth.keys[top:bottom, left:right] = self._still[top:bottom, left:right]
@@ -193,8 +196,13 @@ class Stage:
     def draw(
         self, weights: np.ndarray, transforms: np.ndarray, head: np.ndarray, eyes: np.ndarray
     ) -> np.ndarray:
-        """One picture from shape weights, the joints' transforms, the head's among them, and the
-        eyes' frames.
+        """One picture.
+
+        Args:
+            weights: of the shapes.
+            transforms: joints 3 4.
+            head: the transform of the head among them.
+            eyes: 2 3 3, rotation of each eye's own axes.
         """
         self._poser.pose(weights, transforms, self._coarse)
         self._place(self._coarse, head)
@@ -205,31 +213,42 @@ class Stage:
         self._clear(self._box)
         self._box = surface.extent(self._screen, scene.moving, *self._backdrop.shape[:2])
         self._depth.draw(self._screen, scene.triangles, scene.two_sided, scene.n_still)
-        result = self._still_bytes.copy()
-        self._shade(eyes, self._box, scene.n_still, result)
-        return result
+        picture = self._still_bytes.copy()
+        self._shade(eyes, self._box, scene.n_still, picture)
+        return picture
 
     def _place(self, coarse: np.ndarray, head: np.ndarray) -> None:
-        scene = self._scene
-        n, solid = scene.n_surface, scene.n_solid
-        refinement = scene.refinement
-        surface.sharpen(
-            refinement.start,
-            refinement.column,
-            refinement.weight,
-            refinement.used,
-            coarse,
-            self._sharp,
+        """Everything up to the screen: refined vertices, hair, light, projection."""
+        self._refine(coarse, head)
+        self._light(coarse, head)
+        height, width = self._backdrop.shape[:2]
+        centre = np.float32(width), np.float32(height)  # of the supersampled picture
+        solid = self._scene.n_solid
+        raster.project(self._vertices, self._world_to_camera, self._focal, *centre, self._screen)
+        surface.hide_far_side(
+            self._directions,
+            self._vertices[solid:],
+            self._eye,
+            self._scene.hair_points_per_strand,
+            self._screen[solid:],
         )
-        surface.refine(
-            refinement.start, refinement.column, refinement.weight, self._sharp, self._vertices
-        )
-        self._vertices[scene.n_refined : solid] = coarse[scene.copied]
-        surface.carry(
-            head, scene.hair_points, self._vertices[solid:], scene.hair_directions, self._directions
-        )
+
+    def _refine(self, coarse: np.ndarray, head: np.ndarray) -> None:
+        scene, solid, fine = self._scene, self._scene.n_solid, self._vertices
+        matrix = scene.refinement
+        sparse = matrix.start, matrix.column, matrix.weight
+        surface.sharpen(*sparse, matrix.used, coarse, self._sharp)
+        surface.refine(*sparse, self._sharp, fine)
+        fine[scene.n_refined : solid] = coarse[scene.copied]
+        hair = scene.hair_points, fine[solid:], scene.hair_directions, self._directions
+        surface.carry(head, *hair)
+
+    def _light(self, coarse: np.ndarray, head: np.ndarray) -> None:
+        scene, solid = self._scene, self._scene.n_solid
+        n = scene.n_surface
         lit, normals = self._packed[:, 0:3], self._packed[:, 3:6]
         surface.smooth_normals(self._vertices[:n], scene.surface_triangles, normals[:n])
+        # Brows and lashes are ribbons: they take the light of the face's front.
         normals[n:solid] = head[:, :3] @ np.array([0.0, 0.2, 0.98], np.float32)
         self._map.cast(coarse, self._vertices[:solid], normals[:solid], self._shadow)
         surface.light_surface(
@@ -239,8 +258,8 @@ class Stage:
             scene.wrap,
             self._shadow,
             self._lights,
-            look.SKY,
-            look.GROUND,
+            shading.SKY,
+            shading.GROUND,
             lit[:solid],
         )
         surface.light_hair(
@@ -249,32 +268,17 @@ class Stage:
             scene.hair_albedo,
             scene.hair_shine,
             self._lights,
-            look.SKY,
+            shading.SKY,
             self._eye,
             lit[solid:],
-        )
-        height, width = self._backdrop.shape[:2]
-        raster.project(
-            self._vertices,
-            self._world_to_camera,
-            self._focal,
-            np.float32(width),
-            np.float32(height),
-            self._screen,
-        )
-        surface.hide_far_side(
-            self._directions,
-            self._vertices[solid:],
-            self._eye,
-            scene.hair_points_per_strand,
-            self._screen[solid:],
         )
 
     def _shade(
         self, eyes: np.ndarray, box: tuple[int, int, int, int], still: int, picture: np.ndarray
     ) -> None:
         scene = self._scene
-        shade.shade(
-            self._depth.keys, box, still, self._screen, scene.triangles, scene.kind, scene.group, self._packed, eyes, scene.eye_of, self._rays,
-            self._lights, self._halves, look.SKY, look.IRIS, self._backdrop, self._table, self._row, picture,
+        pixel_shading.shade(
+            self._depth.keys, box, still, self._screen, scene.triangles, scene.kind, scene.group,
+            self._packed, eyes, scene.eye_of, self._rays, self._lights, self._halves, shading.SKY,
+            shading.IRIS, self._backdrop, self._table, self._row, picture,
         )  # fmt: skip

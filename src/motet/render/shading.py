@@ -1,4 +1,4 @@
-"""What the figure's surfaces are like and how the set is lit: numbers only, all in linear light."""
+"""Materials of the figure and lights of the set: constants in linear light."""
 
 from __future__ import annotations
 
@@ -11,15 +11,10 @@ behind."""
 
 def lights() -> np.ndarray:
     """Direction and colour of each light, key first."""
-    rows = []
-    for direction, colour in (
-        (KEY, (1.24, 1.18, 1.10)),
-        (FILL, (0.20, 0.22, 0.26)),
-        (RIM, (0.85, 0.90, 1.00)),
-    ):
-        unit = np.array(direction) / np.linalg.norm(direction)
-        rows.append([*unit, *colour])
-    return np.array(rows, np.float32)
+    directions = np.array([KEY, FILL, RIM])
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    colours = np.array([(1.24, 1.18, 1.10), (0.20, 0.22, 0.26), (0.85, 0.90, 1.00)])
+    return np.concatenate([directions, colours], axis=1).astype(np.float32)
 
 
 SKY = np.array([0.42, 0.44, 0.48], np.float32)
@@ -33,7 +28,7 @@ WRAP = {
     "tongue": (0.4, 0.2, 0.2),
     "gums": (0.4, 0.2, 0.2),
 }
-"""How far light wraps round an edge, red green blue, by region; other regions do not scatter."""
+"""Wrap lighting (subsurface scattering) by region, red green blue; 0 in other regions."""
 
 GLOSS = {
     "skin": (0.060, 0.022, 0.16),
@@ -49,7 +44,7 @@ GLOSS = {
     "trousers": (0.004, 0.0, 0.12),
     "shoes": (0.03, 0.02, 0.1),
 }
-"""Highlights by region: broad, sharp, reflection of the sky at grazing angles."""
+"""Specular weights by region: broad lobe, sharp lobe, sky reflection at grazing angles."""
 
 IRIS = np.array(
     [(0.105, 0.085, 0.050), (0.200, 0.115, 0.040), (0.004, 0.004, 0.005), (0.018, 0.016, 0.016)],
@@ -59,7 +54,7 @@ IRIS = np.array(
 
 
 HAIR_TINT = np.array([1.55, 1.45, 1.4], np.float32)
-"""Strands against the closed surface under them."""
+"""Colour of the strands relative to the closed surface under them."""
 
 
 def background(width: int, height: int) -> np.ndarray:
@@ -82,6 +77,5 @@ def srgb_table(size: int = 8192) -> np.ndarray:
 def linear_from_srgb(colour: np.ndarray) -> np.ndarray:
     """Linear light of 8-bit sRGB."""
     value = colour.astype(np.float32) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(
-        np.float32
-    )
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    return linear.astype(np.float32)

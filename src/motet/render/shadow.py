@@ -1,6 +1,4 @@
-"""Soft shadows of the key light: a depth map seen from the light, looked up at the vertices
-(numba).
-"""
+"""Shadow map of the key light with soft edges, sampled at the vertices (numba)."""
 
 from __future__ import annotations
 
@@ -14,14 +12,12 @@ REACH_M = 0.19
 """Half the side of the square that the map covers around the head."""
 BIAS_M = 0.004
 SPREAD = 1
-"""Texels to each side over which a shadow's edge is softened."""
+"""Texels to each side over which the edge of a shadow is softened."""
 
 
 @kernel
 def to_light(points, frame, focus, scale, screen):
-    """Parallel projection into the light's map: column, row, nearness (2 at the focus, growing
-    towards the light).
-    """
+    """Orthographic projection into the map: column, row, nearness (2 at the focus)."""
     middle = np.float32(MAP_SIZE) * np.float32(0.5)
     for v in range(points.shape[0]):
         x, y, z = points[v, 0] - focus[0], points[v, 1] - focus[1], points[v, 2] - focus[2]
@@ -32,19 +28,18 @@ def to_light(points, frame, focus, scale, screen):
 
 @kernel
 def look_up(screen, normals, direction, keys, bias, shadow):
-    """Share of the light that reaches each vertex: the part of its neighbourhood in the map that
-    lies no nearer to the light.
+    """Fraction of the light that reaches each vertex (percentage-closer filtering).
 
-    The neighbourhood is weighted by the vertex's place between texels, so that shadows glide
-    instead of stepping when things move.
+    The texels around it that are no nearer to the light count, weighted by the vertex's position
+    between texels, so that shadows move smoothly.
     """
     size = keys.shape[0]
     steep = np.float32(1) / bias
     for v in range(screen.shape[0]):
-        if normals[v, 0] * direction[0] + normals[v, 1] * direction[1] + normals[v, 2] * direction[
-            2
-        ] < np.float32(-0.45):
-            # Turned away from the light: it gets none in any case.
+        facing = normals[v, 0] * direction[0] + normals[v, 1] * direction[1]
+        facing += normals[v, 2] * direction[2]
+        if facing < np.float32(-0.45):
+            # Turned away from the light: unlit in any case.
             shadow[v] = np.float32(1)
             continue
         column, row = screen[v, 0] - np.float32(0.5), screen[v, 1] - np.float32(0.5)
@@ -57,16 +52,14 @@ def look_up(screen, normals, direction, keys, bias, shadow):
         free = np.float32(0)
         for dr in range(-SPREAD, SPREAD + 2):
             wr = (
-                (np.float32(1) - fr)
-                if dr == -SPREAD
-                else (fr if dr == SPREAD + 1 else np.float32(1))
+                np.float32(1) - fr if dr == -SPREAD else (fr if dr == SPREAD + 1 else np.float32(1))
             )
             for dc in range(-SPREAD, SPREAD + 2):
-                wc = (
-                    (np.float32(1) - fc)
-                    if dc == -SPREAD
-                    else (fc if dc == SPREAD + 1 else np.float32(1))
-                )
+                wc = np.float32(1)
+                if dc == -SPREAD:
+                    wc = np.float32(1) - fc
+                elif dc == SPREAD + 1:
+                    wc = fc
                 nearness = np.int32(keys[r + dr, c + dc] >> 32).view(np.float32)
                 over = (nearness - limit) * steep
                 free += wr * wc * (np.float32(1) - min(np.float32(1), max(np.float32(0), over)))
@@ -78,10 +71,11 @@ class ShadowMap:
 
     Args:
         direction: unit vector towards the light.
-        focus: middle of what is lit, metres.
-        triangles: int32, faces 3: what casts shadows, over the unrefined figure.
+        focus: centre of the map, metres.
+        triangles: int32, faces 3: shadow casters over the unrefined figure's vertices.
+        n_casters, n_receivers: vertices of both.
         reach_m: half the side of the square that the map covers around the focus.
-        bias_m: depth over which a shadow sets in.
+        bias_m: depth over which a shadow fades in.
     """
 
     def __init__(
@@ -107,7 +101,7 @@ class ShadowMap:
     def cast(
         self, casters: np.ndarray, receivers: np.ndarray, normals: np.ndarray, shadow: np.ndarray
     ) -> None:
-        """Write into `shadow` the share of the light that reaches each receiver."""
+        """Write into `shadow` the fraction of the light that reaches each receiver."""
         to_light(casters, self._frame, self.focus, self._scale, self._casters)
         self._depth.clear()
         self._depth.draw(self._casters, self._triangles, self._two_sided)
@@ -115,14 +109,9 @@ class ShadowMap:
         look_up(self._receivers, normals, self._frame[2], self._depth.keys, self._bias, shadow)
 
     def falls_on(self, points: np.ndarray, shadow: np.ndarray) -> None:
-        """The same for other points, of which all face the light; `cast` comes first."""
+        """The same for other points that all face the light; `cast` must come first."""
         screen = np.empty_like(points)
         to_light(points, self._frame, self.focus, self._scale, screen)
-        look_up(
-            screen,
-            np.broadcast_to(self._frame[2], points.shape),
-            self._frame[2],
-            self._depth.keys,
-            self._bias,
-            shadow,
-        )
+        direction = self._frame[2]
+        normals = np.broadcast_to(direction, points.shape)
+        look_up(screen, normals, direction, self._depth.keys, self._bias, shadow)

@@ -1,4 +1,4 @@
-"""Per-frame vertex work: refinement, carrying along, normals, vertex light (numba)."""
+"""Per-frame vertex work: refinement, rigid transforms, normals, vertex light (numba)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def refine(start, column, weight, coarse, fine):
 
 @kernel
 def sharpen(start, column, weight, used, coarse, sharp):
-    """Push the used coarse vertices out by as much as refinement would pull them in, so that the
-    refined surface stays with the original (closed lips stay closed). The first rows of the
-    refinement are those of the used vertices.
+    """Move the coarse vertices outwards by as much as refinement would pull them inwards.
+
+    The refined surface then stays with the original: closed lips stay closed. The first rows of
+    the refinement are those of the used vertices.
     """
     for v in range(used.shape[0]):
         x = y = z = np.float32(0)
@@ -34,21 +35,21 @@ def sharpen(start, column, weight, used, coarse, sharp):
             y += w * coarse[c, 1]
             z += w * coarse[c, 2]
         u = used[v]
-        sharp[u, 0], sharp[u, 1], sharp[u, 2] = (
-            2 * coarse[u, 0] - x,
-            2 * coarse[u, 1] - y,
-            2 * coarse[u, 2] - z,
-        )
+        sharp[u, 0] = 2 * coarse[u, 0] - x
+        sharp[u, 1] = 2 * coarse[u, 1] - y
+        sharp[u, 2] = 2 * coarse[u, 2] - z
 
 
 @kernel
 def extent(screen, chosen, height, width):
-    """The rectangle of pixels (first row, row after the last, first column, column after the last)
-    that chosen vertices can touch.
+    """Bounding rectangle of the chosen vertices in pixels.
 
     Args:
         screen: float32, verts 3: column, row, 1 / depth, two samples to a pixel.
         height, width: pixels of the picture; the rectangle stays inside.
+
+    Returns:
+        First row, row after the last, first column, column after the last.
     """
     left = top = np.float32(1e9)
     right = bottom = np.float32(-1e9)
@@ -64,17 +65,14 @@ def extent(screen, chosen, height, width):
 
 @kernel
 def hide_far_side(directions, points, eye, per_strand, screen):
-    """Take strands on the far side of the head out of the picture (1 / depth of 0 is never
-    drawn).
-    """
+    """Hide strands on the far side of the head: a 1 / depth of 0 is never drawn."""
     for strand in range(points.shape[0] // per_strand):
         first = strand * per_strand
         best = np.float32(-1)
         for end in (first + 2, first + per_strand - 2):
             vx, vy, vz = eye[0] - points[end, 0], eye[1] - points[end, 1], eye[2] - points[end, 2]
-            facing = (
-                directions[end, 1, 0] * vx + directions[end, 1, 1] * vy + directions[end, 1, 2] * vz
-            )
+            nx, ny, nz = directions[end, 1, 0], directions[end, 1, 1], directions[end, 1, 2]
+            facing = nx * vx + ny * vy + nz * vz
             best = max(best, facing / np.sqrt(vx * vx + vy * vy + vz * vz))
         if best < np.float32(-0.25):
             for v in range(first, first + per_strand):
@@ -83,35 +81,25 @@ def hide_far_side(directions, points, eye, per_strand, screen):
 
 @kernel
 def carry(transform, rest, moved, directions_rest, directions):
-    """Points and two directions for each, carried by a rigid transform (3 4)."""
+    """Apply a rigid transform (3 4) to points and to two directions of each."""
     for v in range(rest.shape[0]):
         for k in range(3):
             a, b, c = transform[k, 0], transform[k, 1], transform[k, 2]
             moved[v, k] = a * rest[v, 0] + b * rest[v, 1] + c * rest[v, 2] + transform[k, 3]
             for d in range(2):
-                directions[v, d, k] = (
-                    a * directions_rest[v, d, 0]
-                    + b * directions_rest[v, d, 1]
-                    + c * directions_rest[v, d, 2]
-                )
+                x, y = directions_rest[v, d, 0], directions_rest[v, d, 1]
+                directions[v, d, k] = a * x + b * y + c * directions_rest[v, d, 2]
 
 
 @kernel
 def smooth_normals(vertices, triangles, normals):
-    """Unit normals, faces weighted by area."""
+    """Unit vertex normals, faces weighted by area."""
     normals[:] = 0
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ux, uy, uz = (
-            vertices[b, 0] - vertices[a, 0],
-            vertices[b, 1] - vertices[a, 1],
-            vertices[b, 2] - vertices[a, 2],
-        )
-        wx, wy, wz = (
-            vertices[c, 0] - vertices[a, 0],
-            vertices[c, 1] - vertices[a, 1],
-            vertices[c, 2] - vertices[a, 2],
-        )
+        x, y, z = vertices[a, 0], vertices[a, 1], vertices[a, 2]
+        ux, uy, uz = vertices[b, 0] - x, vertices[b, 1] - y, vertices[b, 2] - z
+        wx, wy, wz = vertices[c, 0] - x, vertices[c, 1] - y, vertices[c, 2] - z
         nx, ny, nz = uy * wz - uz * wy, uz * wx - ux * wz, ux * wy - uy * wx
         for corner in (a, b, c):
             normals[corner, 0] += nx
@@ -128,21 +116,20 @@ def light_surface(normals, albedo, occlusion, wrap, shadow, lights, sky, ground,
     """Diffuse light of opaque vertices.
 
     Args:
-        wrap: float32, verts 3: how far light of each colour wraps round the edge (subsurface
+        wrap: float32, verts 3: how far light of each colour wraps around the edge (subsurface
             scattering of skin is strongest in red).
-        shadow: float32, verts: share of the key light that arrives.
+        shadow: float32, verts: fraction of the key light that arrives.
         lights: float32, lights 6: direction to the light and its colour; the first is the key
             light.
     """
     for v in range(normals.shape[0]):
         nx, ny, nz = normals[v, 0], normals[v, 1], normals[v, 2]
         up = np.float32(0.5) + np.float32(0.5) * ny
-        sees = occlusion[v]
+        visible = occlusion[v]  # fraction of the sky
         for k in range(3):
-            # Light bounced between folds of a coloured surface takes on its colour: occlusion bites
-            # less where albedo is high.
+            # Light bounces between folds: occlusion darkens less where the albedo is high.
             a = albedo[v, k]
-            bounced = sees / (np.float32(1) - a * (np.float32(1) - sees) * np.float32(0.8))
+            bounced = visible / (np.float32(1) - a * (np.float32(1) - visible) * np.float32(0.8))
             total = (sky[k] * up + ground[k] * (np.float32(1) - up)) * bounced
             w = wrap[v, k]
             for light in range(lights.shape[0]):
@@ -150,15 +137,14 @@ def light_surface(normals, albedo, occlusion, wrap, shadow, lights, sky, ground,
                 amount = max(np.float32(0), (ndl + w) / (np.float32(1) + w))
                 amount *= amount * w + (np.float32(1) - w)
                 amount *= shadow[v] if light == 0 else np.float32(1)
-                total += (
-                    amount * lights[light, 3 + k] * (np.float32(0.35) + np.float32(0.65) * sees)
-                )
+                direct = np.float32(0.35) + np.float32(0.65) * visible
+                total += amount * lights[light, 3 + k] * direct
             lit[v, k] = a * total
 
 
 @kernel
 def light_hair(points, directions, albedo, shine, lights, sky, eye, lit):
-    """Kajiya-Kay light of hair vertices: `directions` holds tangent and outward normal of each.
+    """Kajiya-Kay shading of hair vertices; `directions` holds tangent and outward normal.
 
     Vertices come in pairs, the two edges of a ribbon, which share their light.
     """
@@ -174,13 +160,8 @@ def light_hair(points, directions, albedo, shine, lights, sky, eye, lit):
         gloss_r = gloss_g = gloss_b = np.float32(0)
         for light in range(lights.shape[0]):
             lx, ly, lz = lights[light, 0], lights[light, 1], lights[light, 2]
-            facing = min(
-                np.float32(1),
-                max(
-                    np.float32(0),
-                    (nx * lx + ny * ly + nz * lz + np.float32(0.35)) / np.float32(1.1),
-                ),
-            )
+            facing = (nx * lx + ny * ly + nz * lz + np.float32(0.35)) / np.float32(1.1)
+            facing = min(np.float32(1), max(np.float32(0), facing))
             tl = tx * lx + ty * ly + tz * lz
             across = np.sqrt(max(np.float32(0), np.float32(1) - tl * tl)) * facing
             hx, hy, hz = lx + vx, ly + vy, lz + vz
@@ -191,9 +172,8 @@ def light_hair(points, directions, albedo, shine, lights, sky, eye, lit):
             peak4 = peak2 * peak2
             peak8 = peak4 * peak4
             peak16 = peak8 * peak8
-            sparkle = (
-                (np.float32(0.10) * peak16 * peak16 + np.float32(0.07) * peak8) * facing * shine[v]
-            )
+            lobes = np.float32(0.10) * peak16 * peak16 + np.float32(0.07) * peak8
+            sparkle = lobes * facing * shine[v]
             diffuse_r += across * lights[light, 3]
             diffuse_g += across * lights[light, 4]
             diffuse_b += across * lights[light, 5]

@@ -1,3 +1,1 @@
-"""Figures that turn motion into surfaces. `motet.rigs.rig` states the contract, `motet.rigs.house`
-is the figure that ships.
-"""
+"""Figures that turn motion into surfaces: the contract (`rig`) and the shipped figure (`house`)."""

@@ -1,9 +1,8 @@
-"""FLAME from the user's own file. Registration and terms are the Max Planck Society's; nothing of
-it is shipped here.
+"""The FLAME head model from the user's own file; nothing of it is shipped here.
 
-Written from the model's mathematics (Li et al. 2017, eq. 1-5): template + shape and expression
-offsets + pose correctives, then linear blend skinning about five joints (root, neck, jaw, left and
-right eye).
+Registration and terms are those of the Max Planck Society. Written from the paper (Li et al. 2017,
+eq. 1-5): template + shape and expression offsets + pose correctives, then linear blend skinning
+about five joints (root, neck, jaw, left and right eye).
 """
 
 from __future__ import annotations
@@ -26,22 +25,18 @@ from motet.geometry.skinning import skin
 
 N_SHAPE, N_EXPRESSION = 300, 100
 PARENTS = [-1, 0, 1, 1, 1]
-REMEDY = (
-    "convert it once, in an environment where you trust the file: np.savez('flame.npz', **{k:"
-    " np.asarray(model[k]) for k in (...)}) with the keys {keys}"
-)
-_KEYS = {"v_template": 2, "shapedirs": 3, "posedirs": 3, "J_regressor": 2, "weights": 2, "f": 2}
+_KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f")
 
 
 @dataclasses.dataclass(frozen=True)
 class Flame:
-    """The model's tables."""
+    """The tables of the model."""
 
     template: Float[Tensor, "verts 3"]
     directions: Float[Tensor, "verts 3 400"]
     """300 identity then 100 expression offsets."""
     correctives: Float[Tensor, "verts 3 36"]
-    """Offsets for the entries of R - I of the joints but the root."""
+    """Pose correctives: offsets for the entries of R - I of all joints but the root."""
     regressor: Float[Tensor, "joints verts"]
     weights: Float[Tensor, "verts joints"]
     faces: Int[Tensor, "faces 3"]
@@ -59,20 +54,17 @@ class Flame:
             pose: axis-angle of root, neck, jaw, left and right eye, in radians.
             shape: up to 300 identity coefficients; the mean person when left out.
         """
-        offsets = torch.einsum(
-            "vce,...e->...vc",
-            self.directions[..., N_SHAPE : N_SHAPE + expression.shape[-1]],
-            expression,
-        )
+        # v: vertex, c: coordinate, e, s, p: expression, shape and pose coefficient
+        directions = self.directions[..., N_SHAPE : N_SHAPE + expression.shape[-1]]
+        offsets = torch.einsum("vce,...e->...vc", directions, expression)
         if shape is not None:
-            offsets = offsets + torch.einsum(
-                "vcs,...s->...vc", self.directions[..., : shape.shape[-1]], shape
-            )
+            directions = self.directions[..., : shape.shape[-1]]
+            offsets = offsets + torch.einsum("vcs,...s->...vc", directions, shape)
         shaped = self.template + offsets
         joints = torch.einsum("jv,...vc->...jc", self.regressor, shaped)
         rotation = matrix_from_axis_angle(pose)
-        turned = (rotation[..., 1:, :, :] - torch.eye(3, dtype=pose.dtype)).flatten(-3)
-        corrected = shaped + torch.einsum("vcp,...p->...vc", self.correctives, turned)
+        pose_feature = (rotation[..., 1:, :, :] - torch.eye(3).to(pose)).flatten(-3)
+        corrected = shaped + torch.einsum("vcp,...p->...vc", self.correctives, pose_feature)
         return skin(corrected, self.weights, skinning_transforms(rotation, joints, PARENTS))
 
 
@@ -83,8 +75,10 @@ def artalk_vertices(
     *,
     head: bool = True,
 ) -> Float[Tensor, "*batch frames verts 3"]:
-    """Surfaces of ARTalk's motion: 106 numbers (expression, head, jaw) or 108 (expression, head,
-    jaw x, two axes of each eye).
+    """Surfaces of ARTalk's motion.
+
+    A frame has 106 numbers (expression, head, jaw) or 108 (expression, head, jaw x, two axes of
+    each eye).
 
     Args:
         head: False leaves the head's rotation out.
@@ -108,7 +102,7 @@ def artalk_vertices(
 
 
 def flame_from_tables(tables: Mapping[str, Any], source: str = "the FLAME file") -> Flame:
-    """Check and sort the tables of a FLAME file.
+    """The model from the arrays of a FLAME file.
 
     Raises:
         AssetError: a table is missing or of an impossible shape.
@@ -116,33 +110,22 @@ def flame_from_tables(tables: Mapping[str, Any], source: str = "the FLAME file")
     missing = [key for key in _KEYS if key not in tables]
     if missing:
         raise AssetError(f"{source} lacks {', '.join(missing)}; it needs {', '.join(_KEYS)}")
-    found = {key: torch.as_tensor(np.asarray(tables[key])) for key in _KEYS}
-    verts = found["v_template"].shape[0]
+    arrays = {key: torch.as_tensor(np.asarray(tables[key])) for key in _KEYS}
+    verts = len(arrays["v_template"])
     shapes = {
         "v_template": (verts, 3),
+        "shapedirs": (verts, 3, N_SHAPE + N_EXPRESSION),
         "posedirs": (verts, 3, 36),
         "J_regressor": (5, verts),
         "weights": (verts, 5),
     }
     for key, shape in shapes.items():
-        if tuple(found[key].shape) != shape:
+        if tuple(arrays[key].shape) != shape:
             raise AssetError(
-                f"{source}: {key} has the shape {tuple(found[key].shape)} instead of {shape}; is it"
-                " a FLAME with five joints?"
+                f"{source}: {key} has the shape {tuple(arrays[key].shape)} instead of {shape}; is"
+                " it a FLAME with five joints and 400 shapes?"
             )
-    if (
-        found["shapedirs"].shape[:2] != (verts, 3)
-        or found["shapedirs"].shape[2] != N_SHAPE + N_EXPRESSION
-    ):
-        raise AssetError(
-            f"{source}: shapedirs has the shape {tuple(found['shapedirs'].shape)} instead of"
-            f" ({verts}, 3, 400)"
-        )
-    floats = [
-        found[key].float()
-        for key in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")
-    ]
-    return Flame(*floats, found["f"].long())
+    return Flame(*(arrays[key].float() for key in shapes), arrays["f"].long())
 
 
 def load_flame(path: str | Path) -> Flame:
@@ -154,8 +137,9 @@ def load_flame(path: str | Path) -> Flame:
     path = Path(path)
     if path.suffix == ".pkl":
         raise AssetError(
-            f"{path} is a pickle, which can run code when it is opened, and is refused; "
-            + REMEDY.replace("{keys}", ", ".join(_KEYS))
+            f"{path} is a pickle, which can run code when it is opened, and is refused; convert it"
+            " once, in an environment where you trust the file: np.savez('flame.npz', **{k:"
+            f" np.asarray(model[k]) for k in (...)}}) with the keys {', '.join(_KEYS)}"
         )
     if not path.exists():
         raise AssetError(
@@ -170,6 +154,5 @@ def load_flame(path: str | Path) -> Flame:
             raise AssetError(f"{path} cannot be read as plain arrays: {error}") from error
     tables = read_official(path)
     tables = tables.get("flame_model", tables)
-    return flame_from_tables(
-        {key.removeprefix("flame."): value for key, value in tables.items()}, str(path)
-    )
+    tables = {key.removeprefix("flame."): value for key, value in tables.items()}
+    return flame_from_tables(tables, str(path))

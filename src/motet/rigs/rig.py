@@ -1,6 +1,4 @@
-"""The contract of a rig: an immutable figure that is given an identity, then a motion, and answers
-with surfaces.
-"""
+"""The contract of a rig: identity and motion in, surfaces out."""
 
 from __future__ import annotations
 

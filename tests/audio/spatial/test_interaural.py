@@ -60,7 +60,7 @@ def test_silence_and_unrelated_ears_are_uncertain() -> None:
         direction_of(Audio(torch.stack([noise(seed=1), noise(seed=2)]), RATE, "binaural")).certainty
         < 0.2
     )
-    with pytest.raises(AudioError, match="two ears"):
+    with pytest.raises(AudioError, match="two channels"):
         direction_of(Audio(torch.zeros(1, 100), RATE, "mono"))
 
 

@@ -182,7 +182,7 @@ def test_impossible_places_are_refused() -> None:
 
 
 def test_a_file_that_is_no_head_is_refused(tmp_path) -> None:
-    pytest.importorskip("h5py")
+    pytest.importorskip("sofar")
     (tmp_path / "x.sofa").write_bytes(b"not a head")
     with pytest.raises(AssetError, match="SOFA"):
         load_head(tmp_path / "x.sofa")
@@ -190,8 +190,35 @@ def test_a_file_that_is_no_head_is_refused(tmp_path) -> None:
         load_head(tmp_path / "y.sofa")
 
 
+def test_a_sofa_file_with_other_data_is_refused_in_one_line(tmp_path) -> None:
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("sofar")
+    whole = {
+        "Data.IR": np.ones((4, 2, 64)),
+        "SourcePosition": np.ones((4, 3)),
+        "Data.SamplingRate": [48000.0],
+    }
+    changes = {
+        "missing": {"SourcePosition": None},
+        "one_ear": {"Data.IR": np.ones((4, 1, 64))},
+        "other_count": {"SourcePosition": np.ones((3, 3))},
+        "not_finite": {"Data.IR": np.full((4, 2, 64), np.nan)},
+        "empty": {"Data.IR": np.ones((0, 2, 64))},
+        "rate": {"Data.SamplingRate": [1.0]},
+    }
+    for name, change in changes.items():
+        with h5py.File(tmp_path / f"{name}.sofa", "w") as file:
+            for key, value in {**whole, **change}.items():
+                if value is not None:
+                    file[key] = value
+        with pytest.raises(AssetError) as refused:
+            load_head(tmp_path / f"{name}.sofa")
+        assert "\n" not in str(refused.value)
+
+
 def test_a_sofa_file_is_read_as_the_set_that_ships(tmp_path) -> None:
     h5py = pytest.importorskip("h5py")
+    pytest.importorskip("sofar")
     ours = kemar()
     chosen = np.flatnonzero(np.abs(ours.directions[:, 1]) < 0.01)
     left, up, front = ours.directions[chosen].T

@@ -1,7 +1,7 @@
-"""Decoding through FFmpeg: any container, hostile ones included, onto one clock.
+"""Decoding of any container through FFmpeg, safe against hostile files.
 
-Only formats that carry their own samples are opened: play lists and scripts that name other files
-or addresses are not.
+Only formats that carry their own samples are opened: no play lists or scripts, which could name
+other files or addresses.
 """
 
 from __future__ import annotations
@@ -18,25 +18,31 @@ from av.audio.stream import AudioStream
 
 from motet.errors import AudioError
 
-_FORMATS = """wav,w64,aiff,au,caf,flac,ogg,mp3,aac,ac3,eac3,amr,amrnb,amrwb,ape,tta,wv,opus,gsm,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,
-mpeg,mpegts,dv,rm,mxf,nut,voc,sox""".replace("\n", "")
+_FORMATS = (
+    "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,ac3,eac3,amr,amrnb,amrwb,ape,tta,wv,opus,gsm,voc,sox,"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,mpeg,mpegts,dv,rm,mxf,nut"
+)
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
 _TOLERANCE_S = 0.15
-"""How much earlier than its container promises a sound may end: an encoder's last frames."""
+"""A sound may end this much before the declared duration: an encoder's last frames."""
 _MAX_LATE_S = 3600.0
-"""A sound that claims to begin later than this after its picture is taken to begin with it."""
+"""A declared start later than this after the picture is not believed."""
 
 
 @dataclasses.dataclass
 class _Decoded:
-    """What came out of the decoder so far."""
+    """Output of the decoder so far."""
 
     pieces: list[np.ndarray]
+    """Planar floats, each (channels, time)."""
     rate: int = 0
     channels: int = 0
     first_s: float = 0.0
-    frames: int = 0
+    """Time stamp of the first frame."""
+    packets: int = 0
+    """Encoded frames of the sound stream that are not empty."""
     values: int = 0
+    """Samples times channels."""
     last_s: float = 0.0
     """End of the last packet of any stream."""
     failure: str = ""
@@ -45,15 +51,14 @@ class _Decoded:
 def decode(
     path: Path, max_values: int, encoded_frames: int | None = None
 ) -> tuple[np.ndarray, int, float | None]:
-    """The first sound stream of a file.
+    """Decode the first sound stream of a file.
 
     Args:
         max_values: samples times channels that are accepted.
-        encoded_frames: frames that the file's own header promises, where known.
+        encoded_frames: frames that the file's own header declares, where known.
 
     Returns:
-        Samples (channels, time), their rate, and the seconds that the file promises when it holds
-        less than that.
+        Samples (channels, time), their rate, and the declared seconds if the file holds less.
 
     Raises:
         AudioError: not a sound, without sound, damaged or too long.
@@ -63,111 +68,109 @@ def decode(
             if not container.streams.audio:
                 raise AudioError(f"{path} has no sound: {_contents(container)}")
             stream = container.streams.audio[0]
-            found = _collect(container, stream, path, max_values)
-            samples = _on_clock(container, stream, found)
-            promised = _promised(container, stream, found, encoded_frames)
+            decoded = _collect(container, stream, path, max_values)
+            samples = _align(container, stream, decoded)
+            declared = _missing_duration(container, stream, decoded, encoded_frames)
     except (av.FFmpegError, ValueError, IndexError, UnicodeError) as error:
         raise AudioError(
             f"{path} is not a sound that can be read ({_reason(error)}); give wav, flac, ogg, mp3,"
             " m4a, mp4, webm or the like"
         ) from error
-    if found.failure and samples.shape[1]:
-        raise AudioError(
-            f"{path} is damaged after {samples.shape[1] / found.rate:.2f} s ({found.failure}); get"
-            " an intact file or cut it before that"
-        )
     if not samples.shape[1]:
+        reason = f" ({decoded.failure})" if decoded.failure else ""
         raise AudioError(
-            f"{path} holds no sound that can be"
-            f" decoded{f' ({found.failure})' if found.failure else ''}; record or export it again"
+            f"{path} holds no sound that can be decoded{reason}; record or export it again"
         )
-    return samples, found.rate, promised
+    if decoded.failure:
+        raise AudioError(
+            f"{path} is damaged after {samples.shape[1] / decoded.rate:.2f} s ({decoded.failure});"
+            " get an intact file or cut it before that"
+        )
+    return samples, decoded.rate, declared
 
 
 def _collect(container: Any, stream: AudioStream, path: Path, max_values: int) -> _Decoded:
-    found = _Decoded([])
-    for frame in _frames(container, stream, found):
+    decoded = _Decoded([])
+    for frame in _frames(container, stream, decoded):
         values = frame.to_ndarray()
-        if not found.pieces:
-            found.rate, found.channels = frame.sample_rate, values.shape[0]
-            found.first_s = (
-                float(frame.pts * frame.time_base)
-                if frame.pts is not None and frame.time_base
-                else 0.0
-            )
-        if (frame.sample_rate, values.shape[0]) != (found.rate, found.channels):
+        if not decoded.pieces:
+            decoded.rate, decoded.channels = frame.sample_rate, values.shape[0]
+            if frame.pts is not None and frame.time_base:
+                decoded.first_s = float(frame.pts * frame.time_base)
+        if (frame.sample_rate, values.shape[0]) != (decoded.rate, decoded.channels):
             raise AudioError(
                 f"{path} changes its rate or channels midway; convert it to a plain recording first"
             )
-        found.values += values.size
-        if found.values > max_values:
+        decoded.values += values.size
+        if decoded.values > max_values:
             raise AudioError(
                 f"{path} is too long: more than {max_values} values; cut it into parts"
             )
-        found.pieces.append(values)
-    return found
+        decoded.pieces.append(values)
+    return decoded
 
 
-def _frames(container: Any, stream: AudioStream, found: _Decoded) -> Iterator[AudioFrame]:
+def _frames(container: Any, stream: AudioStream, decoded: _Decoded) -> Iterator[AudioFrame]:
     """Decoded frames as planar floats; a decoding failure ends them and is noted."""
     converter = None
-    others = [s for s in container.streams if s.type in ("audio", "video")]
+    timed = [s for s in container.streams if s.type in ("audio", "video")]
     try:
-        for packet in container.demux(others):
+        for packet in container.demux(timed):
             if packet.pts is not None and packet.time_base:
-                found.last_s = max(
-                    found.last_s, float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                )
+                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                decoded.last_s = max(decoded.last_s, end_s)
             if packet.stream.index != stream.index:
                 continue
-            found.frames += packet.size > 0
+            decoded.packets += packet.size > 0
             for frame in packet.decode():
-                if converter is None:
-                    converter = av.AudioResampler(
-                        format="fltp", layout=frame.layout, rate=frame.sample_rate
-                    )
+                converter = converter or av.AudioResampler(
+                    format="fltp", layout=frame.layout, rate=frame.sample_rate
+                )
                 yield from converter.resample(frame) if frame.format.name != "fltp" else [frame]
     except av.FFmpegError as error:
-        found.failure = _reason(error)
+        decoded.failure = _reason(error)
 
 
-def _on_clock(container: Any, stream: AudioStream, found: _Decoded) -> np.ndarray:
-    """All samples, cut to the stream's stated end; a sound that begins after its picture gets
-    silence before it.
-    """
-    if not found.pieces:
+def _align(container: Any, stream: AudioStream, decoded: _Decoded) -> np.ndarray:
+    """All samples, cut to the declared end, with silence before a sound that starts late."""
+    if not decoded.pieces:
         return np.zeros((1, 0), np.float32)
-    samples = np.concatenate(found.pieces, axis=1)
+    samples = np.concatenate(decoded.pieces, axis=1)
+    declared_s = _mp4_duration(container, stream)
+    if declared_s:
+        # The edit list declares the duration; FFmpeg removes the encoder's priming but not its
+        # padding at the end, at most two frames.
+        declared = round(declared_s * decoded.rate)
+        if 0 < samples.shape[1] - declared < 2 * 2048:
+            samples = samples[:, : max(declared, 0)]
+    if container.streams.video:
+        start_s = (container.start_time or 0) / av.time_base
+        late = round((decoded.first_s - start_s) * decoded.rate)
+        if 0 < late < _MAX_LATE_S * decoded.rate:
+            samples = np.pad(samples, ((0, 0), (late, 0)))
+    return samples
+
+
+def _mp4_duration(container: Any, stream: AudioStream) -> float | None:
     if "mp4" in container.format.name and stream.duration and stream.time_base:
-        # The edit list states what is to be heard; FFmpeg takes the priming away but not the
-        # padding at the end.
-        stated = round(float(stream.duration * stream.time_base) * found.rate)
-        samples = (
-            samples[:, : max(stated, 0)] if 0 < samples.shape[1] - stated < 2 * 2048 else samples
-        )
-    if not container.streams.video:
-        return samples
-    late = round((found.first_s - (container.start_time or 0) / av.time_base) * found.rate)
-    return np.pad(samples, ((0, 0), (late, 0))) if 0 < late < _MAX_LATE_S * found.rate else samples
+        return float(stream.duration * stream.time_base)
+    return None
 
 
-def _promised(
-    container: Any, stream: AudioStream, found: _Decoded, encoded_frames: int | None
+def _missing_duration(
+    container: Any, stream: AudioStream, decoded: _Decoded, encoded_frames: int | None
 ) -> float | None:
-    """Seconds that the file promises, when clearly more than it holds."""
-    if not found.pieces:
+    """Declared seconds, if clearly more than the file holds; else None."""
+    if not decoded.pieces:
         return None
+    held_s = decoded.values / decoded.channels / decoded.rate
     if encoded_frames is not None:
-        if found.frames >= encoded_frames:
-            return None
-        return encoded_frames * found.values / found.channels / found.frames / found.rate
-    stated = None
-    if "mp4" in container.format.name and stream.duration and stream.time_base:
-        stated = float(stream.duration * stream.time_base)
-        held = found.values / found.channels / found.rate
-    elif "matroska" in container.format.name and container.duration:
-        stated, held = container.duration / av.time_base, found.last_s
-    return stated if stated is not None and held < stated - _TOLERANCE_S else None
+        is_whole = decoded.packets >= encoded_frames
+        return None if is_whole else held_s * encoded_frames / decoded.packets
+    declared_s = _mp4_duration(container, stream)
+    if declared_s is None and "matroska" in container.format.name and container.duration:
+        declared_s, held_s = container.duration / av.time_base, decoded.last_s
+    return declared_s if declared_s is not None and held_s < declared_s - _TOLERANCE_S else None
 
 
 def _contents(container: Any) -> str:

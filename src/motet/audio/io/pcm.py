@@ -1,4 +1,4 @@
-"""Raw sound from a pipe: samples without a header, as recorders write them to standard output."""
+"""Raw PCM from a pipe: samples without a header, as recorders write them to standard output."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def read_pcm(
     encoding: Encoding = "s16le",
     block: int = 320,
 ) -> Iterator[Audio]:
-    """Pieces of a raw stream as they arrive, each at most `block` samples long.
+    """Blocks of a raw stream as they arrive, each at most `block` samples long.
 
-    Nothing waits for a full block: what is there is answered, so the delay is the recorder's own. A
-    cut sample at the very end is dropped.
+    A block need not be full: available samples are returned at once, so the delay is the recorder's
+    own. An incomplete sample at the very end is dropped.
 
     Args:
         source: e.g. `sys.stdin.buffer`; read with `read1` where it has it.
@@ -59,7 +59,7 @@ def read_pcm(
 
 def _piece(numbers: np.ndarray, sample_rate: int, channels: int) -> Audio:
     full_scale = 32768.0 if numbers.dtype.kind == "i" else 1.0
-    samples = torch.from_numpy(
-        (numbers.astype(np.float32) / np.float32(full_scale)).reshape(-1, channels).T.copy()
-    )
+    samples = numbers.astype(np.float32) / np.float32(full_scale)
+    # Interleaved (time, channels) -> (channels, time).
+    samples = torch.from_numpy(samples.reshape(-1, channels).T.copy())
     return Audio(samples, sample_rate, _LAYOUT.get(channels, "other"))

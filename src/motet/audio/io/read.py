@@ -1,9 +1,9 @@
-"""Sound from files, with every sample where it was.
+"""Read audio files, sample-accurate in time.
 
 WAV, AIFF, FLAC and Ogg Vorbis go through libsndfile, which is exact. Everything else (MP3, AAC in
-M4A and MP4, Opus, WebM, the sound of any video) goes through FFmpeg, with the encoder's priming and
-padding taken away and the sound put on the clock of the picture. Raw AAC streams (.aac) carry no
-word about their priming and keep it (20 to 50 ms).
+M4A and MP4, Opus, WebM, the sound of any video) goes through FFmpeg: the encoder's priming and
+padding are removed, and the sound is aligned with the picture. Raw AAC streams (.aac) do not
+declare their priming and keep it (20 to 50 ms).
 """
 
 from __future__ import annotations
@@ -14,24 +14,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from motet.audio.io import container_checks as headers
+from motet.audio.io.container_checks import Header, inspect
 from motet.errors import AudioError
 from motet.types import Audio, Layout
 
 MAX_VALUES = 2**30
 """Samples times channels that are read at most: 4 GiB, six hours of 48 kHz mono."""
 MAX_LEVEL = 100.0
-"""Samples beyond this are no sound in [-1, 1] but integers that were stored as floats, or
-rubbish."""
+"""Larger samples are integers that were stored as floats, or damage."""
 RATES = (1_000, 1_000_000)
-"""Lowest and highest sample rate that is taken for a sound."""
+"""Lowest and highest accepted sample rate."""
 
 _LAYOUTS: dict[int, Layout] = {1: "mono", 2: "stereo"}
 
 
 def read_audio(path: str | os.PathLike[str]) -> Audio:
-    """The sound of a file, all channels, at its own rate; nothing is resampled, mixed or
-    normalised.
+    """All channels of a file at its own rate: not resampled, mixed or normalised.
 
     One channel is `mono`, two are `stereo`, more are `other`. Digital silence is sound; a file
     without samples is not.
@@ -43,12 +41,12 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
     """
     path = Path(path)
     _check_file(path)
-    promise = headers.inspect(path)
-    if promise.kind in ("wav", "aiff", "flac", "ogg"):
-        samples, rate = _read_exactly(path, promise)
+    header = inspect(path)
+    if header.kind in ("wav", "aiff", "flac", "ogg"):
+        samples, rate = _read_exactly(path, header)
     else:
-        samples, rate = _decode(path, promise)
-    return _checked(path, samples, rate)
+        samples, rate = _decode(path, header)
+    return _check_samples(path, samples, rate)
 
 
 def _check_file(path: Path) -> None:
@@ -71,43 +69,43 @@ def _check_file(path: Path) -> None:
         ) from error
 
 
-def _read_exactly(path: Path, promise: headers.Promise) -> tuple[np.ndarray, int]:
+def _read_exactly(path: Path, header: Header) -> tuple[np.ndarray, int]:
     import soundfile
 
     try:
         with soundfile.SoundFile(path) as file:
             if file.format == "OGG" and file.subtype != "VORBIS":
-                return _decode(path, promise)
-            promised = file.frames
-            if not 0 <= promised < 2**40:  # a FLAC stream that does not know its length
-                return _decode(path, promise)
-            _check_amount(path, promised * file.channels)
+                return _decode(path, header)
+            declared = file.frames
+            if not 0 <= declared < 2**40:  # a FLAC stream that does not know its length
+                return _decode(path, header)
+            _check_amount(path, declared * file.channels)
             samples = file.read(dtype="float32", always_2d=True)
             rate = file.samplerate
     except soundfile.LibsndfileError:
         # A codec that only FFmpeg knows (GSM, ADPCM flavours in WAV), or not a sound after all.
-        return _decode(path, promise)
-    if len(samples) < promised:
-        raise _truncated(path, promised / rate, len(samples) / rate)
+        return _decode(path, header)
+    if len(samples) < declared:
+        raise _truncated(path, declared / rate, len(samples) / rate)
     return samples.T, rate
 
 
-def _decode(path: Path, promise: headers.Promise) -> tuple[np.ndarray, int]:
+def _decode(path: Path, header: Header) -> tuple[np.ndarray, int]:
     from motet.audio.io.decode import decode
 
-    samples, rate, promised = decode(path, MAX_VALUES, promise.frames)
-    readable = samples.shape[1] / rate
-    if promised is not None and readable < promised:
-        raise _truncated(path, promised, readable)
+    samples, rate, declared_s = decode(path, MAX_VALUES, header.frames)
+    readable_s = samples.shape[1] / rate
+    if declared_s is not None and readable_s < declared_s:
+        raise _truncated(path, declared_s, readable_s)
     return samples, rate
 
 
-def _checked(path: Path, samples: np.ndarray, rate: int) -> Audio:
+def _check_samples(path: Path, samples: np.ndarray, rate: int) -> Audio:
     if samples.shape[1] == 0:
         raise AudioError(f"{path} holds no samples; record or export it again")
     if not RATES[0] <= rate <= RATES[1]:
         raise AudioError(
-            f"{path} says it has {rate} samples a second; between {RATES[0]} and {RATES[1]} are"
+            f"{path} declares {rate} samples per second; between {RATES[0]} and {RATES[1]} are"
             " sound, export it again"
         )
     level = float(np.abs(samples).max())
@@ -122,11 +120,9 @@ def _checked(path: Path, samples: np.ndarray, rate: int) -> Audio:
             f"{path} has samples as large as {level:.4g}, about 1 is full scale; export it with"
             " normalised samples"
         )
-    return Audio(
-        torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32)),
-        rate,
-        _LAYOUTS.get(samples.shape[0], "other"),
-    )
+    layout = _LAYOUTS.get(samples.shape[0], "other")
+    tensor = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
+    return Audio(tensor, rate, layout)
 
 
 def _check_amount(path: Path, values: int) -> None:
@@ -137,8 +133,8 @@ def _check_amount(path: Path, values: int) -> None:
         )
 
 
-def _truncated(path: Path, promised: float, readable: float) -> AudioError:
+def _truncated(path: Path, declared_s: float, readable_s: float) -> AudioError:
     return AudioError(
-        f"{path} is truncated: it promises {promised:.2f} s, only {readable:.2f} s can be read; get"
-        " the whole file or cut it cleanly"
+        f"{path} is truncated: it declares {declared_s:.2f} s, only {readable_s:.2f} s can be read;"
+        " get the whole file or cut it cleanly"
     )

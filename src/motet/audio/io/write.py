@@ -1,4 +1,4 @@
-"""Sound to files."""
+"""Write audio files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ _SUBTYPE = {".flac": "PCM_24", ".wav": "FLOAT"}
 
 
 def write_audio(audio: Audio, path: str | Path, *, subtype: str | None = None) -> Path:
-    """Write `.flac` (24 bits; values beyond full scale are clipped) or `.wav` (32-bit float,
-    exact).
+    """Write `.flac` (24 bits, clipped at full scale) or `.wav` (32-bit float, exact).
 
     Args:
         subtype: another sample format of libsndfile, e.g. `PCM_16`.
@@ -53,18 +52,15 @@ def encode_flac(samples: torch.Tensor, sample_rate: int, bits: int) -> bytes:
 
 def _encode(audio: Audio, target: Path | io.BytesIO, kind: str, subtype: str) -> None:
     frames = audio.samples.detach().cpu().numpy().T.astype(np.float64)
-    # Integers are made here: libsndfile scales by 2^n - 1 for floats, which does not come back
-    # exactly.
+    # Quantise here: libsndfile scales floats by 2^n - 1, which is not exact on reading.
     bits = {"PCM_16": 16, "PCM_24": 24, "PCM_32": 32}.get(subtype)
     if bits:
-        scaled = np.clip(
-            np.round(frames * 2.0 ** (bits - 1)), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1
-        )
+        full_scale = 2.0 ** (bits - 1)
+        scaled = np.clip(np.round(frames * full_scale), -full_scale, full_scale - 1)
         frames = (scaled.astype(np.int64) << (32 - bits)).astype(np.int32)
+    frames = np.ascontiguousarray(frames)
     try:
-        soundfile.write(
-            target, np.ascontiguousarray(frames), audio.sample_rate, subtype=subtype, format=kind
-        )
+        soundfile.write(target, frames, audio.sample_rate, subtype=subtype, format=kind)
     except (soundfile.LibsndfileError, ValueError, TypeError) as error:
         what = f"{audio.samples.shape[0]} channel(s) at {audio.sample_rate} Hz"
         raise AudioError(f"{kind} cannot hold {what}: {error}") from error

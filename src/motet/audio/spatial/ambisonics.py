@@ -1,6 +1,4 @@
-"""First-order ambisonics (ACN order, SN3D weights) and stereo for two ears: played from directions,
-each heard through the head.
-"""
+"""Binaural rendering of first-order ambisonics (ACN order, SN3D weights) and of stereo."""
 
 from __future__ import annotations
 
@@ -19,12 +17,13 @@ from motet.types import Audio
 MAX_RE = 1 / math.sqrt(3)
 """Weight of the first order that concentrates the energy towards the source (max-rE)."""
 SPEAKERS_DEG = 30.0
-"""Stereo is heard from loudspeakers at this angle to either side."""
+"""Azimuth of the two virtual loudspeakers of stereo."""
 
 
 def virtual_directions() -> Float[np.ndarray, "directions 3"]:
-    """The twelve corners of an icosahedron, unit vectors (+X left, +Y up, +Z front), mirror images
-    of each other left and right.
+    """The twelve corners of an icosahedron, unit vectors (+X left, +Y up, +Z front).
+
+    They are symmetric left and right.
     """
     golden = (1 + math.sqrt(5)) / 2
     corners = [
@@ -36,21 +35,20 @@ def virtual_directions() -> Float[np.ndarray, "directions 3"]:
 def encode_ambisonics(
     samples: Float[torch.Tensor, "time"], azimuth_deg: float, elevation_deg: float, sample_rate: int
 ) -> Audio:
-    """A plane wave from a direction: W = s, Y = s sin az cos el, Z = s sin el, X = s cos az cos
-    el.
-    """
+    """A plane wave from a direction, channels W, Y, Z, X."""
     azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)
+    horizontal = math.cos(elevation)
     gains = (
         1.0,
-        math.sin(azimuth) * math.cos(elevation),
+        math.sin(azimuth) * horizontal,
         math.sin(elevation),
-        math.cos(azimuth) * math.cos(elevation),
+        math.cos(azimuth) * horizontal,
     )
     return Audio(torch.stack([samples * gain for gain in gains]), sample_rate, "foa")
 
 
 def binaural_from_ambisonics(audio: Audio, head: Head | None = None) -> Audio:
-    """What two ears hear in the middle of the field.
+    """Binaural signal at the centre of the sound field.
 
     Raises:
         AudioError: not four channels, or a batch.
@@ -63,15 +61,15 @@ def binaural_from_ambisonics(audio: Audio, head: Head | None = None) -> Audio:
             f" {tuple(audio.samples.shape)}"
         )
     left, up, front = virtual_directions().T
-    gains = np.stack(
-        [np.ones(len(left)), 3 * MAX_RE * left, 3 * MAX_RE * up, 3 * MAX_RE * front], axis=1
-    ) / len(left)
-    return _heard_through(audio, virtual_directions(), gains, head)
+    first_order = 3 * MAX_RE * np.stack([left, up, front], axis=1)
+    gains = np.concatenate([np.ones((len(left), 1)), first_order], axis=1) / len(left)
+    return _filter_binaural(audio, virtual_directions(), gains, head)
 
 
 def to_binaural(audio: Audio, head: Head | None = None) -> Audio:
-    """Ambisonics decoded, stereo heard from two loudspeakers at 30 degrees; binaural sound passes
-    as it is.
+    """Binaural rendering of ambisonics, or of stereo from two loudspeakers at 30 degrees.
+
+    Binaural sound is returned as it is.
 
     Raises:
         AudioError: a layout without directions, or a batch.
@@ -85,36 +83,30 @@ def to_binaural(audio: Audio, head: Head | None = None) -> Audio:
             f"{audio.layout} sound has no directions; place it with"
             " motet.audio.spatial.spatialise.spatialise(audio, azimuth, elevation, distance)"
         )
-    return _heard_through(audio, place_of([SPEAKERS_DEG, -SPEAKERS_DEG], 0.0, 1.0), np.eye(2), head)
+    return _filter_binaural(
+        audio, place_of([SPEAKERS_DEG, -SPEAKERS_DEG], 0.0, 1.0), np.eye(2), head
+    )
 
 
-def _heard_through(
+def _filter_binaural(
     audio: Audio,
     directions: Float[np.ndarray, "directions 3"],
     gains: Float[np.ndarray, "directions channels"],
     head: Head | None,
 ) -> Audio:
-    """Channels spread over directions, each heard through the head: one filter for each channel and
-    ear.
-    """
-    chosen = kemar(audio.sample_rate) if head is None else head.at_rate(audio.sample_rate)
-    responses, delays = chosen.heard(directions)
-    late = np.round(delays * chosen.sample_rate).astype(int)
-    taps = np.zeros((len(directions), 2, responses.shape[-1] + int(late.max())), np.float32)
-    for number in range(len(directions)):
+    """Channels distributed over directions, each filtered by the head's responses."""
+    hrtf = kemar(audio.sample_rate) if head is None else head.at_rate(audio.sample_rate)
+    responses, delays = hrtf.heard(directions)
+    delay = np.round(delays * hrtf.sample_rate).astype(int)
+    length = responses.shape[-1]
+    taps = np.zeros((len(directions), 2, length + int(delay.max())), np.float32)
+    for index, ear in np.ndindex(len(directions), 2):
+        start = delay[index, ear]
+        taps[index, ear, start : start + length] = responses[index, ear]
+    filters = np.einsum("dc,det->cet", gains, taps)  # one for each channel and ear
+    channels = audio.samples.detach().float().cpu().numpy()
+    binaural = np.zeros((2, channels.shape[1]))
+    for channel, ears in zip(channels, filters, strict=True):
         for ear in range(2):
-            taps[number, ear, late[number, ear] : late[number, ear] + responses.shape[-1]] = (
-                responses[number, ear]
-            )
-    filters = np.einsum("dc,det->cet", gains, taps)
-    samples = audio.samples.detach().float().cpu().numpy()
-    heard = [
-        sum(
-            fftconvolve(channel, pair[ear])[: samples.shape[1]]
-            for channel, pair in zip(samples, filters, strict=True)
-        )
-        for ear in range(2)
-    ]
-    return Audio(
-        torch.from_numpy(np.stack(heard).astype(np.float32)), audio.sample_rate, "binaural"
-    )
+            binaural[ear] += fftconvolve(channel, ears[ear])[: len(channel)]
+    return Audio(torch.from_numpy(binaural.astype(np.float32)), audio.sample_rate, "binaural")

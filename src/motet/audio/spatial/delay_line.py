@@ -1,4 +1,4 @@
-"""A delay line whose tap moves (numba)."""
+"""Fractional delay line with a moving tap (numba)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numba import njit
 
 HALF_TAPS = 4
 PHASES = 512
-"""Positions between two samples that are told apart."""
+"""Fractional delays between two samples that have a filter of their own."""
 
 
 @functools.cache
 def _table() -> Float[np.ndarray, "phases taps"]:
-    """Windowed sinc by position between two samples."""
+    """Windowed-sinc interpolation filter of each fractional delay."""
     phase = np.arange(PHASES + 1)[:, None] / PHASES
     offset = np.arange(2 * HALF_TAPS)[None] - (HALF_TAPS - 1) - phase
     taps = np.sinc(offset) * np.cos(np.pi * offset / (2 * HALF_TAPS + 1)) ** 2
@@ -29,29 +29,33 @@ def read_delayed(
     gain: Float[np.ndarray, "edges"],
     hop: int,
 ) -> Float[np.ndarray, "time"]:
-    """The sound read behind itself: (edges - 1) * hop samples from number `start`, with delay
-    (samples) and gain linear between edges.
+    """The delayed sound: (edges - 1) * hop samples from index `start`.
 
-    Reads up to `HALF_TAPS` samples after the point it asks for; what lies outside `samples` must
-    not be asked for.
+    Reads up to `HALF_TAPS` samples after the delayed point, which must lie inside `samples`.
+
+    Args:
+        delay: samples, at every `hop`-th sample; linear between.
+        gain: factor at the same samples.
     """
-    out = np.empty((len(delay) - 1) * hop, np.float32)
-    _read(samples, start, delay.astype(np.float64), gain.astype(np.float64), hop, _table(), out)
-    return out
+    output = np.empty((len(delay) - 1) * hop, np.float32)
+    _read(samples, start, delay.astype(np.float64), gain.astype(np.float64), hop, _table(), output)
+    return output
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _read(samples, start, delay, gain, hop, table, out):
+def _read(samples, start, delay, gain, hop, table, output):
     phases = table.shape[0] - 1
     for edge in range(delay.shape[0] - 1):
-        place, step = start + edge * hop - delay[edge], 1.0 - (delay[edge + 1] - delay[edge]) / hop
-        loud, louder = np.float32(gain[edge]), np.float32((gain[edge + 1] - gain[edge]) / hop)
+        first_position = start + edge * hop - delay[edge]
+        step = 1.0 - (delay[edge + 1] - delay[edge]) / hop
+        first_gain = np.float32(gain[edge])
+        gain_step = np.float32((gain[edge + 1] - gain[edge]) / hop)
         for k in range(hop):
-            here = place + k * step
-            whole = np.int64(here)
-            row = np.int64((here - whole) * phases + 0.5)
-            first = np.uint64(whole - HALF_TAPS + 1)
+            position = first_position + k * step
+            whole = np.int64(position)
+            row = np.int64((position - whole) * phases + 0.5)
+            first_tap = np.uint64(whole - HALF_TAPS + 1)
             total = np.float32(0)
             for tap in range(2 * HALF_TAPS):
-                total += table[row, tap] * samples[first + np.uint64(tap)]
-            out[edge * hop + k] = total * (loud + np.float32(k) * louder)
+                total += table[row, tap] * samples[first_tap + np.uint64(tap)]
+            output[edge * hop + k] = total * (first_gain + np.float32(k) * gain_step)

@@ -1,6 +1,4 @@
-"""Early reflections of a plain room, as mirror images of the source, and the tail that follows
-them.
-"""
+"""Shoebox room: early reflections by image sources, then a noise tail."""
 
 from __future__ import annotations
 
@@ -20,44 +18,39 @@ class Room:
     """Along Z."""
     height_m: float = 3.2
     absorption: float = 0.35
-    """Part of the energy that a wall takes; the floor takes as much, the ceiling twice."""
+    """Absorbed fraction of the energy at walls and floor; the ceiling absorbs twice as much."""
     tail_s: float = 0.35
-    """Time in which the tail falls by 60 dB; 0 leaves it out."""
+    """Reverberation time (60 dB); 0 leaves the tail out."""
 
     def images(
         self, source: Float[np.ndarray, "times 3"]
     ) -> list[tuple[Float[np.ndarray, "times 3"], float]]:
-        """Mirror images of a source in the six surfaces, with their gains."""
+        """First-order image sources in the six surfaces, with their gains."""
         wall = float(np.sqrt(1 - self.absorption))
         ceiling = float(np.sqrt(max(0.0, 1 - 2 * self.absorption)))
-        planes = [
-            (0, self.width_m / 2, wall),
-            (0, -self.width_m / 2, wall),
-            (2, self.depth_m / 2, wall),
-            (2, -self.depth_m / 2, wall),
-        ]
+        planes = [(0, sign * self.width_m / 2, wall) for sign in (1, -1)]
+        planes += [(2, sign * self.depth_m / 2, wall) for sign in (1, -1)]
         planes += [(1, 0.0, wall), (1, self.height_m, ceiling)]
-        found = []
-        for axis, place, gain in planes:
+        images = []
+        for axis, offset, gain in planes:
             image = source.copy()
-            image[:, axis] = 2 * place - image[:, axis]
-            found.append((image, gain))
-        return found
+            image[:, axis] = 2 * offset - image[:, axis]
+            images.append((image, gain))
+        return images
 
     def tail(self, rate: int, seed: int = 0) -> Float[np.ndarray, "2 taps"]:
-        """Decaying noise, different at the two ears, that begins after the early reflections; gain
-        relative to the source at 1 m.
+        """Decaying noise that starts after the early reflections and is independent at the ears.
+
+        The gain is relative to the source at 1 m.
         """
         length = int(self.tail_s * rate)
         if not length:
             return np.zeros((2, 0), np.float32)
         time = np.arange(length) / rate
         noise = np.random.default_rng([seed, 7]).standard_normal((2, length))
-        # Air and walls take the highs first: the noise darkens by running means.
+        # Air and walls absorb high frequencies first: a two-point mean is a low-pass filter.
         noise = noise + np.roll(noise, 1, axis=1)
-        shape = np.exp(-6.9 * time / self.tail_s) * np.clip((time - 0.012) / 0.01, 0, 1)
+        noise *= np.exp(-6.9 * time / self.tail_s) * np.clip((time - 0.012) / 0.01, 0, 1)
         energy = (1 - self.absorption) * 0.02
-        shaped = noise * shape
-        return (shaped * np.sqrt(energy / (shaped**2).sum(axis=1, keepdims=True))).astype(
-            np.float32
-        )
+        noise *= np.sqrt(energy / (noise**2).sum(axis=1, keepdims=True))
+        return noise.astype(np.float32)

@@ -1,9 +1,9 @@
-"""A sound at a place, as two ears hear it: distance, direction, reflections, movement.
+"""Binaural rendering of moving sources: distance, direction, reflections.
 
-Everything reaches an ear as a ray: delayed by its path and by the head (a delay line with a moving
-tap, so movement makes no clicks and Doppler comes by itself), weakened by 1 / distance, filtered by
-the head's response to its direction. Filters change in blocks that overlap by half. Blocks lie on
-an absolute grid, so a sound rendered in pieces is the sound rendered whole, sample for sample.
+Each propagation path is delayed by its length and by the head (a delay line with a moving tap, so
+that movement makes no clicks and Doppler shift arises by itself), attenuated by 1 / distance, and
+filtered by the head's response to its direction. Filters change in blocks that overlap by half. The
+blocks lie on an absolute grid, so streaming and offline rendering are equal, sample for sample.
 """
 
 from __future__ import annotations
@@ -27,67 +27,62 @@ from motet.types import Audio
 SPEED_OF_SOUND = 343.0
 """Metres a second."""
 NEAREST_M = 0.3
-"""Nearer sources get no louder."""
+"""Nearer sources do not get louder."""
 HOP = 512
 """Samples between changes of the filters."""
 BLOCK = 2 * HOP
+MAX_BLOCKS = 64
+"""Blocks rendered at a time: bounds memory."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Ray:
-    """One way of the sound to the head, at times `k / fps`; between them positions go straight,
-    after the last they stay.
+    """One propagation path to the head, sampled at times `k / fps`.
+
+    Positions are interpolated linearly and stay after the last one.
     """
 
     place: Float[np.ndarray, "times 3"]
-    """Where it comes from, metres in the head's axes (+X left, +Y up, +Z front)."""
+    """Position of the source, metres in the head's axes (+X left, +Y up, +Z front)."""
     fps: float
     gain: float = 1.0
 
     def at(self, seconds: Float[np.ndarray, "moments"]) -> Float[np.ndarray, "moments 3"]:
-        """Places at any moments."""
-        clock = np.arange(len(self.place)) / self.fps
-        return np.stack(
-            [np.interp(seconds, clock, self.place[:, axis]) for axis in range(3)], axis=1
-        )
+        """Positions at any moments."""
+        time = np.arange(len(self.place)) / self.fps
+        return np.stack([np.interp(seconds, time, axis) for axis in self.place.T], axis=1)
 
 
 def place_of(
     azimuth_deg: object, elevation_deg: object, distance_m: object
 ) -> Float[np.ndarray, "times 3"]:
-    """Place in the head's axes; each number may be a curve. Azimuth counter-clockwise seen from
-    above: +90 is left; elevation up.
+    """Position in the head's axes from spherical coordinates; each may be a number or a curve.
+
+    Azimuth is counter-clockwise seen from above: +90 is left. Elevation is upwards.
 
     Raises:
         AudioError: numbers that are not finite, a distance that is not positive, or curves of
             different lengths.
     """
+    coordinates = (azimuth_deg, elevation_deg, distance_m)
     try:
-        azimuth, elevation, distance = np.broadcast_arrays(
-            *(
-                np.atleast_1d(np.asarray(v, np.float64))
-                for v in (azimuth_deg, elevation_deg, distance_m)
-            )
-        )
+        curves = [np.atleast_1d(np.asarray(values, np.float64)) for values in coordinates]
+        azimuth, elevation, distance = np.broadcast_arrays(*curves)
     except ValueError as error:
         raise AudioError(
             "azimuth, elevation and distance are curves of different lengths; give them equally"
             " many values"
         ) from error
-    if (
-        azimuth.ndim != 1
-        or not all(np.isfinite(v).all() for v in (azimuth, elevation, distance))
-        or (distance <= 0).any()
-    ):
+    is_finite = all(np.isfinite(values).all() for values in (azimuth, elevation, distance))
+    if azimuth.ndim != 1 or not is_finite or (distance <= 0).any():
         raise AudioError(
             "a source needs a finite azimuth and elevation in degrees and a positive distance in"
             " metres"
         )
     azimuth, elevation = np.radians(azimuth), np.radians(elevation)
-    flat = np.cos(elevation)
-    return distance[:, None] * np.stack(
-        [np.sin(azimuth) * flat, np.sin(elevation), np.cos(azimuth) * flat], axis=1
-    )
+    horizontal = np.cos(elevation)
+    left, front = np.sin(azimuth) * horizontal, np.cos(azimuth) * horizontal
+    return distance[:, None] * np.stack([left, np.sin(elevation), front], axis=1)
 
 
 def spatialise(
@@ -99,26 +94,22 @@ def spatialise(
     fps: float = 30.0,
     head: Head | None = None,
 ) -> Audio:
-    """The sound (mixed to one channel) from a direction and distance, as two ears hear it in the
-    open.
+    """Binaural rendering of a sound (mixed to one channel) from a direction, in the open.
 
     Args:
         azimuth_deg: 0 is the front, +90 the left; a number, or a curve at `fps` for a source that
-            moves round the head.
+            moves around the head.
         elevation_deg: +90 is above; number or curve.
         distance_m: at 1 m the level is that of the sound; number or curve.
         head: responses of another head; the MIT KEMAR set when left out.
 
     Raises:
-        AudioError: a batch of sounds, or an impossible place.
+        AudioError: a batch of sounds, or an impossible position.
     """
-    stream = SpatialStream(
-        [Ray(place_of(azimuth_deg, elevation_deg, distance_m), fps)], audio.sample_rate, head
-    )
-    samples = _mono(audio)
-    return Audio(
-        torch.cat([stream.push(samples), stream.finish()], dim=-1), audio.sample_rate, "binaural"
-    )
+    ray = Ray(place_of(azimuth_deg, elevation_deg, distance_m), fps)
+    stream = SpatialStream([ray], audio.sample_rate, head)
+    samples = torch.cat([stream.push(_mono(audio)), stream.finish()], dim=-1)
+    return Audio(samples, audio.sample_rate, "binaural")
 
 
 def spatialise_in_room(
@@ -130,36 +121,37 @@ def spatialise_in_room(
     room: Room | None = None,
     head: Head | None = None,
 ) -> Audio:
-    """The sound of a source in a room, as heard by a head that moves through it.
+    """Binaural rendering of a source in a room for a head that moves through it.
 
     Args:
-        source: where it is, metres; one point if it stands still.
-        listener: middle of the head, metres.
+        source: position, metres; one point if it stands still.
+        listener: centre of the head, metres.
         facing: rotation of the head against the world.
-        fps: points a second.
-        room: with walls that reflect; without, the open.
+        fps: points per second.
+        room: reflecting walls; the open when left out.
 
     Raises:
         AudioError: a batch of sounds.
     """
     source = np.broadcast_to(source, listener.shape)
-    ways = [(source, 1.0), *(room.images(source) if room is not None else [])]
+    sources = [(source, 1.0), *(room.images(source) if room is not None else [])]
     rays = [
-        Ray(np.einsum("tji,tj->ti", facing, place - listener), fps, gain) for place, gain in ways
+        Ray(np.einsum("tji,tj->ti", facing, position - listener), fps, gain)
+        for position, gain in sources
     ]
     samples = _mono(audio)
     stream = SpatialStream(rays, audio.sample_rate, head)
-    heard = torch.cat([stream.push(samples), stream.finish()], dim=-1)
+    binaural = torch.cat([stream.push(samples), stream.finish()], dim=-1)
     if room is not None and room.tail_s > 0:
-        heard = heard + torch.from_numpy(_tail(samples.numpy(), room, audio.sample_rate))
-    return Audio(heard, audio.sample_rate, "binaural")
+        binaural = binaural + torch.from_numpy(_tail(samples.numpy(), room, audio.sample_rate))
+    return Audio(binaural, audio.sample_rate, "binaural")
 
 
 class SpatialStream:
-    """Rays to both ears, in pieces: for every cutting the pieces put together are the same samples.
+    """Streaming binaural renderer; however the stream is cut, the output is the same.
 
     Args:
-        rays: the ways of the sound.
+        rays: the propagation paths.
         sample_rate: of the sound.
         head: responses; the MIT KEMAR set when left out.
     """
@@ -170,87 +162,76 @@ class SpatialStream:
         taps = self._head.responses.shape[-1]
         self._size = next_fast_len(BLOCK + taps - 1, real=True)
         farthest = max(float(np.linalg.norm(ray.place, axis=1).max()) for ray in self._rays)
-        self._reach = (
-            int(
-                np.ceil(
-                    (farthest / SPEED_OF_SOUND + float(self._head.delays_s.max())) * sample_rate
-                )
-            )
-            + HALF_TAPS
-            + 1
-        )
-        # Silence before the beginning, for delays that reach back there.
-        self._kept = np.zeros(self._reach + HOP, np.float32)
-        self._first = -len(self._kept)
-        self._taken = self._given = 0
-        self._next, self._early = -1, HOP
-        self._carry = np.zeros((2, self._size), np.float32)
+        longest_s = farthest / SPEED_OF_SOUND + float(self._head.delays_s.max())
+        self._reach = int(np.ceil(longest_s * sample_rate)) + HALF_TAPS + 1
+        # Input that later blocks still need; at first silence, for delays that reach before time 0.
+        self._buffer = np.zeros(self._reach + HOP, np.float32)
+        self._buffer_start = -len(self._buffer)
+        self._received = self._emitted = 0  # samples
+        # Block -1 only fades in; its first half lies before time 0 and is dropped.
+        self._next_block, self._skip = -1, HOP
+        self._overlap = np.zeros((2, self._size), np.float32)
 
     def push(self, samples: Float[Tensor, "time"]) -> Float[Tensor, "2 ready"]:
-        """The next piece of the sound; answers what is ready."""
-        self._kept = np.concatenate(
-            [self._kept, samples.detach().cpu().numpy().astype(np.float32, copy=False)]
-        )
-        self._taken += len(samples)
-        return self._render((self._taken - BLOCK - HALF_TAPS) // HOP + 1)
+        """Render the next chunk; returns the samples that are finished."""
+        chunk = samples.detach().cpu().numpy().astype(np.float32, copy=False)
+        self._buffer = np.concatenate([self._buffer, chunk])
+        self._received += len(chunk)
+        return self._render((self._received - BLOCK - HALF_TAPS) // HOP + 1)
 
     def finish(self) -> Float[Tensor, "2 rest"]:
-        """The rest: as many samples come out as went in."""
-        total = self._taken
-        self._kept = np.concatenate([self._kept, np.zeros(BLOCK + HALF_TAPS + HOP, np.float32)])
-        rest = self._render(-(-total // HOP) + 1)
-        return rest[:, : rest.shape[1] - (self._given - total)]
+        """The remaining samples: as many as the input had in all."""
+        padding = np.zeros(BLOCK + HALF_TAPS + HOP, np.float32)
+        self._buffer = np.concatenate([self._buffer, padding])
+        rest = self._render(-(-self._received // HOP) + 1)
+        return rest[:, : rest.shape[1] - (self._emitted - self._received)]
 
     def _render(self, stop: int) -> Float[Tensor, "2 ready"]:
-        """All blocks before number `stop`; block k covers the samples from k HOP."""
-        pieces = [
-            self._blocks(first, min(first + 64, stop)) for first in range(self._next, stop, 64)
-        ]
+        """All blocks before index `stop`; block k covers the samples from k * HOP."""
+        starts = range(self._next_block, stop, MAX_BLOCKS)
+        pieces = [self._blocks(first, min(first + MAX_BLOCKS, stop)) for first in starts]
         if not pieces:
             return torch.zeros(2, 0)
-        self._next = stop
-        keep = self._next * HOP - self._reach - HALF_TAPS
-        self._kept, self._first = self._kept[max(0, keep - self._first) :], max(self._first, keep)
+        self._next_block = stop
+        needed = stop * HOP - self._reach - HALF_TAPS
+        self._buffer = self._buffer[max(0, needed - self._buffer_start) :]
+        self._buffer_start = max(self._buffer_start, needed)
         ready = np.concatenate(pieces, axis=1)
-        # The block before the first sample only fades in; its first half lies before the beginning.
-        ready, self._early = ready[:, self._early :], max(0, self._early - ready.shape[1])
-        self._given += ready.shape[1]
+        ready, self._skip = ready[:, self._skip :], max(0, self._skip - ready.shape[1])
+        self._emitted += ready.shape[1]
         return torch.from_numpy(ready)
 
     def _blocks(self, first: int, stop: int) -> Float[np.ndarray, "2 ready"]:
         window = np.sin(np.pi * (np.arange(BLOCK) + 0.5) / BLOCK).astype(np.float32) ** 2
         spectrum = np.zeros((2, stop - first, self._size // 2 + 1), np.complex64)
         for ray in self._rays:
-            # A block's middle is the beginning of the next: one set of moments serves delays and
-            # filters.
-            place = ray.at(np.arange(first, stop + 2) * HOP / self._rate)
-            distance = np.linalg.norm(place, axis=1)
-            responses, delays = self._head.heard(place)
+            # A block's middle is the start of the next: one set of times serves delays and filters.
+            position = ray.at(np.arange(first, stop + 2) * HOP / self._rate)
+            distance = np.linalg.norm(position, axis=1)
+            responses, delays = self._head.heard(position)
             delay = (distance[:, None] / SPEED_OF_SOUND + delays) * self._rate
             gain = ray.gain / np.maximum(distance, NEAREST_M)
+            start = first * HOP - self._buffer_start
             for ear in range(2):
-                heard = read_delayed(
-                    self._kept, first * HOP - self._first, delay[:, ear], gain, HOP
-                )
-                rows = np.lib.stride_tricks.sliding_window_view(heard, BLOCK)[::HOP] * window
-                spectrum[ear] += fft.rfft(rows, self._size) * fft.rfft(
-                    responses[1:-1, ear], self._size
-                )
+                delayed = read_delayed(self._buffer, start, delay[:, ear], gain, HOP)
+                rows = np.lib.stride_tricks.sliding_window_view(delayed, BLOCK)[::HOP] * window
+                filters = fft.rfft(responses[1:-1, ear], self._size)
+                spectrum[ear] += fft.rfft(rows, self._size) * filters
         blocks = fft.irfft(spectrum, self._size).astype(np.float32)
-        return np.stack([self._overlapped(ear, blocks[ear]) for ear in range(2)])
+        return np.stack([self._overlap_add(ear, blocks[ear]) for ear in range(2)])
 
-    def _overlapped(
+    def _overlap_add(
         self, ear: int, blocks: Float[np.ndarray, "blocks size"]
     ) -> Float[np.ndarray, "time"]:
-        """Finished samples of one ear: each block adds to what those before it left over."""
-        out = np.empty((len(blocks), HOP), np.float32)
-        rest = self._carry[ear]
+        """Finished samples of one ear; the unfinished tail stays in `_overlap`."""
+        finished = np.empty((len(blocks), HOP), np.float32)
+        tail = self._overlap[ear]
         for row, block in enumerate(blocks):
-            rest += block
-            out[row] = rest[:HOP]
-            rest[:-HOP] = rest[HOP:].copy()
-            rest[-HOP:] = 0
-        return out.reshape(-1)
+            tail += block
+            finished[row] = tail[:HOP]
+            tail[:-HOP] = tail[HOP:].copy()
+            tail[-HOP:] = 0
+        return finished.reshape(-1)
 
 
 def _mono(audio: Audio) -> Float[Tensor, "time"]:
@@ -258,8 +239,8 @@ def _mono(audio: Audio) -> Float[Tensor, "time"]:
 
     if audio.samples.ndim != 2:
         raise AudioError(
-            f"one sound at a time can be placed, this has the shape {tuple(audio.samples.shape)};"
-            " place them one by one"
+            "one sound at a time can be spatialised, this has the shape"
+            f" {tuple(audio.samples.shape)}; do it one by one"
         )
     return to_mono(audio).samples[0].detach().float().cpu()
 
@@ -267,6 +248,5 @@ def _mono(audio: Audio) -> Float[Tensor, "time"]:
 def _tail(samples: np.ndarray, room: Room, rate: int) -> Float[np.ndarray, "2 time"]:
     from scipy.signal import fftconvolve
 
-    return np.stack([fftconvolve(samples, ear)[: len(samples)] for ear in room.tail(rate)]).astype(
-        np.float32
-    )
+    ears = [fftconvolve(samples, response)[: len(samples)] for response in room.tail(rate)]
+    return np.stack(ears).astype(np.float32)

@@ -1,3 +1,1 @@
-"""glTF 2.0 from arrays: the container, figures with morph targets and skin, animation, and other
-people's avatars.
-"""
+"""glTF 2.0 from arrays: container, figures, animation, and users' avatars."""

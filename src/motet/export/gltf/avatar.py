@@ -1,7 +1,7 @@
-"""Animation written onto somebody else's GLB or VRM, by the names of its morph targets and bones.
+"""Animation added to a user's GLB or VRM, by the names of its morph targets and bones.
 
 Nothing of the avatar is decoded or changed: bytes and an animation are appended, so compressed
-meshes and unknown extensions stay as they are. Every number of the file is distrusted.
+meshes and unknown extensions stay as they are. Every number of the file is checked.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from motet.types import ARKIT_SHAPES, Motion
 
 @dataclasses.dataclass(frozen=True)
 class AvatarReport:
-    """What an avatar understands."""
+    """What of an avatar can be animated."""
 
     matched: tuple[str, ...]
     """Its morph targets and expressions that are driven."""
     missed: tuple[str, ...]
-    """ARKit shapes that it has under no name; what they would do is not seen."""
+    """ARKit shapes without a counterpart; their effect is lost."""
     ignored: tuple[str, ...]
     """Its morph targets that are not driven."""
     bones: tuple[str, ...]
-    """Its bones that turn: those found for `neck` and `head`."""
+    """Its animated bones: those found for `neck` and `head`."""
 
 
 def inspect_avatar(path: Path) -> AvatarReport:
     """What of an avatar can be driven, without writing anything.
 
     Raises:
-        AssetError: not a usable GLB or VRM, or nothing in it bears a known name.
+        AssetError: not a usable GLB or VRM, or nothing in it has a known name.
     """
     content, _ = read_glb(path)
     still = {name: np.zeros(1) for name in ARKIT_SHAPES}
@@ -60,7 +60,7 @@ def animated_avatar(
         facts: written into `asset.extras`.
 
     Raises:
-        AssetError: not a usable GLB or VRM, or nothing in it bears a known name.
+        AssetError: not a usable GLB or VRM, or nothing in it has a known name.
     """
     content, data = read_glb(path)
     weights = {
@@ -70,25 +70,26 @@ def animated_avatar(
     curves, report = _driven(content, weights, path)
     document = Document(content, _own_bytes(content, data, path))
     head = quaternions_from_axis_angle(motion["head"].detach().double().cpu().numpy())
-    found = bone_nodes(content, path)
-    turns = {
-        name: turned(content, node, share, head, path) for name, (node, share) in found.items()
+    recognised = bone_nodes(content, path)
+    rotations = {
+        name: turned(content, node, fraction, head, path)
+        for name, (node, fraction) in recognised.items()
     }
-    bones = {name: node for name, (node, _) in found.items()}
+    bones = {name: node for name, (node, _) in recognised.items()}
     for node in bones.values():
         without_matrix(content["nodes"][node], path)
-    unique = {
-        f"{node}/{index}": curve
-        for node, names in curves.items()
-        for index, curve in enumerate(names)
-    }
+    # One name for each target of each node: two nodes may have targets of the same name.
     shapes = {
-        node: tuple(f"{node}/{index}" for index in range(len(names)))
-        for node, names in curves.items()
+        node: tuple(f"{node}/{index}" for index in range(len(targets)))
+        for node, targets in curves.items()
     }
-    add_animation(
-        document, Performance(motion.space.fps, unique, turns), "take", shapes, bones, first=True
-    )
+    unique = {
+        name: curve
+        for node, targets in curves.items()
+        for name, curve in zip(shapes[node], targets, strict=True)
+    }
+    performance = Performance(motion.space.fps, unique, rotations)
+    add_animation(document, performance, "take", shapes, bones, first=True)
     asset = content["asset"]
     extras = asset.get("extras")
     asset["extras"] = {**(extras if isinstance(extras, dict) else {}), "motet": dict(facts)}
@@ -103,7 +104,7 @@ def animated_avatar(
 def _driven(
     content: dict[str, Any], weights: Mapping[str, np.ndarray], path: Path
 ) -> tuple[dict[int, list[np.ndarray]], AvatarReport]:
-    """Curves of every target of every node with a mesh that has any known name, and the report."""
+    """Curves of all morph targets of every node that can be animated, and the report."""
     names = morph_names(content, path)
     expressions = vrm_expressions(content, names, path)
     every = list(dict.fromkeys(name for targets in names.values() for name in targets))
@@ -145,7 +146,7 @@ def _driven(
 
 
 def _own_bytes(content: dict[str, Any], data: bytes, path: Path) -> bytes:
-    """The bytes of the file's own buffer, which new ones are appended to."""
+    """The bytes of the file's own buffer, to which new ones are appended."""
     buffers = entries(content, "buffers", path)
     if not buffers:
         content["buffers"] = [{}]

@@ -1,4 +1,4 @@
-"""The bones of an avatar that turn its head."""
+"""Neck and head bones of an avatar, and their rotations."""
 
 from __future__ import annotations
 
@@ -14,24 +14,16 @@ from motet.export.gltf.inspection import entries, entry
 from motet.export.gltf.vocabulary import plain
 
 NECK_SHARE = 0.4
-"""Part of the head's turn that the neck makes, where there is one."""
+"""Fraction of the head's rotation that the neck takes, where there is one."""
 _HEADS = ("head", "mixamorighead", "jbipchead", "ccbasehead", "bip01head", "defhead", "spine006")
 _NECKS = (
-    "neck",
-    "mixamorigneck",
-    "jbipcneck",
-    "ccbasenecktwist01",
-    "ccbaseneck",
-    "bip01neck",
-    "defneck",
-    "neck1",
-    "neck01",
-)
+    "neck", "mixamorigneck", "jbipcneck", "ccbasenecktwist01", "ccbaseneck", "bip01neck",
+    "defneck", "neck1", "neck01",
+)  # fmt: skip
 
 
 def bone_nodes(content: dict[str, Any], path: Path) -> dict[str, tuple[int, float]]:
-    """Nodes of `neck` and `head` with their share of the head's turn; empty when no bone is
-    recognised.
+    """Nodes of `neck` and `head` with their fraction of the head's rotation; empty if unknown.
 
     VRM files name them; in others the bone's name decides, and only bones of a skin count (a mesh
     may be called `Head` too).
@@ -71,13 +63,13 @@ def turned(
     head: Float[np.ndarray, "frames 4"],
     path: Path,
 ) -> Float[np.ndarray, "frames 4"]:
-    """Local rotations of a bone that turn it in the world by a share of the head's turn.
+    """Local rotations of a bone for a fraction of the head's rotation in the world.
 
-    The turn is about the world's axes, so it is carried into the frame of the bone's parent. VRM 0
-    avatars look to -Z.
+    The rotation is about the world's axes, so it is transformed to the axes of the bone's parent.
+    VRM 0 avatars face -Z.
 
     Raises:
-        AssetError: the bone, or one above it, has a matrix or a rotation that is none.
+        AssetError: the bone, or one above it, has an invalid matrix or rotation.
     """
     from scipy.spatial.transform import Rotation
 
@@ -94,15 +86,14 @@ def turned(
 
 
 def without_matrix(node: dict[str, Any], path: Path) -> None:
-    """State a node's placement as translation, rotation and scale; a node with a matrix cannot be
-    animated.
+    """Replace a node's matrix by translation, rotation and scale, which can be animated.
 
     Raises:
-        AssetError: the matrix is none.
+        AssetError: the matrix is invalid.
     """
     if "matrix" in node:
         turn = _rotation(node, path)
-        place, _, lengths = _taken_apart(node.pop("matrix"))
+        place, _, lengths = _decompose(node.pop("matrix"))
         node |= {
             "translation": place.tolist(),
             "rotation": turn.as_quat().tolist(),
@@ -110,8 +101,8 @@ def without_matrix(node: dict[str, Any], path: Path) -> None:
         }
 
 
-def _taken_apart(matrix: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Translation, rotation and lengths of a matrix as glTF writes it."""
+def _decompose(matrix: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Translation, rotation and scale of a matrix of glTF (column-major)."""
     columns = np.array(matrix, np.float64).reshape(4, 4)
     lengths = np.sqrt((columns[:3, :3] ** 2).sum(axis=1))
     if not np.isfinite(columns).all() or not (lengths > 1e-12).all() or abs(columns).max() > 1e9:
@@ -162,7 +153,7 @@ def _ancestors(content: dict[str, Any], node: int, path: Path) -> list[dict[str,
     while node in above:
         node = above[node]
         if len(found) > len(nodes):
-            raise AssetError(f"{path} is damaged: a bone stands above itself")
+            raise AssetError(f"{path} is damaged: a bone is its own ancestor")
         found.append(nodes[node])
     return found
 
@@ -172,10 +163,10 @@ def _rotation(node: dict[str, Any], path: Path) -> Any:
 
     try:
         if "matrix" in node:
-            return Rotation.from_matrix(_taken_apart(node["matrix"])[1])
+            return Rotation.from_matrix(_decompose(node["matrix"])[1])
         turn = np.array(node.get("rotation", (0, 0, 0, 1)), np.float64)
         if turn.shape != (4,) or not 1e-6 < float(np.abs(turn).max()) < 1e6:
             raise ValueError(f"shape {turn.shape}")
         return Rotation.from_quat(turn)
     except (ValueError, TypeError, OverflowError, np.linalg.LinAlgError) as error:
-        raise AssetError(f"{path} is damaged: a bone with a rotation that is none") from error
+        raise AssetError(f"{path} is damaged: a bone with an invalid rotation") from error

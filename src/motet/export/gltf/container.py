@@ -1,4 +1,4 @@
-"""The GLB container: a header, JSON, one block of bytes. Reading distrusts every number."""
+"""The GLB container: header, JSON, one block of bytes. Reading checks every number."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_glb(path: Path) -> tuple[dict[str, Any], bytes]:
     if version != 2:
         raise AssetError(f"{path} is a GLB of version {version}; version 2 is read")
     if length > len(raw) or length < 20:
-        raise AssetError(f"{path} is cut off: it promises {length} bytes and has {len(raw)}")
+        raise AssetError(f"{path} is cut off: it declares {length} bytes and has {len(raw)}")
     chunks = _chunks(raw[:length], path)
     if not chunks or chunks[0][0] != _JSON:
         raise AssetError(f"{path} is damaged: its first block is not JSON")
@@ -62,16 +62,17 @@ def read_glb(path: Path) -> tuple[dict[str, Any], bytes]:
 
 
 def _chunks(raw: bytes, path: Path) -> list[tuple[int, bytes]]:
-    found, place = [], 12
-    while place + 8 <= len(raw):
-        length, kind = struct.unpack_from("<II", raw, place)
-        if place + 8 + length > len(raw):
+    """Kind and bytes of every chunk after the header of 12 bytes."""
+    chunks, position = [], 12
+    while position + 8 <= len(raw):
+        length, kind = struct.unpack_from("<II", raw, position)
+        start, position = position + 8, position + 8 + length
+        if position > len(raw):
             raise AssetError(
                 f"{path} is damaged: a block of {length} bytes does not fit into the file"
             )
-        found.append((kind, raw[place + 8 : place + 8 + length]))
-        place += 8 + length
-    return found
+        chunks.append((kind, raw[start:position]))
+    return chunks
 
 
 def _parsed(text: bytes, path: Path) -> dict[str, Any]:

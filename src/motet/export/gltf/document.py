@@ -21,8 +21,9 @@ VERTICES, INDICES = 34962, 34963
 
 
 class Document:
-    """JSON and bytes that grow together. Lists are made when the first entry is added, as glTF
-    forbids empty ones.
+    """JSON and bytes of a growing document.
+
+    A list is created with its first entry, because glTF forbids empty lists.
     """
 
     def __init__(self, content: dict[str, Any] | None = None, data: bytes = b"") -> None:
@@ -37,7 +38,7 @@ class Document:
         return bytes(self._data)
 
     def add(self, kind: str, entry: dict[str, Any]) -> int:
-        """Append to one of the document's lists; answers the number of the entry."""
+        """Append to one of the document's lists and return the index of the entry."""
         entries = self.content.setdefault(kind, [])
         entries.append(entry)
         return len(entries) - 1
@@ -81,7 +82,7 @@ class Document:
         count: int,
         displacements: list[tuple[Int[np.ndarray, "moving"], Float[np.ndarray, "moving 3"]]],
     ) -> list[int]:
-        """Append displacements of a few among `count` vertices each; answers one accessor for each.
+        """Append sparse displacements of `count` vertices and return one accessor for each.
 
         All share two buffer views. A displacement of no vertex at all is an accessor of zeros.
         """
@@ -122,7 +123,7 @@ class Document:
         return entries
 
     def finished(self) -> tuple[dict[str, Any], bytes]:
-        """JSON and bytes with the length of the buffer stated."""
+        """JSON and bytes; the JSON declares the length of the buffer."""
         if self._data:
             buffers = self.content.setdefault("buffers", [{}])
             buffers[0]["byteLength"] = len(self._data)

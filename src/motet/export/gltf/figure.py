@@ -11,8 +11,8 @@ from motet.export.gltf.document import INDICES, VERTICES, Document
 from motet.export.gltf.parts import FigureParts, Material, Performance, Surface
 
 MORPHS_FOR_ALL = "skin"
-"""The surface that has every shape by name, moved by it or not, so that programs that look for 52
-names find them."""
+"""The surface that has all 52 shapes by name, also those that do not move it, because programs look
+for them."""
 
 
 def figure_document(
@@ -53,10 +53,10 @@ def add_animation(
     """Append an animation.
 
     Args:
-        shapes: node with morph targets -> performed name of each target in order (a name that is
-            not performed stays at 0).
-        joints: performed joint name -> node.
-        first: put it before the animations that are there.
+        shapes: node with morph targets -> name in the performance of each target in order (an
+            unknown name stays at 0).
+        joints: joint name in the performance -> node.
+        first: put it before the existing animations.
     """
     times = document.accessor(performance.times, bounds=True)
     samplers: list[dict[str, Any]] = []

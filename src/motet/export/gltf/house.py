@@ -28,7 +28,7 @@ _ROUGHNESS = {
 }
 _TWO_SIDED = ("brows", "lashes", "hair", "top", "trousers")
 _DARK_CAVES = ("mouth", "teeth", "gums", "tongue")
-"""Regions whose colours carry the shadow of the mouth, which viewers do not compute."""
+"""Regions whose colours include the shadow inside the mouth, which viewers do not compute."""
 _MOVED = ("neck1", "neck2", "neck3", "head", "eye.L", "eye.R")
 
 
@@ -50,9 +50,7 @@ def house_parts(shaped: ShapedHouse | None = None) -> FigureParts:
 
 
 def house_performance(motion: Motion) -> Performance:
-    """Weights of the shapes, and turns of the neck, the head and the eyes, for a motion in the
-    figure's space.
-    """
+    """Shape weights and rotations of neck, head and eyes for a motion in `arkit`."""
     from scipy.spatial.transform import Rotation
 
     shaped = load_house().shaped()
@@ -122,7 +120,7 @@ def _eye_material(white: tuple[float, ...]) -> Material:
 
 
 def _eye_places(vertices: np.ndarray) -> np.ndarray:
-    """Texture coordinates by looking at the eyeball along its axis."""
+    """Texture coordinates by projection along the axis of the eyeball."""
     local = vertices - vertices.mean(axis=0)
     axis = local[np.argsort(-local[:, 2])[:8]].mean(axis=0)
     axis /= np.linalg.norm(axis)

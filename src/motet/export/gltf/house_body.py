@@ -12,9 +12,7 @@ from motet.types import ARKIT_SHAPES, Motion
 
 
 def body_performance(motion: Motion) -> Performance:
-    """Turns of every joint, the path of the root, and the shapes of the face where the motion has
-    one.
-    """
+    """Rotations of all joints, translation of the root, and shape weights if there is a face."""
     from scipy.spatial.transform import Rotation
 
     face, body = split(motion)

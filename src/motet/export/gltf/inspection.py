@@ -1,4 +1,4 @@
-"""Looking into the JSON of a glTF file that somebody else may have crafted."""
+"""Checked access to the JSON of an untrusted glTF file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from motet.errors import AssetError
 MAX_ENTRIES = 100_000
 
 Binds = list[tuple[int, int, float]]
-"""(node, morph target, share) that an expression moves."""
+"""(node, morph target, weight) that an expression moves."""
 
 
 def entries(content: dict[str, Any], kind: str, path: Path) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def entries(content: dict[str, Any], kind: str, path: Path) -> list[dict[str, An
 
 
 def entry(content: dict[str, Any], kind: str, number: Any, path: Path) -> dict[str, Any]:
-    """One entry of a list by its number.
+    """One entry of a list by its index.
 
     Raises:
         AssetError: there is no such entry.
@@ -44,7 +44,7 @@ def entry(content: dict[str, Any], kind: str, number: Any, path: Path) -> dict[s
 
 
 def check_document(content: dict[str, Any], path: Path) -> None:
-    """The lists that an animation touches are lists, and the file says which glTF it is.
+    """Check the version and that the lists an animation uses are lists.
 
     Raises:
         AssetError: they are not.
@@ -59,8 +59,7 @@ def check_document(content: dict[str, Any], path: Path) -> None:
 
 
 def morph_names(content: dict[str, Any], path: Path) -> dict[int, list[str]]:
-    """Names of the morph targets of every node that has any; a target without a name gets an empty
-    one.
+    """Names of the morph targets of every node that has any; unnamed targets get an empty name.
 
     Raises:
         AssetError: references that lead nowhere, or primitives that disagree about the number of

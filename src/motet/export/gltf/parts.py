@@ -1,4 +1,4 @@
-"""A figure as glTF needs it, whatever rig it comes from."""
+"""A figure and its animation as glTF needs them, independent of the rig."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, UInt8
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """How a surface answers light."""
+    """Material of a surface."""
 
     name: str
     roughness: float = 0.6
@@ -22,7 +22,7 @@ class Material:
 
 @dataclasses.dataclass(frozen=True)
 class Surface:
-    """Vertices with everything that hangs on them; several materials may share them."""
+    """Vertices with their attributes; several materials may share them."""
 
     name: str
     vertices: Float[np.ndarray, "verts 3"]
@@ -38,12 +38,12 @@ class Surface:
     shapes: Mapping[str, tuple[Int[np.ndarray, "moving"], Float[np.ndarray, "moving 3"]]] = (
         dataclasses.field(default_factory=dict)
     )
-    """Displacements by shape name: numbers of the moving vertices, metres at full weight."""
+    """Displacements by shape name: indices of the moving vertices, metres at full weight."""
 
 
 @dataclasses.dataclass(frozen=True)
 class FigureParts:
-    """Surfaces over one skeleton whose joints stand parallel to the world in the bind pose."""
+    """Surfaces over one skeleton whose joints are aligned with the world in the bind pose."""
 
     name: str
     licence: str
@@ -59,14 +59,14 @@ class FigureParts:
 
 @dataclasses.dataclass(frozen=True)
 class Performance:
-    """What moves: weights by shape name and local rotations by joint name."""
+    """Animation: weights by shape name and local rotations by joint name."""
 
     fps: float
     weights: Mapping[str, Float[np.ndarray, "frames"]]
     turns: Mapping[str, Float[np.ndarray, "frames 4"]]
     """Quaternions x y z w."""
     places: Mapping[str, Float[np.ndarray, "frames 3"]] = dataclasses.field(default_factory=dict)
-    """Where joints lie against their parents, metres, for those that travel."""
+    """Translation against the parent, metres, of joints that translate."""
 
     @property
     def times(self) -> Float[np.ndarray, "frames"]:
@@ -78,9 +78,7 @@ class Performance:
 def vertex_normals(
     vertices: Float[np.ndarray, "verts 3"], faces: Int[np.ndarray, "faces 3"]
 ) -> Float[np.ndarray, "verts 3"]:
-    """Unit normals, each the mean of its triangles weighted by their area; vertices of no triangle
-    point up.
-    """
+    """Unit normals, triangles weighted by area; vertices of no triangle point up."""
     corners = vertices[faces].astype(np.float64)
     flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     total = np.zeros((len(vertices), 3))

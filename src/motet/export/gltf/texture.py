@@ -1,4 +1,4 @@
-"""A small picture of an eye, painted in code and packed as PNG."""
+"""Procedural texture of an eyeball, and a PNG encoder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 IRIS_RADIUS, PUPIL_RADIUS = 0.395, 0.150
-"""Parts of the eyeball's radius."""
+"""Fractions of the eyeball's radius."""
 
 
 def png(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:

@@ -1,10 +1,10 @@
-"""Names of facial shapes in the wild, and how each is had from the 52 ARKit weights.
+"""Vocabularies of facial shapes, and their weights from the 52 ARKit weights.
 
 Three vocabularies are understood: ARKit names in any spelling (`jawOpen`, `JawOpen`, `jaw_open`,
 `mouthSmile_L`, with or without a prefix), the 15 Oculus visemes (`viseme_aa`, `viseme_PP`, ...) and
-the expressions of VRM 0 and 1 (`aa`/`A`, `blinkLeft`/`Blink_L`, `lookUp`, ...). The mouth is spoken
-through ARKit names if the avatar has enough of them, else through visemes, else through the five
-vowels; never through two at once, which would add up.
+the expressions of VRM 0 and 1 (`aa`/`A`, `blinkLeft`/`Blink_L`, `lookUp`, ...). The mouth is driven
+by ARKit names if the avatar has enough of them, else by visemes, else by the five vowels; never by
+two vocabularies at once, which would add up.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ _VOWELS = {
 }
 """VRM 1 and VRM 0 names of the vowels."""
 _ENOUGH_MOUTH = 8
-"""Mouth shapes under ARKit names from which on the mouth is spoken through them."""
+"""Number of ARKit mouth shapes from which the mouth is driven by them."""
 
 
 def _mean(*names: str) -> Callable[[Weights], np.ndarray]:
@@ -119,7 +119,7 @@ _EXPRESSIONS: dict[str, Callable[[Weights], np.ndarray]] = {
     "lookleft": _mean("eyeLookOutLeft", "eyeLookInRight"),
     "lookright": _mean("eyeLookInLeft", "eyeLookOutRight"),
 }
-"""VRM expressions that single ARKit shapes give."""
+"""VRM expressions that are means of ARKit shapes."""
 
 
 def plain(name: str) -> str:
@@ -145,7 +145,7 @@ _VISEME = {plain(f"viseme_{name}"): name for name in VISEMES}
 
 
 def arkit_name(name: str) -> str | None:
-    """The ARKit shape that a name stands for."""
+    """The ARKit shape of a name in any spelling; None if there is none."""
     found = plain(name)
     if found in _ARKIT:
         return _ARKIT[found]
@@ -158,7 +158,7 @@ def arkit_name(name: str) -> str | None:
 def understood(
     names: Iterable[str], weights: Weights, expressions: Iterable[str] = ()
 ) -> dict[str, np.ndarray]:
-    """What each of an avatar's names is to be set to, for those that are understood.
+    """Weights of those of an avatar's names that belong to a known vocabulary.
 
     Args:
         names: of morph targets.
@@ -189,7 +189,7 @@ def understood(
 
 
 def _spoken(names: list[str], declared: set[str], weights: Weights) -> dict[str, np.ndarray]:
-    """Visemes, or else vowels, that come nearest to the mouth's ARKit weights."""
+    """Weights of visemes, or else of vowels, that approximate the mouth's ARKit weights."""
     targets = {name: _VISEME[plain(name)] for name in names if plain(name) in _VISEME}
     if not targets:
         targets = {name: _VOWELS[plain(name)] for name in declared if plain(name) in _VOWELS}
@@ -202,9 +202,7 @@ def _spoken(names: list[str], declared: set[str], weights: Weights) -> dict[str,
 def fit_visemes(
     weights: Weights, visemes: tuple[str, ...]
 ) -> dict[str, Float[np.ndarray, "frames"]]:
-    """Viseme weights in 0..1 that reproduce the mouth's ARKit weights as well as they can (least
-    squares, frame by frame).
-    """
+    """Viseme weights in 0..1 that approximate the mouth's ARKit weights (least squares)."""
     from scipy.optimize import nnls
 
     mouth = [name for name in ARKIT_SHAPES if name.startswith(("mouth", "jaw"))]

@@ -1,5 +1,4 @@
-"""The house figure: a whole person on one mesh, 52 ARKit shapes by name, identity axes and a
-skeleton.
+"""The house figure: a whole person on one mesh, with 52 ARKit shapes, identity and a skeleton.
 
 Baked by `recipes/bake_figure.py` from CC0 data. Rest frames of all joints are aligned with the
 world, so a rest transform is a translation. The bind pose has lowered arms; `joint_relaxed` lets
@@ -18,19 +17,18 @@ Three files, no pickled arrays:
   (axes joints 3, m).
 - `hair.npz`: strands of the scalp hair as polylines at rest; they follow the head joint.
 
-A file writer finds what it needs here:
+What a file writer needs:
 
-=============================
-===================================================================================== rest surface
-of a part         `rig.part(name)` -> vertex range and triangles; `shaped.vertices`; `rig.colours`,
-`rig.regions` hair as a surface              `shaped.hair.surface()` -> vertices, triangles,
-colours; rigid with the joint `head` ARKit shapes                   `rig.shape_deltas()` (shapes
-verts 3) in the order of `ARKIT_SHAPES`; eyeballs included on request skeleton
-`rig.joint_names`, `rig.joint_parents`, `shaped.joints` (rest places), `rig.relaxed` (default turns)
-weights                        `rig.joint_index`, `rig.joint_weight` (verts 4) head and eyes of a
-motion      `shaped.joint_rotations(motion)` (frames joints 3 3, local), default turns included
-=============================
-=====================================================================================
+- rest surface of a part: `rig.part(name)` -> vertex range and triangles; `shaped.vertices`,
+  `rig.colours`, `rig.regions`
+- hair as a surface: `shaped.hair.surface()` -> vertices, triangles; rigid with the joint `head`
+- ARKit shapes: `rig.shape_deltas()` (shapes verts 3) in the order of `ARKIT_SHAPES`; eyeballs
+  included on request
+- skeleton: `rig.joint_names`, `rig.joint_parents`, `shaped.joints` (rest positions), `rig.relaxed`
+  (default rotations)
+- skin weights: `rig.joint_index`, `rig.joint_weight` (verts 4)
+- head and eyes of a motion: `shaped.joint_rotations(motion)` (frames joints 3 3, local), default
+  rotations included
 """
 
 from motet.rigs.house.figure import HouseRig, ShapedHouse, load_house

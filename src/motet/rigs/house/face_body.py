@@ -1,7 +1,6 @@
-"""Face and body of one take on one clock.
+"""One motion of face and body: the tracks of `arkit` followed by those of `smplx25`.
 
-Their motion is one: the tracks of `arkit` followed by those of `smplx25`. Writers that know only
-one of the two take their part by `Motion.to`.
+Writers that know only one of the two take their part by `Motion.to`.
 """
 
 from __future__ import annotations
@@ -16,13 +15,14 @@ NAME = "arkit+smplx25"
 
 
 def figure_space(fps: float = 30.0) -> MotionSpace:
-    """The whole figure: 52 shapes, the head's own turn on the neck, the pelvis, 25 joints."""
+    """The whole figure: 52 shapes, the head's rotation on the neck, the pelvis, 25 joints."""
     return MotionSpace(NAME, (*arkit_space(fps).tracks, *smplx25_space(fps).tracks), fps)
 
 
 def join(face: Motion, body: Motion) -> Motion:
-    """One motion of both at the body's frame rate, as long as the longer of the two; the shorter
-    keeps its last frame.
+    """One motion of both at the body's frame rate.
+
+    The shorter one is extended by its last frame.
 
     Raises:
         SpaceError: the motions are not in `arkit` and `smplx25`.
@@ -35,12 +35,13 @@ def join(face: Motion, body: Motion) -> Motion:
     fps = body.space.fps
     face = face if face.space.fps == fps else face.at(fps)
     frames = max(face.frames, body.frames)
-    parts = [_held(part.values, frames) for part in (face, body)]
-    return Motion(torch.cat([parts[0].to(parts[1]), parts[1]], -1), figure_space(fps))
+    face_values, body_values = (_extended(part.values, frames) for part in (face, body))
+    values = torch.cat([face_values.to(body_values), body_values], -1)
+    return Motion(values, figure_space(fps))
 
 
 def split(motion: Motion) -> tuple[Motion | None, Motion | None]:
-    """Face and body of a motion; None for what it has not."""
+    """Face and body of a motion; None for a missing part."""
     if motion.space.name == "arkit":
         return motion, None
     if motion.space.name == "smplx25":
@@ -51,32 +52,29 @@ def split(motion: Motion) -> tuple[Motion | None, Motion | None]:
 
 
 def at_rate(body: Motion, fps: float) -> Motion:
-    """A body at another frame rate; rotations between two frames are the nearest to the mean of
-    their matrices.
+    """A body at another frame rate.
+
+    Rotations between two frames are interpolated as matrices and orthonormalised.
 
     Raises:
         SpaceError: the motion is not in `smplx25`.
     """
     if body.space.name != "smplx25":
         raise SpaceError(f"a body in 'smplx25' is needed, this is {body.space.name!r}")
-    changed = body.at(fps)
-    return changed.with_track("joints", rotation_6d_rows(matrix_from_6d_rows(changed["joints"])))
+    resampled = body.at(fps)
+    rows = rotation_6d_rows(matrix_from_6d_rows(resampled["joints"]))
+    return resampled.with_track("joints", rows)
 
 
-def _held(values: torch.Tensor, frames: int) -> torch.Tensor:
+def _extended(values: torch.Tensor, frames: int) -> torch.Tensor:
+    last = values[..., -1:, :]
     missing = frames - values.shape[-2]
-    return (
-        torch.cat(
-            [values, values[..., -1:, :].expand(*values.shape[:-2], missing, values.shape[-1])], -2
-        )
-        if missing
-        else values
-    )
+    return torch.cat([values, last.expand(*last.shape[:-2], missing, -1)], -2)
 
 
 def _part(motion: Motion, space: MotionSpace) -> Motion:
-    chosen = [motion.values[..., motion.space.range(track.name)] for track in space.tracks]
-    return Motion(torch.cat(chosen, -1), space.at(motion.space.fps))
+    tracks = [motion.values[..., motion.space.range(track.name)] for track in space.tracks]
+    return Motion(torch.cat(tracks, -1), space.at(motion.space.fps))
 
 
 register_conversion(NAME, "arkit", _part)

@@ -1,4 +1,4 @@
-"""Loading and posing the house figure."""
+"""The house figure: loading, identity, posing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from motet.rigs.rig import Rig, ShapedRig
 from motet.types import ARKIT_SHAPES, Meshes, Motion, Topology, arkit_space
 
 NECK_SHARE = {"neck1": 0.14, "neck2": 0.18, "neck3": 0.22, "head": 0.46}
-"""How a turn of the head is spread over the joints that make it; the shares sum to 1, so the head
-itself turns as asked."""
+"""Fraction of the head's rotation at each joint of the neck; they sum to 1."""
 
 PRESSED_MM = 1.8
-"""How deep lips may press into each other; beyond it they push each other apart."""
+"""Allowed penetration of the lips; beyond it `mouthClose` is reduced."""
 
 EYE_SHAPES = tuple(name for name in ARKIT_SHAPES if name.startswith("eyeLook"))
 
@@ -47,7 +46,7 @@ class Part:
     name: str
     vertices: slice
     faces: Int[Tensor, "faces 3"]
-    """Numbers of the whole figure's vertices."""
+    """Vertex indices of the whole figure."""
 
 
 class HouseRig(Rig):
@@ -98,23 +97,23 @@ class HouseRig(Rig):
             raise InputError(
                 f"the house figure has no part {name!r}; known: {', '.join(self.part_names)}"
             )
-        number = self.part_names.index(name)
-        start, stop = (int(edge) for edge in self._data["part_start"][number : number + 2])
+        index = self.part_names.index(name)
+        start, stop = (int(edge) for edge in self._data["part_start"][index : index + 2])
         faces = self.topology.faces
         return Part(name, slice(start, stop), faces[(faces[:, 0] >= start) & (faces[:, 0] < stop)])
 
     @functools.cached_property
     def moving(self) -> np.ndarray:
-        """Numbers of the vertices that some shape moves, ascending."""
+        """Indices of the vertices that some shape moves, ascending."""
         return np.unique(self._data["shape_vertex"]).astype(np.int64)
 
     @functools.cached_property
     def basis(self) -> Float[Tensor, "shapes moving_verts 3"]:
-        """Displacements of the moving vertices for each shape at full weight, eyeballs without
-        their turns (joints do those).
+        """Displacements of the moving vertices for each shape at full weight, without eyeballs.
+
+        The joints rotate the eyeballs.
         """
-        dense = self.shape_deltas(eyeballs=False)
-        return dense[:, self.moving].contiguous()
+        return self.shape_deltas(eyeballs=False)[:, self.moving].contiguous()
 
     def shape_deltas(self, eyeballs: bool = True) -> Float[Tensor, "shapes verts 3"]:
         """Displacements of all vertices for each ARKit shape at full weight, metres.
@@ -142,9 +141,8 @@ class HouseRig(Rig):
     def weights(self) -> Float[Tensor, "verts joints"]:
         """Skin weights, rows sum to 1."""
         weight = torch.from_numpy(self.joint_weight.astype(np.float32) / 255)
-        return dense_weights(
-            torch.from_numpy(self.joint_index.astype(np.int64)), weight, len(self.joint_names)
-        )
+        index = torch.from_numpy(self.joint_index.astype(np.int64))
+        return dense_weights(index, weight, len(self.joint_names))
 
     def shaped(
         self, identity: Float[Tensor, "axes"] | None = None, contact: bool = True
@@ -153,25 +151,24 @@ class HouseRig(Rig):
 
         Args:
             identity: see `Rig.shaped`.
-            contact: lips push each other apart (`ShapedHouse.settled`). Without, shapes simply add
-                up, as they do in exported files.
+            contact: resolve penetration of the lips (`ShapedHouse.settled`). Without it shapes
+                simply add up, as they do in exported files.
         """
-        vertices, joints = self.vertices, self.joints
-        if identity is not None:
-            values = torch.as_tensor(identity, dtype=torch.float32)
-            if values.shape != (len(self.identity_names),) or not bool(
-                torch.isfinite(values).all()
-            ):
-                raise InputError(
-                    f"an identity of the house figure is {len(self.identity_names)} finite numbers,"
-                    f" this is {tuple(values.shape)}"
-                )
-            amount = values * torch.from_numpy(self._identity["axis_scale"])
-            axes = torch.from_numpy(self._identity["axis_delta"].astype(np.float32))
-            vertices = vertices + torch.einsum("a,avk->vk", amount, axes)
-            joints = joints + torch.einsum(
-                "a,ajk->jk", values, torch.from_numpy(self._identity["axis_joint"])
+        if identity is None:
+            return ShapedHouse(self, self.vertices, self.joints, contact)
+        values = torch.as_tensor(identity, dtype=torch.float32)
+        count = len(self.identity_names)
+        if values.shape != (count,) or not bool(torch.isfinite(values).all()):
+            raise InputError(
+                f"an identity of the house figure is {count} finite numbers, this is"
+                f" {tuple(values.shape)}"
             )
+        scale, joint_axes = (
+            torch.from_numpy(self._identity[key]) for key in ("axis_scale", "axis_joint")
+        )
+        axes = torch.from_numpy(self._identity["axis_delta"].astype(np.float32))
+        vertices = self.vertices + torch.einsum("a,avk->vk", values * scale, axes)
+        joints = self.joints + torch.einsum("a,ajk->jk", values, joint_axes)
         return ShapedHouse(self, vertices, joints, contact)
 
 
@@ -189,13 +186,11 @@ class ShapedHouse(ShapedRig):
         self.rig: HouseRig = rig
         self.vertices = vertices
         self.joints = joints
-        neutral = skinning_transforms(
-            matrix_from_axis_angle(rig.relaxed), joints, rig.joint_parents
-        )
+        relaxed = matrix_from_axis_angle(rig.relaxed)
+        neutral = skinning_transforms(relaxed, joints, rig.joint_parents)
         self.relaxed_vertices = skin(vertices, rig.weights, neutral)
-        movers = [rig.joint_names.index(name) for name in (*NECK_SHARE, "eye.L", "eye.R")]
-        self.turning = torch.nonzero(rig.weights[:, movers].sum(1) > 0).squeeze(1)
-        self._rest = _moving_rest(self)
+        self.turning = _turning_vertices(rig)
+        self._rest = vertices[self.turning]
 
     @functools.cached_property
     def hair(self) -> Hair:
@@ -203,33 +198,33 @@ class ShapedHouse(ShapedRig):
         return Hair.of(_read("hair"), self.vertices - self.rig.vertices)
 
     def joint_rotations(self, motion: Motion) -> Float[Tensor, "*batch frames joints 3 3"]:
-        """Local rotation of every joint in every frame: the relaxed body, the head's turn spread
-        over the neck, the eyes' looks.
-        """
+        """Local rotation of every joint: relaxed body, head rotation over the neck, gaze."""
         rig = self.rig
         motion = rig.accept(motion)
         head, shapes = motion["head"], motion["blendshapes"]
-        turns = rig.relaxed.to(head.dtype).expand(*head.shape[:-1], -1, -1).clone()
-        for name, share in NECK_SHARE.items():
-            turns[..., rig.joint_names.index(name), :] = share * head
+        # (batch, frames, joints, 3)
+        axis_angle = rig.relaxed.to(head.dtype).expand(*head.shape[:-1], -1, -1).clone()
+        for name, fraction in NECK_SHARE.items():
+            axis_angle[..., rig.joint_names.index(name), :] = fraction * head
         for side, name in enumerate(("eye.L", "eye.R")):
-            turns[..., rig.joint_names.index(name), :] = shapes @ rig.eye_turn[side].to(
-                shapes.dtype
-            )
-        return matrix_from_axis_angle(turns)
+            gaze = shapes @ rig.eye_turn[side].to(shapes.dtype)
+            axis_angle[..., rig.joint_names.index(name), :] = gaze
+        return matrix_from_axis_angle(axis_angle)
 
     def joint_transforms(self, motion: Motion) -> Float[Tensor, "*batch frames joints 3 4"]:
         """Transforms p' = R p + t that carry rest-pose points along with each joint."""
         rotations = self.joint_rotations(motion)
-        return skinning_transforms(
-            rotations, self.joints.to(rotations.dtype), self.rig.joint_parents
-        )
+        joints = self.joints.to(rotations.dtype)
+        return skinning_transforms(rotations, joints, self.rig.joint_parents)
 
     def posed(self, motion: Motion) -> Meshes:
         """Surfaces of every frame; see `ShapedRig.posed`."""
         transforms = self.joint_transforms(motion)
         dtype = transforms.dtype
-        moved = self._rest.to(dtype) + _displaced(self.rig, self.settled(motion["blendshapes"]))
+        shapes = self.settled(motion["blendshapes"])
+        # All frames in one matrix product: (frames, shapes) @ (shapes, turning vertices * 3).
+        displacement = (shapes @ turning_basis(self.rig).to(shapes.dtype)).unflatten(-1, (-1, 3))
+        moved = self._rest.to(dtype) + displacement
         vertices = self.relaxed_vertices.to(dtype).expand(*moved.shape[:-2], -1, -1).clone()
         weights = self.rig.weights.to(dtype)[self.turning]
         vertices[..., self.turning, :] = blend(moved, weights, transforms)
@@ -238,8 +233,7 @@ class ShapedHouse(ShapedRig):
     def settled(
         self, weights: Float[Tensor, "*batch frames shapes"]
     ) -> Float[Tensor, "*batch frames shapes"]:
-        """Shape weights after the lips have met: what would push them through each other is taken
-        off `mouthClose`.
+        """Shape weights with `mouthClose` reduced where the lips would penetrate each other.
 
         Shapes add up linearly, lips do not: closing, puckering and smiling together would drive the
         lower lip through the upper one.
@@ -250,14 +244,9 @@ class ShapedHouse(ShapedRig):
         gap = rest + weights @ per_shape.to(weights.dtype)
         close = ARKIT_SHAPES.index("mouthClose")
         excess = torch.relu(-PRESSED_MM - gap) / per_shape[close].to(weights.dtype)
-        return torch.cat(
-            [
-                weights[..., :close],
-                (weights[..., close] + excess)[..., None],
-                weights[..., close + 1 :],
-            ],
-            -1,
-        )
+        correction = torch.zeros(len(ARKIT_SHAPES)).to(weights)
+        correction[close] = 1
+        return weights + excess[..., None] * correction
 
     @functools.cached_property
     def _seam_mm(self) -> tuple[float, Float[Tensor, "shapes"]]:
@@ -265,23 +254,19 @@ class ShapedHouse(ShapedRig):
         rig = self.rig
         upper, lower = (int(k) for k in rig.inner_lip)
         columns = np.searchsorted(rig.moving, [upper, lower])
-        change = rig.basis[:, columns, 1]
-        return 1000 * float(self.vertices[upper, 1] - self.vertices[lower, 1]), 1000 * (
-            change[:, 0] - change[:, 1]
-        )
+        height = rig.basis[:, columns, 1]  # (shapes, upper and lower lip)
+        gap = float(self.vertices[upper, 1] - self.vertices[lower, 1])
+        return 1000 * gap, 1000 * (height[:, 0] - height[:, 1])
 
     def face(
         self, motion: Motion, vertices: Int[np.ndarray, "chosen"]
     ) -> Float[Tensor, "*batch frames chosen 3"]:
-        """Chosen vertices in every frame before the head turns (in the head's own frame), metres:
-        what lip metrics compare.
-        """
+        """Chosen vertices in every frame in the head's own frame, metres, for lip metrics."""
         motion = self.rig.accept(motion)
         rig = self.rig
-        column = np.searchsorted(rig.moving, vertices)
-        column = np.minimum(column, len(rig.moving) - 1)
-        hit = torch.from_numpy((rig.moving[column] == vertices).astype(np.float32))
-        basis = rig.basis[:, column] * hit[:, None]
+        column = np.minimum(np.searchsorted(rig.moving, vertices), len(rig.moving) - 1)
+        is_moving = torch.from_numpy((rig.moving[column] == vertices).astype(np.float32))
+        basis = rig.basis[:, column] * is_moving[:, None]
         weights = self.settled(motion["blendshapes"])
         moved = torch.einsum("...s,svk->...vk", weights, basis.to(weights.dtype))
         return moved + self.vertices[torch.from_numpy(np.asarray(vertices))].to(weights.dtype)
@@ -291,9 +276,7 @@ class ShapedHouse(ShapedRig):
         return self.face(motion, self.rig.lips)
 
     def lip_opening_mm(self, motion: Motion) -> Float[Tensor, "*batch frames"]:
-        """Height of the gap between the inner lips at their middle, millimetres; negative where the
-        lips are pressed into each other.
-        """
+        """Gap between the inner lips at their middle, mm; negative where they penetrate."""
         upper, lower = self.face(motion, self.rig.inner_lip).unbind(-2)
         return 1000 * (upper - lower)[..., 1]
 
@@ -303,41 +286,29 @@ class ShapedHouse(ShapedRig):
         return 1000 * (left - right).norm(dim=-1)
 
 
-def _moving_rest(shaped: ShapedHouse) -> Float[Tensor, "turning 3"]:
-    return shaped.vertices[shaped.turning]
-
-
-def _displaced(
-    rig: HouseRig, weights: Float[Tensor, "*batch frames shapes"]
-) -> Float[Tensor, "*batch frames turning 3"]:
-    """Shape displacements of the turning vertices, all frames in one matrix product."""
-    place = turning_basis(rig)
-    return (weights @ place.to(weights.dtype)).unflatten(-1, (-1, 3))
+def _turning_vertices(rig: HouseRig) -> Int[Tensor, "turning"]:
+    """Vertices that head, neck or eyes can rotate."""
+    joints = [rig.joint_names.index(name) for name in (*NECK_SHARE, "eye.L", "eye.R")]
+    return torch.nonzero(rig.weights[:, joints].sum(1) > 0).squeeze(1)
 
 
 @functools.lru_cache(maxsize=4)
 def turning_basis(rig: HouseRig) -> Float[Tensor, "shapes flat"]:
-    """Shape displacements of the vertices that head, neck or eyes can turn, a row for each shape,
-    flat.
-    """
-    movers = [rig.joint_names.index(name) for name in (*NECK_SHARE, "eye.L", "eye.R")]
-    turning = torch.nonzero(rig.weights[:, movers].sum(1) > 0).squeeze(1)
+    """Shape displacements of the turning vertices, one flat row (vertices * 3) for each shape."""
+    turning = _turning_vertices(rig)
     return rig.shape_deltas(eyeballs=False)[:, turning].flatten(1).contiguous()
 
 
 def blend(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
-    """Skinning in two parts: vertices of one joint only take one product, the few in between the
-    weighted mean.
-    """
+    """Linear blend skinning; vertices of a single joint take the fast path of one product."""
     result = torch.empty_like(vertices)
-    alone = weights.max(1)
-    single = alone.values > 0.999
-    for joint in alone.indices[single].unique().tolist():
-        mine = torch.nonzero(single & (alone.indices == joint)).squeeze(1)
+    strongest = weights.max(1)
+    single = strongest.values > 0.999
+    for joint in strongest.indices[single].unique().tolist():
+        index = torch.nonzero(single & (strongest.indices == joint)).squeeze(1)
         matrix = transforms[..., joint, :, :]
-        result[..., mine, :] = (
-            vertices[..., mine, :] @ matrix[..., :3].transpose(-1, -2) + matrix[..., None, :, 3]
-        )
+        rotated = vertices[..., index, :] @ matrix[..., :3].mT
+        result[..., index, :] = rotated + matrix[..., None, :, 3]
     mixed = torch.nonzero(~single).squeeze(1)
     result[..., mixed, :] = skin(vertices[..., mixed, :], weights[mixed], transforms)
     return result
@@ -356,5 +327,5 @@ def load_house() -> HouseRig:
         AssetError: its files are missing from the installation.
     """
     if not math.isclose(sum(NECK_SHARE.values()), 1.0):
-        raise AssertionError("shares of the head's turn must sum to 1")
+        raise AssertionError("fractions of the head's rotation must sum to 1")
     return HouseRig()

@@ -24,7 +24,7 @@ class HairSurface:
     tone: Float[np.ndarray, "verts"]
     """Brightness of the strand, about 1"""
     fade: Float[np.ndarray, "verts"]
-    """0..1: how much the hair takes on the skin's colour, at the roots of the hairline"""
+    """0..1: fraction of skin colour, at the roots of the hairline"""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,7 @@ class Hair:
 
     @classmethod
     def of(cls, data: dict[str, np.ndarray], displacement: Float[Tensor, "verts 3"]) -> Hair:
-        """Strands of the mean person, carried along by the displacement of the vertex each
-        follows.
-        """
+        """Strands of the mean person, each displaced with the scalp vertex it follows."""
         shift = displacement[data["follow"].astype(np.int64)].numpy()
         normal = data["normal"].astype(np.float32) / 127
         return cls(
