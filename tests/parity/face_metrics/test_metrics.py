@@ -8,12 +8,10 @@ import pytest
 
 from motet.metrics import face_benchmarks as benchmark
 from motet.metrics import synchrony
-from tests.parity.face_metrics.conftest import facts, tensors
+from tests.parity.face_metrics.conftest import SET, facts, tensors
 
 CLOSE = 1e-5
-CLIPS = [
-    f"{subject}_{sentence}" for subject in ("F2", "M3") for sentence in ("e37", "e38", "e39", "e40")
-]
+CLIPS = SET.names("metrics", r"gt\.(\w+)")
 
 
 def expected(name: str) -> float:
@@ -30,7 +28,7 @@ def region(name: str) -> list[int]:
 
 
 def test_vertex_scores_of_codetalker_and_facediffuser() -> None:
-    templates = [tensors("metrics")[f"template.{clip[:2]}"] for clip in CLIPS]
+    templates = [tensors("metrics")[f"template.{clip.partition('_')[0]}"] for clip in CLIPS]
     assert sum(len(truth) for _, truth in pairs()) == facts("metrics_expected")["codetalker.frames"]
     assert benchmark.lip_vertex_error_squared(pairs(), region("lip_index")) == expected(
         "codetalker.lve"
@@ -53,7 +51,7 @@ def test_diversity_over_conditions() -> None:
         if name.startswith("div."):
             _, clip, condition = name.split(".")
             clips.setdefault(clip, {})[condition] = value
-    assert len(clips) == 8
+    assert clips
     assert benchmark.condition_diversity(list(clips.values())) == expected("facediffuser.diversity")
 
 
