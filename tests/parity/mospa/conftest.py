@@ -28,11 +28,6 @@ def official_model(**changes: JsonValue) -> MospaModel:
     return model.eval()
 
 
-def tolerance_of(name: str) -> float:
-    """The tolerance that a description states as a number."""
-    return float(facts(name)["tolerance"])
-
-
 def seeds_in(rule: str) -> list[int]:
     """Seeds of the generators that a rule names, in their order."""
     return [int(part.partition(")")[0]) for part in rule.split("RandomState(")[1:]]

@@ -149,11 +149,12 @@ def _options(stored: Tensor | JsonValue | Official) -> dict[str, JsonValue]:
     return known
 
 
-def _flat(
-    stored: Tensor | JsonValue | Official, depth: int = 3
-) -> dict[str, str | int | float | bool]:
+Plain = str | int | float | bool
+
+
+def _flat(stored: Tensor | JsonValue | Official, depth: int = 3) -> dict[str, Plain]:
     """All options of nested groups in one dictionary; the outermost of a name counts."""
-    flat: dict[str, str | int | float | bool] = {}
+    flat: dict[str, Plain] = {}
     if isinstance(stored, Mapping) and depth:
         for value in stored.values():
             flat |= _flat(value, depth - 1)
