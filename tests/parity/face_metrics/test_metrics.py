@@ -60,15 +60,17 @@ UPPER_51 = (*range(8, 22), 49, 50)
 MOUTH_192 = (*range(94, 114), *range(146, 178), *range(183, 192))
 
 
-@pytest.mark.parametrize(
-    ("name", "mouth", "upper"),
-    [
-        ("beat51", MOUTH_51, UPPER_51),
-        ("damm192", MOUTH_192, tuple(i for i in range(192) if i not in MOUTH_192)),
-    ],
-)
-def test_blendshape_scores(name: str, mouth: tuple[int, ...], upper: tuple[int, ...]) -> None:
+REGIONS = {
+    51: (MOUTH_51, UPPER_51),
+    192: (MOUTH_192, tuple(i for i in range(192) if i not in MOUTH_192)),
+}
+"""Mouth and upper face of the published programs, by the width of their motion."""
+
+
+@pytest.mark.parametrize("name", SET.names("metrics", r"(\w+)\.gt\.0"))
+def test_blendshape_scores(name: str) -> None:
     found = tensors("metrics")
+    mouth, upper = REGIONS[found[f"{name}.gt.0"].shape[-1]]
     count = sum(key.startswith(f"{name}.gt.") for key in found)
     scores = benchmark.blendshape_scores(
         [(found[f"{name}.pred.{i}"], found[f"{name}.gt.{i}"]) for i in range(count)], mouth, upper
