@@ -15,7 +15,11 @@ from motet.methods.speech2lip.config import PRESETS, Speech2LipConfig
 from motet.methods.speech2lip.geometry import tracker_pose
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import Box
-from motet.methods.speech2lip.state_dict import from_official, sync_from_official
+from motet.methods.speech2lip.state_dict import (
+    from_official,
+    own_name,
+    sync_from_official,
+)
 from motet.methods.speech2lip.sync.model import SyncExpert
 from tests.parity.fixture_set import FixtureSet
 
@@ -54,8 +58,11 @@ def parameters() -> dict:
 
 @functools.cache
 def weights() -> dict[str, Tensor]:
-    """The official checkpoint; the compact subset keeps Blend-Net in a file of its own."""
-    return dict(SET.tensors("weights"))
+    """The official checkpoint."""
+    stored = dict(SET.tensors("weights"))
+    if not any(name.startswith("post_fusion_unet.") for name in stored):
+        raise SET.missing("the weights of Blend-Net")
+    return stored
 
 
 def settings() -> dict[str, JsonValue]:
@@ -77,6 +84,17 @@ def model() -> Speech2LipModel:
     imported = from_official([{"model": weights()}], settings())
     made = Speech2LipModel(imported.config)
     load_strict(made, imported.tensors)
+    return made.eval()
+
+
+def lip_model() -> Speech2LipModel:
+    """The same without the Blend-Net, which the compact subset leaves out."""
+    made = Speech2LipModel(published_config())
+    stored = {own_name(name): tensor for name, tensor in SET.tensors("weights").items()}
+    kept = {name: stored.get(name, tensor) for name, tensor in made.state_dict().items()}
+    lost = [name for name in kept if name not in stored and not name.startswith("blend.")]
+    assert not lost, lost
+    load_strict(made, kept)
     return made.eval()
 
 

@@ -19,6 +19,7 @@ from tests.parity.speech2lip.conftest import (
     expert,
     facts,
     first,
+    lip_model,
     model,
     parameters,
     published_config,
@@ -66,7 +67,7 @@ def test_a_foreign_or_incomplete_checkpoint_is_refused() -> None:
 
 def test_audio_net() -> None:
     found = tensors("a_lip")
-    close(model().hearing(found["audio"]), found["audio_feat"])
+    close(lip_model().hearing(found["audio"]), found["audio_feat"])
 
 
 def test_codes_of_place_and_time() -> None:
@@ -78,7 +79,7 @@ def test_codes_of_place_and_time() -> None:
 
 
 def test_direct_query() -> None:
-    found, net = tensors("a_lip"), model()
+    found, net = tensors("a_lip"), lip_model()
     close(
         net.lip.picture(net.lip.places(), net.hearing(found["audio"]), found["time_index"]),
         first(found["lip_rgb"]),
@@ -86,7 +87,7 @@ def test_direct_query() -> None:
 
 
 def test_a_prepared_place_gives_the_same_for_one_frame_alone() -> None:
-    found, net = tensors("a_lip"), model()
+    found, net = tensors("a_lip"), lip_model()
     alone = net.lip.picture(
         net.lip.places(), net.hearing(found["audio"][1:2]), found["time_index"][1:2]
     )
@@ -94,7 +95,7 @@ def test_a_prepared_place_gives_the_same_for_one_frame_alone() -> None:
 
 
 def test_local_ensemble_of_training() -> None:
-    found, net = tensors("a_lip"), model()
+    found, net = tensors("a_lip"), lip_model()
     close(
         net.lip.ensemble(
             net.hearing(found["audio"][:1]), found["time_index"][:1], float(found["eps_uniform"])
