@@ -19,7 +19,7 @@ LAYERS = [
     {"errors"},
     {"config", "atomic_write"},
     {"types", "options"},
-    {"checkpoint"},
+    {"checkpoint", "imported"},
     {"audio", "geometry", "nn", "diffusion", "phonetics"},
     {"body"},
     {"encoders", "rigs"},

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from motet.imported import Imported, Official
     from motet.types import Audio, Frames, Layout, Motion, MotionSpace
 
 ConfigT = TypeVar("ConfigT", bound=Settings)
@@ -164,7 +165,7 @@ class MethodSpec:
     training_set: str = ""
     """(config, folder) -> the training set that the stages draw batches from, and its `Facts`."""
     convert: str = ""
-    """(official tensors) -> (config, tensors); empty: there is no official checkpoint."""
+    """(official files, settings by hand) -> Imported; empty: there is no official checkpoint."""
     example: str = ""
     """(config) -> a small training set made in code; empty: random performances in the method's
     space serve."""
@@ -229,15 +230,21 @@ class MethodSpec:
         make = self._required(self.example, "has no example training set")
         return cast(Callable[[Settings], object], make)(config)
 
-    def convert_official(self, official: Mapping[str, object]) -> tuple[Settings, Tensors]:
-        """Configuration and tensors from the authors' checkpoint.
+    def convert_official(
+        self, files: Sequence[Official], given: Mapping[str, JsonValue]
+    ) -> Imported[Settings]:
+        """Configuration and tensors from the authors' files.
+
+        Args:
+            files: as `read_official` gives them, in any order.
+            given: settings by hand, nested as in the configuration.
 
         Raises:
-            ConfigError: there is no official checkpoint of this method.
+            ConfigError: there is no official checkpoint of this method, or a setting is unknown.
             CheckpointError: the tensors are not those of a known model.
         """
         convert = self._required(self.convert, "has no official checkpoint to import")
-        return cast(Callable[..., tuple[Settings, Tensors]], convert)(official)
+        return cast(Callable[..., "Imported[Settings]"], convert)(files, given)
 
     def shipped(self) -> Path:
         """Path of the shipped weights.

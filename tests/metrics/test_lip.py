@@ -3,9 +3,6 @@ answered."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,9 +13,7 @@ from motet.metrics import lip
 from motet.metrics.lip_geometry import LipGeometry, LipMotion
 from motet.phonetics.alignment import Phone
 from motet.types import ARKIT_SHAPES, Motion, MotionSpace, Track, arkit_space
-
-ROOT = Path(__file__).resolve().parents[2]
-PARITY = Path(os.environ.get("MOTET_PARITY", ROOT.parent / "shared" / "parity")) / "face_metrics"
+from tests.parity.fixture_set import FixtureSet
 
 
 def wave(frames: int = 100, seed: int = 0) -> torch.Tensor:
@@ -87,18 +82,9 @@ def test_lip_vertex_error_is_the_worst_vertex_of_each_frame() -> None:
     assert lip.lip_vertex_error(predicted, reference) == pytest.approx((5.0 + 1.0) / 2)
 
 
-@pytest.mark.skipif(
-    not (PARITY / "metrics.safetensors").exists(), reason="no fixtures of released metric programs"
-)
 def test_lip_vertex_error_is_the_lvd_of_unitalker() -> None:
-    import json
-
-    from safetensors.torch import load_file
-
-    tensors, expected = (
-        load_file(PARITY / "metrics.safetensors"),
-        json.loads((PARITY / "metrics_expected.json").read_text()),
-    )
+    released = FixtureSet("face_metrics")
+    tensors, expected = released.tensors("metrics"), released.facts("metrics_expected")
     index = tensors["lip_index"].long()
     found = lip.lip_vertex_error(
         tensors["multi.samples"][0][:, index], tensors["multi.gt"][:, index]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -20,14 +19,10 @@ from motet.phonetics.alignment import (
     spoken,
 )
 from motet.types import Audio
+from tests.parity.fixture_set import FixtureSet
 
 pytest.importorskip("pocketsphinx")
 ROOT = Path(__file__).resolve().parents[2]
-PARITY = (
-    Path(os.environ.get("MOTET_PARITY", ROOT.parent / "shared" / "parity"))
-    / "face_metrics"
-    / "alignment_expected.json"
-)
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +86,12 @@ def _librivox() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-@pytest.mark.skipif(not PARITY.exists(), reason=f"no fixture {PARITY}")
 def test_the_recorded_phone_times_come_out(aligner: Aligner) -> None:
     import soundfile
 
     recordings = _librivox()
     compact = ROOT / "src" / "motet" / "data" / "librivox"
-    for utterance in json.loads(PARITY.read_text())["utterances"]:
+    for utterance in FixtureSet("face_metrics").facts("alignment_expected")["utterances"]:
         number = Path(utterance["file"]).stem.rpartition("-")[2]
         path = recordings / utterance["file"] if recordings else compact / f"{number}.flac"
         samples, rate = soundfile.read(path, dtype="float32")

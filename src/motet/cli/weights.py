@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from motet.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from motet.imported import SettingOrigin
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,15 +70,20 @@ class ImportWeights:
 
     files: tyro.conf.Positional[tuple[Path, ...]]
     """The authors' file (.pt as plain tensors, or .safetensors); where a method's weights are
-    spread over several files (with statistics as .npz), all of them."""
+    spread over several files (an audio encoder, a style encoder, statistics as .npz), all of
+    them."""
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])]
     """Method it belongs to."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The .safetensors file to write."""
+    config: Path | None = None
+    """JSON file with settings that no tensor says, nested as in the method's configuration:
+    {"lip": {"width": 96}}. The import prints which ones it assumed."""
 
     def execute(self) -> int:
         """Convert, strictly."""
         from motet.checkpoint import read_official, save_checkpoint
+        from motet.imported import read_settings
         from motet.registry import method_spec
 
         if self.out.suffix != ".safetensors":
@@ -85,21 +95,40 @@ class ImportWeights:
             raise CheckpointError(f"{spec.name} has no official checkpoint to import")
         if not self.files:
             raise ConfigError("no file given to import")
-        found = [read_official(file) for file in self.files]
-        config, tensors = spec.convert_official({"files": found} if len(found) > 1 else found[0])
-        names = ", ".join(file.name for file in self.files)
+        given = read_settings(self.config) if self.config else {}
+        imported = spec.convert_official([read_official(file) for file in self.files], given)
         digest = save_checkpoint(
             self.out,
-            tensors,
-            config,
+            imported.tensors,
+            imported.config,
             {
                 "data": "official weights of the authors",
                 "licence": "the authors' terms",
-                "source": names,
+                "source": ", ".join(file.name for file in self.files),
+                "assumed": list(imported.assumed),
             },
         )
-        print(f"{self.out}  {len(tensors)} tensors  digest {digest}")
+        _print_origins(imported.origins)
+        print(f"{self.out}  {len(imported.tensors)} tensors  digest {digest}")
         return 0
+
+
+def _print_origins(origins: Sequence[SettingOrigin]) -> None:
+    """Every setting with its origin, what was assumed last."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("setting", "value", "read from")
+    for row in sorted(origins, key=lambda row: row.origin == "assumed"):
+        table.add_row(row.name, json.dumps(row.value), row.origin)
+    console = Console()
+    console.print(table)
+    assumed = sum(row.origin == "assumed" for row in origins)
+    if assumed:
+        console.print(
+            f"{assumed} settings stand in no file and are assumed as published;"
+            " give others with --config FILE.json"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

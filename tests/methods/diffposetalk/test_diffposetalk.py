@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 from pathlib import Path, PosixPath
 
 import numpy as np
@@ -323,6 +324,10 @@ def test_flame_surfaces_and_official_files(tmp_path: Path) -> None:
 # the authors' files
 
 
+HEADS = {"trunk": {"heads": 2}}
+"""What no file says of this small model."""
+
+
 def official(tmp_path: Path, **changes: object) -> Path:
     """A file as the authors' trainer writes it, from a random model."""
     torch.manual_seed(0)
@@ -357,10 +362,11 @@ def statistics(**changes: object) -> dict:
 def test_official_weights_need_their_statistics(tmp_path: Path) -> None:
     found = read_official(official(tmp_path))
     assert found["args"]["style_enc_ckpt"] == "a/b.pt"
-    config, tensors = from_official(found)
+    alone = from_official([found], HEADS)
     with pytest.raises(CheckpointError, match="stats_train.npz"):
-        build(config, tensors, {})
-    config, tensors = from_official({"files": [found, statistics()]})
+        build(alone.config, alone.tensors, {})
+    whole = from_official([found, statistics()], HEADS)
+    config, tensors = whole.config, whole.tensors
     motion = build(config, tensors, {}).run(sound(0.4), DiffPoseTalkCondition(), (0,))
     assert motion.frames == 10
     with pytest.raises(ConfigError, match="no style encoder"):
@@ -374,6 +380,7 @@ def test_the_command_line_imports_files_that_belong_together(
         tmp_path / "stats_train.npz",
         **{name: value.numpy() for name, value in statistics().items()},
     )
+    (tmp_path / "heads.json").write_text(json.dumps(HEADS))
     out = tmp_path / "own.safetensors"
     assert (
         main(
@@ -386,6 +393,8 @@ def test_the_command_line_imports_files_that_belong_together(
                 "diffposetalk",
                 "-o",
                 str(out),
+                "--config",
+                str(tmp_path / "heads.json"),
             ]
         )
         == 0
@@ -412,23 +421,23 @@ def test_the_command_line_imports_files_that_belong_together(
 def test_wrong_statistics_and_files_are_named(tmp_path: Path) -> None:
     found = read_official(official(tmp_path))
     with pytest.raises(CheckpointError, match="first six"):
-        from_official({"files": [found, statistics(pose_mean=torch.zeros(9))]})
+        from_official([found, statistics(pose_mean=torch.zeros(9))], HEADS)
     with pytest.raises(CheckpointError, match="no denoiser"):
-        from_official({"encoder": {}})
+        from_official([{"encoder": {}}])
     with pytest.raises(CheckpointError, match="2 files"):
-        from_official({"files": [found, found]})
+        from_official([found, found])
     with pytest.raises(CheckpointError, match="architecture"):
-        from_official(read_official(official(tmp_path, architecture="encoder")))
+        from_official([read_official(official(tmp_path, architecture="encoder"))])
     del found["model"]["denoising_net.person_proj.weight"]
     with pytest.raises(CheckpointError, match=r"person_proj\.weight"):
-        from_official(found)
+        from_official([found])
 
 
 def test_a_stored_table_that_is_not_the_named_schedule_is_refused(tmp_path: Path) -> None:
     found = read_official(official(tmp_path))
     found["model"]["diffusion_sched.alpha_bars"] = torch.linspace(1, 0, 21)
     with pytest.raises(CheckpointError, match="noise table"):
-        from_official(found)
+        from_official([found], HEADS)
 
 
 #

@@ -378,7 +378,8 @@ def test_official_files_with_an_option_set_are_read_and_never_run(tmp_path: Path
         {"epoch": 500, "state_dict": state, "opt_state_dict": {}, "config": options, "loss": 0.1},
         path,
     )
-    found, tensors = from_official(read_official(path))
+    imported = from_official([read_official(path)])
+    found, tensors = imported.config, imported.tensors
     assert (found.width, found.heads, found.layers, found.diffusion_steps, found.audio_dim) == (
         16,
         4,
@@ -388,9 +389,9 @@ def test_official_files_with_an_option_set_are_read_and_never_run(tmp_path: Path
     )
     assert build(found, tensors, {}).config == found
     with pytest.raises(CheckpointError, match="not a MOSPA checkpoint"):
-        from_official({"state_dict": {"a": torch.zeros(1)}})
+        from_official([{"state_dict": {"a": torch.zeros(1)}}])
     with pytest.raises(CheckpointError, match="architecture"):
-        from_official({"state_dict": state, "config": {"arch": "gru"}})
+        from_official([{"state_dict": state, "config": {"arch": "gru"}}])
 
 
 def _official_names() -> list[str]:

@@ -1,59 +1,60 @@
-"""Reference tensors of the published code: the whole set where it lies beside the repository, else
-the compact subset."""
+"""ARTalk sets: `released`, `training` and `common`."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
-from pathlib import Path
-
 import pytest
-import soundfile
 import torch
-from safetensors.torch import load_file
 
 from motet.checkpoint import load_strict
+from motet.methods.artalk.config import TrainingConfig
 from motet.methods.artalk.published_v2.model import TrainingModel
 from motet.methods.artalk.state_dict import from_official
+from tests.parity.fixture_set import FixtureSet, ReferenceTensors
 
-ROOT = Path(__file__).resolve().parents[3]
-COMPACT = Path(__file__).parent / "fixtures"
+SET = FixtureSet("artalk")
 
 
 class Reference:
-    """One set: configuration, official weights, recorded tensors."""
+    """One generation: description, official weights, recorded tensors."""
 
     def __init__(self, name: str) -> None:
-        folder = Path(os.environ.get("MOTET_PARITY", ROOT.parent / "shared" / "parity")) / "artalk"
-        self.whole = (folder / f"{name}.json").exists()
-        folder = folder if self.whole else COMPACT
-        self.facts = json.loads((folder / f"{name}.json").read_text())
-        self.weights = load_file(folder / f"{name}_weights.safetensors")
-        self.io = load_file(folder / f"{name}_io.safetensors")
-        sound = (
-            folder / f"{name}_audio.flac"
-        )  # the compact set keeps its sound packed, without loss
-        if sound.exists():
-            key = {"released": "audio_i16", "training": "gen.audio_i16"}[name]
-            self.io[key] = torch.from_numpy(soundfile.read(sound, dtype="int16")[0])
+        self.facts = SET.facts(name)
+        self.tolerance = self.facts["tolerance"]
+        self._name = name
+
+    @property
+    def weights(self) -> ReferenceTensors:
+        """Tensors under their official names."""
+        return SET.tensors(f"{self._name}_weights")
+
+    @property
+    def io(self) -> ReferenceTensors:
+        """Recorded inputs and outputs."""
+        return SET.tensors(f"{self._name}_io")
 
     def __getitem__(self, key: str) -> torch.Tensor:
-        if key not in self.io:
-            pytest.skip(f"{key} is only in the full set; point MOTET_PARITY to it")
         return self.io[key]
 
-    def close(self, found: torch.Tensor, key: str, tolerance: float = 1e-4) -> None:
-        if key not in self.io and not self.whole:
-            return  # the compact set keeps the ends of the longer computations only
+    def close(self, found: torch.Tensor, key: str, tolerance: float = 0.0) -> None:
+        """Compare with a recorded tensor, by default within the tolerance of the set."""
         wanted = self[key]
-        assert found.shape == wanted.shape, (found.shape, wanted.shape)
-        torch.testing.assert_close(found.float(), wanted.float(), rtol=tolerance, atol=tolerance)
+        assert found.shape == wanted.shape, (key, found.shape, wanted.shape)
+        torch.testing.assert_close(
+            found.float(),
+            wanted.float(),
+            rtol=tolerance or self.tolerance["float_rel"],
+            atol=tolerance or self.tolerance["float_abs"],
+        )
+
+    def close_where_kept(self, found: torch.Tensor, key: str) -> None:
+        """Compare a step on the way; the compact subset keeps only where the way leads."""
+        if SET.whole or key in self.io:
+            self.close(found, key)
 
     def same(self, found: torch.Tensor, key: str) -> None:
-        assert torch.equal(found.to(torch.int64), self[key].to(torch.int64)), (
-            f"{key}: {(found.long() != self[key].long()).sum()} differ"
-        )
+        """Compare codes and counts exactly."""
+        differing = found.long() != self[key].long()
+        assert not differing.any(), f"{key}: {int(differing.sum())} differ"
 
 
 @pytest.fixture(scope="session")
@@ -72,17 +73,31 @@ def pieces() -> Reference:
 
 
 def official(training: Reference) -> dict[str, torch.Tensor]:
-    return {
-        name: tensor for name, tensor in training.weights.items() if not name.startswith("flame.")
-    }
+    """The official checkpoint: without the miniature head model that the file also holds."""
+    return {n: tensor for n, tensor in training.weights.items() if not n.startswith("flame.")}
 
 
 def training_model(training: Reference) -> TrainingModel:
-    config, tensors = from_official(official(training))
-    facts = training.facts["config"]
-    codec = dataclasses.replace(config.training.codec, heads=facts["VAE_CONFIG"]["T_NUM_HEADS"])
-    model = TrainingModel(
-        dataclasses.replace(config.training, heads=facts["T_NUM_HEAD"], codec=codec)
-    )
-    load_strict(model, tensors)
+    """The model as `motet weights import` makes it from weights and `meta_cfg`."""
+    file = {"model": official(training), "meta_cfg": training.facts["config"]}
+    imported = from_official([file])
+    assert isinstance(imported.config.training, TrainingConfig)
+    model = TrainingModel(imported.config.training)
+    load_strict(model, imported.tensors)
     return model.eval()
+
+
+def released_settings(released: Reference) -> dict[str, dict]:
+    """Numbers of heads, which no tensor says."""
+    sizes = next(
+        value
+        for name, value in released.facts["shrunk_literals"].items()
+        if name.startswith("style encoder (d_model")
+    )
+    return {
+        "released": {
+            "codec": {"heads": released.facts["config"]["VAE_CONFIG"]["T_NUM_HEADS"]},
+            "audio": {"heads": released.facts["wav2vec2_config"]["num_attention_heads"]},
+            "style_heads": sizes[1],
+        }
+    }

@@ -13,34 +13,37 @@ from motet.methods.artalk.postprocess import SavitzkyGolay, smooth, smooth_wide
 from motet.methods.artalk.published_method import released_frame_count, training_frame_count
 from motet.methods.artalk.published_v2.loss import codec_loss, mesh_terms
 from motet.methods.artalk.published_v2.model import TrainingModel
+from motet.methods.artalk.spaces import SAMPLE_RATE, released_space
 from motet.methods.artalk.state_dict import training_to_official
 from motet.metrics.mesh import evaluate
 from motet.rigs.flame import Flame, artalk_vertices, flame_from_tables
-from tests.parity.artalk.conftest import Reference, training_model
+from tests.parity.artalk.conftest import SET, Reference, training_model
 
 
-@pytest.mark.parametrize("rate", [48000, 44100, 22050, 8000])
-def test_resampling(pieces: Reference, rate: int) -> None:
+@pytest.mark.parametrize("rate", SET.names("common_io", r"resample\.(\d+)\.in_i16"))
+def test_resampling(pieces: Reference, rate: str) -> None:
     samples = pieces[f"resample.{rate}.in_i16"].float() / 32768
-    pieces.close(resample_sinc(samples, rate, 16000).mean(0), f"resample.{rate}.out", 1e-5)
-
-
-def test_resampling_for_mimi(pieces: Reference) -> None:
     pieces.close(
-        resample_sinc(pieces["resample.16000_to_24000.in"], 16000, 24000, torch.float32),
-        "resample.16000_to_24000.out",
-        1e-5,
+        resample_sinc(samples, int(rate), SAMPLE_RATE).mean(0), f"resample.{rate}.out", 1e-5
     )
 
 
-@pytest.mark.parametrize("frames", [9, 10, 14, 31])
-def test_smoothing(pieces: Reference, frames: int) -> None:
-    raw = pieces[f"savgol.{frames}.in"]
-    pieces.close(smooth(raw), f"savgol.{frames}.out", 1e-5)
-    operator, parts = SavitzkyGolay(slice(100, 103), raw.shape[1]), []
+@pytest.mark.parametrize("rates", SET.names("common_io", r"resample\.(\d+_to_\d+)\.in"))
+def test_resampling_for_mimi(pieces: Reference, rates: str) -> None:
+    source, target = map(int, rates.split("_to_"))
+    found = resample_sinc(pieces[f"resample.{rates}.in"], source, target, torch.float32)
+    pieces.close(found, f"resample.{rates}.out", 1e-5)
+
+
+@pytest.mark.parametrize("case", SET.names("common_io", r"savgol\.(\d+)\.in"))
+def test_smoothing(pieces: Reference, case: str) -> None:
+    raw = pieces[f"savgol.{case}.in"]  # (frames, dim)
+    pieces.close(smooth(raw), f"savgol.{case}.out", 1e-5)
+    head = released_space(raw.shape[1]).range("head")
+    operator, parts = SavitzkyGolay(head, raw.shape[1]), []
     state = operator.begin(1)
-    for start in range(0, frames, 4):
-        part, state = operator.step(raw[None, start : start + 4], state, NO_CUES)
+    for piece in raw.split(4):
+        part, state = operator.step(piece[None], state, NO_CUES)
         parts.append(part)
     assert torch.equal(torch.cat([*parts, *operator.finish(state)], 1)[0], smooth(raw))
 
@@ -60,14 +63,11 @@ def test_metrics(pieces: Reference) -> None:
     wanted, found = pieces["metrics.gt_verts_f16"].float(), pieces["metrics.pred_verts_f16"].float()
     lips, upper = pieces.facts["lip_indices"], pieces.facts["upper_indices"]
     scores, losses = evaluate(found[0], wanted[0], lips, upper), mesh_terms(found, wanted, lips)
-    values = [
-        scores["LVE"],
-        scores["MHD"],
-        scores["FDD"],
-        float(losses["mesh"]),
-        float(losses["lips"]),
-    ]
-    pieces.close(torch.tensor(values), "metrics.values")
+    values = {**scores, "mesh_loss": float(losses["mesh"]), "lips_loss": float(losses["lips"])}
+    pieces.close(
+        torch.tensor([values[name] for name in pieces.facts["metrics_value_names"]]),
+        "metrics.values",
+    )
 
 
 def test_mimi(pieces: Reference) -> None:
@@ -83,23 +83,18 @@ def test_mimi(pieces: Reference) -> None:
         code_entries=facts["codebook_size"],
         quantizers=facts["num_quantizers"],
     )
-    mimi = mimi_from_official(
-        {name.removeprefix("mimi."): tensor for name, tensor in pieces.weights.items()}, config
-    )
+    mimi = mimi_from_official(pieces.weights.under("mimi."), config)
     features, codes = mimi.released_features(samples)
     pieces.same(codes, "mimi.released_codes")
     pieces.close(features, "mimi.released_feat")
-    for latent in ("both", "acoustic", "semantic", "no_proj"):
+    for latent in SET.names("common_io", r"mimi\.training_feat_(\w+)"):
         pieces.close(mimi.training_features(samples, latent), f"mimi.training_feat_{latent}")
 
 
 @pytest.fixture(scope="module")
 def flame(training: Reference) -> Flame:
-    if "flame.f" not in training.weights:
-        pytest.skip("the miniature figure is only in the full set; point MOTET_PARITY to it")
-    return flame_from_tables(
-        {n.removeprefix("flame."): t for n, t in training.weights.items() if n.startswith("flame.")}
-    )
+    assert training.weights["flame.f"].shape[1] == 3
+    return flame_from_tables(training.weights.under("flame."))
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +112,8 @@ def test_figure(training: Reference, flame: Flame) -> None:
         "flame106.verts_no_global",
     )
     clip = training["train.motion_code"]
-    training.close(artalk_vertices(flame, clip[0, :8], head=False), "codec_train.gt_verts")
-    training.close(artalk_vertices(flame, clip[0, :8]), "codec_train.gt_verts_headpose")
+    for key, head in (("codec_train.gt_verts", False), ("codec_train.gt_verts_headpose", True)):
+        training.close(artalk_vertices(flame, clip[0, : len(training[key])], head=head), key)
 
 
 NAMES = {
@@ -134,7 +129,7 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("which", ["param", "all"])
+@pytest.mark.parametrize("which", SET.names("training_io", r"codec_train\.grad_(\w+?)_losses\..+"))
 def test_codec_training(
     training: Reference, flame: Flame, model: TrainingModel, which: str
 ) -> None:

@@ -1,63 +1,109 @@
-"""Reference tensors of the published code: the whole set where it lies beside the repository, else
-the compact subset."""
+"""DiffPoseTalk sets: configurations from the options in their descriptions."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from motet.checkpoint import load_strict
+from motet.config import JsonValue
 from motet.methods.diffposetalk.config import (
     DenoiserConfig,
     DiffPoseTalkConfig,
     DiffusionConfig,
+    LossConfig,
+    StyleConfig,
     TrunkConfig,
 )
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
 from motet.rigs.flame import Flame, flame_from_tables
+from tests.parity.fixture_set import FixtureSet, numbers_in
 
-ROOT = Path(__file__).resolve().parents[3]
-COMPACT = Path(__file__).parent / "fixtures"
-TINY = DiffPoseTalkConfig(
-    space="flame",
-    front="hubert",
-    trunk=TrunkConfig(32, 3, 4, 48, (8,) * 7, 16, 4),
-    audio_dim=32,
-    shape_dim=100,
-    style_dim=16,
-    style=None,
-    denoiser=DenoiserConfig(32, 2, 4, 2, 0.1, 16, 4),
-    diffusion=DiffusionConfig(8),
-)
-"""The configuration of the set."""
+SET = FixtureSet("diffposetalk")
+path_of, tensors, facts = SET.path, SET.tensors, SET.facts
 
 
-def folder_with(name: str) -> Path:
-    full = Path(os.environ.get("MOTET_PARITY", ROOT.parent / "shared" / "parity")) / "diffposetalk"
-    for folder in (full, COMPACT):
-        if (folder / name).exists():
-            return folder
-    pytest.skip(f"{name} is only in the full set; point MOTET_PARITY to it")
+def trunk_config(name: str = "model_head") -> TrunkConfig:
+    """The speech encoder of a set."""
+    sizes = facts(name)["transformers_config"]
+    return TrunkConfig(
+        sizes["hidden_size"],
+        sizes["num_hidden_layers"],
+        sizes["num_attention_heads"],
+        sizes["intermediate_size"],
+        tuple(sizes["conv_dim"]),
+        sizes["num_conv_pos_embeddings"],
+        sizes["num_conv_pos_embedding_groups"],
+    )
 
 
-@functools.cache
-def tensors(name: str) -> dict[str, Tensor]:
-    return load_file(folder_with(f"{name}.safetensors") / f"{name}.safetensors")
+def options_of(name: str = "model_head", **changes: JsonValue) -> dict:
+    """The official options of a file."""
+    return {**facts(name)["options"], **changes}
 
 
-@functools.cache
-def facts(name: str) -> dict[str, Any]:
-    return json.loads((folder_with(f"{name}.json") / f"{name}.json").read_text())
+def config_of(options: Mapping, style: StyleConfig | None = None) -> DiffPoseTalkConfig:
+    """The configuration that official options describe."""
+    trunk, guided = trunk_config(), options["guiding_conditions"] or ""
+    return DiffPoseTalkConfig(
+        "flame",
+        not options["no_head_pose"],
+        options["audio_model"],
+        trunk,
+        trunk.hidden,
+        float(options["fps"]),
+        len(tensors("losses")["stats.shape_mean"]),
+        options["d_style"] if options["style_enc_ckpt"] else 0,
+        style,
+        DenoiserConfig(
+            options["feature_dim"],
+            options["n_layers"],
+            options["n_heads"],
+            options["mlp_ratio"],
+            window=options["n_motions"],
+            context=options["n_prev_motions"],
+            mask_width=options["align_mask_width"],
+            learned_positions=not options["no_use_learnable_pe"],
+            indicator=options["use_indicator"],
+        ),
+        DiffusionConfig(
+            options["n_diff_steps"],
+            options["diff_schedule"],
+            options["target"],
+            tuple(name for name in guided.split(",") if name),
+            options["cfg_mode"],
+        ),
+        loss_config(options),
+    )
+
+
+def loss_config(options: Mapping) -> LossConfig:
+    """Loss weights and training clips that official options describe."""
+    terms = ("vert", "vel", "smooth", "head_angle", "head_vel", "head_smooth", "head_trans")
+    return LossConfig(
+        options["criterion"],
+        **{name: float(options[f"l_{name}"]) for name in terms},
+        constrain_previous=not options["no_constrain_prev"],
+        truncate=(options["trunc_prob1"], options["trunc_prob2"]),
+        padding=options["pad_mode"],
+        hear_both=options["use_context_audio_feat"],
+    )
+
+
+def style_config(name: str) -> StyleConfig:
+    """The style encoder that the options of a file describe."""
+    options = facts(name)["options"]
+    return StyleConfig(
+        options["feature_dim"],
+        options["n_layers"],
+        options["n_heads"],
+        options["mlp_ratio"],
+        frames=options["n_motions"],
+        temperature=options["temperature"],
+    )
 
 
 def filled(config: DiffPoseTalkConfig, *weights: Mapping[str, Tensor]) -> DiffPoseTalkModel:
@@ -65,23 +111,22 @@ def filled(config: DiffPoseTalkConfig, *weights: Mapping[str, Tensor]) -> DiffPo
     model = DiffPoseTalkModel(config)
     given = {name: tensor for part in weights for name, tensor in part.items()}
     own = model.state_dict()
-    kept = {name: given.get(name, own[name]) for name in own}
     missing = [name for name, _ in model.named_parameters() if name not in given]
     assert not missing, missing
-    load_strict(model, kept)
+    load_strict(model, {name: given.get(name, own[name]) for name in own})
     return model.eval()
 
 
 @functools.cache
-def model(name: str = "model_head", **diffusion: Any) -> DiffPoseTalkModel:
-    config = dataclasses.replace(
-        TINY, head=name == "model_head", diffusion=DiffusionConfig(8, **diffusion)
-    )
+def model(name: str = "model_head", **changes: JsonValue) -> DiffPoseTalkModel:
+    """The model of the set under changed official options."""
+    config = config_of(options_of(name, **changes))
     return with_statistics(filled(config, tensors(name)).requires_grad_(False))
 
 
-def with_statistics(filled_model: DiffPoseTalkModel) -> DiffPoseTalkModel:
-    found, own = tensors("losses"), filled_model.coefficients
+def with_statistics(filled_model: DiffPoseTalkModel, name: str = "losses") -> DiffPoseTalkModel:
+    """The same model with the statistics of a file."""
+    found, own = tensors(name), filled_model.coefficients
     own.set(
         *(
             torch.cat([found[f"stats.exp_{kind}"], found[f"stats.pose_{kind}"]])
@@ -95,21 +140,27 @@ def with_statistics(filled_model: DiffPoseTalkModel) -> DiffPoseTalkModel:
 
 @functools.cache
 def rig() -> Flame:
+    """The miniature head model of the set."""
     found = tensors("flame_rig")
-    names = {
-        "v_template": "v_template",
-        "shapedirs": "shapedirs",
-        "posedirs": "posedirs",
-        "J_regressor": "J_regressor",
-        "weights": "weights",
-        "f": "faces",
-    }
-    return flame_from_tables(
-        {own: found[f"rig.{official}"].numpy() for own, official in names.items()}
-    )
+    official = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")
+    tables = {name: found[f"rig.{name}"].numpy() for name in official}
+    return flame_from_tables({**tables, "f": found["rig.faces"].numpy()})
+
+
+def mesh_copies() -> Tensor:
+    """The mesh of the loss files: so many vertices, each one of the rig's."""
+    (count,) = numbers_in(facts("flame_rig")["about"], r"vertex v of (\d+)")
+    return torch.arange(count) % len(tensors("flame_rig")["rig.v_template"])
+
+
+def head_less(values: Tensor) -> Tensor:
+    """Motion without its three numbers of head rotation, which follow the expression."""
+    expression = len(tensors("losses")["stats.exp_mean"])
+    return torch.cat([values[..., :expression], values[..., expression + 3 :]], -1)
 
 
 def close(found: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> None:
+    """Within an absolute tolerance, that of the set by default."""
     assert found.shape == wanted.shape, (found.shape, wanted.shape)
     worst = float((found.detach() - wanted).abs().max())
     assert worst <= tolerance, worst

@@ -3,7 +3,9 @@ coefficients, FLAME, clean-up."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import re
 
 import pytest
 import torch
@@ -11,24 +13,36 @@ import torch
 from motet.diffusion.schedule import make_schedule
 from motet.encoders.hubert import Hubert, HubertConfig, pad_boundary
 from motet.methods.diffposetalk.coefficient_smoothing import combine_trackers, replace_head
-from motet.methods.diffposetalk.coefficients import flame_space, pack, unpack
-from motet.methods.diffposetalk.config import DiffusionConfig, StyleConfig
+from motet.methods.diffposetalk.coefficients import Coefficients, flame_space, pack, unpack
 from motet.methods.diffposetalk.flame import motion_vertices
 from motet.methods.diffposetalk.model import Denoiser, alignment_mask
 from motet.methods.diffposetalk.stages import published_learning_rate
 from motet.methods.diffposetalk.style import StyleEncoder, contrast_loss
 from motet.methods.diffposetalk.two_clip import truncate
 from motet.types import Motion
-from tests.parity.diffposetalk.conftest import TINY, close, facts, model, rig, tensors
+from tests.parity.diffposetalk.conftest import (
+    SET,
+    close,
+    config_of,
+    facts,
+    model,
+    options_of,
+    rig,
+    style_config,
+    tensors,
+    trunk_config,
+    with_statistics,
+)
+from tests.parity.fixture_set import ReferenceTensors
 
 
-@pytest.mark.parametrize("kind", ["linear", "quadratic", "sigmoid", "cosine"])
-@pytest.mark.parametrize("steps", [8, 50, 500])
-def test_schedules(kind: str, steps: int) -> None:
-    own, wanted = make_schedule(kind, steps), tensors("schedules")
-    for name in ("betas", "alphas", "alpha_bars", "sigmas_flex"):
+@pytest.mark.parametrize("name", SET.names("schedules", r"(\w+\.\d+)\.betas"))
+def test_schedules(name: str) -> None:
+    kind, steps = name.split(".")
+    own, wanted = make_schedule(kind, int(steps)), tensors("schedules")
+    for table in ("betas", "alphas", "alpha_bars", "sigmas_flex"):
         close(
-            getattr(own, name).float(), wanted[f"{kind}.{steps}.{name}"], 2e-5
+            getattr(own, table).float(), wanted[f"{kind}.{steps}.{table}"], 2e-5
         )  # the published tables are made in single precision
     close(own.sigmas_inflex.float(), wanted[f"{kind}.{steps}.sigmas_inflex"], 1e-4)
 
@@ -40,70 +54,49 @@ def test_boundary_padding() -> None:
             assert torch.equal(pad_boundary(samples), found[f"out.{name[3:]}"])
 
 
-@pytest.mark.parametrize("name", ["audio_hubert", "audio_wav2vec2", "audio_hubert_fps30"])
+def weights_of(name: str) -> ReferenceTensors:
+    """The weights that a file holds, or those of the file that its description names."""
+    if any(key.startswith("w.") and key != "w.alignment_mask" for key in tensors(name)):
+        return tensors(name)
+    other = re.search(r"(?:same weights as|weights = those of) (\w+)", facts(name)["about"])
+    assert other is not None, facts(name)["about"]
+    return tensors(other[1])
+
+
+@pytest.mark.parametrize("name", SET.files(r"audio_\w+"))
 @torch.no_grad()
 def test_audio(name: str) -> None:
-    found, fps = tensors(name), 30 if name.endswith("30") else 25
-    weights = tensors(name.removesuffix("_fps30"))
-    trunk = Hubert(HubertConfig(32, 3, 4, 48, (8,) * 7, 16, 4)).eval()
-    trunk.load_state_dict(
-        {
-            key.removeprefix("w.audio_encoder."): value
-            for key, value in weights.items()
-            if key.startswith("w.audio_encoder.")
-        }
-    )
-    for key in found:
-        if key.startswith("out.hidden."):
-            samples, frames = (int(number) for number in key.split(".")[2:])
-            hidden = trunk(
-                pad_boundary(found[f"in.audio.{samples}"].float()),
-                2 * frames,
-                round(2 * frames * 50 / fps),
-            )
-            close(hidden, found[key])
-            features = torch.nn.functional.linear(
-                hidden.unflatten(1, (-1, 2)).mean(2),
-                weights["w.audio_feature_map.weight"],
-                weights["w.audio_feature_map.bias"],
-            )
-            close(features, found[f"out.audio_feat.{samples}.{frames}"])
+    found, weights, fps = tensors(name), weights_of(name), options_of(name)["fps"]
+    sizes = {field.name for field in dataclasses.fields(HubertConfig)}
+    trunk = dataclasses.asdict(trunk_config(name))
+    encoder = Hubert(HubertConfig(**{k: v for k, v in trunk.items() if k in sizes})).eval()
+    encoder.load_state_dict(weights.under("w.audio_encoder."))
+    cases = [key for key in found if key.startswith("out.hidden.")]
+    assert cases
+    for key in cases:
+        samples, frames = (int(number) for number in key.split(".")[2:])
+        hidden = encoder(
+            pad_boundary(found[f"in.audio.{samples}"].float()),
+            2 * frames,
+            round(2 * frames * 50 / fps),
+        )
+        close(hidden, found[key])
+        features = torch.nn.functional.linear(
+            hidden.unflatten(1, (-1, 2)).mean(2),
+            weights["w.audio_feature_map.weight"],
+            weights["w.audio_feature_map.bias"],
+        )
+        close(features, found[f"out.audio_feat.{samples}.{frames}"])
 
 
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("base", {}),
-        ("no_head_pose", {"head": False}),
-        ("no_indicator", {"indicator": False}),
-        ("sinusoidal_pe", {"learned_positions": False}),
-        ("no_style", {"style_dim": 0}),
-        ("mask_width0", {"mask_width": 0}),
-        ("mask_width3", {"mask_width": 3}),
-    ],
-)
+@pytest.mark.parametrize("name", SET.files(r"denoiser_\w+"))
 @torch.no_grad()
-def test_denoiser(name: str, change: dict) -> None:
-    found = tensors(f"denoiser_{name}")
-    config = dataclasses.replace(
-        TINY,
-        diffusion=DiffusionConfig(8, guided=("audio",)) if name == "no_style" else TINY.diffusion,
-    )
-    outer = {key: value for key, value in change.items() if hasattr(config, key)}
-    inner = {key: value for key, value in change.items() if key not in outer}
-    config = dataclasses.replace(
-        config, **outer, denoiser=dataclasses.replace(config.denoiser, **inner)
-    )
+def test_denoiser(name: str) -> None:
+    found, config = tensors(name), config_of(options_of(name))
     net = Denoiser(config).eval()
-    weights = tensors("denoiser_base") if name.startswith("mask") else found
-    tables = ("w.TE.pe", "w.PE.pe", "w.alignment_mask")
-    net.load_state_dict(
-        {
-            key[2:]: value
-            for key, value in weights.items()
-            if key.startswith("w.") and key not in tables
-        }
-    )
+    tables = ("TE.pe", "PE.pe", "alignment_mask")
+    weights = weights_of(name).under("w.")
+    net.load_state_dict({key: value for key, value in weights.items() if key not in tables})
     given = [
         found[f"in.{key}"]
         for key in (
@@ -118,9 +111,9 @@ def test_denoiser(name: str, change: dict) -> None:
     given[2] = given[2][:, 0]
     close(net(*given, found.get("in.indicator")), found["out.motion_feat_target"])
     if "w.alignment_mask" in found:
-        assert torch.equal(
-            alignment_mask(16, 4, config.denoiser.mask_width), found["w.alignment_mask"]
-        )
+        sizes = config.denoiser
+        mask = alignment_mask(sizes.window, sizes.context, sizes.mask_width)
+        assert torch.equal(mask, found["w.alignment_mask"])
     close(
         _with_full_attention(net)(*given, found.get("in.indicator")),
         found["out.motion_feat_target"],
@@ -136,17 +129,12 @@ def _with_full_attention(net: Denoiser) -> Denoiser:
     return net.train()
 
 
-@pytest.mark.parametrize(
-    ("name", "dim"), [("style_encoder_head", 54), ("style_encoder_no_head_pose", 51)]
-)
+@pytest.mark.parametrize("name", SET.files(r"style_encoder_(?!for_training)\w+"))
 @torch.no_grad()
-def test_style_encoder(name: str, dim: int) -> None:
+def test_style_encoder(name: str) -> None:
     found = tensors(name)
-    encoder = StyleEncoder(dim, StyleConfig(16, 2, 4, 2, frames=16)).eval()
-    weights = found if any(key.startswith("w.") for key in found) else tensors(name)
-    encoder.load_state_dict(
-        {key[2:]: value for key, value in weights.items() if key.startswith("w.")}
-    )
+    encoder = StyleEncoder(found["in.motion_a"].shape[2], style_config(name)).eval()
+    encoder.load_state_dict(found.under("w."))
     for key in ("a", "b", "short"):
         close(encoder(found[f"in.motion_{key}"]), found[f"out.style_{key}"])
     close(encoder(found["in.motion_a"][:, found["in.perm"]]), found["out.style_a_permuted_frames"])
@@ -156,49 +144,50 @@ def test_style_encoder(name: str, dim: int) -> None:
         ) == pytest.approx(wanted, rel=1e-5)
 
 
-def test_coefficients() -> None:
-    found, head = tensors("coef_codec"), model()
+def coefficients(name: str = "model_head") -> Coefficients:
+    """Packing of a model, with the statistics of this file."""
+    return with_statistics(copy.deepcopy(model(name)), "coef_codec").coefficients
+
+
+def test_packing() -> None:
+    found = tensors("coef_codec")
     close(pack(found["in.exp"], found["in.pose"], head=True), found["out.motion_head"], 0)
     close(pack(found["in.exp"], found["in.pose"], head=False), found["out.motion_nohead"], 0)
-    for case, kept in (("54_global", True), ("54_noglobal", False)):
-        motion = head.coefficients.motion(found["in.motion54"])
-        if not kept:
-            expression, pose = unpack(found["in.motion54"], keep_head=False)
-            motion = (
-                torch.cat([expression, pose], -1) * head.coefficients.motion_std
-                + head.coefficients.motion_mean
-            )
-            motion[..., 50:53] = 0
-        close(motion[..., :50], found[f"out.dict_{case}.exp"])
-        close(motion[..., 50:], found[f"out.dict_{case}.pose"])
 
 
-def test_coefficients_without_head() -> None:
-    found = tensors("coef_codec")
-    motion = model("model_nohead").coefficients.motion(found["in.motion51"])
-    close(motion[..., :50], found["out.dict_51_noglobal.exp"])
-    close(motion[..., 50:], found["out.dict_51_noglobal.pose"])
+@pytest.mark.parametrize("case", SET.names("coef_codec", r"out\.dict_(\w+)\.exp"))
+def test_coefficients(case: str) -> None:
+    found, (width, head) = tensors("coef_codec"), case.split("_")
+    expression = len(found["stats.exp_mean"])
+    packed = found[f"in.motion{width}"]
+    with_head = width == str(found["out.motion_head"].shape[-1])
+    own = coefficients("model_head" if with_head else "model_nohead")
+    motion = own.motion(packed)
+    if with_head and head == "noglobal":
+        # The published call that leaves the head out zeroes what has been de-normalised.
+        unpacked = torch.cat(unpack(packed, keep_head=False), -1)
+        motion = unpacked * own.motion_std + own.motion_mean
+        motion[..., expression : expression + 3] = 0
+    close(motion[..., :expression], found[f"out.dict_{case}.exp"])
+    close(motion[..., expression:], found[f"out.dict_{case}.pose"])
 
 
-@pytest.mark.parametrize("padding", ["zero", "replicate"])
+@pytest.mark.parametrize("padding", SET.names("coef_codec", r"out\.trunc_(\w+)\.end_idx"))
 def test_truncation(padding: str) -> None:
     found = tensors("coef_codec")
-    ends = found[f"out.trunc_{padding}.end_idx"]
-    close(
-        truncate(found["in.trunc_motion"], ends, padding), found[f"out.trunc_{padding}.motion"], 0
-    )
-    audio = truncate(found["in.trunc_audio"].float(), ends * 640, padding)
+    ends, clip = found[f"out.trunc_{padding}.end_idx"], found["in.trunc_motion"]
+    close(truncate(clip, ends, padding), found[f"out.trunc_{padding}.motion"], 0)
+    samples = found["in.trunc_audio"].float()
+    frame = samples.shape[1] // clip.shape[1]
+    audio = truncate(samples, ends * frame, padding)
     close(audio[:, -1], found[f"out.trunc_{padding}.audio_last"], 0)
-    close(
-        audio.unflatten(1, (16, 640)).sum(2),
-        found[f"out.trunc_{padding}.audio_sum_per_frame"],
-        1e-3,
-    )
+    sums = audio.unflatten(1, (-1, frame)).sum(2)
+    close(sums, found[f"out.trunc_{padding}.audio_sum_per_frame"], 1e-3)
 
 
 def test_flame() -> None:
     found = tensors("flame_rig")
-    for row in range(5):  # a motion has one identity, the set has one a frame
+    for row in range(len(found["in.exp"])):  # a motion has one identity, the set has one a frame
         motion = Motion(
             torch.cat([found["in.exp"], found["in.pose"]], 1)[row : row + 1], flame_space()
         )
@@ -224,13 +213,14 @@ def test_clean_up_of_tracked_coefficients() -> None:
         close(got, found[f"out.{key}"])
 
 
-def test_learning_rates() -> None:
+@pytest.mark.parametrize(
+    ("official", "own"), [("Warmup", "warmup"), ("WarmupThenDecay", "warmup_then_decay")]
+)
+def test_learning_rates(official: str, own: str) -> None:
     found = facts("lr_schedule")
-    for iteration, wanted in enumerate(found["Warmup"]["lr"]):
-        assert published_learning_rate(iteration, "warmup", 1e-4, 5) == pytest.approx(
-            wanted, rel=1e-6, abs=1e-12
-        )
-    for iteration, wanted in enumerate(found["WarmupThenDecay"]["lr"]):
-        assert published_learning_rate(
-            iteration, "warmup_then_decay", 1e-4, 5, 20
-        ) == pytest.approx(wanted, rel=1e-6, abs=1e-12)
+    rates, lengths = found[official]["lr"], (found[official]["warm_iter"],)
+    if "cos_max_iter" in found[official]:
+        lengths += (found[official]["cos_max_iter"],)
+    for iteration, wanted in enumerate(rates):
+        rate = published_learning_rate(iteration, own, found["base_lr"], *lengths)
+        assert rate == pytest.approx(wanted, rel=1e-6, abs=1e-12)

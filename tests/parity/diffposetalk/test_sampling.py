@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -20,42 +22,27 @@ from motet.methods.diffposetalk.windows import (
     sample_recording,
     sample_window,
 )
-from tests.parity.diffposetalk.conftest import close, facts, model, tensors
+from tests.parity.diffposetalk.conftest import (
+    SET,
+    close,
+    facts,
+    model,
+    options_of,
+    tensors,
+    with_statistics,
+)
 
-WINDOWS = [
-    "default",
-    "with_prev",
-    "independent",
-    "independent_audio_only",
-    "audio_only",
-    "style_only",
-    "reversed_order",
-    "scalar_scale",
-    "no_cfg",
-    "null_style",
-    "dyn_threshold",
-    "dyn_threshold_indep",
-    "flexibility_half",
-]
-RECORDINGS = [
-    "three_windows_2reps",
-    "dyn_threshold",
-    "independent",
-    "no_context",
-    "short_clip",
-    "exact_two_windows",
-    "just_over_one_window",
-    "just_over_two_windows",
-    "null_style",
-    "no_head_pose",
-]
+DEFAULT_SCALE, DEFAULT_LIMITS = 1.15, (1.0, 4.0)
+"""Defaults of the published program, where a call of the set names none."""
 
 
 def guidance(call: dict) -> Guidance:
     names, scales = resolve_scales(
-        call.get("cfg_cond", ["audio", "style"]), call.get("cfg_scale", 1.15)
+        call.get("cfg_cond", ["audio", "style"]), call.get("cfg_scale", DEFAULT_SCALE)
     )
-    limits = call.get("dynamic_threshold") or ((call["dt"], 1.0, 4.0) if "dt" in call else None)
+    limits = call.get("dynamic_threshold") or (
+        (call["dt"], *DEFAULT_LIMITS) if "dt" in call else None
+    )
     return Guidance(
         names,
         scales,
@@ -64,7 +51,7 @@ def guidance(call: dict) -> Guidance:
     )
 
 
-@pytest.mark.parametrize("case", WINDOWS)
+@pytest.mark.parametrize("case", SET.cases("sample_single_window"))
 @torch.no_grad()
 def test_one_window(case: str) -> None:
     found, call, own = (
@@ -72,15 +59,17 @@ def test_one_window(case: str) -> None:
         facts("sample_single_window")["cases"][case]["call"],
         model(),
     )
+    batch, window = found["in.audio_feat"].shape[:2]
     past = (
         Past(found["in.prev_motion_feat"], found["in.prev_audio_feat"])
         if call.get("prev")
-        else first_past(own, 2)
+        else first_past(own, batch)
     )
-    real = found["in.indicator"] if call.get("indicator") else torch.ones(2, 16)
+    real = found["in.indicator"] if call.get("indicator") else torch.ones(batch, window)
     person = Person(found["in.shape_feat"], None if call.get("nostyle") else found["in.style_feat"])
-    steps = descend(own.schedule, 8)
-    for walked, key in ((steps, "out"), (steps[:5], "traj_mid")):
+    total = own.config.diffusion.steps
+    steps = descend(own.schedule, total)
+    for walked, key in ((steps, "out"), (steps[: total // 2 + 1], "traj_mid")):
         draw = SamplingConfig(
             "ancestral", tuple(walked), guidance(call), call.get("flexibility", 0.0)
         )
@@ -99,10 +88,11 @@ def test_one_window(case: str) -> None:
 
 @torch.no_grad()
 def test_noise_target() -> None:
-    found, own = tensors("sample_noise_target"), model(target="noise", schedule="linear")
+    found, options = tensors("sample_noise_target"), options_of("sample_noise_target")
+    own = model(**{name: options[name] for name in ("target", "diff_schedule", "n_diff_steps")})
     draw = SamplingConfig(
         "ancestral",
-        tuple(descend(own.schedule, 8)),
+        tuple(descend(own.schedule, own.config.diffusion.steps)),
         Guidance(scales=tuple(facts("sample_noise_target")["cfg_scale"])),
     )
     person = Person(found["in.shape_feat"], found["in.style_feat"])
@@ -110,7 +100,7 @@ def test_noise_target() -> None:
         own,
         found["in.audio_feat"],
         person,
-        first_past(own, 2),
+        first_past(own, len(found["in.style_feat"])),
         draw,
         found["noise_T"],
         lambda k: found["noise_z"][k],
@@ -118,11 +108,12 @@ def test_noise_target() -> None:
     close(answer, found["out"])
 
 
-@pytest.mark.parametrize("case", RECORDINGS)
+@pytest.mark.parametrize("case", SET.cases("longform"))
 @torch.no_grad()
 def test_whole_recording(case: str) -> None:
     found, call = tensors("longform"), facts("longform")["cases"][case]
-    own, takes = model(call["weights"]), call["nrep"]
+    own = with_statistics(copy.deepcopy(model(call["weights"])), "longform")
+    takes, expression = call["nrep"], len(found["stats.exp_mean"])
     samples = standardise(found[f"{case}.audio"].float().unsqueeze(0))
     frames = published_frames(samples.shape[1])
     assert frames == call["frames"]
@@ -135,9 +126,11 @@ def test_whole_recording(case: str) -> None:
     )
     start, moves = found[f"{call['noise']}.T"], found[f"{call['noise']}.z"]
     randomness = Randomness(lambda window: start, lambda window: lambda k: moves[window, k])
-    draw = SamplingConfig("ancestral", tuple(descend(own.schedule, 8)), guidance(call))
+    draw = SamplingConfig(
+        "ancestral", tuple(descend(own.schedule, own.config.diffusion.steps)), guidance(call)
+    )
     motion = own.coefficients.motion(
         sample_recording(own, features, frames, person, draw, randomness)
     )
-    close(motion[..., :50], found[f"{case}.out.exp"])
-    close(motion[..., 50:], found[f"{case}.out.pose"])
+    close(motion[..., :expression], found[f"{case}.out.exp"])
+    close(motion[..., expression:], found[f"{case}.out.pose"])

@@ -3,14 +3,17 @@ gradients, the data base, checkpoints."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
+from collections.abc import Iterator
 
 import pytest
 import torch
 
 from motet.checkpoint import load_strict, read_official
+from motet.config import JsonValue
 from motet.methods.diffposetalk.coefficients import pack
-from motet.methods.diffposetalk.config import DiffusionConfig, LossConfig, StyleConfig
 from motet.methods.diffposetalk.flame import flame_mesh
 from motet.methods.diffposetalk.loss import ClipPair, clip_losses, weighted
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
@@ -18,37 +21,36 @@ from motet.methods.diffposetalk.stages import flame_surface, trained_parts
 from motet.methods.diffposetalk.state_dict import from_official
 from motet.methods.diffposetalk.two_clip import ClipDraws, Pair, predict_clip, two_clip_losses
 from tests.parity.diffposetalk.conftest import (
-    TINY,
+    SET,
     close,
+    config_of,
     facts,
     filled,
-    folder_with,
+    head_less,
+    mesh_copies,
     model,
+    options_of,
+    path_of,
     rig,
+    style_config,
     tensors,
+    trunk_config,
     with_statistics,
 )
-
-COPIES = torch.arange(5023) % 12
-"""The mesh of the set: 5023 vertices, each one of the rig's twelve."""
+from tests.parity.fixture_set import ReferenceTensors
 
 
 def mesh(shape: torch.Tensor, expression: torch.Tensor, pose: torch.Tensor) -> torch.Tensor:
-    return flame_mesh(rig())(shape, expression, pose)[:, COPIES]
+    """Vertices of the mesh of the set."""
+    return flame_mesh(rig())(shape, expression, pose)[:, mesh_copies()]
 
 
-@pytest.mark.parametrize(
-    "case", ["incremental", "independent", "audio_only", "style_only", "with_prev", "no_guiding"]
-)
+@pytest.mark.parametrize("case", SET.cases("forward_train"))
 @torch.no_grad()
 def test_forward(case: str) -> None:
     found, call = tensors("forward_train"), facts("forward_train")["cases"][case]
-    options = call["options"]
-    guided = tuple(
-        name for name in options.get("guiding_conditions", "audio,style").split(",") if name
-    )
-    own = model(guided=guided, dropping=options.get("cfg_mode", "incremental"))
-    audio = own.encode_audio(found["in.audio"].float(), 16)
+    own = model(**call["options"])
+    audio = own.encode_audio(found["in.audio"].float(), own.config.denoiser.window)
     if f"{case}.out.audio_feat" in found:
         close(audio, found[f"{case}.out.audio_feat"])
     drops = tuple(found[f"{case}.rand{number}"] for number in range(3, call["n_rand"]))
@@ -67,40 +69,12 @@ def test_forward(case: str) -> None:
     close(answer, found[f"{case}.out.target"])
 
 
-CASES = [
-    "first_full",
-    "first_trunc",
-    "second_full",
-    "second_trunc",
-    "l1_second_trunc",
-    "no_constrain_prev",
-    "noise_target",
-    "no_head_second",
-    "no_mesh",
-]
-
-
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", SET.cases("losses"))
 @torch.no_grad()
 def test_loss_terms(case: str) -> None:
     found, call = tensors("losses"), facts("losses")["cases"][case]
-    options, head = call["options"], not call["options"].get("no_head_pose", False)
-    changes = {
-        "criterion": options.get("criterion", "l2"),
-        "constrain_previous": not options.get("no_constrain_prev", False),
-    }
-    if "l_vert" in options:
-        changes |= {"vert": 0.0, "vel": 0.0}
-    config = dataclasses.replace(
-        TINY,
-        head=head,
-        loss=LossConfig(**changes),
-        diffusion=DiffusionConfig(8, target=options.get("target", "sample")),
-    )
-
-    def width(values: torch.Tensor) -> torch.Tensor:
-        return values if head else torch.cat([values[..., :50], values[..., 53:]], -1)
-
+    config = config_of(options_of(**call["options"]))
+    width = (lambda values: values) if config.head else head_less
     pair = ClipPair(
         width(found["in.motion_gt"]),
         width(found["in.target"]),
@@ -116,15 +90,15 @@ def test_loss_terms(case: str) -> None:
         assert float(own[name]) == pytest.approx(value, rel=1e-4), name
 
 
-@pytest.mark.parametrize("name", ["train_default", "train_context_audio"])
+@pytest.mark.parametrize("name", SET.files(r"train_\w+"))
 def test_training_iterations(name: str) -> None:
     found, said = tensors(name), facts(name)
+    style_encoder = dataclasses.replace(style_config("style_encoder_for_training"), dropout=0.0)
+    config = config_of(options_of(name), style_encoder)
     config = dataclasses.replace(
-        TINY,
-        style=StyleConfig(16, 2, 4, 2, 0.0, 16),
-        loss=LossConfig(truncate=(0.5, 0.5), hear_both="context" in name),
-        denoiser=dataclasses.replace(TINY.denoiser, dropout=0.0),
-        trunk=dataclasses.replace(TINY.trunk, dropout=0.0),
+        config,
+        denoiser=dataclasses.replace(config.denoiser, dropout=0.0),
+        trunk=dataclasses.replace(config.trunk, dropout=0.0),
     )
     style = {
         f"style_encoder.{key}": value
@@ -141,23 +115,29 @@ def test_training_iterations(name: str) -> None:
     }
     assert frozen == set(said["frozen_parameters"])
     draws = iter(said["draws_in_call_order"])
+    chances = config.loss.truncate
     for iteration in range(len(said["scalars"])):
-        check_iteration(
-            own, found, said, iteration, (recorded(draws, found), recorded(draws, found))
-        )
+        first, second = (recorded(draws, found, chance) for chance in chances)
+        check_iteration(own, found, said, iteration, (first, second))
 
 
-def recorded(draws, found) -> ClipDraws:
+def recorded(draws: Iterator[dict], found: ReferenceTensors, chance: float) -> ClipDraws:
+    """The random numbers of one clip: whether and where it ends early, drop, step, noise."""
+
     def value() -> torch.Tensor:
         entry = next(draws)
         return found[f"draw{entry['i']:02d}.{entry['kind']}"]
 
-    ends = value() if next(draws)["value"] < 0.5 else None
+    ends = value() if next(draws)["value"] < chance else None
     return ClipDraws(ends, (value(),), value(), value())
 
 
 def check_iteration(
-    own: DiffPoseTalkModel, found, said, iteration: int, draws: tuple[ClipDraws, ClipDraws]
+    own: DiffPoseTalkModel,
+    found: ReferenceTensors,
+    said: dict,
+    iteration: int,
+    draws: tuple[ClipDraws, ClipDraws],
 ) -> None:
     at = f"it{iteration}."
     own.zero_grad(set_to_none=True)
@@ -194,68 +174,67 @@ def check_iteration(
             ), key
 
 
-@pytest.mark.parametrize(("crop", "place"), [("begin", 0), ("end", 2)])
-def test_data_base(crop: str, place: int) -> None:
+@pytest.mark.parametrize("case", SET.names("dataset", r"((?:begin|end)\.\d+)\.audio_mean_std"))
+def test_data_base(case: str) -> None:
     pytest.importorskip("lmdb")
     from motet.data.readers.hdtf_tfhp import TfhpDatabase
 
-    base, found = TfhpDatabase(folder_with("lmdb/data.mdb") / "lmdb"), tensors("dataset")
-    name = base.names[place]
-    clip = base.clip(name, 0 if crop == "begin" else base.frames[name] - 32, 32)
+    base, found = TfhpDatabase(path_of("lmdb/data.mdb").parent), tensors("dataset")
+    window, (crop, line) = facts("dataset")["n_motions"], case.split(".")
+    name = base.names[int(line)]
+    clip = base.clip(name, 0 if crop == "begin" else base.frames[name] - 2 * window, 2 * window)
     (mean, std), (shape_mean, shape_std) = base.statistics(), base.shape_statistics()
     samples = (clip.samples - clip.samples.mean()) / (clip.samples.std() + 1e-5)
     motion = (clip.motion - mean) / (std + 1e-9)
-    close(
-        torch.stack([clip.samples.mean(), clip.samples.std()]),
-        found[f"{crop}.{place}.audio_mean_std"],
-        1e-6,
-    )
-    for half in (0, 1):
-        rows, wanted = slice(16 * half, 16 * half + 16), found[f"{crop}.{place}.audio{half}"]
-        close(samples[half * 10240 : half * 10240 + len(wanted)], wanted)
-        close(motion[rows, :50], found[f"{crop}.{place}.exp{half}"])
-        close(motion[rows, 50:], found[f"{crop}.{place}.pose{half}"])
-        close(
-            (clip.shape - shape_mean) / (shape_std + 1e-9),
-            found[f"{crop}.{place}.shape{half}"][0],
-            1e-3,
-        )
+    shape = (clip.shape - shape_mean) / (shape_std + 1e-9)
+    moments = torch.stack([clip.samples.mean(), clip.samples.std()])
+    close(moments, found[f"{case}.audio_mean_std"], 1e-6)
+    for half, (audio, rows) in enumerate(zip(samples.chunk(2), motion.chunk(2), strict=True)):
+        wanted, expression = found[f"{case}.audio{half}"], found[f"{case}.exp{half}"]
+        close(audio[: len(wanted)], wanted)
+        close(rows[:, : expression.shape[1]], expression)
+        close(rows[:, expression.shape[1] :], found[f"{case}.pose{half}"])
+        close(shape, found[f"{case}.shape{half}"][0], 1e-3)
 
 
-@pytest.mark.parametrize("crop", ["begin", "end"])
-def test_style_views_of_the_data_base(crop: str) -> None:
+@pytest.mark.parametrize("case", SET.names("dataset", r"se\.(\w+\.\w+)\.motion0"))
+def test_style_views_of_the_data_base(case: str) -> None:
     pytest.importorskip("lmdb")
     from motet.data.readers.hdtf_tfhp import TfhpDatabase
 
-    base, found = TfhpDatabase(folder_with("lmdb/data.mdb") / "lmdb", "test"), tensors("dataset")
+    base, found = TfhpDatabase(path_of("lmdb/data.mdb").parent, "test"), tensors("dataset")
+    frames, (crop, kind) = facts("dataset")["se_total_frames"], case.split(".")
     name = base.names[0]
-    clip = base.clip(name, 0 if crop == "begin" else base.frames[name] - 33, 33)
-    for head in (True, False):
-        kind = "head" if head else "nohead"
-        own = model("model_head" if head else "model_nohead").coefficients
-        own = type(own)(dataclasses.replace(TINY, head=head))
-        own.set(*base.statistics())
-        vector = own.vector(clip.motion)
-        close(vector[:16], found[f"se.{crop}.{kind}.motion0"])
-        close(vector[-16:], found[f"se.{crop}.{kind}.motion1"])
+    clip = base.clip(name, 0 if crop == "begin" else base.frames[name] - frames, frames)
+    own = copy.deepcopy(model("model_head" if kind == "head" else "model_nohead")).coefficients
+    own.set(*base.statistics())
+    vector, window = own.vector(clip.motion), facts("dataset")["n_motions"]
+    close(vector[:window], found[f"se.{case}.motion0"])
+    close(vector[-window:], found[f"se.{case}.motion1"])
 
 
-@pytest.mark.parametrize("name", ["dpt_modern", "dpt_legacy_names"])
+STYLE_FILE = "se.pt"
+
+
+def checkpoints() -> list[str]:
+    """Denoiser checkpoints that the description of the folder lists."""
+    path = SET.folder / "checkpoints" / "checkpoints.json"
+    files = json.loads(path.read_text())["files"] if path.exists() else ["missing"]
+    return [name for name in files if name != STYLE_FILE]
+
+
+@pytest.mark.parametrize("name", checkpoints())
 def test_official_checkpoints(name: str) -> None:
-    folder = folder_with("checkpoints/se.pt")
-    files = [
-        read_official(folder / f"checkpoints/{name}.pt"),
-        read_official(folder / "checkpoints/se.pt"),
-        read_official(folder / "lmdb/stats_train.npz"),
-    ]
-    config, found = from_official({"files": files})
-    assert config == dataclasses.replace(TINY, style=StyleConfig(16, 2, 4, 2, frames=16))
-    own = DiffPoseTalkModel(config)
-    load_strict(own, found)
+    denoiser, style = (read_official(path_of(f"checkpoints/{file}")) for file in (name, STYLE_FILE))
+    statistics = read_official(path_of("lmdb/stats_train.npz"))
+    heads: dict[str, JsonValue] = {"trunk": {"heads": trunk_config().heads}}
+    imported = from_official([denoiser, style, statistics], heads)
+    assert imported.config == config_of(options_of(), style_config("style_encoder_for_training"))
+    own = DiffPoseTalkModel(imported.config)
+    load_strict(own, imported.tensors)
     wanted = tensors("model_head")
     for key, value in own.state_dict().items():
         if key in wanted:
             assert torch.equal(value, wanted[key]), key
     assert float(own.coefficients.known) == 1
-    alone, _ = from_official(files[0])
-    assert alone.style is None
+    assert from_official([denoiser], heads).config.style is None

@@ -6,9 +6,9 @@ import pytest
 
 from motet.methods.kmtalk.keys import key_frames
 from motet.phonetics.phones import PhoneSpan
-from tests.parity.face_metrics.conftest import facts
+from tests.parity.face_metrics.conftest import SET, facts
 
-UTTERANCES = range(3)
+UTTERANCES = range(len(SET.cases("alignment_expected", "utterances")))
 
 
 def segments(utterance: int) -> list[tuple[str, float, float]]:
@@ -17,14 +17,16 @@ def segments(utterance: int) -> list[tuple[str, float, float]]:
 
 
 @pytest.mark.parametrize("utterance", UTTERANCES)
-@pytest.mark.parametrize("fps", [25, 30])
-def test_key_frames_of_given_segments(utterance: int, fps: int) -> None:
+def test_key_frames_of_given_segments(utterance: int) -> None:
     spans = [
         PhoneSpan(start, end, "sil" if phone in ("SIL", "+SPN+", "+NSN+") else "a")
         for phone, start, end in segments(utterance)
     ]
-    wanted = facts("alignment_expected")["utterances"][utterance]["key_frames"][str(fps)]
-    assert list(key_frames(spans, wanted["n_frames"], fps, gaps=False).frames) == wanted["index"]
+    rates = facts("alignment_expected")["utterances"][utterance]["key_frames"]
+    assert rates
+    for fps, wanted in rates.items():
+        keys = key_frames(spans, wanted["n_frames"], int(fps), gaps=False)
+        assert list(keys.frames) == wanted["index"], fps
 
 
 @pytest.mark.parametrize("utterance", UTTERANCES)

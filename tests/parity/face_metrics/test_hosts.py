@@ -3,6 +3,8 @@ names."""
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor
@@ -18,10 +20,32 @@ from motet.methods.kmtalk.published_baselines import (
     selftalk_loss,
     speech,
 )
-from tests.parity.face_metrics.conftest import facts, tensors
+from tests.parity.face_metrics.conftest import SET, facts, tensors
+from tests.parity.fixture_set import ReferenceTensors
 
-AUDIO = HubertConfig(24, 2, 4, 32, (16,) * 7, 16, 4)
-DATASETS = ("vocaset", "BIWI")
+
+def heads_of(dataset: str) -> int:
+    """The number of attention heads, one for all networks of a set."""
+    return facts("models_expected")["faceformer"][dataset]["n_head"]
+
+
+def speech_encoder(weights: dict[str, Tensor], heads: int) -> HubertConfig:
+    """Sizes of a small wav2vec2, from its weights; only its heads stand in the description."""
+    layers = {name.split(".")[2] for name in weights if name.startswith("encoder.layers.")}
+    convolutions = "feature_extractor.conv_layers."
+    widths = [t.shape[0] for n, t in weights.items() if n.startswith(convolutions) and t.ndim == 3]
+    position = weights["encoder.pos_conv_embed.conv.parametrizations.weight.original1"]
+    hidden, in_group, taps = position.shape
+    inner = weights["encoder.layers.0.feed_forward.intermediate_dense.bias"].shape[0]
+    groups = hidden // in_group
+    return HubertConfig(hidden, len(layers), heads, inner, tuple(widths), taps, groups)
+
+
+def sizes_of(dataset: str, found: ReferenceTensors) -> ReleasedConfig:
+    """Sizes of a baseline without its parts of one model only."""
+    motion, width = found["w.vertice_map_r.weight"].shape
+    audio = speech_encoder(found.under("w.audio_encoder."), heads_of(dataset))
+    return ReleasedConfig(dataset, motion, width, heads_of(dataset), audio=audio)  # type: ignore[arg-type]
 
 
 def close(found: Tensor, wanted: Tensor, tolerance: float = 2e-5) -> None:
@@ -30,16 +54,33 @@ def close(found: Tensor, wanted: Tensor, tolerance: float = 2e-5) -> None:
     assert worst <= tolerance, worst
 
 
-def faceformer(dataset: str) -> tuple[FaceFormer, dict[str, Tensor]]:
+def faceformer(dataset: str) -> tuple[FaceFormer, ReferenceTensors]:
     found = tensors(f"faceformer_{dataset}")
-    model = FaceFormer(
-        ReleasedConfig(dataset, 60, 16, 4, found["in.one_hot"].shape[1], AUDIO)
-    ).eval()  # type: ignore[arg-type]
-    load_strict(model, {name[2:]: value for name, value in found.items() if name.startswith("w.")})
+    speakers = found["in.one_hot"].shape[1]
+    model = FaceFormer(dataclasses.replace(sizes_of(dataset, found), speakers=speakers)).eval()
+    load_strict(model, found.under("w."))
     return model.requires_grad_(False), found
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+def selftalk(dataset: str) -> tuple[SelfTalk, ReferenceTensors]:
+    found = tensors(f"selftalk_{dataset}")
+    lips = found.under("w.transformer.encoder.layers.")
+    config = dataclasses.replace(
+        sizes_of(dataset, found),
+        speakers=1,
+        lips=tuple(found["in.lip_index"].tolist()),
+        lip_width=found["w.lip_map.weight"].shape[0],
+        lip_heads=heads_of(dataset),
+        lip_layers=len({name.partition(".")[0] for name in lips}),
+        lip_inner=lips["0.linear1.weight"].shape[0],
+        vocabulary=found["w.lm_head.weight"].shape[0],
+    )
+    model = SelfTalk(config).eval()
+    load_strict(model, found.under("w."))
+    return model, found
+
+
+@pytest.mark.parametrize("dataset", SET.cases("models_expected", "faceformer"))
 def test_faceformer(dataset: str) -> None:
     model, found = faceformer(dataset)
     sound, template, style, truth = (
@@ -58,22 +99,21 @@ def test_faceformer(dataset: str) -> None:
     )
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", SET.cases("models_expected", "faceformer"))
 def test_faceformer_masks(dataset: str) -> None:
     model, found = faceformer(dataset)
-    assert torch.equal(causal_bias(4, 40, model.config.period), found["out.biased_mask_first40"])
+    frames = int(SET.names(f"faceformer_{dataset}", r"out\.biased_mask_first(\d+)")[0])
+    bias = causal_bias(model.config.heads, frames, model.config.period)
+    assert torch.equal(bias, found[f"out.biased_mask_first{frames}"])
     frames, steps = found["out.memory_mask"].shape
     assert torch.equal(
         own_sound_only(frames, steps, model.config.dataset), found["out.memory_mask"]
     )
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", SET.cases("models_expected", "selftalk"))
 def test_selftalk(dataset: str) -> None:
-    found = tensors(f"selftalk_{dataset}")
-    lips = tuple(found["in.lip_index"].tolist())
-    model = SelfTalk(ReleasedConfig(dataset, 60, 16, 4, 1, AUDIO, lips, 24, 4, 2, 32)).eval()  # type: ignore[arg-type]
-    load_strict(model, {name[2:]: value for name, value in found.items() if name.startswith("w.")})
+    model, found = selftalk(dataset)
     sound, template, truth = found["in.audio"], found["in.template"], found["in.vertice"]
     frames = truth.shape[1]
     with torch.no_grad():

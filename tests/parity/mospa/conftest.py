@@ -1,62 +1,41 @@
-"""Reference tensors of the published code: the whole set where it lies beside the repository, else
-the compact subset."""
+"""MOSPA sets, and the rules by which their large inputs are made instead of stored."""
 
 from __future__ import annotations
 
-import functools
-import json
-import os
-from pathlib import Path
-from typing import Any
-
 import numpy as np
-import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from motet.checkpoint import load_strict
+from motet.config import JsonValue
 from motet.methods.mospa.config import MospaConfig
 from motet.methods.mospa.model import MospaModel
-from motet.methods.mospa.state_dict import from_official
+from motet.methods.mospa.state_dict import MOTION_DIM, from_official
+from tests.parity.fixture_set import FixtureSet, numbers_in
 
-ROOT = Path(__file__).resolve().parents[3]
-COMPACT = Path(__file__).parent / "fixtures"
-OPTIONS = {
-    "num_heads": 4,
-    "dropout": 0.2,
-    "arch": "trans_enc",
-    "cond_mask_prob": 0.1,
-    "diffusion_steps": 1000,
-}
+SET = FixtureSet("mospa")
+path_of, tensors, facts = SET.path, SET.tensors, SET.facts
 
 
-def path_of(name: str) -> Path:
-    full = Path(os.environ.get("MOTET_PARITY", ROOT.parent / "shared" / "parity")) / "mospa"
-    for folder in (full, COMPACT):
-        if (folder / name).exists():
-            return folder / name
-    pytest.skip(f"{name} is only in the full set; point MOTET_PARITY to it")
-
-
-@functools.cache
-def tensors(name: str) -> dict[str, Tensor]:
-    return load_file(path_of(f"{name}.safetensors"))
-
-
-@functools.cache
-def facts(name: str) -> dict[str, Any]:
-    return json.loads(path_of(f"{name}.json").read_text())
-
-
-def official_model(**changes: Any) -> MospaModel:
-    """The tiny denoiser of the set."""
-    config, own = from_official(
-        {"state_dict": tensors("denoiser_weights"), "config": {"model": {**OPTIONS, **changes}}}
-    )
-    model = MospaModel(config)
-    load_strict(model, own)
+def official_model(**changes: JsonValue) -> MospaModel:
+    """The tiny denoiser of the set, with other options of its training."""
+    options = {**facts("denoiser_weights")["options"], **changes}
+    weights = dict(tensors("denoiser_weights"))
+    imported = from_official([{"state_dict": weights, "config": {"model": options}}])
+    assert imported.config.audio_dim == options["audio_dim"]
+    model = MospaModel(imported.config)
+    load_strict(model, imported.tensors)
     return model.eval()
+
+
+def seeds_in(rule: str) -> list[int]:
+    """Seeds of the generators that a rule names, in their order."""
+    return [int(part.partition(")")[0]) for part in rule.split("RandomState(")[1:]]
+
+
+def shape_in(rule: str, name: str) -> tuple[int, ...]:
+    """The shape that a rule gives an input: `audio (1,240,40)`."""
+    return numbers_in(rule, rf"\b{name} \(([\d,]+)\)")
 
 
 def rule_weights(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Tensor]:
@@ -76,12 +55,12 @@ def published_shapes(config: MospaConfig) -> dict[str, tuple[int, ...]]:
     shapes = {
         "embed_timestep.time_embed.0.weight": (width, width), "embed_timestep.time_embed.0.bias": (width,),
         "embed_timestep.time_embed.2.weight": (width, width), "embed_timestep.time_embed.2.bias": (width,),
-        "embed_audio.audioEmbedding.0.weight": (1024, config.audio_dim), "embed_audio.audioEmbedding.0.bias": (1024,),
-        "embed_audio.audioEmbedding.2.weight": (width, 1024), "embed_audio.audioEmbedding.2.bias": (width,),
-        "embed_motion.poseEmbedding.weight": (width, 300), "embed_motion.poseEmbedding.bias": (width,),
+        "embed_audio.audioEmbedding.0.weight": (config.audio_inner, config.audio_dim), "embed_audio.audioEmbedding.0.bias": (config.audio_inner,),
+        "embed_audio.audioEmbedding.2.weight": (width, config.audio_inner), "embed_audio.audioEmbedding.2.bias": (width,),
+        "embed_motion.poseEmbedding.weight": (width, MOTION_DIM), "embed_motion.poseEmbedding.bias": (width,),
         "embed_ss.ssEmbedding.weight": (width, 3), "embed_ss.ssEmbedding.bias": (width,),
         "embed_state.state_embed": (3, width),
-        "output_process.poseFinal.weight": (300, width), "output_process.poseFinal.bias": (300,),
+        "output_process.poseFinal.weight": (MOTION_DIM, width), "output_process.poseFinal.bias": (MOTION_DIM,),
     }  # fmt: skip
     for layer in range(config.layers):
         shapes |= {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import soundfile
@@ -26,19 +28,24 @@ from motet.methods.mospa.loss import Window, total_loss, window_losses
 from motet.methods.mospa.model import MospaModel, noise_schedule, source_input
 from motet.methods.mospa.state_dict import from_official, own_name
 from motet.types import SMPLX25_PARENTS, Audio
+from tests.parity.fixture_set import numbers_in
 from tests.parity.mospa.conftest import (
+    SET,
     close,
     facts,
     official_model,
     path_of,
     published_shapes,
     rule_weights,
+    seeds_in,
+    shape_in,
     tensors,
 )
 
 
-@pytest.mark.parametrize(("ear", "offset"), [("l", 0), ("r", EAR_DIM)])
-def test_features_of_an_ear(ear: str, offset: int) -> None:
+@pytest.mark.parametrize("ear", ["l", "r"])
+def test_features_of_an_ear(ear: str) -> None:
+    offset = 0 if ear == "l" else facts("audio")["second_channel_offset"]
     samples, rate = soundfile.read(path_of(f"clip_1_{ear}.wav"), dtype="float32")
     assert rate == facts("audio")["options"]["sampling_rate"]
     wanted = tensors("audio")["features_30"][:, offset : offset + EAR_DIM]
@@ -65,23 +72,22 @@ def test_features_of_an_ear(ear: str, offset: int) -> None:
 
 def test_resampling() -> None:
     samples, rate = soundfile.read(path_of("resample_48k.wav"), dtype="float32")
+    target = facts("audio")["options"]["sampling_rate"]
     close(
-        resample(Audio.mono(torch.from_numpy(samples), rate), 30720).samples[0],
-        tensors("audio")["resampled_30720"],
+        resample(Audio.mono(torch.from_numpy(samples), rate), target).samples[0],
+        tensors("audio")[f"resampled_{target}"],
         2e-4,
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "steps"),
-    [("cosine1000", "cosine", 1000), ("cosine20", "cosine", 20), ("linear50", "linear", 50)],
-)
-def test_schedules(name: str, kind: str, steps: int) -> None:
-    found, wanted = (
-        noise_schedule(MospaConfig(schedule=kind, diffusion_steps=steps, steps=1)),
-        tensors("diffusion_tables"),
-    )
-    rows = torch.arange(0, steps, 37) if steps == 1000 else torch.arange(steps)
+@pytest.mark.parametrize("name", SET.names("diffusion_tables", r"([a-z]+\d+)\.betas"))
+def test_schedules(name: str) -> None:
+    kind, steps = re.fullmatch(r"([a-z]+)(\d+)", name).groups()
+    config = MospaConfig(schedule=kind, diffusion_steps=int(steps), steps=1)
+    found, wanted = noise_schedule(config), tensors("diffusion_tables")
+    rows = torch.arange(int(steps))
+    if len(wanted[f"{name}.alphas_cumprod"]) < len(rows):
+        rows = rows[:: numbers_in(facts("diffusion_tables")["what"], r"indices 0,(\d+),")[0]]
     bars, before, betas = found.alpha_bars[1:], found.alpha_bars[:-1], found.betas[1:]
     variance = found.sigmas_inflex[1:].square()
     own = {
@@ -99,16 +105,16 @@ def test_schedules(name: str, kind: str, steps: int) -> None:
         close(values[rows], wanted[f"{name}.{table}"], 1e-10)
 
 
-def test_kept_steps() -> None:
-    schedule, wanted = noise_schedule(MospaConfig()), tensors("diffusion_tables")
-    for steps, name in (
-        (descend_stride(schedule, 50), "ddim50"),
-        (descend_sections(schedule, [100]), "100"),
-        (descend_sections(schedule, [10, 15, 20]), "10,15,20"),
-    ):
-        assert [step - 1 for step in reversed(steps[:-1])] == wanted[
-            f"spaced.1000_to_{name}"
-        ].tolist()
+@pytest.mark.parametrize("name", SET.names("diffusion_tables", r"spaced\.(.+)"))
+def test_kept_steps(name: str) -> None:
+    steps, _, sections = name.partition("_to_")
+    schedule = noise_schedule(MospaConfig(diffusion_steps=int(steps)))
+    if sections.startswith("ddim"):
+        kept = descend_stride(schedule, int(sections.removeprefix("ddim")))
+    else:
+        kept = descend_sections(schedule, [int(count) for count in sections.split(",")])
+    wanted = tensors("diffusion_tables")[f"spaced.{name}"].tolist()
+    assert [step - 1 for step in reversed(kept[:-1])] == wanted
 
 
 def short(axis_angle: torch.Tensor) -> torch.Tensor:
@@ -117,27 +123,31 @@ def short(axis_angle: torch.Tensor) -> torch.Tensor:
     return torch.where(angle > torch.pi, axis_angle * (1 - 2 * torch.pi / angle), axis_angle)
 
 
+DECIMATION = 120 // 30
+"""The released data set keeps one of so many frames (frames a second are in the tensors' names)."""
+
+
 def test_motion_vector_and_kinematics() -> None:
     found = tensors("motion")
     assert found["parents"].tolist() == list(SMPLX25_PARENTS)
-    rotations, offsets = (
-        matrix_from_axis_angle(found["poses"][:, :25]).double(),
-        found["skeleton_offsets"],
-    )
-    vector = encode_body(found["trans"].double(), rotations, offsets)
-    close(vector[:8], found["motion_vec_120"].double())
-    close(vector[::4], found["motion_vec_30"].double())
-    close(axis_angle_from_matrix(vector_rotations(vector[::4])).float(), short(found["decoded_aa"]))
-    close(vector_places(vector[::4].float(), offsets), found["fk_positions"])
-    motion = vector_motion(vector[::4].float())
+    offsets = found["skeleton_offsets"]
+    rotations = matrix_from_axis_angle(found["poses"][:, : len(offsets)]).double()
+    every = encode_body(found["trans"].double(), rotations, offsets)
+    first = found["motion_vec_120"]
+    close(every[: len(first)], first.double())
+    vector = every[::DECIMATION]
+    close(vector, found["motion_vec_30"].double())
+    close(axis_angle_from_matrix(vector_rotations(vector)).float(), short(found["decoded_aa"]))
+    close(vector_places(vector.float(), offsets), found["fk_positions"])
+    motion = vector_motion(vector.float())
     close(pose_body(motion, offsets).positions, found["fk_positions"])
     turn = matrix_from_axis_angle(found["poses"][:, 0]).double()
     local = (
         turn.mT @ (found["sound_source_world"] - found["trans"].double()).unsqueeze(-1)
     ).squeeze(-1)
     close(local, found["sound_source_local"].double())
-    close(local[::4], found["ssl_30"])
-    assert body_motion(motion["root"], vector_rotations(vector[::4].float())).space == motion.space
+    close(local[::DECIMATION], found["ssl_30"])
+    assert body_motion(motion["root"], vector_rotations(vector.float())).space == motion.space
 
 
 def test_rotation_forms() -> None:
@@ -160,9 +170,7 @@ def inputs(found: dict) -> tuple:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(
-    "case", ["out", "out_mask_sound_source", "out_mask_genre", "out_audio_masked", "out_unit_ss"]
-)
+@pytest.mark.parametrize("case", SET.cases("denoiser_io"))
 def test_denoiser(case: str) -> None:
     found = tensors("denoiser_io")
     model = official_model(
@@ -209,29 +217,41 @@ def test_inside_the_denoiser() -> None:
 
 @torch.no_grad()
 def test_the_published_size() -> None:
-    found, options = tensors("denoiser_full_io"), facts("denoiser_full_io")
-    made = rule_weights(published_shapes(MospaConfig()), 1005)
-    config, own = from_official({"state_dict": made})
-    assert config == MospaConfig()
-    model = MospaModel(config).eval()
-    assert sum(p.numel() for p in model.parameters()) == options["parameters"]
-    model.load_state_dict(own)
-    random = np.random.RandomState(1006)
-    x, audio, source = (
-        torch.from_numpy(random.standard_normal((1, size, 240)).astype(np.float32)).mT
-        for size in (300, 2272, 3)
+    found, said = tensors("denoiser_full_io"), facts("denoiser_full_io")
+    options, rule = said["options"], said["input_rule"]
+    published = MospaConfig(
+        audio_dim=options["audio_dim"],
+        width=options["latent_dim"],
+        inner=options["ff_size"],
+        layers=options["num_layers"],
+        heads=options["num_heads"],
     )
-    close(x.mT[0, :4, :8], found["x_probe"], 0)
-    answer = model(
-        x,
-        torch.tensor([options["t"] + 1]),
-        audio,
-        source_input(source, config.source),
-        torch.tensor([options["state"]]),
+    assert published == MospaConfig()
+    made = rule_weights(published_shapes(published), seeds_in(said["weight_rule"])[0])
+    imported = from_official([{"state_dict": made, "config": options}])
+    assert imported.config == published
+    model = MospaModel(imported.config).eval()
+    assert sum(p.numel() for p in model.parameters()) == said["parameters"]
+    model.load_state_dict(imported.tensors)
+    random = np.random.RandomState(seeds_in(rule)[0])
+    x, audio, source = (
+        torch.from_numpy(random.standard_normal(shape_in(rule, name)).astype(np.float32))
+        for name in ("x", "audio", "pred_ss")
+    )
+    probe = found["x_probe"]
+    close(x[0, : len(probe), : probe.shape[1]], probe, 0)
+    estimate = model(
+        x.mT,
+        torch.tensor([said["t"] + 1]),
+        audio.mT,
+        source_input(source.mT, published.source),
+        torch.tensor([said["state"]]),
     ).mT
-    close(answer[..., :40], found["out_first40"])
-    close(answer[..., ::20], found["out_every20"])
-    whole = answer.double()
+    count = int(SET.names("denoiser_full_io", r"out_first(\d+)")[0])
+    close(estimate[..., :count], found[f"out_first{count}"])
+    stride = int(SET.names("denoiser_full_io", r"out_every(\d+)")[0])
+    close(estimate[..., ::stride], found[f"out_every{stride}"])
+    whole = estimate.double()
     close(torch.stack([whole.sum(), whole.abs().sum(), whole.square().sum()]), found["checks"])
 
 

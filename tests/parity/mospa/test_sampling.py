@@ -11,95 +11,98 @@ from torch import Tensor
 from motet.body.feature_vector import vector_places
 from motet.diffusion.schedule import descend_stride
 from motet.methods.mospa.windows import SamplingConfig, WindowConditions, sample_window
-from tests.parity.mospa.conftest import close, official_model, tensors
+from tests.parity.fixture_set import numbers_in
+from tests.parity.mospa.conftest import (
+    SET,
+    close,
+    facts,
+    official_model,
+    seeds_in,
+    shape_in,
+    tensors,
+)
 
 
-def heard(audio: Tensor, source: Tensor, genre: Tensor) -> WindowConditions:
+def conditions(audio: Tensor, source: Tensor, genre: Tensor) -> WindowConditions:
     return WindowConditions(audio, genre, lambda estimate: source)
 
 
 @torch.no_grad()
 def test_ancestral_and_ddim() -> None:
-    found, model = tensors("sampling"), official_model(diffusion_steps=20)
-    given = heard(found["audio"].mT, found["pred_ss"].mT, found["state"])
-    start, every = found["x_T"].mT, tuple(range(20, -1, -1))
-    trail: list[Tensor] = []
+    found, said = tensors("sampling"), facts("sampling")
+    schedule, steps = said["schedule"].split()
+    model = official_model(diffusion_steps=int(steps), noise_schedule=schedule)
+    conditioned = conditions(found["audio"].mT, found["pred_ss"].mT, found["state"])
+    start, every = found["x_T"].mT, tuple(range(int(steps), -1, -1))
+    (middle,) = numbers_in(said["tensors_meaning"]["sample_mid"], r"step index (\d+)")
 
     def noise(move: int) -> Tensor:
         return found["step_noise"][move].mT
 
-    close(
-        sample_window(model, given, SamplingConfig("ancestral", every), start, noise).mT,
-        found["sample_final"],
-    )
-    for stop, name in ((19, "sample_first"), (9, "sample_mid")):
-        trail.append(
-            sample_window(
-                model,
-                given,
-                SamplingConfig("ancestral", tuple(range(20, stop - 1, -1))),
-                start,
-                noise,
-            ).mT
-        )
-        close(trail[-1], found[name])
+    # x after the k-th step stands on the k+1-th entry of the descending steps.
+    for kept, name in ((len(every), "final"), (2, "first"), (middle + 2, "mid")):
+        draw = SamplingConfig("ancestral", every[:kept])
+        close(sample_window(model, conditioned, draw, start, noise).mT, found[f"sample_{name}"])
+    batch = len(found["state"])
     close(
         model.estimate(
             start,
-            torch.tensor([20, 20]),
+            torch.full((batch,), int(steps)),
             model.embed_conditions(
-                given.audio, F.normalize(given.source(None), dim=1), given.genre
+                conditioned.audio, F.normalize(conditioned.source(None), dim=1), conditioned.genre
             ),
         ).mT,
         found["pred_xstart_first"],
     )
     close(
-        sample_window(model, given, SamplingConfig("ddim", every), start, noise).mT,
+        sample_window(model, conditioned, SamplingConfig("ddim", every), start, noise).mT,
         found["ddim_final"],
     )
 
 
+@pytest.mark.parametrize("name", SET.names("sampling", r"(ddim\d+_of_\d+)_final"))
 @torch.no_grad()
-def test_strided_ddim() -> None:
-    found, model = tensors("sampling"), official_model()
-    steps = tuple(descend_stride(model.schedule, 10))
-    assert [step - 1 for step in steps[:-1]] == list(range(900, -1, -100))
-    given = heard(found["audio"].mT, found["pred_ss"].mT, found["state"])
-    close(
-        sample_window(
-            model,
-            given,
-            SamplingConfig("ddim", steps),
-            found["x_T"].mT,
-            lambda move: torch.zeros(0),
-        ).mT,
-        found["ddim10_of_1000_final"],
-    )
+def test_strided_ddim(name: str) -> None:
+    found = tensors("sampling")
+    kept, of = numbers_in(name, r"ddim(\d+)_of_(\d+)")
+    model = official_model(diffusion_steps=of)
+    steps = tuple(descend_stride(model.schedule, kept))
+    assert [step - 1 for step in steps[:-1]] == list(range(0, of, of // kept))[::-1]
+    conditioned = conditions(found["audio"].mT, found["pred_ss"].mT, found["state"])
+    draw, start = SamplingConfig("ddim", steps), found["x_T"].mT
+    made = sample_window(model, conditioned, draw, start, lambda move: torch.zeros(0)).mT
+    close(made, found[f"{name}_final"])
 
 
 @torch.no_grad()
 def test_the_published_evaluation() -> None:
-    found, model = tensors("predict"), official_model(diffusion_steps=4)
-    random = np.random.RandomState(1040)
-    audio = torch.from_numpy(random.standard_normal((1, 240, 40))).float()
-    source = torch.from_numpy(
-        random.standard_normal((1, 240, 3)) + np.array([0.0, 1.0, 2.0])
-    ).float()
-    random.standard_normal((1, 240, 300))
-    start = torch.from_numpy(random.standard_normal((1, 300, 240)).astype(np.float32)).mT
-    noise = torch.from_numpy(random.standard_normal((4, 1, 300, 240)).astype(np.float32)).mT
-    close(start.mT[0, :4, :6], found["xT_probe"], 1e-6)
-    given = heard(audio, F.normalize(source, dim=-1), torch.tensor([1]))
-    vector = sample_window(
-        model, given, SamplingConfig("ancestral", (4, 3, 2, 1, 0)), start, lambda move: noise[move]
+    found, said = tensors("predict"), facts("predict")
+    rule, (steps,) = said["input_rule"], numbers_in(said["what"], r"(\d+)-step")
+    model = official_model(diffusion_steps=steps)
+    random = np.random.RandomState(seeds_in(rule)[0])
+
+    def drawn(name: str) -> np.ndarray:
+        return random.standard_normal(shape_in(rule, name))
+
+    audio = torch.from_numpy(drawn("audio")).float()
+    offset = np.array(numbers_in(rule, r"plus \[([\d,]+)\]"), dtype=float)
+    source = torch.from_numpy(drawn("ssl") + offset).float()
+    drawn("motion")
+    start, noise = (
+        torch.from_numpy(drawn(name).astype(np.float32)).mT for name in ("x_T", "step noise")
     )
-    close(vector[0, ::10].mT, found["vector_every10"])
-    places = vector_places(vector, tensors("motion")["skeleton_offsets"])[0]
-    close(places[::10], found["positions_every10"])
-    sums = [
-        places.double().sum(),
-        places.double().abs().sum(),
-        vector.double().sum(),
-        vector.double().abs().sum(),
-    ]
-    assert torch.stack(sums).tolist() == pytest.approx(found["checks"].tolist(), rel=1e-4, abs=0.05)
+    probe = found["xT_probe"]
+    close(start.mT[0, : len(probe), : probe.shape[1]], probe, 1e-6)
+    conditioned = heard(audio, F.normalize(source, dim=-1), torch.tensor([said["state"]]))
+    draw = SamplingConfig("ancestral", tuple(range(steps, -1, -1)))
+    vector = sample_window(model, conditioned, draw, start, lambda move: noise[move])
+    positions = vector_places(vector, tensors("motion")["skeleton_offsets"])[0]
+    for name, values in (("vector", vector[0]), ("positions", positions)):
+        stride = int(SET.names("predict", rf"{name}_every(\d+)")[0])
+        kept = values[::stride].mT if name == "vector" else values[::stride]
+        close(kept, found[f"{name}_every{stride}"])
+    sums = [part.double() for part in (positions, vector)]
+    checks = [value for part in sums for value in (part.sum(), part.abs().sum())]
+    assert torch.stack(checks).tolist() == pytest.approx(
+        found["checks"].tolist(), rel=1e-4, abs=0.05
+    )

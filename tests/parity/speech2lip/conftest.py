@@ -1,70 +1,77 @@
-"""Reference tensors of the published code: the whole set where it lies beside the repository, else
-the compact subset."""
+"""Speech2Lip sets: sizes and poses from `meta.json`."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import json
-import os
-from pathlib import Path
-from typing import Any
 
-import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from motet.checkpoint import load_strict
+from motet.config import JsonValue
 from motet.methods.speech2lip.composition import Scene
 from motet.methods.speech2lip.config import PRESETS, Speech2LipConfig
 from motet.methods.speech2lip.geometry import tracker_pose
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import Box
-from motet.methods.speech2lip.state_dict import own_name, sync_from_official
+from motet.methods.speech2lip.state_dict import (
+    from_official,
+    own_name,
+    sync_from_official,
+)
 from motet.methods.speech2lip.sync.model import SyncExpert
+from tests.parity.fixture_set import FixtureSet
 
-ROOT = Path(__file__).resolve().parents[3]
-COMPACT = Path(__file__).parent / "fixtures"
-
-
-def folder_with(name: str) -> Path:
-    full = Path(os.environ.get("MOTET_PARITY", ROOT.parent / "shared" / "parity")) / "speech2lip"
-    for folder in (full, COMPACT):
-        if (folder / name).exists():
-            return folder
-    pytest.skip(f"{name} is only in the full set; point MOTET_PARITY to it")
+SET = FixtureSet("speech2lip")
+facts = SET.facts
 
 
-@functools.cache
-def tensors(name: str) -> dict[str, Tensor]:
-    """One file; halves as floats, pictures stored as bytes (names ending in _u8, which is taken
+class Pictures:
+    """One file: halves as floats, pictures stored as bytes (names ending in _u8, which is taken
     off) as 0..1."""
-    found = load_file(folder_with(f"{name}.safetensors") / f"{name}.safetensors")
-    plain = {}
-    for key, value in found.items():
-        if value.dtype == torch.uint8:
-            plain[key.removesuffix("_u8")] = value.float() / 255
-        else:
-            plain[key] = value.float() if value.dtype == torch.float16 else value
-    return plain
+
+    def __init__(self, name: str) -> None:
+        self._stored = SET.tensors(name)
+
+    def __getitem__(self, key: str) -> Tensor:
+        if f"{key}_u8" in self._stored:
+            return self._stored[f"{key}_u8"].float() / 255
+        value = self._stored[key]
+        return value.float() if value.dtype == torch.float16 else value
+
+    def keys(self) -> list[str]:
+        """Names as they are asked for."""
+        return [name.removesuffix("_u8") for name in self._stored]
 
 
 @functools.cache
-def facts(name: str) -> dict[str, Any]:
-    return json.loads((folder_with(f"{name}.json") / f"{name}.json").read_text())
+def tensors(name: str) -> Pictures:
+    """The tensors of a file as numbers."""
+    return Pictures(name)
 
 
-def parameters() -> dict[str, Any]:
+def parameters() -> dict:
+    """Sizes and poses of the set."""
     return facts("meta")["params"]
 
 
 @functools.cache
 def weights() -> dict[str, Tensor]:
-    return load_file(folder_with("weights.safetensors") / "weights.safetensors")
+    """The official checkpoint."""
+    stored = dict(SET.tensors("weights"))
+    if not any(name.startswith("post_fusion_unet.") for name in stored):
+        raise SET.missing("the weights of Blend-Net")
+    return stored
+
+
+def settings() -> dict[str, JsonValue]:
+    """What no tensor says: the size of the lip picture."""
+    return {"lip": {"width": parameters()["lw"], "height": parameters()["lh"]}}
 
 
 def published_config() -> Speech2LipConfig:
+    """The published sizes with the pictures of the set."""
     size = parameters()
     lip = dataclasses.replace(PRESETS["published"].lip, width=size["lw"], height=size["lh"])
     return dataclasses.replace(
@@ -73,37 +80,29 @@ def published_config() -> Speech2LipConfig:
 
 
 def model() -> Speech2LipModel:
-    """A fresh model with the set's weights, for speaking."""
-    made = Speech2LipModel(published_config())
-    own = {
-        own_name(name): tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in weights().items()
-        if own_name(name)
-    }
-    if not any(name.startswith("blend.") for name in own):
-        # The compact subset leaves Blend-Net out; what needs it is in files that it leaves out as
-        # well.
-        own |= {
-            name: tensor for name, tensor in made.state_dict().items() if name.startswith("blend.")
-        }
-    load_strict(made, own)
+    """A fresh model with the weights of the set, for inference."""
+    imported = from_official([{"model": weights()}], settings())
+    made = Speech2LipModel(imported.config)
+    load_strict(made, imported.tensors)
     return made.eval()
 
 
-def has(name: str, tensor: str) -> Tensor:
-    """A tensor that the compact subset leaves out."""
-    if tensor not in tensors(name):
-        pytest.skip(f"{tensor} is only in the full set; point MOTET_PARITY to it")
-    return tensors(name)[tensor]
+def lip_model() -> Speech2LipModel:
+    """The same without the Blend-Net, which the compact subset leaves out."""
+    made = Speech2LipModel(published_config())
+    stored = {own_name(name): tensor for name, tensor in SET.tensors("weights").items()}
+    kept = {name: stored.get(name, tensor) for name, tensor in made.state_dict().items()}
+    lost = [name for name in kept if name not in stored and not name.startswith("blend.")]
+    assert not lost, lost
+    load_strict(made, kept)
+    return made.eval()
 
 
 def expert() -> SyncExpert:
-    config, weights = sync_from_official(
-        load_file(folder_with("syncnet_tiny.safetensors") / "syncnet_tiny.safetensors"),
-        parameters()["fmin"],
-    )
+    """The sync expert of the set."""
+    config, tensors = sync_from_official(dict(SET.tensors("syncnet_tiny")), parameters()["fmin"])
     made = SyncExpert(config)
-    load_strict(made, weights)
+    load_strict(made, tensors)
     return made.eval()
 
 
@@ -134,20 +133,3 @@ def close(found: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> None:
         tolerance * (1 + float(wanted.abs().max())),
     )
     assert worst <= allowed, (worst, allowed)
-
-
-__all__ = [
-    "close",
-    "dataclasses",
-    "expert",
-    "facts",
-    "first",
-    "has",
-    "model",
-    "parameters",
-    "poses",
-    "published_config",
-    "scene",
-    "tensors",
-    "weights",
-]

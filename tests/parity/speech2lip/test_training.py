@@ -49,7 +49,7 @@ def sync_moment() -> SyncMoment:
     )
 
 
-@pytest.mark.parametrize("kind", ["plain", "sync"])
+@pytest.mark.parametrize("kind", ["plain", "sync"])  # without and with the sync term
 def test_losses_and_gradients_of_one_step(kind: str) -> None:
     wanted, found = facts("f_train_step")[kind], tensors(f"f_grads_{kind}")
     net, judge = model().train(), expert().requires_grad_(False)
@@ -76,7 +76,8 @@ def test_losses_and_gradients_of_one_step(kind: str) -> None:
         gradient = own[own_name(name)].grad
         assert gradient is not None
         assert float(gradient.norm()) == pytest.approx(norm, abs=1e-4 * largest, rel=1e-4), name
-    for name, gradient in found.items():
+    for name in found.keys():  # noqa: SIM118
+        gradient = found[name]
         if name == "running_mean_inc_bn1":
             close(net.blend.enter[1].running_mean, gradient)
         else:

@@ -4,21 +4,28 @@ every own one is filled.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from motet.config import JsonValue
 from motet.encoders.wav2vec2 import fold_weight_norm
 from motet.errors import CheckpointError
+from motet.imported import Imported, Official, naming_what_is_missing, resolve_config
 from motet.methods.artalk.config import (
     ArtalkConfig,
-    CodecConfig,
     ReleasedConfig,
     TrainingConfig,
     Wav2Vec2Config,
+)
+from motet.methods.artalk.official_sizes import (
+    check_schedule,
+    released_sizes,
+    stored_options,
+    training_sizes,
 )
 
 Rules = Sequence[tuple[str, str]]
@@ -125,7 +132,8 @@ _TRAINING: Rules = [
 ]
 
 _DERIVED = ("attn_bias_for_masking", "lvl_idx", "basic_vae.attn_mask")
-"""Buffers of the released checkpoint that follow from the configuration; checked, not kept."""
+"""Buffers of the released checkpoint that follow from its schedule: read, checked, not kept."""
+_AUDIO = "audio_encoder."
 _POSITION_CONV = "audio_encoder.encoder.pos_conv_embed.conv"
 _NORM_NAMES = (
     (".parametrizations.weight.original0", ".parametrizations.weight.original1"),
@@ -178,52 +186,147 @@ def _fill(template: str, match: re.Match[str]) -> str:
     )
 
 
-def from_official(tensors: Mapping[str, Any]) -> tuple[ArtalkConfig, dict[str, Tensor]]:
-    """Configuration and tensors of either published generation, told apart by their names; sizes
-    are read from the shapes.
+def from_official(
+    files: Sequence[Official], given: Mapping[str, JsonValue] | None = None
+) -> Imported[ArtalkConfig]:
+    """Weights of either published generation, told apart by their names.
+
+    Args:
+        files: the released checkpoint; or a checkpoint of the training code, which holds no audio
+            encoder, together with one (XLS-R 300M, or a released checkpoint that contains it).
+        given: settings by hand, nested as in `ArtalkConfig`.
 
     Raises:
-        CheckpointError: neither generation, or a tensor too many.
+        CheckpointError: neither generation, a tensor too many, or files that do not fit together.
+        ConfigError: `given` is unknown or contradicts a tensor.
     """
-    if isinstance(tensors.get("model"), Mapping):
-        tensors = tensors["model"]
-    if not all(isinstance(value, Tensor) for value in tensors.values()):
+    states = [_state(file) for file in files]
+    training = [n for n, state in enumerate(states) if "base_codec.motion_mean" in state]
+    if len(training) == 1:
+        rest = [state for n, state in enumerate(states) if n != training[0]]
+        return _import_training(states[training[0]], files[training[0]], rest, given)
+    if not training and len(states) == 1 and "basic_vae.motion_mean" in states[0]:
+        return _import_released(states[0], given)
+    raise CheckpointError(
+        "not an ARTalk checkpoint: give one file with basic_vae.motion_mean (released), or one with"
+        " base_codec.motion_mean (training code) and one with its audio encoder"
+    )
+
+
+def _state(file: Official) -> dict[str, Tensor]:
+    inside = file.get("model", file)
+    entries = inside if isinstance(inside, Mapping) else file
+    state = {name: value for name, value in entries.items() if isinstance(value, Tensor)}
+    if len(state) != len(entries):
         raise CheckpointError(
             "an official ARTalk checkpoint holds tensors only, this one holds other things; give"
             " the file with the weights"
         )
-    if "basic_vae.motion_mean" in tensors:
-        return released_from_official(tensors)
-    if "base_codec.motion_mean" in tensors:
-        return training_from_official(tensors)
-    raise CheckpointError(
-        "not an ARTalk checkpoint: neither basic_vae.motion_mean (released) nor"
-        " base_codec.motion_mean (training code) is in it"
+    return state
+
+
+def _import_released(
+    state: Mapping[str, Tensor], given: Mapping[str, JsonValue] | None
+) -> Imported[ArtalkConfig]:
+    """The released generation (814 tensors at the published size)."""
+    own = rename(
+        fold_position_norm({n: t for n, t in state.items() if n not in _DERIVED}), _RELEASED
     )
-
-
-def released_from_official(tensors: Mapping[str, Tensor]) -> tuple[ArtalkConfig, dict[str, Tensor]]:
-    """The released generation (814 tensors at the published size; either naming of the weight
-    norm).
-    """
-    tensors = {name: tensor for name, tensor in tensors.items() if name not in _DERIVED}
-    for magnitude, direction in _NORM_NAMES:
-        if _POSITION_CONV + magnitude in tensors and _POSITION_CONV + direction in tensors:
-            folded = fold_weight_norm(
-                tensors.pop(_POSITION_CONV + magnitude).float(),
-                tensors.pop(_POSITION_CONV + direction).float(),
+    with naming_what_is_missing():
+        known, heads = released_sizes(own, state.get("lvl_idx"))
+    config, origins = resolve_config(
+        ArtalkConfig("released", released=ReleasedConfig()), known, None, given, heads
+    )
+    assert config.released is not None
+    check_schedule(config.released, own)
+    derived = derived_buffers(config.released)
+    for name in _DERIVED:
+        if name in state and not torch.equal(state[name].float(), derived[name].float()):
+            raise CheckpointError(
+                f"{name} is not what a schedule of {config.released.codec.patches} tokens gives;"
+                " these weights belong to another program"
             )
-            tensors[f"{_POSITION_CONV}.weight"] = folded
-    own = rename(tensors, _RELEASED)
-    return ArtalkConfig("released", released=_released_config(own)), own
+    return Imported(config, own, origins)
 
 
-def training_from_official(tensors: Mapping[str, Tensor]) -> tuple[ArtalkConfig, dict[str, Tensor]]:
-    """The training generation (349 tensors at the published size; the audio encoder is not among
-    them).
+def _import_training(
+    state: Mapping[str, Tensor],
+    file: Official,
+    rest: Sequence[Mapping[str, Tensor]],
+    given: Mapping[str, JsonValue] | None,
+) -> Imported[ArtalkConfig]:
+    """The training generation (349 tensors at the published size) and its audio encoder."""
+    own = rename(state, _TRAINING)
+    encoder = audio_encoder_from_official(rest) if rest else None
+    with naming_what_is_missing():
+        known, heads = training_sizes(own, encoder)
+    published = dataclasses.replace(
+        TrainingConfig(), audio=None if encoder is None else Wav2Vec2Config()
+    )
+    config, origins = resolve_config(
+        ArtalkConfig("training", training=published),
+        known,
+        stored_options(file.get("meta_cfg")),
+        given,
+        heads,
+    )
+    assert config.training is not None
+    scales, patches = own["level.weight"].shape[0], config.training.codec.patches
+    if len(patches) != scales:
+        raise CheckpointError(
+            f"the weights have {scales} scales, training.codec.patches {patches} has"
+            f" {len(patches)}; give the right ones by --config FILE.json"
+        )
+    if config.training.audio is not None and encoder is not None:
+        if config.training.audio.hidden != config.training.audio_dim:
+            raise CheckpointError(
+                f"the generator expects {config.training.audio_dim} audio features, the audio"
+                f" encoder gives {config.training.audio.hidden}; give the one it was trained with"
+            )
+        own |= {_AUDIO + name: tensor for name, tensor in encoder.items()}
+    return Imported(config, own, origins)
+
+
+def audio_encoder_from_official(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The one audio encoder among files, under the names of `Wav2Vec2`.
+
+    `wav2vec2.` is the prefix of pre-training and CTC checkpoints of the transformers library,
+    `audio_encoder.` that of a released ARTalk checkpoint.
+
+    Raises:
+        CheckpointError: none, or several.
     """
-    own = rename(tensors, _TRAINING)
-    return ArtalkConfig("training", training=_training_config(own)), own
+    probe, encoders = "feature_extractor.conv_layers.0.conv.weight", []
+    for state in states:
+        for prefix in ("", "wav2vec2.", _AUDIO):
+            if prefix + probe in state:
+                named = {
+                    n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)
+                }
+                encoders.append(fold_position_norm(named, _POSITION_CONV.removeprefix(_AUDIO)))
+    if len(encoders) != 1 or len(states) != 1:
+        raise CheckpointError(
+            f"{len(states)} files with {len(encoders)} audio encoders beside the generator; give"
+            " one file of wav2vec2 weights (XLS-R 300M in the authors' recipe)"
+        )
+    (encoder,) = encoders
+    # Only pre-training uses the mask vector; some files leave it out.
+    hidden = encoder["encoder.layer_norm.weight"].shape[0]
+    encoder.setdefault("masked_spec_embed", torch.zeros(hidden))
+    return encoder
+
+
+def fold_position_norm(
+    state: Mapping[str, Tensor], conv: str = _POSITION_CONV
+) -> dict[str, Tensor]:
+    """The plain weight of the positional convolution, from either naming of its weight norm."""
+    folded = dict(state)
+    for magnitude, direction in _NORM_NAMES:
+        if conv + magnitude in folded and conv + direction in folded:
+            folded[f"{conv}.weight"] = fold_weight_norm(
+                folded.pop(conv + magnitude).float(), folded.pop(conv + direction).float()
+            )
+    return folded
 
 
 def codec_from_official(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -239,119 +342,29 @@ def released_to_official(
     weight = official.pop(f"{_POSITION_CONV}.weight")
     official[_POSITION_CONV + _NORM_NAMES[0][0]] = weight.pow(2).sum((0, 1), keepdim=True).sqrt()
     official[_POSITION_CONV + _NORM_NAMES[0][1]] = weight
-    levels = torch.repeat_interleave(
-        torch.arange(len(config.codec.patches)), torch.tensor(config.codec.patches)
-    )
-    closed = torch.zeros(len(levels), len(levels)).masked_fill(
-        levels.unsqueeze(1) < levels, -torch.inf
-    )
+    return {**official, **derived_buffers(config)}
+
+
+def derived_buffers(config: ReleasedConfig) -> dict[str, Tensor]:
+    """Buffers of the released checkpoint that follow from its schedule."""
+    codec = config.codec
+    levels = torch.repeat_interleave(torch.arange(len(codec.patches)), torch.tensor(codec.patches))
     past = torch.zeros(len(levels), len(levels) * config.history)
-    window = torch.arange(2 * config.codec.frames) // config.codec.frames
-    official["attn_bias_for_masking"] = torch.cat([past, closed], 1)[None, None]
-    official["lvl_idx"] = levels[None]
-    official["basic_vae.attn_mask"] = torch.zeros(len(window), len(window)).masked_fill(
-        window.unsqueeze(1) < window, -torch.inf
-    )[None, None]
-    return official
+    window = torch.arange(2 * codec.frames) // codec.frames
+    return {
+        "attn_bias_for_masking": torch.cat([past, _causal(levels)], 1)[None, None],
+        "lvl_idx": levels[None],
+        "basic_vae.attn_mask": _causal(window)[None, None],
+    }
+
+
+def _causal(groups: Tensor) -> Tensor:
+    """Additive mask (rows, columns): a row sees its own and earlier groups."""
+    return torch.zeros(len(groups), len(groups)).masked_fill(
+        groups.unsqueeze(1) < groups, -torch.inf
+    )
 
 
 def training_to_official(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The authors' names again."""
     return rename(tensors, _TRAINING, back=True)
-
-
-def _count(tensors: Mapping[str, Tensor], prefix: str) -> int:
-    return len({name.split(".")[prefix.count(".")] for name in tensors if name.startswith(prefix)})
-
-
-def _patches(tokens: int, frames: int, scales: int) -> tuple[int, ...]:
-    for known in ((1, 5, 25, 50, 100), (1, 10, 20, 50, 100)):
-        if (sum(known), known[-1], len(known)) == (tokens, frames, scales):
-            return known
-    raise CheckpointError(
-        f"no known schedule of {scales} scales with {tokens} tokens and {frames} frames; give the"
-        " configuration by hand"
-    )
-
-
-def _codec_config(
-    tensors: Mapping[str, Tensor], heads: int, base: CodecConfig, patches: tuple[int, ...]
-) -> CodecConfig:
-    hidden, dim = tensors["codec.encoder.entry.weight"].shape
-    bits, depth = (
-        tensors["codec.encoder.exit.weight"].shape[0],
-        _count(tensors, "codec.encoder.layers."),
-    )
-    return CodecConfig(
-        dim,
-        bits,
-        hidden,
-        depth,
-        heads,
-        patches,
-        base.windows,
-        base.rotary,
-        base.full_width_scale,
-        base.deviation_floor,
-    )
-
-
-def _codec_heads(hidden: int) -> int:
-    return 8 if hidden >= 256 else 4
-
-
-def _released_config(own: Mapping[str, Tensor]) -> ReleasedConfig:
-    frames, tokens = own["codec.encoder_position"].shape[1] // 2, own["position"].shape[1]
-    width = own["position"].shape[2]
-    patches = _patches(tokens, frames, own["level.weight"].shape[0])
-    style_width = own["style_encoder.entry.weight"].shape[0]
-    return ReleasedConfig(
-        codec=_codec_config(
-            own, _codec_heads(own["codec.encoder.entry.weight"].shape[0]), CodecConfig(), patches
-        ),
-        audio=_audio_config(own),
-        width=width,
-        depth=_count(own, "layers."),
-        heads=own["layers.0.attention.log_scale"].shape[1],
-        history=own["history_position"].shape[1] // tokens,
-        style_width=style_width,
-        style_depth=_count(own, "style_encoder.transformer.layers."),
-        style_heads=4,
-        style_inner=own["style_encoder.transformer.layers.0.linear1.weight"].shape[0],
-    )
-
-
-def _audio_config(own: Mapping[str, Tensor]) -> Wav2Vec2Config:
-    prefix = "audio_encoder."
-    position = own[f"{prefix}encoder.pos_conv_embed.conv.weight"]
-    hidden = position.shape[0]
-    return Wav2Vec2Config(
-        hidden=hidden,
-        layers=_count(own, f"{prefix}encoder.layers."),
-        heads=max(2, hidden // 64),
-        inner=own[f"{prefix}encoder.layers.0.feed_forward.intermediate_dense.weight"].shape[0],
-        conv_widths=tuple(
-            own[f"{prefix}feature_extractor.conv_layers.{i}.conv.weight"].shape[0] for i in range(7)
-        ),
-        position_taps=position.shape[2],
-        position_groups=hidden // position.shape[1],
-    )
-
-
-def _training_config(own: Mapping[str, Tensor]) -> TrainingConfig:
-    base = TrainingConfig()
-    width, audio_dim = own["start"].shape[-1], own["audio_offset"].shape[-1]
-    codec = _codec_config(
-        own,
-        _codec_heads(own["codec.encoder.entry.weight"].shape[0]),
-        base.codec,
-        base.codec.patches,
-    )
-    return TrainingConfig(
-        codec=codec,
-        audio=None,
-        audio_dim=audio_dim,
-        width=width,
-        depth=_count(own, "layers."),
-        heads=8 if width >= 256 else 4,
-    )

@@ -5,84 +5,109 @@ older layouts.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from motet.config import JsonValue
 from motet.diffusion.schedule import make_schedule
 from motet.errors import CheckpointError
-from motet.methods.diffposetalk.config import (
-    DenoiserConfig,
-    DiffPoseTalkConfig,
-    DiffusionConfig,
-    LossConfig,
-    StyleConfig,
-    TrunkConfig,
-)
+from motet.imported import Imported, Official, SettingOrigin, naming_what_is_missing, resolve_config
+from motet.methods.diffposetalk.config import PRESETS, DiffPoseTalkConfig, StyleConfig
 
 _GAIN, _DIRECTION = "parametrizations.weight.original0", "parametrizations.weight.original1"
+_STATISTICS = (("exp", 50), ("pose", 6), ("shape", 100))
+"""FLAME coefficients and their numbers."""
 _BUFFERS = (
     "denoising_net.TE.pe",
     "denoising_net.PE.pe",
     "denoising_net.alignment_mask",
     "diffusion_sched.",
 )
-_OLDER = {
-    "use_alignment_mask": ("align_mask_width", int),
-    "predict_head_pose": ("no_head_pose", None),
-    "use_learnable_pe": ("no_use_learnable_pe", None),
+_NEGATED = {"predict_head_pose": "no_head_pose", "use_learnable_pe": "no_use_learnable_pe"}
+"""Older options that say the opposite of today's."""
+_TRUNK = "audio_encoder."
+_OPTIONS = {
+    "n_heads": "denoiser.heads",
+    "n_motions": "denoiser.window",
+    "fps": "fps",
+    "n_diff_steps": "diffusion.steps",
+    "diff_schedule": "diffusion.schedule",
+    "target": "diffusion.target",
+    "cfg_mode": "diffusion.dropping",
+    "criterion": "loss.criterion",
+    "pad_mode": "loss.padding",
+    "use_context_audio_feat": "loss.hear_both",
+    "l_vert": "loss.vert",
+    "l_vel": "loss.vel",
+    "l_smooth": "loss.smooth",
+    "l_head_angle": "loss.head_angle",
+    "l_head_vel": "loss.head_vel",
+    "l_head_smooth": "loss.head_smooth",
+    "l_head_trans": "loss.head_trans",
+}
+_STYLE_OPTIONS = {
+    "n_heads": "style.heads",
+    "n_motions": "style.frames",
+    "temperature": "style.temperature",
 }
 
 
-def from_official(found: Mapping[str, Any]) -> tuple[DiffPoseTalkConfig, dict[str, Tensor]]:
-    """Configuration and tensors from the authors' files.
+def from_official(
+    files: Sequence[Official], given: Mapping[str, JsonValue] | None = None
+) -> Imported[DiffPoseTalkConfig]:
+    """Weights from the authors' files.
 
     Args:
-        found: the denoiser's file; or under `files` it together with the style encoder's file and
-            the statistics (`stats_train.npz`), in any order. Without statistics the tensors say so,
-            and the method refuses to run on them.
+        files: the denoiser's file, and in any order the style encoder's file and the statistics
+            (`stats_train.npz`). Without statistics the tensors say so, and the method refuses to
+            run on them.
+        given: settings by hand, nested as in `DiffPoseTalkConfig`.
 
     Raises:
         CheckpointError: no denoiser among them, or a part that does not fit.
+        ConfigError: `given` is unknown or contradicts a tensor.
     """
-    files = found.get("files", [found])
     denoiser = _one(files, "model", "denoiser")
-    style = _one(files, "encoder", "style encoder", needed=False)
-    statistics = _one(files, "exp_mean", "statistics", needed=False)
-    options = modern_options(denoiser.get("args", {}))
-    tensors = {_modern_name(name): tensor for name, tensor in denoiser["model"].items()}
-    config = _config(
-        options, tensors, None if style is None else modern_options(style.get("args", {}))
-    )
+    if denoiser is None:
+        raise CheckpointError("not a DiffPoseTalk checkpoint: no denoiser (entry 'model') in it")
+    style, statistics = _one(files, "encoder", "style encoder"), _one(files, "exp_mean", "stats")
+    tensors = {_modern_name(name): tensor for name, tensor in _tensors(denoiser["model"]).items()}
+    encoder = {} if style is None else _tensors(style["encoder"])
+    options = modern_options(denoiser.get("args"))
+    style_options = None if style is None else modern_options(style.get("args"))
+    config, origins = _config(tensors, options, style_options, encoder, given)
     _check_tables(tensors, config)
     own = {name: tensor for name, tensor in tensors.items() if not name.startswith(_BUFFERS)}
-    if style is not None:
-        own |= {f"style_encoder.{name}": tensor for name, tensor in style["encoder"].items()}
-    return config, {**own, **_statistics(statistics, config)}
+    own |= {f"style_encoder.{name}": tensor for name, tensor in encoder.items()}
+    return Imported(config, {**own, **_statistics(statistics, config)}, origins)
 
 
-def modern_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def modern_options(options: Tensor | JsonValue | Official) -> dict[str, JsonValue]:
     """The options of a checkpoint under their newest names."""
-    new = dict(options)
-    for old, (name, kind) in _OLDER.items():
+    if not isinstance(options, Mapping):
+        return {}
+    new = {name: value for name, value in options.items() if not isinstance(value, Tensor)}
+    if "use_alignment_mask" in new:
+        new.setdefault("align_mask_width", int(bool(new.pop("use_alignment_mask"))))
+    for old, name in _NEGATED.items():
         if old in new:
-            value = new.pop(old)
-            new.setdefault(name, kind(value) if kind else not value)
-    return new
+            new.setdefault(name, not new.pop(old))
+    return {name: value for name, value in new.items() if value is not None}
 
 
-def _one(
-    files: Sequence[Mapping[str, Any]], key: str, what: str, needed: bool = True
-) -> Mapping[str, Any] | None:
+def _one(files: Sequence[Official], key: str, what: str) -> Official | None:
     having = [file for file in files if key in file]
     if len(having) > 1:
         raise CheckpointError(f"{len(having)} files hold a {what}; give one")
-    if not having and needed:
-        raise CheckpointError(f"not a DiffPoseTalk checkpoint: no {what} (entry {key!r}) in it")
     return having[0] if having else None
+
+
+def _tensors(entry: Tensor | JsonValue | Official) -> dict[str, Tensor]:
+    if not isinstance(entry, Mapping):
+        raise CheckpointError("the checkpoint holds something else where its tensors should be")
+    return {name: value for name, value in entry.items() if isinstance(value, Tensor)}
 
 
 def _modern_name(name: str) -> str:
@@ -91,118 +116,113 @@ def _modern_name(name: str) -> str:
     )
 
 
-def _count(tensors: Mapping[str, Tensor], pattern: str) -> int:
-    return 1 + max(
-        (int(match[1]) for name in tensors if (match := re.match(pattern, name))), default=-1
-    )
+def _count(tensors: Mapping[str, Tensor], prefix: str) -> int:
+    """Entries of a numbered list."""
+    return len({n.removeprefix(prefix).partition(".")[0] for n in tensors if n.startswith(prefix)})
 
 
 def _config(
-    options: Mapping[str, Any], tensors: Mapping[str, Tensor], style: Mapping[str, Any] | None
-) -> DiffPoseTalkConfig:
-    """Sizes from the tensors themselves, everything else from the options."""
-    try:
-        width, dim = (
-            tensors["denoising_net.person_proj.weight"].shape[0],
-            tensors["start_motion_feat"].shape[2],
-        )
-        style_dim = tensors["denoising_net.person_proj.weight"].shape[1] - 100
-        trunk = _trunk(tensors, options)
-        if (
-            options.get("architecture", "decoder") != "decoder"
-            or options.get("rot_repr", "aa") != "aa"
-        ):
-            raise CheckpointError(
-                f"architecture {options.get('architecture')!r} with rotations"
-                f" {options.get('rot_repr')!r} is not known; decoder with aa is"
-            )
-        denoiser = DenoiserConfig(
-            width,
-            _count(tensors, r"denoising_net\.transformer\.layers\.(\d+)\."),
-            _option(options, "n_heads", 8),
-            tensors["denoising_net.transformer.layers.0.linear1.weight"].shape[0] // width,
-            window=_option(options, "n_motions", 100),
-            context=tensors["start_motion_feat"].shape[1],
-            mask_width=max(0, _option(options, "align_mask_width", 1)),
-            learned_positions="denoising_net.PE" in tensors,
-            indicator=tensors["denoising_net.feature_proj.weight"].shape[1] > dim,
-        )
-    except KeyError as error:
-        raise CheckpointError(f"the denoiser's file lacks {error.args[0]}") from error
-    guided = tuple(name for name in ("audio", "style") if f"null_{name}_feat" in tensors)
-    return DiffPoseTalkConfig(
-        "flame",
-        dim == 54,
-        "wav2vec2" if options.get("audio_model") == "wav2vec2" else "hubert",
-        trunk,
-        trunk.hidden,
-        float(_option(options, "fps", 25)),
-        100,
-        style_dim,
-        None if style is None else _style_config(style, style_dim),
-        denoiser,
-        DiffusionConfig(
-            _option(options, "n_diff_steps", 500),
-            _option(options, "diff_schedule", "cosine"),
-            _option(options, "target", "sample"),
-            guided,
-            _option(options, "cfg_mode", "incremental"),
-        ),
-        _loss_config(options),
+    tensors: Mapping[str, Tensor],
+    options: Mapping[str, JsonValue],
+    style_options: Mapping[str, JsonValue] | None,
+    encoder: Mapping[str, Tensor],
+    given: Mapping[str, JsonValue] | None,
+) -> tuple[DiffPoseTalkConfig, tuple[SettingOrigin, ...]]:
+    for name, only in (("architecture", "decoder"), ("rot_repr", "aa")):
+        if options.get(name, only) != only:
+            raise CheckpointError(f"{name} {options[name]!r} is not known; {only} is")
+    with naming_what_is_missing():
+        sizes = _sizes(tensors)
+        if style_options is not None:
+            sizes |= _style_sizes(encoder)
+    stored = _stored(options, _OPTIONS) | _guidance(options)
+    heads = {"denoiser.heads": "denoiser.width", "trunk.heads": "trunk.hidden"}
+    style = None
+    if style_options is not None:
+        stored |= _stored(style_options, _STYLE_OPTIONS)
+        heads["style.heads"] = "style.width"
+        style = StyleConfig()
+    return resolve_config(
+        dataclasses.replace(PRESETS["published"], style=style),
+        sizes,
+        {name: value for name, value in stored.items() if name not in sizes},
+        given,
+        {name: width for name, of in heads.items() if isinstance(width := sizes[of], int)},
     )
 
 
-def _option(options: Mapping[str, Any], name: str, default: Any) -> Any:
-    value = options.get(name)
-    return default if value is None else value
-
-
-def _trunk(tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> TrunkConfig:
-    prefix, hidden = "audio_encoder.", tensors["audio_feature_map.weight"].shape[1]
-    direction = tensors[f"{prefix}encoder.pos_conv_embed.conv.{_DIRECTION}"]
-    known = TrunkConfig()
-    # The number of heads is no tensor's size; the trainers only ever used heads of 64, tiny test
-    # models 8.
-    heads = hidden // 64 if hidden % 64 == 0 else _option(options, "n_heads", 4)
-    return TrunkConfig(
-        hidden,
-        _count(tensors, r"audio_encoder\.encoder\.layers\.(\d+)\."),
-        heads,
-        tensors[f"{prefix}encoder.layers.0.feed_forward.intermediate_dense.weight"].shape[0],
-        tuple(
-            tensors[f"{prefix}feature_extractor.conv_layers.{place}.conv.weight"].shape[0]
-            for place in range(len(known.conv_widths))
-        ),
-        direction.shape[2],
-        hidden // direction.shape[1],
-    )
-
-
-def _style_config(options: Mapping[str, Any], width: int) -> StyleConfig:
-    return StyleConfig(
-        width,
-        _option(options, "n_layers", 4),
-        _option(options, "n_heads", 4),
-        _option(options, "mlp_ratio", 4),
-        frames=_option(options, "n_motions", 100),
-        temperature=_option(options, "temperature", 0.1),
-    )
-
-
-def _loss_config(options: Mapping[str, Any]) -> LossConfig:
-    terms = ("vert", "vel", "smooth", "head_angle", "head_vel", "head_smooth", "head_trans")
-    weights = {
-        name: float(options[f"l_{name}"]) for name in terms if options.get(f"l_{name}") is not None
+def _sizes(tensors: Mapping[str, Tensor]) -> dict[str, JsonValue]:
+    """Settings that shapes prove."""
+    layers = "denoising_net.transformer.layers."
+    width, person = tensors["denoising_net.person_proj.weight"].shape
+    _, context, motion = tensors["start_motion_feat"].shape
+    guided = [name for name in ("audio", "style") if f"null_{name}_feat" in tensors]
+    trunk = _trunk_sizes(tensors)
+    return {
+        "head": motion == 54,
+        "audio_dim": trunk["hidden"],
+        "style_dim": person - PRESETS["published"].shape_dim,
+        **{f"trunk.{name}": size for name, size in trunk.items()},
+        "denoiser.width": width,
+        "denoiser.layers": _count(tensors, layers),
+        "denoiser.expansion": tensors[f"{layers}0.linear1.weight"].shape[0] // width,
+        "denoiser.context": context,
+        "denoiser.learned_positions": "denoising_net.PE" in tensors,
+        "denoiser.indicator": tensors["denoising_net.feature_proj.weight"].shape[1] > motion,
+        "diffusion.guided": guided,
     }
-    return dataclasses.replace(
-        LossConfig(),
-        criterion=_option(options, "criterion", "l2"),
-        padding=_option(options, "pad_mode", "zero"),
-        constrain_previous=not _option(options, "no_constrain_prev", False),
-        hear_both=bool(_option(options, "use_context_audio_feat", False)),
-        truncate=(_option(options, "trunc_prob1", 0.3), _option(options, "trunc_prob2", 0.4)),
-        **weights,
-    )
+
+
+def _trunk_sizes(tensors: Mapping[str, Tensor]) -> dict[str, JsonValue]:
+    """Sizes of the speech encoder; its heads are in no tensor."""
+    position = tensors[f"{_TRUNK}encoder.pos_conv_embed.conv.{_DIRECTION}"]
+    hidden, in_group, taps = position.shape
+    convolutions = f"{_TRUNK}feature_extractor.conv_layers."
+    return {
+        "hidden": hidden,
+        "layers": _count(tensors, f"{_TRUNK}encoder.layers."),
+        "inner": tensors[f"{_TRUNK}encoder.layers.0.feed_forward.intermediate_dense.weight"].shape[
+            0
+        ],
+        "conv_widths": [
+            tensors[f"{convolutions}{n}.conv.weight"].shape[0]
+            for n in range(_count(tensors, convolutions))
+        ],
+        "position_taps": taps,
+        "position_groups": hidden // in_group,
+    }
+
+
+def _style_sizes(encoder: Mapping[str, Tensor]) -> dict[str, JsonValue]:
+    layers = "transformer.layers."
+    width = encoder["motion_proj.weight"].shape[0]
+    return {
+        "style.width": width,
+        "style.layers": _count(encoder, layers),
+        "style.expansion": encoder[f"{layers}0.linear1.weight"].shape[0] // width,
+    }
+
+
+def _stored(options: Mapping[str, JsonValue], names: Mapping[str, str]) -> dict[str, JsonValue]:
+    return {own: options[name] for name, own in names.items() if name in options}
+
+
+def _guidance(options: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Options whose values need more than another name."""
+    published = PRESETS["published"].loss.truncate
+    found: dict[str, JsonValue] = {}
+    if "audio_model" in options:
+        found["front"] = "wav2vec2" if options["audio_model"] == "wav2vec2" else "hubert"
+    if isinstance(width := options.get("align_mask_width"), int):
+        found["denoiser.mask_width"] = max(0, width)
+    if "no_constrain_prev" in options:
+        found["loss.constrain_previous"] = not options["no_constrain_prev"]
+    if {"trunc_prob1", "trunc_prob2"} & options.keys():
+        found["loss.truncate"] = [
+            options.get("trunc_prob1", published[0]),
+            options.get("trunc_prob2", published[1]),
+        ]
+    return found
 
 
 def _check_tables(tensors: Mapping[str, Tensor], config: DiffPoseTalkConfig) -> None:
@@ -218,37 +238,37 @@ def _check_tables(tensors: Mapping[str, Tensor], config: DiffPoseTalkConfig) -> 
         )
 
 
-def _statistics(found: Mapping[str, Any] | None, config: DiffPoseTalkConfig) -> dict[str, Tensor]:
-    names = ("motion_mean", "motion_std", "shape_mean", "shape_std")
-    sizes = (56, 56, config.shape_dim, config.shape_dim)
+def _statistics(found: Official | None, config: DiffPoseTalkConfig) -> dict[str, Tensor]:
+    """Means and deviations of motion and shape; `known` says whether there were any."""
+    motion = sum(size for name, size in _STATISTICS if name != "shape")
     if found is None:
-        blank = {
-            f"coefficients.{name}": (torch.ones if name.endswith("std") else torch.zeros)(size)
-            for name, size in zip(names, sizes, strict=True)
+        part = {
+            f"{name}_{kind}": (torch.ones if kind == "std" else torch.zeros)(size)
+            for name, size in (("motion", motion), ("shape", config.shape_dim))
+            for kind in ("mean", "std")
         }
-        return {**blank, "coefficients.known": torch.zeros(1)}
-    part = {
-        key: torch.as_tensor(found[key]).float()
-        for kind in ("mean", "std")
-        for key in (f"exp_{kind}", f"pose_{kind}", f"shape_{kind}")
-        if key in found
-    }
-    for key, size in (
-        (f"{name}_{kind}", size)
-        for kind in ("mean", "std")
-        for name, size in (("exp", 50), ("pose", 6), ("shape", 100))
-    ):
-        if key not in part or part[key].shape != (size,):
-            came = tuple(part[key].shape) if key in part else "nothing"
-            raise CheckpointError(
-                f"the statistics need {key} of {size} numbers, there is {came}; use the"
-                " stats_train.npz that belongs to the checkpoint"
-                + (" (of nine pose numbers the first six)" if came == (9,) else "")
-            )
-    values = [
-        torch.cat([part[f"exp_{kind}"], part[f"pose_{kind}"]]) for kind in ("mean", "std")
-    ] + [part["shape_mean"], part["shape_std"]]
-    return {
-        **{f"coefficients.{name}": value for name, value in zip(names, values, strict=True)},
-        "coefficients.known": torch.ones(1),
-    }
+        known = 0.0
+    else:
+        stored = {key: _statistic(found, key, size) for key, size in _statistic_sizes()}
+        part = {f"shape_{kind}": stored[f"shape_{kind}"] for kind in ("mean", "std")}
+        for kind in ("mean", "std"):
+            part[f"motion_{kind}"] = torch.cat([stored[f"exp_{kind}"], stored[f"pose_{kind}"]])
+        known = 1.0
+    own = {f"coefficients.{name}": value for name, value in part.items()}
+    return {**own, "coefficients.known": torch.full((1,), known)}
+
+
+def _statistic_sizes() -> list[tuple[str, int]]:
+    return [(f"{name}_{kind}", size) for kind in ("mean", "std") for name, size in _STATISTICS]
+
+
+def _statistic(found: Official, key: str, size: int) -> Tensor:
+    value = found.get(key)
+    if isinstance(value, Tensor) and value.shape == (size,):
+        return value.float()
+    shape = tuple(value.shape) if isinstance(value, Tensor) else "nothing"
+    hint = " (of nine pose numbers the first six)" if shape == (9,) else ""
+    raise CheckpointError(
+        f"the statistics need {key} of {size} numbers, there is {shape}; use the stats_train.npz"
+        f" that belongs to the checkpoint{hint}"
+    )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from motet.config import JsonValue
 from motet.errors import CheckpointError
+from motet.imported import Imported, Official, naming_what_is_missing, resolve_config, single_file
 from motet.methods.mospa.config import MospaConfig
 from motet.nn.position import sinusoid_table
 
@@ -30,22 +30,42 @@ _LAYER_NAMES = {
     "norm1": "norm_attention",
     "norm2": "norm_inner",
 }
+_OPTION_NAMES = {
+    "num_heads": "heads",
+    "dropout": "dropout",
+    "mask_sound_source": "mask_sound_source",
+    "mask_genre": "mask_genre",
+    "cond_mask_prob": "mask_share",
+    "diffusion_steps": "diffusion_steps",
+    "noise_schedule": "schedule",
+}
+MOTION_DIM = 300
+"""Numbers a frame of the published motion vector."""
 _TABLES = ("sequence_pos_encoder.pe", "embed_timestep.sequence_pos_encoder.pe")
 
 
-def from_official(found: Mapping[str, Any]) -> tuple[MospaConfig, dict[str, Tensor]]:
-    """Configuration and tensors of `weights_<epoch>.pt` or `best.pt`, or of a bare state dict.
+def from_official(
+    files: Sequence[Official], given: Mapping[str, JsonValue] | None = None
+) -> Imported[MospaConfig]:
+    """Weights from `weights_<epoch>.pt`, `best.pt`, or a bare state dict.
 
     The raw weights are what the file holds: the released program keeps an average of them but
     neither uses nor saves it.
 
+    Args:
+        files: exactly one.
+        given: settings by hand, nested as in `MospaConfig`.
+
     Raises:
         CheckpointError: not a MOSPA denoiser, or of an architecture that is not known.
+        ConfigError: `given` is unknown or contradicts a tensor.
     """
-    state = found.get("state_dict", found)
+    file = single_file(files, "MOSPA")
+    state = file.get("state_dict", file)
+    entries = state if isinstance(state, Mapping) else file
     official = {
         name.removeprefix("module."): value
-        for name, value in state.items()
+        for name, value in entries.items()
         if isinstance(value, Tensor)
     }
     if "output_process.poseFinal.weight" not in official:
@@ -55,9 +75,16 @@ def from_official(found: Mapping[str, Any]) -> tuple[MospaConfig, dict[str, Tens
         )
     for name in _TABLES:
         _check_table(name, official.pop(name, None))
-    return _config(found.get("config", {}), official), {
-        own_name(name): tensor for name, tensor in official.items()
-    }
+    with naming_what_is_missing():
+        sizes = _sizes(official)
+    config, origins = resolve_config(
+        MospaConfig(),
+        sizes,
+        _options(file.get("config")),
+        given,
+        {"heads": official["embed_motion.poseEmbedding.weight"].shape[0]},
+    )
+    return Imported(config, {own_name(name): t for name, t in official.items()}, origins)
 
 
 def own_name(name: str) -> str:
@@ -85,9 +112,29 @@ def _check_table(name: str, table: Tensor | None) -> None:
         )
 
 
-def _config(stored: Any, official: Mapping[str, Tensor]) -> MospaConfig:
-    """Sizes from the tensors themselves; heads, steps and switches from the stored options, or as
-    published.
+def _sizes(official: Mapping[str, Tensor]) -> dict[str, JsonValue]:
+    """Settings that shapes prove."""
+    width, motion = official["embed_motion.poseEmbedding.weight"].shape
+    if motion != MOTION_DIM:
+        raise CheckpointError(f"motion of {motion} numbers a frame is not known; {MOTION_DIM} is")
+    audio_inner, audio_dim = official["embed_audio.audioEmbedding.0.weight"].shape
+    layers = {
+        match[1] for name in official if (match := re.match(r"seqEncoder\.layers\.(\d+)\.", name))
+    }
+    return {
+        "width": width,
+        "layers": len(layers),
+        "inner": official["seqEncoder.layers.0.linear1.weight"].shape[0],
+        "audio_inner": audio_inner,
+        "audio_dim": audio_dim,
+    }
+
+
+def _options(stored: Tensor | JsonValue | Official) -> dict[str, JsonValue]:
+    """Settings among the options that the trainer stored.
+
+    Raises:
+        CheckpointError: an architecture that the released program cannot run.
     """
     options = _flat(stored)
     if options.get("arch", "trans_enc") != "trans_enc":
@@ -95,49 +142,21 @@ def _config(stored: Any, official: Mapping[str, Tensor]) -> MospaConfig:
             f"the architecture {options['arch']!r} is not known; the released program only runs"
             " trans_enc"
         )
-    try:
-        width, motion = official["embed_motion.poseEmbedding.weight"].shape
-        layers = 1 + max(
-            int(match[1])
-            for name in official
-            if (match := re.match(r"seqEncoder\.layers\.(\d+)\.", name))
-        )
-        if motion != 300:
-            raise CheckpointError(f"motion of {motion} numbers a frame is not known; 300 is")
-        published = MospaConfig()
-        return dataclasses.replace(
-            published,
-            width=width,
-            layers=layers,
-            heads=int(options.get("num_heads", published.heads)),
-            inner=official["seqEncoder.layers.0.linear1.weight"].shape[0],
-            dropout=float(options.get("dropout", published.dropout)),
-            audio_inner=official["embed_audio.audioEmbedding.0.weight"].shape[0],
-            audio_dim=official["embed_audio.audioEmbedding.0.weight"].shape[1],
-            mask_sound_source=bool(options.get("mask_sound_source", False)),
-            mask_genre=bool(options.get("mask_genre", False)),
-            mask_share=float(options.get("cond_mask_prob", published.mask_share)),
-            diffusion_steps=int(options.get("diffusion_steps", published.diffusion_steps)),
-            schedule=options.get("noise_schedule", published.schedule),
-            steps=min(
-                published.steps, int(options.get("diffusion_steps", published.diffusion_steps))
-            ),
-        )
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"the checkpoint lacks or misstates {error.args[0] if error.args else error}"
-        ) from error
+    known = {own: options[name] for name, own in _OPTION_NAMES.items() if name in options}
+    steps = known.get("diffusion_steps")
+    if isinstance(steps, int):
+        known["steps"] = min(MospaConfig().steps, steps)
+    return known
 
 
-def _flat(stored: Any, depth: int = 3) -> dict[str, Any]:
+Plain = str | int | float | bool
+
+
+def _flat(stored: Tensor | JsonValue | Official, depth: int = 3) -> dict[str, Plain]:
     """All options of nested groups in one dictionary; the outermost of a name counts."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, Plain] = {}
     if isinstance(stored, Mapping) and depth:
         for value in stored.values():
             flat |= _flat(value, depth - 1)
-        flat |= {
-            name: value
-            for name, value in stored.items()
-            if isinstance(value, str | int | float | bool)
-        }
+        flat |= {name: value for name, value in stored.items() if isinstance(value, Plain)}
     return flat

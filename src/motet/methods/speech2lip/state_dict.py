@@ -7,14 +7,14 @@ for the sync loss.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor
 
+from motet.config import JsonValue
 from motet.errors import CheckpointError
-from motet.methods.speech2lip.config import BlendConfig, HearingConfig, LipConfig, Speech2LipConfig
+from motet.imported import Imported, Official, naming_what_is_missing, resolve_config, single_file
+from motet.methods.speech2lip.config import PRESETS, Speech2LipConfig
 from motet.methods.speech2lip.sync.model import SyncConfig
 
 _NAMES = (
@@ -54,105 +54,103 @@ def own_name(name: str) -> str:
 
 
 def from_official(
-    file: Mapping[str, Any], lip_width: int = 120, lip_height: int = 80
-) -> tuple[Speech2LipConfig, dict[str, Tensor]]:
-    """An official checkpoint as configuration and tensors.
+    files: Sequence[Official], given: Mapping[str, JsonValue] | None = None
+) -> Imported[Speech2LipConfig]:
+    """The authors' `model.pt`.
 
     Args:
-        file: the read checkpoint.
-        lip_width: size of the lip picture: the one thing that no tensor tells (published: 120 x
-            80).
+        files: exactly one.
+        given: settings by hand, nested as in `Speech2LipConfig`. No tensor says the size of the lip
+            picture: without `lip.width` and `lip.height` the published 120 x 80 is assumed.
 
     Raises:
         CheckpointError: not such a checkpoint.
+        ConfigError: `given` is unknown or contradicts a tensor.
     """
-    entry = file.get("model", file)
-    if not isinstance(entry, Mapping) or "fc_uv.weight" not in {
-        name.removeprefix("module.") for name in entry
-    }:
+    file = single_file(files, "Speech2Lip")
+    inside = file.get("model", file)
+    entries = inside if isinstance(inside, Mapping) else {}
+    official = {
+        name.removeprefix("module."): value
+        for name, value in entries.items()
+        if isinstance(value, Tensor)
+    }
+    if "fc_uv.weight" not in official:
         raise CheckpointError(
             "not a Speech2Lip checkpoint: no lip model in it (fc_uv.weight is missing)"
         )
     tensors = {
-        own: torch.as_tensor(value).clone()
-        for name, value in entry.items()
-        if (own := own_name(name.removeprefix("module.")))
+        own: value.float() if value.is_floating_point() else value.clone()
+        for name, value in official.items()
+        if (own := own_name(name))
     }
-    return _config(tensors, lip_width, lip_height), {
-        name: t.float() if t.is_floating_point() else t for name, t in tensors.items()
+    with naming_what_is_missing():
+        sizes = _sizes(tensors)
+    config, origins = resolve_config(PRESETS["published"], sizes, None, given)
+    return Imported(config, tensors, origins)
+
+
+def _sizes(tensors: Mapping[str, Tensor]) -> dict[str, JsonValue]:
+    """Settings that shapes prove."""
+    widths = [t.shape[0] for t in _numbered(tensors, "hearing.conv")]
+    layers = _numbered(tensors, "lip.layers")
+    parts = ("blend.enter.3", "blend.down.0.3", "blend.down.1.3")
+    return {
+        "hearing.channels": tensors["hearing.conv.0.weight"].shape[1],
+        "hearing.window": 2 ** len(widths),
+        "hearing.widths": widths,
+        "hearing.out": tensors["hearing.head.2.weight"].shape[0],
+        "lip.hidden": tensors["lip.layers.0.weight"].shape[0],
+        "lip.layers": len(layers),
+        "lip.skip_after": _skip_after(layers),
+        # A place's code: the two coordinates, and sine and cosine of each at every octave.
+        "lip.frequencies": (tensors["lip.place.weight"].shape[1] - 2) // 4,
+        "lip.moment_channels": tensors["lip.time.weight"].shape[1],
+        "blend.widths": [tensors[f"{part}.weight"].shape[0] for part in parts],
+        "canonical_depth": list(tensors["canonical_depth"].shape),
     }
 
 
-def _config(tensors: Mapping[str, Tensor], width: int, height: int) -> Speech2LipConfig:
-    """Sizes from the tensors themselves."""
-    try:
-        convolutions = sorted(
-            name for name in tensors if re.fullmatch(r"hearing\.conv\.\d+\.weight", name)
-        )
-        layers = [
-            tensors[f"lip.layers.{n}.weight"]
-            for n in range(
-                sum(1 for name in tensors if re.fullmatch(r"lip\.layers\.\d+\.weight", name))
-            )
-        ]
-        hidden = layers[0].shape[0]
-        widths = tuple(tensors[name].shape[0] for name in convolutions)
-        hearing = HearingConfig(
-            tensors["hearing.conv.0.weight"].shape[1],
-            2 ** len(widths),
-            0,
-            widths,
-            tensors["hearing.head.2.weight"].shape[0],
-        )
-        skip = next((n - 1 for n, layer in enumerate(layers) if layer.shape[1] == 2 * hidden), 0)
-        lip = LipConfig(
-            width,
-            height,
-            hidden,
-            len(layers),
-            skip,
-            (tensors["lip.place.weight"].shape[1] - 2) // 4,
-            "time",
-            tensors["lip.time.weight"].shape[1],
-        )
-        parts = ("blend.enter.3", "blend.down.0.3", "blend.down.1.3")
-        blend = BlendConfig(tuple(tensors[f"{part}.weight"].shape[0] for part in parts))  # type: ignore[arg-type]
-        return Speech2LipConfig(
-            "deepspeech",
-            hearing,
-            lip,
-            blend,
-            canonical_depth=tuple(tensors["canonical_depth"].shape),
-            official_quirks=True,
-        )  # type: ignore[arg-type]
-    except (KeyError, StopIteration) as error:
-        raise CheckpointError(
-            f"the checkpoint lacks {error.args[0] if error.args else 'the skip layer'}"
-        ) from error
+def _skip_after(layers: Sequence[Tensor]) -> int:
+    """The layer before the one that takes the inputs in again, which is twice as wide."""
+    for number, layer in enumerate(layers):
+        if number and layer.shape[1] == 2 * layers[0].shape[0]:
+            return number - 1
+    raise CheckpointError("the checkpoint lacks the skip layer of the lip model")
+
+
+def _numbered(tensors: Mapping[str, Tensor], prefix: str) -> list[Tensor]:
+    """Weights `prefix.<number>.weight` in the order of their numbers."""
+    found = {
+        int(match[1]): tensor
+        for name, tensor in tensors.items()
+        if (match := re.fullmatch(rf"{re.escape(prefix)}\.(\d+)\.weight", name))
+    }
+    return [found[number] for number in sorted(found)]
 
 
 def sync_from_official(
-    file: Mapping[str, Any], lowest_hz: float = 55.0
+    file: Official, lowest_hz: float = 55.0
 ) -> tuple[SyncConfig, dict[str, Tensor]]:
     """Wav2Lip's expert (or any SyncNet of its block layout) as configuration and tensors.
 
     Raises:
         CheckpointError: not such a checkpoint.
     """
-    entry = file.get("state_dict", file)
+    inside = file.get("state_dict", file)
+    entries = inside if isinstance(inside, Mapping) else {}
     tensors: dict[str, Tensor] = {}
-    for name, value in entry.items():
+    for name, value in entries.items():
         match = re.fullmatch(
             r"(?:module\.)?(face|audio)_encoder\.(\d+)\.conv_block\.([01])\.(.+)", name
         )
-        if match is None:
+        if match is None or not isinstance(value, Tensor):
             raise CheckpointError(
                 f"{name!r} is no parameter of a sync expert; give Wav2Lip's lipsync_expert.pth"
             )
         tower, part = {"face": "face", "audio": "sound"}[match[1]], ("conv", "norm")[int(match[3])]
-        tensor = torch.as_tensor(value)
         tensors[f"{tower}.{match[2]}.{part}.{match[4]}"] = (
-            tensor.float() if tensor.is_floating_point() else tensor.clone()
+            value.float() if value.is_floating_point() else value.clone()
         )
     if "face.0.conv.weight" not in tensors:
         raise CheckpointError("not a sync expert: it has no face tower")
