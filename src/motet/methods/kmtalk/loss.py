@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from motet.checkpoint import load_strict
 from motet.data.training_set import TrainingSet
-from motet.method import Stage
 from motet.methods.kmtalk.baselines import FaceFormerHost
 from motet.methods.kmtalk.batches import WindowMaker
 from motet.methods.kmtalk.config import KMTalkConfig
 from motet.methods.kmtalk.key_timing import Keys, interpolate, key_timing
 from motet.methods.kmtalk.linear_regressor import fit_reading
 from motet.methods.kmtalk.model import KMTalkModel, OutputBasis, pair_steps
+from motet.stage import Stage
 from motet.types import ARKIT_SHAPES
 
 Batch = Mapping[str, Tensor]
@@ -44,9 +44,11 @@ def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
     maker = WindowMaker(config)
 
     def batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> dict[str, Tensor]:
+        return maker.windows(corpus, size, randomness)
+
+    def prepare(corpus: TrainingSet) -> None:
         if fit_basis(model.basis, corpus) and model.reading is not None:
             fit_reading(model.reading, model.basis, corpus, maker.spoken)
-        return maker.windows(corpus, size, randomness)
 
     def terms(name: str) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
         return lambda given, randomness: losses(model, given, randomness, name)
@@ -67,7 +69,9 @@ def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
             "completion": [model.completion],
             "joint": [*own, model.keys, model.completion],
         }  # type: ignore[list-item]
-    return [Stage(name, model, trained, terms(name), batch) for name, trained in parts.items()]
+    return [
+        Stage(name, model, trained, terms(name), batch, prepare) for name, trained in parts.items()
+    ]
 
 
 def fit_basis(basis: OutputBasis, corpus: TrainingSet) -> bool:

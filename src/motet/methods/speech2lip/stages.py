@@ -14,18 +14,17 @@ import torch
 from torch import Tensor
 
 from motet.checkpoint import load_strict
-from motet.method import Stage
 from motet.methods.speech2lip.config import LossConfig, Speech2LipConfig
 from motet.methods.speech2lip.loss import detail_loss
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.dataset import QUIET_DB, MouthSet, mouth_set
 from motet.methods.speech2lip.person.mouth_region import kept_real, laid_in
 from motet.methods.speech2lip.person.synthetic_person import StandIn
-from motet.methods.speech2lip.sync.expert import LipExpert
-from motet.methods.speech2lip.sync.model import SyncExpert, load_expert, mouth_view
+from motet.methods.speech2lip.sync.load import Expert, load_expert
+from motet.methods.speech2lip.sync.model import mouth_view
+from motet.stage import Stage
 
 Batch = Mapping[str, Tensor]
-Expert = SyncExpert | LipExpert
 TRUSTED = 0.75
 """Share of right choices from which on the sync expert may teach."""
 _LEAST_QUIET = 10
@@ -51,7 +50,7 @@ def stages(
             [lips.hearing, lips.lip],
             _lips_loss(lips),
             _lips_batch(config),
-            _rest_setter(lips),
+            complete=_rest_setter(lips),
         ),
         Stage(
             "face",
@@ -59,7 +58,7 @@ def stages(
             [face.hearing, face.lip, face.blend],
             _face_loss(face, judge),
             _face_batch(config, judge),
-            _rest_setter(face),
+            complete=_rest_setter(face),
         ),
     ]
 

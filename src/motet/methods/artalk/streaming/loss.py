@@ -12,19 +12,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from motet.checkpoint import load_strict
-from motet.data.training_set import TrainingItem, TrainingSet
-from motet.method import Stage
+from motet.data.training_set import TrainingSet
+from motet.methods.artalk.batches import fit_statistics
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import StreamingConfig
+from motet.methods.artalk.streaming.batches import STYLE_FRAMES, pair_batch, window_batch
 from motet.methods.artalk.streaming.model import StreamingModel, known_mask
+from motet.stage import Stage
 from motet.types import ARKIT_SHAPES
 
 Batch = Mapping[str, Tensor]
 Geometry = Callable[[Tensor], Tensor]
 """Raw motion (batch, frames, dim) to points of a figure in metres (batch, frames, verts, 3)."""
 
-STYLE_FRAMES = 150
-"""Longest style clip in training (6 s)."""
 VELOCITY_WEIGHT, ACCELERATION_WEIGHT, GEOMETRY_WEIGHT = 2.0, 0.5, 0.05
 MOUTH_BOOST = 1.5
 LEAST_KNOWN_FRAMES = 2
@@ -54,21 +54,23 @@ def streaming_stages(
         return generator_loss(model, batch, randomness, geometry)
 
     def codec_batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> Batch:
-        _fit_statistics(model.codec, corpus)
         return pair_batch(corpus, size, randomness, config)
 
     def generator_batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> Batch:
-        _fit_statistics(model.codec, corpus)
         return window_batch(corpus, size, randomness, config)
 
+    def prepare(corpus: TrainingSet) -> None:
+        fit_statistics(model.codec, corpus)
+
     return [
-        Stage("codec", model, [model.codec], codec_terms, codec_batch),
+        Stage("codec", model, [model.codec], codec_terms, codec_batch, prepare),
         Stage(
             "generator",
             model,
             [*rest, loose],
             generator_terms,
             generator_batch,
+            prepare,
             lambda corpus: fill_style_bank(model, corpus),
         ),
     ]
@@ -94,93 +96,6 @@ def fill_style_bank(model: StreamingModel, corpus: TrainingSet, clips: int = 48)
         model.style_bank[index] = (
             model.style(torch.stack(motion)).mean(0) if motion else model.null_style[0]
         )
-
-
-def _fit_statistics(codec: MotionCodec, corpus: TrainingSet) -> None:
-    """Mean and deviation of the corpus, once; they are part of the weights from then on."""
-    if bool((codec.motion_std == 1).all()):
-        mean, std = corpus.statistics()
-        codec.motion_mean.copy_(mean)
-        codec.motion_std.copy_(std)
-
-
-#
-#
-# ----------------------------------------------------------------------------------------------------------------
-# batches
-
-
-def _cut(values: Tensor, start: int, length: int) -> tuple[Tensor, Tensor]:
-    """`length` rows from `start`, zeros outside, and which rows lie inside."""
-    at = torch.arange(start, start + length)
-    inside = (at >= 0) & (at < len(values))
-    return torch.where(inside.unsqueeze(1), values[at.clamp(0, len(values) - 1)], 0.0), inside
-
-
-def pair_batch(
-    corpus: TrainingSet, size: int, randomness: torch.Generator, config: StreamingConfig
-) -> dict[str, Tensor]:
-    """Two consecutive windows of each of `size` performances: `motion`, `inside` (frames that
-    exist), `valid` (channels).
-    """
-    frames = 2 * config.codec.frames
-    drawn = [
-        (item, *_cut(item.motion, start, frames))
-        for item, start in corpus.draw(size, frames, randomness)
-    ]
-    return {
-        "motion": torch.stack([motion for _, motion, _ in drawn]),
-        "inside": torch.stack([inside for _, _, inside in drawn]),
-        "valid": torch.stack([item.valid for item, _, _ in drawn]),
-    }
-
-
-def window_batch(
-    corpus: TrainingSet, size: int, randomness: torch.Generator, config: StreamingConfig
-) -> dict[str, Tensor]:
-    """A window with its past, its sound and a style clip of the same performance.
-
-    Keys: `motion` (past and window), `inside`, `valid`, `audio` with `audio_first` and `audio_last`
-    (steps where there is sound), `style` with `style_mask`.
-    """
-    frames, past = config.codec.frames, config.history * config.codec.frames
-    rows = [
-        _window(item, start, past, randomness, config)
-        for item, start in corpus.draw(size, frames, randomness)
-    ]
-    return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
-
-
-def _window(
-    item: TrainingItem, start: int, past: int, randomness: torch.Generator, config: StreamingConfig
-) -> dict[str, Tensor]:
-    motion, inside = _cut(item.motion, start - past, past + config.codec.frames)
-    first = start * config.steps_per_frame - config.audio_before
-    audio, sound = _cut(item.features, first, config.audio_steps)
-    length = min(
-        len(item.motion),
-        int(torch.randint(STYLE_FRAMES // 3, STYLE_FRAMES + 1, (), generator=randomness)),
-    )
-    style_start = int(torch.randint(0, len(item.motion) - length + 1, (), generator=randomness))
-    style, style_mask = _cut(item.motion[style_start : style_start + length], 0, STYLE_FRAMES)
-    at = torch.arange(len(sound))[sound]
-    bounds = (int(at[0]), int(at[-1]) + 1) if len(at) else (0, 0)
-    return {
-        "motion": motion,
-        "inside": inside,
-        "valid": item.valid,
-        "audio": audio,
-        "audio_first": torch.tensor(bounds[0]),
-        "audio_last": torch.tensor(bounds[1]),
-        "style": style,
-        "style_mask": style_mask,
-    }
-
-
-#
-#
-# -----------------------------------------------------------------------------------------------------------------
-# losses
 
 
 def channel_weights(std: Float[Tensor, "dim"]) -> Float[Tensor, "dim"]:
