@@ -49,11 +49,11 @@ class Stage(Generic[ExamplesT]):
     batch: Callable[[ExamplesT, int, torch.Generator], Mapping[str, Tensor]]
     """(training set, size, randomness) -> one batch."""
     prepare: Callable[[ExamplesT], None] = _nothing
-    """Called with the training set before the first step: fills buffers that the training set
-    determines (mean and deviation of each channel). Leaves buffers alone that are filled."""
+    """Called with the training set before the first step, the model on the CPU: fills buffers that
+    the training set determines (mean and deviation of each channel), if they are not filled."""
     complete: Callable[[ExamplesT], None] = _nothing
-    """Called with the averaged parameters in place, before a checkpoint is written: fills buffers
-    that follow from them."""
+    """Called with the averaged parameters in place, before a checkpoint is written, the model on
+    its device: fills buffers that follow from them."""
     metadata: Callable[[ExamplesT], dict[str, Any]] = _no_metadata
     """Called after `complete`: what the checkpoint says about the model, e.g. its named styles."""
 

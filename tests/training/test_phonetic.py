@@ -97,7 +97,7 @@ def test_missing_speech_is_named(tmp_path: Path) -> None:
     with pytest.raises(AssetError, match="no source"):
         read_index(tmp_path, "grid")
     with pytest.raises(AssetError, match="recipes.speech_corpus"):
-        phonetic.train_phonetic(tmp_path, tmp_path / "out.safetensors")
+        phonetic.read_speech_targets(tmp_path, 0.0)
 
 
 def test_streams_are_seeded_and_aligned(data: Path) -> None:

@@ -24,6 +24,7 @@ from motet.stage import ExamplesT, Stage
 from motet.training.compute import launch
 from motet.training.run_folder import (
     BEST,
+    STATE,
     Progress,
     Report,
     RunLog,
@@ -124,13 +125,13 @@ class _Run(Generic[ExamplesT]):
             claim(folder, stage.name, config, fabric.world_size * accumulate)
         fabric.barrier()
         self._parameters = trained_parameters(stage)
+        if not (folder / STATE).exists():
+            stage.prepare(examples)
         self._module = fabric.setup_module(_LossModule(stage))
         self._optimiser = make_optimiser(self._parameters, config)
         self._step_optimiser = fabric.setup_optimizers(self._optimiser)
         self._average = {name: p.detach().clone() for name, p in self._parameters.items()}
         resumed = load_state(folder, stage.model, self._average, self._optimiser)
-        if resumed is None:
-            stage.prepare(examples)
         self.progress = resumed or Progress()
         self._began = time.monotonic() - self.progress.seconds
         self._sums: dict[str, Tensor] = {}

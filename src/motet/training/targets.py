@@ -9,7 +9,7 @@ from typing import Any
 
 from motet.errors import ConfigError, nearest
 from motet.method import MethodSpec
-from motet.registry import methods
+from motet.methods import find_methods
 from motet.training.target import Target, TrainingData, hold_out_validation
 
 OTHERS = ("phonetic", "closure-head", "lip-aperture-head", "sync-expert")
@@ -20,7 +20,7 @@ RENAMED: Mapping[str, str] = {"closing": "closure-head", "opening": "lip-apertur
 
 def target_names() -> list[str]:
     """Names of all targets."""
-    return [*(name for name, spec in methods().items() if spec.stages), *OTHERS]
+    return [*(name for name, spec in find_methods().items() if spec.stages), *OTHERS]
 
 
 def find_target(name: str, preset: str = "default") -> Target[Any]:
@@ -39,7 +39,7 @@ def find_target(name: str, preset: str = "default") -> Target[Any]:
         if preset != "default":
             raise ConfigError(f"{name} has no preset {preset!r}; leave --preset out")
         return _OTHERS[name]()
-    return method_target(methods()[name], preset)
+    return method_target(find_methods()[name], preset)
 
 
 def method_target(spec: MethodSpec, preset: str = "default") -> Target[Any]:

@@ -106,7 +106,8 @@ def named_styles(model: DiffPoseTalkModel, corpus: Any) -> dict[str, Any]:
             for item in items[:: max(1, len(items) // STYLE_CLIPS)][:STYLE_CLIPS]
         ]
         if clips:
-            vector = model.style_encoder(model.coefficients.vector(torch.stack(clips))).mean(0)
+            motion = torch.stack(clips).to(model.coefficients.motion_mean.device)
+            vector = model.style_encoder(model.coefficients.vector(motion)).mean(0)
             found[name] = [round(value, 5) for value in vector.tolist()]
     return {"styles": found}
 
@@ -302,7 +303,10 @@ def _pair_loss(
         shape = coefficients.shape_vector(batch["shape"]) if "shape" in batch else None
         vectors = _seen(model, batch["motion"], batch.get("valid"))
         pair = Pair(vectors, batch["sound"], shape, batch.get("lengths"), valid)
-        draws = tuple(draw_clip(config, clip, size, randomness, vectors.dtype) for clip in (0, 1))
+        draws = tuple(
+            draw_clip(config, clip, size, randomness, vectors.dtype).to(vectors.device)
+            for clip in (0, 1)
+        )
         trunk_noise = randomness if model.audio_encoder is not None else None
         return weighted(
             two_clip_losses(model, pair, (draws[0], draws[1]), surface, trunk_noise), config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 
@@ -24,6 +25,7 @@ from motet.data.training_set import SpatialSet
 from motet.diffusion.denoise import add_noise
 from motet.methods.mospa.config import LossConfig, MospaConfig
 from motet.methods.mospa.model import MospaModel, source_input
+from motet.nn.seeded import normal, uniform
 from motet.stage import Stage
 from motet.types import SMPLX25_JOINTS
 
@@ -123,11 +125,13 @@ def training_loss(
     config, clean = model.config, batch["motion"]
     size = len(clean)
     seen = model.normalised(clean)
-    step = draw_steps(config, size, randomness)
-    noise = torch.randn(seen.shape, generator=randomness, dtype=seen.dtype)
-    heard = (torch.rand(size, generator=randomness) >= config.mask_share).to(seen.dtype)
+    step = draw_steps(config, size, randomness).to(seen.device)
+    noise = normal(seen.shape, randomness, seen.device, seen.dtype)
+    heard = (uniform(size, randomness, seen.device) >= config.mask_share).to(seen.dtype)
     noisy = add_noise(model.schedule, seen, noise, step)
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.half_training):
+    # Without its own half precision the precision of the training applies.
+    half = torch.autocast(seen.device.type, torch.bfloat16) if config.half_training else None
+    with half or contextlib.nullcontext():
         estimate = model(
             noisy,
             step,

@@ -22,6 +22,7 @@ from motet.methods.speech2lip.person.mouth_region import kept_real, laid_in
 from motet.methods.speech2lip.person.synthetic_person import StandIn
 from motet.methods.speech2lip.sync.load import Expert, load_expert
 from motet.methods.speech2lip.sync.model import mouth_view
+from motet.nn.seeded import uniform
 from motet.stage import Stage
 
 Batch = Mapping[str, Tensor]
@@ -41,6 +42,7 @@ def stages(
     Args:
         expert: judges the timing in `face`; the shipped one when left out.
     """
+    # The expert follows the batches to their device (`_sync_loss`).
     judge = (expert or load_expert(least=TRUSTED)) if config.loss.sync else None
     lips, face = (_model(config, tensors) for _ in range(2))
     return [
@@ -209,8 +211,8 @@ def _swapped(
     """The pixel-swap augmentation: in some frames half of the drawn pixels are the filmed ones, so
     that Blend-Net learns to heal mixtures.
     """
-    on = torch.rand(len(mixed), 1, 1, 1, generator=randomness) < probability
-    bits = torch.rand(share.shape, generator=randomness) < 0.5
+    on = uniform((len(mixed), 1, 1, 1), randomness, mixed.device) < probability
+    bits = uniform(share.shape, randomness, mixed.device) < 0.5
     return torch.where(on & bits & (share > 0), observed, mixed)
 
 
@@ -219,6 +221,7 @@ def _sync_loss(judge: Expert, mouths: Tensor, sound: Tensor, other: Tensor) -> T
 
     The released code contrasts filmed mouths instead of drawn ones, which teaches nothing (Q2).
     """
+    judge.to(mouths.device)
     seen = judge.see_lower(mouths.unflatten(0, (-1, judge.frames)).transpose(1, 2))
     return judge.loss(seen, judge.hear(sound), judge.hear(other))
 
@@ -234,6 +237,7 @@ def _rest_setter(model: Speech2LipModel) -> Callable[[MouthSet], None]:
         count = max(_LEAST_QUIET, int((examples.level_db < QUIET_DB).sum()))
         rows = examples.level_db.argsort()[:count]
         with torch.no_grad():
-            model.rest.copy_(model.hearing(examples.windows(rows, model.config.hearing)).mean(0))
+            windows = examples.windows(rows, model.config.hearing).to(model.rest.device)
+            model.rest.copy_(model.hearing(windows).mean(0))
 
     return complete

@@ -18,6 +18,7 @@ from motet.methods.artalk.batches import cut_window, fit_statistics
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import TrainingConfig
 from motet.methods.artalk.published_v2.model import Conditions, TrainingModel
+from motet.nn.seeded import uniform
 from motet.stage import Stage
 
 Batch = Mapping[str, Tensor]
@@ -155,12 +156,11 @@ def training_stages(
     def generator_terms(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
         size = len(batch["motion"])
         drops = [
-            torch.rand(size, generator=randomness) < share
+            uniform(size, randomness, batch["motion"].device) < share
             for share in (config.drop_audio, config.drop_style, config.drop_past)
         ]
-        step = generator_loss(
-            model, batch, draw_flips(config, size, randomness), *drops, randomness
-        )
+        flips = [flip.to(batch["motion"].device) for flip in draw_flips(config, size, randomness)]
+        step = generator_loss(model, batch, flips, *drops, randomness)
         return {"bits": step.loss}
 
     def batches(corpus: TrainingSet, size: int, randomness: torch.Generator) -> Batch:

@@ -18,6 +18,7 @@ from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import StreamingConfig
 from motet.methods.artalk.streaming.batches import STYLE_FRAMES, pair_batch, window_batch
 from motet.methods.artalk.streaming.model import StreamingModel, known_mask
+from motet.nn.seeded import integers, normal, uniform
 from motet.stage import Stage
 from motet.types import ARKIT_SHAPES
 
@@ -83,6 +84,7 @@ def fill_style_bank(model: StreamingModel, corpus: TrainingSet, clips: int = 48)
     Args:
         clips: clips of six seconds a style, spread evenly over its performances.
     """
+    mean = model.codec.motion_mean
     for index, name in enumerate(model.config.styles):
         items = [
             item for item in corpus.items if item.style == name and len(item.motion) >= STYLE_FRAMES
@@ -90,11 +92,13 @@ def fill_style_bank(model: StreamingModel, corpus: TrainingSet, clips: int = 48)
         chosen = items[:: max(1, len(items) // clips)][:clips]
         middles = [(len(item.motion) - STYLE_FRAMES) // 2 for item in chosen]
         motion = [
-            torch.where(item.valid, item.motion[at : at + STYLE_FRAMES], model.codec.motion_mean)
+            torch.where(item.valid, item.motion[at : at + STYLE_FRAMES], mean.cpu())
             for item, at in zip(chosen, middles, strict=True)
         ]
         model.style_bank[index] = (
-            model.style(torch.stack(motion)).mean(0) if motion else model.null_style[0]
+            model.style(torch.stack(motion).to(mean.device)).mean(0)
+            if motion
+            else model.null_style[0]
         )
 
 
@@ -165,9 +169,9 @@ def _gains(
     """Lengths of the codes that are seen: full, or for some items shortened at random as expected
     bits are.
     """
-    soft = torch.rand(batch, generator=randomness) < config.soften
+    soft = uniform(batch, randomness, like.device) < config.soften
     lengths = [
-        0.4 + 0.6 * torch.rand(batch, generator=randomness) for _ in config.codec.patches[:-1]
+        0.4 + 0.6 * uniform(batch, randomness, like.device) for _ in config.codec.patches[:-1]
     ]
     return [torch.where(soft, length, 1.0).to(like).view(-1, 1, 1) for length in lengths]
 
@@ -186,7 +190,7 @@ def codec_loss(
         _observed(batch["motion"], batch["valid"], codec.motion_mean),
         config.codec.frames,
     )
-    fresh = torch.rand(len(motion), generator=randomness) < config.drop_past
+    fresh = uniform(len(motion), randomness, motion.device) < config.drop_past
     motion = torch.cat([motion[:, :frames] * ~fresh.view(-1, 1, 1), motion[:, frames:]], 1)
     features = codec.encode(motion)
     gains = _gains(config, 2 * len(motion), motion, randomness)
@@ -219,7 +223,7 @@ def generator_loss(
     last = _hearing(batch, size, randomness, config)
     with torch.no_grad():
         features = codec.encode(torch.cat([past[:, -frames:], now], 1))[:, frames:]
-        flips = _flips(config, size, randomness)
+        flips = _flips(config, size, randomness, motion.device)
         bits, seen = codec.quantizer.signs(
             features, flips, _gains(config, size, motion, randomness)
         )
@@ -254,18 +258,17 @@ def _disturbed_past(
     who has none at all.
     """
     size, length = past.shape[:2]
-    strength = config.history_noise * torch.rand(size, 1, 1, generator=randomness)
-    slow = torch.randn(size, 2, past.shape[2], generator=randomness)
-    ramp = torch.linspace(0, 1, length).view(1, -1, 1)
+    device = past.device
+    strength = config.history_noise * uniform((size, 1, 1), randomness, device)
+    slow = normal((size, 2, past.shape[2]), randomness, device)
+    ramp = torch.linspace(0, 1, length, device=device).view(1, -1, 1)
     noise = (
-        slow[:, :1] * (1 - ramp)
-        + slow[:, 1:] * ramp
-        + 0.2 * torch.randn(past.shape, generator=randomness)
+        slow[:, :1] * (1 - ramp) + slow[:, 1:] * ramp + 0.2 * normal(past.shape, randomness, device)
     )
-    known = torch.randint(0, length + 1, (size,), generator=randomness)
-    known = torch.where(torch.rand(size, generator=randomness) < 0.5, known, 0)
-    known = torch.where(torch.rand(size, generator=randomness) < config.drop_past, known, length)
-    kept = (torch.arange(length) >= length - known.unsqueeze(1)) & inside
+    known = integers(0, length + 1, size, randomness, device)
+    known = torch.where(uniform(size, randomness, device) < 0.5, known, 0)
+    known = torch.where(uniform(size, randomness, device) < config.drop_past, known, length)
+    kept = (torch.arange(length, device=device) >= length - known.unsqueeze(1)) & inside
     return (past + (strength * noise).to(past) * codec.motion_std) * kept.unsqueeze(-1), ~kept[
         :, -LEAST_KNOWN_FRAMES:
     ].all(1)
@@ -278,15 +281,17 @@ def _hearing(
     commits of a session.
     """
     least = config.audio_before + 2 * config.steps_per_frame
-    cut = torch.randint(least, config.audio_steps + 1, (size,), generator=randomness)
+    device = batch["audio_last"].device
+    cut = integers(least, config.audio_steps + 1, size, randomness, device)
     usual = config.audio_before + config.steps_per_frame * config.commit + config.look_ahead
-    cut = torch.where(torch.rand(size, generator=randomness) < 0.5, usual, cut)
+    cut = torch.where(uniform(size, randomness, device) < 0.5, usual, cut)
     return torch.minimum(cut, batch["audio_last"])
 
 
 def _certainty(last: Tensor, config: StreamingConfig) -> Float[Tensor, "batch frames"]:
     """1 for frames that were heard, less for those that will be said again anyway."""
-    ends = config.audio_before + config.steps_per_frame * torch.arange(1, config.codec.frames + 1)
+    frames = torch.arange(1, config.codec.frames + 1, device=last.device)
+    ends = config.audio_before + config.steps_per_frame * frames
     return torch.where(ends <= last.unsqueeze(1), 1.0, config.unheard_weight)
 
 
@@ -300,11 +305,11 @@ def _token_weights(
 
 
 def _flips(
-    config: StreamingConfig, size: int, randomness: torch.Generator
+    config: StreamingConfig, size: int, randomness: torch.Generator, device: torch.device
 ) -> Sequence[Bool[Tensor, "batch patch bits"]]:
-    share = config.flip * torch.rand(size, 1, 1, generator=randomness)
+    share = config.flip * uniform((size, 1, 1), randomness, device)
     return [
-        torch.rand(size, patch, config.codec.bits, generator=randomness) < share
+        uniform((size, patch, config.codec.bits), randomness, device) < share
         for patch in config.codec.patches[:-1]
     ]
 
@@ -314,5 +319,5 @@ def _style(
 ) -> Float[Tensor, "batch style"]:
     motion = _observed(batch["style"], batch["valid"], model.codec.motion_mean)
     style = model.style(motion, batch["style_mask"])
-    dropped = torch.rand(len(style), generator=randomness) < model.config.drop_style
+    dropped = uniform(len(style), randomness, style.device) < model.config.drop_style
     return torch.where(dropped.unsqueeze(1), model.null_style, style)

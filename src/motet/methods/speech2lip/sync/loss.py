@@ -31,6 +31,7 @@ from motet.methods.speech2lip.sync.expert import (
 )
 from motet.methods.speech2lip.sync.lip_outline import ShapeSpace, lip_outline
 from motet.methods.speech2lip.sync.model import mouth_view
+from motet.nn.seeded import uniform
 from motet.stage import Stage
 
 RUN, FILMED_RUNS = 40, 4
@@ -206,9 +207,10 @@ def _loss(
 
 def _dropout(features: Tensor, randomness: torch.Generator) -> Tensor:
     """Dropout of a tenth of the channels and of a tenth of all numbers."""
-    channels = torch.rand(len(features), 1, features.shape[2], generator=randomness) > 0.1
-    numbers = torch.rand(features.shape, generator=randomness) > 0.1
-    return features * (channels & numbers).to(features.device) / 0.9
+    device = features.device
+    channels = uniform((len(features), 1, features.shape[2]), randomness, device) > 0.1
+    numbers = uniform(features.shape, randomness, device) > 0.1
+    return features * (channels & numbers) / 0.9
 
 
 def _contrastive(
