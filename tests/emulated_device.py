@@ -8,12 +8,13 @@ samplers run, `.item()` included.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_flatten, tree_map
 
@@ -46,11 +47,27 @@ class Elsewhere(Tensor):
             device=DEVICE,
             requires_grad=inner.requires_grad,
         )
-        made.inner = inner.detach()
+        made.inner = inner
         return made
 
     def __repr__(self, **_: Any) -> str:
         return f"Elsewhere({self.inner!r})"
+
+    def item(self) -> Any:
+        """The one value, as on any device."""
+        return self.inner.item()
+
+    def __bool__(self) -> bool:
+        return bool(self.inner)
+
+    def __int__(self) -> int:
+        return int(self.inner)
+
+    def __index__(self) -> int:
+        return int(self.inner)
+
+    def __float__(self) -> float:
+        return float(self.inner)
 
     def tolist(self) -> Any:
         """Values as on any device."""
@@ -83,7 +100,7 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     leaves, _ = tree_flatten((args, kwargs))
     there = any(isinstance(leaf, Elsewhere) for leaf in leaves)
     target = kwargs.get("device")
-    if there and not _may_mix(func, name):
+    if there and name not in COPIES:
         _check(func, args, kwargs)
     wants = there if target is None else torch.device(target) == DEVICE
     if wants and isinstance(kwargs.get("generator"), torch.Generator):
@@ -98,12 +115,16 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return out
     if name == "aten::copy_" and not isinstance(args[0], Elsewhere):
         return out
-    wrapped = tree_map(lambda leaf: Elsewhere(leaf) if isinstance(leaf, Tensor) else leaf, out)
-    return return_and_correct_aliasing(func, args, kwargs, wrapped)
+    if torch.is_inference_mode_enabled():
+        if name.endswith("_"):
+            return args[0]
+        with torch.inference_mode(False):
+            return _wrapped(out)
+    return return_and_correct_aliasing(func, args, kwargs, _wrapped(out))
 
 
-def _may_mix(func: Any, name: str) -> bool:
-    return name in COPIES
+def _wrapped(out: Any) -> Any:
+    return tree_map(lambda leaf: Elsewhere(leaf) if isinstance(leaf, Tensor) else leaf, out)
 
 
 def _check(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -118,9 +139,27 @@ def _check(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             )
 
 
-def emulated() -> AbstractContextManager[object]:
+class _Constructors(TorchFunctionMode):
+    """`torch.tensor` on the device: made on the CPU and wrapped, because a true `meta` tensor would
+    hold no values.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        del types
+        kwargs = dict(kwargs or {})
+        if func in (torch.tensor, torch.as_tensor) and kwargs.get("device") is not None:
+            device = torch.device(kwargs.pop("device"))
+            return func(*args, **kwargs, device=torch.device("cpu")).to(device)
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def emulated() -> Iterator[None]:
     """The device, for a `with` block."""
-    return EmulatedDevice()
+    with EmulatedDevice(), _Constructors():
+        yield
 
 
 def to_emulated(module: nn.Module) -> nn.Module:
@@ -142,6 +181,3 @@ def to_emulated(module: nn.Module) -> nn.Module:
 def batch_to_emulated(batch: dict[str, Any]) -> dict[str, Any]:
     """Move a batch there."""
     return tree_map(lambda leaf: Elsewhere(leaf) if isinstance(leaf, Tensor) else leaf, batch)
-
-
-Loss = Callable[..., dict[str, Tensor]]

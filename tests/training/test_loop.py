@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,58 @@ def test_another_configuration_is_refused(tmp_path: Path) -> None:
     train(fresh_stage(), EXAMPLES, TrainConfig(steps=2), tmp_path)
     with pytest.raises(ConfigError, match=r"learning_rate 0.0003 \(now 1.0\)"):
         train(fresh_stage(), EXAMPLES, TrainConfig(steps=2, learning_rate=1.0), tmp_path)
+
+
+def test_the_best_model_is_exported_with_the_validation_loss(tmp_path: Path) -> None:
+    exported: list[float] = []
+    stage = fresh_stage()
+    validation = EXAMPLES.roll(1)
+
+    def export(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+        assert path == tmp_path / "best.safetensors"
+        model = fresh_stage()
+        model.model.load_state_dict(dict(tensors))
+        rows = model.batch(validation, 200, torch.Generator().manual_seed(0))
+        exported.append(float(model.loss(rows, torch.Generator())["jaw"].detach()))
+
+    config = TrainConfig(
+        steps=60, batch=8, learning_rate=0.02, warmup=1, average=0.5, validate_every=10
+    )
+    train(stage, EXAMPLES, config, tmp_path, validation=validation, export=export)
+    losses = [
+        line["validation"]
+        for line in map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+        if "validation" in line
+    ]
+    assert len(losses) == 6
+    assert losses[-1] < losses[0]
+    assert len(exported) == sum(loss < min([*losses[:n], 9.9]) for n, loss in enumerate(losses))
+    assert exported[-1] == min(exported)
+
+
+def test_tensorboard_gets_every_report(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    config = TrainConfig(steps=4, batch=2, log_every=2)
+    train(fresh_stage(), EXAMPLES, config, tmp_path, tensorboard=True)
+    (path,) = tmp_path.glob("events.out.tfevents.*")
+    values = [
+        (event.step, value.tag)
+        for event in EventFileLoader(str(path)).Load()
+        for value in event.summary.value
+    ]
+    assert {(2, "loss"), (4, "loss"), (4, "jaw"), (4, "rate")} <= set(values)
+
+
+def test_a_run_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    config = TrainConfig(steps=3, batch=2, validation=0.0)
+    train(fresh_stage(), EXAMPLES, config, tmp_path)
+    written = json.loads((tmp_path / "run.json").read_text())
+    del written["shards"], written["validation"]
+    (tmp_path / "run.json").write_text(json.dumps(written))
+    with pytest.raises(ConfigError, match=r"validation 0.0 \(now 0.05\)"):
+        train(fresh_stage(), EXAMPLES, TrainConfig(steps=4, batch=2), tmp_path)
+    longer = dataclasses.replace(config, steps=5, log_every=1)
+    train(fresh_stage(), EXAMPLES, longer, tmp_path)
+    log = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert log == [4, 5]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Generic
 import torch
 from torch import Tensor, nn
 
+from motet.errors import InputError
 from motet.stage import ExamplesT, Stage
 from motet.training.compute import launch
 from motet.training.run_folder import (
@@ -76,7 +77,10 @@ def train(
 
     Raises:
         ConfigError: the folder holds a run of another configuration.
+        InputError: the validation part is too small for a batch.
     """
+    if validation is not None:
+        _check_validation(stage, validation, config)
     run = _Run(stage, examples, config, folder, fabric or launch(), accumulate)
     log = RunLog(folder, report, tensorboard) if run.first else None
     saved = time.monotonic()
@@ -91,6 +95,21 @@ def train(
             saved = time.monotonic()
     run.save(watch)
     return run.result()
+
+
+def _check_validation(stage: Stage[ExamplesT], validation: ExamplesT, config: TrainConfig) -> None:
+    """A validation part that is too small for a batch shows before the training, not hours later.
+
+    Raises:
+        InputError: it is.
+    """
+    try:
+        stage.batch(validation, config.batch, torch.Generator().manual_seed(0))
+    except InputError as error:
+        raise InputError(
+            f"the validation part gives no batch ({error}); give --optim.validation a larger share,"
+            " or 0 to train without validation"
+        ) from error
 
 
 class _LossModule(nn.Module):
