@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from motet.errors import InputError
 from motet.methods.speech2lip.person.dataset import MouthSet
 from motet.methods.speech2lip.sync.augment import varied
 from motet.methods.speech2lip.sync.expert import (
@@ -127,6 +128,9 @@ def sync_examples(
         people: each with the frames that must not train.
         held_out, unseen: people to measure on, by name.
         space: lip shapes of another set, so that both agree; fitted to the clips when left out.
+
+    Raises:
+        InputError: a person has no run of frames that is long enough.
     """
     centred = outlines - outlines.mean(1, keepdim=True)
     space = space or ShapeSpace.of(centred.flatten(0, 1)[::5], config.shape)
@@ -134,6 +138,10 @@ def sync_examples(
         FilmedRuns(w.mouths, space.shapes(w.outlines), w.frames, w.features, w.runs(RUN, without))
         for w, without in people
     ]
+    if not all(len(person.starts) for person in filmed):
+        raise InputError(
+            f"a person has no {RUN} frames in a row that may train; film a longer uninterrupted shot"
+        )
     shapes = centred @ space.basis
     return SyncExamples(shapes, features, filmed, space, held_out or {}, unseen or {})
 
