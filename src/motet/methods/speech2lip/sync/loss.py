@@ -140,7 +140,7 @@ def sync_examples(
     ]
     if not all(len(person.starts) for person in filmed):
         raise InputError(
-            f"a person has no {RUN} frames in a row that may train; film a longer uninterrupted shot"
+            f"a person has no {RUN} frames in a row that may train; film a longer shot"
         )
     shapes = centred @ space.basis
     return SyncExamples(shapes, features, filmed, space, held_out or {}, unseen or {})
