@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError, nearest
 from motet.options import OptionValue
+from motet.stage import Stage
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from motet.imported import Imported, Official
     from motet.types import Audio, Frames, Layout, Motion, MotionSpace
@@ -31,7 +31,6 @@ ConfigT = TypeVar("ConfigT", bound=Settings)
 ConditionT = TypeVar("ConditionT", bound=Settings)
 StateT = TypeVar("StateT")
 OutT = TypeVar("OutT", bound="Motion | Frames")
-DataT = TypeVar("DataT")
 
 Facts = Callable[[], dict[str, JsonValue]]
 """What the finished weights record about a training set (a function: naming all sources takes a
@@ -94,27 +93,6 @@ class Method(abc.ABC, Generic[ConfigT, ConditionT, StateT, OutT]):
             if out.frames:
                 yield out
         yield self.finish(state)
-
-
-@dataclasses.dataclass(frozen=True)
-class Stage(Generic[DataT]):
-    """One stage of training. Methods give losses; the loop is motet's."""
-
-    name: str
-    model: nn.Module
-    """All parameters that a checkpoint of this stage holds."""
-    trained: Sequence[nn.Module]
-    """The parts whose parameters are trained; everything else in `model` is frozen."""
-    loss: Callable[[Mapping[str, Tensor], torch.Generator], dict[str, Tensor]]
-    """(batch, randomness) -> named scalar terms, already weighted; their sum is minimised."""
-    batch: Callable[[DataT, int, torch.Generator], Mapping[str, Tensor]]
-    """(training set, size, randomness) -> one batch."""
-    complete: Callable[[DataT], None] | None = None
-    """Called with the training set after training, the averaged parameters in place: fills buffers
-    that follow from them."""
-    facts: Callable[[DataT], dict[str, JsonValue]] | None = None
-    """Called likewise after that: what the checkpoint records about the finished model, e.g. its
-    named styles."""
 
 
 AnyMethod = Method[Settings, Settings, object, "Motion | Frames"]

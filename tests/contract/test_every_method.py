@@ -196,6 +196,7 @@ def test_gradients_are_finite_in_double_precision(
 ) -> None:
     torch.manual_seed(0)
     for stage in spec.build_stages(config):
+        stage.prepare(training_set)
         stage.model.double().train()
         randomness = torch.Generator().manual_seed(0)
         batch = {
@@ -213,6 +214,7 @@ def test_every_stage_overfits_one_batch(
 ) -> None:
     torch.manual_seed(0)
     for stage in spec.build_stages(config):
+        stage.prepare(training_set)
         batch = stage.batch(training_set, 2, torch.Generator().manual_seed(0))
         parameters = [p for module in stage.trained for p in module.parameters()]
         optimiser = torch.optim.Adam(parameters, lr=3e-3)

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 import torch
+from motet.methods.artalk.published_engines import ReleasedEngine
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -18,7 +19,6 @@ from motet.diffusion.schedule import Schedule, descend_stride, make_schedule
 from motet.methods.artalk.config import ArtalkCondition, CodecConfig, ReleasedConfig, Wav2Vec2Config
 from motet.methods.artalk.generate import WindowMethod, run_official
 from motet.methods.artalk.postprocess import smooth
-from motet.methods.artalk.published_engines import ReleasedEngine
 from motet.methods.artalk.published_v1.model import ReleasedModel
 from motet.methods.artalk.state_dict import released_to_official
 from motet.methods.mospa.config import MospaConfig

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from motet.checkpoint import load_strict
 from motet.errors import InputError
-from motet.method import Facts, Stage
+from motet.method import Facts
+from motet.stage import Stage
 from tests.toy_method.config import ToyConfig
 from tests.toy_method.model import ToyModel
 

@@ -27,11 +27,13 @@ from motet.training.distillation_targets import (
     with_context,
     write_targets,
 )
-from motet.training.loop import train
 from motet.training.settings import TrainConfig
 from motet.training.speech_batches import SpeechSet
+from motet.training.target import TrainingData, TrainingJob, train_target
 
-SHORT = TrainConfig(steps=3, batch=2, learning_rate=1e-3, warmup=1, save_every_s=1e9, log_every=1)
+SHORT = TrainConfig(
+    steps=3, batch=2, learning_rate=1e-3, warmup=1, save_every_s=1e9, log_every=1, validation=0
+)
 
 
 def tone(name: str, hz: float, seconds: float) -> Utterance:
@@ -95,7 +97,7 @@ def test_missing_speech_is_named(tmp_path: Path) -> None:
     with pytest.raises(AssetError, match="no source"):
         read_index(tmp_path, "grid")
     with pytest.raises(AssetError, match="recipes.speech_corpus"):
-        phonetic.train_phonetic(tmp_path, tmp_path / "out.safetensors")
+        phonetic.read_speech_targets(tmp_path, 0.0)
 
 
 def test_streams_are_seeded_and_aligned(data: Path) -> None:
@@ -184,20 +186,31 @@ def test_training_runs_resumes_and_exports(
     small = dataclasses.replace(phonetic.default_config(), width=16, dilations=(1,))
     monkeypatch.setattr(phonetic, "default_config", lambda: small)
     teaching = Teaching.load(data / "teacher" / "teaching.safetensors")
-
-    def run(folder: Path, steps: int) -> dict[str, torch.Tensor]:
-        model = phonetic.build_model(0)
-        stage = phonetic.distillation_stage(model, data / "corpus", data / "teacher", teaching)
-        return train(stage, None, dataclasses.replace(SHORT, steps=steps, warmup=10**6), folder)
-
-    run(tmp_path / "b", 2)
-    lines = [json.loads(line) for line in (tmp_path / "b" / "log.jsonl").read_text().splitlines()]
-    assert {"teacher", "lips", "phones"} <= set(lines[0])
-    resumed = run(tmp_path / "b", 3)
-    assert json.loads((tmp_path / "b" / "log.jsonl").read_text().splitlines()[-1])["step"] == 3
-    digest = phonetic.export(resumed, tmp_path / "w.safetensors", data / "corpus", SHORT)
-    loaded = PhoneticEncoder.load(tmp_path / "w.safetensors")
-    assert (
-        loaded.digest == digest
-        and "facegood" in read_checkpoint(tmp_path / "w.safetensors").facts["speech"]
+    examples = phonetic.SpeechTargets(data / "corpus", data / "teacher", teaching)
+    target = dataclasses.replace(
+        phonetic.phonetic_target(),
+        read=lambda folder, share: TrainingData(
+            examples, None, lambda: phonetic.about(folder / "corpus")
+        ),
     )
+
+    def run(steps: int) -> str:
+        config = dataclasses.replace(SHORT, steps=steps, warmup=10**6)
+        job = TrainingJob(tmp_path, config)
+        return train_target(target, data, tmp_path / "w.safetensors", job)
+
+    run(2)
+    log = tmp_path / "phonetic-distillation" / "log.jsonl"
+    assert {"teacher", "lips", "phones"} <= set(json.loads(log.read_text().splitlines()[0]))
+    digest = run(3)
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 3]
+    assert PhoneticEncoder.load(tmp_path / "w.safetensors").digest == digest
+    stored = read_checkpoint(tmp_path / "w.safetensors")
+    assert "facegood" in stored.facts["speech"]
+    assert stored.config["mel_floor"] > small.mel_floor
+    both = [
+        read_checkpoint(tmp_path / f"phonetic-{name}" / "finished.safetensors").tensors
+        for name in ("distillation", "last")
+    ]
+    mean = phonetic.mean_of(both)["norm.weight"]
+    torch.testing.assert_close(stored.tensors["norm.weight"], mean, rtol=1e-3, atol=1e-3)

@@ -1,29 +1,36 @@
-"""`motet train METHOD`: the stages of a method on a corpus."""
+"""`motet train TARGET`: every set of weights that ships, from a folder of data."""
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from motet.training.settings import TrainConfig
+from motet.errors import ConfigError
+from motet.training.settings import ComputeConfig, TrainConfig
 
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-    """Train the stages of a method. A run that was stopped, however hard, goes on when the same
-    line is given again.
+    """Train a set of weights. A run that was stopped, however hard, goes on when the same line is
+    given again.
+
+    Each stage has a folder RUNS/TARGET-STAGE with its log (log.jsonl, and TensorBoard: `tensorboard
+    --logdir RUNS`), its state and the checkpoint with the smallest validation loss
+    (best.safetensors).
     """
 
-    method: tyro.conf.Positional[str]
-    """Method to train, e.g. `artalk`, the front end `phonetic`, or what is read from it: `opening`
-    (how far lips part), `closing` (p, b and m)."""
+    target: tyro.conf.Positional[str]
+    """What to train: a method (`artalk`, `diffposetalk`, `kmtalk`, `mospa`, `speech2lip`), the
+    audio encoder `phonetic`, its heads `closure-head` and `lip-aperture-head`, or `sync-expert`."""
     data: Path
-    """Corpus folder, as `motet data synth` and `track` write one; for `phonetic` the folder with
-    `grid_s1` and `speech`."""
+    """Corpus folder, as `motet data synth` and `track` write one (mospa: `motet data sam`).
+    speech2lip: a person captured by `motet fit`. phonetic: the folder with `grid_s1` and `speech`.
+    sync-expert: the folder with `people` and `tracked`."""
     stage: str = ""
     """Stage by name; all stages in order when left out."""
     preset: str = "default"
@@ -34,9 +41,13 @@ class Train:
     runs: Path = Path("runs")
     """Where runs are kept; each stage has a folder there."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """File of the finished weights; RUNS/METHOD.safetensors when left out."""
+    """File of the finished weights; RUNS/TARGET.safetensors when left out."""
     threads: int = 0
     """Processor threads; 0 leaves the choice to PyTorch."""
+    compute: tyro.conf.OmitArgPrefixes[ComputeConfig] = dataclasses.field(
+        default_factory=ComputeConfig
+    )
+    """On what the training runs."""
     optim: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     """Length, batch, rates and seed."""
 
@@ -44,65 +55,49 @@ class Train:
         """Train and write the weights."""
         import torch
 
-        from motet.registry import method_spec
-        from motet.training.method import train_method
-
         if self.threads > 0:
             torch.set_num_threads(self.threads)
-        out = self.out or self.runs / f"{self.method}.safetensors"
-        hearing = {"phonetic": self._phonetic, "opening": self._opening, "closing": self._closing}
-        if self.method in hearing:
-            return hearing[self.method](out)
-        spec = method_spec(self.method)
-        digest = train_method(
-            spec,
-            self.preset,
-            self.data,
+        if self.target == "speech2lip":
+            return self._person()
+        return self._weights()
+
+    def _weights(self) -> int:
+        from motet.training.target import TrainingJob, train_target
+        from motet.training.targets import RENAMED, find_target
+
+        if self.target in RENAMED:
+            print(f"motet: {self.target!r} is now called {RENAMED[self.target]!r}", file=sys.stderr)
+        target = find_target(self.target, self.preset)
+        out = self.out or self.runs / f"{target.name}.safetensors"
+        job = TrainingJob(
             self.runs,
-            out,
-            self.optim,
+            target.defaults if self.optim == TrainConfig() else self.optim,
+            self.compute,
             self.stage,
-            _report,
             self.start,
+            tensorboard=True,
         )
-        print(f"{out}  digest {digest}")
+        print(f"{out}  digest {train_target(target, self.data, out, job, _report)}")
         return 0
 
-    def _phonetic(self, out: Path) -> int:
-        from motet.training.phonetic import DEFAULT, train_phonetic
+    def _person(self) -> int:
+        """A person keeps runs and weights in their own folder, as `motet fit` does."""
+        from motet.methods.speech2lip.person.folder import Person
+        from motet.training.person import LearningConfig, learn_person
 
-        config = DEFAULT if self.optim == TrainConfig() else self.optim
-        print(f"{out}  digest {train_phonetic(self.data, out, config, self.runs, _report)}")
-        return 0
-
-    def _opening(self, out: Path) -> int:
-        from motet.encoders.phonetic.encoder import load_phonetic
-        from motet.encoders.phonetic.lip_aperture_head import fit_opening, save_opening
-        from motet.training.training_sets import training_set
-
-        print(
-            f"{out}  digest"
-            f" {save_opening(fit_opening(training_set(self.data)), load_phonetic().digest, out)}"
+        if self.stage or self.start or self.out or self.preset != "default":
+            raise ConfigError(
+                "a person trains in their own folder, both stages in order; leave out --stage,"
+                " --start, --out and --preset"
+            )
+        person, optim = Person(self.data), self.optim
+        learning = LearningConfig(
+            minutes=optim.minutes or LearningConfig().minutes,
+            steps=0 if optim.minutes or optim.steps == TrainConfig().steps else optim.steps,
+            seed=optim.seed,
         )
-        return 0
-
-    def _closing(self, out: Path) -> int:
-        from motet.encoders.phonetic.closure_head import (
-            ClosingConfig,
-            ClosingTraining,
-            fit_closing,
-            save_closing,
-        )
-        from motet.encoders.phonetic.encoder import load_phonetic
-        from motet.training.training_sets import training_set
-
-        reading = fit_closing(
-            training_set(self.data),
-            ClosingConfig(load_phonetic().digest),
-            ClosingTraining(seed=self.optim.seed),
-            _report,
-        )
-        print(f"{out}  digest {save_closing(reading, out)}")
+        digest = learn_person(person, None, learning, _report, compute=self.compute)
+        print(f"{person.weights}  digest {digest}")
         return 0
 
 

@@ -7,8 +7,9 @@ Methods see only this; how the arrays came from files, tracking or synthesis is 
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,29 +18,50 @@ from torch import Tensor
 from motet.errors import InputError
 from motet.types import MotionSpace
 
+LEAST_SPEAKERS = 10
+"""From this number of speakers on whole speakers are held out for validation."""
+ItemT = TypeVar("ItemT")
+
+
+def partition(
+    items: Sequence[ItemT], names: Sequence[str], share: float
+) -> tuple[list[ItemT], list[ItemT]]:
+    """Items that train and items that validate; items of one name stay together.
+
+    Names are taken in the order of their checksum, so that the choice depends on the names alone;
+    at least one name is held out and at least one trains.
+    """
+    order = sorted(set(names), key=lambda name: (zlib.crc32(name.encode()), name))
+    count = min(len(order) - 1, max(1, round(share * len(order)))) if share else 0
+    held = set(order[:count])
+    train = [item for item, name in zip(items, names, strict=True) if name not in held]
+    return train, [item for item, name in zip(items, names, strict=True) if name in held]
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingItem:
-    """One performance: motion and what was heard, on one clock."""
+    """One performance: motion and acoustic features on one clock."""
 
     motion: Float[Tensor, "frames dim"]
     features: Float[Tensor, "steps channels"]
-    """Front-end features at `feature_rate` of the set; step j covers from j / rate to (j + 1) /
+    """Acoustic features at `feature_rate` of the set; step j covers from j / rate to (j + 1) /
     rate seconds."""
     valid: Bool[Tensor, "dim"]
-    """Which motion channels were observed; the others must not be learnt from."""
+    """Which motion channels were observed; the others do not enter the loss."""
     speaker: str = ""
     style: str = ""
-    """Name of the manner, where it has one."""
+    """Name of the style, where it has one."""
     phones: tuple[tuple[float, float, str], ...] = ()
     """Start, end (seconds) and symbol of every phone, silence included, where they are known."""
     weight: float = 1.0
     """How often this item is drawn, per frame, relative to the others."""
+    recording: str = ""
+    """Name of the recording; augmented copies of a recording carry its name."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSet:
-    """Performances in one motion space with features of one front end.
+    """Performances in one motion space with features of one audio encoder.
 
     Raises:
         InputError: no items at all, or sizes that do not fit the space.
@@ -86,6 +108,28 @@ class TrainingSet:
             .float(),
         )
 
+    def hold_out(self, share: float) -> tuple[TrainingSet, TrainingSet | None]:
+        """Training and validation part, the same ones for the same items; statistics stay those of
+        the whole. Whole speakers are held out where there are at least ten, otherwise whole
+        recordings.
+
+        Returns:
+            None for the second where the share is 0 or there is only one recording.
+        """
+        speakers = [item.speaker for item in self.items]
+        enough = all(speakers) and len(set(speakers)) >= LEAST_SPEAKERS
+        names = [
+            item.speaker if enough else item.recording or f"#{index}"
+            for index, item in enumerate(self.items)
+        ]
+        mean, std = self.statistics()
+        parts = [
+            dataclasses.replace(self, items=items, mean=mean, std=std)
+            for items in partition(self.items, names, share)
+            if items
+        ]
+        return parts[0], parts[1] if len(parts) > 1 else None
+
     def draw(
         self, size: int, frames: int, randomness: torch.Generator
     ) -> list[tuple[TrainingItem, int]]:
@@ -108,13 +152,13 @@ class TrainingSet:
 
 @dataclasses.dataclass(frozen=True)
 class SpatialItem:
-    """One sequence of a whole body that hears a sound from somewhere, 30 frames a second."""
+    """One sequence of a whole body reacting to a sound in space, 30 frames a second."""
 
     name: str
     motion: Float[Tensor, "frames dim"]
     """The 300 numbers of `motet.body.feature_vector`, as recorded."""
     audio: Float[Tensor, "frames columns"]
-    """Features of what the two ears heard."""
+    """Binaural acoustic features."""
     source: Float[Tensor, "frames 3"]
     """Where the sound is, metres, seen from the pelvis and its axes in each frame."""
     genre: int
@@ -127,7 +171,7 @@ class SpatialItem:
 
 @dataclasses.dataclass(frozen=True)
 class SpatialSet:
-    """Sequences of bodies that hear sounds.
+    """Sequences of bodies that react to sounds.
 
     Raises:
         InputError: none at all, or one whose parts differ in length.
@@ -146,6 +190,15 @@ class SpatialSet:
                     f"{item.name}: motion, sound and source have {len(item.motion)},"
                     f" {len(item.audio)} and {len(item.source)} frames"
                 )
+
+    def hold_out(self, share: float) -> tuple[SpatialSet, SpatialSet | None]:
+        """Training and validation part by sequence, the same ones for the same items.
+
+        Returns:
+            None for the second where the share is 0 or there is only one sequence.
+        """
+        train, held = partition(self.items, [item.name for item in self.items], share)
+        return SpatialSet(train), SpatialSet(held) if held else None
 
     def draw(
         self,

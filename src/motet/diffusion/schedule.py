@@ -67,7 +67,7 @@ class Schedule:
         Args:
             step: one for all items, or one each.
         """
-        alpha_bar = self.alpha_bars[step]
+        alpha_bar = self.alpha_bars.to(like.device)[step]
         if alpha_bar.ndim:
             alpha_bar = alpha_bar.reshape(-1, *(1,) * (like.ndim - 1))
         return alpha_bar.sqrt().to(like), (1 - alpha_bar).sqrt().to(like)

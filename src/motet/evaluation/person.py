@@ -32,7 +32,8 @@ from motet.methods.speech2lip.person.dataset import MouthSet, feature_windows, m
 from motet.methods.speech2lip.person.folder import Person
 from motet.methods.speech2lip.person.mouth_region import Mouth, kept_real, laid_in
 from motet.methods.speech2lip.stages import Expert
-from motet.methods.speech2lip.sync.model import load_expert, mouth_view
+from motet.methods.speech2lip.sync.load import load_expert
+from motet.methods.speech2lip.sync.model import mouth_view
 from motet.metrics import picture
 from motet.tracking.lip_landmarks import LOWER, UPPER, LipFinder
 

@@ -22,6 +22,7 @@ from motet.errors import AssetError
 from motet.geometry.kinematics import skinning_transforms
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.geometry.skinning import skin
+from motet.types import MotionSpace, Track
 
 N_SHAPE, N_EXPRESSION = 300, 100
 PARENTS = [-1, 0, 1, 1, 1]
@@ -154,5 +155,16 @@ def load_flame(path: str | Path) -> Flame:
             raise AssetError(f"{path} cannot be read as plain arrays: {error}") from error
     tables = read_official(path)
     tables = tables.get("flame_model", tables)
-    tables = {key.removeprefix("flame."): value for key, value in tables.items()}
-    return flame_from_tables(tables, str(path))
+    return flame_from_tables(
+        {key.removeprefix("flame."): value for key, value in tables.items()}, str(path)
+    )
+
+
+def flame_space(fps: float = 25.0) -> MotionSpace:
+    """56 numbers a frame: 50 FLAME expression coefficients, head and jaw rotation."""
+    tracks = (
+        Track("expression", (50,), "FLAME expression coefficient"),
+        Track("head", (3,), "axis-angle rad"),
+        Track("jaw", (3,), "axis-angle rad"),
+    )
+    return MotionSpace("flame-diffposetalk", tracks, fps)

@@ -1,137 +1,321 @@
-"""The training loop. Methods give stages (model, losses, batches); this file gives steps,
-averaging, logs and resuming.
+"""The training loop: one for every stage of every method, encoder and person.
 
-A run is a folder: `state.safetensors` (parameters, averages, optimiser moments, randomness;
-replaced atomically, so a killed run loses at most `save_every_s` seconds), `log.jsonl` (one JSON
-line for each report) and `run.json` (configuration). Batches and losses draw from a generator
-seeded by (seed, step), so a resumed run continues as the uninterrupted one would.
+A stage gives model, losses and batches; this file gives steps, moving averages, validation, logs
+and resuming; Lightning Fabric gives device, precision and processes.
+
+One optimiser step sees `shards` batches (processes x accumulation). Shard k of step n draws from a
+generator seeded by (seed, n, k). A resumed run therefore continues as the uninterrupted one would,
+and two processes compute what one process computes with two accumulated batches.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Generic
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
-from motet import config as settings
-from motet.errors import ConfigError
-from motet.method import Stage
+from motet.errors import InputError
+from motet.stage import ExamplesT, Stage
+from motet.training.compute import launch
+from motet.training.run_folder import (
+    BEST,
+    STATE,
+    Progress,
+    Report,
+    RunLog,
+    claim,
+    load_state,
+    save_state,
+)
 from motet.training.settings import TrainConfig
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-@dataclasses.dataclass
-class _Progress:
-    step: int = 0
-    seconds: float = 0.0
+Watch = Callable[[Mapping[str, Tensor]], None]
+Export = Callable[[Path, Mapping[str, Tensor]], None]
+VALIDATION_BATCHES = 8
+_SHARD_STRIDE = 0x9E3779B97F4A7C15
 
 
 def train(
-    stage: Stage,
-    corpus: Any,
+    stage: Stage[ExamplesT],
+    examples: ExamplesT,
     config: TrainConfig,
     folder: Path,
-    report: Callable[[Mapping[str, float]], None] | None = None,
-    watch: Callable[[Mapping[str, Tensor]], None] | None = None,
+    report: Report | None = None,
+    watch: Watch | None = None,
+    *,
+    fabric: Fabric | None = None,
+    accumulate: int = 1,
+    validation: ExamplesT | None = None,
+    export: Export | None = None,
+    tensorboard: bool = False,
 ) -> dict[str, Tensor]:
     """Train one stage, resuming from `folder` when it holds a run of the same configuration.
 
     Args:
-        watch: shown the averaged parameters and buffers whenever the state is saved.
+        report: called with every line of the log (first process only, as the next two).
+        watch: called with the averaged parameters and buffers whenever the state is saved.
+        export: called with `folder/best.safetensors` and its tensors whenever the validation loss
+            is smaller than ever before.
+        fabric: device, precision and processes (`motet.training.compute.launch`); one CPU process
+            when left out.
+        accumulate: batches of this process whose gradients are averaged before each step.
+        validation: what the validation loss is measured on; None: no validation.
+        tensorboard: write TensorBoard event files beside the log.
 
     Returns:
-        The averaged parameters and the buffers of the stage's model.
+        The model's tensors with averaged parameters, completed (`Stage.complete`), on the CPU; the
+        stage's model holds them too.
 
     Raises:
         ConfigError: the folder holds a run of another configuration.
+        InputError: the validation part is too small for a batch.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, stage.name, config)
-    parameters = _trained_parameters(stage)
-    optimiser = _optimiser(parameters, config)
-    average = {name: p.detach().clone() for name, p in parameters.items()}
-    progress = _resume(folder, stage.model, parameters, average, optimiser)
-    began, saved, sums = time.monotonic() - progress.seconds, time.monotonic(), {}
-
-    def keep() -> None:
-        _save(folder, stage.model, parameters, average, optimiser, progress)
-        if watch is not None:
-            watch(
-                {**{n: t.detach().clone() for n, t in stage.model.state_dict().items()}, **average}
-            )
-
-    while not _done(progress, config):
-        rate = config.learning_rate * _schedule(progress, config)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        randomness = torch.Generator().manual_seed((config.seed << 32) + progress.step)
-        stage.model.train()
-        terms = stage.loss(stage.batch(corpus, config.batch, randomness), randomness)
-        loss = torch.stack(list(terms.values())).sum()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(list(parameters.values()), config.clip)
-        if math.isfinite(
-            float(norm)
-        ):  # a step whose gradient overflowed would destroy the run: leave it out
-            optimiser.step()
-        progress.step, progress.seconds = progress.step + 1, time.monotonic() - began
-        _follow(average, parameters, min(config.average, progress.step / (progress.step + 10)))
-        for name, term in {**terms, "loss": loss}.items():
-            sums[name] = sums.get(name, 0.0) + float(term.detach()) / config.log_every
-        if progress.step % config.log_every == 0:
-            _log(
-                folder,
-                {"step": progress.step, "seconds": progress.seconds, "rate": rate, **sums},
-                report,
-            )
-            sums = {}
+    if validation is not None:
+        _check_validation(stage, validation, config)
+    run = _Run(stage, examples, config, folder, fabric or launch(), accumulate)
+    log = RunLog(folder, report, tensorboard) if run.first else None
+    saved = time.monotonic()
+    while not run.finished:
+        line = run.step()
+        if validation is not None and run.progress.step % config.validate_every == 0:
+            line = {**(line or run.position()), **run.validate(validation, export)}
+        if line and log is not None:
+            log.write(line)
         if time.monotonic() - saved > config.save_every_s:
-            keep()
+            run.save(watch)
             saved = time.monotonic()
-    keep()
-    return {**{n: t.detach().clone() for n, t in stage.model.state_dict().items()}, **average}
+    run.save(watch)
+    return run.result()
 
 
-def _claim(folder: Path, stage: str, config: TrainConfig) -> None:
-    """A folder belongs to one stage and configuration; only the length of the run may change."""
-    wanted = {
-        "stage": stage,
-        **{
-            k: v
-            for k, v in settings.to_json(config).items()
-            if k not in ("steps", "minutes", "save_every_s", "log_every")
-        },
-    }
-    path = folder / "run.json"
-    if path.exists():
-        found = json.loads(path.read_text())
-        different = [key for key in wanted if found.get(key) != wanted[key]]
-        if different:
-            raise ConfigError(
-                f"{folder} holds a run with another {', '.join(different)}; choose another folder"
-                " or remove it"
-            )
-    path.write_text(json.dumps(wanted, indent=1))
+def _check_validation(stage: Stage[ExamplesT], validation: ExamplesT, config: TrainConfig) -> None:
+    """A validation part that is too small for a batch shows before the training, not hours later.
+
+    Raises:
+        InputError: it is.
+    """
+    try:
+        stage.batch(validation, config.batch, torch.Generator().manual_seed(0))
+    except InputError as error:
+        raise InputError(
+            f"the validation part gives no batch ({error}); give --optim.validation a larger share,"
+            " or 0 to train without validation"
+        ) from error
 
 
-def _trained_parameters(stage: Stage) -> dict[str, nn.Parameter]:
+class _LossModule(nn.Module):
+    """The loss of a stage as a forward pass: DDP reduces the gradients of what it wraps."""
+
+    def __init__(self, stage: Stage[ExamplesT]) -> None:
+        super().__init__()
+        self.model, self._loss = stage.model, stage.loss
+
+    def forward(
+        self, batch: Mapping[str, Tensor], randomness: torch.Generator
+    ) -> dict[str, Tensor]:
+        return self._loss(batch, randomness)
+
+
+class _Run(Generic[ExamplesT]):
+    """A stage on a device, with its optimiser and its progress."""
+
+    def __init__(
+        self,
+        stage: Stage[ExamplesT],
+        examples: ExamplesT,
+        config: TrainConfig,
+        folder: Path,
+        fabric: Fabric,
+        accumulate: int,
+    ) -> None:
+        self._stage, self._examples, self._config, self._folder = stage, examples, config, folder
+        self._fabric, self._accumulate = fabric, accumulate
+        self.first = fabric.global_rank == 0
+        if self.first:
+            claim(folder, stage.name, config, fabric.world_size * accumulate)
+        fabric.barrier()
+        self._parameters = trained_parameters(stage)
+        if not (folder / STATE).exists():
+            stage.prepare(examples)
+        self._module = fabric.setup_module(_LossModule(stage))
+        self._optimiser = make_optimiser(self._parameters, config)
+        self._step_optimiser = fabric.setup_optimizers(self._optimiser)
+        self._average = {name: p.detach().clone() for name, p in self._parameters.items()}
+        resumed = load_state(folder, stage.model, self._average, self._optimiser)
+        self.progress = resumed or Progress()
+        self._began = time.monotonic() - self.progress.seconds
+        self._sums: dict[str, Tensor] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether the wanted length is reached."""
+        config, progress = self._config, self.progress
+        if config.minutes:
+            return progress.seconds >= 60 * config.minutes
+        return progress.step >= config.steps
+
+    def position(self) -> dict[str, float]:
+        """Where the run stands, for the log."""
+        return {"step": self.progress.step, "seconds": self.progress.seconds}
+
+    def step(self) -> dict[str, float]:
+        """One optimiser step over all shards; every `log_every` steps the mean terms since the last
+        report, otherwise nothing.
+        """
+        rate = self._config.learning_rate * schedule(self.progress, self._config)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        self._optimiser.zero_grad(set_to_none=True)
+        self._stage.model.train()
+        for micro in range(self._accumulate):
+            self._backward(micro)
+        norm = nn.utils.clip_grad_norm_(list(self._parameters.values()), self._config.clip)
+        # A step whose gradient overflowed would destroy the run: leave it out.
+        if math.isfinite(float(norm)):
+            self._step_optimiser.step()
+        self._advance()
+        return self._report(rate) if self.progress.step % self._config.log_every == 0 else {}
+
+    def _backward(self, micro: int) -> None:
+        """Gradients of one batch; those of all but the last wait for the exchange between
+        processes.
+        """
+        randomness = self._randomness(micro)
+        batch = self._stage.batch(self._examples, self._config.batch, randomness)
+        waits = micro + 1 < self._accumulate
+        with self._fabric.no_backward_sync(self._module, enabled=waits):
+            terms = self._module(self._fabric.to_device(dict(batch)), randomness)
+            loss = torch.stack(list(terms.values())).sum()
+            self._fabric.backward(loss / self._accumulate)
+        for name, term in {**terms, "loss": loss}.items():
+            value = term.detach().float() / (self._accumulate * self._config.log_every)
+            self._sums[name] = self._sums.get(name, 0.0) + value
+
+    def _randomness(self, micro: int) -> torch.Generator:
+        shard = micro * self._fabric.world_size + self._fabric.global_rank
+        return shard_generator(self._config.seed, self.progress.step, shard)
+
+    def _advance(self) -> None:
+        progress = self.progress
+        progress.step += 1
+        progress.seconds = time.monotonic() - self._began
+        if self._fabric.world_size > 1:
+            # The schedule may follow the clock, and all processes must stop at the same step.
+            progress.seconds = float(self._fabric.broadcast(progress.seconds))
+        follow(
+            self._average,
+            self._parameters,
+            min(self._config.average, progress.step / (progress.step + 10)),
+        )
+
+    def _report(self, rate: float) -> dict[str, float]:
+        means = {name: float(self._fabric.all_reduce(v)) for name, v in self._sums.items()}
+        self._sums = {}
+        return {**self.position(), "rate": rate, **means}
+
+    def validate(self, examples: ExamplesT, export: Export | None) -> dict[str, float]:
+        """The mean loss of the averaged parameters on fixed validation batches; the best model so
+        far is exported.
+        """
+        with self._averaged():
+            loss = self._validation_loss(examples)
+            better = loss < self.progress.best
+            self.progress.best = min(loss, self.progress.best)
+            if better and self.first and export is not None:
+                with torch.no_grad():
+                    self._stage.complete(self._examples)
+                export(self._folder / BEST, snapshot(self._stage.model))
+        return {"validation": loss}
+
+    @torch.no_grad()
+    def _validation_loss(self, examples: ExamplesT) -> float:
+        self._stage.model.eval()
+        world, total = self._fabric.world_size, torch.zeros((), device=self._fabric.device)
+        for index in range(self._fabric.global_rank, VALIDATION_BATCHES, world):
+            randomness = torch.Generator().manual_seed(index)
+            batch = self._stage.batch(examples, self._config.batch, randomness)
+            with self._fabric.autocast():
+                terms = self._stage.loss(self._fabric.to_device(dict(batch)), randomness)
+            total += torch.stack(list(terms.values())).sum().float()
+        return float(self._fabric.all_reduce(total, reduce_op="sum")) / VALIDATION_BATCHES
+
+    def save(self, watch: Watch | None) -> None:
+        """Write the state, and show the averaged model."""
+        if not self.first:
+            return
+        save_state(self._folder, self._stage.model, self._average, self._optimiser, self.progress)
+        if watch is not None:
+            average = {
+                name: tensor.detach().cpu().clone() for name, tensor in self._average.items()
+            }
+            watch({**snapshot(self._stage.model), **average})
+
+    def result(self) -> dict[str, Tensor]:
+        """The finished model."""
+        exchange(self._parameters, self._average)
+        self._stage.model.eval()
+        with torch.no_grad():
+            self._stage.complete(self._examples)
+        return snapshot(self._stage.model)
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return _Averaged(self._parameters, self._average)
+
+
+class _Averaged(AbstractContextManager[None]):
+    """The averaged parameters in place of the trained ones, for a while."""
+
+    def __init__(
+        self, parameters: Mapping[str, nn.Parameter], average: Mapping[str, Tensor]
+    ) -> None:
+        self._parameters, self._average = parameters, average
+
+    def __enter__(self) -> None:
+        self._trained = {name: p.detach().clone() for name, p in self._parameters.items()}
+        exchange(self._parameters, self._average)
+
+    def __exit__(self, *_: object) -> None:
+        exchange(self._parameters, self._trained)
+
+
+@torch.no_grad()
+def exchange(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
+    """Copy values into parameters of the same names."""
+    for name, parameter in parameters.items():
+        parameter.copy_(values[name])
+
+
+def shard_generator(seed: int, step: int, shard: int) -> torch.Generator:
+    """Randomness of one batch. An odd constant keeps the seeds of shards apart."""
+    return torch.Generator().manual_seed(((seed << 32) + step + shard * _SHARD_STRIDE) % 2**63)
+
+
+def snapshot(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of a model's tensors on the CPU."""
+    return {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
+
+
+def trained_parameters(stage: Stage[ExamplesT]) -> dict[str, nn.Parameter]:
+    """The parameters that move, by their names in the model; all others are frozen."""
     moving = {id(p) for module in stage.trained for p in module.parameters()}
     for parameter in stage.model.parameters():
         parameter.requires_grad_(id(parameter) in moving)
     return {name: p for name, p in stage.model.named_parameters() if id(p) in moving}
 
 
-def _optimiser(parameters: Mapping[str, nn.Parameter], config: TrainConfig) -> torch.optim.AdamW:
+def make_optimiser(
+    parameters: Mapping[str, nn.Parameter], config: TrainConfig
+) -> torch.optim.AdamW:
+    """AdamW; only matrices decay."""
     matrices = [p for p in parameters.values() if p.ndim > 1]
     vectors = [p for p in parameters.values() if p.ndim <= 1]
     groups = [
@@ -143,79 +327,19 @@ def _optimiser(parameters: Mapping[str, nn.Parameter], config: TrainConfig) -> t
     )
 
 
-def _schedule(progress: _Progress, config: TrainConfig) -> float:
-    share = (
-        progress.seconds / (60 * config.minutes) if config.minutes else progress.step / config.steps
-    )
-    return min(1.0, (progress.step + 1) / max(1, config.warmup)) * (
-        0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
-    )
-
-
-def _done(progress: _Progress, config: TrainConfig) -> bool:
-    return (
-        progress.seconds >= 60 * config.minutes if config.minutes else progress.step >= config.steps
-    )
+def schedule(progress: Progress, config: TrainConfig) -> float:
+    """Share of the peak learning rate: linear warm-up, then a cosine to 2 %."""
+    if config.minutes:
+        share = progress.seconds / (60 * config.minutes)
+    else:
+        share = progress.step / config.steps
+    warm = min(1.0, (progress.step + 1) / max(1, config.warmup))
+    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
 
 
 @torch.no_grad()
-def _follow(
+def follow(
     average: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter], decay: float
 ) -> None:
+    """Exponential moving average."""
     torch._foreach_lerp_(list(average.values()), [p.data for p in parameters.values()], 1 - decay)
-
-
-def _log(
-    folder: Path, line: Mapping[str, float], report: Callable[[Mapping[str, float]], None] | None
-) -> None:
-    with (folder / "log.jsonl").open("a") as file:
-        file.write(json.dumps({key: round(value, 6) for key, value in line.items()}) + "\n")
-    if report is not None:
-        report(line)
-
-
-def _save(
-    folder: Path,
-    model: nn.Module,
-    parameters: Mapping[str, nn.Parameter],
-    average: Mapping[str, Tensor],
-    optimiser: torch.optim.AdamW,
-    progress: _Progress,
-) -> None:
-    tensors = {
-        f"model.{name}": tensor.detach().clone() for name, tensor in model.state_dict().items()
-    }
-    tensors |= {f"average.{name}": tensor for name, tensor in average.items()}
-    for name, parameter in parameters.items():
-        moments = optimiser.state.get(parameter, {})
-        tensors |= {f"optimiser.{key}.{name}": moments[key].clone() for key in moments}
-    path, beside = folder / "state.safetensors", folder / "state.safetensors.part"
-    beside.write_bytes(
-        save(tensors, metadata={"step": str(progress.step), "seconds": str(progress.seconds)})
-    )
-    os.replace(beside, path)
-
-
-def _resume(
-    folder: Path,
-    model: nn.Module,
-    parameters: Mapping[str, nn.Parameter],
-    average: dict[str, Tensor],
-    optimiser: torch.optim.AdamW,
-) -> _Progress:
-    path = folder / "state.safetensors"
-    if not path.exists():
-        return _Progress()
-    with safe_open(str(path), framework="pt") as file:
-        facts, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    model.load_state_dict(
-        {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-    )
-    for name, parameter in parameters.items():
-        average[name].copy_(tensors[f"average.{name}"])
-        keys = [
-            key for key in ("step", "exp_avg", "exp_avg_sq") if f"optimiser.{key}.{name}" in tensors
-        ]
-        if keys:
-            optimiser.state[parameter] = {key: tensors[f"optimiser.{key}.{name}"] for key in keys}
-    return _Progress(int(facts["step"]), float(facts["seconds"]))

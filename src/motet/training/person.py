@@ -29,8 +29,9 @@ from motet.methods.speech2lip.person.dataset import MouthSet, mouth_set
 from motet.methods.speech2lip.person.folder import Person
 from motet.methods.speech2lip.person.mouth_region import Mouth, kept_real, laid_in
 from motet.methods.speech2lip.stages import begun, stages
+from motet.training.compute import launch
 from motet.training.loop import train
-from motet.training.settings import TrainConfig
+from motet.training.settings import ComputeConfig, TrainConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +83,7 @@ def learn_person(
     report: Report | None = None,
     tried: Callable[[Trial], None] | None = None,
     prepared: Callable[[int, int], None] | None = None,
+    compute: ComputeConfig | None = None,
 ) -> str:
     """Train a person's model, going on where an earlier call ended; answers the digest of the best
     model.
@@ -91,7 +93,8 @@ def learn_person(
     Args:
         report: losses, every fifty steps.
         tried: every minute.
-        prepared: told (frames cut to the mouth, frames in all) before training.
+        prepared: called with (frames cut to the mouth, frames in all) before training.
+        compute: device, precision and processes; one CPU process when left out.
 
     Raises:
         InputError: too few frames, or features of another encoder than the model hears with.
@@ -102,6 +105,8 @@ def learn_person(
             f"the person's features have {person.features.shape[1]} channels, the model hears"
             f" {config.hearing.channels}; fit the person again"
         )
+    compute = compute or ComputeConfig("cpu")
+    fabric = launch(compute)
     torch.manual_seed(learning.seed)
     examples = mouth_set(person, config, mouth=Mouth(person, config), progress=prepared)
     taught, judged = split(examples, learning)
@@ -116,10 +121,21 @@ def learn_person(
             rate = learning.learning_rate if name == "lips" else learning.learning_rate / 2
             settings = TrainConfig(
                 steps=learning.steps, batch=batch, learning_rate=rate, warmup=50, average=0.995, minutes=None if learning.steps else learning.minutes * share,
-                save_every_s=learning.save_every_s, seed=learning.seed,
+                save_every_s=learning.save_every_s, validation=0.0, seed=learning.seed,
             )  # fmt: skip
-            found = train(stage, taught, settings, folder, report, watch)
-            save_checkpoint(folder / "finished.safetensors", found, config, {"stage": name})
+            found = train(
+                stage,
+                taught,
+                settings,
+                folder,
+                report,
+                watch,
+                fabric=fabric,
+                accumulate=compute.accumulate,
+            )
+            if fabric.global_rank == 0:
+                save_checkpoint(folder / "finished.safetensors", found, config, {"stage": name})
+            fabric.barrier()
         tensors = read_checkpoint(folder / "finished.safetensors").tensors
     return read_checkpoint(person.weights).digest
 
@@ -254,7 +270,6 @@ def _completed(
     made = copy.deepcopy(model)
     stage = stages(config, made.state_dict())[0]
     stage.model.eval()
-    assert stage.complete is not None
     stage.complete(taught)
     assert isinstance(stage.model, Speech2LipModel)
     return stage.model

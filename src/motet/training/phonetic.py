@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from motet.audio.mel import LogMel
-from motet.checkpoint import save_checkpoint
+from motet.checkpoint import load_strict
 from motet.data.augment import HARD, MILD, Degradation
-from motet.data.speech.corpus import built_sources, source_facts
+from motet.data.speech.corpus import built_sources, read_index, source_facts
 from motet.encoders.phonetic.config import PhoneticConfig
 from motet.encoders.phonetic.loss import distillation_losses
 from motet.encoders.phonetic.network import PhoneticNet
 from motet.errors import AssetError, InputError
-from motet.method import Stage
 from motet.phonetics.phones import SYMBOLS
+from motet.stage import Stage
 from motet.synthesis.whisper_weights import load_whisper_encoder
 from motet.training.distillation_targets import (
     LIP_CHANNELS,
@@ -28,14 +30,14 @@ from motet.training.distillation_targets import (
     teach_source,
     write_targets,
 )
-from motet.training.loop import train
 from motet.training.settings import TrainConfig
 from motet.training.speech_batches import SpeechSet
+from motet.training.target import Target, TrainingData
 
 WEIGHTS: Mapping[str, float] = {
     "grid": 0.7, "facegood": 1.0, "festvox_ru": 0.7, "asterisk_ru": 1.0, "armelle_fr": 1.0, "flite": 1.0, "kokoro": 3.0,
 }  # fmt: skip
-"""How often a second of each source is heard: more of the free and natural English, less of the
+"""Sampling weight of a second of each source: more of the free and natural English, less of the
 small grammar and the one long voice."""
 LAST_WEIGHTS: Mapping[str, float] = {
     "grid": 0.5, "facegood": 1.0, "festvox_ru": 0.5, "asterisk_ru": 1.0, "armelle_fr": 1.0, "flite": 1.0, "kokoro": 7.0,
@@ -44,6 +46,7 @@ LAST_WEIGHTS: Mapping[str, float] = {
 QUIETER_DB = 15.0
 """How far the floor is raised after training; chosen on the development set of other people, see
 README.md."""
+FIRST, LAST = "distillation", "last"
 DEFAULT = TrainConfig(
     steps=6000,
     batch=16,
@@ -62,43 +65,57 @@ def default_config() -> PhoneticConfig:
     return PhoneticConfig(phones=SYMBOLS, lips=LIP_CHANNELS)
 
 
-def train_phonetic(
-    data: Path,
-    out: Path,
-    config: TrainConfig = DEFAULT,
-    runs: Path = Path("runs"),
-    report: Callable[[Mapping[str, float]], None] | None = None,
-) -> str:
-    """Train from a speech corpus; what already exists is kept. Returns the digest of the weights.
+def phonetic_target() -> Target[SpeechTargets]:
+    """Two stages of distillation; the weights are the mean of both, with a raised floor."""
+    architecture = default_config()
+    return Target(
+        "phonetic",
+        architecture,
+        lambda tensors: distillation_stages(architecture, tensors),
+        read_speech_targets,
+        DEFAULT,
+        lambda stage, config: last_phase(config) if stage == LAST else config,
+        lambda finished: raise_floor(mean_of(finished.values()), architecture, QUIETER_DB),
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SpeechTargets:
+    """A speech corpus with the features of the teacher beside it."""
+
+    corpus: Path
+    targets: Path
+    teaching: Teaching
+    split: str = "train"
+
+
+def read_speech_targets(folder: Path, validation: float) -> TrainingData[SpeechTargets]:
+    """A speech corpus and its distillation targets; targets that are missing are made.
 
     Args:
-        data: holds `grid_s1` (the tracked recordings) and `speech` (a corpus as
+        folder: holds `grid_s1` (the tracked recordings) and `speech` (a corpus as
             `motet.data.speech.corpus` writes it); the targets are built in `teacher` beside them.
 
     Raises:
-        AssetError: no speech, or no Whisper weights. ConfigError: `runs` holds a run of other
-            settings.
+        AssetError: no speech, or no Whisper weights.
     """
-    corpus, targets = data / "speech", data / "teacher"
-    teaching = prepare_targets(corpus, targets, data / "grid_s1")
-    model = build_model(config.seed)
-    first = train(
-        distillation_stage(model, corpus, targets, teaching, WEIGHTS, HARD),
-        None,
-        config,
-        runs / "phonetic",
-        report,
-    )
-    model.load_state_dict(first)
-    last = last_phase(config)
-    second = train(
-        distillation_stage(model, corpus, targets, teaching, LAST_WEIGHTS, MILD),
-        None,
-        last,
-        runs / "phonetic-last",
-        report,
-    )
-    return export({name: (first[name] + second[name]) / 2 for name in first}, out, corpus, config)
+    corpus, targets = folder / "speech", folder / "teacher"
+    training = SpeechTargets(corpus, targets, prepare_targets(corpus, targets, folder / "grid_s1"))
+    return TrainingData(training, _validation_part(training, validation), lambda: about(corpus))
+
+
+def _validation_part(training: SpeechTargets, share: float) -> SpeechTargets | None:
+    """The corpus' own validation split, where it has one."""
+    entries = (e for s in built_sources(training.corpus) for e in read_index(training.corpus, s))
+    if share and any(entry.split == "validation" for entry in entries):
+        return dataclasses.replace(training, split="validation")
+    return None
+
+
+def mean_of(models: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of several models of one architecture."""
+    models = list(models)
+    return {name: sum(m[name] for m in models) / len(models) for name in models[0]}
 
 
 def last_phase(config: TrainConfig) -> TrainConfig:
@@ -152,43 +169,60 @@ def build_model(seed: int, config: PhoneticConfig | None = None) -> PhoneticNet:
         return PhoneticNet(config or default_config())
 
 
+def distillation_stages(
+    config: PhoneticConfig, tensors: Mapping[str, Tensor] | None = None
+) -> list[Stage[SpeechTargets]]:
+    """A long phase on strongly degraded speech, a short one on mildly degraded speech."""
+    model = PhoneticNet(config)
+    if tensors is not None:
+        load_strict(model, tensors)
+    return [
+        distillation_stage(FIRST, model, WEIGHTS, HARD),
+        distillation_stage(LAST, model, LAST_WEIGHTS, MILD),
+    ]
+
+
 def distillation_stage(
-    model: PhoneticNet,
-    corpus: Path,
-    targets: Path,
-    teaching: Teaching,
-    weights: Mapping[str, float] = WEIGHTS,
-    how: Degradation = HARD,
-) -> Stage:
-    """Streams of degraded speech in, the teacher's clean opinion as target.
+    name: str, model: PhoneticNet, weights: Mapping[str, float], how: Degradation
+) -> Stage[SpeechTargets]:
+    """Degraded speech in, the teacher's features of the clean speech as targets."""
+    taps = (model.config.mel_before, model.config.mel_after)
+
+    def batch(
+        examples: SpeechTargets, size: int, randomness: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        return {
+            **speech_set(examples, tuple(weights.items()), how).batch(size, randomness, taps),
+            "variance": examples.teaching.variance,
+        }
+
+    def loss(items: Mapping[str, Tensor], _: torch.Generator) -> dict[str, Tensor]:
+        return distillation_losses(model, items, items["variance"])
+
+    return Stage(name, model, [model], loss, batch)
+
+
+@functools.cache
+def speech_set(
+    examples: SpeechTargets, weights: tuple[tuple[str, float], ...], how: Degradation
+) -> SpeechSet:
+    """The utterances in memory.
 
     Raises:
         InputError: no targets for any of the sources in `weights`.
     """
-    present = {s: w for s, w in weights.items() if (targets / f"{s}.targets.npy").exists()}
+    present = {s: w for s, w in weights if (examples.targets / f"{s}.targets.npy").exists()}
     if not present:
-        raise InputError(f"{targets} holds no targets; build the corpus and the targets first")
-    speech, taps = (
-        SpeechSet(corpus, targets, present, how=how),
-        (
-            model.config.mel_before,
-            model.config.mel_after,
-        ),
-    )
-
-    def batch(_: object, size: int, chance: torch.Generator) -> Mapping[str, Tensor]:
-        return speech.batch(size, chance, taps)
-
-    def loss(items: Mapping[str, Tensor], _: torch.Generator) -> dict[str, Tensor]:
-        return distillation_losses(model, items, teaching.variance)
-
-    return Stage("phonetic", model, [model], loss, batch)
+        raise InputError(
+            f"{examples.targets} holds no targets; build the corpus and the targets first"
+        )
+    return SpeechSet(examples.corpus, examples.targets, present, examples.split, how=how)
 
 
 def raise_floor(
     tensors: Mapping[str, Tensor], config: PhoneticConfig, decibels: float
 ) -> tuple[dict[str, Tensor], PhoneticConfig]:
-    """The same network hearing every sound as if it were `decibels` quieter.
+    """The same network, with every input `decibels` quieter.
 
     Quiet detail then vanishes below the floor of the mel energies: the room, the recording, breath.
     Exact: with g for the gain, ln(g E + f) = ln g + ln(E + f / g), so the floor grows and the first
@@ -201,17 +235,12 @@ def raise_floor(
     )
 
 
-def export(tensors: Mapping[str, Tensor], out: Path, corpus: Path, config: TrainConfig) -> str:
-    """Write the weights with their origin as float16, their floor raised; answers the digest."""
+def about(corpus: Path) -> dict[str, Any]:
+    """Teacher, sources with their licences, and how the weights came from the stages."""
     used = {s: source_facts(corpus, s) for s in built_sources(corpus) if s in WEIGHTS}
-    facts = {
+    return {
         "teacher": "Whisper tiny.en encoder (MIT)",
         "speech": used,
         "floor_raised_db": QUIETER_DB,
+        "weights": "mean of the stages",
     }
-    facts |= {
-        "phases": [dataclasses.asdict(config), dataclasses.asdict(last_phase(config))],
-        "weights": "mean of the two phases",
-    }
-    raised, architecture = raise_floor(tensors, default_config(), QUIETER_DB)
-    return save_checkpoint(out, raised, architecture, facts, half=True)

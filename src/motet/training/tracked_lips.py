@@ -1,5 +1,5 @@
-"""The tracked GRID speaker for the sync expert: outlines of his lips and what the phonetic encoder
-hears, without any picture.
+"""The tracked GRID speaker for the sync expert: outlines of his lips and phonetic features, without
+any picture.
 """
 
 from __future__ import annotations
@@ -48,22 +48,36 @@ def clip_names(folder: Path) -> list[str]:
 
 
 def held_out_clips(folder: Path) -> list[str]:
-    """Names of the clips that nothing may learn from."""
+    """Names of the test clips."""
     return clip_names(folder)[TESTED::20]
 
 
-def read_tracked_lips(folder: Path, without: Collection[str]) -> TrackedLips:
-    """The training clips.
+def validation_clips(folder: Path) -> list[str]:
+    """Names of the validation clips."""
+    return clip_names(folder)[VALIDATED::20]
+
+
+def training_clips(folder: Path) -> list[str]:
+    """Names of the others."""
+    return [
+        name
+        for index, name in enumerate(clip_names(folder))
+        if index % 20 not in (TESTED, VALIDATED)
+    ]
+
+
+def read_tracked_lips(
+    folder: Path, without: Collection[str], chosen: Collection[str] | None = None
+) -> TrackedLips:
+    """Some tracked clips, in order.
 
     Args:
-        without: names that do not train either.
+        without: names that are left out.
+        chosen: names of the clips; the training clips when left out.
     """
     names = clip_names(folder)
-    taught = [
-        k
-        for k, name in enumerate(names)
-        if k % 20 not in (TESTED, VALIDATED) and name not in without
-    ]
+    wanted = set(training_clips(folder) if chosen is None else chosen) - set(without)
+    rows = [index for index, name in enumerate(names) if name in wanted]
     with np.load(folder / "landmarks.npz") as found:
         first, delta, numbers = (
             found["first"].astype(np.float32),
@@ -78,13 +92,14 @@ def read_tracked_lips(folder: Path, without: Collection[str]) -> TrackedLips:
     encoder = PhoneticEncoder.load()
     clock = torch.arange(2 * points.shape[1]) / 50.0
 
-    heard = [
-        at_times(encoder.encode(_sound(folder, names[k])).hidden, clock - starts[k]) for k in taught
+    features = [
+        at_times(encoder.encode(_sound(folder, names[row])).hidden, clock - starts[row])
+        for row in rows
     ]
     return TrackedLips(
-        [names[k] for k in taught],
-        torch.stack([lip_outline(points[k], numbers) for k in taught]),
-        torch.stack(heard).clone(),
+        [names[row] for row in rows],
+        torch.stack([lip_outline(points[row], numbers) for row in rows]),
+        torch.stack(features).clone(),
     )
 
 

@@ -139,7 +139,14 @@ def _item(corpus: Corpus, entry: Entry, features: Tensor) -> TrainingItem:
     phones = tuple((phone.start, phone.end, phone.symbol) for phone in recording.facts.phones)
     weight = MAKER_WEIGHT.get(entry.facts.maker, 1.0)
     return TrainingItem(
-        motion.values, features, valid, entry.facts.speaker, entry.facts.style, phones, weight
+        motion.values,
+        features,
+        valid,
+        entry.facts.speaker,
+        entry.facts.style,
+        phones,
+        weight,
+        recording=entry.facts.name,
     )
 
 

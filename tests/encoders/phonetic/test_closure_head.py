@@ -3,27 +3,28 @@ its encoder."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 
+from motet.checkpoint import save_checkpoint
 from motet.data.training_set import TrainingItem, TrainingSet
-from motet.encoders.phonetic.closure_head import (
-    ClosingConfig,
-    ClosingTraining,
-    closed_steps,
-    fit_closing,
-    load_closing,
-    save_closing,
-)
+from motet.encoders.phonetic.closure_head import ClosingConfig, ClosingReading, load_closing
 from motet.encoders.phonetic.encoder import load_phonetic
 from motet.encoders.phonetic.heads import REACH, STEPS_AFTER, STEPS_BEFORE
 from motet.errors import CheckpointError, InputError
+from motet.training.closure_head import closed_steps, closure_examples, closure_stage
+from motet.training.loop import train
+from motet.training.settings import TrainConfig
 from motet.types import arkit_space
 
 SMALL = ClosingConfig("mine", dim=4, width=8, dropout=0.0, members=2)
-SHORT = ClosingTraining(steps=300, batch=64)
+SHORT = TrainConfig(
+    steps=300, batch=64, learning_rate=2e-3, warmup=30, average=0.9, validate_every=100
+)
+FEW = dataclasses.replace(SHORT, steps=20, batch=16)
 
 
 def corpus(named: bool = True) -> TrainingSet:
@@ -48,15 +49,24 @@ def corpus(named: bool = True) -> TrainingSet:
     return TrainingSet(arkit_space(), items)
 
 
-def test_closures_are_told_from_everything_else() -> None:
-    reading = fit_closing(corpus(), SMALL, SHORT)
+def trained(folder: Path, config: TrainConfig) -> ClosingReading:
+    """The ensemble after a short training."""
+    torch.manual_seed(0)
+    stage = closure_stage(SMALL)
+    train(stage, closure_examples(corpus()), config, folder)
+    assert isinstance(stage.model, ClosingReading)
+    return stage.model.requires_grad_(False)
+
+
+def test_closures_score_higher_than_everything_else(tmp_path: Path) -> None:
+    reading = trained(tmp_path, SHORT)
     item = corpus().items[3]
     odds, closed = reading.read(item.features.unsqueeze(0), 0, 400)[0], closed_steps(item)
     assert float((odds[closed] > odds[~closed].quantile(0.9)).float().mean()) > 0.95
 
 
-def test_read_together_the_networks_say_what_each_says_alone() -> None:
-    reading = fit_closing(corpus(), SMALL, ClosingTraining(steps=20, batch=16))
+def test_the_ensemble_is_the_mean_of_its_members(tmp_path: Path) -> None:
+    reading = trained(tmp_path, FEW)
     features = torch.randn(2, 40, 4, generator=torch.Generator().manual_seed(5))
     at = (torch.arange(-2, 38).unsqueeze(1) + torch.tensor(REACH)).clamp(0, 39)
     alone = (
@@ -67,18 +77,15 @@ def test_read_together_the_networks_say_what_each_says_alone() -> None:
     torch.testing.assert_close(reading.read(features, -2, 40), alone)
 
 
-def test_the_same_seed_gives_the_same_networks_which_differ_from_one_another() -> None:
-    one, again = (
-        fit_closing(corpus(), SMALL, ClosingTraining(steps=20, batch=16)).state_dict()
-        for _ in range(2)
-    )
+def test_the_same_seed_gives_the_same_members_which_differ(tmp_path: Path) -> None:
+    one, again = (trained(tmp_path / name, FEW).state_dict() for name in ("one", "again"))
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert not torch.equal(one["members.0.narrow.weight"], one["members.1.narrow.weight"])
 
 
 def test_a_corpus_without_phones_is_refused() -> None:
     with pytest.raises(InputError, match="phones"):
-        fit_closing(corpus(named=False), SMALL, SHORT)
+        closure_examples(corpus(named=False))
 
 
 def test_a_step_depends_on_its_surroundings_only() -> None:
@@ -100,10 +107,8 @@ def test_nothing_is_heard_where_nothing_is_known() -> None:
 
 
 def test_a_reading_of_another_encoder_is_refused(tmp_path: Path) -> None:
-    save_closing(
-        fit_closing(corpus(), SMALL, ClosingTraining(steps=2, batch=4)),
-        tmp_path / "closing.safetensors",
-    )
+    ensemble = ClosingReading(SMALL)
+    save_checkpoint(tmp_path / "closing.safetensors", ensemble.state_dict(), SMALL, {})
     assert load_closing("mine", tmp_path / "closing.safetensors").config == SMALL
-    with pytest.raises(CheckpointError, match="motet train closing"):
+    with pytest.raises(CheckpointError, match="motet train closure-head"):
         load_closing("another", tmp_path / "closing.safetensors")

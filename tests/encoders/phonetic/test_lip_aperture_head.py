@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from motet.checkpoint import save_checkpoint
 from motet.data.training_set import TrainingItem, TrainingSet
 from motet.encoders.phonetic.encoder import load_phonetic
 from motet.encoders.phonetic.heads import REACH, STEPS_AFTER, STEPS_BEFORE
-from motet.encoders.phonetic.lip_aperture_head import fit_opening, load_opening, save_opening
+from motet.encoders.phonetic.lip_aperture_head import OpeningConfig, load_opening
 from motet.errors import CheckpointError
 from motet.face.lip_shapes import RESPONSE
+from motet.training.lip_aperture_head import fit_lip_aperture
 from motet.types import ARKIT_SHAPES, arkit_space
 
 
@@ -30,13 +32,12 @@ def corpus() -> TrainingSet:
 
 
 def test_the_fit_finds_what_is_there() -> None:
-    reading = fit_opening(corpus())
-    strongest = reading.weight.abs().flatten().argmax()
+    fitted = fit_lip_aperture(corpus())
+    weight, bias = fitted["weight"].flatten(), fitted["bias"]
+    strongest = weight.abs().argmax()
     assert (REACH[int(strongest) // 4], int(strongest) % 4) == (8, 1)
-    assert float(reading.weight.flatten()[strongest]) == pytest.approx(
-        0.05 * RESPONSE["jawOpen"][0], rel=0.15
-    )
-    assert float(reading.bias) == pytest.approx(0.3 * RESPONSE["jawOpen"][0], rel=0.1)
+    assert float(weight[strongest]) == pytest.approx(0.05 * RESPONSE["jawOpen"][0], rel=0.15)
+    assert float(bias) == pytest.approx(0.3 * RESPONSE["jawOpen"][0], rel=0.1)
 
 
 def test_a_frame_depends_on_its_surroundings_only() -> None:
@@ -51,6 +52,7 @@ def test_a_frame_depends_on_its_surroundings_only() -> None:
 
 
 def test_a_reading_of_another_encoder_is_refused(tmp_path: Path) -> None:
-    save_opening(fit_opening(corpus()), "another", tmp_path / "opening.safetensors")
-    with pytest.raises(CheckpointError, match="motet train opening"):
-        load_opening("mine", tmp_path / "opening.safetensors")
+    path = tmp_path / "opening.safetensors"
+    save_checkpoint(path, fit_lip_aperture(corpus()), OpeningConfig("another"), {})
+    with pytest.raises(CheckpointError, match="motet train lip-aperture-head"):
+        load_opening("mine", path)

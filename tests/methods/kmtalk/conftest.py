@@ -71,6 +71,7 @@ def trained(
         moving = [p for p in stage.model.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(moving, lr=rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        stage.prepare(corpus)
         stage.model.train()
         for step in range(steps):
             randomness = torch.Generator().manual_seed(step)

@@ -413,7 +413,7 @@ def test_a_stage_knows_the_statistics_of_its_corpus() -> None:
         for n in range(2)
     ]
     stage = stages(TINY)[0]
-    stage.batch(SpatialSet(items), 2, torch.Generator().manual_seed(0))
+    stage.prepare(SpatialSet(items))
     assert 4 < float(stage.model.audio_mean.mean()) < 6
 
 

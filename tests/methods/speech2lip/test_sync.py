@@ -16,17 +16,17 @@ from motet.methods.speech2lip.person.synthetic_person import StandIn
 from motet.methods.speech2lip.stages import begun, stages
 from motet.methods.speech2lip.sync.expert import LipExpert, LipExpertConfig, sound_window
 from motet.methods.speech2lip.sync.lip_outline import lip_outline
+from motet.methods.speech2lip.sync.load import load_expert
 from motet.methods.speech2lip.sync.loss import (
-    Lessons,
+    SyncExamples,
     Watched,
     expert_stage,
-    lessons,
     right_choices,
+    sync_examples,
 )
 from motet.methods.speech2lip.sync.model import (
     SyncConfig,
     SyncExpert,
-    load_expert,
     mel_window,
     mouth_view,
 )
@@ -41,7 +41,7 @@ def test_the_published_expert_has_16_million_parameters() -> None:
         assert round(sum(p.numel() for p in SyncExpert(SyncConfig()).parameters()) / 1e6, 1) == 16.4
 
 
-def taught(frames: int = 120) -> tuple[Lessons, Watched]:
+def taught(frames: int = 120) -> tuple[SyncExamples, Watched]:
     """A person drawn in code whose lip outlines and features follow one opening, as a tracked clip
     and as footage."""
     stand_in = StandIn(PRESETS["tiny"], frames)
@@ -56,7 +56,7 @@ def taught(frames: int = 120) -> tuple[Lessons, Watched]:
     )
     person = Watched(views, outlines, examples.frames, stand_in.features, examples)
     return (
-        lessons(
+        sync_examples(
             SMALL, outlines[None], stand_in.features[None, : 2 * len(outlines)], [(person, None)]
         ),
         person,

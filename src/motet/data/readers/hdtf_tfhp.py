@@ -22,7 +22,7 @@ from torch import Tensor
 
 from motet.data.restricted_unpickle import read_inert
 from motet.errors import AssetError, InputError, require
-from motet.methods.diffposetalk.coefficients import flame_space
+from motet.rigs.flame import flame_space
 
 FRAME_SAMPLES = 640
 FPS = 25.0

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from motet.errors import ConfigError
 from motet.face.lip_geometry import house_lips
-from motet.method import Stage
 from motet.methods.artalk.config import ArtalkConfig
 from motet.methods.artalk.published_v2.loss import training_stages
 from motet.methods.artalk.streaming.loss import streaming_stages
+from motet.stage import Stage
 
 
 def stages(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None = None) -> list[Stage]:

@@ -10,19 +10,10 @@ from torch import Tensor, nn
 
 from motet.errors import SpaceError
 from motet.methods.diffposetalk.config import DiffPoseTalkConfig
-from motet.types import MotionSpace, Track, arkit_space
+from motet.rigs.flame import flame_space
+from motet.types import arkit_space
 
 EXPRESSION, POSE = 50, 6
-
-
-def flame_space(fps: float = 25.0) -> MotionSpace:
-    """56 numbers: FLAME expression, head and jaw rotation."""
-    tracks = (
-        Track("expression", (EXPRESSION,), "FLAME expression coefficient"),
-        Track("head", (3,), "axis-angle rad"),
-        Track("jaw", (3,), "axis-angle rad"),
-    )
-    return MotionSpace("flame-diffposetalk", tracks, fps)
 
 
 class Coefficients(nn.Module):

@@ -14,9 +14,8 @@ from torch import Tensor
 from motet.atomic_write import appearing
 from motet.errors import InputError, SpaceError
 from motet.methods.diffposetalk.coefficient_smoothing import N_SHAPE
-from motet.methods.diffposetalk.coefficients import flame_space
 from motet.methods.diffposetalk.stages import Mesh
-from motet.rigs.flame import Flame
+from motet.rigs.flame import Flame, flame_space
 from motet.rigs.rig import Rig, ShapedRig
 from motet.types import Meshes, Motion, Topology
 

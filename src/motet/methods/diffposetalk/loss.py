@@ -48,14 +48,14 @@ def clip_losses(
     """
     loss, error = config.loss, squared if config.loss.criterion == "l2" else absolute
     window = pair.truth.shape[1]
-    own = frames_before(pair.ends, len(pair.truth), window)
+    own = frames_before(pair.ends, len(pair.truth), window, pair.truth.device)
     if config.diffusion.target == "noise":
         return {"noise": masked_mean(error(pair.noise, pair.answer[:, -window:]), own, pair.valid)}
     said = pair.answer[:, -window:]
     truth, estimate, mask = pair.truth, said, own
     if pair.context is not None:
         past = pair.answer[:, :-window] if loss.constrain_previous else pair.context
-        known = torch.full(pair.context.shape[:2], loss.constrain_previous, dtype=torch.bool)
+        known = own.new_full(pair.context.shape[:2], loss.constrain_previous)
         truth, estimate, mask = (
             torch.cat([pair.context, truth], 1),
             torch.cat([past, said], 1),
@@ -95,12 +95,12 @@ def head_columns(config: DiffPoseTalkConfig) -> slice:
 
 
 def frames_before(
-    ends: Int[Tensor, "batch"] | None, batch: int, window: int
+    ends: Int[Tensor, "batch"] | None, batch: int, window: int, device: torch.device
 ) -> Bool[Tensor, "batch window"]:
     """True for the frames before each end."""
     if ends is None:
-        return torch.ones(batch, window, dtype=torch.bool)
-    return torch.arange(window) < ends.unsqueeze(1)
+        return torch.ones(batch, window, dtype=torch.bool, device=device)
+    return torch.arange(window, device=device) < ends.unsqueeze(1)
 
 
 def squared(a: Tensor, b: Tensor) -> Tensor:

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from motet.checkpoint import load_strict
 from motet.data.training_set import TrainingItem, TrainingSet
 from motet.errors import InputError
-from motet.method import Stage
 from motet.methods.diffposetalk.coefficients import Coefficients, unpack
 from motet.methods.diffposetalk.config import DiffPoseTalkConfig
 from motet.methods.diffposetalk.loss import Surface, weighted
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
 from motet.methods.diffposetalk.style import contrast_loss
 from motet.methods.diffposetalk.two_clip import Pair, draw_clip, two_clip_losses
+from motet.stage import Stage
 
 Batch = Mapping[str, Tensor]
 Mesh = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -54,10 +54,21 @@ def stages(
         if mesh is None
         else flame_surface(model.coefficients, mesh)
     )
+
+    def prepare(corpus: Any) -> None:
+        fit_statistics(model.coefficients, corpus)
+
     made = []
     if model.style_encoder is not None:
         made.append(
-            Stage("style", model, [model.style_encoder], _style_loss(model), _style_batch(model))
+            Stage(
+                "style",
+                model,
+                [model.style_encoder],
+                _style_loss(model),
+                _style_batch(model),
+                prepare,
+            )
         )
     return [
         *made,
@@ -67,7 +78,8 @@ def stages(
             trained_parts(model),
             _pair_loss(model, surface),
             _pair_batch(model),
-            facts=lambda corpus: named_styles(model, corpus),
+            prepare,
+            metadata=lambda corpus: named_styles(model, corpus),
         ),
     ]
 
@@ -94,7 +106,8 @@ def named_styles(model: DiffPoseTalkModel, corpus: Any) -> dict[str, Any]:
             for item in items[:: max(1, len(items) // STYLE_CLIPS)][:STYLE_CLIPS]
         ]
         if clips:
-            vector = model.style_encoder(model.coefficients.vector(torch.stack(clips))).mean(0)
+            motion = torch.stack(clips).to(model.coefficients.motion_mean.device)
+            vector = model.style_encoder(model.coefficients.vector(motion)).mean(0)
             found[name] = [round(value, 5) for value in vector.tolist()]
     return {"styles": found}
 
@@ -201,7 +214,6 @@ def _style_loss(model: DiffPoseTalkModel) -> Callable[[Batch, torch.Generator], 
 
 def _style_batch(model: DiffPoseTalkModel) -> Callable[[Any, int, torch.Generator], Batch]:
     def batch(corpus: Any, size: int, randomness: torch.Generator) -> Batch:
-        fit_statistics(model.coefficients, corpus)
         style = model.config.style
         assert style is not None
         draw = draw_spans if isinstance(corpus, TrainingSet) else type(corpus).draw_spans
@@ -291,7 +303,10 @@ def _pair_loss(
         shape = coefficients.shape_vector(batch["shape"]) if "shape" in batch else None
         vectors = _seen(model, batch["motion"], batch.get("valid"))
         pair = Pair(vectors, batch["sound"], shape, batch.get("lengths"), valid)
-        draws = tuple(draw_clip(config, clip, size, randomness, vectors.dtype) for clip in (0, 1))
+        draws = tuple(
+            draw_clip(config, clip, size, randomness, vectors.dtype).to(vectors.device)
+            for clip in (0, 1)
+        )
         trunk_noise = randomness if model.audio_encoder is not None else None
         return weighted(
             two_clip_losses(model, pair, (draws[0], draws[1]), surface, trunk_noise), config
@@ -304,11 +319,9 @@ def _pair_batch(model: DiffPoseTalkModel) -> Callable[[Any, int, torch.Generator
     frames = 2 * model.config.denoiser.window
 
     def features(corpus: TrainingSet, size: int, randomness: torch.Generator) -> Batch:
-        fit_statistics(model.coefficients, corpus)
         return feature_batch(corpus, size, frames, randomness)
 
     def samples(corpus: Any, size: int, randomness: torch.Generator) -> Batch:
-        fit_statistics(model.coefficients, corpus)
         items = corpus.draw_clips(size, frames, randomness)
         sound = torch.stack([item.samples for item in items])
         sound = (sound - sound.mean(-1, keepdim=True)) / (sound.std(-1, keepdim=True) + 1e-5)

@@ -44,6 +44,15 @@ class ClipDraws:
     steps: Int[Tensor, "batch"]
     noise: Float[Tensor, "batch window dim"]
 
+    def to(self, device: torch.device) -> ClipDraws:
+        """The same numbers on a device."""
+        return ClipDraws(
+            None if self.ends is None else self.ends.to(device),
+            tuple(drop.to(device) for drop in self.drops),
+            self.steps.to(device),
+            self.noise.to(device),
+        )
+
 
 def draw_clip(
     config: DiffPoseTalkConfig,
@@ -96,11 +105,12 @@ def truncate(
     values: Float[Tensor, "batch steps *numbers"], ends: Int[Tensor, "batch"], padding: str
 ) -> Tensor:
     """What follows each end becomes zero, or repeats the last value before it."""
-    before = frames_before(ends, len(values), values.shape[1])
+    before = frames_before(ends, len(values), values.shape[1], values.device)
     before = before.reshape(*before.shape, *(1,) * (values.ndim - 2))
     if padding == "zero":
         return torch.where(before, values, torch.zeros_like(values))
-    return torch.where(before, values, values[torch.arange(len(values)), ends - 1].unsqueeze(1))
+    rows = torch.arange(len(values), device=values.device)
+    return torch.where(before, values, values[rows, ends - 1].unsqueeze(1))
 
 
 def predict_clip(
@@ -164,7 +174,7 @@ def two_clip_losses(
         ends = _both_ends(draw.ends, pair.lengths, clip, window)
         audio = audio_of.clip(clip, draw.ends)
         given = motion if ends is None else truncate(motion, ends.clamp(min=1), config.loss.padding)
-        real = frames_before(ends, len(motion), window).to(motion.dtype)
+        real = frames_before(ends, len(motion), window, motion.device).to(motion.dtype)
         style = _style(model, motions[1 - clip])
         prediction = predict_clip(
             model, given, audio, draw, shape=pair.shape, style=style, context=past, indicator=real

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from motet.checkpoint import load_strict
 from motet.data.training_set import TrainingSet
-from motet.method import Stage
 from motet.methods.kmtalk.baselines import FaceFormerHost
 from motet.methods.kmtalk.batches import WindowMaker
 from motet.methods.kmtalk.config import KMTalkConfig
 from motet.methods.kmtalk.key_timing import Keys, interpolate, key_timing
 from motet.methods.kmtalk.linear_regressor import fit_reading
 from motet.methods.kmtalk.model import KMTalkModel, OutputBasis, pair_steps
+from motet.nn.seeded import normal, uniform
+from motet.stage import Stage
 from motet.types import ARKIT_SHAPES
 
 Batch = Mapping[str, Tensor]
@@ -44,9 +45,11 @@ def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
     maker = WindowMaker(config)
 
     def batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> dict[str, Tensor]:
+        return maker.windows(corpus, size, randomness)
+
+    def prepare(corpus: TrainingSet) -> None:
         if fit_basis(model.basis, corpus) and model.reading is not None:
             fit_reading(model.reading, model.basis, corpus, maker.spoken)
-        return maker.windows(corpus, size, randomness)
 
     def terms(name: str) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
         return lambda given, randomness: losses(model, given, randomness, name)
@@ -67,7 +70,9 @@ def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
             "completion": [model.completion],
             "joint": [*own, model.keys, model.completion],
         }  # type: ignore[list-item]
-    return [Stage(name, model, trained, terms(name), batch) for name, trained in parts.items()]
+    return [
+        Stage(name, model, trained, terms(name), batch, prepare) for name, trained in parts.items()
+    ]
 
 
 def fit_basis(basis: OutputBasis, corpus: TrainingSet) -> bool:
@@ -97,33 +102,38 @@ def losses(
     length, training = batch["length"], model.config.training
     with torch.set_grad_enabled(stage != "completion"):
         features = _features(model, batch)
-        named = torch.rand(len(features), generator=randomness) >= training.drop_identity
+        named = uniform(len(features), randomness, length.device) >= training.drop_identity
         audio, read = (
             model.audio_context(features, length),
             model.linear_prediction(features, keys, named),
         )
         said = model.key_motion(audio, read, keys, length, named)
     wanted = torch.where(batch["valid"].unsqueeze(1), batch["motion"], model.basis.mean)
-    inside = torch.arange(wanted.shape[1]) < length.unsqueeze(1)
+    inside = torch.arange(wanted.shape[1], device=length.device) < length.unsqueeze(1)
     weights = channel_weights(model) * _valid(model, batch["valid"])
     terms: dict[str, Tensor] = {}
     if said is not None and stage != "completion":
-        true = wanted[torch.arange(len(wanted)).unsqueeze(1), keys.places]
+        true = _at_keys(wanted, keys)
         found = motion_terms(model, said, true, weights, keys.valid)
         terms |= {f"key_{name}": term for name, term in found.items()}
     if stage == "keys":
         return terms
     seen = None if said is None else _seen_keys(model, said, wanted, keys, randomness)
-    masked = torch.rand(inside.shape, generator=randomness) < training.mask
+    masked = uniform(inside.shape, randomness, inside.device) < training.mask
     every = _completed(model, seen, audio, read, keys, length, masked, wanted)
     terms |= motion_terms(model, every, wanted, weights, inside)
     if said is not None:
-        at = every[torch.arange(len(every)).unsqueeze(1), keys.places]
-        true = wanted[torch.arange(len(wanted)).unsqueeze(1), keys.places]
+        at, true = _at_keys(every, keys), _at_keys(wanted, keys)
         terms["keys_again"] = KEY_WEIGHT * _mean(
             (at - model.basis.encode(true)).square(), weights, keys.valid
         )
     return terms
+
+
+def _at_keys(
+    frames: Float[Tensor, "batch frames dim"], keys: Keys
+) -> Float[Tensor, "batch keys dim"]:
+    return frames[torch.arange(len(frames), device=frames.device).unsqueeze(1), keys.places]
 
 
 def _features(model: KMTalkModel, batch: Batch) -> Float[Tensor, "batch frames heard"]:
@@ -166,9 +176,9 @@ def _seen_keys(
     disturbed.
     """
     training = model.config.training
-    true = model.basis.encode(wanted[torch.arange(len(wanted)).unsqueeze(1), keys.places])
-    chosen = (torch.rand(len(said), generator=randomness) < training.true_keys).view(-1, 1, 1)
-    noise = training.noise * torch.randn(said.shape, generator=randomness)
+    true = model.basis.encode(_at_keys(wanted, keys))
+    chosen = (uniform(len(said), randomness, said.device) < training.true_keys).view(-1, 1, 1)
+    noise = training.noise * normal(said.shape, randomness, said.device)
     return torch.where(chosen, true, said) + noise.to(said)
 
 
@@ -210,12 +220,12 @@ def channel_weights(model: KMTalkModel) -> Float[Tensor, "inner"]:
     if basis.fitted:
         share = basis.scale.square()
         if config.lips:
-            lips = torch.tensor(config.lips).repeat_interleave(3) * 3 + torch.arange(3).repeat(
-                len(config.lips)
-            )
+            vertices = torch.tensor(config.lips, device=share.device)
+            axes = torch.arange(3, device=share.device)
+            lips = (3 * vertices.unsqueeze(1) + axes).flatten()
             share = share * (1 + basis.axes[:, lips].square().sum(1))
         return share / share.mean().clamp(min=1e-12)
-    weights = torch.ones(basis.width)
+    weights = torch.ones(basis.width, device=basis.scale.device)
     if config.space == "arkit":
         weights[
             [index for index, name in enumerate(ARKIT_SHAPES) if name.startswith(("mouth", "jaw"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 
@@ -22,9 +23,10 @@ from motet.body.skeleton import house_offsets
 from motet.checkpoint import load_strict
 from motet.data.training_set import SpatialSet
 from motet.diffusion.denoise import add_noise
-from motet.method import Stage
 from motet.methods.mospa.config import LossConfig, MospaConfig
 from motet.methods.mospa.model import MospaModel, source_input
+from motet.nn.seeded import normal, uniform
+from motet.stage import Stage
 from motet.types import SMPLX25_JOINTS
 
 FEET = [
@@ -123,11 +125,13 @@ def training_loss(
     config, clean = model.config, batch["motion"]
     size = len(clean)
     seen = model.normalised(clean)
-    step = draw_steps(config, size, randomness)
-    noise = torch.randn(seen.shape, generator=randomness, dtype=seen.dtype)
-    heard = (torch.rand(size, generator=randomness) >= config.mask_share).to(seen.dtype)
+    step = draw_steps(config, size, randomness).to(seen.device)
+    noise = normal(seen.shape, randomness, seen.device, seen.dtype)
+    heard = (uniform(size, randomness, seen.device) >= config.mask_share).to(seen.dtype)
     noisy = add_noise(model.schedule, seen, noise, step)
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.half_training):
+    # Without its own half precision the precision of the training applies.
+    half = torch.autocast(seen.device.type, torch.bfloat16) if config.half_training else None
+    with half or contextlib.nullcontext():
         estimate = model(
             noisy,
             step,
@@ -155,28 +159,24 @@ def draw_steps(config: MospaConfig, size: int, randomness: torch.Generator) -> I
 
 
 def stages(config: MospaConfig, tensors: Mapping[str, Tensor] | None = None) -> list[Stage]:
-    """The one stage. Statistics for the normalisation are taken from the first corpus the stage
-    draws from.
-    """
+    """The one stage; its normalisation comes from the training set."""
     model = MospaModel(config)
     if tensors is not None:
         load_strict(model, tensors)
-    measured = [tensors is not None or not config.normalise]
     offsets = house_offsets()
 
     def batch(corpus: SpatialSet, size: int, randomness: torch.Generator) -> dict[str, Tensor]:
-        if not measured[0]:
-            if bool(
-                (model.motion_std == 1).all()
-            ):  # a resumed run has its statistics already, and a corpus may have grown since
-                measure(model, corpus)
-            measured[0] = True
         return corpus.draw(size, config.window, randomness, seen_from=config.source.frame)
 
     def loss(batch: Mapping[str, Tensor], randomness: torch.Generator) -> dict[str, Tensor]:
         return training_loss(model, batch, randomness, offsets)
 
-    return [Stage("denoiser", model, [model], loss, batch)]
+    def prepare(corpus: SpatialSet) -> None:
+        # Weights that are trained further keep their statistics: the training set may have changed.
+        if tensors is None and config.normalise and bool((model.motion_std == 1).all()):
+            measure(model, corpus)
+
+    return [Stage("denoiser", model, [model], loss, batch, prepare)]
 
 
 LEAST_DEVIATION: Mapping[str, float] = {

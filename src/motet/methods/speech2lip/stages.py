@@ -14,18 +14,18 @@ import torch
 from torch import Tensor
 
 from motet.checkpoint import load_strict
-from motet.method import Stage
 from motet.methods.speech2lip.config import LossConfig, Speech2LipConfig
 from motet.methods.speech2lip.loss import detail_loss
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.dataset import QUIET_DB, MouthSet, mouth_set
 from motet.methods.speech2lip.person.mouth_region import kept_real, laid_in
 from motet.methods.speech2lip.person.synthetic_person import StandIn
-from motet.methods.speech2lip.sync.expert import LipExpert
-from motet.methods.speech2lip.sync.model import SyncExpert, load_expert, mouth_view
+from motet.methods.speech2lip.sync.load import Expert, load_expert
+from motet.methods.speech2lip.sync.model import mouth_view
+from motet.nn.seeded import uniform
+from motet.stage import Stage
 
 Batch = Mapping[str, Tensor]
-Expert = SyncExpert | LipExpert
 TRUSTED = 0.75
 """Share of right choices from which on the sync expert may teach."""
 _LEAST_QUIET = 10
@@ -42,6 +42,7 @@ def stages(
     Args:
         expert: judges the timing in `face`; the shipped one when left out.
     """
+    # The expert follows the batches to their device (`_sync_loss`).
     judge = (expert or load_expert(least=TRUSTED)) if config.loss.sync else None
     lips, face = (_model(config, tensors) for _ in range(2))
     return [
@@ -51,7 +52,7 @@ def stages(
             [lips.hearing, lips.lip],
             _lips_loss(lips),
             _lips_batch(config),
-            _rest_setter(lips),
+            complete=_rest_setter(lips),
         ),
         Stage(
             "face",
@@ -59,7 +60,7 @@ def stages(
             [face.hearing, face.lip, face.blend],
             _face_loss(face, judge),
             _face_batch(config, judge),
-            _rest_setter(face),
+            complete=_rest_setter(face),
         ),
     ]
 
@@ -210,8 +211,8 @@ def _swapped(
     """The pixel-swap augmentation: in some frames half of the drawn pixels are the filmed ones, so
     that Blend-Net learns to heal mixtures.
     """
-    on = torch.rand(len(mixed), 1, 1, 1, generator=randomness) < probability
-    bits = torch.rand(share.shape, generator=randomness) < 0.5
+    on = uniform((len(mixed), 1, 1, 1), randomness, mixed.device) < probability
+    bits = uniform(share.shape, randomness, mixed.device) < 0.5
     return torch.where(on & bits & (share > 0), observed, mixed)
 
 
@@ -220,6 +221,7 @@ def _sync_loss(judge: Expert, mouths: Tensor, sound: Tensor, other: Tensor) -> T
 
     The released code contrasts filmed mouths instead of drawn ones, which teaches nothing (Q2).
     """
+    judge.to(mouths.device)
     seen = judge.see_lower(mouths.unflatten(0, (-1, judge.frames)).transpose(1, 2))
     return judge.loss(seen, judge.hear(sound), judge.hear(other))
 
@@ -235,6 +237,7 @@ def _rest_setter(model: Speech2LipModel) -> Callable[[MouthSet], None]:
         count = max(_LEAST_QUIET, int((examples.level_db < QUIET_DB).sum()))
         rows = examples.level_db.argsort()[:count]
         with torch.no_grad():
-            model.rest.copy_(model.hearing(examples.windows(rows, model.config.hearing)).mean(0))
+            windows = examples.windows(rows, model.config.hearing).to(model.rest.device)
+            model.rest.copy_(model.hearing(windows).mean(0))
 
     return complete

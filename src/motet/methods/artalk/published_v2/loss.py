@@ -14,10 +14,12 @@ from torch.nn import functional as F
 
 from motet.checkpoint import load_strict
 from motet.data.training_set import TrainingSet
-from motet.method import Stage
+from motet.methods.artalk.batches import cut_window, fit_statistics
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import TrainingConfig
 from motet.methods.artalk.published_v2.model import Conditions, TrainingModel
+from motet.nn.seeded import uniform
+from motet.stage import Stage
 
 Batch = Mapping[str, Tensor]
 Geometry = Callable[[Tensor], Tensor]
@@ -154,23 +156,22 @@ def training_stages(
     def generator_terms(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
         size = len(batch["motion"])
         drops = [
-            torch.rand(size, generator=randomness) < share
+            uniform(size, randomness, batch["motion"].device) < share
             for share in (config.drop_audio, config.drop_style, config.drop_past)
         ]
-        step = generator_loss(
-            model, batch, draw_flips(config, size, randomness), *drops, randomness
-        )
+        flips = [flip.to(batch["motion"].device) for flip in draw_flips(config, size, randomness)]
+        step = generator_loss(model, batch, flips, *drops, randomness)
         return {"bits": step.loss}
 
     def batches(corpus: TrainingSet, size: int, randomness: torch.Generator) -> Batch:
-        if bool((model.codec.motion_std == 1).all()):
-            mean, std = corpus.statistics()
-            model.codec.motion_mean.copy_(mean), model.codec.motion_std.copy_(std)
         return window_batch(corpus, size, randomness, config)
 
+    def prepare(corpus: TrainingSet) -> None:
+        fit_statistics(model.codec, corpus)
+
     return [
-        Stage("codec", model, [model.codec], codec_terms, batches),
-        Stage("generator", model, [*rest, loose], generator_terms, batches),
+        Stage("codec", model, [model.codec], codec_terms, batches, prepare),
+        Stage("generator", model, [*rest, loose], generator_terms, batches, prepare),
     ]
 
 
@@ -202,19 +203,13 @@ def window_batch(
         first = round(start * corpus.feature_rate / corpus.space.fps)
         rows.append(
             (
-                _cut(item.motion, start, frames),
-                _cut(item.motion, start - frames, frames),
-                _cut(item.motion, style, frames),
-                _cut(item.features, first, steps),
+                cut_window(item.motion, start, frames)[0],
+                cut_window(item.motion, start - frames, frames)[0],
+                cut_window(item.motion, style, frames)[0],
+                cut_window(item.features, first, steps)[0],
             )
         )
     return {
         key: torch.stack([row[i] for row in rows])
         for i, key in enumerate(("motion", "past", "style", "audio"))
     }
-
-
-def _cut(values: Tensor, start: int, length: int) -> Tensor:
-    at = torch.arange(start, start + length)
-    inside = (at >= 0) & (at < len(values))
-    return torch.where(inside.unsqueeze(1), values[at.clamp(0, len(values) - 1)], 0.0)

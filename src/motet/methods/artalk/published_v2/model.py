@@ -22,6 +22,7 @@ from motet.methods.artalk.config import TrainingConfig
 from motet.methods.artalk.quantizer import ResidualQuantizer
 from motet.nn.attention import KeyValueCache, attend, split_heads
 from motet.nn.position import rotary_angles, rotate_pairs
+from motet.nn.seeded import uniform
 
 Angles = tuple[Tensor, Tensor]
 Choose = Callable[[Tensor, slice], Tensor]
@@ -128,7 +129,7 @@ class TrainingLayer(nn.Module):
         """The part left out for some items of the batch in training (drop path)."""
         if randomness is None or self.drop == 0.0:
             return part
-        kept = torch.rand(len(part), 1, 1, generator=randomness) >= self.drop
+        kept = uniform((len(part), 1, 1), randomness, part.device) >= self.drop
         return part * kept.to(part) / (1 - self.drop)
 
 

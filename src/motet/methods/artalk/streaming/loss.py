@@ -12,19 +12,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from motet.checkpoint import load_strict
-from motet.data.training_set import TrainingItem, TrainingSet
-from motet.method import Stage
+from motet.data.training_set import TrainingSet
+from motet.methods.artalk.batches import fit_statistics
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import StreamingConfig
+from motet.methods.artalk.streaming.batches import STYLE_FRAMES, pair_batch, window_batch
 from motet.methods.artalk.streaming.model import StreamingModel, known_mask
+from motet.nn.seeded import integers, normal, uniform
+from motet.stage import Stage
 from motet.types import ARKIT_SHAPES
 
 Batch = Mapping[str, Tensor]
 Geometry = Callable[[Tensor], Tensor]
 """Raw motion (batch, frames, dim) to points of a figure in metres (batch, frames, verts, 3)."""
 
-STYLE_FRAMES = 150
-"""Longest style clip in training (6 s)."""
 VELOCITY_WEIGHT, ACCELERATION_WEIGHT, GEOMETRY_WEIGHT = 2.0, 0.5, 0.05
 MOUTH_BOOST = 1.5
 LEAST_KNOWN_FRAMES = 2
@@ -54,21 +55,23 @@ def streaming_stages(
         return generator_loss(model, batch, randomness, geometry)
 
     def codec_batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> Batch:
-        _fit_statistics(model.codec, corpus)
         return pair_batch(corpus, size, randomness, config)
 
     def generator_batch(corpus: TrainingSet, size: int, randomness: torch.Generator) -> Batch:
-        _fit_statistics(model.codec, corpus)
         return window_batch(corpus, size, randomness, config)
 
+    def prepare(corpus: TrainingSet) -> None:
+        fit_statistics(model.codec, corpus)
+
     return [
-        Stage("codec", model, [model.codec], codec_terms, codec_batch),
+        Stage("codec", model, [model.codec], codec_terms, codec_batch, prepare),
         Stage(
             "generator",
             model,
             [*rest, loose],
             generator_terms,
             generator_batch,
+            prepare,
             lambda corpus: fill_style_bank(model, corpus),
         ),
     ]
@@ -81,6 +84,7 @@ def fill_style_bank(model: StreamingModel, corpus: TrainingSet, clips: int = 48)
     Args:
         clips: clips of six seconds a style, spread evenly over its performances.
     """
+    mean = model.codec.motion_mean
     for index, name in enumerate(model.config.styles):
         items = [
             item for item in corpus.items if item.style == name and len(item.motion) >= STYLE_FRAMES
@@ -88,99 +92,14 @@ def fill_style_bank(model: StreamingModel, corpus: TrainingSet, clips: int = 48)
         chosen = items[:: max(1, len(items) // clips)][:clips]
         middles = [(len(item.motion) - STYLE_FRAMES) // 2 for item in chosen]
         motion = [
-            torch.where(item.valid, item.motion[at : at + STYLE_FRAMES], model.codec.motion_mean)
+            torch.where(item.valid, item.motion[at : at + STYLE_FRAMES], mean.cpu())
             for item, at in zip(chosen, middles, strict=True)
         ]
         model.style_bank[index] = (
-            model.style(torch.stack(motion)).mean(0) if motion else model.null_style[0]
+            model.style(torch.stack(motion).to(mean.device)).mean(0)
+            if motion
+            else model.null_style[0]
         )
-
-
-def _fit_statistics(codec: MotionCodec, corpus: TrainingSet) -> None:
-    """Mean and deviation of the corpus, once; they are part of the weights from then on."""
-    if bool((codec.motion_std == 1).all()):
-        mean, std = corpus.statistics()
-        codec.motion_mean.copy_(mean)
-        codec.motion_std.copy_(std)
-
-
-#
-#
-# ----------------------------------------------------------------------------------------------------------------
-# batches
-
-
-def _cut(values: Tensor, start: int, length: int) -> tuple[Tensor, Tensor]:
-    """`length` rows from `start`, zeros outside, and which rows lie inside."""
-    at = torch.arange(start, start + length)
-    inside = (at >= 0) & (at < len(values))
-    return torch.where(inside.unsqueeze(1), values[at.clamp(0, len(values) - 1)], 0.0), inside
-
-
-def pair_batch(
-    corpus: TrainingSet, size: int, randomness: torch.Generator, config: StreamingConfig
-) -> dict[str, Tensor]:
-    """Two consecutive windows of each of `size` performances: `motion`, `inside` (frames that
-    exist), `valid` (channels).
-    """
-    frames = 2 * config.codec.frames
-    drawn = [
-        (item, *_cut(item.motion, start, frames))
-        for item, start in corpus.draw(size, frames, randomness)
-    ]
-    return {
-        "motion": torch.stack([motion for _, motion, _ in drawn]),
-        "inside": torch.stack([inside for _, _, inside in drawn]),
-        "valid": torch.stack([item.valid for item, _, _ in drawn]),
-    }
-
-
-def window_batch(
-    corpus: TrainingSet, size: int, randomness: torch.Generator, config: StreamingConfig
-) -> dict[str, Tensor]:
-    """A window with its past, its sound and a style clip of the same performance.
-
-    Keys: `motion` (past and window), `inside`, `valid`, `audio` with `audio_first` and `audio_last`
-    (steps where there is sound), `style` with `style_mask`.
-    """
-    frames, past = config.codec.frames, config.history * config.codec.frames
-    rows = [
-        _window(item, start, past, randomness, config)
-        for item, start in corpus.draw(size, frames, randomness)
-    ]
-    return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
-
-
-def _window(
-    item: TrainingItem, start: int, past: int, randomness: torch.Generator, config: StreamingConfig
-) -> dict[str, Tensor]:
-    motion, inside = _cut(item.motion, start - past, past + config.codec.frames)
-    first = start * config.steps_per_frame - config.audio_before
-    audio, sound = _cut(item.features, first, config.audio_steps)
-    length = min(
-        len(item.motion),
-        int(torch.randint(STYLE_FRAMES // 3, STYLE_FRAMES + 1, (), generator=randomness)),
-    )
-    style_start = int(torch.randint(0, len(item.motion) - length + 1, (), generator=randomness))
-    style, style_mask = _cut(item.motion[style_start : style_start + length], 0, STYLE_FRAMES)
-    at = torch.arange(len(sound))[sound]
-    bounds = (int(at[0]), int(at[-1]) + 1) if len(at) else (0, 0)
-    return {
-        "motion": motion,
-        "inside": inside,
-        "valid": item.valid,
-        "audio": audio,
-        "audio_first": torch.tensor(bounds[0]),
-        "audio_last": torch.tensor(bounds[1]),
-        "style": style,
-        "style_mask": style_mask,
-    }
-
-
-#
-#
-# -----------------------------------------------------------------------------------------------------------------
-# losses
 
 
 def channel_weights(std: Float[Tensor, "dim"]) -> Float[Tensor, "dim"]:
@@ -250,9 +169,9 @@ def _gains(
     """Lengths of the codes that are seen: full, or for some items shortened at random as expected
     bits are.
     """
-    soft = torch.rand(batch, generator=randomness) < config.soften
+    soft = uniform(batch, randomness, like.device) < config.soften
     lengths = [
-        0.4 + 0.6 * torch.rand(batch, generator=randomness) for _ in config.codec.patches[:-1]
+        0.4 + 0.6 * uniform(batch, randomness, like.device) for _ in config.codec.patches[:-1]
     ]
     return [torch.where(soft, length, 1.0).to(like).view(-1, 1, 1) for length in lengths]
 
@@ -271,7 +190,7 @@ def codec_loss(
         _observed(batch["motion"], batch["valid"], codec.motion_mean),
         config.codec.frames,
     )
-    fresh = torch.rand(len(motion), generator=randomness) < config.drop_past
+    fresh = uniform(len(motion), randomness, motion.device) < config.drop_past
     motion = torch.cat([motion[:, :frames] * ~fresh.view(-1, 1, 1), motion[:, frames:]], 1)
     features = codec.encode(motion)
     gains = _gains(config, 2 * len(motion), motion, randomness)
@@ -304,7 +223,7 @@ def generator_loss(
     last = _hearing(batch, size, randomness, config)
     with torch.no_grad():
         features = codec.encode(torch.cat([past[:, -frames:], now], 1))[:, frames:]
-        flips = _flips(config, size, randomness)
+        flips = _flips(config, size, randomness, motion.device)
         bits, seen = codec.quantizer.signs(
             features, flips, _gains(config, size, motion, randomness)
         )
@@ -339,18 +258,17 @@ def _disturbed_past(
     who has none at all.
     """
     size, length = past.shape[:2]
-    strength = config.history_noise * torch.rand(size, 1, 1, generator=randomness)
-    slow = torch.randn(size, 2, past.shape[2], generator=randomness)
-    ramp = torch.linspace(0, 1, length).view(1, -1, 1)
+    device = past.device
+    strength = config.history_noise * uniform((size, 1, 1), randomness, device)
+    slow = normal((size, 2, past.shape[2]), randomness, device)
+    ramp = torch.linspace(0, 1, length, device=device).view(1, -1, 1)
     noise = (
-        slow[:, :1] * (1 - ramp)
-        + slow[:, 1:] * ramp
-        + 0.2 * torch.randn(past.shape, generator=randomness)
+        slow[:, :1] * (1 - ramp) + slow[:, 1:] * ramp + 0.2 * normal(past.shape, randomness, device)
     )
-    known = torch.randint(0, length + 1, (size,), generator=randomness)
-    known = torch.where(torch.rand(size, generator=randomness) < 0.5, known, 0)
-    known = torch.where(torch.rand(size, generator=randomness) < config.drop_past, known, length)
-    kept = (torch.arange(length) >= length - known.unsqueeze(1)) & inside
+    known = integers(0, length + 1, size, randomness, device)
+    known = torch.where(uniform(size, randomness, device) < 0.5, known, 0)
+    known = torch.where(uniform(size, randomness, device) < config.drop_past, known, length)
+    kept = (torch.arange(length, device=device) >= length - known.unsqueeze(1)) & inside
     return (past + (strength * noise).to(past) * codec.motion_std) * kept.unsqueeze(-1), ~kept[
         :, -LEAST_KNOWN_FRAMES:
     ].all(1)
@@ -363,15 +281,17 @@ def _hearing(
     commits of a session.
     """
     least = config.audio_before + 2 * config.steps_per_frame
-    cut = torch.randint(least, config.audio_steps + 1, (size,), generator=randomness)
+    device = batch["audio_last"].device
+    cut = integers(least, config.audio_steps + 1, size, randomness, device)
     usual = config.audio_before + config.steps_per_frame * config.commit + config.look_ahead
-    cut = torch.where(torch.rand(size, generator=randomness) < 0.5, usual, cut)
+    cut = torch.where(uniform(size, randomness, device) < 0.5, usual, cut)
     return torch.minimum(cut, batch["audio_last"])
 
 
 def _certainty(last: Tensor, config: StreamingConfig) -> Float[Tensor, "batch frames"]:
     """1 for frames that were heard, less for those that will be said again anyway."""
-    ends = config.audio_before + config.steps_per_frame * torch.arange(1, config.codec.frames + 1)
+    frames = torch.arange(1, config.codec.frames + 1, device=last.device)
+    ends = config.audio_before + config.steps_per_frame * frames
     return torch.where(ends <= last.unsqueeze(1), 1.0, config.unheard_weight)
 
 
@@ -385,11 +305,11 @@ def _token_weights(
 
 
 def _flips(
-    config: StreamingConfig, size: int, randomness: torch.Generator
+    config: StreamingConfig, size: int, randomness: torch.Generator, device: torch.device
 ) -> Sequence[Bool[Tensor, "batch patch bits"]]:
-    share = config.flip * torch.rand(size, 1, 1, generator=randomness)
+    share = config.flip * uniform((size, 1, 1), randomness, device)
     return [
-        torch.rand(size, patch, config.codec.bits, generator=randomness) < share
+        uniform((size, patch, config.codec.bits), randomness, device) < share
         for patch in config.codec.patches[:-1]
     ]
 
@@ -399,5 +319,5 @@ def _style(
 ) -> Float[Tensor, "batch style"]:
     motion = _observed(batch["style"], batch["valid"], model.codec.motion_mean)
     style = model.style(motion, batch["style_mask"])
-    dropped = torch.rand(len(style), generator=randomness) < model.config.drop_style
+    dropped = uniform(len(style), randomness, style.device) < model.config.drop_style
     return torch.where(dropped.unsqueeze(1), model.null_style, style)

@@ -358,5 +358,5 @@ def known_mask(
     steps: int, first: Int[Tensor, "batch"], last: Int[Tensor, "batch"]
 ) -> Bool[Tensor, "batch steps"]:
     """True for steps from `first` to before `last`."""
-    step = torch.arange(steps)
+    step = torch.arange(steps, device=first.device)
     return (step >= first.unsqueeze(1)) & (step < last.unsqueeze(1))

@@ -1,23 +1,24 @@
-"""Training our own sync expert, on tracked lips (many minutes, no pictures) and on filmed mouths
+"""Training of our own sync expert, on tracked lips (many minutes, no pictures) and on filmed mouths
 (few minutes) at once.
 
-Three terms: lips and sound of tracked clips find each other among all moments of their clip;
-pictures give the tracked lip shape; filmed mouths and sound find each other in the same way.
-Moments less than three frames apart do not compete. All moments of a clip are wrong sounds for one
-another, so neither voice nor room nor sentence gives the answer away.
+Three terms: contrastive loss (InfoNCE) between lips and sound of tracked clips, all windows of a
+clip being the negatives of one another; regression of the tracked lip shape from pictures; the same
+contrastive loss on filmed mouths. Windows less than three frames apart are no negatives. Negatives
+of the same clip share voice, room and sentence, so none of these helps to tell them apart.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from motet.method import Stage
+from motet.errors import InputError
 from motet.methods.speech2lip.person.dataset import MouthSet
 from motet.methods.speech2lip.sync.augment import varied
 from motet.methods.speech2lip.sync.expert import (
@@ -31,18 +32,20 @@ from motet.methods.speech2lip.sync.expert import (
 )
 from motet.methods.speech2lip.sync.lip_outline import ShapeSpace, lip_outline
 from motet.methods.speech2lip.sync.model import mouth_view
+from motet.nn.seeded import uniform
+from motet.stage import Stage
 
 RUN, FILMED_RUNS = 40, 4
 """Frames of a run of filmed mouths, and runs in a step."""
 NEAREST, FARTHEST = 3, 25
-"""Frames from which on a moment counts as another, and up to which right choices are tried."""
-SURELY = 5
-"""Frames by which a tried wrong sound is off at least."""
+"""Frames from which on a window is a negative, and up to which `right_choices` shifts the sound."""
+LEAST_OFFSET = 5
+"""Frames by which a wrong sound is off at least in `right_choices`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Watched:
-    """Mouths of one person as the expert sees them, with their lip shapes and their sound."""
+    """Mouths of one person as inputs of the expert, with lip outlines and acoustic features."""
 
     mouths: UInt8[Tensor, "count 3 48 96"]
     outlines: Float[Tensor, "count 80"]
@@ -72,7 +75,7 @@ class Watched:
 def watched(
     examples: MouthSet, landmarks: Float[Tensor, "footage points 2"], border: int
 ) -> Watched:
-    """What a person's footage shows the expert."""
+    """The footage of a person as inputs of the expert."""
     views = torch.cat(
         [
             mouth_view(some.float(), border).round().to(torch.uint8)
@@ -95,46 +98,75 @@ class FilmedRuns:
 
 
 @dataclasses.dataclass(frozen=True)
-class Lessons:
-    """All that the expert learns from."""
+class SyncExamples:
+    """The training set of the expert."""
 
     shapes: Float[Tensor, "clips frames shape"]
     features: Float[Tensor, "clips steps channels"]
     filmed: list[FilmedRuns]
+    space: ShapeSpace
+    held_out: Mapping[str, Watched]
+    """Tails of the people who train, to measure on."""
+    unseen: Mapping[str, Watched]
+    """People who do not train, to measure on."""
 
 
-def lessons(
+def sync_examples(
     config: LipExpertConfig,
     outlines: Float[Tensor, "clips frames 80"],
     features: Float[Tensor, "clips steps channels"],
     people: list[tuple[Watched, Bool[Tensor, "footage"] | None]],
-) -> Lessons:
+    held_out: Mapping[str, Watched] | None = None,
+    unseen: Mapping[str, Watched] | None = None,
+    space: ShapeSpace | None = None,
+) -> SyncExamples:
     """Tracked clips and filmed people in one space of lip shapes.
 
     Args:
         outlines: of the lips of tracked clips (`lip_outline`).
-        features: what the encoder hears of them, two for each frame.
-        people: each with the frames that are not to train.
+        features: acoustic features of those clips, two for each frame.
+        people: each with the frames that must not train.
+        held_out, unseen: people to measure on, by name.
+        space: lip shapes of another set, so that both agree; fitted to the clips when left out.
+
+    Raises:
+        InputError: a person has no run of frames that is long enough.
     """
     centred = outlines - outlines.mean(1, keepdim=True)
-    space = ShapeSpace.of(centred.flatten(0, 1)[::5], config.shape)
+    space = space or ShapeSpace.of(centred.flatten(0, 1)[::5], config.shape)
     filmed = [
         FilmedRuns(w.mouths, space.shapes(w.outlines), w.frames, w.features, w.runs(RUN, without))
         for w, without in people
     ]
-    return Lessons(centred @ space.basis, features, filmed)
+    if not all(len(person.starts) for person in filmed):
+        raise InputError(
+            f"a person has no {RUN} frames in a row that may train; film a longer shot"
+        )
+    shapes = centred @ space.basis
+    return SyncExamples(shapes, features, filmed, space, held_out or {}, unseen or {})
 
 
 def expert_stage(config: LipExpertConfig, tensors: Mapping[str, Tensor] | None = None) -> Stage:
-    """The one stage of the expert, on `Lessons`."""
+    """The one stage of the expert."""
     expert = LipExpert(config)
     if tensors is not None:
         expert.load_state_dict(dict(tensors))
-    return Stage("expert", expert, [expert], _loss(expert), _batch)
+
+    def metadata(examples: SyncExamples) -> dict[str, Any]:
+        choices = {
+            "right_choices": examples.held_out,
+            "right_choices_strangers": examples.unseen,
+        }
+        return {
+            key: {name: round(right_choices(expert, one), 3) for name, one in people.items()}
+            for key, people in choices.items()
+        }
+
+    return Stage("expert", expert, [expert], _loss(expert), _batch, metadata=metadata)
 
 
-def _batch(given: Lessons, size: int, randomness: torch.Generator) -> Mapping[str, Tensor]:
-    """Some tracked clips, their shapes trembling as trackers do, and some runs of filmed mouths of
+def _batch(given: SyncExamples, size: int, randomness: torch.Generator) -> Mapping[str, Tensor]:
+    """Tracked clips, with noise on their shapes as trackers have it, and runs of filmed mouths of
     each person in turn.
     """
     clips = torch.randint(len(given.shapes), (size,), generator=randomness)
@@ -165,70 +197,69 @@ def _loss(
         around = F.pad(
             batch["features"].transpose(1, 2), (BEFORE, AFTER - STEPS), mode="replicate"
         ).transpose(1, 2)
-        tracked = _contest(
-            expert, expert.move(batch["shapes"]), expert.codes_of_sound(_duller(around, randomness))
+        tracked = _contrastive(
+            expert,
+            expert.move(batch["shapes"]),
+            expert.codes_of_sound(_dropout(around, randomness)),
         )
         seen = expert.look(batch["mouths"].flatten(0, 1)).unflatten(0, batch["mouths"].shape[:2])
         wrong = seen - batch["wanted"]
         shape = wrong.square().mean() + (wrong - wrong.mean(1, keepdim=True)).square().mean()
-        filmed = _contest(
-            expert, expert.move(seen), expert.codes_of_sound(_duller(batch["sounds"], randomness))
+        filmed = _contrastive(
+            expert, expert.move(seen), expert.codes_of_sound(_dropout(batch["sounds"], randomness))
         )
         return {"tracked": tracked, "shape": 3 * shape, "filmed": 0.5 * filmed}
 
     return loss
 
 
-def _duller(features: Tensor, randomness: torch.Generator) -> Tensor:
-    """A tenth of the channels and a tenth of all numbers unheard."""
-    channels = torch.rand(len(features), 1, features.shape[2], generator=randomness) > 0.1
-    return features * channels * (torch.rand(features.shape, generator=randomness) > 0.1) / 0.9
+def _dropout(features: Tensor, randomness: torch.Generator) -> Tensor:
+    """Dropout of a tenth of the channels and of a tenth of all numbers."""
+    device = features.device
+    channels = uniform((len(features), 1, features.shape[2]), randomness, device) > 0.1
+    numbers = uniform(features.shape, randomness, device) > 0.1
+    return features * (channels & numbers) / 0.9
 
 
-def _contest(
+def _contrastive(
     expert: LipExpert,
     lips: Float[Tensor, "runs frames code"],
     sound: Float[Tensor, "runs frames code"],
 ) -> Float[Tensor, ""]:
-    """Every second window of mouths finds its sound among all of its run, and the other way
-    round.
-    """
+    """InfoNCE in both directions between every second window of mouths and of sound of a run."""
     seen, heard = (
         expert.windows(codes.unfold(1, expert.frames, 2).transpose(2, 3)) for codes in (lips, sound)
     )
     count = seen.shape[1]
-    apart = 2 * (torch.arange(count).unsqueeze(1) - torch.arange(count)).abs()
+    index = torch.arange(count, device=lips.device)
+    apart = 2 * (index.unsqueeze(1) - index).abs()
     cosine = (SHARPNESS * seen @ heard.transpose(1, 2)).masked_fill(
         (apart > 0) & (apart < NEAREST), -1e4
     )
-    right = torch.arange(count).expand(len(seen), count)
+    right = index.expand(len(seen), count)
     return F.cross_entropy(cosine, right) + F.cross_entropy(cosine.transpose(1, 2), right)
 
 
 @torch.no_grad()
 def right_choices(expert: LipExpert, person: Watched, shift: int = 0) -> float:
-    """How often the expert prefers the right sound to one of the same footage that is 5 to 25
-    frames off (chance: 0.5).
-
-    Every window against every such sound.
+    """Two-alternative accuracy: how often the right sound scores higher than one of the same
+    footage that is 5 to 25 frames off (chance: 0.5), over all windows and offsets.
 
     Args:
         shift: frames by which the footage's sound is known to be late.
     """
     expert.eval()
     starts = person.runs(expert.frames)
-    offsets = [o for o in range(-FARTHEST, FARTHEST + 1) if o == 0 or abs(o) >= SURELY]
-    shapes = torch.cat([expert.look(some.float() / 255) for some in person.mouths.split(256)])
+    offsets = [o for o in range(-FARTHEST, FARTHEST + 1) if o == 0 or abs(o) >= LEAST_OFFSET]
+    device = next(expert.parameters()).device
+    mouths = person.mouths.split(256)
+    shapes = torch.cat([expert.look(some.to(device).float() / 255) for some in mouths])
     seen = expert.windows(
         torch.stack([expert.move(shapes[row : row + expert.frames]) for row in starts.tolist()])
     )
     at = person.frames[starts] + shift
-    agreement = torch.stack(
-        [
-            (expert.hear(sound_window(person.features, at + offset, expert.frames)) * seen).sum(1)
-            for offset in offsets
-        ]
-    )
+    windows = (sound_window(person.features, at + offset, expert.frames) for offset in offsets)
+    agreement = torch.stack([(expert.hear(some.to(device)) * seen).sum(1) for some in windows])
     return float(
         (
             agreement[offsets.index(0)]

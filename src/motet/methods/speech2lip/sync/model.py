@@ -12,21 +12,13 @@ Time".
 from __future__ import annotations
 
 import dataclasses
-import functools
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from motet import config as settings
 from motet.audio.mel import mel_filterbank
-from motet.checkpoint import load_strict, read_checkpoint
-
-if TYPE_CHECKING:
-    from motet.methods.speech2lip.sync.expert import LipExpert
 
 FRAMES, SIDE = 5, 96
 """Pictures of a window, and their height and width."""
@@ -223,35 +215,3 @@ def mouth_view(
         align_corners=False,
         antialias=False,
     )
-
-
-@functools.cache
-def load_expert(path: Path | None = None, least: float = 0.0) -> SyncExpert | LipExpert | None:
-    """The shipped expert (or a motet checkpoint of one, of either kind), frozen; None when none is
-    shipped.
-
-    Args:
-        least: share of right choices on footage that it did not learn from (chance: 0.5) that it
-            must have reached, else None. An expert that has not learnt its task would pull lips
-            about at random.
-
-    Raises:
-        CheckpointError: damaged or of another shape.
-    """
-    from motet.methods.speech2lip.sync.expert import LipExpert, LipExpertConfig
-
-    path = path or Path(__file__).parents[3] / "weights" / "sync_expert.safetensors"
-    if not path.exists():
-        return None
-    checkpoint = read_checkpoint(path)
-    choices = checkpoint.facts.get("right_choices", {"unknown": 1.0})
-    if min(choices.values()) < least:
-        return None
-    published = "divide" in checkpoint.config
-    expert = (
-        SyncExpert(settings.from_json(SyncConfig, checkpoint.config))
-        if published
-        else LipExpert(settings.from_json(LipExpertConfig, checkpoint.config))
-    )
-    load_strict(expert, checkpoint.tensors)
-    return expert.eval().requires_grad_(False)
