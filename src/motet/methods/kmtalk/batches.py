@@ -1,15 +1,14 @@
-"""Training windows: motion, what is heard, and key frames that are as imperfect as those of a
+"""Training windows: motion, acoustic features, and key frames that are as imperfect as those of a
 session.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from motet.data.training_set import TrainingItem, TrainingSet
+from motet.encoders.phonetic.encoder import load_phonetic
 from motet.methods.kmtalk.config import KMTalkConfig
 from motet.methods.kmtalk.key_timing import pad_keys
 from motet.methods.kmtalk.keys import UNKNOWN_PHONE, KeyFrames, key_frames, spoken_frames
@@ -21,13 +20,13 @@ RATE_HZ = 16_000
 
 
 class WindowMaker:
-    """Windows for one configuration; remembers the phones that the front end hears in each
-    performance.
+    """Windows for one configuration; caches the phones that the audio encoder recognises in each
+    item.
     """
 
     def __init__(self, config: KMTalkConfig) -> None:
         self.config = config
-        self._heard: dict[int, tuple[TrainingItem, tuple[PhoneSpan, ...]]] = {}
+        self._recognised: dict[int, tuple[TrainingItem, tuple[PhoneSpan, ...]]] = {}
 
     def windows(
         self, corpus: TrainingSet, size: int, randomness: torch.Generator
@@ -53,15 +52,17 @@ class WindowMaker:
             "spoken": spoken,
         }
 
-    def spoken(self, item: TrainingItem, place: int) -> list[int]:
-        """Phones of a whole performance frame by frame: of ten in turn six labelled, three heard,
-        one without names.
+    def spoken(self, item: TrainingItem, index: int) -> list[int]:
+        """Phones of a whole performance frame by frame: of ten in turn six labelled, three
+        recognised, one without names.
         """
-        if place % 10 == 9:
+        if index % 10 == 9:
             return [UNKNOWN_PHONE] * len(item.motion)
-        heard = self.config.front_end == "phonetic" and (place % 10 >= 6 or not item.phones)
+        recognised = self.config.front_end == "phonetic" and (index % 10 >= 6 or not item.phones)
         spans = (
-            self._phones_heard(item) if heard else tuple(PhoneSpan(*phone) for phone in item.phones)
+            self._recognised_phones(item)
+            if recognised
+            else tuple(PhoneSpan(*phone) for phone in item.phones)
         )
         return spoken_frames(spans, len(item.motion), self.config.fps)
 
@@ -102,13 +103,14 @@ class WindowMaker:
     def _spans(
         self, item: TrainingItem, start: float, seconds: float, randomness: torch.Generator
     ) -> list[PhoneSpan]:
-        """Phones of a window on the window's clock: the labelled ones, or now and then those that
-        are heard.
+        """Phones of a window on the window's clock: the labelled ones, or now and then those
+        that the audio encoder recognises.
         """
         known = tuple(PhoneSpan(*phone) for phone in item.phones)
-        listen = float(torch.rand((), generator=randomness)) < self.config.training.heard_keys
-        if self.config.front_end == "phonetic" and (listen or not known):
-            known = self._phones_heard(item)
+        share = self.config.training.heard_keys
+        recognised = float(torch.rand((), generator=randomness)) < share
+        if self.config.front_end == "phonetic" and (recognised or not known):
+            known = self._recognised_phones(item)
         stop = start + seconds
         return [
             PhoneSpan(span.start - start, span.end - start, span.symbol)
@@ -116,12 +118,12 @@ class WindowMaker:
             if span.start < stop and span.end > start
         ]
 
-    def _phones_heard(self, item: TrainingItem) -> tuple[PhoneSpan, ...]:
-        if id(item) not in self._heard:
-            listener = _listener()
-            scores = listener.phones(item.features.float()).numpy()
-            self._heard[id(item)] = (item, recognise(scores, listener.phone_names, 50.0))
-        return self._heard[id(item)][1]
+    def _recognised_phones(self, item: TrainingItem) -> tuple[PhoneSpan, ...]:
+        if id(item) not in self._recognised:
+            phonetic = load_phonetic()
+            scores = phonetic.phones(item.features.float()).numpy()
+            self._recognised[id(item)] = (item, recognise(scores, phonetic.phone_names, 50.0))
+        return self._recognised[id(item)][1]
 
     def _disturbed(self, found: KeyFrames, frames: int, randomness: torch.Generator) -> KeyFrames:
         training = self.config.training
@@ -141,9 +143,3 @@ class WindowMaker:
             | rows
         )
         return KeyFrames(tuple(sorted(rows)), tuple(rows[frame] for frame in sorted(rows)))
-
-
-def _listener() -> Any:
-    from motet.encoders.phonetic.encoder import load_phonetic
-
-    return load_phonetic()

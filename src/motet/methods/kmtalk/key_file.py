@@ -2,9 +2,9 @@
 --keys`.
 
 JSON: `{"format": "motet-keys/1", "space", "fps", "frames", "keys": [{"frame", "time_s", "phones":
-[before, after], "edited": false, "pose": {channel: value}}]}`. A key counts as edited when it says
-so; only edited keys replace what the model says, all others are said anew. Keys may be added (any
-frame) and channels left out (they stay as the model says).
+[before, after], "edited": false, "pose": {channel: value}}]}`. Only keys marked as
+edited replace the predicted ones; all others are predicted anew. Keys may be added (any frame) and
+channels left out (they stay as predicted).
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class KeyEdits:
         return KeyFrames(order, tuple(rows[frame] for frame in order))
 
     def placed(
-        self, said: Float[Tensor, "batch keys inner"], keys: Keys, basis: OutputBasis
+        self, poses: Float[Tensor, "batch keys inner"], keys: Keys, basis: OutputBasis
     ) -> Float[Tensor, "batch keys inner"]:
         """Key motions in which the edited ones stand as edited."""
-        motion = basis.decode(said)
+        motion = basis.decode(poses)
         for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
             here = (keys.places == frame) & keys.valid
             motion = torch.where(here.unsqueeze(-1) & given, pose.to(motion), motion)
