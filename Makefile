@@ -10,7 +10,7 @@ PIP := -m pip install --disable-pip-version-check --constraint constraints.txt
 $(BIN)/motet: pyproject.toml constraints.txt
 	@echo "Setting up $(CURDIR)/$(VENV): about 1.5 GB, one to five minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) --progress-bar off --editable . | sed -n 's/^Collecting /  /p'
+	$(BIN)/python $(PIP) --progress-bar off --editable . | sed -n 's/^Collecting \([A-Za-z0-9._-]*\).*/  \1/p'
 	@test -x $@
 	@touch $@
 
