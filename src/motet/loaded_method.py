@@ -11,10 +11,11 @@ from typing import Generic
 from motet.audio import resample, to_mono
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError
-from motet.method import Method, MethodSpec, condition_from
+from motet.method import Method, MethodSpec, check_condition, condition_from
 from motet.nn.threads import threads
 from motet.options import OptionValue, Postprocess, changed
 from motet.sinks import Picture, Progress, Request, Sink, absorbs
+from motet.style_video import is_video, style_take
 from motet.take import Take, provenance
 from motet.types import Audio, OutT
 
@@ -99,6 +100,8 @@ class LoadedMethod(Generator[OutT]):
     method: Method[Settings, Settings, object, OutT]
     digest: str
     """Digest of the weights."""
+    architecture: Settings
+    """Configuration of the model, as the checkpoint has it."""
     sink: Sink[OutT]
     threads: int = 0
     """Threads that it computes on (`motet.nn.threads`); 0 leaves PyTorch's own number."""
@@ -114,8 +117,17 @@ class LoadedMethod(Generator[OutT]):
         return self.method.fps
 
     def condition(self, options: Options) -> Settings:
-        """The method's condition from user options, strictly."""
-        return condition_from(self.spec, options)
+        """The method's condition from user options; a style video is tracked on the way.
+
+        Raises:
+            ConfigError: an option that the method or this model does not have.
+        """
+        style = str(options.get("style", ""))
+        if is_video(style):
+            options = {**options, "style": style_take(style)}
+        condition = condition_from(self.spec, options)
+        check_condition(condition, self.architecture)
+        return condition
 
     def prepare(self, audio: Audio, options: Options | None = None) -> Audio:
         """The audio at the method's sample rate and layout, with a batch axis.

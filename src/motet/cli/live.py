@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from motet.cli.requests import condition_options, method_options
+from motet.cli.requests import check_conditions, method_options
 from motet.errors import ConfigError
 from motet.options import Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
@@ -81,7 +81,7 @@ class Live:
             other_weights=self.weights is not None,
         )
         sink_of((spec,)).check(request, (), (spec,))
-        condition_options((spec,), request)
+        check_conditions((spec,), request, self.weights)
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"a port lies between 0 and 65535, not {self.port}")
         return self._stream(spec, request)
