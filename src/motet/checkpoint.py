@@ -13,7 +13,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -229,7 +229,7 @@ class _Options:
     """An option set inside the authors' file: attributes and nothing else."""
 
 
-_INERT: list[tuple[type, str]] = [
+_INERT: list[Callable[..., object] | tuple[Callable[..., object], str]] = [
     (_Options, "argparse.Namespace"),
     (_Options, "types.SimpleNamespace"),
     *(

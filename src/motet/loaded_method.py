@@ -17,7 +17,7 @@ from motet.options import OptionValue, Postprocess, changed
 from motet.sinks import Picture, Progress, Request, Sink, absorbs
 from motet.style_video import is_video, style_take
 from motet.take import Take, provenance
-from motet.types import Audio, OutT
+from motet.types import Audio, OutT, item_of
 
 Options = Mapping[str, OptionValue]
 
@@ -78,7 +78,7 @@ class Generator(abc.ABC, Generic[OutT]):
         seed, options, postprocess = request.seeds[0], request.options, request.postprocess
         out = self.run(audio, options, seeds=(seed,), postprocess=postprocess)
         facts = self.facts(seed, options, postprocess, recording)
-        return self.sink.take(audio, out.item(0), request.fps, facts)
+        return self.sink.take(audio, item_of(out, 0), request.fps, facts)
 
     def write(
         self,
@@ -267,7 +267,7 @@ class Stream(Generic[OutT]):
             return iter(())
         first, self._frames_emitted = self._frames_emitted, self._frames_emitted + out.frames
         done = self._loaded.sink.postprocess(out, self._postprocess, (self._seed,), first)
-        return iter([done.item(0)])
+        return iter([item_of(done, 0)])
 
 
 def _batched(audio: Audio) -> Audio:

@@ -125,6 +125,7 @@ def test_a_body_needs_binaural_input_or_a_position(live: Live) -> None:
         (["--guidance.audio", "3"], "training generation"),
         (["--guidance.style", "2"], "give one with style"),
         (["--rate", "0"], "between 1 and"),
+        (["--port", "9000"], "--port belongs to --to ws"),
         (["--channels", "0"], "between 1 and 64"),
         (["--weights", "none.safetensors"], "none.safetensors"),
     ],
@@ -174,3 +175,9 @@ def test_a_style_video_without_the_tracker_names_the_install_line(
     assert code == 2 and "mediapipe" in error and "pip install" in error
     code, _, error = live(NOISE.tobytes(), "--style", str(tmp_path / "none.mp4"))
     assert code == 2 and "none.mp4 does not exist" in error
+
+
+def test_an_earlier_name_of_an_option_says_so(live: Live) -> None:
+    code, lines, error = live(NOISE.tobytes(), "--style", "warm", "--option", "style_strength=2")
+    assert code == 0 and len(lines) == 25
+    assert "style_strength is now called guidance_style" in error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -39,12 +40,22 @@ def method_options(
             raise ConfigError(f"option {name} is given twice; leave one out")
         spec = next((s for s in specs if renamed(s, name) in option_names(s)), specs[0])
         own |= parse_options(spec, [text])
+        if renamed(spec, name) != name:
+            _announce(name, renamed(spec, name))
     twice = sorted({*own} & {*flags})
     if twice:
         raise ConfigError(f"{twice[0]} is given by a flag and by --option; leave one out")
     for name in flags:
         _check_flag(name, names, specs)
     return {**flags, **own}
+
+
+def _announce(earlier: str, present: str) -> None:
+    print(
+        f"motet: the option {earlier} is now called {present}; the earlier name goes with the next"
+        " version",
+        file=sys.stderr,
+    )
 
 
 def _check_flag(name: str, names: str, specs: Sequence[MethodSpec]) -> None:
