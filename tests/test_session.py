@@ -7,14 +7,14 @@ import torch
 
 from motet.errors import ConfigError
 from motet.registry import method_spec
-from motet.session import FaceAndBody, LoadedMethod, load_methods, loaded_method, specs_of
+from motet.session import FaceAndBody, LoadedMethod, build_method, load_methods, specs_of
 from motet.types import Audio, frame_count
 
 
 def tiny(name: str) -> LoadedMethod:
     torch.manual_seed(0)
     spec = method_spec(name)
-    return loaded_method(spec, spec.build(spec.architectures()["tiny"], None, {}), "none")
+    return build_method(spec, spec.architectures()["tiny"])
 
 
 def sound(channels: int, layout: str, seconds: float = 1.1, rate: int = 16000) -> Audio:

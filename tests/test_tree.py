@@ -33,7 +33,7 @@ LAYERS = [
     {"synthesis", "tracking"},
     {"render"},
     {"export"},
-    {"take"},
+    {"take", "style_video"},
     {"sinks"},
     {"loaded_method"},
     {"session", "batch_ledger"},

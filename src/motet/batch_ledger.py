@@ -1,8 +1,7 @@
-"""Many recordings in one go: a ledger remembers what is done, a bad file is reported and stops
-nothing.
+"""Batches of recordings with a ledger of what is done; a bad file does not stop the rest.
 
-The ledger is a file of JSON lines beside the outputs. An entry names the content of the input and
-the settings, so renamed inputs are recognised and changed settings are not mistaken for done work.
+The ledger is a file of JSON lines beside the outputs. An entry identifies the content of the input
+and the settings: renamed inputs are recognised, changed settings are run again.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from motet.errors import InputError, MissingDependency
 
@@ -22,7 +20,7 @@ LEDGER_NAME = "motet-ledger.jsonl"
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One input and the files that it becomes."""
+    """One recording and the files to write from it."""
 
     source: Path
     outputs: tuple[Path, ...]
@@ -39,9 +37,7 @@ class Outcome:
 
 
 class Ledger:
-    """What was done before, by content of the input and settings. Lines that a crash cut short are
-    ignored.
-    """
+    """Finished jobs by content of input and settings. Lines that a crash cut short are skipped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,20 +50,20 @@ class Ledger:
                 continue
 
     @staticmethod
-    def key(source: Path, settings: Mapping[str, Any]) -> str:
+    def key(source: Path, settings: Mapping[str, object]) -> str:
         """Identity of a job: content of the input and the settings."""
         content = hashlib.sha256(source.read_bytes())
         content.update(json.dumps(dict(settings), sort_keys=True, default=str).encode())
         return content.hexdigest()[:24]
 
     def is_done(self, key: str, outputs: Sequence[Path]) -> bool:
-        """True when this work was recorded for these files and they are still there."""
+        """Whether this job was recorded for these files and they still exist."""
         return self._done.get(key) == [path.name for path in outputs] and all(
             path.exists() for path in outputs
         )
 
     def record(self, key: str, outputs: Sequence[Path]) -> None:
-        """Remember finished work, safely on disk before it is counted on."""
+        """Record a finished job; it is on disk when this returns."""
         names = [path.name for path in outputs]
         with self.path.open("a", encoding="utf-8") as file:
             file.write("\n" * self._cut_short() + json.dumps({"key": key, "outputs": names}) + "\n")
@@ -84,11 +80,9 @@ class Ledger:
 
 
 def run_jobs(
-    jobs: Iterable[Job], settings: Mapping[str, Any], work: Callable[[Job], None], ledger: Ledger
+    jobs: Iterable[Job], settings: Mapping[str, object], work: Callable[[Job], None], ledger: Ledger
 ) -> list[Outcome]:
-    """Do every job that is not done yet; an input that cannot be used is recorded as failed and the
-    rest goes on.
-    """
+    """Run every job that is not done yet. An unusable input fails alone; the rest is run."""
     outcomes = []
     for job in jobs:
         try:

@@ -1,5 +1,4 @@
-"""Weights on disk: safetensors with the configuration, a digest and the facts of the training
-inside.
+"""Weights on disk: safetensors with the configuration, a digest and facts about the training.
 
 Loading is strict: a missing, extra or misshapen tensor, a wrong digest or an unknown setting is an
 error. Nothing here can run code: pickles are read only as plain tensors and only on request
@@ -14,9 +13,9 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from motet import config as settings
+from motet.config import JsonValue, Settings
 from motet.errors import CheckpointError, nearest
 
 C = TypeVar("C")
@@ -36,9 +36,9 @@ class Checkpoint:
 
     tensors: dict[str, Tensor]
     """Parameters and buffers by their names in the model."""
-    config: dict[str, Any]
+    config: dict[str, JsonValue]
     """The model's configuration as JSON values."""
-    facts: dict[str, Any]
+    facts: dict[str, JsonValue]
     """How the weights came about: data, licences, steps, seed, commit."""
     digest: str
     """Twelve hex digits over names, shapes, types and bytes of all tensors."""
@@ -59,12 +59,12 @@ def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
 def save_checkpoint(
     path: Path,
     tensors: Mapping[str, Tensor],
-    config: Any,
-    facts: Mapping[str, Any],
+    config: Settings,
+    facts: Mapping[str, JsonValue],
     *,
     half: bool = False,
 ) -> str:
-    """Write weights; answers their digest. The file appears only when it is complete.
+    """Write weights and return their digest. The file appears only when it is complete.
 
     Args:
         config: a dataclass, kept as JSON inside the file.
@@ -72,12 +72,12 @@ def save_checkpoint(
         half: store floating-point tensors as float16.
     """
     stored = {name: _stored(tensor, half) for name, tensor in tensors.items()}
-    found = tensor_digest(stored)
+    digest = tensor_digest(stored)
     metadata = {
         "format": "motet/1",
         "config": json.dumps(settings.to_json(config)),
         "facts": json.dumps(dict(facts)),
-        "digest": found,
+        "digest": digest,
     }
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,15 +87,15 @@ def save_checkpoint(
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
-    return found
+    return digest
 
 
 def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
     """Read a file written by `save_checkpoint`, float16 tensors as float32.
 
     Raises:
-        CheckpointError: not there, damaged, without configuration, or (with `verify`) of another
-            digest than it says.
+        CheckpointError: missing, damaged, without configuration, or (with `verify`) of another
+            digest than the one recorded.
     """
     metadata, tensors = _read_safetensors(Path(path))
     if metadata.get("format") != "motet/1":
@@ -192,16 +192,16 @@ def load_strict(
     module.load_state_dict(dict(tensors))
 
 
-def read_official(path: Path) -> dict[str, Any]:
-    """Read somebody else's weights (`.safetensors`, `.npz`, or `.pt`/`.pth` as plain tensors only).
+def read_official(path: Path) -> dict[str, object]:
+    """Read the authors' weights (`.safetensors`, `.npz`, or `.pt`/`.pth` as plain tensors only).
 
-    The pickle inside a `.pt` is interpreted by a reader that knows tensors and plain containers and
-    nothing else; a file that asks for more is refused. Option sets (`argparse.Namespace`) and paths
-    inside come back as plain dictionaries and
-    texts: inert stand-ins are built in their place, so nothing of the file's choosing is called.
+    The pickle inside a `.pt` is read by PyTorch's weights-only unpickler, which knows tensors and
+    plain containers; a file that asks for more is refused. Option sets (`argparse.Namespace`) and
+    paths inside become dictionaries and strings: inert classes are built in their place, so nothing
+    that the file names is called.
 
     Raises:
-        CheckpointError: not there, damaged, or containing anything but tensors and plain values.
+        CheckpointError: missing, damaged, or containing anything but tensors and plain values.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
@@ -209,7 +209,7 @@ def read_official(path: Path) -> dict[str, Any]:
     if path.suffix == ".npz":
         return _read_arrays(path)
     try:
-        with torch.serialization.safe_globals(_STAND_INS):
+        with torch.serialization.safe_globals(_INERT):
             found = _plain(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist") from error
@@ -226,10 +226,10 @@ def read_official(path: Path) -> dict[str, Any]:
 
 
 class _Options:
-    """Stands in for an option set inside a foreign file: attributes and nothing else."""
+    """An option set inside the authors' file: attributes and nothing else."""
 
 
-_STAND_INS: list[Any] = [
+_INERT: list[Callable[..., object] | tuple[Callable[..., object], str]] = [
     (_Options, "argparse.Namespace"),
     (_Options, "types.SimpleNamespace"),
     *(
@@ -240,7 +240,7 @@ _STAND_INS: list[Any] = [
 ]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, _Options):
         return {name: _plain(item) for name, item in vars(value).items()}
     if isinstance(value, PurePosixPath):
@@ -250,7 +250,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _read_arrays(path: Path) -> dict[str, Any]:
+def _read_arrays(path: Path) -> dict[str, object]:
     """Numeric arrays of an `.npz` as tensors; arrays of objects are refused by the reader
     itself.
     """

@@ -4,14 +4,14 @@ The tree::
 
     MotetError
     ├── InputError            what the user gave is unusable (command line: exit code 2)
-    │   ├── AudioError        a sound that is empty, broken, not finite, or of the wrong rate or
-    layout │   ├── ConfigError       an unknown or impossible setting
+    │   ├── AudioError        audio that is empty, damaged, or of the wrong rate or layout
+    │   ├── ConfigError       an unknown or impossible option or setting
     │   ├── CheckpointError   weights that do not fit, are damaged, or are not safe to read
     │   ├── AssetError        a rig, avatar, clip or data file that is missing or malformed
     │   └── SpaceError        motion in a space that cannot be used here
     └── MissingDependency     an optional package is needed (command line: exit code 2)
 
-Every message says what came, what is allowed and what to do about it.
+Every message says what was given, what is allowed and what to do about it.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class MotetError(Exception):
 
 
 class InputError(MotetError):
-    """The input cannot be used; the message says why and what would do."""
+    """The input cannot be used; the message says why and names a remedy."""
 
 
 class AudioError(InputError):
-    """A sound that is empty, damaged, not finite, or of the wrong rate or layout."""
+    """Audio that is empty, damaged, not finite, or of the wrong rate or layout."""
 
 
 class ConfigError(InputError):
-    """An unknown or impossible setting."""
+    """An unknown or impossible option or setting."""
 
 
 class CheckpointError(InputError):

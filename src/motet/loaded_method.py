@@ -11,12 +11,13 @@ from typing import Generic
 from motet.audio import resample, to_mono
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError
-from motet.method import Method, MethodSpec, condition_from
+from motet.method import Method, MethodSpec, check_condition, condition_from
 from motet.nn.threads import threads
 from motet.options import OptionValue, Postprocess, changed
 from motet.sinks import Picture, Progress, Request, Sink, absorbs
+from motet.style_video import is_video, style_take
 from motet.take import Take, provenance
-from motet.types import Audio, OutT
+from motet.types import Audio, OutT, item_of
 
 Options = Mapping[str, OptionValue]
 
@@ -77,7 +78,7 @@ class Generator(abc.ABC, Generic[OutT]):
         seed, options, postprocess = request.seeds[0], request.options, request.postprocess
         out = self.run(audio, options, seeds=(seed,), postprocess=postprocess)
         facts = self.facts(seed, options, postprocess, recording)
-        return self.sink.take(audio, out.item(0), request.fps, facts)
+        return self.sink.take(audio, item_of(out, 0), request.fps, facts)
 
     def write(
         self,
@@ -99,6 +100,8 @@ class LoadedMethod(Generator[OutT]):
     method: Method[Settings, Settings, object, OutT]
     digest: str
     """Digest of the weights."""
+    architecture: Settings
+    """Configuration of the model, as the checkpoint has it."""
     sink: Sink[OutT]
     threads: int = 0
     """Threads that it computes on (`motet.nn.threads`); 0 leaves PyTorch's own number."""
@@ -114,8 +117,17 @@ class LoadedMethod(Generator[OutT]):
         return self.method.fps
 
     def condition(self, options: Options) -> Settings:
-        """The method's condition from user options, strictly."""
-        return condition_from(self.spec, options)
+        """The method's condition from user options; a style video is tracked on the way.
+
+        Raises:
+            ConfigError: an option that the method or this model does not have.
+        """
+        style = str(options.get("style", ""))
+        if is_video(style):
+            options = {**options, "style": style_take(style)}
+        condition = condition_from(self.spec, options)
+        check_condition(condition, self.architecture)
+        return condition
 
     def prepare(self, audio: Audio, options: Options | None = None) -> Audio:
         """The audio at the method's sample rate and layout, with a batch axis.
@@ -255,7 +267,7 @@ class Stream(Generic[OutT]):
             return iter(())
         first, self._frames_emitted = self._frames_emitted, self._frames_emitted + out.frames
         done = self._loaded.sink.postprocess(out, self._postprocess, (self._seed,), first)
-        return iter([done.item(0)])
+        return iter([item_of(done, 0)])
 
 
 def _batched(audio: Audio) -> Audio:

@@ -284,6 +284,19 @@ def condition_from(spec: MethodSpec, values: Mapping[str, OptionValue]) -> Setti
     return spec.condition_type()(**options)
 
 
+def check_condition(condition: Settings, config: Settings) -> None:
+    """Make sure that a model can honour every option that is set.
+
+    A condition says so by a method `check(config)`; one without needs nothing of the model.
+
+    Raises:
+        ConfigError: names an option that this model cannot honour, and why.
+    """
+    check: Callable[[Settings], None] | None = getattr(condition, "check", None)
+    if check is not None:
+        check(config)
+
+
 def parse_options(spec: MethodSpec, given: Sequence[str]) -> dict[str, OptionValue]:
     """`NAME=VALUE` texts as values of the types that the method's condition declares.
 

@@ -7,6 +7,7 @@ option carries an `Example`: a value and an input for which the result differs f
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from typing import TypeAlias, TypeVar
 
@@ -52,9 +53,39 @@ def example_of(field: dataclasses.Field[object]) -> Example | None:
     return found if isinstance(found, Example) else None
 
 
+def check_choices(settings: Settings) -> None:
+    """Make sure that every option with listed choices has one of them.
+
+    Raises:
+        ConfigError: names the option and its choices.
+    """
+    for name, hint in typing.get_type_hints(type(settings)).items():
+        if typing.get_origin(hint) is not typing.Literal:
+            continue
+        choices, value = typing.get_args(hint), getattr(settings, name)
+        if value not in choices:
+            raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def check_ranges(settings: Settings, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Make sure that numbers lie in their ranges, borders included.
+
+    Raises:
+        ConfigError: names the option and its range.
+    """
+    for name, (least, most) in ranges.items():
+        value = getattr(settings, name)
+        if not least <= value <= most:
+            raise ConfigError(f"{name} must lie between {least:g} and {most:g}, not {value}")
+
+
 def changed(settings: Settings) -> list[str]:
     """Names of the options that differ from their defaults."""
-    return [f.name for f in dataclasses.fields(settings) if getattr(settings, f.name) != f.default]
+    return [
+        field.name
+        for field in dataclasses.fields(settings)
+        if getattr(settings, field.name) != field.default
+    ]
 
 
 def refuse(settings: Settings, names: tuple[str, ...], why: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from motet.errors import ConfigError, nearest
 from motet.method import MethodSpec
 from motet.methods import find_methods
@@ -37,3 +40,15 @@ def specs_of(names: str) -> tuple[MethodSpec, ...]:
             f" (smplx25), not {spaces}"
         )
     return specs
+
+
+def check_one_method(specs: Sequence[MethodSpec], weights: str | Path | None) -> None:
+    """Make sure that weights are given for a single method.
+
+    Raises:
+        ConfigError: they are given for two.
+    """
+    if weights and len(specs) > 1:
+        raise ConfigError(
+            "--weights belongs to one method; run two methods with their shipped weights"
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
@@ -16,24 +16,24 @@ from typing import cast
 from motet import config as settings
 from motet.audio import read_audio
 from motet.checkpoint import read_checkpoint
-from motet.config import Settings
+from motet.config import JsonValue, Settings
 from motet.errors import ConfigError
 from motet.loaded_method import Generator, LoadedMethod, Options, Stream
-from motet.method import AnyMethod, Method, MethodSpec, option_names, renamed
+from motet.method import Method, MethodSpec, Tensors, option_names, renamed
 from motet.nn.threads import thread_count, threads
 from motet.options import OptionValue, Postprocess
-from motet.registry import DEFAULT, method_spec, specs_of
+from motet.registry import DEFAULT, check_one_method, method_spec, specs_of
 from motet.sinks import MOTION_SINK, Request, Sink, sink_of
 from motet.take import Take
 from motet.types import Audio, Frames, Motion
 
 __all__ = [
     "FaceAndBody",
+    "build_method",
     "LoadedMethod",
     "Stream",
     "load",
     "load_methods",
-    "loaded_method",
     "run",
     "stream",
 ]
@@ -136,10 +136,7 @@ def load_methods(
     specs = specs_of(names)
     if len(specs) == 1:
         return load(specs[0].name, weights or person_weights(specs[0], options))
-    if weights:
-        raise ConfigError(
-            "--weights belongs to one method; run two methods with their shipped weights"
-        )
+    check_one_method(specs, weights)
     members = (load(spec.name) for spec in specs)
     return FaceAndBody(tuple(cast(LoadedMethod[Motion], member) for member in members))
 
@@ -165,17 +162,27 @@ def _load(name: str, path: Path, changed_ns: int, *, verify: bool) -> AnyLoaded:
     spec = method_spec(name)
     checkpoint = read_checkpoint(path, verify=verify)
     config = settings.from_json(spec.config_type(), checkpoint.config)
-    count = thread_count(sum(tensor.numel() for tensor in checkpoint.tensors.values()))
+    return build_method(spec, config, checkpoint.tensors, checkpoint.facts, checkpoint.digest)
+
+
+def build_method(
+    spec: MethodSpec,
+    config: Settings,
+    tensors: Tensors | None = None,
+    facts: Mapping[str, JsonValue] | None = None,
+    digest: str = "random",
+) -> AnyLoaded:
+    """A method of any configuration, with random weights without tensors.
+
+    Raises:
+        CheckpointError: the tensors do not fit.
+    """
+    count = thread_count(sum(tensor.numel() for tensor in (tensors or {}).values()))
     with threads(count):
-        method = spec.build(config, checkpoint.tensors, checkpoint.facts)
-    return loaded_method(spec, method, checkpoint.digest, count)
-
-
-def loaded_method(spec: MethodSpec, method: AnyMethod, digest: str, count: int = 0) -> AnyLoaded:
-    """A built method with the sink of its output."""
+        method = spec.build(config, tensors, facts or {})
     # The spec says what the method generates; only here the two types are brought together.
     sink = cast(Sink[Motion], sink_of((spec,)))
-    return LoadedMethod(spec, cast("_MotionMethod", method), digest, sink, count)
+    return LoadedMethod(spec, cast("_MotionMethod", method), digest, config, sink, count)
 
 
 def run(

@@ -133,11 +133,6 @@ class MotionSink(Sink["Motion"]):
         unusable = changed(request.postprocess)
         if unusable and not request.other_weights and "arkit" not in spaces:
             raise ConfigError(_no_face(unusable[0], names))
-        if "person" in request.options:
-            raise ConfigError(
-                f"{names} animates a figure and has no person; --person belongs to methods that"
-                " draw one, such as speech2lip"
-            )
         self._check_drawing(request, paths, spaces)
 
     def _check_drawing(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from motet import config as settings
 from motet.config import JsonValue
+from motet.export import check_ending, write_clip
 from motet.export import read_take as read_clip
-from motet.export import write_clip
 from motet.options import OptionValue, Postprocess
 from motet.types import Clip
 
@@ -37,6 +37,7 @@ class Take(Clip):
         Raises:
             InputError: no format has that ending, or the take lacks what the format needs.
         """
+        check_ending(path)
         return write_clip(self, Path(path), avatar=avatar, size=size, marker=marker)
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar, cast
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -379,7 +379,13 @@ OutT = TypeVar("OutT", bound=Motion | Frames)
 
 def concatenate(pieces: Sequence[OutT]) -> OutT:
     """Motions of one space, or pictures of one rate, one after the other."""
-    return type(pieces[0]).joined(pieces)
+    join = cast(Callable[[Sequence[OutT]], OutT], type(pieces[0]).joined)
+    return join(pieces)
+
+
+def item_of(out: OutT, index: int) -> OutT:
+    """One item of a batch of motion or pictures."""
+    return cast(OutT, out.item(index))
 
 
 @dataclasses.dataclass(frozen=True)

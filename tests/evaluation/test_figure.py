@@ -10,7 +10,7 @@ from motet.evaluation.face import EvaluationConfig, Subject, evaluate, method_su
 from motet.evaluation.held_out import HeldOut, load_held_out
 from motet.metrics.lip_geometry import LipGeometry, lip_geometry_of
 from motet.rigs.house import load_house
-from motet.session import loaded_method
+from motet.session import build_method
 from motet.types import ARKIT_SHAPES, Motion, arkit_space
 from tests.toy_method import SPEC as TOY
 
@@ -47,7 +47,7 @@ def test_the_figure_opens_and_shuts_its_mouth(figure: LipGeometry) -> None:
 
 def test_a_method_goes_through_the_evaluation_as_a_user_gets_it(figure: LipGeometry) -> None:
     torch.manual_seed(0)
-    loaded = loaded_method(TOY, TOY.build(TOY.architectures()["tiny"], None, {}), "toy")
+    loaded = build_method(TOY, TOY.architectures()["tiny"])
     material = load_held_out()
     small = HeldOut(material.clips[1:3], "two sentences")
     config = EvaluationConfig(takes=2, long_s=8.0)
@@ -69,7 +69,7 @@ def test_a_method_goes_through_the_evaluation_as_a_user_gets_it(figure: LipGeome
 
 
 def test_options_that_the_method_lacks_are_refused(figure: LipGeometry) -> None:
-    loaded = loaded_method(TOY, TOY.build(TOY.architectures()["tiny"], None, {}), "toy")
+    loaded = build_method(TOY, TOY.architectures()["tiny"])
     subject: Subject = method_subject(loaded, options={"jiter": 0.0})
     with pytest.raises(ConfigError, match="jitter"):
         subject.predict(load_held_out().clips[1].audio, 0)

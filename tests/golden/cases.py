@@ -86,7 +86,6 @@ CASES: tuple[Take | Line, ...] = (
     Take("artalk_expected", "artalk", options={"decode": "expected"}),
     Take("artalk_greedy", "artalk", options={"decode": "greedy"}),
     Take("artalk_model_alone", "artalk", options={"closures": False, "opening": 0.0}),
-    Take("artalk_smooth", "artalk", pieces=True, options={"smooth": True}),
     Take("artalk_30", "artalk", fps=30.0),
     Take("artalk_other_rate", "artalk", "other_rate"),
     Take("artalk_stereo", "artalk", "stereo"),
@@ -108,7 +107,7 @@ CASES: tuple[Take | Line, ...] = (
         options={"sampler": "ddim", "steps": 4, "flexibility": 0.5, "head": 1.0},
     ),
     Take("diffposetalk_ancestral", "diffposetalk", options={"sampler": "ancestral", "steps": 4}),
-    Take("diffposetalk_windows", "diffposetalk", options={"hear_windows": True, "fresh": True}),
+    Take("diffposetalk_fresh", "diffposetalk", options={"fresh": True}),
     Line(
         "diffposetalk_line",
         (f"run {CUT} -m diffposetalk --guidance.audio 1.4 --no-blink -o {{out}}/t.npz",),

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from motet.options import option
+
 
 @dataclasses.dataclass(frozen=True)
 class ToyConfig:
@@ -13,9 +15,9 @@ class ToyConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ToyCondition:
-    """What a user may set."""
+    """Options of a take."""
 
-    jitter: float = 0.01
+    jitter: float = option(0.01, 0.1)
     """Size of the random movement of the head in radians."""
 
 

@@ -12,28 +12,28 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 
 from motet.errors import ConfigError, MotetError, nearest
 
 VERBS: dict[str, str] = {
     "run": "Motion, video or 3D from recordings: the main job.",
     "fit": "Learn one person from videos, for speech2lip.",
-    "live": "Frames from sound as it arrives (raw PCM on stdin).",
+    "live": "Frames from audio as it arrives on stdin (WAV or raw samples).",
     "keys": "Key motions of a recording as a file to edit (kmtalk).",
     "export": "A saved take (.npz) in other formats.",
     "render": "A saved take (.npz) as video.",
     "check": "A quality report of a take or a video.",
     "data": "Build training data: corpus | synth | track | sam | index | inspect.",
     "train": "Train a stage of a method; resumable.",
-    "eval": "Published metrics on held-out recordings, beside trivial baselines.",
-    "bench": "How fast, how soon and how much memory, as JSON.",
+    "eval": "Published metrics on held-out recordings, with trivial baselines.",
+    "bench": "Speed, latency and memory.",
     "weights": "List, verify and import weights: list | verify | import | mean.",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point of the console script; answers the exit code."""
+    """Entry point of the console script; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(arguments)
@@ -77,7 +77,17 @@ def _dispatch(arguments: list[str]) -> int:
     return int(command.execute() or 0)
 
 
-def _parse(command: Any, program: str, arguments: list[str]) -> Any:
+class Command(Protocol):
+    """A verb with its flags filled in."""
+
+    def execute(self) -> int | None:
+        """Do the work; returns the exit code (None for 0)."""
+        ...
+
+
+def _parse(
+    command: type[Command] | dict[str, type[Command]], program: str, arguments: list[str]
+) -> Command | None:
     """A verb's dataclass filled from the command line; None after help was shown."""
     import tyro
 
@@ -99,7 +109,7 @@ def overview() -> str:
         [
             "motet: sound in, human motion out.",
             "",
-            "usage: motet VERB ... (motet VERB --help tells more)",
+            "usage: motet VERB ... (motet VERB --help lists its options)",
             "",
             *lines,
         ]

@@ -5,14 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import tyro
 
 
+class ScoresOf(TypedDict):
+    """What was found about one file."""
+
+    scores: dict[str, float]
+    remarks: list[str]
+
+
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """Does a take fit its own sound: offset, closures (with --text), stillness in silence,
+    """Whether a take fits its own audio: offset, lip closures (with --text), stillness in silence,
     smoothness, head, blinks. Remarks do not change the exit code.
     """
 
@@ -20,19 +27,21 @@ class Check:
     """Takes (.npz) written by motet, or videos of a speaking face (their content credentials are
     read too)."""
     text: str = ""
-    """What is said, in English: then closures at p, b and m are judged too. For a single
-    take."""
+    """English transcript of a take: its lip closures at p, b and m are scored too."""
     json: bool = False
     """Print JSON instead of tables."""
 
     def execute(self) -> int:
         """Report on every take."""
         from motet.errors import ConfigError
+        from motet.evaluation.video_quality import ENDINGS
 
         if not self.take:
             raise ConfigError("no take given")
         if self.text and len(self.take) > 1:
             raise ConfigError("--text belongs to a single take; check the takes one by one")
+        if self.text and self.take[0].suffix.lower() in ENDINGS:
+            raise ConfigError("--text is for takes (.npz); a video is scored without it")
         reports = {str(path): self._scores(path) for path in self.take}
         if self.json:
             print(json.dumps({"format": "motet-check/1", "takes": reports}, indent=1))
@@ -41,7 +50,8 @@ class Check:
                 _show(name, report)
         return 0
 
-    def _scores(self, path: Path) -> dict[str, Any]:
+    def _scores(self, path: Path) -> ScoresOf:
+        from motet.errors import ConfigError
         from motet.evaluation.video_quality import ENDINGS, check_video
 
         if path.suffix.lower() in ENDINGS:
@@ -54,6 +64,8 @@ class Check:
 
         clip = read_take(path)
         phones = []
+        if self.text and clip.audio is None:
+            raise ConfigError(f"--text needs the take's audio, {path} has none")
         if self.text and clip.audio is not None:
             from motet.audio import resample, to_mono
             from motet.phonetics.alignment import SAMPLE_RATE, Aligner
@@ -66,14 +78,14 @@ class Check:
 VIDEO_SCORES = {
     "credentials": ("1", "1: the file carries content credentials"),
     "intact": ("1", "1: nothing was changed since it was signed"),
-    "found": ("1", "share of pictures with a face"),
-    "opening": ("faces", "range of the lips' opening, in heights of the face"),
-    "lag_s": ("s", "lips behind the sound, where it can be told"),
+    "found": ("1", "share of frames with a face"),
+    "opening": ("faces", "range of the lip aperture, in heights of the face"),
+    "lag_s": ("s", "lips behind the audio, where it can be measured"),
     "still": ("1", "movement of the lips in silence over that in speech"),
 }
 
 
-def _show(name: str, report: dict[str, Any]) -> None:
+def _show(name: str, report: ScoresOf) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -86,7 +98,7 @@ def _show(name: str, report: dict[str, Any]) -> None:
         table.add_row(key, f"{value:.3g}", unit, about)
     console = Console(width=max(Console().width, 120))
     console.print(table)
-    for remark in report["remarks"] or ["nothing to remark"]:
+    for remark in report["remarks"] or ["no remarks"]:
         console.print(remark, highlight=False)
 
 

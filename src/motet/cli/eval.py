@@ -1,4 +1,4 @@
-"""`motet eval`: a method beside the baselines and tracked people, as table and JSON."""
+"""`motet eval`: a method with the baselines and the tracked ground truth, as table and JSON."""
 
 from __future__ import annotations
 
@@ -6,24 +6,37 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from motet.errors import ConfigError
+from motet.options import changed
 from motet.registry import DEFAULT
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from motet.config import JsonValue
+    from motet.evaluation.face import Subject
     from motet.evaluation.report import Report
-    from motet.session import LoadedMethod
+    from motet.loaded_method import LoadedMethod, Options
+
+
+ALWAYS = ("method", "data", "out", "study", "json", "quiet")
+USED = {
+    "none": ("seed", "takes", "long_s", "baselines"),
+    "face": ("weights", "style", "text", "option", "seed", "takes", "long_s", "baselines"),
+    "study": ("weights", "option", "takes"),
+    "body": ("weights", "option", "seed", "takes", "limit", "baselines"),
+    "person": ("every", "recordings"),
+}
+"""The flags that each evaluation protocol uses."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Eval:
-    """Published metrics on recordings that no training has seen. Every baseline goes through the
-    same.
-    """
+    """Published metrics on held-out recordings. Every baseline is scored in the same way."""
 
     method: tyro.conf.Positional[str] = DEFAULT
     """Method to evaluate; `none` for the baselines alone."""
@@ -35,15 +48,15 @@ class Eval:
     weights: Path | None = None
     """A motet checkpoint to evaluate instead of the shipped one."""
     style: str = ""
-    """A named style, or a take (.npz) whose manner is taken over."""
+    """A named style, a take (.npz), or a video of a speaking face whose style is taken over."""
     text: bool = False
-    """Tell the method what is said, where it is known and the method can use it."""
+    """Give the method the transcript where it is known, if the method can use it."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """NAME=VALUE: a setting of the method's own; may be repeated."""
+    """NAME=VALUE: an option of the method's own; may be repeated."""
     study: str = ""
     """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style`
-    (whether the manner of a clip arrives);
-    speech2lip: `voices` (whether the lips of speech never filmed move as the 3D methods' do)."""
+    (how much of a clip's style is transferred); speech2lip: `voices` (whether lips drawn for speech
+    that was never filmed move like those of the 3D methods)."""
     recordings: tuple[Path, ...] = ()
     """Speech for `--study voices`; the sentences inside the package when left out."""
     seed: int = 0
@@ -67,7 +80,8 @@ class Eval:
         """Evaluate and report."""
         from motet.registry import method_spec
 
-        protocol = "face" if self.method == "none" else method_spec(self.method).evaluation
+        protocol = "none" if self.method == "none" else method_spec(self.method).evaluation
+        self._check(protocol)
         if protocol == "person":
             return self._person()
         from motet.cli.progress import progress_bars
@@ -104,9 +118,20 @@ class Eval:
                     task, description=what, completed=done, total=total
                 ),
             )
-        return self._tell(report)
+        return self._show(report)
 
-    def _tell(self, report: Report) -> int:
+    def _check(self, protocol: str) -> None:
+        """A flag that a protocol does not use is an error."""
+        used = USED["study"] if self.study and protocol == "face" else USED[protocol]
+        idle = [name for name in changed(self) if name not in (*ALWAYS, *used)]
+        if idle:
+            flag = idle[0].replace("_", "-")
+            raise ConfigError(
+                f"--{flag} has no effect on the evaluation of {self.method}"
+                f"{' by a study' if self.study else ''}; leave it out"
+            )
+
+    def _show(self, report: Report) -> int:
         from rich.console import Console
 
         if self.out:
@@ -125,7 +150,7 @@ class Eval:
         from motet.rigs.house import load_house
         from motet.session import load
 
-        loaded = load(self.method, str(self.weights) if self.weights else None)
+        loaded = load(self.method, self.weights)
         options = parse_options(loaded.spec, self.option)
         found, table = study(
             self.study,
@@ -135,20 +160,19 @@ class Eval:
             options,
             self.takes,
         )
-        return self._tell_study(
+        return self._show_study(
             {"method": loaded.spec.name, "weights": loaded.digest, **found}, table
         )
 
     def _voices(self) -> int:
         """New speech of a fitted person (the shipped one without --data)."""
         from motet.cli.eval_studies import voices
-        from motet.errors import ConfigError
 
         if self.study != "voices":
             raise ConfigError(f"there is no study {self.study!r} of people; there is: voices")
-        return self._tell_study(*voices(self.data, self.recordings))
+        return self._show_study(*voices(self.data, self.recordings))
 
-    def _tell_study(self, found: Mapping[str, Any], table: Table) -> int:
+    def _show_study(self, found: Mapping[str, JsonValue], table: Table) -> int:
         from rich.console import Console
 
         from motet.atomic_write import write_bytes
@@ -166,7 +190,6 @@ class Eval:
         from rich.console import Console
 
         from motet.cli.progress import progress_bars
-        from motet.errors import ConfigError
         from motet.evaluation.body import (
             BodyEvaluation,
             evaluate_body,
@@ -182,7 +205,7 @@ class Eval:
                 "a body is evaluated on a corpus: give --data FOLDER, made by 'motet data sam -o"
                 " FOLDER'"
             )
-        loaded = load(self.method, str(self.weights) if self.weights else None)
+        loaded = load(self.method, self.weights)
         if self.study:
             return self._body_study(loaded, parse_options(loaded.spec, self.option))
         subjects = method_subjects(loaded, parse_options(loaded.spec, self.option))
@@ -209,7 +232,7 @@ class Eval:
             Console(width=max(Console().width, 190)).print(report.table())
         return 0
 
-    def _body_study(self, loaded: LoadedMethod, options: Mapping[str, object]) -> int:
+    def _body_study(self, loaded: LoadedMethod, options: Options) -> int:
         from rich.console import Console
 
         from motet.atomic_write import write_bytes
@@ -256,22 +279,24 @@ class Eval:
         with progress_bars(self.quiet) as progress:
             task = progress.add_task("")
 
-            def told(what: str, done: int, total: int) -> None:
+            def update(what: str, done: int, total: int) -> None:
                 progress.update(task, description=what, completed=done, total=total)
 
             if finder is None:
-                return self._tell(evaluate_person(person, config, progress=told))
+                return self._show(evaluate_person(person, config, progress=update))
             with finder:
-                return self._tell(evaluate_person(person, config, landmarks=finder, progress=told))
+                return self._show(
+                    evaluate_person(person, config, landmarks=finder, progress=update)
+                )
 
-    def _method(self) -> list:
+    def _method(self) -> list[Subject]:
         from motet.evaluation.face import method_subject
         from motet.method import parse_options
         from motet.session import load
 
         if self.method == "none":
             return []
-        loaded = load(self.method, str(self.weights) if self.weights else None)
+        loaded = load(self.method, self.weights)
         style = {"style": self.style} if self.style else {}
         if self.text:
             loaded.condition({"text": ""})  # a method without that option says so at once

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from motet.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from motet.config import JsonValue
     from motet.evaluation.held_out import HeldOut
+    from motet.loaded_method import LoadedMethod, Options
     from motet.metrics.lip_geometry import LipGeometry
-    from motet.session import LoadedMethod
+    from motet.sinks import Picture
     from motet.types import Audio, Motion
 
 CURVE = (
@@ -42,15 +44,15 @@ def study(
     loaded: LoadedMethod,
     material: HeldOut,
     lip_geometry: LipGeometry,
-    options: Mapping[str, Any],
+    options: Options,
     takes: int,
-) -> tuple[dict[str, Any], Table]:
+) -> tuple[dict[str, JsonValue], Table]:
     """One study as JSON and as table.
 
     Raises:
         ConfigError: no such study, or the method does not lend itself to it.
     """
-    studies: dict[str, Callable[..., tuple[dict[str, Any], Table]]] = {
+    studies: dict[str, Callable[..., tuple[dict[str, JsonValue], Table]]] = {
         "steps": _steps,
         "style": _style,
     }
@@ -68,10 +70,10 @@ def body_study(
     name: str,
     loaded: LoadedMethod,
     folder: Path,
-    options: Mapping[str, Any],
+    options: Options,
     takes: int,
     limit: int,
-) -> tuple[dict[str, Any], Table]:
+) -> tuple[dict[str, JsonValue], Table]:
     """The study of steps for a method that moves bodies, on held-out sounds of a corpus with known
     reactions.
 
@@ -88,7 +90,7 @@ def body_study(
         raise ConfigError(f"bodies have no study {name!r}; there is: steps")
     config = BodyEvaluation(limit=limit)
 
-    def draw(case: Case, seeds: Sequence[int], how: Mapping[str, Any]) -> Motion:
+    def draw(case: Case, seeds: Sequence[int], how: Options) -> Motion:
         told = {"source": source_text(case.truth["source"]), "genre": GENRES[case.truth["genre"]]}
         found = loaded.run(case.audio, {**options, **told, **how}, seeds=tuple(seeds))
         return found.slice(0, round(config.seconds * found.space.fps))
@@ -105,9 +107,9 @@ def _steps(
     loaded: LoadedMethod,
     material: HeldOut,
     lip_geometry: LipGeometry,
-    options: Mapping[str, Any],
+    options: Options,
     takes: int,
-) -> tuple[dict[str, Any], Table]:
+) -> tuple[dict[str, JsonValue], Table]:
     import dataclasses
 
     from motet.evaluation.step_curve import curve_table, step_curve
@@ -133,9 +135,9 @@ def _style(
     loaded: LoadedMethod,
     material: HeldOut,
     lip_geometry: LipGeometry,
-    options: Mapping[str, Any],
+    options: Options,
     takes: int,
-) -> tuple[dict[str, Any], Table]:
+) -> tuple[dict[str, JsonValue], Table]:
     from rich.table import Table
 
     from motet.evaluation.style_transfer import style_transfer
@@ -181,7 +183,7 @@ CURVES = ("artalk", "kmtalk")
 """Methods whose figure a person's drawn mouth is compared with."""
 
 
-def voices(person: Path | None, recordings: Sequence[Path]) -> tuple[dict[str, Any], Table]:
+def voices(person: Path | None, recordings: Sequence[Path]) -> tuple[dict[str, JsonValue], Table]:
     """`motet eval speech2lip --study voices`: new speech of a fitted person (the shipped one when
     None) beside methods for curves.
 
@@ -232,7 +234,7 @@ def _curve(loaded: LoadedMethod) -> Callable[[Audio], Motion]:
     return speak
 
 
-def _said_by(folder: Path | None) -> Callable[[Audio], Iterator[Any]]:
+def _said_by(folder: Path | None) -> Callable[[Audio], Iterator[Picture]]:
     """Face crops of a person who says a sound."""
     from motet.methods.speech2lip.person.folder import Person
     from motet.session import load
@@ -242,7 +244,7 @@ def _said_by(folder: Path | None) -> Callable[[Audio], Iterator[Any]]:
     facts = Person(folder).facts if folder is not None else loaded.method.speaker.facts
     options = {"person": str(folder)} if folder is not None else {}
 
-    def say(audio: Audio) -> Iterator[Any]:
+    def say(audio: Audio) -> Iterator[Picture]:
         return (
             resized(cut(picture, facts.crop), facts.size)
             for picture in loaded.pictures(audio, options)
@@ -251,9 +253,7 @@ def _said_by(folder: Path | None) -> Callable[[Audio], Iterator[Any]]:
     return say
 
 
-def _raw(
-    loaded: LoadedMethod, audio: Audio, seeds: Sequence[int], options: Mapping[str, Any]
-) -> Motion:
+def _raw(loaded: LoadedMethod, audio: Audio, seeds: Sequence[int], options: Options) -> Motion:
     """Takes as the method gives them, without the blinks that finishing adds."""
     import dataclasses
 

@@ -9,6 +9,9 @@ from typing import Annotated
 import tyro
 
 from motet.errors import ConfigError
+from motet.sinks import DEFAULT_SIZE, check_written
+
+WITH_SOUND = {".mp4", ".npz"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,12 +23,12 @@ class Export:
     out: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(aliases=["-o"])] = ()
     """File to write; its ending chooses the format; may be repeated."""
     audio: Path | None = None
-    """Recording to put beside the pictures of a video."""
+    """Recording for the sound of a video (.mp4) or take (.npz), instead of the take's own."""
     fps: float | None = None
-    """Frames a second of the answer; the take's own when left out."""
+    """Output frame rate; the take's own when left out."""
     avatar: Path | None = None
     """A GLB or VRM to animate instead of the house figure (.glb)."""
-    size: int = 512
+    size: int = DEFAULT_SIZE
     """Height and width of videos in pixels."""
 
     def execute(self) -> int:
@@ -37,6 +40,10 @@ class Export:
             raise ConfigError("no file to write; give -o FILE, its ending chooses the format")
         for path in self.out:
             check_ending(path)
+        check_written(self.out, self.size, self.avatar)
+        endings = {path.suffix.lower() for path in self.out}
+        if self.audio is not None and not endings & WITH_SOUND:
+            raise ConfigError("--audio goes into .mp4 and .npz files; leave it out")
         clip = read_take(self.take)
         if self.audio is not None:
             clip = dataclasses.replace(clip, audio=read_audio(self.audio))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from motet.cli.requests import condition_options, method_options
+from motet.cli.requests import check_conditions, method_options
 from motet.errors import ConfigError
 from motet.options import Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from motet.method import MethodSpec
 
 Send = Callable[[str], None]
+DEFAULT_PORT = 8765
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Live:
     to: Literal["stdout", "ws"] = "stdout"
     """Where the frames go: standard output, or every client of a WebSocket on this machine (`ws`;
     stdin is read from the moment the first client connects)."""
-    port: int = 8765
+    port: int = DEFAULT_PORT
     """Port of the WebSocket; 0 takes any free one."""
     rate: int | None = None
     """Sample rate of the input in Hz; resampled where the method needs another. Of a WAV stream its
@@ -81,9 +82,11 @@ class Live:
             other_weights=self.weights is not None,
         )
         sink_of((spec,)).check(request, (), (spec,))
-        condition_options((spec,), request)
+        check_conditions((spec,), request, self.weights)
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"a port lies between 0 and 65535, not {self.port}")
+        if self.to == "stdout" and self.port != DEFAULT_PORT:
+            raise ConfigError("--port belongs to --to ws; leave it out")
         return self._stream(spec, request)
 
     def _spec(self) -> MethodSpec:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from motet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from motet.types import Motion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +23,11 @@ class Render:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The .mp4 to write."""
     audio: Path | None = None
-    """Recording to put beside the pictures; the take's own sound when left out."""
+    """Recording for the sound of the video; the take's own when left out."""
     size: int = 512
     """Height and width in pixels."""
     marker: bool = True
-    """Whole-body pictures show where the sound comes from."""
+    """Videos of a body show the source position, if the take has one."""
     quiet: bool = False
     """No progress bar."""
 
@@ -42,6 +45,8 @@ class Render:
         clip = read_take(self.take)
         if self.audio is not None:
             clip = dataclasses.replace(clip, audio=read_audio(self.audio))
+        if not self.marker and (clip.motion is None or "joints" not in _tracks(clip.motion)):
+            raise ConfigError("--no-marker is for takes of a body; leave it out")
         with progress_bars(self.quiet) as bars:
             task = bars.add_task(
                 f"drawing {self.out.name}", total=clip.motion.frames if clip.motion else None
@@ -55,6 +60,10 @@ class Render:
             )
         print(f"{self.out}  {self.out.stat().st_size / 1e6:.2f} MB")
         return 0
+
+
+def _tracks(motion: Motion) -> list[str]:
+    return [track.name for track in motion.space.tracks]
 
 
 COMMAND = Render

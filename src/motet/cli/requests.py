@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from motet.errors import ConfigError
-from motet.method import MethodSpec, condition_from, option_names, parse_options, renamed
+from motet.method import (
+    MethodSpec,
+    check_condition,
+    condition_from,
+    option_names,
+    parse_options,
+    renamed,
+)
+from motet.methods import find_methods
 from motet.options import OptionValue
-from motet.registry import specs_of
+from motet.registry import check_one_method, specs_of
 from motet.sinks import Request, absorbs
+from motet.style_video import check_style_video, is_video
 
 Options = Mapping[str, OptionValue]
 
@@ -29,6 +40,8 @@ def method_options(
             raise ConfigError(f"option {name} is given twice; leave one out")
         spec = next((s for s in specs if renamed(s, name) in option_names(s)), specs[0])
         own |= parse_options(spec, [text])
+        if renamed(spec, name) != name:
+            _announce(name, renamed(spec, name))
     twice = sorted({*own} & {*flags})
     if twice:
         raise ConfigError(f"{twice[0]} is given by a flag and by --option; leave one out")
@@ -37,36 +50,51 @@ def method_options(
     return {**flags, **own}
 
 
+def _announce(earlier: str, present: str) -> None:
+    print(
+        f"motet: the option {earlier} is now called {present}; the earlier name goes with the next"
+        " version",
+        file=sys.stderr,
+    )
+
+
 def _check_flag(name: str, names: str, specs: Sequence[MethodSpec]) -> None:
-    """A flag whose option no method has is an error that names the flag."""
+    """A flag whose option no method of the request has is an error that names those that have."""
     if any(renamed(spec, name) in option_names(spec) for spec in specs):
         return
     flag = f"--{name.replace('guidance_', 'guidance.')}"
-    remedies = {
-        "guidance_audio": f"{names} has no guidance by audio; leave {flag} out",
-        "guidance_style": f"{names} has no guidance by style; leave {flag} out",
-        "person": (
-            f"{names} animates a figure and has no person; --person belongs to methods that draw"
-            " one, such as speech2lip"
-        ),
-        "style": f"{names} has no styles; --style belongs to artalk and diffposetalk",
-        "source": f"{names} has no source position; --source belongs to mospa",
-        "genre": f"{names} has no genre; --genre belongs to mospa",
-        "text": f"{names} uses no transcript; --text belongs to kmtalk",
-        "keys": f"{names} has no key motions; --keys belongs to kmtalk",
-    }
-    raise ConfigError(remedies.get(name, f"{names} has no option {name!r}"))
+    owners = [spec.name for spec in find_methods().values() if name in option_names(spec)]
+    raise ConfigError(
+        f"{names} has no option {name!r}; {flag} belongs to {', '.join(owners) or 'no method'}"
+    )
 
 
-def condition_options(specs: Sequence[MethodSpec], request: Request) -> None:
-    """Make sure that every method's condition can be built from a request.
+def check_conditions(specs: Sequence[MethodSpec], request: Request, weights: Path | None) -> None:
+    """Make sure that every model can honour the options of a request, without loading it: only the
+    configuration inside the weights is read.
 
     Raises:
-        ConfigError: a value out of range, or options that exclude each other.
+        ConfigError: a value out of range, options that exclude each other, or one that the model
+            cannot honour.
+        CheckpointError: the weights cannot be read.
     """
+    from motet.checkpoint import read_config
+
+    check_one_method(specs, weights)
+    if is_video(str(request.options.get("style", ""))):
+        check_style_video(str(request.options["style"]))
     for spec in specs:
         known = option_names(spec)
         own = {k: v for k, v in request.options.items() if renamed(spec, k) in known}
         for setting, options in absorbs(spec).items():
             own = {**options(getattr(request.postprocess, setting)), **own}
-        condition_from(spec, own)
+        condition = condition_from(spec, own)
+        path = weights or weights_of(spec, own)
+        check_condition(condition, read_config(path, spec.config_type()))
+
+
+def weights_of(spec: MethodSpec, options: Options) -> Path:
+    """The person's weights, or the shipped ones."""
+    if options.get("person"):
+        return spec.weights_of_person(Path(str(options["person"])))
+    return spec.shipped()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from motet.cli.requests import condition_options, method_options
+from motet.cli.requests import check_conditions, method_options
 from motet.errors import ConfigError, InputError
 from motet.options import Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
@@ -132,7 +132,7 @@ class Run:
             paths = tuple(Path(f"x.{ending.lstrip('.')}") for ending in self.formats)
         specs = specs_of(self.method)
         sink_of(specs).check(request, paths, specs)
-        condition_options(specs, request)
+        check_conditions(specs, request, self.weights)
 
     def _folder(self) -> Path | None:
         """The output folder, when -o is one."""

@@ -62,6 +62,24 @@ BODY_ARCHIVES = ("smplx", "amass", "beat2")
 
 
 def check_ending(path: str | Path) -> Format:
+    """The format that a user's path names, by its last ending and the one before.
+
+    Raises:
+        ConfigError: no format has that ending; names those there are.
+    """
+    found = format_of(path)
+    second = Path(Path(path).stem).suffix.lower().removeprefix(".")
+    ending = Path(path).suffix.lower()
+    if ending == ".npz" and second.isalpha() and second not in BODY_ARCHIVES:
+        known = ", ".join(f".{name}.npz" for name in BODY_ARCHIVES)
+        raise ConfigError(
+            f"no layout '.{second}.npz' is written; there are {known}, and .npz for a take (if"
+            f" {second!r} is part of the name, put '_' before it)"
+        )
+    return found
+
+
+def format_of(path: str | Path) -> Format:
     """The format of files with this path's ending.
 
     Raises:
@@ -116,7 +134,7 @@ def write_clip(
     """
     from motet.export.options import ExportOptions
 
-    kind = check_ending(path)
+    kind = format_of(path)
     options = ExportOptions(size, Path(avatar) if avatar is not None else None, marker, progress)
     if avatar is not None and not kind.takes_avatar:
         able = ", ".join(ending for ending, other in FORMATS.items() if other.takes_avatar)

@@ -158,7 +158,7 @@ def test_a_take_serves_as_style(tmp_path: Path) -> None:
         for style in ("", str(path))
     )
     ignored = method.run(
-        audio, ArtalkCondition(style=str(path), style_strength=0.0, decode="sample"), (0,)
+        audio, ArtalkCondition(style=str(path), guidance_style=0.0, decode="sample"), (0,)
     ).values
     assert not torch.equal(plain, styled)
     assert torch.equal(plain, ignored)

@@ -176,9 +176,9 @@ def test_conditions_that_the_model_cannot_fulfil_are_refused() -> None:
     method = tiny()
     for options, words in (
         ({"steps": 21}, "between 1 and 20"),
-        ({"sampler": "euler"}, "no sampler"),
+        ({"sampler": "euler"}, "sampler must be one of"),
         ({"shape": "face.npz"}, "no shape"),
-        ({"mode": "other"}, "guidance mode"),
+        ({"mode": "other"}, "mode must be one of"),
     ):
         with pytest.raises(ConfigError, match=words):
             method.run(sound(0.2), DiffPoseTalkCondition(**options), (0,))

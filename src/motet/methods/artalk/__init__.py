@@ -4,7 +4,7 @@ from motet.method import MethodSpec
 
 SPEC = MethodSpec(
     name="artalk",
-    title="Face and head from speech: a bitwise multi-scale codec and a coarse-to-fine generator",
+    title="Face and head from speech: next-scale prediction of bitwise motion tokens",
     paper=(
         "Chu et al. 2025, ARTalk: Speech-Driven 3D Head Animation via Autoregressive Model,"
         " SIGGRAPH Asia 2025"

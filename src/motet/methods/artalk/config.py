@@ -8,6 +8,7 @@ import dataclasses
 from typing import Literal
 
 from motet.errors import ConfigError
+from motet.options import check_choices, check_ranges, option, refuse
 
 
 def _check_patches(patches: tuple[int, ...]) -> None:
@@ -230,65 +231,87 @@ class ArtalkConfig:
         )
 
 
+STREAMING_ONLY = ("guidance_style", "decode", "commit", "look_ahead", "closures", "opening")
+PUBLISHED_ONLY = ("smooth", "fix_pose", "jaw_only_opens", "precision")
+
+
 @dataclasses.dataclass(frozen=True)
 class ArtalkCondition:
-    """What a user may set for a take."""
+    """Options of a take."""
 
-    style: str = ""
-    """Streaming model: a named style or a take (.npz); released models: a take or official style
-    clip (.safetensors); empty: none."""
-    guidance: float = 2.0
-    """Training generation: weight of the audio against no audio (1: off). Streaming model: strength
-    of the style is `style_strength`."""
-    style_strength: float = 1.0
-    """Streaming model: 0 ignores the style, 1 follows it, above 1 exaggerates it."""
-    decode: Literal["lively", "expected", "greedy", "sample"] = "lively"
-    """Streaming model: `expected` bits (calm), the likelier bits, drawn bits (`sample`), or
-    `lively`: the mouth by expected bits, head, brows and eyes by drawn ones, so that takes differ
-    in manner and agree on the lips."""
-    temperature: float = 1.0
-    """Of drawn bits; below 1 calmer."""
-    top_p: float = 0.97
-    """Of drawn bits: a class that is less likely than 1 - top_p is never drawn."""
-    commit: int = 0
-    """Streaming model: frames answered at once (0: the trained default). Fewer = quicker answers
-    and more work."""
-    look_ahead: int = -1
-    """Streaming model: feature steps of 20 ms heard beyond the committed frames before they are
-    answered (-1: the trained default)."""
-    closures: bool = True
-    """Streaming model: lips close wherever the front end hears p, b or m, even where the model
-    alone would leave them a little open."""
-    opening: float = 0.4
-    """Streaming model: how much a linear reading of the sound counts in how far the lips open (0:
-    the model alone)."""
-    smooth: bool = False
-    """Savitzky-Golay smoothing of the published command line (delays a stream by 4 frames)."""
-    fix_pose: bool = False
-    """Released models: keep the head still."""
-    jaw_only_opens: bool = True
-    """Released models: set the jaw's two other axes to zero, as the published command line does."""
-    precision: Literal["float32", "bfloat16", "int8"] = "float32"
-    """Released models: arithmetic of the audio encoder. Lower ones are faster and change some bits
+    RENAMED = {"guidance": "guidance_audio", "style_strength": "guidance_style"}
+    """Earlier names, valid for one version."""
+
+    style: str = option("", "{take}")
+    """Streaming model: a named style, a take (.npz) or a video. Published models: a take, a video
+    or an official style clip (.safetensors). Empty: none."""
+    guidance_audio: float = option(2.0, 4.0, preset="tiny_training")
+    """Training generation: classifier-free guidance scale of the audio; 1: none."""
+    guidance_style: float = option(1.0, 2.0, given={"style": "{take}"})
+    """Streaming model: scale of the style's distance from no style; 1 follows it, above 1
+    exaggerates it."""
+    decode: Literal["lively", "expected", "greedy", "sample"] = option("lively", "greedy")
+    """Streaming model: `expected` bits (calm), the likelier bits (`greedy`), sampled bits
+    (`sample`), or `lively`: the mouth by expected bits, head, brows and eyes by sampled ones, so
+    that takes differ in style and agree on the lips."""
+    temperature: float = option(1.0, 0.1, given={"decode": "sample"})
+    """Of sampled bits; below 1 calmer."""
+    top_p: float = option(0.97, 0.51, given={"decode": "sample"})
+    """Of sampled bits: a class that is less likely than 1 - top_p is never sampled."""
+    commit: int = option(0, 2)
+    """Streaming model: frames emitted of each window (0: the trained number). Fewer: shorter
+    latency and more work."""
+    look_ahead: int = option(-1, 8)
+    """Streaming model: feature steps of 20 ms beyond the emitted frames that a window waits for
+    (-1: the trained number)."""
+    closures: bool = option(True, False, preset="shipped")
+    """Streaming model: close the lips where the phonetic encoder detects p, b or m, even where the
+    model alone would leave them a little open."""
+    opening: float = option(0.4, 0.9)
+    """Streaming model: weight of the regressed lip aperture against the model's (0: the model
+    alone)."""
+    smooth: bool = option(False, True, preset="tiny_released")
+    """Published models: Savitzky-Golay smoothing of the published command line (delays a stream by
+    4 frames)."""
+    fix_pose: bool = option(False, True, preset="tiny_released")
+    """Published models: keep the head still."""
+    jaw_only_opens: bool = option(True, False, preset="tiny_released")
+    """Published models: set the jaw's two other axes to zero, as the published command line
+    does."""
+    precision: Literal["float32", "bfloat16", "int8"] = option(
+        "float32", "int8", preset="tiny_released", sound="long"
+    )
+    """Published models: arithmetic of the audio encoder. Lower ones are faster and change some bits
     (see the README)."""
 
     def __post_init__(self) -> None:
-        if self.precision not in ("float32", "bfloat16", "int8"):
-            raise ConfigError(
-                f"precision must be float32, bfloat16 or int8, not {self.precision!r}"
-            )
+        check_choices(self)
+        ranges = {"guidance_style": (0.0, 5.0), "guidance_audio": (0.0, 20.0)}
+        check_ranges(self, {**ranges, "opening": (0.0, 1.0)})
         if not 0.0 < self.temperature <= 10.0:
             raise ConfigError(
                 f"temperature must lie above 0 and at most at 10, not {self.temperature}"
             )
         if not 0.5 < self.top_p <= 1.0:
             raise ConfigError(f"top_p must lie above 0.5 and at most at 1, not {self.top_p}")
-        if not 0.0 <= self.style_strength <= 5.0:
-            raise ConfigError(f"style_strength must lie between 0 and 5, not {self.style_strength}")
-        if not 0.0 <= self.guidance <= 20.0:
-            raise ConfigError(f"guidance must lie between 0 and 20, not {self.guidance}")
-        if not 0.0 <= self.opening <= 1.0:
-            raise ConfigError(f"opening must lie between 0 and 1, not {self.opening}")
+        if not self.style:
+            refuse(self, ("guidance_style",), "it scales a style; give one with style")
+        if self.decode in ("expected", "greedy"):
+            refuse(self, ("temperature", "top_p"), f"decode={self.decode} samples no bits")
+
+    def check(self, config: ArtalkConfig) -> None:
+        """Make sure that a model can honour every option that is set.
+
+        Raises:
+            ConfigError: names one that it cannot.
+        """
+        if config.streaming is not None:
+            refuse(self, ("guidance_audio",), "only the published training generation has it")
+            refuse(self, PUBLISHED_ONLY, "only the published models have it")
+            return
+        refuse(self, STREAMING_ONLY, "only the streaming model has it")
+        if config.released is not None:
+            refuse(self, ("guidance_audio", "temperature", "top_p"), "the released model has none")
 
 
 STYLES = (
@@ -311,9 +334,31 @@ TINY = StreamingConfig(
     style_heads=2,
     commit=4,
 )
+# 256 wide: `precision` leaves narrower layers as they are.
+_TINY_AUDIO = Wav2Vec2Config(256, 2, 4, 256, (16,) * 7, 16, 4)
+TINY_RELEASED = ReleasedConfig(
+    CodecConfig(106, 12, 32, 2, 4),
+    _TINY_AUDIO,
+    width=48,
+    depth=3,
+    heads=4,
+    style_width=32,
+    style_depth=2,
+    style_inner=64,
+)
+TINY_TRAINING = TrainingConfig(
+    dataclasses.replace(TrainingConfig().codec, bits=8, hidden=32, depth=1, heads=4),
+    _TINY_AUDIO,
+    256,
+    width=48,
+    depth=2,
+    heads=4,
+)
 PRESETS: dict[str, ArtalkConfig] = {
     "default": ArtalkConfig("streaming", streaming=StreamingConfig(styles=STYLES, look_ahead=24)),
     "tiny": ArtalkConfig("streaming", streaming=TINY),
+    "tiny_released": ArtalkConfig("released", released=TINY_RELEASED),
+    "tiny_training": ArtalkConfig("training", training=TINY_TRAINING),
     "released": ArtalkConfig("released", released=ReleasedConfig()),
     "training": ArtalkConfig("training", training=TrainingConfig()),
 }

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Literal
 
 from motet.errors import ConfigError
+from motet.options import check_choices, check_ranges, option, refuse
 
 Condition = Literal["audio", "style"]
 Front = Literal["hubert", "wav2vec2", "phonetic", "bands"]
@@ -176,58 +177,80 @@ class DiffPoseTalkConfig:
 
 @dataclasses.dataclass(frozen=True)
 class DiffPoseTalkCondition:
-    """What a user may set for a take."""
+    """Options of a take."""
 
-    style: str = ""
-    """A named style, a take (.npz), or a style vector (.npy); empty: none."""
-    guidance_audio: float = 1.15
-    """How strongly the sound pulls; 1: as learnt."""
-    guidance_style: float = 3.0
-    """How strongly the style pulls; counts only when there is one."""
-    steps: int = 0
-    """Evaluations of the network a window; 0: the model's own number."""
-    sampler: Literal["default", "ancestral", "ddim", "dpm++2m"] = "default"
-    """How the window is drawn; ancestral with all steps is the published way."""
-    mode: Literal["incremental", "independent", "independent_published"] = "incremental"
-    """How two guided conditions are put together."""
-    threshold: float = 0.0
+    style: str = option("", "{take}")
+    """A named style, a take (.npz), a video, or a style vector (.npy); empty: none."""
+    guidance_audio: float = option(1.15, 3.0)
+    """Classifier-free guidance scale of the audio; 1: none."""
+    guidance_style: float = option(3.0, 1.0, given={"style": "{take}"})
+    """Classifier-free guidance scale of the style; needs a style."""
+    steps: int = option(0, 2)
+    """Network evaluations of a window; 0: the model's own number."""
+    sampler: Literal["default", "ancestral", "ddim", "dpm++2m"] = option("default", "ddim")
+    """Diffusion sampler; ancestral with all steps is the published one."""
+    mode: Literal["incremental", "independent", "independent_published"] = option(
+        "incremental", "independent", given={"style": "{take}"}
+    )
+    """How the guidance of audio and style is combined; needs a style."""
+    threshold: float = option(0.0, 0.5, preset="shipped")
     """Quantile of dynamic thresholding (0.99 is usual); 0: off."""
-    flexibility: float = 0.0
+    flexibility: float = option(0.0, 1.0, given={"sampler": "ddim"})
     """Fresh noise of ancestral (0 narrow, 1 wide) and ddim (its eta)."""
-    fresh: bool = False
+    fresh: bool = option(False, True, sound="long")
     """Each window starts from noise of its own; as published all start from the same."""
-    shape: str = ""
+    shape: str = option("", "{shape}", preset="tiny_published")
     """FLAME models: .npz with `shape`; empty: the mean face."""
-    closures: bool = True
-    """House space: lips close wherever the front end hears p, b or m, even where the model alone
-    would leave them a little open."""
-    opening: float = 0.5
-    """House space: how much a linear reading of the sound counts in how far the lips open (0: the
-    model alone)."""
-    head: float = 2.5
-    """House space: scale of the head's movement around how it is held; 1: as drawn. The shipped
-    weights draw a third of what their corpus does (see the README)."""
-    hear_windows: bool = False
-    """Trunk models: hear each window alone, as in training, instead of the whole recording at
-    once."""
+    closures: bool = option(True, False, preset="shipped")
+    """House space: close the lips where the phonetic encoder detects p, b or m, even where the
+    model alone would leave them a little open."""
+    opening: float = option(0.5, 0.0)
+    """House space: weight of the regressed lip aperture against the model's (0: the model
+    alone)."""
+    head: float = option(2.5, 0.5)
+    """House space: scale of the head's motion around its mean; 1: as sampled. The shipped weights
+    sample a third of their corpus' range (see the README)."""
+    hear_windows: bool = option(False, True, preset="tiny_published", sound="long")
+    """Published models: encode the audio of each window alone, as in training, instead of the whole
+    recording at once."""
 
     def __post_init__(self) -> None:
-        for name, highest in (
-            ("guidance_audio", 20.0),
-            ("guidance_style", 20.0),
-            ("flexibility", 1.0),
-            ("threshold", 1.0),
-            ("opening", 1.0),
-            ("head", 10.0),
-        ):
-            if not 0.0 <= getattr(self, name) <= highest:
-                raise ConfigError(
-                    f"{name} must lie between 0 and {highest:g}, not {getattr(self, name)}"
-                )
+        check_choices(self)
+        unit, scale = (0.0, 1.0), (0.0, 20.0)
+        ranges = {"flexibility": unit, "threshold": unit, "opening": unit, "head": (0.0, 10.0)}
+        check_ranges(self, {**ranges, "guidance_audio": scale, "guidance_style": scale})
         if self.steps < 0:
             raise ConfigError(
                 f"steps must be at least 1 (or 0 for the model's own number), not {self.steps}"
             )
+        if not self.style:
+            refuse(self, ("guidance_style", "mode"), "it acts on a style; give one with style")
+
+    def check(self, config: DiffPoseTalkConfig) -> None:
+        """Make sure that a model can honour every option that is set.
+
+        Raises:
+            ConfigError: names one that it cannot.
+        """
+        sampler = config.sampler if self.sampler == "default" else self.sampler
+        if sampler == "dpm++2m":
+            refuse(self, ("flexibility",), "dpm++2m adds no noise; choose ancestral or ddim")
+        streams = config.trunk is None
+        if streams:
+            refuse(self, ("hear_windows",), "only published models encode whole recordings")
+        if not streams or config.space != "arkit":
+            refuse(self, ("closures", "opening", "head"), "only models of the house space have it")
+        if not config.shape_dim:
+            refuse(self, ("shape",), "this model knows no shape; use a FLAME model")
+        if not config.style_dim:
+            refuse(self, ("style",), "this model knows no style")
+        for name in ("audio", "style"):
+            if name not in config.diffusion.guided:
+                refuse(
+                    self, (f"guidance_{name}",), f"this model was trained without {name} dropout"
+                )
+        if len(config.diffusion.guided) < 2:
+            refuse(self, ("mode",), "this model guides a single condition")
 
 
 _BASE = TrunkConfig()
@@ -254,6 +277,19 @@ PRESETS: dict[str, DiffPoseTalkConfig] = {
         diffusion=DiffusionConfig(steps=20),
         loss=_HOUSE_LOSS,
         steps=3,
+    ),
+    "tiny_published": DiffPoseTalkConfig(
+        "flame",
+        True,
+        "hubert",
+        TrunkConfig(16, 1, 2, 16, (4,) * 7, 8, 2),
+        16,
+        shape_dim=100,
+        style_dim=16,
+        style=StyleConfig(16, 1, 2, 2, 0.0, 16),
+        denoiser=DenoiserConfig(16, 1, 2, 2, 0.0, 16, 4),
+        diffusion=DiffusionConfig(steps=20),
+        steps=2,
     ),
     "published": DiffPoseTalkConfig("flame", True, "hubert", _BASE, 768, shape_dim=100),
     "published_no_head": DiffPoseTalkConfig("flame", False, "hubert", _BASE, 768, shape_dim=100),

@@ -4,10 +4,7 @@ from motet.method import MethodSpec
 
 SPEC = MethodSpec(
     name="kmtalk",
-    title=(
-        "Face from speech by key motions: the timing of phones fixes key frames, a model says those"
-        " shapes and completes the rest"
-    ),
+    title="Face from speech: key motions at the borders of phones, then cross-modal completion",
     paper=(
         "Xu et al. 2024, KMTalk: Speech-Driven 3D Facial Animation with Key Motion Embedding, ECCV"
         " 2024"

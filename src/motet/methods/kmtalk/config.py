@@ -8,6 +8,7 @@ import dataclasses
 from typing import Literal
 
 from motet.errors import ConfigError
+from motet.options import check_choices, check_ranges, option, refuse
 
 Completion = Literal["cmc", "faceformer", "selftalk"]
 
@@ -181,55 +182,75 @@ def check_anchor(anchor: str) -> float | None:
     return value
 
 
+KEY_OPTIONS = ("text", "timing", "keys", "anchor", "recogniser", "shift")
+HOUSE_OPTIONS = ("seal", "amplitude", "head")
+
+
 @dataclasses.dataclass(frozen=True)
 class KMTalkCondition:
-    """What a user may set for a take."""
+    """Options of a take."""
 
-    text: str = ""
-    """What is said, in English words, or a text file (.txt): phones are aligned to it (extra
+    text: str = option("", "he was not a young man", preset="shipped")
+    """Transcript in English words, or a text file (.txt): phones are aligned to it (extra
     `align`)."""
-    timing: str = ""
-    """A file with phone times: Praat TextGrid, CTM, JSON or CSV; takes precedence over `text`."""
-    keys: str = ""
+    timing: str = option("", "{timing}", preset="shipped")
+    """A file with phone times: Praat TextGrid, CTM, JSON or CSV; instead of `text`."""
+    keys: str = option("", "{keys}")
     """A file of key motions as `motet keys` writes it, edited; its poses are kept and everything
     between is completed anew."""
-    anchor: str = ""
+    anchor: str = option("", "uniform:0.2", preset="shipped")
     """boundary, midpoint, both, uniform:RATIO, or file (the times of `timing` are the keys
     themselves); empty: as trained."""
-    recogniser: Literal["auto", "encoder", "loop", "none"] = "auto"
-    """Phones of sound without text: by the phonetic encoder, by pocketsphinx's phone loop, or none
-    (uniform keys)."""
-    clamp: bool = True
+    recogniser: Literal["auto", "encoder", "loop", "none"] = option(
+        "auto", "none", preset="shipped"
+    )
+    """Phones of audio without text: of recognised English words (`auto`), by the phonetic encoder,
+    by pocketsphinx's phone loop, or none (uniform keys). With `text` or `timing` it serves where
+    these fail."""
+    clamp: bool = option(True, False, preset="shipped", given={"keys": "{keys}"})
     """With `keys`: the take passes exactly through the edited poses."""
-    seal: bool = True
-    """In the house space: lips shut at every p, b and m that is known or heard for sure."""
-    amplitude: float = 1.2
-    """Scale of the mouth's movement in the house space: what is likeliest on average moves less
-    than anybody does."""
-    head: float = 2.0
-    """Scale of the head's movement in the house space, for the same reason."""
-    shift: int = 0
+    seal: bool = option(True, False, preset="shipped", given={"timing": "{timing}"})
+    """House space: close the lips at every p, b and m that is known or detected for certain."""
+    amplitude: float = option(1.2, 0.5, preset="shipped")
+    """House space: scale of the mouth's motion; the mean prediction moves less than people do."""
+    head: float = option(2.0, 0.5, preset="shipped")
+    """House space: scale of the head's motion, for the same reason."""
+    shift: int = option(0, 5, preset="shipped", given={"timing": "{timing}"})
     """Frames by which all keys are shifted (to measure how much their timing matters)."""
-    template: str = ""
+    template: str = option("", "{template}", preset="tiny_mesh")
     """Mesh spaces: file with the neutral face (.npy with (vertices, 3), or .obj); empty: offsets
     from a template of zeros."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
+        check_ranges(self, {"head": (0.0, 3.0), "amplitude": (0.1, 3.0)})
         if self.anchor:
             check_anchor(self.anchor)
-        if self.recogniser not in ("auto", "encoder", "loop", "none"):
-            raise ConfigError(
-                f"recogniser must be auto, encoder, loop or none, not {self.recogniser!r}"
-            )
         if self.anchor == "file" and not self.timing:
             raise ConfigError(
                 "anchor=file takes the times of a file as keys; give one with timing=FILE"
             )
-        for name, least in (("head", 0.0), ("amplitude", 0.1)):
-            if not least <= getattr(self, name) <= 3.0:
-                raise ConfigError(
-                    f"{name} must lie between {least:g} and 3, not {getattr(self, name)}"
-                )
+        if self.text and self.timing:
+            raise ConfigError("timing has the phones already; give either text or timing")
+        if self.keys:
+            refuse(self, ("seal",), "with keys the lips close as the poses say")
+        else:
+            refuse(self, ("clamp",), "it acts on edited key motions; give some with keys")
+
+    def check(self, config: KMTalkConfig) -> None:
+        """Make sure that a model can honour every option that is set.
+
+        Raises:
+            ConfigError: names one that it cannot.
+        """
+        if not config.needs_keys:
+            refuse(self, KEY_OPTIONS, "this model is a baseline without key motions")
+        if config.space == "arkit":
+            refuse(self, ("template",), "only models of mesh spaces have it")
+        else:
+            refuse(self, HOUSE_OPTIONS, "only models of the house space have it")
+        if config.front_end == "bands":
+            refuse(self, ("recogniser",), "this model has no phonetic encoder")
 
 
 TINY = KMTalkConfig(front_end="bands", audio_dim=8, mix_layers=1, width=16, heads=2, key_layers=1, cmc_layers=1, phone_dim=4, reach=20, dropout=0.0,
@@ -254,6 +275,28 @@ _MESH = KMTalkConfig(
 PRESETS: dict[str, KMTalkConfig] = {
     "default": KMTalkConfig(),
     "tiny": TINY,
+    "tiny_mesh": KMTalkConfig(
+        "vertices/vocaset",
+        30.0,
+        36,
+        5,
+        (0, 3),
+        "wav2vec2",
+        TrunkConfig(24, 2, 4, 32, (16,) * 7, 16, 4),
+        True,
+        24,
+        1,
+        0,
+        reading_steps=(),
+        width=16,
+        heads=2,
+        key_layers=1,
+        cmc_layers=1,
+        phone_dim=4,
+        period=30,
+        reach=0,
+        training=dataclasses.replace(TINY.training, frames=30),
+    ),
     "vocaset": _MESH,
     "biwi": dataclasses.replace(
         _MESH,

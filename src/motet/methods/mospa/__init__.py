@@ -4,10 +4,7 @@ from motet.method import MethodSpec
 
 SPEC = MethodSpec(
     name="mospa",
-    title=(
-        "Whole body from spatial sound: turns, walks, covers its ears, dances, depending on what it"
-        " hears and from where"
-    ),
+    title="Whole body from spatial audio: turns, walks, covers its ears or dances",
     paper=(
         "Xu et al. 2025, MOSPA: Human Motion Generation Driven by Spatial Audio, NeurIPS 2025,"
         " arXiv 2507.11949"

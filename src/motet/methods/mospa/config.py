@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from typing import Literal
 
 from motet.errors import ConfigError
+from motet.options import check_choices, check_ranges, option, refuse
 
 SourceNorm = Literal["time", "xyz", "none"]
 SourceMode = Literal["default", "oracle", "initial", "selfconsistent"]
@@ -180,55 +180,67 @@ class MospaConfig:
 
 @dataclasses.dataclass(frozen=True)
 class MospaCondition:
-    """What a user may set for a take."""
+    """Options of a take."""
 
-    source: str = ""
-    """Where the sound is: AZ,EL,DIST (degrees counter-clockwise seen from above with 0 ahead of the
-    figure's first frame, degrees up, metres), or a .csv/.npy/.npz file of a moving one (rows of
-    seconds, x, y, z in metres); empty: heard from the two ears."""
-    genre: Genre = "neutral"
+    RENAMED = {"guidance": "guidance_audio"}
+    """Earlier names, valid for one version."""
+
+    source: str = option("", "120,0,2")
+    """Position of the sound source: AZ,EL,DIST (degrees counter-clockwise seen from above with 0
+    ahead of the figure's first frame, degrees up, metres), or a .csv/.npy/.npz file of a moving one
+    (rows of seconds, x, y, z in metres); empty: estimated from the two channels."""
+    genre: Genre = option("neutral", "dull")
     """How strongly the figure reacts."""
-    guidance: float = 1.0
-    """How strongly the sound pulls; 1: as learnt."""
-    steps: int = 0
-    """Evaluations of the network a window; 0: the model's own number."""
-    sampler: Literal["default", "ancestral", "ddim", "dpm++2m"] = "default"
-    """How the window is drawn; ancestral with all steps is the published way."""
-    source_mode: SourceMode = "default"
-    """What the network sees of the source over a window: its place as the estimated motion would
-    see it (selfconsistent), as the first frame sees it (initial), or the rows of the file as they
+    guidance_audio: float = option(1.0, 2.0)
+    """Classifier-free guidance scale of the audio; 1: none."""
+    steps: int = option(0, 2)
+    """Network evaluations of a window; 0: the model's own number."""
+    sampler: Literal["default", "ancestral", "ddim", "dpm++2m"] = option("default", "ddim")
+    """Diffusion sampler; ancestral with all steps is the published one."""
+    source_mode: SourceMode = option(
+        "default", "initial", preset="tiny_published", given={"source": "120,0,2"}
+    )
+    """How the source is conditioned on over a window: its position as seen from the estimated
+    motion (selfconsistent), as seen from the first frame (initial), or the rows of the file as they
     are, seen from the true pelvis (oracle, the published evaluation)."""
-    source_norm: Literal["default", "time", "xyz", "none"] = "default"
+    source_norm: Literal["default", "time", "xyz", "none"] = option(
+        "default", "none", given={"source": "120,0,2"}
+    )
     """Another normalisation of the source than the model was trained with (see
     `SourceConfig.norm`)."""
-    source_input: Literal["default", "raw", "unit"] = "default"
-    """Source vectors in metres, as the released training gives them, or of length one in each
-    frame, as its evaluation does."""
-    flexibility: float = 0.0
-    """Fresh noise of ddim (its eta)."""
-    feet: bool = True
+    source_input: Literal["default", "raw", "unit"] = option(
+        "default", "unit", given={"source": "120,0,2", "source_norm": "none"}
+    )
+    """Source vectors in metres, as the released training has them, or of length one in each frame,
+    as its evaluation has."""
+    flexibility: float = option(0.0, 1.0, given={"sampler": "ddim"})
+    """Fresh noise of ancestral (0 narrow, 1 wide) and ddim (its eta)."""
+    feet: bool = option(True, False)
     """Keep standing feet where they are and above the floor."""
-    upright: bool = True
-    """With `feet`: a figure that rests with half bent knees, as nobody does, stands up; squats and
-    movements stay."""
+    upright: bool = option(True, False, preset="shipped", sound="long")
+    """With `feet`: straighten legs that rest half bent; squats and movements stay."""
 
     def __post_init__(self) -> None:
-        for name, hint in typing.get_type_hints(type(self)).items():
-            if typing.get_origin(hint) is Literal and getattr(self, name) not in typing.get_args(
-                hint
-            ):
-                raise ConfigError(
-                    f"{name} must be one of {', '.join(typing.get_args(hint))}, not"
-                    f" {getattr(self, name)!r}"
-                )
-        if not 0.0 <= self.guidance <= 20.0:
-            raise ConfigError(f"guidance must lie between 0 and 20, not {self.guidance}")
-        if not 0.0 <= self.flexibility <= 1.0:
-            raise ConfigError(f"flexibility must lie between 0 and 1, not {self.flexibility}")
+        check_choices(self)
+        check_ranges(self, {"guidance_audio": (0.0, 20.0), "flexibility": (0.0, 1.0)})
         if self.steps < 0:
             raise ConfigError(
                 f"steps must be at least 1 (or 0 for the model's own number), not {self.steps}"
             )
+        if not self.feet:
+            refuse(self, ("upright",), "it is a part of feet")
+
+    def check(self, config: MospaConfig) -> None:
+        """Make sure that a model can honour every option that is set.
+
+        Raises:
+            ConfigError: names one that it cannot.
+        """
+        if config.source.frame == "start" and self.source_mode != "oracle":
+            refuse(self, ("source_mode",), "this model sees the source from its window's start")
+        sampler = config.sampler if self.sampler == "default" else self.sampler
+        if sampler == "dpm++2m":
+            refuse(self, ("flexibility",), "dpm++2m adds no noise; choose ancestral or ddim")
 
 
 _HOUSE_SOURCE = SourceConfig(norm="xyz", distance=True, frame="start", unit=False)
@@ -277,6 +289,19 @@ PRESETS: dict[str, MospaConfig] = {
         overlap=12,
         sampler="dpm++2m",
         steps=3,
+    ),
+    "tiny_published": MospaConfig(
+        width=32,
+        layers=2,
+        heads=2,
+        inner=48,
+        dropout=0.0,
+        audio_inner=32,
+        diffusion_steps=50,
+        window=48,
+        overlap=12,
+        sampler="ddim",
+        steps=5,
     ),
     "published": MospaConfig(),
     "published_steps100": MospaConfig(diffusion_steps=100),

@@ -65,7 +65,7 @@ def sampling_config(condition: MospaCondition, model: MospaModel) -> SamplingCon
         steps = descend_stride(schedule, count)
     else:
         steps = descend(schedule, count, "log_snr" if name == "dpm++2m" else "uniform")
-    return SamplingConfig(name, tuple(steps), condition.guidance, condition.flexibility)
+    return SamplingConfig(name, tuple(steps), condition.guidance_audio, condition.flexibility)
 
 
 def sample_window(

@@ -4,10 +4,7 @@ from motet.method import MethodSpec
 
 SPEC = MethodSpec(
     name="speech2lip",
-    title=(
-        "A talking video of one person from a few minutes of footage: the mouth is redrawn from any"
-        " speech"
-    ),
+    title="Talking video of one person from minutes of footage: the mouth is redrawn from speech",
     paper=(
         "Wu et al. 2023, Speech2Lip: High-fidelity Speech to Lip Generation by Learning from a"
         " Short Video, ICCV"

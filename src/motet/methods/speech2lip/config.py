@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import ClassVar, Literal
 
 from motet.errors import ConfigError
-from motet.options import OptionValue
+from motet.options import OptionValue, check_choices, check_ranges, option, refuse
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,20 +152,20 @@ class Speech2LipConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Speech2LipCondition:
-    """What a user may set for a take."""
+    """Options of a take."""
 
-    person: str = ""
+    person: str = option("", "{person}")
     """Folder of a fitted person; empty: the one the weights belong to (shipped: the house
     figure)."""
-    start: int = 0
+    start: int = option(0, 5)
     """Frame of the footage that the take begins with."""
-    loop: Literal["pingpong", "hold"] = "pingpong"
-    """How the footage goes on when the speech is longer: forwards and backwards, or standing still
+    loop: Literal["pingpong", "hold"] = option("pingpong", "hold")
+    """How the footage goes on when the audio is longer: forwards and backwards, or standing still
     at its first frame."""
-    quiet_lips: bool = True
-    """Lips come to rest where the sound is silent."""
-    intensity: float = 1.0
-    """How far the mouth moves away from rest: 1 as learnt."""
+    quiet_lips: bool = option(True, False, preset="shipped", sound="pause")
+    """Lips come to rest where the audio is silent."""
+    intensity: float = option(1.0, 0.0, preset="shipped")
+    """Scale of the mouth's distance from rest; 1: as learnt."""
 
     POSTPROCESS: ClassVar[dict[str, Callable[..., dict[str, OptionValue]]]] = {
         "intensity": lambda scale: {"intensity": scale},
@@ -174,10 +174,19 @@ class Speech2LipCondition:
     """Settings of `Postprocess` that these options honour."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
+        check_ranges(self, {"intensity": (0.0, 2.0)})
         if self.start < 0:
             raise ConfigError(f"start must be a frame of the footage, not {self.start}")
-        if not 0.0 <= self.intensity <= 2.0:
-            raise ConfigError(f"intensity must lie between 0 and 2, not {self.intensity}")
+
+    def check(self, config: Speech2LipConfig) -> None:
+        """Make sure that a model can honour every option that is set.
+
+        Raises:
+            ConfigError: names one that it cannot.
+        """
+        if config.official_quirks:
+            refuse(self, ("quiet_lips", "intensity"), "published models know no mouth at rest")
 
 
 PRESETS: dict[str, Speech2LipConfig] = {

@@ -90,7 +90,7 @@ class TrainingGenerator:
         """No past; without a style clip the style is zero motion."""
         style = read_style(condition.style, self.space) if condition.style else None
         history = self.begin_with(
-            style, None, condition.guidance, condition.temperature, condition.top_p
+            style, None, condition.guidance_audio, condition.temperature, condition.top_p
         )
         past = history.past.expand(len(seeds), -1, -1)
         return dataclasses.replace(history, past=past, seeds=tuple(seeds))

@@ -179,7 +179,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
                 f"no style {condition.style!r} and no file of that name;"
                 f" {nearest(condition.style, names)}"
             )
-        return null + condition.style_strength * (style - null)
+        return null + condition.guidance_style * (style - null)
 
     def _limit(self, state: ArtalkState) -> int:
         """Position after the last feature that the next window sees."""
