@@ -87,7 +87,7 @@ def test_the_published_evaluation() -> None:
     )
     probe = found["xT_probe"]
     close(start.mT[0, : len(probe), : probe.shape[1]], probe, 1e-6)
-    given = heard(audio, F.normalize(source, dim=-1), torch.tensor([said["state"]]))
+    given = conditions(audio, F.normalize(source, dim=-1), torch.tensor([said["state"]]))
     draw = SamplingConfig("ancestral", tuple(range(steps, -1, -1)))
     vector = sample_window(model, given, draw, start, lambda move: noise[move])
     positions = vector_places(vector, tensors("motion")["skeleton_offsets"])[0]
