@@ -57,11 +57,11 @@ def drawn(clip: Clip) -> list[np.ndarray]:
     The one place of the golden net that reaches behind the public doors: when the module that
     draws moves, these two imports move along.
     """
-    from motet.export.mp4 import _drawn
+    from motet.export.mp4 import _rendered
     from motet.export.options import ExportOptions
 
     assert clip.motion is not None
-    return list(_drawn(clip, clip.motion, ExportOptions(size=PICTURE_SIZE)))
+    return list(_rendered(clip, clip.motion, ExportOptions(size=PICTURE_SIZE)))
 
 
 def picture(case: Picture) -> np.ndarray:

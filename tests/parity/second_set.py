@@ -11,20 +11,20 @@ import json
 from pathlib import Path
 
 import torch
-from motet.methods.artalk.published_engines import ReleasedEngine
 from safetensors.torch import save_file
 from torch import Tensor
 
 from motet.diffusion.schedule import Schedule, descend_stride, make_schedule
 from motet.methods.artalk.config import ArtalkCondition, CodecConfig, ReleasedConfig, Wav2Vec2Config
-from motet.methods.artalk.generate import WindowMethod, run_official
 from motet.methods.artalk.postprocess import smooth
+from motet.methods.artalk.published_method import PublishedMethod, run_official
+from motet.methods.artalk.published_v1.generate import ReleasedGenerator
 from motet.methods.artalk.published_v1.model import ReleasedModel
 from motet.methods.artalk.state_dict import released_to_official
 from motet.methods.mospa.config import MospaConfig
 from motet.methods.mospa.model import MospaModel, noise_schedule, source_input
 from motet.methods.mospa.state_dict import own_name
-from motet.methods.mospa.windows import Draw, Heard, sample_window
+from motet.methods.mospa.windows import SamplingConfig, WindowConditions, sample_window
 from tests.parity.mospa.conftest import published_shapes
 
 
@@ -84,17 +84,19 @@ def _mospa(writer: Writer) -> None:
         {"what": "all complete"},
     )
     noise = torch.randn(steps, batch, 300, frames)
-    given = Heard(audio.mT, genre, lambda estimate: source.mT)
+    given = WindowConditions(audio.mT, genre, lambda estimate: source.mT)
     drawn = model(steps, "linear")
     every = tuple(range(steps, -1, -1))
 
     def made(net: MospaModel, kind: str, walked: tuple[int, ...]) -> Tensor:
-        return sample_window(net, given, Draw(kind, walked), x.mT, lambda k: noise[k].mT).mT
+        return sample_window(
+            net, given, SamplingConfig(kind, walked), x.mT, lambda k: noise[k].mT
+        ).mT
 
     first = drawn.estimate(
         x.mT,
         torch.full((batch,), steps),
-        drawn.prepare(given.audio, torch.nn.functional.normalize(source.mT, dim=1), genre),
+        drawn.embed_conditions(given.audio, torch.nn.functional.normalize(source.mT, dim=1), genre),
     ).mT
     sampling = {
         "audio": audio, "pred_ss": source, "state": genre, "x_T": x, "step_noise": noise,
@@ -142,7 +144,7 @@ def _artalk(writer: Writer) -> None:
     audio = Wav2Vec2Config(20, 1, 5, 16, (4,) * 7, 6, 5)
     config = ReleasedConfig(codec, audio, 30, 2, 3, 1, 12, 1, 2, 14)
     model = ReleasedModel(config).eval().requires_grad_(False)
-    method, size = WindowMethod(ReleasedEngine(model)), codec.frames * 640
+    method, size = PublishedMethod(ReleasedGenerator(model)), codec.frames * 640
     sound = torch.randint(-9000, 9000, (2 * size + 1717,), dtype=torch.int16)
     samples, style = sound.float() / 32768, torch.randn(1, 31, 106)
     embedding = model.style_encoder(style)

@@ -70,9 +70,8 @@ def test_one_window(case: str) -> None:
     total = own.config.diffusion.steps
     steps = descend(own.schedule, total)
     for walked, key in ((steps, "out"), (steps[: total // 2 + 1], "traj_mid")):
-        draw = SamplingConfig(
-            "ancestral", tuple(walked), guidance(call), call.get("flexibility", 0.0)
-        )
+        flexibility = call.get("flexibility", 0.0)
+        draw = SamplingConfig("ancestral", tuple(walked), guidance(call), flexibility)
         answer = sample_window(
             own,
             found["in.audio_feat"],

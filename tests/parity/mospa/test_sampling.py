@@ -32,7 +32,7 @@ def test_ancestral_and_ddim() -> None:
     found, said = tensors("sampling"), facts("sampling")
     schedule, steps = said["schedule"].split()
     model = official_model(diffusion_steps=int(steps), noise_schedule=schedule)
-    conditioned = conditions(found["audio"].mT, found["pred_ss"].mT, found["state"])
+    given = conditions(found["audio"].mT, found["pred_ss"].mT, found["state"])
     start, every = found["x_T"].mT, tuple(range(int(steps), -1, -1))
     (middle,) = numbers_in(said["tensors_meaning"]["sample_mid"], r"step index (\d+)")
 
@@ -42,20 +42,14 @@ def test_ancestral_and_ddim() -> None:
     # x after the k-th step stands on the k+1-th entry of the descending steps.
     for kept, name in ((len(every), "final"), (2, "first"), (middle + 2, "mid")):
         draw = SamplingConfig("ancestral", every[:kept])
-        close(sample_window(model, conditioned, draw, start, noise).mT, found[f"sample_{name}"])
+        close(sample_window(model, given, draw, start, noise).mT, found[f"sample_{name}"])
     batch = len(found["state"])
+    source = F.normalize(given.source(None), dim=1)
+    embedded = model.embed_conditions(given.audio, source, given.genre)
+    estimate = model.estimate(start, torch.full((batch,), int(steps)), embedded)
+    close(estimate.mT, found["pred_xstart_first"])
     close(
-        model.estimate(
-            start,
-            torch.full((batch,), int(steps)),
-            model.embed_conditions(
-                conditioned.audio, F.normalize(conditioned.source(None), dim=1), conditioned.genre
-            ),
-        ).mT,
-        found["pred_xstart_first"],
-    )
-    close(
-        sample_window(model, conditioned, SamplingConfig("ddim", every), start, noise).mT,
+        sample_window(model, given, SamplingConfig("ddim", every), start, noise).mT,
         found["ddim_final"],
     )
 
@@ -68,9 +62,9 @@ def test_strided_ddim(name: str) -> None:
     model = official_model(diffusion_steps=of)
     steps = tuple(descend_stride(model.schedule, kept))
     assert [step - 1 for step in steps[:-1]] == list(range(0, of, of // kept))[::-1]
-    conditioned = conditions(found["audio"].mT, found["pred_ss"].mT, found["state"])
+    given = conditions(found["audio"].mT, found["pred_ss"].mT, found["state"])
     draw, start = SamplingConfig("ddim", steps), found["x_T"].mT
-    made = sample_window(model, conditioned, draw, start, lambda move: torch.zeros(0)).mT
+    made = sample_window(model, given, draw, start, lambda move: torch.zeros(0)).mT
     close(made, found[f"{name}_final"])
 
 
@@ -93,9 +87,9 @@ def test_the_published_evaluation() -> None:
     )
     probe = found["xT_probe"]
     close(start.mT[0, : len(probe), : probe.shape[1]], probe, 1e-6)
-    conditioned = conditions(audio, F.normalize(source, dim=-1), torch.tensor([said["state"]]))
+    given = conditions(audio, F.normalize(source, dim=-1), torch.tensor([said["state"]]))
     draw = SamplingConfig("ancestral", tuple(range(steps, -1, -1)))
-    vector = sample_window(model, conditioned, draw, start, lambda move: noise[move])
+    vector = sample_window(model, given, draw, start, lambda move: noise[move])
     positions = vector_places(vector, tensors("motion")["skeleton_offsets"])[0]
     for name, values in (("vector", vector[0]), ("positions", positions)):
         stride = int(SET.names("predict", rf"{name}_every(\d+)")[0])
