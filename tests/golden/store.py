@@ -34,7 +34,7 @@ TOLERANCES = {
     # Means over squares of 8-bit pixels; single pixels may differ by one.
     "blocks": 0.1,
 }
-MP4_TOLERANCE = 1.0
+MP4_TOLERANCE = 3.0
 """Of means over squares of decoded video: encoders round in their own ways."""
 MEAN_OF_PICTURE, TINT_OF_PICTURE, SHARE_OF_PICTURE = 0.05, 0.01, 0.001
 """Of 8-bit values: largest mean difference; largest mean of one colour with its sign, which
