@@ -277,7 +277,7 @@ def _batched(audio: Audio) -> Audio:
 
 
 def _binaural(audio: Audio, source: str) -> Audio:
-    from motet.audio.spatial.interaural import as_two_ears
+    from motet.audio.spatial.interaural import as_binaural
     from motet.audio.spatial.spatialise import spatialise
 
     position = source.split(",")
@@ -286,4 +286,4 @@ def _binaural(audio: Audio, source: str) -> Audio:
             return spatialise(audio, *map(float, position))
         except ValueError:  # not three numbers: the method's own message is better
             pass
-    return as_two_ears(audio)
+    return as_binaural(audio)

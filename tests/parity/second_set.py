@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from motet.diffusion.schedule import Schedule, descend_stride, make_schedule
+from motet.diffusion.schedule import Schedule, make_schedule, strided_timesteps
 from motet.methods.artalk.config import ArtalkCondition, CodecConfig, ReleasedConfig, Wav2Vec2Config
 from motet.methods.artalk.postprocess import smooth
 from motet.methods.artalk.published_method import PublishedMethod, run_official
@@ -76,7 +76,7 @@ def _mospa(writer: Writer) -> None:
     io = {"x": x, "t": step, "audio": audio, "pred_ss": source, "state": genre, "out": out}
     writer.write("denoiser_io", io, {"cases": {"out": "all conditions on"}})
     short = noise_schedule(MospaConfig(schedule="linear", diffusion_steps=33, steps=1))
-    kept = descend_stride(net.schedule, 4)
+    kept = strided_timesteps(net.schedule, 4)
     listed = torch.tensor([number - 1 for number in reversed(kept[:-1])])
     writer.write(
         "diffusion_tables",
@@ -104,7 +104,7 @@ def _mospa(writer: Writer) -> None:
         "sample_first": made(drawn, "ancestral", every[:2]),
         "sample_mid": made(drawn, "ancestral", every[:5]),
         "ddim_final": made(drawn, "ddim", every),
-        "ddim5_of_1000_final": made(net, "ddim", tuple(descend_stride(net.schedule, 5))),
+        "ddim5_of_1000_final": made(net, "ddim", tuple(strided_timesteps(net.schedule, 5))),
     }  # fmt: skip
     said = {
         "schedule": f"linear {steps}",

@@ -17,7 +17,7 @@ from motet.types import SMPLX25_JOINTS, SMPLX25_PARENTS, Motion
 
 JOINTS = len(SMPLX25_PARENTS)
 ROOT = slice(0, 3)
-PLACES = slice(0, 3 * JOINTS)
+POSITIONS = slice(0, 3 * JOINTS)
 """World positions of the root and then of the joints 1 to 24, metres."""
 ROTATIONS = slice(3 * JOINTS, 9 * JOINTS)
 """First two rows of each joint's rotation matrix; the root's is against the world."""
@@ -77,7 +77,7 @@ def vector_rotations(vector: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*bat
     return matrix_from_6d_rows(_split(vector)[1])
 
 
-def vector_places(
+def vector_positions(
     vector: Float[Tensor, "*batch dim"], offsets: Float[Tensor, "joints 3"] | None = None
 ) -> Float[Tensor, "*batch joints 3"]:
     """World positions by forward kinematics from the vector's root and rotations.

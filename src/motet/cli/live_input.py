@@ -98,10 +98,10 @@ class LiveInput:
             return (lambda samples: samples), lambda: torch.zeros(2, 0)
         if len(self._position.split(",")) != 3:  # a file with a path: the method reads it
             return (lambda samples: samples.expand(2, -1)), lambda: torch.zeros(2, 0)
-        from motet.audio.spatial.spatialise import Ray, SpatialStream, place_of
+        from motet.audio.spatial.spatialise import Ray, SpatialStream, position_from_angles
 
         try:
-            place = place_of(*map(float, self._position.split(",")))
+            place = position_from_angles(*map(float, self._position.split(",")))
         except ValueError as error:
             raise ConfigError(
                 f"source must be AZ,EL,DIST (three numbers), not {self._position!r}"

@@ -118,7 +118,7 @@ def from_alpha_bars(alpha_bars: Float[Tensor, "steps"]) -> Schedule:
     return Schedule(betas, alpha_bars)
 
 
-def descend_sections(schedule: Schedule, sections: Sequence[int]) -> list[int]:
+def section_timesteps(schedule: Schedule, sections: Sequence[int]) -> list[int]:
     """Timesteps T ... 0, with a number of evenly spaced timesteps for each section.
 
     Args:
@@ -142,7 +142,7 @@ def descend_sections(schedule: Schedule, sections: Sequence[int]) -> list[int]:
     return [*reversed(kept), 0]
 
 
-def descend_stride(schedule: Schedule, count: int) -> list[int]:
+def strided_timesteps(schedule: Schedule, count: int) -> list[int]:
     """Timesteps ..., 1 + 2 s, 1 + s, 1, 0 with a whole-numbered stride s, as published for DDIM.
 
     Args:

@@ -13,7 +13,7 @@ from motet.rigs.house.face_body import split
 from motet.types import ARKIT_SHAPES, Clip, Motion, arkit_space
 
 
-def the_motion(clip: Clip, kind: str) -> Motion:
+def single_motion(clip: Clip, kind: str) -> Motion:
     """The motion of a clip, one take.
 
     Raises:
@@ -40,10 +40,10 @@ def face_motion(clip: Clip, kind: str) -> Motion:
     """The motion of a clip in the `arkit` space.
 
     Raises:
-        InputError: see `the_motion`.
+        InputError: see `single_motion`.
         SpaceError: it is in a space from which no conversion to ARKit shapes is known.
     """
-    motion = the_motion(clip, kind)
+    motion = single_motion(clip, kind)
     return motion.to(arkit_space(motion.space.fps))
 
 
@@ -51,10 +51,10 @@ def body_motion_of(clip: Clip, kind: str) -> Motion:
     """The motion of a clip in the `smplx25` space.
 
     Raises:
-        InputError: see `the_motion`.
+        InputError: see `single_motion`.
         SpaceError: it has no body.
     """
-    motion = the_motion(clip, kind)
+    motion = single_motion(clip, kind)
     body = split(motion)[1]
     if body is None:
         raise SpaceError(

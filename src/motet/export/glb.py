@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from motet.atomic_write import write_bytes
-from motet.export.curves import face_motion, the_motion
+from motet.export.curves import face_motion, single_motion
 from motet.export.options import ExportOptions
 from motet.rigs.house.face_body import split
 from motet.types import Clip
@@ -19,7 +19,7 @@ from motet.types import Clip
 
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """Write the figure, or the avatar of the options, with the clip's motion as animation."""
-    motion = the_motion(clip, "GLB")
+    motion = single_motion(clip, "GLB")
     has_body = split(motion)[1] is not None
     motion = motion if has_body and options.avatar is None else face_motion(clip, "GLB")
     if options.avatar is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from motet.audio.spatial.spatialise import place_of
+from motet.audio.spatial.spatialise import position_from_angles
 from motet.errors import InputError
 from motet.export.options import ExportOptions
 from motet.types import Audio, Clip, Motion
@@ -76,7 +76,7 @@ def source_of(clip: Clip) -> Float[np.ndarray, "places 3"] | None:
         try:
             option = str(clip.provenance.get("options", {}).get("source", ""))
             azimuth, elevation, distance = map(float, option.split(","))
-            return place_of(azimuth, elevation, distance) + [0.0, EAR_HEIGHT_M, 0.0]
+            return position_from_angles(azimuth, elevation, distance) + [0.0, EAR_HEIGHT_M, 0.0]
         except (ValueError, AttributeError, InputError):
             return None
     source = np.atleast_2d(np.asarray(position, np.float64))

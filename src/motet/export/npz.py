@@ -38,7 +38,7 @@ from motet.atomic_write import appearing
 from motet.audio.io.write import encode_flac
 from motet.errors import AssetError, AudioError, SpaceError
 from motet.export import smplx_npz
-from motet.export.curves import the_motion
+from motet.export.curves import single_motion
 from motet.export.npz_members import read_members
 from motet.export.options import ExportOptions
 from motet.types import Audio, Clip, Motion, MotionSpace, Track
@@ -60,7 +60,7 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     if kind := smplx_npz.kind_of(path):
         options.report(smplx_npz.write_kind(clip, path, kind))
         return
-    motion = the_motion(clip, "take")
+    motion = single_motion(clip, "take")
     members = {
         "format": np.array(FORMAT),
         **_curves(motion),

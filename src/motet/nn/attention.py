@@ -38,7 +38,7 @@ def attend(
     return join_heads(attended)
 
 
-def attend_weighed(
+def attend_with_logsumexp(
     query: Float[Tensor, "batch heads queries head"],
     key: Float[Tensor, "batch heads tokens head"],
     value: Float[Tensor, "batch heads tokens head"],
@@ -55,7 +55,7 @@ def attend_weighed(
 def merged(
     first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]
 ) -> Float[Tensor, "batch heads queries head"]:
-    """Attention over all keys from two parts of them, each a result of `attend_weighed`."""
+    """Attention over all keys from two parts of them, each a result of `attend_with_logsumexp`."""
     # exp(l1) / (exp(l1) + exp(l2)) = sigmoid(l1 - l2)
     weight = (first[1] - second[1]).sigmoid().unsqueeze(-1)
     return torch.lerp(second[0], first[0], weight.to(first[0]))

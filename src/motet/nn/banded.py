@@ -14,7 +14,7 @@ _BLOCK = 256
 """Queries computed at a time."""
 
 
-def distance_slopes(heads: int) -> Float[Tensor, "heads"]:
+def alibi_slopes(heads: int) -> Float[Tensor, "heads"]:
     """Slope of each head's linear distance bias: 2^-2, 2^-4, 2^-6, 2^-8 for four heads.
 
     Source: Press et al. 2022 (ALiBi); head counts that are no power of two interleave two such
@@ -31,7 +31,7 @@ def distance_slopes(heads: int) -> Float[Tensor, "heads"]:
     return torch.tensor(series(whole) + series(2 * whole)[0::2][: heads - whole])
 
 
-def attend_near(
+def attend_band(
     query: Float[Tensor, "batch heads tokens head"],
     key: Float[Tensor, "batch heads tokens head"],
     value: Float[Tensor, "batch heads tokens head"],
@@ -66,7 +66,7 @@ def attend_near(
     return torch.cat(blocks, 1) if blocks else join_heads(query)
 
 
-def listen_near(
+def cross_attend_band(
     query: Float[Tensor, "batch heads queries head"],
     key: Float[Tensor, "batch heads frames head"],
     value: Float[Tensor, "batch heads frames head"],

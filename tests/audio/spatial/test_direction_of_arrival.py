@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from motet.audio.spatial.direction_of_arrival import azimuth_by_head, ear_levels
-from motet.audio.spatial.interaural import direction_of, swapped
+from motet.audio.spatial.interaural import estimate_direction, swapped
 from motet.audio.spatial.room import Room
 from motet.audio.spatial.spatialise import spatialise, spatialise_in_room
 from motet.errors import AudioError
@@ -62,7 +62,7 @@ def test_what_no_head_made_is_never_behind() -> None:
     samples = coloured(2, 0.0).samples[0]
     for left, right in ((1.0, 0.3), (1.0, 1.0), (0.5, 1.0), (0.0, 0.0)):
         panned = Audio(torch.stack([left * samples, right * samples]), RATE, "binaural")
-        assert azimuth_by_head(panned) == direction_of(panned).azimuth_deg
+        assert azimuth_by_head(panned) == estimate_direction(panned).azimuth_deg
 
 
 def test_short_sounds_are_heard_and_dull_ones_refused() -> None:

@@ -11,7 +11,7 @@ from motet.audio.spatial.ambisonics import (
     encode_ambisonics,
     virtual_directions,
 )
-from motet.audio.spatial.interaural import as_two_ears, direction_of, first_heard, swapped
+from motet.audio.spatial.interaural import as_binaural, estimate_direction, first_audible, swapped
 from motet.audio.spatial.spatialise import spatialise
 from motet.errors import AudioError
 from motet.types import Audio
@@ -26,14 +26,14 @@ def noise(seconds: float = 0.7, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("azimuth", [-90, -60, -30, -10, 0, 20, 45, 75])
 def test_a_place_in_front_is_found(azimuth: float) -> None:
-    found = direction_of(spatialise(Audio.mono(noise(), RATE), azimuth, 0.0, 2.0))
+    found = estimate_direction(spatialise(Audio.mono(noise(), RATE), azimuth, 0.0, 2.0))
     assert abs(found.azimuth_deg - azimuth) < 12
     assert found.certainty > 0.3
 
 
 def test_exchanged_ears_mirror_the_direction() -> None:
     heard = spatialise(Audio.mono(noise(), RATE), 50, 10, 1.0)
-    there, back = direction_of(heard), direction_of(swapped(heard))
+    there, back = estimate_direction(heard), estimate_direction(swapped(heard))
     assert abs(there.azimuth_deg + back.azimuth_deg) < 1
     assert there.delay_s > 0 > back.delay_s
     assert there.level_db > 0 > back.level_db
@@ -41,27 +41,30 @@ def test_exchanged_ears_mirror_the_direction() -> None:
 
 def test_the_back_is_heard_as_the_front() -> None:
     assert (
-        abs(direction_of(spatialise(Audio.mono(noise(), RATE), 150, 0, 2.0)).azimuth_deg - 30) < 15
+        abs(estimate_direction(spatialise(Audio.mono(noise(), RATE), 150, 0, 2.0)).azimuth_deg - 30)
+        < 15
     )
 
 
 def test_panned_stereo_goes_by_level() -> None:
     samples = noise()
-    left = direction_of(Audio(torch.stack([samples, 0.3 * samples]), RATE, "binaural"))
+    left = estimate_direction(Audio(torch.stack([samples, 0.3 * samples]), RATE, "binaural"))
     assert left.delay_s == 0
     assert left.azimuth_deg > 20
 
 
 def test_silence_and_unrelated_ears_are_uncertain() -> None:
-    assert direction_of(Audio(torch.zeros(2, 4000), RATE, "binaural")) == direction_of(
+    assert estimate_direction(Audio(torch.zeros(2, 4000), RATE, "binaural")) == estimate_direction(
         Audio(torch.zeros(2, 9000), RATE, "binaural")
     )
     assert (
-        direction_of(Audio(torch.stack([noise(seed=1), noise(seed=2)]), RATE, "binaural")).certainty
+        estimate_direction(
+            Audio(torch.stack([noise(seed=1), noise(seed=2)]), RATE, "binaural")
+        ).certainty
         < 0.2
     )
     with pytest.raises(AudioError, match="two channels"):
-        direction_of(Audio(torch.zeros(1, 100), RATE, "mono"))
+        estimate_direction(Audio(torch.zeros(1, 100), RATE, "mono"))
 
 
 @pytest.mark.parametrize("azimuth", [90, -90, 0])
@@ -86,10 +89,10 @@ def test_virtual_directions_are_even_and_mirror_each_other() -> None:
 
 def test_layouts_become_two_ears_or_are_refused() -> None:
     batch = Audio(torch.randn(3, 4, 2000) * 0.1, RATE, "foa")
-    assert as_two_ears(batch).samples.shape == (3, 2, 2000)
-    assert torch.equal(as_two_ears(Audio.mono(torch.ones(5), RATE)).samples, torch.ones(2, 5))
+    assert as_binaural(batch).samples.shape == (3, 2, 2000)
+    assert torch.equal(as_binaural(Audio.mono(torch.ones(5), RATE)).samples, torch.ones(2, 5))
     with pytest.raises(AudioError, match="3 channels"):
-        as_two_ears(Audio(torch.zeros(3, 10), RATE, "other"))
+        as_binaural(Audio(torch.zeros(3, 10), RATE, "other"))
 
 
 def test_a_listener_who_turns_to_the_sound_goes_by_its_beginning() -> None:
@@ -100,7 +103,7 @@ def test_a_listener_who_turns_to_the_sound_goes_by_its_beginning() -> None:
     turned = Audio(
         torch.cat([quiet, side[:, : round(0.6 * RATE)], ahead, ahead, ahead], 1), RATE, "binaural"
     )
-    assert abs(direction_of(first_heard(turned)).azimuth_deg - 80) < 15
-    assert direction_of(turned).azimuth_deg < 40
+    assert abs(estimate_direction(first_audible(turned)).azimuth_deg - 80) < 15
+    assert estimate_direction(turned).azimuth_deg < 40
     silent = Audio(quiet, RATE, "binaural")
-    assert first_heard(silent) is silent
+    assert first_audible(silent) is silent

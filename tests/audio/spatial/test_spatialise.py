@@ -13,7 +13,7 @@ from motet.audio.spatial.room import Room
 from motet.audio.spatial.spatialise import (
     Ray,
     SpatialStream,
-    place_of,
+    position_from_angles,
     spatialise,
     spatialise_in_room,
 )
@@ -85,7 +85,7 @@ def test_above_is_not_beside() -> None:
 def test_every_cutting_gives_the_same_samples(seed: int) -> None:
     random = np.random.default_rng(seed)
     samples = hiss(0.6).samples[0]
-    curve = place_of(np.linspace(-170, 170, 31), 10.0, np.linspace(0.8, 4, 31))
+    curve = position_from_angles(np.linspace(-170, 170, 31), 10.0, np.linspace(0.8, 4, 31))
 
     def stream() -> SpatialStream:
         return SpatialStream([Ray(curve, 50.0), Ray(curve + [0, 1, 2.0], 50.0, 0.7)], RATE)

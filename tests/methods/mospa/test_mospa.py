@@ -17,7 +17,7 @@ from motet.body.feature_vector import (
     encode_body,
     mirrored,
     turned,
-    vector_places,
+    vector_positions,
     vector_rotations,
 )
 from motet.body.skeleton import body_motion, heading, pose_body
@@ -81,7 +81,7 @@ def test_turning_and_shifting_a_vector_is_turning_and_shifting_the_body() -> Non
     )
     turn = matrix_from_axis_angle(torch.tensor([0.0, 0.7, 0.0], dtype=torch.float64))
     moved = turned(vector, angle, shift)
-    torch.testing.assert_close(vector_places(moved), (vector_places(vector) + shift) @ turn.T)
+    torch.testing.assert_close(vector_positions(moved), (vector_positions(vector) + shift) @ turn.T)
     torch.testing.assert_close(
         encode_body(moved[:, ROOT], vector_rotations(moved))[:-1], moved[:-1]
     )

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from motet.body.feature_vector import JOINTS, PLACES, VELOCITIES, body_vector, turned
+from motet.body.feature_vector import JOINTS, POSITIONS, VELOCITIES, body_vector, turned
 from motet.errors import ConfigError
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.methods.mospa.config import PRESETS, MospaConfig
@@ -39,12 +39,12 @@ def test_what_is_told_towards_the_source_is_the_turned_body(azimuth: float) -> N
     told[..., ROOT_ROWS] = torch.cat([root[..., 0, :], root[..., 2, :]], -1)
     expected = turned(vector, torch.tensor([azimuth]), torch.zeros(1, 3))
     found = from_source_axes(told, direction)
-    torch.testing.assert_close(found[..., PLACES], expected[..., PLACES])
+    torch.testing.assert_close(found[..., POSITIONS], expected[..., POSITIONS])
     torch.testing.assert_close(found[..., VELOCITIES], expected[..., VELOCITIES])
     torch.testing.assert_close(found[..., ROOT_ROWS][..., :3], expected[..., ROOT_ROWS][..., :3])
     torch.testing.assert_close(
         in_source_axes(found, direction),
-        torch.cat([told[..., PLACES], told[..., VELOCITIES]], -1),
+        torch.cat([told[..., POSITIONS], told[..., VELOCITIES]], -1),
     )
 
 
@@ -52,7 +52,7 @@ def test_without_a_source_there_is_no_way_to_it() -> None:
     vector, _ = body()
     silent = from_source_axes(vector, source_direction(torch.zeros(1, 6, 4)))
     assert (
-        not silent[..., PLACES].unflatten(-1, (JOINTS, 3))[..., [0, 2]].any()
+        not silent[..., POSITIONS].unflatten(-1, (JOINTS, 3))[..., [0, 2]].any()
         and not silent[..., ROOT_ROWS].any()
     )
 

@@ -10,10 +10,10 @@ import soundfile
 import torch
 
 from motet.audio import resample
-from motet.body.feature_vector import encode_body, vector_motion, vector_places, vector_rotations
+from motet.body.feature_vector import encode_body, vector_motion, vector_positions, vector_rotations
 from motet.body.skeleton import body_motion, pose_body
 from motet.diffusion.denoise import add_noise
-from motet.diffusion.schedule import descend_sections, descend_stride
+from motet.diffusion.schedule import section_timesteps, strided_timesteps
 from motet.encoders.binaural import COLUMNS, EAR_DIM, ear_features
 from motet.geometry.rotation import (
     axis_angle_from_matrix,
@@ -110,9 +110,9 @@ def test_kept_steps(name: str) -> None:
     steps, _, sections = name.partition("_to_")
     schedule = noise_schedule(MospaConfig(diffusion_steps=int(steps)))
     if sections.startswith("ddim"):
-        kept = descend_stride(schedule, int(sections.removeprefix("ddim")))
+        kept = strided_timesteps(schedule, int(sections.removeprefix("ddim")))
     else:
-        kept = descend_sections(schedule, [int(count) for count in sections.split(",")])
+        kept = section_timesteps(schedule, [int(count) for count in sections.split(",")])
     wanted = tensors("diffusion_tables")[f"spaced.{name}"].tolist()
     assert [step - 1 for step in reversed(kept[:-1])] == wanted
 
@@ -138,7 +138,7 @@ def test_motion_vector_and_kinematics() -> None:
     vector = every[::DECIMATION]
     close(vector, found["motion_vec_30"].double())
     close(axis_angle_from_matrix(vector_rotations(vector)).float(), short(found["decoded_aa"]))
-    close(vector_places(vector.float(), offsets), found["fk_positions"])
+    close(vector_positions(vector.float(), offsets), found["fk_positions"])
     motion = vector_motion(vector.float())
     close(pose_body(motion, offsets).positions, found["fk_positions"])
     turn = matrix_from_axis_angle(found["poses"][:, 0]).double()

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from motet.body.feature_vector import vector_places
-from motet.diffusion.schedule import descend_stride
+from motet.body.feature_vector import vector_positions
+from motet.diffusion.schedule import strided_timesteps
 from motet.methods.mospa.windows import SamplingConfig, WindowConditions, sample_window
 from tests.parity.fixture_set import numbers_in
 from tests.parity.mospa.conftest import (
@@ -60,7 +60,7 @@ def test_strided_ddim(name: str) -> None:
     found = tensors("sampling")
     kept, of = numbers_in(name, r"ddim(\d+)_of_(\d+)")
     model = official_model(diffusion_steps=of)
-    steps = tuple(descend_stride(model.schedule, kept))
+    steps = tuple(strided_timesteps(model.schedule, kept))
     assert [step - 1 for step in steps[:-1]] == list(range(0, of, of // kept))[::-1]
     given = conditions(found["audio"].mT, found["pred_ss"].mT, found["state"])
     draw, start = SamplingConfig("ddim", steps), found["x_T"].mT
@@ -90,7 +90,7 @@ def test_the_published_evaluation() -> None:
     given = conditions(audio, F.normalize(source, dim=-1), torch.tensor([said["state"]]))
     draw = SamplingConfig("ancestral", tuple(range(steps, -1, -1)))
     vector = sample_window(model, given, draw, start, lambda move: noise[move])
-    positions = vector_places(vector, tensors("motion")["skeleton_offsets"])[0]
+    positions = vector_positions(vector, tensors("motion")["skeleton_offsets"])[0]
     for name, values in (("vector", vector[0]), ("positions", positions)):
         stride = int(SET.names("predict", rf"{name}_every(\d+)")[0])
         kept = values[::stride].mT if name == "vector" else values[::stride]

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy.signal import fftconvolve
 
 from motet.audio.spatial.hrtf import Head, kemar
-from motet.audio.spatial.spatialise import place_of
+from motet.audio.spatial.spatialise import position_from_angles
 from motet.errors import AudioError
 from motet.types import Audio
 
@@ -84,7 +84,7 @@ def to_binaural(audio: Audio, head: Head | None = None) -> Audio:
             " motet.audio.spatial.spatialise.spatialise(audio, azimuth, elevation, distance)"
         )
     return _filter_binaural(
-        audio, place_of([SPEAKERS_DEG, -SPEAKERS_DEG], 0.0, 1.0), np.eye(2), head
+        audio, position_from_angles([SPEAKERS_DEG, -SPEAKERS_DEG], 0.0, 1.0), np.eye(2), head
     )
 
 

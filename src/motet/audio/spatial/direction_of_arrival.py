@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from motet.audio.spatial.hrtf import kemar
-from motet.audio.spatial.interaural import Direction, direction_of
-from motet.audio.spatial.spatialise import place_of
+from motet.audio.spatial.interaural import Direction, estimate_direction
+from motet.audio.spatial.spatialise import position_from_angles
 from motet.errors import AudioError
 from motet.types import Audio
 
@@ -56,7 +56,7 @@ def head_table() -> HeadTable:
     grids = np.meshgrid(AZIMUTHS_DEG, ELEVATIONS_DEG, indexing="ij")
     azimuth, elevation = (grid.ravel() for grid in grids)
     head = kemar()
-    responses, delays = head.heard(place_of(azimuth, elevation, 1.0))
+    responses, delays = head.heard(position_from_angles(azimuth, elevation, 1.0))
     energy = _bands(np.abs(np.fft.rfft(responses, 2048)) ** 2, head.sample_rate)
     area = np.cos(np.radians(elevation))  # of the sphere, for each direction
     diffuse = (energy * area[:, None, None]).sum(0).mean(0) / area.sum()
@@ -67,16 +67,16 @@ def azimuth_by_head(audio: Audio) -> float:
     """Azimuth of the whole sound, degrees counter-clockwise seen from above, -180 to 180.
 
     0 where there is no evidence. Stereo that was only panned (the same level difference in all
-    bands) has no spectral cues; there the result is that of `direction_of`.
+    bands) has no spectral cues; there the result is that of `estimate_direction`.
 
     Raises:
         AudioError: not two channels.
     """
-    lateral = direction_of(audio)
+    lateral = estimate_direction(audio)
     if audio.sample_rate < 2 * EDGES_HZ[6]:
         raise AudioError(
             f"{audio.sample_rate} Hz is too low to separate front from back, which needs the band"
-            f" above {EDGES_HZ[6]:.0f} Hz; record at 16 kHz or more, or use direction_of"
+            f" above {EDGES_HZ[6]:.0f} Hz; record at 16 kHz or more, or use estimate_direction"
         )
     levels = ear_levels(audio)
     audible = levels.max(0) > levels.max() - FLOOR_DB

@@ -46,7 +46,7 @@ class Direction:
     source in the open."""
 
 
-def first_heard(audio: Audio, seconds: float = FIRST_S) -> Audio:
+def first_audible(audio: Audio, seconds: float = FIRST_S) -> Audio:
     """The first audible part: from the first moment within 25 dB of the loudest one.
 
     Later the head may have turned to the sound. People, too, localise by the first wave (precedence
@@ -62,7 +62,7 @@ def first_heard(audio: Audio, seconds: float = FIRST_S) -> Audio:
     return audio.slice(start, min(start + round(seconds * audio.sample_rate), len(peak)))
 
 
-def direction_of(audio: Audio) -> Direction:
+def estimate_direction(audio: Audio) -> Direction:
     """Direction of the whole sound; louder moments weigh more.
 
     The delay is the highest peak of the cross-correlation of whitened spectra (GCC-PHAT) within
@@ -121,7 +121,7 @@ def _delay(
     return -(best - reach) / (rate * UPSAMPLING), float(np.clip(lags[best], 0, 1))
 
 
-def as_two_ears(audio: Audio) -> Audio:
+def as_binaural(audio: Audio) -> Audio:
     """Any sound as two channels of a binaural signal.
 
     Stereo is taken as it is, one channel goes to both ears (a source straight ahead), four channels

@@ -53,7 +53,7 @@ class Ray:
         return np.stack([np.interp(seconds, time, axis) for axis in self.place.T], axis=1)
 
 
-def place_of(
+def position_from_angles(
     azimuth_deg: object, elevation_deg: object, distance_m: object
 ) -> Float[np.ndarray, "times 3"]:
     """Position in the head's axes from spherical coordinates; each may be a number or a curve.
@@ -106,7 +106,7 @@ def spatialise(
     Raises:
         AudioError: a batch of sounds, or an impossible position.
     """
-    ray = Ray(place_of(azimuth_deg, elevation_deg, distance_m), fps)
+    ray = Ray(position_from_angles(azimuth_deg, elevation_deg, distance_m), fps)
     stream = SpatialStream([ray], audio.sample_rate, head)
     samples = torch.cat([stream.push(_mono(audio)), stream.finish()], dim=-1)
     return Audio(samples, audio.sample_rate, "binaural")

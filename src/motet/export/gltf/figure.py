@@ -98,11 +98,11 @@ def _skeleton(document: Document, figure: FigureParts) -> list[int]:
     for name, parent, place, turn in zip(
         figure.joint_names,
         figure.joint_parents,
-        figure.joint_places,
-        figure.joint_turns,
+        figure.joint_positions,
+        figure.joint_rotations_at_rest,
         strict=True,
     ):
-        offset = place - (figure.joint_places[parent] if parent >= 0 else 0)
+        offset = place - (figure.joint_positions[parent] if parent >= 0 else 0)
         node: dict[str, Any] = {"name": name, "translation": [float(v) for v in np.float32(offset)]}
         if abs(turn[3]) < 1 - 1e-9:
             node["rotation"] = [float(v) for v in turn / np.linalg.norm(turn)]
@@ -116,7 +116,7 @@ def _skeleton(document: Document, figure: FigureParts) -> list[int]:
 
 def _skin(document: Document, figure: FigureParts, joints: list[int]) -> int:
     inverse = np.tile(np.eye(4, dtype=np.float32), (len(joints), 1, 1))
-    inverse[:, 3, :3] = -figure.joint_places  # column by column, as glTF stores matrices
+    inverse[:, 3, :3] = -figure.joint_positions  # column by column, as glTF stores matrices
     matrices = document.accessor(inverse.reshape(len(joints), 16))
     return document.add(
         "skins",
@@ -150,9 +150,9 @@ def _mesh(document: Document, surface: Surface, materials: dict[Material, int]) 
         attributes["COLOR_0"] = document.accessor(
             np.round(opaque * 65_535).astype(np.uint16), target=VERTICES, normalized=True
         )
-    if surface.texture_places is not None:
+    if surface.texture_coordinates is not None:
         attributes["TEXCOORD_0"] = document.accessor(
-            surface.texture_places.astype(np.float32), target=VERTICES
+            surface.texture_coordinates.astype(np.float32), target=VERTICES
         )
     targets = [
         {"POSITION": entry}

@@ -44,8 +44,8 @@ def house_parts(shaped: ShapedHouse | None = None) -> FigureParts:
         surfaces=(*surfaces, _hair(shaped)),
         joint_names=rig.joint_names,
         joint_parents=tuple(rig.joint_parents),
-        joint_places=shaped.joints.numpy(),
-        joint_turns=quaternions_from_axis_angle(rig.relaxed.double().numpy()),
+        joint_positions=shaped.joints.numpy(),
+        joint_rotations_at_rest=quaternions_from_axis_angle(rig.relaxed.double().numpy()),
     )
 
 
@@ -90,7 +90,7 @@ def _surface(shaped: ShapedHouse, name: str) -> Surface:
         joint_weight=rig.joint_weight[place],
         faces=materials,
         colours=None if is_eye else _colours(rig, place),
-        texture_places=_eye_places(vertices) if is_eye else None,
+        texture_coordinates=_eye_places(vertices) if is_eye else None,
         shapes={} if is_eye else _shapes(rig, place, every=name == MORPHS_FOR_ALL),
     )
 

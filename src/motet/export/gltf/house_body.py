@@ -23,7 +23,7 @@ def body_performance(motion: Motion) -> Performance:
         face = None if face is None else Motion(face.values.detach().cpu().double(), face.space)
         body = Motion(body.values.detach().cpu().double(), body.space)
         turns = figure.local_rotations(body, face).numpy()
-        places = figure.root_places(body, figure.world_rotations(body, face)).numpy()
+        places = figure.root_positions(body, figure.world_rotations(body, face)).numpy()
     local = {
         name: continuous(Rotation.from_matrix(turns[:, k]).as_quat())
         for k, name in enumerate(figure.rig.joint_names)

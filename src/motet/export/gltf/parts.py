@@ -34,7 +34,7 @@ class Surface:
     faces: Mapping[Material, Int[np.ndarray, "faces 3"]]
     colours: Float[np.ndarray, "verts 3"] | None = None
     """Linear light, 0..1."""
-    texture_places: Float[np.ndarray, "verts 2"] | None = None
+    texture_coordinates: Float[np.ndarray, "verts 2"] | None = None
     shapes: Mapping[str, tuple[Int[np.ndarray, "moving"], Float[np.ndarray, "moving 3"]]] = (
         dataclasses.field(default_factory=dict)
     )
@@ -51,9 +51,9 @@ class FigureParts:
     joint_names: tuple[str, ...]
     joint_parents: tuple[int, ...]
     """-1 for the root, which is the first."""
-    joint_places: Float[np.ndarray, "joints 3"]
+    joint_positions: Float[np.ndarray, "joints 3"]
     """Metres."""
-    joint_turns: Float[np.ndarray, "joints 4"]
+    joint_rotations_at_rest: Float[np.ndarray, "joints 4"]
     """Local rotation at rest, quaternions x y z w."""
 
 

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from motet.methods.kmtalk.config import KMTalkConfig
-from motet.nn.banded import distance_slopes
+from motet.nn.banded import alibi_slopes
 from motet.nn.position import sinusoid_table
 
 
@@ -164,7 +164,7 @@ def causal_bias(heads: int, frames: int, period: int) -> Float[Tensor, "heads fr
     """
     time = torch.arange(frames)
     distance = time.unsqueeze(1) - time
-    bias = -distance_slopes(heads).view(-1, 1, 1) * distance.div(period, rounding_mode="floor")
+    bias = -alibi_slopes(heads).view(-1, 1, 1) * distance.div(period, rounding_mode="floor")
     return bias.masked_fill(distance < 0, -math.inf)
 
 

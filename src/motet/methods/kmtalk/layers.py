@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from motet.methods.kmtalk.config import KMTalkConfig
 from motet.nn.attention import split_heads
-from motet.nn.banded import attend_near, distance_slopes, listen_near
+from motet.nn.banded import alibi_slopes, attend_band, cross_attend_band
 
 
 class MixLayer(nn.Module):
@@ -66,7 +66,7 @@ class CrossLayer(nn.Module):
             nn.Linear(width * config.expansion, width),
         )
         self.drop = nn.Dropout(config.dropout)
-        self.slopes = distance_slopes(config.heads)
+        self.slopes = alibi_slopes(config.heads)
 
     def forward(
         self,
@@ -82,7 +82,7 @@ class CrossLayer(nn.Module):
             split_heads(part, self.heads) for part in self.query_key_value(x).chunk(3, -1)
         )
         x = self.norm1(
-            x + self.drop(self.out(attend_near(query, key, value, self.slopes, self.reach, valid)))
+            x + self.drop(self.out(attend_band(query, key, value, self.slopes, self.reach, valid)))
         )
         if (
             self.hear_query is not None
@@ -93,7 +93,7 @@ class CrossLayer(nn.Module):
             key, value = (
                 split_heads(part, self.heads) for part in self.hear_key_value(audio).chunk(2, -1)
             )
-            context = listen_near(
+            context = cross_attend_band(
                 split_heads(self.hear_query(x), self.heads), key, value, places, band, length
             )
             x = self.norm2(x + self.drop(self.hear_out(context)))

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motet.nn.attention import attend, attend_weighed, join_heads, merged, split_heads
+from motet.nn.attention import attend, attend_with_logsumexp, join_heads, merged, split_heads
 from motet.nn.packed import SMALLEST, PackedLinear, packing_works
 
 Product = Callable[[Tensor], Tensor]
@@ -78,14 +78,16 @@ class CachedLayer:
     def known(self, tokens: Float[Tensor, "batch constant width"]) -> Known:
         """What can be computed of constant first tokens."""
         query, key, value = self._heads_of(self._projection(tokens), 3)
-        return Known(query, key, value, *attend_weighed(query, key, value))
+        return Known(query, key, value, *attend_with_logsumexp(query, key, value))
 
     def after_known(
         self, x: Float[Tensor, "batch tokens width"], known: Known
     ) -> Float[Tensor, "batch tokens width"]:
         """All tokens after this layer, the first of which are those of `known`."""
         query, key, value = self._heads_of(self._projection(x[:, known.key.shape[2] :]), 3)
-        constant = merged((known.attended, known.weight), attend_weighed(known.query, key, value))
+        constant = merged(
+            (known.attended, known.weight), attend_with_logsumexp(known.query, key, value)
+        )
         moving = attend(query, torch.cat([known.key, key], 2), torch.cat([known.value, value], 2))
         return self._after_attention(x, torch.cat([join_heads(constant), moving], 1))
 

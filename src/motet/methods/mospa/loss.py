@@ -13,11 +13,11 @@ from torch import Tensor
 from motet.body.feature_vector import (
     DIM,
     JOINTS,
-    PLACES,
+    POSITIONS,
     ROOT,
     ROTATIONS,
     VELOCITIES,
-    vector_places,
+    vector_positions,
 )
 from motet.body.skeleton import house_offsets
 from motet.checkpoint import load_strict
@@ -65,8 +65,8 @@ def window_losses(
     for name, columns in (("data", slice(0, DIM)), ("traj", ROOT), ("rot", ROTATIONS)):
         terms[name], terms[f"{name}_delta"] = _both(truth[..., columns], estimate[..., columns])
     true_places, places = (
-        vector_places(window.truth, offsets),
-        vector_places(window.estimate, offsets),
+        vector_positions(window.truth, offsets),
+        vector_positions(window.estimate, offsets),
     )
     terms["geo_xyz"], terms["geo_xyz_vel"] = _both(true_places, places)
     terms["foot_contact"] = foot_contact_loss(true_places, places, contact_m)
@@ -202,13 +202,17 @@ def measure(model: MospaModel, corpus: SpatialSet) -> None:
     )
     motion, audio = drawn["motion"].flatten(0, 1), drawn["audio"].flatten(0, 1)
     deviation = motion.std(0)
-    for columns, name in ((PLACES, "places"), (ROTATIONS, "rotations"), (VELOCITIES, "velocities")):
+    for columns, name in (
+        (POSITIONS, "places"),
+        (ROTATIONS, "rotations"),
+        (VELOCITIES, "velocities"),
+    ):
         deviation[columns] = deviation[columns].clamp(min=LEAST_DEVIATION[name])
-    for columns in (PLACES, VELOCITIES):
+    for columns in (POSITIONS, VELOCITIES):
         spread = deviation[columns].unflatten(0, (JOINTS, 3))
         spread[:, 0::2] = spread[:, 0::2].square().mean(1, keepdim=True).sqrt()
     mean = motion.mean(0)
-    for columns in (PLACES, VELOCITIES):
+    for columns in (POSITIONS, VELOCITIES):
         mean[columns].unflatten(0, (JOINTS, 3))[:, 0::2] = 0.0
     model.motion_mean.copy_(mean)
     model.motion_std.copy_(deviation)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.body.feature_vector import DIM, JOINTS, PLACES, ROTATIONS, VELOCITIES
+from motet.body.feature_vector import DIM, JOINTS, POSITIONS, ROTATIONS, VELOCITIES
 
 ROOT_ROWS = slice(ROTATIONS.start, ROTATIONS.start + 6)
 """Of the body vector: the first two rows of the pelvis' rotation. A turn mixes rows 0 and 2, so in
@@ -36,7 +36,7 @@ def in_source_axes(
     values: Float[Tensor, "batch frames dim"], direction: Float[Tensor, "batch frames 2"]
 ) -> Float[Tensor, "batch frames moved"]:
     """Places and velocities of body vectors in the source's axes."""
-    vectors = torch.cat([values[..., PLACES], values[..., VELOCITIES]], -1).unflatten(
+    vectors = torch.cat([values[..., POSITIONS], values[..., VELOCITIES]], -1).unflatten(
         -1, (2 * JOINTS, 3)
     )
     return _turned(vectors, direction[..., 0], -direction[..., 1]).flatten(-2)
@@ -49,7 +49,7 @@ def from_source_axes(
     are looked at.
     """
     cosine, sine = direction[..., 0], direction[..., 1]
-    places = _turned(values[..., PLACES].unflatten(-1, (JOINTS, 3)), cosine, sine).flatten(-2)
+    places = _turned(values[..., POSITIONS].unflatten(-1, (JOINTS, 3)), cosine, sine).flatten(-2)
     velocities = _turned(values[..., VELOCITIES].unflatten(-1, (JOINTS, 3)), cosine, sine).flatten(
         -2
     )

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.audio.spatial.direction_of_arrival import azimuth_by_head
-from motet.audio.spatial.interaural import first_heard
+from motet.audio.spatial.interaural import first_audible
 from motet.errors import AssetError, ConfigError
 from motet.types import Audio
 
@@ -140,7 +140,7 @@ def estimated_position(audio: Audio) -> Float[np.ndarray, "3"]:
     """Direction of the first arrival at the two ears, at an assumed distance; ahead when there is
     no clear direction.
     """
-    angle = math.radians(azimuth_by_head(first_heard(audio)))
+    angle = math.radians(azimuth_by_head(first_audible(audio)))
     return np.array(
         [
             ASSUMED_DISTANCE_M * math.sin(angle),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from motet.body.feature_vector import ROOT, vector_rotations
 from motet.diffusion.sample import Noise, SamplerName, sampler
-from motet.diffusion.schedule import descend, descend_stride
+from motet.diffusion.schedule import descend, strided_timesteps
 from motet.errors import ConfigError
 from motet.methods.mospa.config import MospaCondition, SourceConfig
 from motet.methods.mospa.model import EmbeddedConditions, MospaModel, source_input
@@ -62,7 +62,7 @@ def sampling_config(condition: MospaCondition, model: MospaModel) -> SamplingCon
             f" {count}"
         )
     if name == "ddim" and schedule.steps % count == 0:
-        steps = descend_stride(schedule, count)
+        steps = strided_timesteps(schedule, count)
     else:
         steps = descend(schedule, count, "log_snr" if name == "dpm++2m" else "uniform")
     return SamplingConfig(name, tuple(steps), condition.guidance_audio, condition.flexibility)

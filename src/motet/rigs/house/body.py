@@ -49,7 +49,7 @@ CURL_RAD = 0.32
 FRONT = np.array([0.0, 0.0, 1.0])
 
 
-def rest_turns(rig: HouseRig, joints: Float[Tensor, "joints 3"]) -> Float[Tensor, "joints 3 3"]:
+def rest_rotations(rig: HouseRig, joints: Float[Tensor, "joints 3"]) -> Float[Tensor, "joints 3 3"]:
     """World rotation of every joint from the figure's bind pose to the rest pose of `smplx25`."""
     position = {name: joints[k].double().numpy() for k, name in enumerate(rig.joint_names)}
     offset = dict(zip(SMPLX25_JOINTS, house_offsets().double().numpy(), strict=True))
@@ -111,7 +111,7 @@ class HouseBody:
     def __init__(self, shaped: ShapedHouse) -> None:
         self.shaped = shaped
         self.rig = shaped.rig
-        self._rest = rest_turns(self.rig, shaped.joints)
+        self._rest = rest_rotations(self.rig, shaped.joints)
         hips = [self.rig.joint_names.index(f"upperleg.{side}") for side in "LR"]
         self._hips = shaped.joints[hips].mean(0)
         self._lift = self._floor_gap()
@@ -175,14 +175,14 @@ class HouseBody:
         positions: list[Tensor] = []
         for joint, parent in enumerate(self.rig.joint_parents):
             if parent < 0:
-                positions.append(self.root_places(body, world))
+                positions.append(self.root_positions(body, world))
                 continue
             arm = (world[:, parent] @ (rest[joint] - rest[parent])[:, None]).squeeze(-1)
             positions.append(positions[parent] + arm)
         translation = torch.stack(positions, 1) - (world @ rest[..., None]).squeeze(-1)
         return torch.cat([world, translation[..., None]], -1)
 
-    def root_places(
+    def root_positions(
         self, body: Motion, world: Float[Tensor, "frames joints 3 3"]
     ) -> Float[Tensor, "frames 3"]:
         """Position of the figure's root joint, such that its hips are the skeleton's."""
