@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_a
 from torch.utils._pytree import tree_flatten, tree_map
 
 DEVICE = torch.device("meta")
-COPIES = ("aten::copy_", "aten::_to_copy", "aten::_local_scalar_dense", "aten::set_")
+COPIES = ("aten::copy_", "aten::_to_copy", "aten::to", "aten::_local_scalar_dense", "aten::set_")
 """Operations between devices."""
 INDEXED = ("aten::index.Tensor", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_")
 """Operations whose indices may lie on the CPU."""
@@ -99,18 +99,15 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     name = func.name().rpartition(".")[0] or func.name()
     leaves, _ = tree_flatten((args, kwargs))
     there = any(isinstance(leaf, Elsewhere) for leaf in leaves)
-    target = kwargs.get("device")
+    target = _target(func, args, kwargs)
     if there and name not in COPIES:
         _check(func, args, kwargs)
-    wants = there if target is None else torch.device(target) == DEVICE
+    wants = there if target is None else target == DEVICE
     if wants and isinstance(kwargs.get("generator"), torch.Generator):
         raise DeviceMismatch(f"{name}: a generator of the CPU cannot fill a tensor elsewhere")
     if not wants and not there:
         return func(*args, **kwargs)
-    if "device" in kwargs:
-        kwargs = {**kwargs, "device": torch.device("cpu")}
-    plain = lambda leaf: leaf.inner if isinstance(leaf, Elsewhere) else leaf  # noqa: E731
-    out = func(*tree_map(plain, args), **tree_map(plain, kwargs))
+    out = func(*tree_map(_plain, args), **tree_map(_plain, kwargs))
     if not wants:
         return out
     if name == "aten::copy_" and not isinstance(args[0], Elsewhere):
@@ -121,6 +118,20 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with torch.inference_mode(False):
             return _wrapped(out)
     return return_and_correct_aliasing(func, args, kwargs, _wrapped(out))
+
+
+def _target(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.device | None:
+    """The device that an operation asks for."""
+    if func.name() == "aten::to.other":
+        return args[1].device
+    named = [leaf for leaf in (*args, kwargs.get("device")) if isinstance(leaf, torch.device)]
+    return named[0] if named else None
+
+
+def _plain(leaf: Any) -> Any:
+    if isinstance(leaf, Elsewhere):
+        return leaf.inner
+    return torch.device("cpu") if isinstance(leaf, torch.device) else leaf
 
 
 def _wrapped(out: Any) -> Any:
@@ -139,9 +150,15 @@ def _check(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             )
 
 
+def _tensor_indices(index: Any) -> Any:
+    if isinstance(index, tuple):
+        return tuple(_tensor_indices(part) for part in index)
+    return torch.tensor(index, device="cpu") if isinstance(index, list) else index
+
+
 class _Constructors(TorchFunctionMode):
-    """`torch.tensor` on the device: made on the CPU and wrapped, because a true `meta` tensor would
-    hold no values.
+    """`torch.tensor` on the device, and lists as indices: made on the CPU, because a true `meta`
+    tensor would hold no values.
     """
 
     def __torch_function__(
@@ -152,6 +169,8 @@ class _Constructors(TorchFunctionMode):
         if func in (torch.tensor, torch.as_tensor) and kwargs.get("device") is not None:
             device = torch.device(kwargs.pop("device"))
             return func(*args, **kwargs, device=torch.device("cpu")).to(device)
+        if func in (Tensor.__getitem__, Tensor.__setitem__):
+            args = (args[0], _tensor_indices(args[1]), *args[2:])
         return func(*args, **kwargs)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from motet.errors import ConfigError
 from motet.registry import method_spec
-from motet.session import FaceAndBody, LoadedMethod, build_method, load_methods, specs_of
+from motet.session import FaceAndBody, LoadedMethod, build_method, load, load_methods, specs_of
 from motet.types import Audio, frame_count
 
 
@@ -69,3 +69,12 @@ def test_one_channel_with_a_place_is_heard_from_there() -> None:
     right = tiny("mospa").prepare(sound(1, "mono"), {"source": "-90,0,1"}).samples[0]
     assert float(left[0].square().mean()) > 4 * float(left[1].square().mean())
     torch.testing.assert_close(left, right.flip(0), atol=1e-3, rtol=0)
+
+
+def test_a_device_that_does_not_exist_is_an_error_with_the_remedy() -> None:
+    absent = "mps" if torch.cuda.is_available() else "cuda"
+    with pytest.raises(ConfigError, match="--device cpu"):
+        load("mospa", device=absent)
+    with pytest.raises(ConfigError, match="choose auto, cpu, cuda or mps"):
+        load("mospa", device="gpu")
+    assert load("mospa", device="cpu") is load("mospa")

@@ -22,6 +22,7 @@ from motet.options import OptionValue
 from motet.stage import Stage
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from motet.imported import Imported, Official
@@ -42,6 +43,8 @@ class Method(abc.ABC, Generic[ConfigT, ConditionT, StateT, OutT]):
 
     config: ConfigT
     """Architecture of the model."""
+    device: torch.device
+    """Where its networks are, set by who loads it; audio comes in and frames go out on the CPU."""
     space: MotionSpace
     """What the numbers of its motion mean; methods that draw pictures have none."""
     whole_recording: str = ""

@@ -14,6 +14,8 @@ from typing import TypeAlias, TypeVar
 from motet.config import Settings
 from motet.errors import ConfigError
 
+Device = typing.Literal["auto", "cpu", "cuda", "mps"]
+"""Kind of processor that networks run on."""
 OptionValue: TypeAlias = str | int | float | bool
 T = TypeVar("T", bound=OptionValue)
 _KEY = "example"

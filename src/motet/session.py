@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from motet import config as settings
 from motet.audio import read_audio
@@ -20,12 +20,17 @@ from motet.config import JsonValue, Settings
 from motet.errors import ConfigError
 from motet.loaded_method import Generator, LoadedMethod, Options, Stream
 from motet.method import Method, MethodSpec, Tensors, option_names, renamed
+from motet.nn.device import CPU, on_device, pick_device
 from motet.nn.threads import thread_count, threads
 from motet.options import OptionValue, Postprocess
 from motet.registry import DEFAULT, check_one_method, method_spec, specs_of
 from motet.sinks import MOTION_SINK, Request, Sink, sink_of
+from motet.streaming.streaming_method import StreamingMethod
 from motet.take import Take
 from motet.types import Audio, Frames, Motion
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "FaceAndBody",
@@ -123,46 +128,59 @@ def shared(specs: Sequence[MethodSpec], options: Options) -> list[dict[str, Opti
 
 
 def load_methods(
-    names: str, weights: str | Path | None = None, options: Options | None = None
+    names: str,
+    weights: str | Path | None = None,
+    options: Options | None = None,
+    device: str = "cpu",
 ) -> AnyLoaded | FaceAndBody:
     """One method, or a face and a body method separated by a comma.
 
     Args:
         options: a fitted person named in them brings their own weights.
+        device: see `load`.
 
     Raises:
         ConfigError: see `specs_of`, or weights given for two methods at once.
     """
     specs = specs_of(names)
     if len(specs) == 1:
-        return load(specs[0].name, weights or person_weights(specs[0], options))
+        return load(specs[0].name, weights or person_weights(specs[0], options), device)
     check_one_method(specs, weights)
-    members = (load(spec.name) for spec in specs)
+    members = (load(spec.name, device=device) for spec in specs)
     return FaceAndBody(tuple(cast(LoadedMethod[Motion], member) for member in members))
 
 
-def load(name: str = DEFAULT, weights: str | Path | None = None) -> AnyLoaded:
+def load(name: str = DEFAULT, weights: str | Path | None = None, device: str = "cpu") -> AnyLoaded:
     """A method with its shipped weights, or with the motet checkpoint given.
 
     The last four are kept in memory; a file that has changed since is read again.
 
+    Args:
+        device: where the networks run: `cpu`, `cuda`, `mps`, or `auto` for a GPU where there is
+            one. The shipped models are small: a CPU is quick enough for them.
+
     Raises:
-        ConfigError: no such method, or it ships no weights and none were given.
+        ConfigError: no such method or device, or it ships no weights and none were given.
         CheckpointError: the weights do not fit or are damaged.
     """
     spec = method_spec(name)
     path = Path(weights) if weights else spec.shipped()
     changed_ns = path.stat().st_mtime_ns if path.exists() else 0
-    return _load(spec.name, path.absolute(), changed_ns, verify=bool(weights))
+    chosen = pick_device(device)
+    return _load(spec.name, path.absolute(), changed_ns, chosen, verify=bool(weights))
 
 
 @lru_cache(maxsize=4)
-def _load(name: str, path: Path, changed_ns: int, *, verify: bool) -> AnyLoaded:
+def _load(
+    name: str, path: Path, changed_ns: int, device: torch.device, *, verify: bool
+) -> AnyLoaded:
     del changed_ns  # part of the key only
     spec = method_spec(name)
     checkpoint = read_checkpoint(path, verify=verify)
     config = settings.from_json(spec.config_type(), checkpoint.config)
-    return build_method(spec, config, checkpoint.tensors, checkpoint.facts, checkpoint.digest)
+    return build_method(
+        spec, config, checkpoint.tensors, checkpoint.facts, checkpoint.digest, device
+    )
 
 
 def build_method(
@@ -171,15 +189,20 @@ def build_method(
     tensors: Tensors | None = None,
     facts: Mapping[str, JsonValue] | None = None,
     digest: str = "random",
+    device: torch.device = CPU,
 ) -> AnyLoaded:
     """A method of any configuration, with random weights without tensors.
 
     Raises:
         CheckpointError: the tensors do not fit.
+        ConfigError: the method does not know devices.
     """
     count = thread_count(sum(tensor.numel() for tensor in (tensors or {}).values()))
-    with threads(count):
+    with threads(count), on_device(device):
         method = spec.build(config, tensors, facts or {})
+    if device != CPU and not isinstance(method, StreamingMethod):
+        raise ConfigError(f"{spec.name} runs on the CPU only; use --device cpu")
+    method.device = device
     # The spec says what the method generates; only here the two types are brought together.
     sink = cast(Sink[Motion], sink_of((spec,)))
     return LoadedMethod(spec, cast("_MotionMethod", method), digest, config, sink, count)
@@ -194,6 +217,7 @@ def run(
     postprocess: Postprocess | None = None,
     fps: float | None = None,
     weights: str | Path | None = None,
+    device: str = "cpu",
 ) -> Take:
     """A take from a recording.
 
@@ -206,6 +230,7 @@ def run(
         postprocess: intensity, head and blinks of a face.
         fps: frame rate of the take; the method's own when left out.
         weights: a motet checkpoint to use instead of the shipped one.
+        device: where the networks run; see `load`.
 
     Raises:
         MotetError: one of its kinds, with the remedy in the message.
@@ -213,7 +238,7 @@ def run(
     recording = "" if isinstance(audio, Audio) else Path(audio).name
     source = audio if isinstance(audio, Audio) else read_audio(Path(audio))
     request = Request(options or {}, postprocess or Postprocess(), (seed,), fps)
-    generator = load_methods(method, weights, options)
+    generator = load_methods(method, weights, options, device)
     return generator.take(source, request, recording)
 
 
@@ -230,7 +255,8 @@ def stream(
     options: Options | None = None,
     postprocess: Postprocess | None = None,
     weights: str | Path | None = None,
+    device: str = "cpu",
 ) -> Stream[Motion] | Stream[Frames]:
     """Open a streaming session; see `Stream`."""
-    loaded = load(method, weights or person_weights(method_spec(method), options))
+    loaded = load(method, weights or person_weights(method_spec(method), options), device)
     return loaded.stream(options, seed=seed, postprocess=postprocess)

@@ -10,7 +10,10 @@ import pytest
 import torch
 
 from motet.method import MethodSpec
+from motet.nn.device import on_device
 from motet.stage import Stage
+from motet.streaming.streaming_method import StreamingMethod
+from motet.types import Audio, Frames, Motion
 from tests.emulated_device import (
     DEVICE,
     DeviceMismatch,
@@ -57,3 +60,28 @@ def test_every_stage_trains_on_another_device(
     for stage in spec.build_stages(config):
         with emulated():
             one_step(stage, training_set)
+
+
+def test_every_method_generates_on_another_device(spec: MethodSpec, config: object) -> None:
+    """Audio in and frames out on the CPU, networks elsewhere: the same frames (packed and plain
+    products differ by the order of their sums)."""
+    torch.manual_seed(0)
+    tensors = spec.build_stages(config)[-1].model.state_dict()
+    noise = torch.Generator().manual_seed(0)
+    channels = 2 if spec.layout == "binaural" else 1
+    samples = 0.1 * torch.randn(1, channels, int(2.5 * spec.sample_rate), generator=noise)
+    audio, condition = Audio(samples, spec.sample_rate, spec.layout), spec.condition_type()()
+    here = spec.build(config, tensors, {})
+    if not isinstance(here, StreamingMethod):
+        pytest.skip("a method of its own kind, without networks elsewhere")
+    with emulated():
+        with on_device(DEVICE):
+            there = spec.build(config, batch_to_emulated(dict(tensors)), {})
+        there.device = DEVICE
+        frames = values(there.run(audio, condition, (3,)))
+    assert type(frames) is torch.Tensor
+    torch.testing.assert_close(frames, values(here.run(audio, condition, (3,))), rtol=0, atol=1e-3)
+
+
+def values(out: Motion | Frames) -> torch.Tensor:
+    return out.values if isinstance(out, Motion) else out.rgb.float()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from motet.options import Device
 from motet.registry import DEFAULT
 
 
@@ -30,6 +31,8 @@ class Bench:
     """A motet checkpoint to measure instead of the shipped one."""
     threads: int = 0
     """Threads of the arithmetic; as many as the subject takes by itself when 0."""
+    device: Device = "cpu"
+    """Where the networks run; `auto` takes a GPU where there is one."""
     repeats: int = 3
     """Runs of which the median counts."""
     chunk_ms: float = 20.0
@@ -64,7 +67,11 @@ class Bench:
         if not 1.0 <= self.seconds <= 7200.0:
             raise ConfigError(f"the sound must last 1 to 7200 seconds, not {self.seconds:g}")
         weights = str(self.weights.resolve()) if self.weights else ""
-        method = [] if self.method == "none" else [BenchSubject(self.method, "method", weights)]
+        method = (
+            []
+            if self.method == "none"
+            else [BenchSubject(self.method, "method", weights, self.device)]
+        )
         subjects = [*method, BenchSubject("loudness to jaw", "baseline")]
         config = BenchConfig(self.threads, self.repeats, self.chunk_ms, self.video)
         with _progress(self.quiet) as progress:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from motet.errors import ConfigError
-from motet.options import changed
+from motet.options import Device, changed
 from motet.registry import DEFAULT
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Eval:
     """JSON file to write."""
     weights: Path | None = None
     """A motet checkpoint to evaluate instead of the shipped one."""
+    device: Device = "cpu"
+    """Where the networks run; `auto` takes a GPU where there is one."""
     style: str = ""
     """A named style, a take (.npz), or a video of a speaking face whose style is taken over."""
     text: bool = False
@@ -150,7 +152,7 @@ class Eval:
         from motet.rigs.house import load_house
         from motet.session import load
 
-        loaded = load(self.method, self.weights)
+        loaded = load(self.method, self.weights, self.device)
         options = parse_options(loaded.spec, self.option)
         found, table = study(
             self.study,
@@ -205,7 +207,7 @@ class Eval:
                 "a body is evaluated on a corpus: give --data FOLDER, made by 'motet data sam -o"
                 " FOLDER'"
             )
-        loaded = load(self.method, self.weights)
+        loaded = load(self.method, self.weights, self.device)
         if self.study:
             return self._body_study(loaded, parse_options(loaded.spec, self.option))
         subjects = method_subjects(loaded, parse_options(loaded.spec, self.option))
@@ -296,7 +298,7 @@ class Eval:
 
         if self.method == "none":
             return []
-        loaded = load(self.method, self.weights)
+        loaded = load(self.method, self.weights, self.device)
         style = {"style": self.style} if self.style else {}
         if self.text:
             loaded.condition({"text": ""})  # a method without that option says so at once

@@ -15,7 +15,7 @@ import tyro
 
 from motet.cli.requests import check_conditions, method_options
 from motet.errors import ConfigError
-from motet.options import Guidance, OptionValue, Postprocess
+from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
 from motet.sinks import Request, sink_of
 
@@ -69,6 +69,8 @@ class Live:
     """Post-processing of a face."""
     weights: Path | None = None
     """A motet checkpoint to use instead of the shipped one."""
+    device: Device = "cpu"
+    """Where the networks run; `auto` takes a GPU where there is one."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE: an option of the method's own (see its README); may be repeated."""
 
@@ -109,7 +111,7 @@ class Live:
         incoming = LiveInput(sys.stdin.buffer, spec, self.rate, self.channels, self.source)
         if self.to == "stdout":  # a WebSocket announces itself before anything is read
             incoming.open()
-        loaded = load(spec.name, self.weights or person_weights(spec, request.options))
+        loaded = load(spec.name, self.weights or person_weights(spec, request.options), self.device)
         if loaded.method.whole_recording:
             raise ConfigError(_whole(self.method, loaded.method.whole_recording))
         stream = loaded.stream(request.options, seed=self.seed, postprocess=self.postprocess)

@@ -12,7 +12,7 @@ import tyro
 
 from motet.cli.requests import check_conditions, method_options
 from motet.errors import ConfigError, InputError
-from motet.options import Guidance, OptionValue, Postprocess
+from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
 from motet.sinks import DEFAULT_SIZE, Progress, Request, sink_of
 
@@ -71,6 +71,8 @@ class Run:
     """Videos of a body show the source position, if --source is given."""
     weights: Path | None = None
     """A motet checkpoint to use instead of the shipped one."""
+    device: Device = "cpu"
+    """Where the networks run; `auto` takes a GPU where there is one."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE: an option of the method's own (see its README); may be repeated."""
     quiet: bool = False
@@ -180,7 +182,7 @@ class Run:
             task = bars.add_task(f"reading {source.name}", total=None)
             audio = read_audio(source)
             bars.update(task, description=f"loading {self.method}")
-            generator = load_methods(self.method, self.weights, request.options)
+            generator = load_methods(self.method, self.weights, request.options, self.device)
             bars.update(task, description=f"generating ({self.method})")
 
             def paths(take: int) -> list[Path]:

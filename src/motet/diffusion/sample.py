@@ -18,6 +18,7 @@ from torch import Tensor
 from motet.diffusion.denoise import Denoiser, noise_from_clean
 from motet.diffusion.schedule import Schedule
 from motet.errors import ConfigError, nearest
+from motet.nn.seeded import normal_rows
 
 Noise = Callable[[int], Tensor]
 """Index of the move, from 0 -> standard normal noise of the signal's shape."""
@@ -176,8 +177,7 @@ def seeded_noise(
     """
 
     def draw(move: int) -> Tensor:
-        generators = [_generator(seed, stream, move) for seed in seeds]
-        return torch.stack([torch.randn(*shape, generator=g, dtype=dtype) for g in generators])
+        return normal_rows([_mixed(seed, stream, move) for seed in seeds], shape, dtype)
 
     return draw
 
@@ -185,7 +185,7 @@ def seeded_noise(
 _UINT64 = 0xFFFFFFFFFFFFFFFF
 
 
-def _generator(seed: int, stream: int, move: int) -> torch.Generator:
+def _mixed(seed: int, stream: int, move: int) -> int:
     # splitmix64 over the three numbers: neighbouring seeds must not give related noise.
     state = 0x9E3779B97F4A7C15
     for number in (seed, stream, move):
@@ -194,4 +194,4 @@ def _generator(seed: int, stream: int, move: int) -> torch.Generator:
         state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _UINT64
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _UINT64
         state ^= state >> 31
-    return torch.Generator().manual_seed(state >> 1)
+    return state >> 1

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.errors import ConfigError, nearest
+from motet.nn.device import CPU, on_device
 
 EncoderState = TypeVar("EncoderState")
 
@@ -240,7 +241,7 @@ ENCODERS: dict[str, EncoderSpec] = {
 
 
 def load_encoder(name: str, weights: Path | None = None, *, dim: int = 0) -> AudioEncoder[Any]:
-    """The encoder of this name.
+    """The encoder of this name, on the CPU.
 
     Args:
         weights: a file of yours; None: the shipped weights, where there are any.
@@ -253,7 +254,8 @@ def load_encoder(name: str, weights: Path | None = None, *, dim: int = 0) -> Aud
     if name not in ENCODERS:
         raise ConfigError(f"no audio encoder {name!r}; {nearest(name, ENCODERS)}")
     module, _, function = ENCODERS[name].load.partition(":")
-    encoder = getattr(importlib.import_module(module), function)(weights, dim)
+    with on_device(CPU):
+        encoder = getattr(importlib.import_module(module), function)(weights, dim)
     if dim and encoder.dim != dim:
         raise ConfigError(
             f"the audio encoder {name!r} gives {encoder.dim} channels, {dim} are needed; load the"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 
 from motet.errors import ConfigError
+
+CPU = torch.device("cpu")
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -23,6 +28,16 @@ def pick_device(name: str = "auto") -> torch.device:
             f"this machine (or this build of PyTorch) has no {kind} device; use --device cpu"
         )
     return torch.device(name)
+
+
+@contextlib.contextmanager
+def on_device(device: torch.device) -> Iterator[None]:
+    """Make new tensors on a device; on the CPU this costs nothing."""
+    if device.type == torch.get_default_device().type:
+        yield
+    else:
+        with device:
+            yield
 
 
 def _exists(kind: str) -> bool:

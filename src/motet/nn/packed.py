@@ -76,8 +76,8 @@ class PackedLinear(nn.Module):
 
 
 def packing_works() -> bool:
-    """Whether this torch has oneDNN's packed products."""
-    if not torch.backends.mkldnn.is_available():
+    """Whether this torch has oneDNN's packed products, and the default device is the CPU."""
+    if not torch.backends.mkldnn.is_available() or torch.get_default_device().type != "cpu":
         return False
     try:
         layer, x = nn.Linear(2, 3), torch.ones(1, 2)

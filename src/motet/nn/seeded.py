@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -26,6 +26,30 @@ def normal(
 ) -> Tensor:
     """Standard normal."""
     return torch.randn(_sizes(shape), generator=randomness, dtype=dtype).to(device)
+
+
+def uniform_rows(seeds: Sequence[int], shape: Sequence[int]) -> Tensor:
+    """Uniform numbers on the default device: one row for each seed, the same on every device."""
+    return _rows(torch.rand, seeds, shape)
+
+
+def normal_rows(
+    seeds: Sequence[int], shape: Sequence[int], dtype: torch.dtype | None = None
+) -> Tensor:
+    """Standard normal numbers, likewise."""
+    return _rows(torch.randn, seeds, shape, dtype)
+
+
+def _rows(
+    draw: Callable[..., Tensor],
+    seeds: Sequence[int],
+    shape: Sequence[int],
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    cpu = torch.device("cpu")
+    generators = [torch.Generator(cpu).manual_seed(seed) for seed in seeds]
+    rows = [draw(tuple(shape), generator=each, dtype=dtype, device=cpu) for each in generators]
+    return torch.stack(rows).to(torch.get_default_device())
 
 
 def integers(

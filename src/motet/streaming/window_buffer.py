@@ -43,7 +43,8 @@ class WindowBuffer:
         return dataclasses.replace(self, pieces=tuple(pieces))
 
     def known(self, start: int, stop: int) -> Float[Tensor, "batch steps *channels"]:
-        """Those of the steps `start` to before `stop` that are known.
+        """Those of the steps `start` to before `stop` that are known, on the default device: the
+        buffer lies on the CPU, networks read where they compute.
 
         Raises:
             ValueError: a step that was known has been dropped.
@@ -52,7 +53,8 @@ class WindowBuffer:
         if start < self.first and stop > start:
             raise ValueError(f"step {start} has been dropped; the first one kept is {self.first}")
         values = torch.cat(self.pieces, 1) if len(self.pieces) > 1 else self.pieces[0]
-        return values[:, max(0, start - self.first) : max(0, stop - self.first)]
+        stretch = values[:, max(0, start - self.first) : max(0, stop - self.first)]
+        return stretch.to(torch.get_default_device())
 
     def window(self, start: int, stop: int) -> Float[Tensor, "batch size *channels"]:
         """Exactly the steps `start` to before `stop`; zeros before the stream and where nothing is

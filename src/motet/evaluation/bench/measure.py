@@ -31,6 +31,8 @@ class BenchSubject:
     kind: Literal["method", "baseline"] = "method"
     weights: str = ""
     """A motet checkpoint; the shipped one when empty."""
+    device: str = "cpu"
+    """Where the networks run."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,7 +202,7 @@ def _method(subject: BenchSubject, config: BenchConfig) -> _Worker:
     from motet.session import Stream, load
     from motet.types import Motion
 
-    loaded = load(subject.name, subject.weights or None)
+    loaded = load(subject.name, subject.weights or None, subject.device)
 
     def run(audio: Audio) -> Motion:
         motion = loaded.run(audio)

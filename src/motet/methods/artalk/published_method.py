@@ -21,6 +21,7 @@ from motet.face.operator import NO_CUES, Operator, OperatorChain
 from motet.methods.artalk.config import ArtalkCondition, ReleasedConfig, TrainingConfig
 from motet.methods.artalk.postprocess import OpenJawOnly, SavitzkyGolay
 from motet.methods.artalk.spaces import FPS, SAMPLE_RATE
+from motet.nn.device import on_device
 from motet.nn.packed import Precision, with_precision
 from motet.streaming.streaming_method import FeatureStream, MotionMethod, StreamState
 from motet.types import Audio, Motion, MotionSpace, concatenate
@@ -117,11 +118,13 @@ class PublishedMethod(
         Raises:
             AssetError: a style clip that cannot be used.
         """
+        with on_device(self.device):
+            history = self.generator.begin(condition, seeds)
         return PublishedState(
             seeds=tuple(seeds),
             stream=FeatureStream.begin(self.encoder, len(seeds)),
             condition=condition,
-            history=self.generator.begin(condition, seeds),
+            history=history,
             chain=self._chain(condition).begin(len(seeds)),
         )
 

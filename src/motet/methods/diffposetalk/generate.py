@@ -38,6 +38,7 @@ from motet.methods.diffposetalk.windows import (
     sample_window,
     sampling_config,
 )
+from motet.nn.device import on_device
 from motet.streaming.streaming_method import FeatureStream, MotionMethod, StreamState
 from motet.types import Motion
 
@@ -94,14 +95,16 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
             AssetError: a style or shape file that cannot be used.
         """
         batch = len(seeds)
-        person = read_person(condition, self.model, self.styles, batch)
+        with on_device(self.device):
+            person = read_person(condition, self.model, self.styles, batch)
+            past = first_past(self.model, batch)
         return DiffPoseTalkState(
             seeds=tuple(seeds),
             stream=FeatureStream.begin(self.encoder, batch),
             person=person,
             sampling=sampling_config(condition, self.model, person),
             condition=condition,
-            past=first_past(self.model, batch),
+            past=past,
             chain=self._chain(condition).begin(batch),
         )
 

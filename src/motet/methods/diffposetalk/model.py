@@ -163,7 +163,7 @@ class Denoiser(nn.Module):
 
     def time_vectors(self, step: Int[Tensor, "steps"]) -> Float[Tensor, "steps width"]:
         """Timestep embedding, added to the person's token."""
-        return self.diff_step_map(self.times[step].to(self.feature_proj.weight))
+        return self.diff_step_map(self.times.to(step.device)[step].to(self.feature_proj.weight))
 
     def step(
         self,

@@ -36,6 +36,7 @@ from motet.methods.kmtalk.phone_source import (
     same_sound,
 )
 from motet.methods.kmtalk.spaces import read_template, space_of
+from motet.nn.device import CPU, on_device
 from motet.phonetics.phones import PhoneSpan
 from motet.streaming.streaming_method import FeatureStream, MotionMethod, StreamState
 from motet.streaming.window_buffer import WindowBuffer
@@ -106,8 +107,9 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         """All frames, before post-processing."""
         condition, frames = state.condition, self._frames(state)
         features = self._features(state, frames)
-        phones = self._phones(state, features)
-        edits = self._edits(condition, frames)
+        with on_device(CPU):
+            phones = self._phones(state, features.to(CPU))
+            edits = self._edits(condition, frames)
         shift = condition.shift / self.space.fps
         spans = [_shifted(item.spans, shift) for item in phones]
         keys = self._keys(spans, frames, condition, edits)
@@ -137,8 +139,18 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         _, state = self.step(self.begin(condition, (0,)), audio)
         state = self.end(state)
         frames = self._frames(state)
-        features = self._features(state, frames)
-        phones = self._phones(state, features)[0]
+        with on_device(self.device):
+            features = self._features(state, frames)
+            with on_device(CPU):
+                phones = self._phones(state, features.to(CPU))[0]
+            poses = self._key_poses(features, phones, frames, condition).to(CPU)
+        poses = poses * self._scale(condition)
+        poses = poses.clamp(0, 1) if self._in_house_space else poses
+        return KeyTake(self._key_frames(phones.spans, frames, condition), poses, phones, frames)
+
+    def _key_poses(
+        self, features: Tensor, phones: Phones, frames: int, condition: KMTalkCondition
+    ) -> Float[Tensor, "keys dim"]:
         keys, length = self._keys([phones.spans], frames, condition, None), torch.tensor([frames])
         paired = pair_steps(features, frames, self.config.steps_per_frame)
         poses = self.model.key_motion(
@@ -148,9 +160,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
             length,
         )
         assert poses is not None
-        poses = self.model.basis.decode(poses)[0] * self._scale(condition)
-        poses = poses.clamp(0, 1) if self._in_house_space else poses
-        return KeyTake(self._key_frames(phones.spans, frames, condition), poses, phones, frames)
+        return self.model.basis.decode(poses)[0]
 
     def write_keys(self, audio: Audio, condition: KMTalkCondition, path: Path) -> str:
         """Key motions of a recording as a file for editing; returns how they were found.
@@ -248,7 +258,8 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         if poses is not None and edits is not None:
             # Edited poses are on the scale of the take, the network's before `_chain`.
             scale = self._scale(condition)
-            unscaled = torch.where(scale > 0, edits.poses / scale, edits.poses)
+            given = edits.poses.to(scale.device)
+            unscaled = torch.where(scale > 0, given / scale, given)
             edits = dataclasses.replace(edits, poses=unscaled)
             poses = edits.placed(poses, keys, model.basis)
         return model.basis.decode(model.complete(poses, audio, linear, keys, length))

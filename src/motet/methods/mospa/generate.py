@@ -41,6 +41,7 @@ from motet.methods.mospa.windows import (
     sampling_config,
     world_view,
 )
+from motet.nn.device import CPU, on_device
 from motet.streaming.streaming_method import FeatureStream, StreamingMethod, StreamState
 from motet.types import Audio, Motion, smplx25_space
 
@@ -107,19 +108,33 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         self, state: MospaState
     ) -> tuple[Float[Tensor, "batch frames dim"], MospaState]:
         """The new frames of one window in the world; silence follows the sound."""
-        config, known = self.config, 0 if state.past is None else state.past.shape[1]
-        shift, angle = self._axes(state)
-        imposed = None if state.past is None else turned(state.past, -angle, shift)
+        with on_device(CPU):  # the network alone computes elsewhere
+            config, known = self.config, 0 if state.past is None else state.past.shape[1]
+            shift, angle = self._axes(state)
+            imposed = None if state.past is None else turned(state.past, -angle, shift)
+            conditions = self._conditions(state, shift, angle).to(self.device)
         noise = seeded_noise(state.seeds, (config.window, DIM), stream=self._window_number(state))
         vector = sample_window(
             self.model,
-            self._conditions(state, shift, angle),
+            conditions,
             state.sampling,
             noise(0),
             lambda move: noise(move + 1),
-            imposed,
+            None if imposed is None else imposed.to(self.device),
         )
-        vector = turned_back(vector, angle, shift)
+        with on_device(CPU):
+            return self._in_the_world(state, vector.to(CPU), shift, angle, known)
+
+    def _in_the_world(
+        self,
+        state: MospaState,
+        vector: Float[Tensor, "batch frames dim"],
+        shift: Float[Tensor, "batch 3"],
+        angle: Float[Tensor, "batch"],
+        known: int,
+    ) -> tuple[Float[Tensor, "batch frames dim"], MospaState]:
+        """The new frames of a window, in the world, and the state after them."""
+        config, vector = self.config, turned_back(vector, angle, shift)
         if state.past is not None:
             vector = torch.cat([state.past, vector[:, known:]], 1)
         if state.condition.feet:

@@ -17,6 +17,7 @@ from motet.diffusion.schedule import descend, strided_timesteps
 from motet.errors import ConfigError
 from motet.methods.mospa.config import MospaCondition, SourceConfig
 from motet.methods.mospa.model import EmbeddedConditions, MospaModel, source_input
+from motet.nn.device import on_device
 
 SourceView = Callable[[Tensor | None], Tensor]
 """(estimate of the window in its own units, None before the first) -> source positions (batch
@@ -45,6 +46,18 @@ class WindowConditions:
     """The source position is recomputed from every estimate (`selfconsistent`)."""
     source_config: SourceConfig | None = None
     """Source-position encoding, where it is not the model's own."""
+
+    def to(self, device: torch.device) -> WindowConditions:
+        """The same for a network on a device; the source is still seen from the CPU."""
+        cpu, source = torch.device("cpu"), self.source
+
+        def seen(estimate: Tensor | None) -> Tensor:
+            with on_device(cpu):
+                view = source(None if estimate is None else estimate.to(cpu))
+            return view.to(device)
+
+        audio, genre = self.audio.to(device), self.genre.to(device)
+        return dataclasses.replace(self, audio=audio, genre=genre, source=seen)
 
 
 def sampling_config(condition: MospaCondition, model: MospaModel) -> SamplingConfig:

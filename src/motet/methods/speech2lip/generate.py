@@ -29,6 +29,7 @@ from motet.methods.speech2lip.speech_activity import (
     LoudnessEncoder,
     speech_activity,
 )
+from motet.nn.device import CPU, on_device
 from motet.streaming.streaming_method import FeatureStream, StreamingMethod, StreamState
 from motet.types import Frames
 
@@ -74,7 +75,9 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         """
         speaker = self.speaker
         if condition.person:
-            speaker = fitted(Path(condition.person).resolve(), weights_stamp(condition.person))
+            speaker = fitted(
+                Path(condition.person).resolve(), weights_stamp(condition.person), self.device
+            )
         frames = speaker.facts.frames
         if condition.start >= frames:
             raise ConfigError(
@@ -174,7 +177,9 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         rest = state.speaker.model.rest
         if rest is None:
             return codes
-        activity = self._activity(state, item, until)
+        with on_device(CPU):
+            activity = self._activity(state, item, until)
+        activity = activity.to(codes.device)
         return rest + (activity * state.condition.intensity).unsqueeze(1) * (codes - rest)
 
     def _activity(self, state: Speech2LipState, item: int, until: int) -> Float[Tensor, "frames"]:

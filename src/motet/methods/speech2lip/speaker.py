@@ -21,6 +21,7 @@ from motet.methods.speech2lip.config import Speech2LipConfig
 from motet.methods.speech2lip.model import Speech2LipModel, folded
 from motet.methods.speech2lip.person.folder import Person
 from motet.methods.speech2lip.person.mouth_region import Likeness, Mouth, kept_real, laid_in
+from motet.nn.device import CPU, on_device
 
 TOGETHER = 8
 """Frames that go through the networks at once."""
@@ -37,7 +38,9 @@ class Speaker:
             model.eval().requires_grad_(False),
             person.facts,
         )
-        self.mouth = Mouth(person, model.config)
+        self.device = model.lip.out.weight.device
+        with on_device(CPU):  # pictures and geometry; the networks are where the weights are
+            self.mouth = Mouth(person, model.config)
         self.places = model.lip.places()
         self.blend = folded(model.blend).to(memory_format=torch.channels_last)
         self._crops, self._scene = person.crops, person.scene
@@ -59,16 +62,16 @@ class Speaker:
         self, codes: Float[Tensor, "count out"], shown: Int[Tensor, "count"]
     ) -> UInt8[Tensor, "count height width 3"]:
         """Whole pictures: the footage of the shown frames with mouths drawn from audio codes."""
-        made = [
-            self._batch(codes[start : start + TOGETHER], shown[start : start + TOGETHER].tolist())
-            for start in range(0, len(codes), TOGETHER)
-        ]
         width, height = self.facts.scene
-        return (
-            torch.from_numpy(np.concatenate(made))
-            if made
-            else torch.zeros(0, height, width, 3, dtype=torch.uint8)
-        )
+        with on_device(CPU):
+            made = [
+                self._batch(
+                    codes[start : start + TOGETHER], shown[start : start + TOGETHER].tolist()
+                )
+                for start in range(0, len(codes), TOGETHER)
+            ]
+            nothing = torch.zeros(0, height, width, 3, dtype=torch.uint8)
+            return torch.from_numpy(np.concatenate(made)) if made else nothing
 
     @torch.no_grad()
     def regions(
@@ -81,18 +84,14 @@ class Speaker:
         """The drawn surroundings of the mouth, given the filmed ones and the colour of their skin,
         and how much of each pixel is drawn.
         """
-        region = self.mouth.region(shown)
-        lips = (
-            self.model.lips(self.places, codes, self.mouth.moment(shown), self.mouth.canonical)
-            * tone[..., None, None]
-        )
-        mixed, share = laid_in(lips, self.mouth.mask, region.mesh, observed)
-        return (
-            kept_real(
-                self.blend(mixed.contiguous(memory_format=torch.channels_last)), share, observed
-            ),
-            share,
-        )
+        mouth, device = self.mouth, self.device
+        moment, canonical = mouth.moment(shown).to(device), mouth.canonical.to(device)
+        lips = self.model.lips(self.places, codes.to(device), moment, canonical)
+        lips = lips * tone.to(device)[..., None, None]
+        mesh, observed = mouth.region(shown).mesh.to(device), observed.to(device)
+        mixed, share = laid_in(lips, mouth.mask.to(device), mesh, observed)
+        blended = self.blend(mixed.contiguous(memory_format=torch.channels_last))
+        return kept_real(blended, share, observed).to(CPU), share.to(CPU)
 
     def _batch(self, codes: Tensor, shown: list[int]) -> UInt8[np.ndarray, "count height width 3"]:
         crops = [self._crops.frame(frame) for frame in shown]
@@ -177,7 +176,7 @@ def weights_stamp(folder: str) -> int:
 
 
 @functools.lru_cache(maxsize=2)
-def fitted(folder: Path, stamp: int) -> Speaker:
+def fitted(folder: Path, stamp: int, device: torch.device = CPU) -> Speaker:
     """A fitted person from a folder, read once for each state of its weights.
 
     Raises:
@@ -192,6 +191,7 @@ def fitted(folder: Path, stamp: int) -> Speaker:
             f" -o {folder}"
         )
     checkpoint = read_checkpoint(person.weights)
-    model = Speech2LipModel(settings.from_json(Speech2LipConfig, checkpoint.config))
+    with on_device(device):
+        model = Speech2LipModel(settings.from_json(Speech2LipConfig, checkpoint.config))
     load_strict(model, checkpoint.tensors, str(person.weights))
     return Speaker(person, model)

@@ -25,6 +25,7 @@ from motet.methods.artalk.published_v2.model import (
 from motet.methods.artalk.spaces import training_space
 from motet.methods.artalk.style import read_style
 from motet.nn.packed import Precision
+from motet.nn.seeded import uniform_rows
 from motet.types import MotionSpace
 
 ENCODER_PREFIX = "audio_encoder."
@@ -148,9 +149,7 @@ class TrainingGenerator:
         """A window by the items' own seeds; drawing depends on seed and window alone."""
         shape = (self.model.config.codec.tokens, self.model.config.codec.bits)
         seeds = [seed * 1_000_003 + history.window for seed in history.seeds]
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        uniforms = torch.stack([torch.rand(shape, generator=each) for each in generators])
-        motion = self.sample(history, audio, uniforms).motion
+        motion = self.sample(history, audio, uniform_rows(seeds, shape)).motion
         return motion, self.update_history(history, motion)
 
     def update_history(

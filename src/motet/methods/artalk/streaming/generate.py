@@ -27,6 +27,8 @@ from motet.face.speech_cues import speech_cues
 from motet.methods.artalk.config import ArtalkCondition, StreamingConfig
 from motet.methods.artalk.streaming.model import Decide, StreamingModel, known_mask
 from motet.methods.artalk.style import read_style
+from motet.nn.device import CPU
+from motet.nn.seeded import uniform_rows
 from motet.streaming.streaming_method import FeatureStream, MotionMethod, StreamState
 from motet.types import ARKIT_SHAPES, Motion, MotionSpace, arkit_space
 
@@ -74,7 +76,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         eyes = [name.startswith(("eyeBlink", "eyeLook")) for name in names]
         self._mouth = torch.tensor(mouth)
         # Lids and eyes do move suddenly.
-        self._smoothed = ~(self._mouth | torch.tensor(eyes))
+        self._smoothed = ~(self._mouth | torch.tensor(eyes)).to(CPU)
 
     @torch.inference_mode()
     def begin(self, condition: ArtalkCondition, seeds: Sequence[int]) -> ArtalkState:
@@ -92,7 +94,9 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
             stream=FeatureStream.begin(self.encoder, batch),
             condition=condition,
             style=self._style(condition).expand(lines, -1),
-            past=torch.zeros(lines, self.config.history * codec.frames, codec.motion_dim),
+            past=torch.zeros(
+                lines, self.config.history * codec.frames, codec.motion_dim, device=self.device
+            ),
             chain=self._chain(condition).begin(batch),
         )
 
@@ -173,7 +177,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         if condition.style in names:
             style = self.model.style_bank[names.index(condition.style)].unsqueeze(0)
         elif "." in condition.style:
-            style = self.model.style(read_style(condition.style, self.space))
+            style = self.model.style(read_style(condition.style, self.space).to(null))
         else:
             raise ConfigError(
                 f"no style {condition.style!r} and no file of that name;"
@@ -236,8 +240,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         """Uniform numbers of this window, from each item's own seed."""
         shape = (self.config.codec.tokens, self.config.codec.bits)
         seeds = [seed * 1_000_003 + state.frames_generated for seed in state.seeds]
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        return torch.stack([torch.rand(shape, generator=each) for each in generators])
+        return uniform_rows(seeds, shape)
 
 
 def draw_bits(
