@@ -98,21 +98,7 @@ def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
             digest than the one recorded.
     """
     metadata, tensors = _read_safetensors(Path(path))
-    if metadata.get("format") != "motet/1":
-        raise CheckpointError(
-            f"{path} is not a motet checkpoint (no configuration inside); official files are"
-            " converted by 'motet weights import'"
-        )
-    try:
-        config, facts, digest = (
-            json.loads(metadata["config"]),
-            json.loads(metadata["facts"]),
-            metadata["digest"],
-        )
-    except (KeyError, json.JSONDecodeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged: its configuration cannot be read; fetch it again"
-        ) from error
+    config, facts, digest = _facts_of(metadata, Path(path))
     if verify and tensor_digest(tensors) != digest:
         raise CheckpointError(f"{path} is damaged: its digest is not {digest}; fetch it again")
     wide = {
@@ -156,13 +142,13 @@ def mean_checkpoint(paths: Sequence[Path]) -> Checkpoint:
 
 
 def read_config(path: Path, cls: type[C]) -> C:
-    """The configuration inside a checkpoint, without reading its tensors."""
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-        return settings.from_json(cls, json.loads(metadata["config"]))
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read as a motet checkpoint: {error}") from error
+    """The configuration inside a checkpoint, without reading its tensors.
+
+    Raises:
+        CheckpointError: missing, damaged or without configuration.
+    """
+    metadata, _ = _read_safetensors(Path(path), tensors=False)
+    return settings.from_json(cls, _facts_of(metadata, Path(path))[0])
 
 
 def load_strict(
@@ -270,10 +256,29 @@ def _stored(tensor: Tensor, half: bool) -> Tensor:
     return tensor.half() if half and tensor.is_floating_point() else tensor.clone()
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def _facts_of(
+    metadata: Mapping[str, str], path: Path
+) -> tuple[dict[str, JsonValue], dict[str, JsonValue], str]:
+    """Configuration, facts and digest from the header of a checkpoint."""
+    if metadata.get("format") != "motet/1":
+        raise CheckpointError(
+            f"{path} is not a motet checkpoint (no configuration inside); official files are"
+            " converted by 'motet weights import'"
+        )
+    try:
+        return json.loads(metadata["config"]), json.loads(metadata["facts"]), metadata["digest"]
+    except (KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: its configuration cannot be read; fetch it again"
+        ) from error
+
+
+def _read_safetensors(
+    path: Path, *, tensors: bool = True
+) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(str(path), framework="pt") as file:
-            names = file.keys()
+            names = file.keys() if tensors else ()
             return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist") from error
