@@ -20,7 +20,7 @@ from motet.phonetics.phones import INDEX, PhoneSpan
 from motet.training import phonetic
 from motet.training.distillation_targets import (
     LIP_CHANNELS,
-    Teaching,
+    TeacherProjection,
     at_times,
     ridge,
     steps_of,
@@ -66,7 +66,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "teacher").mkdir()
     np.save(folder / "teacher" / "facegood.whisper.npy", hum.half().numpy())
     basis = torch.linalg.qr(torch.randn(384, 96, generator=chance))[0]
-    Teaching(
+    TeacherProjection(
         hum.mean(0),
         basis,
         torch.linspace(2, 1, 96),
@@ -76,7 +76,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "corpus",
         "facegood",
         folder / "teacher",
-        Teaching.load(folder / "teacher" / "teaching.safetensors"),
+        TeacherProjection.load(folder / "teacher" / "teaching.safetensors"),
         folder / "teacher",
     )
     return folder
@@ -185,7 +185,7 @@ def test_training_runs_resumes_and_exports(
     monkeypatch.setattr(phonetic, "SpeechSet", lambda *a, how: SpeechSet(*a, seconds=1.0, how=how))
     small = dataclasses.replace(phonetic.default_config(), width=16, dilations=(1,))
     monkeypatch.setattr(phonetic, "default_config", lambda: small)
-    teaching = Teaching.load(data / "teacher" / "teaching.safetensors")
+    teaching = TeacherProjection.load(data / "teacher" / "teaching.safetensors")
     examples = phonetic.SpeechTargets(data / "corpus", data / "teacher", teaching)
     target = dataclasses.replace(
         phonetic.phonetic_target(),

@@ -24,8 +24,8 @@ PREVIEW, SAVE_EVERY_S = "preview.png", 30.0
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """Learn one person's lips and face from a few minutes of footage. Resumable: the same command
-    goes on where it was stopped or killed.
+    """Train a model of one person's lips and face on a few minutes of footage. Resumable: the same
+    command goes on where it was stopped or killed.
 
     Ctrl-C stops the training and keeps the best so far. Preview pictures appear in
     PERSON/training/preview.png.
@@ -46,7 +46,7 @@ class Fit:
     size: int = 256
     """Height and width of the face crops in pixels."""
     held_out: float = 0.2
-    """Share of the footage at its end that is not learnt from, for `motet eval`."""
+    """Share of the footage at its end that does not train, for `motet eval`."""
     licence: str = ""
     """Licence of the footage, as an SPDX name."""
     model: Path | None = None
@@ -60,7 +60,7 @@ class Fit:
     """No progress bars and no closing lines."""
 
     def execute(self) -> int:
-        """Capture, train, say what came out."""
+        """Capture, train, report."""
         from motet.tracking.capture.capture import CaptureOptions, capture, describe
         from motet.tracking.capture.noise import hushed
 
@@ -69,11 +69,17 @@ class Fit:
         if self.minutes < 0:
             raise ConfigError(f"minutes must not be negative, they are {self.minutes}")
         options = CaptureOptions(
-            self.consent, self.name, self.size, self.held_out, quality=self.quality, licence=self.licence, model=self.model,
-        )  # fmt: skip
+            self.consent,
+            self.name,
+            self.size,
+            self.held_out,
+            quality=self.quality,
+            licence=self.licence,
+            model=self.model,
+        )
         with _Bars(self.quiet) as bars, hushed():
             person = capture(self.video, self.out, options, bars.counted)
-        self._say(*describe(person))
+        self._print(*describe(person))
         if self.minutes:
             self._train(person)
         return 0
@@ -82,7 +88,7 @@ class Fit:
         from motet.training.person import LearningConfig, learn_person
 
         preview = person.training / PREVIEW
-        self._say(
+        self._print(
             f"learning for {self.minutes:g} min; look at {preview}; Ctrl-C stops and keeps the best"
         )
         learning = LearningConfig(minutes=self.minutes, save_every_s=SAVE_EVERY_S, seed=self.seed)
@@ -102,12 +108,12 @@ class Fit:
                 if not person.weights.exists():
                     raise
                 ended = "stopped; the best so far is kept, the same command goes on"
-        self._say(
+        self._print(
             f"{ended}: {_best(person)}",
             f"speak:  motet run SPEECH.wav -m speech2lip --person {self.out} -o out.mp4",
         )
 
-    def _say(self, *lines: str) -> None:
+    def _print(self, *lines: str) -> None:
         if not self.quiet:
             print("\n".join(lines), flush=True)
 
@@ -183,7 +189,7 @@ def _best(person: Person) -> str:
     from motet.checkpoint import read_checkpoint
 
     facts = read_checkpoint(person.weights).facts
-    return f"mean colour error {255 * facts['error']:.2f} of 255 on frames not learnt from"
+    return f"mean colour error {255 * facts['error']:.2f} of 255 on validation frames"
 
 
 COMMAND = Fit

@@ -1,11 +1,10 @@
-"""What the phonetic encoder learns from: Whisper's features in few dimensions, and the lips they
-predict.
+"""Distillation targets of the phonetic encoder: Whisper's features in few dimensions, and the lip
+shapes that a regression predicts from them.
 
 For every utterance of a speech corpus: the leading principal components of the teacher's features
-(each of unit variance) and the lip shape that a ridge regression, fitted on the tracked GRID
-speaker, reads from them. The regression sees +-160 ms of non-causal features, so its opinion of any
-voice is far better than what the student could find on one speaker; it tells the student what of
-the teacher's knowledge the lips need.
+(each of unit variance), and the lip shape by a ridge regression fitted on the tracked GRID speaker.
+The regression sees +-160 ms of non-causal features, so it predicts lips of any voice better than a
+student fitted on one speaker could; it selects what the lips need of the teacher's features.
 """
 
 from __future__ import annotations
@@ -28,9 +27,19 @@ from motet.errors import AssetError
 from motet.types import ARKIT_SHAPES
 
 LIP_SHAPES: tuple[str, ...] = (
-    "jawOpen", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft", "mouthUpperUpLeft", "mouthRollLower", "mouthRollUpper", "mouthSmileLeft",
-    "mouthStretchLeft", "mouthPressLeft", "mouthShrugUpper", "mouthShrugLower",
-)  # fmt: skip
+    "jawOpen",
+    "mouthFunnel",
+    "mouthPucker",
+    "mouthLowerDownLeft",
+    "mouthUpperUpLeft",
+    "mouthRollLower",
+    "mouthRollUpper",
+    "mouthSmileLeft",
+    "mouthStretchLeft",
+    "mouthPressLeft",
+    "mouthShrugUpper",
+    "mouthShrugLower",
+)
 LIP_CHANNELS: tuple[str, ...] = ("lip_opening", "lip_width", "lip_height", "jaw_drop", *LIP_SHAPES)
 """The lip head's channels: four distances of tracked points over the face's height, then tracker
 scores."""
@@ -40,7 +49,7 @@ _VIDEO_FPS = 25.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Teaching:
+class TeacherProjection:
     """The linear maps from the teacher's features to the targets."""
 
     mean: Float[Tensor, "width"]
@@ -66,7 +75,7 @@ class Teaching:
         save_file({k: v.contiguous() for k, v in dataclasses.asdict(self).items()}, str(path))
 
     @classmethod
-    def load(cls, path: Path) -> Teaching:
+    def load(cls, path: Path) -> TeacherProjection:
         """Read what `save` wrote."""
         return cls(**load_file(str(path)))
 
@@ -136,16 +145,16 @@ def read_grid_lips(
     )
 
 
-def teach_source(corpus: Path, source: str, teacher: WhisperEncoder, out: Path) -> None:
+def write_teacher_features(corpus: Path, source: str, teacher: WhisperEncoder, out: Path) -> None:
     """Write the teacher's features of one source (fp16, utterance after utterance) to `out`."""
     sound, entries = read_audio(corpus, source), read_index(corpus, source)
     found = [teacher.features(_samples(sound, e)).half().numpy() for e in entries]
     _save(out / f"{source}.whisper.npy", np.concatenate(found))
 
 
-def fit_teaching(
+def fit_projection(
     corpus: Path, features: Path, sources: Sequence[str], grid: Path, dims: int = 96
-) -> Teaching:
+) -> TeacherProjection:
     """Principal components over all sources' training speech, and the lip regression on the GRID
     speaker's training clips.
     """
@@ -153,7 +162,7 @@ def fit_teaching(
     mean = pool.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov((pool - mean).T))
     values, vectors = values[-dims:].flip(0), vectors[:, -dims:].flip(1)
-    partial = Teaching(mean, vectors / values.sqrt(), values, torch.zeros(0))
+    partial = TeacherProjection(mean, vectors / values.sqrt(), values, torch.zeros(0))
     return dataclasses.replace(partial, lip_weight=_fit_lips(partial, corpus, features, grid))
 
 
@@ -171,19 +180,19 @@ def _training_rows(corpus: Path, source: str, features: Path) -> Float[Tensor, "
 
 
 def _fit_lips(
-    teaching: Teaching, corpus: Path, features: Path, grid: Path
+    teaching: TeacherProjection, corpus: Path, features: Path, grid: Path
 ) -> Float[Tensor, "window lips"]:
     lips, start, names = read_grid_lips(grid)
-    heard = [
+    clips = [
         (names.index(entry.name), first, count)
         for entry, first, count in steps_of(read_index(corpus, "grid"))
         if entry.split == "train"
     ]
     lips = lips - lips.mean(1, keepdim=True)
-    lips = lips / lips[[clip for clip, _, _ in heard]].flatten(0, 1).std(0)
+    lips = lips / lips[[clip for clip, _, _ in clips]].flatten(0, 1).std(0)
     whisper = np.load(features / "grid.whisper.npy", mmap_mode="r")
     rows, targets = [], []
-    for clip, first, count in heard:
+    for clip, first, count in clips:
         components = teaching.components(
             torch.from_numpy(whisper[first : first + count].astype(np.float32))
         )
@@ -193,7 +202,9 @@ def _fit_lips(
     return ridge(torch.cat(rows), torch.cat(targets), 0.02)
 
 
-def write_targets(corpus: Path, source: str, features: Path, teaching: Teaching, out: Path) -> None:
+def write_targets(
+    corpus: Path, source: str, features: Path, teaching: TeacherProjection, out: Path
+) -> None:
     """Components and lips of one source (fp16) as `SOURCE.targets.npy`."""
     whisper = np.load(features / f"{source}.whisper.npy", mmap_mode="r")
     parts = []

@@ -36,7 +36,7 @@ from motet.training.settings import ComputeConfig, TrainConfig
 
 @dataclasses.dataclass(frozen=True)
 class LearningConfig:
-    """How long and how a person is learnt."""
+    """How long and how a person's model trains."""
 
     minutes: float = 30.0
     """Time in all (over resumptions)."""
@@ -51,16 +51,16 @@ class LearningConfig:
     learning_rate: float = 1.2e-3
     save_every_s: float = 60.0
     """Seconds between two saved states, trials and previews."""
-    judged: int = 48
+    validation_frames: int = 48
     """Frames that models are compared on."""
-    judged_share: float = 0.06
+    validation_share: float = 0.06
     """Last part of the training frames that they are taken from; it does not train."""
     seed: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What the fit is told every minute."""
+    """A report of every minute: the averaged model on validation frames."""
 
     stage: str
     error: float
@@ -85,7 +85,7 @@ def learn_person(
     prepared: Callable[[int, int], None] | None = None,
     compute: ComputeConfig | None = None,
 ) -> str:
-    """Train a person's model, going on where an earlier call ended; answers the digest of the best
+    """Train a person's model, going on where an earlier call ended; returns the digest of the best
     model.
 
     Ctrl-C passes through; the best model so far stays.
@@ -97,35 +97,42 @@ def learn_person(
         compute: device, precision and processes; one CPU process when left out.
 
     Raises:
-        InputError: too few frames, or features of another encoder than the model hears with.
+        InputError: too few frames, or features of another encoder than the model's.
     """
     config, learning = config or PRESETS["default"], learning or LearningConfig()
     if person.features.shape[1] != config.hearing.channels:
         raise InputError(
-            f"the person's features have {person.features.shape[1]} channels, the model hears"
+            f"the person's features have {person.features.shape[1]} channels, the model takes"
             f" {config.hearing.channels}; fit the person again"
         )
     compute = compute or ComputeConfig("cpu")
     fabric = launch(compute)
     torch.manual_seed(learning.seed)
     examples = mouth_set(person, config, mouth=Mouth(person, config), progress=prepared)
-    taught, judged = split(examples, learning)
-    jury = _Jury(person, config, judged, tried)
-    tensors: Mapping[str, Tensor] = begun(config, taught)
+    training_part, validation_frames = split(examples, learning)
+    selection = _Selection(person, config, validation_frames, tried)
+    tensors: Mapping[str, Tensor] = begun(config, training_part)
     for name, share in (("lips", learning.lips_share), ("face", 1 - learning.lips_share)):
         stage = next(s for s in stages(config, tensors) if s.name == name)
         folder = person.training / name
-        watch = jury.watcher(name, taught)
+        watch = selection.watcher(name, training_part)
         if not (folder / "finished.safetensors").exists():
             batch = learning.batch if name == "lips" else learning.face_batch
             rate = learning.learning_rate if name == "lips" else learning.learning_rate / 2
             settings = TrainConfig(
-                steps=learning.steps, batch=batch, learning_rate=rate, warmup=50, average=0.995, minutes=None if learning.steps else learning.minutes * share,
-                save_every_s=learning.save_every_s, validation=0.0, seed=learning.seed,
-            )  # fmt: skip
+                steps=learning.steps,
+                batch=batch,
+                learning_rate=rate,
+                warmup=50,
+                average=0.995,
+                minutes=None if learning.steps else learning.minutes * share,
+                save_every_s=learning.save_every_s,
+                validation=0.0,
+                seed=learning.seed,
+            )
             found = train(
                 stage,
-                taught,
+                training_part,
                 settings,
                 folder,
                 report,
@@ -141,19 +148,23 @@ def learn_person(
 
 
 def split(examples: MouthSet, learning: LearningConfig) -> tuple[MouthSet, MouthSet]:
-    """Frames that teach, and frames (evenly spread over the last part) that models are compared on.
+    """Training frames, and validation frames (evenly spread over the last part).
 
     Raises:
         InputError: too few frames to learn from.
     """
     count = len(examples.frames)
-    first = count - max(2, int(count * learning.judged_share))
+    first = count - max(2, int(count * learning.validation_share))
     if first < 10:
         raise InputError(
             f"{count} frames with a face are too few to learn from; film at least a minute"
         )
-    judged = torch.linspace(first, count - 1, min(learning.judged, count - first)).round().long()
-    return _rows(examples, torch.arange(first)), _rows(examples, judged)
+    validation_frames = (
+        torch.linspace(first, count - 1, min(learning.validation_frames, count - first))
+        .round()
+        .long()
+    )
+    return _rows(examples, torch.arange(first)), _rows(examples, validation_frames)
 
 
 def _rows(examples: MouthSet, rows: Tensor) -> MouthSet:
@@ -178,26 +189,31 @@ def drawn_regions(
     is drawn.
     """
     observed = examples.observed[rows].float() / 255
-    heard = model.hearing(examples.windows(rows, model.config.hearing))
+    codes = model.hearing(examples.windows(rows, model.config.hearing))
     lips = (
-        model.lips(model.lip.places(), heard, examples.moment[rows], examples.canonical)
+        model.lips(model.lip.places(), codes, examples.moment[rows], examples.canonical)
         * examples.tone[rows][..., None, None]
     )
     mixed, share = laid_in(lips, examples.mask, examples.region.mesh[rows], observed)
     return kept_real(model.blend(mixed), share, observed), share
 
 
-class _Jury:
-    """Tries models on frames that did not train and keeps the best."""
+class _Selection:
+    """Measures models on validation frames and keeps the best."""
 
     def __init__(
         self,
         person: Person,
         config: Speech2LipConfig,
-        judged: MouthSet,
+        validation_frames: MouthSet,
         tried: Callable[[Trial], None] | None,
     ) -> None:
-        self._person, self._config, self._judged, self._tried = person, config, judged, tried
+        self._person, self._config, self._validation, self._tried = (
+            person,
+            config,
+            validation_frames,
+            tried,
+        )
         self._model, self._began, self._began_cpu = (
             Speech2LipModel(config),
             time.monotonic(),
@@ -211,12 +227,14 @@ class _Jury:
         )
         self._best = min((line["error"] for line in lines), default=float("inf"))
 
-    def watcher(self, stage: str, taught: MouthSet) -> Callable[[Mapping[str, Tensor]], None]:
+    def watcher(
+        self, stage: str, training_part: MouthSet
+    ) -> Callable[[Mapping[str, Tensor]], None]:
         """What the training loop calls whenever it saves."""
 
         def watch(tensors: Mapping[str, Tensor]) -> None:
             load_strict(self._model, tensors)
-            complete = _completed(self._model, self._config, taught)
+            complete = _completed(self._model, self._config, training_part)
             error, preview = self._try(complete)
             if error < self._best:
                 facts = {
@@ -246,15 +264,15 @@ class _Jury:
 
     def _try(self, model: Speech2LipModel) -> tuple[float, Tensor]:
         model.eval()
-        rows = torch.arange(len(self._judged.frames))
+        rows = torch.arange(len(self._validation.frames))
         errors, shares = 0.0, 0.0
         for some in rows.split(16):
-            drawn, share = drawn_regions(model, self._judged, some)
-            difference = (drawn - self._judged.observed[some].float() / 255).abs() * (share > 0)
+            drawn, share = drawn_regions(model, self._validation, some)
+            difference = (drawn - self._validation.observed[some].float() / 255).abs() * (share > 0)
             errors, shares = errors + float(difference.sum()), shares + 3 * float((share > 0).sum())
         chosen = rows[:: max(1, len(rows) // 6)][:6]
-        drawn, _ = drawn_regions(model, self._judged, chosen)
-        filmed = self._judged.observed[chosen].float() / 255
+        drawn, _ = drawn_regions(model, self._validation, chosen)
+        filmed = self._validation.observed[chosen].float() / 255
         both = torch.cat([torch.cat(list(filmed), -1), torch.cat(list(drawn.clamp(0, 1)), -1)], -2)
         return errors / max(shares, 1.0), (both * 255).round().byte().movedim(0, -1)
 
@@ -264,12 +282,12 @@ class _Jury:
 
 
 def _completed(
-    model: Speech2LipModel, config: Speech2LipConfig, taught: MouthSet
+    model: Speech2LipModel, config: Speech2LipConfig, training_part: MouthSet
 ) -> Speech2LipModel:
     """A copy in which what follows from the training set (the mouth at rest) is filled in."""
     made = copy.deepcopy(model)
     stage = stages(config, made.state_dict())[0]
     stage.model.eval()
-    stage.complete(taught)
+    stage.complete(training_part)
     assert isinstance(stage.model, Speech2LipModel)
     return stage.model

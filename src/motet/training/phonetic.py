@@ -25,23 +25,35 @@ from motet.stage import Stage
 from motet.synthesis.whisper_weights import load_whisper_encoder
 from motet.training.distillation_targets import (
     LIP_CHANNELS,
-    Teaching,
-    fit_teaching,
-    teach_source,
+    TeacherProjection,
+    fit_projection,
     write_targets,
+    write_teacher_features,
 )
 from motet.training.settings import TrainConfig
 from motet.training.speech_batches import SpeechSet
 from motet.training.target import Target, TrainingData
 
 WEIGHTS: Mapping[str, float] = {
-    "grid": 0.7, "facegood": 1.0, "festvox_ru": 0.7, "asterisk_ru": 1.0, "armelle_fr": 1.0, "flite": 1.0, "kokoro": 3.0,
-}  # fmt: skip
+    "grid": 0.7,
+    "facegood": 1.0,
+    "festvox_ru": 0.7,
+    "asterisk_ru": 1.0,
+    "armelle_fr": 1.0,
+    "flite": 1.0,
+    "kokoro": 3.0,
+}
 """Sampling weight of a second of each source: more of the free and natural English, less of the
 small grammar and the one long voice."""
 LAST_WEIGHTS: Mapping[str, float] = {
-    "grid": 0.5, "facegood": 1.0, "festvox_ru": 0.5, "asterisk_ru": 1.0, "armelle_fr": 1.0, "flite": 1.0, "kokoro": 7.0,
-}  # fmt: skip
+    "grid": 0.5,
+    "facegood": 1.0,
+    "festvox_ru": 0.5,
+    "asterisk_ru": 1.0,
+    "armelle_fr": 1.0,
+    "flite": 1.0,
+    "kokoro": 7.0,
+}
 """The same in the short last phase: still more natural free English."""
 QUIETER_DB = 15.0
 """How far the floor is raised after training; chosen on the development set of other people, see
@@ -85,7 +97,7 @@ class SpeechTargets:
 
     corpus: Path
     targets: Path
-    teaching: Teaching
+    teaching: TeacherProjection
     split: str = "train"
 
 
@@ -134,7 +146,7 @@ def last_phase(config: TrainConfig) -> TrainConfig:
     )
 
 
-def prepare_targets(corpus: Path, targets: Path, tracked: Path) -> Teaching:
+def prepare_targets(corpus: Path, targets: Path, tracked: Path) -> TeacherProjection:
     """Extract the teacher's features of every source and write the distillation targets.
 
     Args:
@@ -151,11 +163,11 @@ def prepare_targets(corpus: Path, targets: Path, tracked: Path) -> Teaching:
     if missing:
         teacher = load_whisper_encoder()
         for source in missing:
-            teach_source(corpus, source, teacher, targets)
+            write_teacher_features(corpus, source, teacher, targets)
     path = targets / "teaching.safetensors"
     if not path.exists():
-        fit_teaching(corpus, targets, sources, tracked).save(path)
-    teaching = Teaching.load(path)
+        fit_projection(corpus, targets, sources, tracked).save(path)
+    teaching = TeacherProjection.load(path)
     for source in sources:
         if not (targets / f"{source}.targets.npy").exists():
             write_targets(corpus, source, targets, teaching, targets)

@@ -35,7 +35,7 @@ class SpeechSet:
     """Utterances of several sources with targets, in memory, to draw training streams from.
 
     Args:
-        weights: how often a second of each source is heard, relative to the others.
+        weights: sampling weight of a second of each source.
         how: how bad the sound may become.
     """
 

@@ -1,9 +1,8 @@
-"""What methods learn from, read from a folder: performances of motet's corpus, bodies in SAM's
-layout, meshes in theirs.
+"""Readers of training sets: performances of motet's corpus, bodies in SAM's layout, meshes in the
+layouts of VOCASET and BIWI.
 
-Each reader answers the training material and what is said about it in the finished weights (a
-function, because naming all sources of a corpus takes a moment). A method's specification names its
-reader.
+Each returns the training set and what the finished weights record about it (a function, because
+naming all sources of a corpus takes a moment). A method's specification names its reader.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ from motet.encoders.phonetic.encoder import PhoneticEncoder, load_phonetic
 from motet.errors import InputError
 from motet.face.lip_shapes import close_lips
 from motet.phonetics.phones import PHONES
-from motet.training.voice_augment import SHARE, stranger_features
+from motet.training.voice_augment import SHARE, perturbed_features
 from motet.types import Audio, Motion, arkit_space
 
 About = Callable[[], dict[str, Any]]
 MAKER_WEIGHT: Mapping[str, float] = {"tracked": 3.0, "solved": 1.5, "synthesised": 1.0}
-"""How often a frame of each origin is seen: real people count more than synthesis."""
+"""Sampling weight of a frame of each origin: real people count more than synthesis."""
 
 CLOSING_S = 0.04
 """Time in which lips come together and part around a closure."""
@@ -47,12 +46,12 @@ _MESHES = {"vertices/vocaset": read_vocaset, "vertices/biwi": read_biwi}
 
 
 def performances(architecture: Any, folder: Path) -> tuple[TrainingSet, About]:
-    """A corpus of motet, heard through the phonetic encoder."""
+    """A corpus of motet with features of the phonetic encoder."""
     return training_set(folder), partial(_facts, folder)
 
 
 def meshes_or_performances(architecture: Any, folder: Path) -> tuple[TrainingSet, About]:
-    """VOCASET or BIWI for a model that speaks in their vertices, otherwise a corpus of motet."""
+    """VOCASET or BIWI for a model of their vertices, otherwise a corpus of motet."""
     space = architecture.space
     if space not in _MESHES:
         return performances(architecture, folder)
@@ -67,20 +66,20 @@ def meshes_or_performances(architecture: Any, folder: Path) -> tuple[TrainingSet
 
 
 def bodies(architecture: Any, folder: Path) -> tuple[Any, About]:
-    """Bodies and what they hear, in SAM's layout."""
-    found = spatial_set(
+    """Bodies and binaural features, in SAM's layout."""
+    bodies_set = spatial_set(
         folder, "train", architecture.hearing, velocity_fps=architecture.velocity_fps
     )
-    hours = sum(len(item.motion) for item in found.items) / 30 / 3600
-    return found, lambda: {
-        "data": f"{hours:.2f} h in {len(found.items)} sequences in SAM's layout",
+    hours = sum(len(item.motion) for item in bodies_set.items) / 30 / 3600
+    return bodies_set, lambda: {
+        "data": f"{hours:.2f} h in {len(bodies_set.items)} sequences in SAM's layout",
         "licence": "Apache-2.0",
     }
 
 
 def training_set(data: Path, split: str = "train", cache: Path | None = None) -> TrainingSet:
-    """The clips of a corpus that may shape shipped weights, each also as a stranger would say it,
-    with phonetic features kept in `cache`.
+    """The clips of a corpus that may shape shipped weights, each also with a perturbed voice;
+    phonetic features are kept in `cache`.
 
     Raises:
         InputError: no clip of that split, or not a corpus.
@@ -94,7 +93,7 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
     for entry in entries:
         item = _item(corpus, entry, _features(corpus, entry, encoder.features, cache))
         double = _features(
-            corpus, entry, partial(_as_a_stranger, encoder, entry.facts.name), cache / "strangers"
+            corpus, entry, partial(_perturbed, encoder, entry.facts.name), cache / "perturbed"
         )
         items += [
             dataclasses.replace(item, weight=item.weight * (1 - SHARE)),
@@ -103,8 +102,8 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
     return TrainingSet(arkit_space(), items)
 
 
-def _as_a_stranger(encoder: PhoneticEncoder, name: str, audio: Audio) -> Tensor:
-    return stranger_features(audio, encoder, zlib.crc32(name.encode()))
+def _perturbed(encoder: PhoneticEncoder, name: str, audio: Audio) -> Tensor:
+    return perturbed_features(audio, encoder, zlib.crc32(name.encode()))
 
 
 def _facts(data: Path) -> dict[str, Any]:
@@ -117,8 +116,7 @@ def _facts(data: Path) -> dict[str, Any]:
     rounded = {source: round(value, 3) for source, value in sorted(hours.items())}
     return {
         "data": (
-            f"{sum(hours.values()):.2f} h in {len(entries)} clips, each also as a stranger would"
-            " say it"
+            f"{sum(hours.values()):.2f} h in {len(entries)} clips, each also with a perturbed voice"
         ),
         "licence": "Apache-2.0",
         "sources": rounded,
@@ -151,8 +149,8 @@ def _item(corpus: Corpus, entry: Entry, features: Tensor) -> TrainingItem:
 
 
 def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
-    """The lips of a tracked person shut where p, b and m are said: the tracker leaves a third of
-    them open by a millimetre or two.
+    """The lips of a tracked person closed in every p, b and m: the tracker leaves a third of them
+    open by a millimetre or two.
     """
     time = torch.arange(motion.frames).double() / motion.space.fps
     amount = torch.zeros(motion.frames, dtype=torch.float64)
@@ -164,9 +162,11 @@ def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
     return motion.with_track("blendshapes", torch.from_numpy(sealed).float())
 
 
-def _features(corpus: Corpus, entry: Entry, hear: Callable[[Audio], Tensor], cache: Path) -> Tensor:
+def _features(
+    corpus: Corpus, entry: Entry, encode: Callable[[Audio], Tensor], cache: Path
+) -> Tensor:
     """Features of one clip, float16 on disk; named by what they depend on, so a changed corpus is
-    heard anew.
+    encoded anew.
     """
     identity = json.dumps([entry.facts.name, entry.file, entry.seconds, entry.facts.seed])
     path = cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.safetensors"
@@ -176,6 +176,6 @@ def _features(corpus: Corpus, entry: Entry, hear: Callable[[Audio], Tensor], cac
     if recording.audio is None:
         raise InputError(f"the clip {entry.facts.name!r} has no sound to train on")
     cache.mkdir(parents=True, exist_ok=True)
-    features = hear(recording.audio)
+    features = encode(recording.audio)
     save_file({"features": features.half().contiguous()}, path)
     return features

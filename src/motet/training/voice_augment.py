@@ -1,9 +1,9 @@
-"""The same clip as a stranger would have said it: features of the sound with another vocal tract,
-room, microphone and noise.
+"""Voice-perturbation augmentation: features of a clip with another vocal tract (VTLP), room,
+microphone and noise.
 
-The front end knows the voices of the corpus better than anybody else's, so methods that only ever
-hear those trust features too much that are less sure for new people. Half of what a method trains
-on therefore comes from such doubles: same motion, same times, another speaker.
+The phonetic encoder was trained on the voices of the corpus; its features are less accurate for
+unseen speakers. A method trained on the corpus alone trusts them too much. Half of its training set
+is therefore perturbed: same motion, same times, another speaker.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from motet.encoders.phonetic.stream import SAMPLE_RATE, feature_count
 from motet.types import Audio
 
 TRACTS = tuple(warp for warp in WARPS if abs(warp - 1.0) > 0.04)
-"""Stretches of the frequency axis that make another person."""
+"""Stretches of the frequency axis that make another speaker."""
 SHARE = 0.5
-"""How much of a clip's weight goes to its double."""
+"""Share of a clip's weight that its perturbed copy has."""
 
 
 @torch.inference_mode()
-def stranger_features(
+def perturbed_features(
     audio: Audio, encoder: PhoneticEncoder, seed: int
 ) -> Float[Tensor, "steps dim"]:
-    """Features at 50 Hz, as many as of the clip itself; the same seed gives the same stranger."""
+    """Features at 50 Hz, as many as of the clip itself; a seed is one perturbation."""
     chance, config = torch.Generator().manual_seed(seed), encoder.config
     samples = resample(to_mono(audio), SAMPLE_RATE).samples.reshape(1, -1)
     noisy = degrade(samples, samples.roll(samples.shape[1] // 2, 1), chance, MILD)[0]

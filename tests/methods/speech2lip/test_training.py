@@ -82,7 +82,7 @@ def test_learning_goes_on_after_a_stop(person: Person) -> None:
 
 def test_frames_that_judge_do_not_teach(person: Person) -> None:
     examples = mouth_set(person, TINY)
-    taught, judged = split(examples, LearningConfig(judged=4, judged_share=0.2))
+    taught, judged = split(examples, LearningConfig(validation_frames=4, validation_share=0.2))
     assert not set(taught.frames.tolist()) & set(judged.frames.tolist())
     assert int(taught.frames.max()) < int(judged.frames.min())
     assert int(judged.frames.max()) < person.facts.train_frames

@@ -1,5 +1,5 @@
-"""What the phonetic encoder is taught: the teacher's components, the lips they predict, and phones
-where they are known.
+"""Distillation losses of the phonetic encoder: the teacher's components, the lips they predict, and
+phones where they are known.
 """
 
 from __future__ import annotations

@@ -195,12 +195,6 @@ def published_learning_rate(
     return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done / (last - warm))))
 
 
-#
-#
-# -------------------------------------------------------------------------------------------------------------------
-# style
-
-
 def _style_loss(model: DiffPoseTalkModel) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
     def loss(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
         del randomness
@@ -280,12 +274,6 @@ def draw_spans(
         dataclasses.replace(item, motion=item.motion[start : start + frames])
         for item, start in zip(items, starts, strict=True)
     ]
-
-
-#
-#
-# ----------------------------------------------------------------------------------------------------------------
-# denoiser
 
 
 def _pair_loss(

@@ -90,7 +90,7 @@ def mesh_terms(
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorStep:
-    """One training step of the generator with what it was judged by."""
+    """One training step of the generator: its loss, logits and targets."""
 
     loss: Tensor
     scores: Float[Tensor, "batch tokens bits 2"]

@@ -220,7 +220,7 @@ def generator_loss(
     motion = _observed(batch["motion"], batch["valid"], codec.motion_mean)
     past, now = motion[:, :-frames], motion[:, -frames:]
     past, fresh = _disturbed_past(codec, past, batch["inside"][:, :-frames], randomness, config)
-    last = _hearing(batch, size, randomness, config)
+    last = _audio_end(batch, size, randomness, config)
     with torch.no_grad():
         features = codec.encode(torch.cat([past[:, -frames:], now], 1))[:, frames:]
         flips = _flips(config, size, randomness, motion.device)
@@ -231,7 +231,7 @@ def generator_loss(
     style = _style(model, batch, randomness)
     audio = model.audio(batch["audio"], known_mask(config.audio_steps, batch["audio_first"], last))
     odds = model.logits(seen, style, model.past(past, before, fresh), audio)
-    weights = batch["inside"][:, -frames:] * _certainty(last, config)
+    weights = batch["inside"][:, -frames:] * _frame_weights(last, config)
     entropy = F.binary_cross_entropy_with_logits(odds, bits.to(odds.dtype), reduction="none").mean(
         -1
     )
@@ -274,11 +274,11 @@ def _disturbed_past(
     ].all(1)
 
 
-def _hearing(
+def _audio_end(
     batch: Batch, size: int, randomness: torch.Generator, config: StreamingConfig
 ) -> Tensor:
-    """Step before which the sound has been heard: for most items somewhere in the window, as at the
-    commits of a session.
+    """Step after the last one whose audio is known: for half of the items where a session generates
+    the window, otherwise anywhere in it.
     """
     least = config.audio_before + 2 * config.steps_per_frame
     device = batch["audio_last"].device
@@ -288,8 +288,8 @@ def _hearing(
     return torch.minimum(cut, batch["audio_last"])
 
 
-def _certainty(last: Tensor, config: StreamingConfig) -> Float[Tensor, "batch frames"]:
-    """1 for frames that were heard, less for those that will be said again anyway."""
+def _frame_weights(last: Tensor, config: StreamingConfig) -> Float[Tensor, "batch frames"]:
+    """1 for frames whose audio is known, less for those that are regenerated later anyway."""
     frames = torch.arange(1, config.codec.frames + 1, device=last.device)
     ends = config.audio_before + config.steps_per_frame * frames
     return torch.where(ends <= last.unsqueeze(1), 1.0, config.unheard_weight)
