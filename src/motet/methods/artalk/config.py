@@ -25,9 +25,9 @@ class CodecConfig:
     """The multi-scale bitwise codec."""
 
     motion_dim: int = 106
-    """Numbers a frame."""
+    """Channels of a frame."""
     bits: int = 32
-    """Bits a token."""
+    """Bits per token."""
     hidden: int = 512
     """Width of encoder and decoder."""
     depth: int = 8
@@ -35,13 +35,13 @@ class CodecConfig:
     heads: int = 8
     """Attention heads."""
     patches: tuple[int, ...] = (1, 5, 25, 50, 100)
-    """Tokens a scale, coarse to fine; the last is the frames of a window."""
+    """Tokens per scale, coarse to fine; the last equals the frames of a window."""
     windows: int = 2
-    """Windows that are coded together: 2 gives each window the one before it as context."""
+    """Windows coded together: with 2, each window has the previous one as context."""
     rotary: bool = False
     """Rotary positions instead of learned tables."""
     full_width_scale: bool = True
-    """Attention divides by the root of the full width instead of the head's (as released)."""
+    """Attention scale 1 / sqrt(full width) instead of 1 / sqrt(head width) (as released)."""
     deviation_floor: float = 0.0
     """Added to the deviation when motion is normalised, not when it is restored (1e-8 in the
     training code)."""
@@ -89,7 +89,7 @@ class ReleasedConfig:
     depth: int = 12
     heads: int = 12
     history: int = 1
-    """Past windows that the generator reads."""
+    """Past windows in the generator's context."""
     style_width: int = 128
     style_depth: int = 4
     style_heads: int = 4
@@ -115,7 +115,7 @@ class TrainingConfig:
     depth: int = 8
     heads: int = 8
     flip: float = 0.3
-    """Largest share of flipped bits in training."""
+    """Training: largest share of flipped bits."""
     drop_past: float = 0.1
     drop_audio: float = 0.1
     drop_style: float = 0.1
@@ -123,57 +123,60 @@ class TrainingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class StreamingConfig:
-    """The small model that ships: house space, short windows, committed piece by piece."""
+    """The small model that ships: house space, sliding-window decoding with short windows.
+
+    The names of the fields are keys of saved configurations.
+    """
 
     codec: CodecConfig = CodecConfig(
         55, 20, 160, 4, 4, (1, 2, 4, 8, 16), full_width_scale=False, inner_norm=True
     )
     front_end: Literal["phonetic", "bands"] = "phonetic"
-    """What hears: the shipped phonetic encoder, or plain loudness in bands (tests)."""
+    """Audio encoder: the shipped phonetic encoder, or band energies (tests)."""
     audio_dim: int = 256
-    """Channels of the front end's features."""
+    """Channels of the audio features."""
     audio_width: int = 128
-    """Channels in which the features are mixed over time and handed to the tokens."""
+    """Channels of the convolutions over the features, and of the condition of the tokens."""
     audio_layers: int = 2
-    """Mixing layers; each sees two steps (40 ms) to either side."""
+    """Convolutions over the features; each spans two steps (40 ms) to either side."""
     steps_per_frame: int = 2
-    """Feature steps a frame (50 Hz over 25 fps)."""
+    """Feature steps per frame (50 Hz over 25 fps)."""
     audio_before: int = 8
-    """Feature steps before the window that are also heard."""
+    """Feature steps of context before the window."""
     audio_after: int = 8
-    """Feature steps after the window that are heard when they are there."""
+    """Feature steps of context after the window, where they have arrived."""
     width: int = 192
     depth: int = 4
     heads: int = 4
     expansion: int = 3
     """Inner width of the feed-forward parts over `width`."""
     history: int = 2
-    """Past windows that the generator reads."""
+    """Past windows in the generator's context."""
     style_width: int = 64
     style_depth: int = 2
     style_heads: int = 4
     styles: tuple[str, ...] = ()
-    """Names of the styles whose vectors are kept in the weights."""
+    """Names of the styles whose vectors are in the weights."""
     commit: int = 12
-    """Frames answered at once when the user does not say otherwise."""
+    """Default number of frames emitted of each window."""
     look_ahead: int = 4
-    """Feature steps heard beyond the committed frames when the user does not say otherwise."""
+    """Default number of feature steps read beyond the emitted frames."""
     seam_decay_frames: float = 4.0
-    """Time constant in which the correction at a seam fades."""
+    """Time constant of the fading correction at a seam."""
     flip: float = 0.2
     """Training: largest share of flipped bits."""
     soften: float = 0.5
-    """Training: how often the codes seen are shortened, as expected bits are."""
+    """Training: probability of softened input codes, as expected bits are."""
     drop_style: float = 0.15
-    """Training: how often the style is left out."""
+    """Training: probability of style dropout."""
     drop_past: float = 0.08
-    """Training: how often there is no past, as at the start of a session."""
+    """Training: probability of an empty history, as at the start of a session."""
     history_noise: float = 0.3
-    """Training: largest disturbance of the past, in deviations."""
+    """Training: largest noise on the history, in deviations."""
     unheard_weight: float = 0.25
-    """Training: weight of what was not heard yet and will be said again."""
+    """Training: loss weight of frames whose audio has not arrived; they are regenerated later."""
     motion_weight: float = 1.0
-    """Training: weight of the expected motion's error beside the bits' cross entropy."""
+    """Training: weight of the expected motion's error relative to the bits' cross entropy."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.commit <= self.codec.frames:
@@ -190,7 +193,7 @@ class StreamingConfig:
 
     @property
     def audio_steps(self) -> int:
-        """Feature steps that a window reads, heard or not."""
+        """Feature steps of a window's context, those not yet arrived included."""
         return self.audio_before + self.codec.frames * self.steps_per_frame + self.audio_after
 
 
@@ -201,7 +204,7 @@ class ArtalkConfig:
     SCHEMA = 1
 
     generation: Literal["streaming", "released", "training"] = "streaming"
-    """Which of the three."""
+    """Which of the three models."""
     streaming: StreamingConfig | None = None
     released: ReleasedConfig | None = None
     training: TrainingConfig | None = None
@@ -220,7 +223,7 @@ class ArtalkConfig:
 
     @property
     def audio_dim(self) -> int:
-        """Channels of the audio features that the generator reads."""
+        """Channels of the generator's audio features."""
         part = self.streaming or self.training
         return (
             part.audio_dim
@@ -274,7 +277,7 @@ class ArtalkCondition:
     """Published models: Savitzky-Golay smoothing of the published command line (delays a stream by
     4 frames)."""
     fix_pose: bool = option(False, True, preset="tiny_released")
-    """Published models: keep the head still."""
+    """Published models: no head motion."""
     jaw_only_opens: bool = option(True, False, preset="tiny_released")
     """Published models: set the jaw's two other axes to zero, as the published command line
     does."""
@@ -300,7 +303,7 @@ class ArtalkCondition:
             refuse(self, ("temperature", "top_p"), f"decode={self.decode} samples no bits")
 
     def check(self, config: ArtalkConfig) -> None:
-        """Make sure that a model can honour every option that is set.
+        """Check that a model can honour every option that is set.
 
         Raises:
             ConfigError: names one that it cannot.
@@ -317,7 +320,7 @@ class ArtalkCondition:
 STYLES = (
     "neutral", "warm", "serious", "energetic", "calm", "skeptical", "sad", "angry", "surprised", "whispering", "news", "storyteller", "timid",
 )  # fmt: skip
-"""Styles whose vectors the shipped weights keep: means over the training performances of that
+"""Styles whose vectors are in the shipped weights: means over the training performances of that
 name."""
 TINY_CODEC = CodecConfig(55, 8, 32, 1, 2, (1, 2, 4, 8), full_width_scale=False, inner_norm=True)
 TINY = StreamingConfig(

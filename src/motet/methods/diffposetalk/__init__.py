@@ -4,7 +4,7 @@ from motet.method import MethodSpec
 
 SPEC = MethodSpec(
     name="diffposetalk",
-    title="Face and head from speech by guided diffusion: any number of takes, style from a clip",
+    title="Face and head from speech: guided diffusion, a new take per seed, style from a clip",
     paper=(
         "Sun et al. 2024, DiffPoseTalk: Speech-Driven Stylistic 3D Facial Animation and Head Pose"
         " Generation via Diffusion Models, ACM TOG 43(4)"

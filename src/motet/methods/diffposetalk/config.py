@@ -33,29 +33,29 @@ class TrunkConfig:
 
 @dataclasses.dataclass(frozen=True)
 class StyleConfig:
-    """The style encoder: a clip of motion to one vector."""
+    """The style encoder: a motion clip to one style vector."""
 
     width: int = 128
-    """Numbers of a style."""
+    """Width of the style vector."""
     layers: int = 4
     heads: int = 4
     expansion: int = 4
-    """Width of the feed-forward part in widths."""
+    """Width of the feed-forward part over `width`."""
     dropout: float = 0.1
     frames: int = 100
-    """Frames of a view in training and of a user's clip."""
+    """Frames of a clip, in training and from the user."""
     gap: int = 10
-    """Frames between the two views of a person in training."""
+    """Frames between the two clips of a person in training."""
     temperature: float = 0.1
-    """Of the contrast between persons."""
+    """Temperature of the contrastive loss between persons (NT-Xent)."""
     positions: Literal["length", "frame"] = "length"
-    """As released every frame gets the position of the clip's length, so the encoder cannot tell
-    the order; `frame`: its own."""
+    """As released every frame has the positional encoding of the clip's length, so the encoder is
+    blind to order; `frame`: that of its own index."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DenoiserConfig:
-    """The transformer that takes noise away from a window of motion."""
+    """The transformer that denoises a window of motion."""
 
     width: int = 512
     layers: int = 8
@@ -63,27 +63,27 @@ class DenoiserConfig:
     expansion: int = 4
     dropout: float = 0.1
     window: int = 100
-    """Frames that are made at once."""
+    """Frames generated at once."""
     context: int = 10
-    """Frames of the previous window that are seen."""
+    """Frames of the previous window that enter as context."""
     mask_width: int = 1
-    """A frame hears the audio of frames nearer than this (1: its own only; 0: all)."""
+    """A frame attends to audio features of frames nearer than this (1: its own only; 0: all)."""
     learned_positions: bool = True
     indicator: bool = True
-    """A channel says which frames are real; 0 in the padding of the last window."""
+    """An input channel marks valid frames: 1, and 0 in the padding of the last window."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DiffusionConfig:
-    """The noise, what is predicted, and how conditions are left out in training."""
+    """Noise schedule, prediction target, and condition dropout in training."""
 
     steps: int = 500
     schedule: Literal["linear", "quadratic", "sigmoid", "cosine"] = "cosine"
     target: Literal["sample", "noise"] = "sample"
     guided: tuple[Condition, ...] = ("audio", "style")
-    """Conditions that training leaves out now and then, so that guidance can weigh them."""
+    """Conditions with dropout in training, which classifier-free guidance needs."""
     dropping: Literal["incremental", "independent"] = "incremental"
-    """Left out one after the other (style first), or each by its own coin."""
+    """Dropped in order (style first, then audio), or each independently."""
 
     def __post_init__(self) -> None:
         if list(self.guided) != [name for name in ("audio", "style") if name in self.guided]:
@@ -106,13 +106,13 @@ class LossConfig:
     head_smooth: float = 0.5
     head_trans: float = 0.5
     constrain_previous: bool = True
-    """The second clip must also reproduce the frames it was given of the first."""
+    """The second clip must also reproduce its context frames of the first."""
     truncate: tuple[float, float] = (0.3, 0.4)
-    """How often the first and the second clip end early."""
+    """Probability of truncating the first and the second clip."""
     padding: Literal["zero", "replicate"] = "zero"
-    """What follows an early end, and the end of a recording."""
+    """Padding after a truncation and after the end of a recording."""
     hear_both: bool = False
-    """Audio features of both clips from one hearing of their whole sound."""
+    """Encode the audio of both clips at once. The name is a key of saved configurations."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,54 +124,55 @@ class DiffPoseTalkConfig:
     space: Literal["arkit", "flame"] = "arkit"
     """House space, or FLAME coefficients as published."""
     head: bool = True
-    """Move the head."""
+    """Generate head rotation."""
     front: Front = "phonetic"
-    """What it hears with: a trunk inside the model (hubert, wav2vec2) or features from outside
+    """Audio encoder: a trunk inside the model (hubert, wav2vec2), or features from outside
     (phonetic, bands)."""
     trunk: TrunkConfig | None = None
     audio_dim: int = 256
     """Channels of the audio features, at twice the frame rate."""
     fps: float = 25.0
     shape_dim: int = 0
-    """Identity coefficients that the model is told; 0: none."""
+    """Identity coefficients that condition the model; 0: none."""
     style_dim: int = 128
-    """Numbers of a style; 0: no style."""
+    """Width of the style vector; 0: no style."""
     style: StyleConfig | None = StyleConfig()
-    """The style encoder; None: styles come as ready vectors."""
+    """The style encoder; None: styles are given as vectors."""
     denoiser: DenoiserConfig = DenoiserConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
     loss: LossConfig = LossConfig()
     sampler: Literal["ancestral", "ddim", "dpm++2m"] = "dpm++2m"
-    """Sampler when the user names none."""
+    """Default sampler."""
     steps: int = 12
-    """Evaluations a window when the user names no number."""
+    """Default number of network evaluations per window."""
 
     def __post_init__(self) -> None:
         if (self.front in ("hubert", "wav2vec2")) != (self.trunk is not None):
             raise ConfigError(
-                f"the front {self.front!r} {'needs a' if self.trunk is None else 'takes no'} trunk"
+                f"the audio encoder {self.front!r}"
+                f" {'needs a' if self.trunk is None else 'takes no'} trunk"
             )
         if self.trunk is not None and self.trunk.hidden != self.audio_dim:
             raise ConfigError(
                 f"audio_dim must be the trunk's width {self.trunk.hidden}, not {self.audio_dim}"
             )
         if self.shape_dim + self.style_dim < 1:
-            raise ConfigError("the model needs a shape or a style to say who speaks")
+            raise ConfigError("the model needs a shape or a style as its person condition")
         if self.style is not None and self.style.width != self.style_dim:
             raise ConfigError(
-                f"the style encoder gives {self.style.width} numbers, style_dim is {self.style_dim}"
+                f"the style encoder is {self.style.width} wide, style_dim is {self.style_dim}"
             )
         if "style" in self.diffusion.guided and not self.style_dim:
             raise ConfigError("style cannot be guided in a model without style")
 
     @property
     def motion_dim(self) -> int:
-        """Numbers a frame inside the model."""
+        """Channels of a frame inside the model."""
         return {"arkit": 52, "flame": 51}[self.space] + (3 if self.head else 0)
 
     @property
     def frame_samples(self) -> int:
-        """Samples of 16 kHz a frame."""
+        """Samples per frame at 16 kHz."""
         return round(16000 / self.fps)
 
 
@@ -227,7 +228,7 @@ class DiffPoseTalkCondition:
             refuse(self, ("guidance_style", "mode"), "it acts on a style; give one with style")
 
     def check(self, config: DiffPoseTalkConfig) -> None:
-        """Make sure that a model can honour every option that is set.
+        """Check that a model can honour every option that is set.
 
         Raises:
             ConfigError: names one that it cannot.
@@ -241,9 +242,9 @@ class DiffPoseTalkCondition:
         if not streams or config.space != "arkit":
             refuse(self, ("closures", "opening", "head"), "only models of the house space have it")
         if not config.shape_dim:
-            refuse(self, ("shape",), "this model knows no shape; use a FLAME model")
+            refuse(self, ("shape",), "this model has no shape condition; use a FLAME model")
         if not config.style_dim:
-            refuse(self, ("style",), "this model knows no style")
+            refuse(self, ("style",), "this model has no style condition")
         for name in ("audio", "style"):
             if name not in config.diffusion.guided:
                 refuse(

@@ -4,7 +4,7 @@ from motet.method import MethodSpec
 
 SPEC = MethodSpec(
     name="kmtalk",
-    title="Face from speech: key motions at the borders of phones, then cross-modal completion",
+    title="Face from speech: key motions at phone boundaries, then cross-modal completion",
     paper=(
         "Xu et al. 2024, KMTalk: Speech-Driven 3D Facial Animation with Key Motion Embedding, ECCV"
         " 2024"

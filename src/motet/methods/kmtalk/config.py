@@ -1,5 +1,5 @@
-"""Settings of KMTalk: the small model that ships, the sizes for VOCASET and BIWI, and the hosts
-that it is compared with.
+"""Settings of KMTalk: the small model that ships, the sizes for VOCASET and BIWI, and the
+baselines that it is compared with.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ Completion = Literal["cmc", "faceformer", "selftalk"]
 
 @dataclasses.dataclass(frozen=True)
 class TrunkConfig:
-    """A wav2vec 2.0 trunk that the model carries itself; the defaults are wav2vec2-base, as in the
-    paper.
-    """
+    """A wav2vec 2.0 trunk inside the model; the defaults are wav2vec2-base, as in the paper."""
 
     hidden: int = 768
     layers: int = 12
@@ -30,33 +28,36 @@ class TrunkConfig:
 
 @dataclasses.dataclass(frozen=True)
 class KeyTraining:
-    """How keys are disturbed in training, so that the imperfect ones of a session do no harm."""
+    """Augmentation of the keys in training, because those at run time are imperfect.
+
+    The names of the fields are keys of saved configurations.
+    """
 
     drop_identity: float = 0.3
-    """How often a performance is learnt without the names of its phones, as for sound without
-    text."""
+    """Probability of dropping the phone identities of a performance, as for audio without text."""
     heard_keys: float = 0.4
-    """How often the phones that the front end hears take the place of the labelled ones."""
+    """Probability of replacing the labelled phones by those that the audio encoder detects."""
     disturb: float = 0.3
-    """How often all keys of a performance are shifted by up to one frame, some dropped and some
-    added."""
+    """Probability of shifting all keys of a performance by up to one frame, dropping some and adding
+    some."""
     drop_keys: float = 0.1
-    """Share of the keys that are dropped then."""
+    """Share of the keys dropped then."""
     extra_keys: float = 0.05
-    """Share of random keys that are added then."""
+    """Share of random keys added then."""
     noise: float = 0.05
-    """Deviation of noise on the keys that the completion sees, in deviations of each channel."""
+    """Deviation of the noise on the completion's input keys, in deviations of each channel."""
     true_keys: float = 0.3
-    """How often the completion sees the true keys instead of the predicted ones."""
+    """Probability of feeding the completion the true keys instead of the predicted ones."""
     mask: float = 0.15
-    """How often a frame between keys has its interpolated motion replaced by a learned vector."""
+    """Probability of replacing the interpolated motion of a frame between keys by a learned
+    vector."""
     frames: int = 100
     """Frames of a training window."""
 
 
 @dataclasses.dataclass(frozen=True)
 class KMTalkConfig:
-    """The network, its motion space and what it hears with."""
+    """The network, its motion space and its audio encoder."""
 
     SCHEMA = 1
 
@@ -64,34 +65,34 @@ class KMTalkConfig:
     """`arkit`, or `vertices/NAME` for meshes as offsets from a neutral template (NAME: vocaset,
     biwi, or your own)."""
     fps: float = 25.0
-    """Frames a second."""
+    """Output frame rate."""
     motion_dim: int = 55
     """Numbers a frame: 55 for `arkit`, three a vertex for meshes."""
     components: int = 0
-    """Components of a fixed PCA basis in which the network speaks; 0: every number for itself."""
+    """Components of the fixed PCA basis of the network's output; 0: no basis."""
     lips: tuple[int, ...] = ()
-    """Mesh spaces: vertices of the lips; they count double in the losses."""
+    """Mesh spaces: vertices of the lips, weighted double in the losses."""
     front_end: Literal["phonetic", "bands", "wav2vec2"] = "phonetic"
-    """What hears: the shipped phonetic encoder, plain loudness in bands (tests), or a wav2vec 2.0
-    trunk of the model's own."""
+    """Audio encoder: the shipped phonetic encoder, band energies (tests), or a wav2vec 2.0 trunk
+    inside the model."""
     trunk: TrunkConfig | None = None
     """Sizes of that trunk."""
     resample_audio: bool = False
-    """Trunk: features interpolated to the frame rate before the transformer (VOCASET); otherwise
-    they are joined in pairs (BIWI)."""
+    """Trunk: features are interpolated to the frame rate before the transformer (VOCASET); otherwise
+    concatenated in pairs (BIWI)."""
     audio_dim: int = 256
-    """Channels of the front end's features."""
+    """Channels of the audio features."""
     steps_per_frame: int = 2
-    """Features a frame; they are put side by side."""
+    """Feature steps per frame; they are concatenated."""
     mix_layers: int = 3
-    """Residual mixing layers over the front end's features, each two frames to either side; 0 for a
-    trunk, which mixes itself."""
+    """Residual convolutions over the audio features, each two frames to either side; 0 for a trunk,
+    which has context itself."""
     reading_steps: tuple[int, ...] = (-8, -4, -2, 0, 2, 4, 8)
-    """Features around each frame from which a linear map, fitted in closed form before training,
-    reads the motion; the networks learn what it misses. Empty: none (a trunk has none)."""
+    """Feature steps around each frame that enter the linear regressor, fitted in closed form before
+    training; the networks predict its residual. Empty: no regressor (a trunk has none)."""
     reading_phones: tuple[int, ...] = (-3, -1, 0, 1, 3)
-    """Frames around each at which that map also knows the phone; not for hosts without keys, which
-    know no phones."""
+    """Frames around each whose phone also enters the regressor; not for baselines without keys, which
+    have no phones."""
     width: int = 160
     """Width d of both stages."""
     heads: int = 4
@@ -99,32 +100,30 @@ class KMTalkConfig:
     """Inner width of the feed-forward parts over `width`."""
     dropout: float = 0.1
     key_layers: int = 2
-    """Layers of the key-motion decoder; 0: keys are read from a full-sequence decoder (the paper's
+    """Layers of the key-motion decoder; 0: keys come from a full-sequence decoder (the paper's
     ablation)."""
     key_band_s: float = 0.24
-    """How far from its time a key hears."""
+    """Half-width of a key's cross-attention to the audio."""
     completion: Completion = "cmc"
-    """What makes all frames: the cross-modal completion, or a host of FaceFormer's or SelfTalk's
-    kind."""
+    """What generates all frames: the cross-modal completion, or a baseline of FaceFormer's or
+    SelfTalk's kind."""
     use_keys: bool = True
-    """Hosts: with the key scheme plugged in, or as they were published."""
+    """Baselines: with key motions plugged in, or as published."""
     audio_guidance: bool = True
-    """The completion hears the sound (False is the paper's ablation)."""
+    """Cross-attention of the completion to the audio (False: the paper's ablation)."""
     cmc_layers: int = 2
     cmc_band_s: float = 0.12
-    """How far from its time a frame hears in the completion."""
+    """Half-width of a frame's cross-attention to the audio in the completion."""
     period: int = 25
     """Period of the positional encoding."""
     reach: int = 75
-    """Tokens to either side that self-attention sees; 0: all (as the card has it, quadratic in the
-    length)."""
+    """Half-width of self-attention in tokens; 0: all (as in the paper, quadratic in the length)."""
     phone_dim: int = 32
-    """Width of the phone embedding at the borders of keys; 0: identities are not used."""
+    """Width of the embedding of the phones at both sides of a key; 0: identities are not used."""
     anchor: str = "boundary"
-    """Where keys lie when the user does not say otherwise: boundary, midpoint, both,
-    uniform:RATIO."""
+    """Default positions of the keys: boundary, midpoint, both, uniform:RATIO."""
     closure_keys: bool = True
-    """A further key in the middle of every p, b and m."""
+    """One more key in the middle of every p, b and m."""
     training: KeyTraining = KeyTraining()
 
     def __post_init__(self) -> None:
@@ -132,12 +131,12 @@ class KMTalkConfig:
             raise ConfigError(f"width ({self.width}) must be a multiple of heads ({self.heads})")
         if (self.front_end == "wav2vec2") != (self.trunk is not None):
             raise ConfigError(
-                "front_end 'wav2vec2' needs the sizes of its trunk, and no other front end may"
-                " have one"
+                "front_end 'wav2vec2' needs the sizes of its trunk, and no other audio encoder"
+                " may have one"
             )
         if self.completion != "cmc" and not self.audio_guidance:
             raise ConfigError(
-                "a host without sound says nothing; audio_guidance belongs to the completion 'cmc'"
+                "a baseline needs audio; audio_guidance=False is for the completion 'cmc' only"
             )
         if self.space != "arkit" and self.motion_dim % 3:
             raise ConfigError(
@@ -150,14 +149,14 @@ class KMTalkConfig:
 
     @property
     def reads_phones(self) -> tuple[int, ...]:
-        """Frames around each whose phones the linear map knows."""
+        """Frames around each whose phones enter the linear regressor."""
         return (
             self.reading_phones if self.reading_steps and self.needs_keys and self.phone_dim else ()
         )
 
     @property
     def needs_keys(self) -> bool:
-        """Whether key motions are acquired at all."""
+        """Whether key motions are predicted at all."""
         return self.completion == "cmc" or self.use_keys
 
 
@@ -196,8 +195,8 @@ class KMTalkCondition:
     timing: str = option("", "{timing}", preset="shipped")
     """A file with phone times: Praat TextGrid, CTM, JSON or CSV; instead of `text`."""
     keys: str = option("", "{keys}")
-    """A file of key motions as `motet keys` writes it, edited; its poses are kept and everything
-    between is completed anew."""
+    """A file of key motions as `motet keys` writes it, edited; the take passes through its poses
+    and everything between is completed anew."""
     anchor: str = option("", "uniform:0.2", preset="shipped")
     """boundary, midpoint, both, uniform:RATIO, or file (the times of `timing` are the keys
     themselves); empty: as trained."""
@@ -205,12 +204,13 @@ class KMTalkCondition:
         "auto", "none", preset="shipped"
     )
     """Phones of audio without text: of recognised English words (`auto`), by the phonetic encoder,
-    by pocketsphinx's phone loop, or none (uniform keys). With `text` or `timing` it serves where
-    these fail."""
+    by pocketsphinx's phone loop, or none (uniform keys). With `text` or `timing` it is the
+    fallback."""
     clamp: bool = option(True, False, preset="shipped", given={"keys": "{keys}"})
     """With `keys`: the take passes exactly through the edited poses."""
     seal: bool = option(True, False, preset="shipped", given={"timing": "{timing}"})
-    """House space: close the lips at every p, b and m that is known or detected for certain."""
+    """House space: close the lips at every p, b and m of the transcript, or detected with high
+    probability."""
     amplitude: float = option(1.2, 0.5, preset="shipped")
     """House space: scale of the mouth's motion; the mean prediction moves less than people do."""
     head: float = option(2.0, 0.5, preset="shipped")
@@ -231,14 +231,14 @@ class KMTalkCondition:
                 "anchor=file takes the times of a file as keys; give one with timing=FILE"
             )
         if self.text and self.timing:
-            raise ConfigError("timing has the phones already; give either text or timing")
+            raise ConfigError("timing already holds the phones; give either text or timing")
         if self.keys:
-            refuse(self, ("seal",), "with keys the lips close as the poses say")
+            refuse(self, ("seal",), "with keys the lips follow the edited poses")
         else:
             refuse(self, ("clamp",), "it acts on edited key motions; give some with keys")
 
     def check(self, config: KMTalkConfig) -> None:
-        """Make sure that a model can honour every option that is set.
+        """Check that a model can honour every option that is set.
 
         Raises:
             ConfigError: names one that it cannot.

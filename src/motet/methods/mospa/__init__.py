@@ -4,7 +4,7 @@ from motet.method import MethodSpec
 
 SPEC = MethodSpec(
     name="mospa",
-    title="Whole body from spatial audio: turns, walks, covers its ears or dances",
+    title="Whole-body motion from spatial audio: guided diffusion, conditioned on source position",
     paper=(
         "Xu et al. 2025, MOSPA: Human Motion Generation Driven by Spatial Audio, NeurIPS 2025,"
         " arXiv 2507.11949"

@@ -20,36 +20,36 @@ EAR_COLUMNS, LAGS = 1136, 1068
 
 @dataclasses.dataclass(frozen=True)
 class SourceConfig:
-    """How the network is told where the sound is."""
+    """Source-position encoding: what the network receives about the position of the source."""
 
     norm: SourceNorm = "time"
-    """What is made of length one: each coordinate over the window (as released: only the octant
-    survives), the direction, nothing."""
+    """Normalisation to unit length: each coordinate over time (as released; only the octant
+    survives), the direction (`xyz`), or none."""
     distance: bool = False
-    """Tell the logarithm of the distance as a fourth number."""
+    """The logarithm of the distance as a fourth number."""
     frame: Literal["root", "start"] = "root"
-    """Seen from the pelvis in each frame (as released, where it gives the true path away), or from
-    the pelvis at the window's start."""
+    """Origin: the pelvis in each frame (as released, which reveals the true path), or the pelvis at
+    the window's start."""
     unit: bool = True
-    """At run time make every frame's vector of length one first, as the released evaluation does
-    and the training does not."""
+    """Scale every frame's vector to length one when generating, as the released evaluation does
+    and its training does not."""
 
     @property
     def dim(self) -> int:
         """Numbers a frame."""
         return 4 if self.distance else 3
 
-    def with_choices(self, norm: str, told: str) -> SourceConfig:
+    def with_choices(self, norm: str, scale: str) -> SourceConfig:
         """The same with the options `source_norm` and `source_input` of a take, where they are not
         `default`.
         """
         chosen = self if norm == "default" else dataclasses.replace(self, norm=norm)
-        return chosen if told == "default" else dataclasses.replace(chosen, unit=told == "unit")
+        return chosen if scale == "default" else dataclasses.replace(chosen, unit=scale == "unit")
 
 
 @dataclasses.dataclass(frozen=True)
 class LossConfig:
-    """Which terms count, and how much."""
+    """Weights of the loss terms."""
 
     data: float = 1.0
     traj: float = 1.0
@@ -57,15 +57,15 @@ class LossConfig:
     geometry: float = 1.0
     foot: float = 1.0
     delta: float = 1.0
-    """Factor of all terms of changes from frame to frame; as published 1, which is little where the
-    motion is normalised."""
+    """Factor of all velocity terms; as published 1, which is little where the motion is
+    normalised."""
     finetune: bool = False
     """Path and rotations count three times, as in the last part of the published training."""
     geometry_frames: int = 0
-    """Pose only so many neighbouring frames of each window, chosen at random, for the terms on
-    places; 0: all."""
+    """Forward kinematics on so many neighbouring frames of each window only, chosen at random, for
+    the terms on joint positions; 0: all."""
     contact_m: float = 0.01
-    """A joint of the feet that truly moves less than this from frame to frame must not move."""
+    """A foot joint is in contact where the ground truth moves less than this per frame."""
 
     @classmethod
     def from_digits(cls, digits: str, *, finetune: bool = False) -> LossConfig:
@@ -97,54 +97,54 @@ class MospaConfig:
     audio_dim: int = 2 * EAR_COLUMNS
     """Columns of the audio features."""
     hearing: Literal["binaural", "mono"] = "binaural"
-    """Both ears with tempograms (2,272 columns), or their mean without (68): what is heard, and
-    nothing of where the head looks."""
+    """Audio features: both ears with tempograms (2,272 columns), or their mean without (68), which
+    reveals nothing about the head's direction. The name is a key of saved configurations."""
     fusion: Literal["tokens", "frames"] = "tokens"
-    """As released sound, source and motion are tokens of their own; `frames`: they are added up
-    frame by frame."""
+    """As released, audio, source and motion are separate tokens; `frames`: they are added frame by
+    frame."""
     patch: int = 1
-    """Frames of a token; more than one with `frames` only. A token then writes twice as many, which
-    overlap."""
+    """Frames of a token; more than one with `frames` only. A token then predicts twice as
+    many, which overlap."""
     summary: bool = False
-    """With `frames`: what is heard over the whole window, the source and the genre are also summed
-    up in one vector, added to every token."""
+    """With `frames`: audio features of the whole window, the source and the genre are also pooled
+    into one vector, which is added to every token."""
     source_axes: bool = False
-    """The network sees and says motion in axes that point at the source, besides the figure's own;
-    needs `frames` and `normalise`."""
+    """Motion enters and leaves the network also in axes that point at the source, besides the
+    figure's own; needs `frames` and `normalise`."""
     source: SourceConfig = SourceConfig()
     mask_sound_source: bool = False
-    """The network is not told where the sound is."""
+    """No source conditioning."""
     mask_genre: bool = False
-    """The network is not told the genre."""
+    """No genre conditioning."""
     mask_share: float = 0.1
-    """How often training leaves the sound out."""
+    """Probability of condition dropout in training."""
     mask_targets: Literal["audio", "audio+source"] = "audio"
-    """What is left out then: the sound (as released) or the sound together with its source (as the
-    paper says)."""
+    """What condition dropout removes: the audio (as released), or audio and source together (as the
+    paper has it)."""
     normalise: bool = False
-    """Sound and motion are brought to mean 0 and deviation 1; as released they are not."""
+    """Standardise audio features and motion (mean 0, deviation 1); as released they are not."""
     guessing: bool = False
-    """The network is shown guesses instead of noisy numbers (see `MospaModel.estimate`); needs
-    `normalise`."""
+    """The network receives the best linear estimate of the clean motion instead of the noisy motion
+    (see `MospaModel.estimate`); needs `normalise`. The name is a key of saved configurations."""
     late_steps: float = 1.0
-    """Training draws steps 1 - u ** late_steps of the way up; 1: all alike, as released; above 1:
-    noisy ones more often."""
+    """Training samples diffusion steps at 1 - u ** late_steps of the schedule, u uniform; 1:
+    uniform, as released; above 1: noisy ones more often."""
     velocity_fps: Literal[120, 30] = 120
     """Velocities are those of frames of 1/120 s (as in the released data) or of 1/30 s."""
     diffusion_steps: int = 1000
     schedule: Literal["cosine", "linear"] = "cosine"
     window: int = 240
-    """Frames that are made at once."""
+    """Frames generated at once."""
     overlap: int = 60
-    """Frames of the window before that are imposed on the next."""
+    """Frames of the previous window that are imposed on the next."""
     sampler: Literal["ancestral", "ddim", "dpm++2m"] = "ddim"
-    """Sampler when the user names none."""
+    """Default sampler."""
     steps: int = 25
-    """Evaluations a window when the user names no number."""
+    """Default number of network evaluations per window."""
     loss: LossConfig = LossConfig()
     half_training: bool = False
-    """Train the network in bfloat16, where the processor has it a third faster; losses and weights
-    stay in single precision."""
+    """Train the network in bfloat16, a third faster on processors that support it; losses and
+    weights stay in single precision."""
 
     def __post_init__(self) -> None:
         if self.width % self.heads or self.width % 2:
@@ -162,15 +162,15 @@ class MospaConfig:
                 f" of {self.window}"
             )
         if self.guessing and not self.normalise:
-            raise ConfigError("guessing needs normalise: it counts on the deviation of the motion")
+            raise ConfigError("guessing needs normalise: it assumes motion of deviation 1")
         if self.summary and self.fusion == "tokens":
             raise ConfigError("summary needs the fusion 'frames'")
         if self.source_axes and (
             self.fusion == "tokens" or not self.normalise or self.source.norm == "time"
         ):
             raise ConfigError(
-                "source_axes needs the fusion 'frames', normalise, and a source whose direction is"
-                " told"
+                "source_axes needs the fusion 'frames', normalise, and a source norm that keeps the"
+                " direction (xyz or none)"
             )
         if not 0 <= self.overlap < self.window:
             raise ConfigError(
@@ -216,7 +216,7 @@ class MospaCondition:
     flexibility: float = option(0.0, 1.0, given={"sampler": "ddim"})
     """Fresh noise of ancestral (0 narrow, 1 wide) and ddim (its eta)."""
     feet: bool = option(True, False)
-    """Keep standing feet where they are and above the floor."""
+    """Anchor standing feet and keep them above the floor."""
     upright: bool = option(True, False, preset="shipped", sound="long")
     """With `feet`: straighten legs that rest half bent; squats and movements stay."""
 
@@ -231,7 +231,7 @@ class MospaCondition:
             refuse(self, ("upright",), "it is a part of feet")
 
     def check(self, config: MospaConfig) -> None:
-        """Make sure that a model can honour every option that is set.
+        """Check that a model can honour every option that is set.
 
         Raises:
             ConfigError: names one that it cannot.

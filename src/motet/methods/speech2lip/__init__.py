@@ -4,7 +4,7 @@ from motet.method import MethodSpec
 
 SPEC = MethodSpec(
     name="speech2lip",
-    title="Talking video of one person from minutes of footage: the mouth is redrawn from speech",
+    title="Video of one person from speech: an implicit mouth model trained on minutes of footage",
     paper=(
         "Wu et al. 2023, Speech2Lip: High-fidelity Speech to Lip Generation by Learning from a"
         " Short Video, ICCV"

@@ -12,18 +12,18 @@ from motet.options import OptionValue, check_choices, check_ranges, option, refu
 
 @dataclasses.dataclass(frozen=True)
 class HearingConfig:
-    """The audio net: a window of features around a frame to one vector."""
+    """The audio net: a window of audio features around a frame to one code."""
 
     channels: int = 29
     """Channels of the features (29: DeepSpeech's letters; 256: the phonetic encoder)."""
     window: int = 16
-    """Rows of a window, 50 a second, frame in the middle."""
+    """Rows of a window at 50 Hz, centred on the frame."""
     narrow: int = 0
     """Channels after a first linear map of each row; 0: none."""
     widths: tuple[int, ...] = (32, 32, 64, 64)
     """Widths of the convolutions, each of which halves the rows."""
     out: int = 64
-    """Numbers of the answer."""
+    """Width of the audio code."""
     dropout: float = 0.0
     """Share of the feature channels left out in training, the same over a window."""
 
@@ -37,7 +37,7 @@ class HearingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LipConfig:
-    """The implicit lip model: place, sound and time to colour."""
+    """The implicit lip model: position, audio code and time to colour."""
 
     width: int = 120
     """Pixels of the drawn lip picture."""
@@ -45,25 +45,25 @@ class LipConfig:
     hidden: int = 256
     layers: int = 8
     skip_after: int = 4
-    """The inputs come in again after this layer (counted from 0)."""
+    """Skip connection: the inputs are concatenated again after this layer (counted from 0)."""
     frequencies: int = 10
-    """Octaves of the code of a place."""
+    """Octaves of the positional encoding."""
     moment: Literal["time", "pose"] = "time"
-    """What it is told of a frame besides the sound: its number, as published, or how the head is
-    turned. Light falls on a turned face in another way, which no sound tells; numbers of frames
-    mean nothing for frames that did not train."""
+    """Per-frame input besides the audio: the frame number, as published, or the head pose. Light
+    changes with the pose, which audio does not determine; frame numbers mean nothing outside the
+    training frames."""
     moment_channels: int = 20
-    """Numbers of that: of the code of time, or 6 of the pose."""
+    """Channels of that input: of the time code, or 6 of the pose."""
     patch: int = 1
-    """A query answers a square of so many pixels a side (1: one pixel, as published)."""
+    """Side in pixels of the square that one query draws (1: one pixel, as published)."""
     overlap: int = 0
-    """Pixels by which each square reaches into its neighbours', fading; without it nothing makes
-    two squares meet, and edges that move (chin, lips) break into specks at their borders."""
+    """Pixels by which neighbouring squares overlap and blend; without it nothing constrains two
+    squares to meet, and moving edges (chin, lips) break into specks at their borders."""
     on_canonical: bool = False
-    """The network draws what differs from the canonical picture, rather than the whole colour."""
+    """The output is a residual to the canonical picture instead of the whole colour."""
     on_mean: bool = False
-    """It draws what differs from the mean of the mouths that it learnt from, which has no sharp
-    edges that would have to be undone."""
+    """The output is a residual to the mean training mouth, which has no sharp edges that would have
+    to be undone."""
     ensemble: bool = True
     """Train on the weighted mean of four queries around a pixel's centre, as published."""
 
@@ -88,12 +88,12 @@ class LipConfig:
 
 @dataclasses.dataclass(frozen=True)
 class BlendConfig:
-    """Blend-Net, the U-net that heals the seam."""
+    """Blend-Net, the U-net that blends the drawn mouth into the frame."""
 
     widths: tuple[int, int, int] = (64, 128, 128)
     """Channels at full, half and quarter size."""
     residual: bool = False
-    """It answers what to add to its input; as published it answers the whole colour."""
+    """The output is a residual to its input; as published the whole colour."""
     normalised: bool = True
     """Batch normalisation behind every convolution; small nets on small regions do without."""
 
@@ -108,10 +108,10 @@ class LossConfig:
     """The same of the blended picture."""
     absolute: bool = False
     detail: float = 0.0
-    """Differences of brightness steps at three scales: our stand-in for the perceptual term, which
-    needs weights from elsewhere."""
+    """Error of brightness gradients at three scales; replaces the perceptual term, whose network
+    has no weights in any package."""
     depth: float = 1.0
-    """Colour agreement of frames seen through the canonical depth; only where the model has one."""
+    """Photometric consistency through the canonical depth; only where the model has one."""
     sync: float = 0.01
     """Agreement with the sync expert."""
     sync_after: int = 100_000
@@ -128,9 +128,9 @@ class Speech2LipConfig:
     SCHEMA = 1
 
     front: Literal["phonetic", "bands", "deepspeech"] = "phonetic"
-    """What it hears with; DeepSpeech features can only come ready-made
-    (`encoders/deepspeech.py`)."""
+    """Audio encoder; DeepSpeech features must be computed elsewhere (`encoders/deepspeech.py`)."""
     hearing: HearingConfig = HearingConfig()
+    """The audio net. The name is a key of saved configurations and a prefix in the weights."""
     lip: LipConfig = LipConfig()
     blend: BlendConfig = BlendConfig()
     loss: LossConfig = LossConfig()
@@ -138,8 +138,8 @@ class Speech2LipConfig:
     """Height and width of the published learnable depth map; None: depth comes from the person's
     geometry alone."""
     official_quirks: bool = False
-    """Do what the released code does where it differs from its paper or is plainly a slip (README,
-    list of quirks)."""
+    """Reproduce the released code where it differs from its paper or has a slip (README, list of
+    quirks)."""
     border: int = 8
     """Pixels around the drawn lips that Blend-Net sees and where the picture fades into the real
     one; the published model sees all."""
@@ -165,7 +165,7 @@ class Speech2LipCondition:
     quiet_lips: bool = option(True, False, preset="shipped", sound="pause")
     """Lips come to rest where the audio is silent."""
     intensity: float = option(1.0, 0.0, preset="shipped")
-    """Scale of the mouth's distance from rest; 1: as learnt."""
+    """Scale of the mouth's distance from rest; 1: as trained."""
 
     POSTPROCESS: ClassVar[dict[str, Callable[..., dict[str, OptionValue]]]] = {
         "intensity": lambda scale: {"intensity": scale},
@@ -180,13 +180,13 @@ class Speech2LipCondition:
             raise ConfigError(f"start must be a frame of the footage, not {self.start}")
 
     def check(self, config: Speech2LipConfig) -> None:
-        """Make sure that a model can honour every option that is set.
+        """Check that a model can honour every option that is set.
 
         Raises:
             ConfigError: names one that it cannot.
         """
         if config.official_quirks:
-            refuse(self, ("quiet_lips", "intensity"), "published models know no mouth at rest")
+            refuse(self, ("quiet_lips", "intensity"), "published models have no mouth at rest")
 
 
 PRESETS: dict[str, Speech2LipConfig] = {
@@ -207,8 +207,8 @@ PRESETS: dict[str, Speech2LipConfig] = {
             ensemble=False,
         ),
         blend=BlendConfig((16, 32, 32), residual=True, normalised=False),
-        # no sync term: our expert rates mouths drawn without it above filmed ones already, so it
-        # could only draw them away from the filmed
+        # No sync term: our expert rates mouths drawn without it above filmed ones already, so its
+        # gradient would lead away from the filmed ones.
         loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync=0.0, sync_after=0),
     ),
     "tiny": Speech2LipConfig(
