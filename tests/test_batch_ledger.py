@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
+
+from motet import batch_ledger
 from motet.batch_ledger import Job, Ledger, run_jobs
 from motet.errors import AudioError
 
@@ -67,3 +71,99 @@ def test_a_line_cut_short_by_a_crash_costs_only_that_line(tmp_path: Path) -> Non
         "failed",
         "skipped",
     ]
+
+
+def run_one(folder: Path, settings: dict[str, object], work=write_outputs) -> str:
+    (folder / "a.wav").write_bytes(b"one")
+    job = Job(folder / "a.wav", (folder / "a.csv",))
+    return run_jobs([job], settings, work, Ledger(folder / "ledger"))[0].state
+
+
+@pytest.mark.parametrize("name", ["style", "keys", "text", "source", "avatar", "weights", "person"])
+def test_the_content_of_every_input_file_counts(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "input.npz"
+    if name == "person":
+        path.mkdir()
+    content = path / "weights.safetensors" if name == "person" else path
+    content.write_bytes(b"before")
+    value = str(path) if name in ("style", "text", "source") else path
+    assert run_one(tmp_path, {name: value}) == "done"
+    assert run_one(tmp_path, {name: value}) == "skipped"
+    content.write_bytes(b"after!")
+    assert run_one(tmp_path, {name: value}) == "done"
+
+
+def test_a_file_in_an_option_counts(tmp_path: Path) -> None:
+    path = tmp_path / "face.npy"
+    path.write_bytes(b"before")
+    assert run_one(tmp_path, {"option": (f"shape={path}",)}) == "done"
+    path.write_bytes(b"after!")
+    assert run_one(tmp_path, {"option": (f"shape={path}",)}) == "done"
+    assert run_one(tmp_path, {"option": (f"shape={path}",)}) == "skipped"
+
+
+def test_another_version_runs_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_one(tmp_path, {}) == "done"
+    monkeypatch.setattr(batch_ledger, "__version__", "99")
+    assert run_one(tmp_path, {}) == "done"
+
+
+@pytest.mark.parametrize("content", [b"", b"another program's"])
+def test_an_empty_or_foreign_output_is_not_done(tmp_path: Path, content: bytes) -> None:
+    assert run_one(tmp_path, {}) == "done"
+    (tmp_path / "a.csv").write_bytes(content)
+    assert run_one(tmp_path, {}) == "done"
+    assert (tmp_path / "a.csv").read_bytes() == b"made"
+
+
+def test_what_nobody_foresaw_stops_nothing(tmp_path: Path) -> None:
+    def work(job: Job) -> None:
+        if job.source.stem == "b":
+            raise RecursionError("too deep\nby far")
+        write_outputs(job)
+
+    outcomes = run_jobs(make_jobs(tmp_path), {}, work, Ledger(tmp_path / "ledger"))
+    assert states(outcomes) == ["done", "failed", "done"]
+    assert outcomes[1].reason.endswith("report it: RecursionError: too deep by far")
+
+
+def test_work_that_writes_nothing_is_not_done(tmp_path: Path) -> None:
+    assert run_one(tmp_path, {}, lambda job: None) == "failed"
+    assert run_one(tmp_path, {}, lambda job: job.outputs[0].write_bytes(b"")) == "failed"
+
+
+def test_outputs_are_on_disk_before_the_ledger_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda f: synced.append(Path(os.readlink(f"/proc/self/fd/{f}")).name)
+    )
+    run_one(tmp_path, {})
+    assert synced == ["a.csv", "ledger"]
+
+
+def test_two_copies_of_one_recording_are_both_remembered(tmp_path: Path) -> None:
+    jobs = []
+    for name in "ab":
+        (tmp_path / f"{name}.wav").write_bytes(b"one")
+        jobs.append(Job(tmp_path / f"{name}.wav", (tmp_path / f"{name}.csv",)))
+    ledger = tmp_path / "ledger"
+    assert states(run_jobs(jobs, {}, write_outputs, Ledger(ledger))) == ["done", "done"]
+    assert states(run_jobs(jobs, {}, write_outputs, Ledger(ledger))) == ["skipped", "skipped"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\xff\xfe\x00", b"not json", b"7", b"null", b'"text"', b"[1]", b"{}",
+        b'{"key": 1, "outputs": []}', b'{"key": "a", "outputs": 3}', b"[" * 100_000, b"\x00" * 40,
+    ],
+)  # fmt: skip
+def test_a_corrupt_line_is_set_aside(tmp_path: Path, line: bytes) -> None:
+    assert run_one(tmp_path, {}) == "done"
+    ledger = tmp_path / "ledger"
+    ledger.write_bytes(line + b"\n" + ledger.read_bytes())
+    assert run_one(tmp_path, {}) == "skipped"
+    assert ledger.read_bytes().count(b"\n") == 1
+    assert (tmp_path / "ledger.damaged").read_bytes() == line + b"\n"

@@ -1,7 +1,8 @@
 """Batches of recordings with a ledger of what is done; a bad file does not stop the rest.
 
-The ledger is a file of JSON lines beside the outputs. An entry identifies the content of the input
-and the settings: renamed inputs are recognised, changed settings are run again.
+The ledger is a file of JSON lines beside the outputs. An entry identifies the content of every
+input file, the settings and the version of motet, and states the digest of every output: renamed
+inputs are recognised, and what has changed on either side is run again.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import dataclasses
 import hashlib
 import json
 import os
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from motet.errors import InputError, MissingDependency
+from motet import __version__
+from motet.atomic_write import write_bytes
+from motet.errors import InputError, MotetError
 
 LEDGER_NAME = "motet-ledger.jsonl"
 
@@ -37,39 +41,70 @@ class Outcome:
 
 
 class Ledger:
-    """Finished jobs by content of input and settings. Lines that a crash cut short are skipped."""
+    """Finished jobs by their key, with the digests of their outputs.
+
+    Lines that cannot be read (cut short by a crash, damaged) are moved to a file of the same name
+    that ends in `.damaged`, and cost only themselves.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._done: dict[str, list[str]] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            try:
-                entry = json.loads(line)
-                self._done[entry["key"]] = list(entry["outputs"])
-            except (json.JSONDecodeError, KeyError, TypeError):
-                continue
-
-    @staticmethod
-    def key(source: Path, settings: Mapping[str, object]) -> str:
-        """Identity of a job: content of the input and the settings."""
-        content = hashlib.sha256(source.read_bytes())
-        content.update(json.dumps(dict(settings), sort_keys=True, default=str).encode())
-        return content.hexdigest()[:24]
+        self._done: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        damaged = [line for line in lines if line.strip() and not self._take(line)]
+        if damaged:
+            self._set_aside(damaged, [line for line in lines if line not in damaged])
 
     def is_done(self, key: str, outputs: Sequence[Path]) -> bool:
-        """Whether this job was recorded for these files and they still exist."""
-        return self._done.get(key) == [path.name for path in outputs] and all(
-            path.exists() for path in outputs
+        """Whether this job was recorded with exactly these files, and they are still as it left
+        them.
+        """
+        digests = self._done.get((key, tuple(path.name for path in outputs)))
+        return digests is not None and all(
+            path.is_file() and path.stat().st_size and content_digest(path) == digest
+            for path, digest in zip(outputs, digests, strict=True)
         )
 
     def record(self, key: str, outputs: Sequence[Path]) -> None:
-        """Record a finished job; it is on disk when this returns."""
-        names = [path.name for path in outputs]
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write("\n" * self._cut_short() + json.dumps({"key": key, "outputs": names}) + "\n")
+        """Record a finished job; its outputs, then the entry, are on disk when this returns.
+
+        Raises:
+            InputError: an output is missing or empty.
+            OSError: the ledger cannot be written.
+        """
+        for path in outputs:
+            if not path.is_file() or not path.stat().st_size:
+                raise InputError(f"{path} was not written or is empty")
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        digests = {path.name: content_digest(path) for path in outputs}
+        line = json.dumps({"key": key, "outputs": digests}) + "\n"
+        with self.path.open("ab") as file:
+            file.write(("\n" * self._cut_short() + line).encode())
             file.flush()
             os.fsync(file.fileno())
-        self._done[key] = names
+        self._done[key, tuple(digests)] = list(digests.values())
+
+    def _take(self, line: bytes) -> bool:
+        """Read one line; whether it is an entry."""
+        try:
+            entry = json.loads(line)
+            key, outputs = entry["key"], entry["outputs"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return False
+        if not isinstance(key, str) or not isinstance(outputs, dict | list):
+            return False
+        if isinstance(outputs, dict):  # a list: an entry without digests, of an older version
+            self._done[key, tuple(outputs)] = [str(digest) for digest in outputs.values()]
+        return True
+
+    def _set_aside(self, damaged: list[bytes], intact: list[bytes]) -> None:
+        with self.path.with_name(f"{self.path.name}.damaged").open("ab") as file:
+            file.write(b"".join(line.rstrip(b"\r\n") + b"\n" for line in damaged))
+        write_bytes(self.path, b"".join(intact))
 
     def _cut_short(self) -> bool:
         if not self.path.exists() or not self.path.stat().st_size:
@@ -79,20 +114,70 @@ class Ledger:
             return file.read(1) != b"\n"
 
 
+def content_digest(path: Path) -> str:
+    """24 hex digits of a file's content, or of the names and contents of all files of a folder."""
+    if path.is_dir():
+        names = sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file())
+        listing = [(name, content_digest(path / name)) for name in names]
+        return hashlib.sha256(json.dumps(listing).encode()).hexdigest()[:24]
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:24]
+
+
+def settings_digest(settings: Mapping[str, object]) -> str:
+    """Identity of settings: their values, the contents of the files and folders that they name,
+    and the version of motet.
+    """
+    values = {name: _identity(value) for name, value in settings.items()}
+    text = json.dumps([__version__, values], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _identity(value: object) -> object:
+    """A value with the content of every file in it; `NAME=FILE` names a file too."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): _identity(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_identity(item) for item in value]
+    if not isinstance(value, str | Path):
+        return value
+    texts = [str(value), str(value).partition("=")[2]]
+    return [str(value), *(content_digest(Path(text)) for text in texts if _is_file(text))]
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return bool(text) and (Path(text).is_file() or Path(text).is_dir())
+    except (OSError, ValueError):  # a transcript is no path, and may be too long for one
+        return False
+
+
 def run_jobs(
     jobs: Iterable[Job], settings: Mapping[str, object], work: Callable[[Job], None], ledger: Ledger
 ) -> list[Outcome]:
-    """Run every job that is not done yet. An unusable input fails alone; the rest is run."""
-    outcomes = []
-    for job in jobs:
-        try:
-            key = ledger.key(job.source, settings)
-            if ledger.is_done(key, job.outputs):
-                outcomes.append(Outcome(job, "skipped"))
-                continue
-            work(job)
-            ledger.record(key, job.outputs)
-            outcomes.append(Outcome(job, "done"))
-        except (InputError, MissingDependency, OSError) as error:
-            outcomes.append(Outcome(job, "failed", " ".join(str(error).split())))
-    return outcomes
+    """Run every job that is not done yet. An input that fails, also in a way that nobody foresaw,
+    fails alone; the rest is run.
+    """
+    common = settings_digest(settings)
+    return [_run_job(job, common, work, ledger) for job in jobs]
+
+
+def _run_job(job: Job, common: str, work: Callable[[Job], None], ledger: Ledger) -> Outcome:
+    try:
+        if job.source.exists() and not job.source.is_file():
+            raise InputError(f"{job.source} is not a file")
+        key = f"{content_digest(job.source)}-{common}"
+        if ledger.is_done(key, job.outputs):
+            return Outcome(job, "skipped")
+        work(job)
+        ledger.record(key, job.outputs)
+        return Outcome(job, "done")
+    except (MotetError, OSError) as error:
+        return Outcome(job, "failed", " ".join(str(error).split()))
+    except Exception as error:  # must not cost the recordings that come after this one
+        if os.environ.get("MOTET_DEBUG"):
+            traceback.print_exc()
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        return Outcome(job, "failed", f"internal error, please report it: {text}")

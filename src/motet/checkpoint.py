@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from motet import config as settings
+from motet.atomic_write import make_folder, write_bytes
 from motet.config import JsonValue, Settings
 from motet.errors import CheckpointError, nearest
 
@@ -80,13 +80,8 @@ def save_checkpoint(
         "digest": digest,
     }
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(save(stored, metadata=metadata))
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    make_folder(path.parent)
+    write_bytes(path, save(stored, metadata=metadata))
     return digest
 
 

@@ -8,7 +8,8 @@ The tree::
     │   ├── ConfigError       an unknown or impossible option or setting
     │   ├── CheckpointError   weights that do not fit, are damaged, or are not safe to read
     │   ├── AssetError        a rig, avatar, clip or data file that is missing or malformed
-    │   └── SpaceError        motion in a space that cannot be used here
+    │   ├── SpaceError        motion in a space that cannot be used here
+    │   └── UnwritableError   a file that cannot be written: no space, read-only, no permission
     └── MissingDependency     an optional package is needed (command line: exit code 2)
 
 Every message says what was given, what is allowed and what to do about it.
@@ -21,6 +22,7 @@ import importlib
 import importlib.metadata
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 
 
@@ -50,6 +52,15 @@ class AssetError(InputError):
 
 class SpaceError(InputError):
     """Motion in a space that this consumer does not understand."""
+
+
+class UnwritableError(InputError):
+    """A file that cannot be written: no space, read-only, or no permission."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} cannot be written: {reason}")
+        self.reason = reason
+        """What the system says, e.g. `No space left on device`."""
 
 
 class MissingDependency(MotetError):

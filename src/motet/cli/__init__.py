@@ -7,11 +7,16 @@ of our own.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol
 
 from motet.errors import ConfigError, MotetError, nearest
@@ -31,23 +36,31 @@ VERBS: dict[str, str] = {
     "weights": "List, verify and import weights: list | verify | import | mean.",
 }
 
+_OF_THE_SYSTEM = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.ENOENT,
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EMFILE, errno.ELOOP,
+)  # fmt: skip
+"""Errors of files and disks that are no faults of the program."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _dispatch(arguments)
-    except (MotetError, FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        line = " ".join(str(error).split())
-        print(f"motet: {line}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
+        with _stopping_cleanly():
+            return _dispatch(arguments)
+    except MotetError as error:
+        return _refusal(str(error))
+    except KeyboardInterrupt as stop:
         print("motet: stopped", file=sys.stderr)
-        return 130
+        return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
+            name = f"{error.filename}: " if error.filename else ""
+            return _refusal(f"{name}{os.strerror(error.errno)}")
         if os.environ.get("MOTET_DEBUG"):
             traceback.print_exc()
         print(
@@ -56,6 +69,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+
+
+def _refusal(message: str) -> int:
+    print(f"motet: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by a signal other than Ctrl-C's; cleans up in the same way."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
+
+
+@contextmanager
+def _stopping_cleanly() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that nothing unfinished stays behind.
+
+    Once one has come, more of them are ignored until the block has ended: shells send SIGHUP
+    twice. A signal that is ignored already (`nohup`) stays so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    caught = [number for number in numbers if before[number] is signal.SIG_DFL]
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        for other in caught:
+            signal.signal(other, signal.SIG_IGN)
+        raise Terminated(number)
+
+    try:
+        for number in caught:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, before[number])
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from motet.atomic_write import make_folder
 from motet.cli.requests import check_conditions, method_options
 from motet.errors import ConfigError, InputError
 from motet.options import Device, Guidance, OptionValue, Postprocess
@@ -138,15 +139,26 @@ class Run:
 
     def _folder(self) -> Path | None:
         """The output folder, when -o is one."""
-        folders = [path for path in self.out if path.is_dir() or not path.suffix]
+        folders = [path for path in self.out if self._is_folder(path)]
         if folders and len(self.out) > 1:
             raise ConfigError("give either one folder or files as -o, not both")
         return folders[0] if folders else None
 
+    def _is_folder(self, path: Path) -> bool:
+        """Whether -o means a folder: there is one, or the name has no ending, or (with several
+        recordings or --formats, which need a folder) one of no format: `takes_v1.0`.
+        """
+        if path.is_dir() or not path.suffix:
+            return True
+        from motet.export import FORMATS
+
+        wants_folder = len(self.audio) > 1 or self.formats != ("mp4",)
+        return wants_folder and path.suffix.lower() not in FORMATS
+
     def _many(self, request: Request, folder: Path) -> int:
         from motet.batch_ledger import LEDGER_NAME, Job, Ledger, run_jobs
 
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         outputs: dict[Path, list[Path]] = {}
         for source, name in zip(self.audio, _distinct_names(self.audio), strict=True):
             outputs[source] = [folder / f"{name}.{e.lstrip('.')}" for e in self.formats]
@@ -192,7 +204,7 @@ class Run:
 
 
 def _progress(bars: Bars, path: Path, frames: int) -> Progress:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     task = bars.add_task(f"writing {path.name}", total=frames)
     update: Callable[..., None] = partial(bars.update, task)
     return lambda done: update(completed=done)

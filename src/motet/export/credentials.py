@@ -13,12 +13,12 @@ import dataclasses
 import datetime
 import importlib
 import json
-import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from motet.atomic_write import appearing
 from motet.errors import AssetError, InputError, MissingDependency, install_hint
 
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/{}"
@@ -52,6 +52,7 @@ def sign_video(
             that the file was not changed.
 
     Raises:
+        UnwritableError: there is no room for the signed file.
         InputError: the file cannot be signed.
     """
     try:
@@ -59,21 +60,18 @@ def sign_video(
     except MissingDependency:
         return False
     signing = signing or process_signing()
-    beside = path.with_name(f".{path.stem[:60]}.{os.getpid()}.signed{path.suffix}")
     try:
         info = c2pa.C2paSignerInfo(signing.algorithm.encode(), signing.chain, signing.key, None)
         with (
+            appearing(path) as beside,
             c2pa.Signer.from_info(info) as signer,
             c2pa.Builder(json.dumps(manifest(title or path.name, provenance))) as builder,
         ):
             builder.sign_file(str(path), str(beside), signer)
-        os.replace(beside, path)
     except c2pa.C2paError as error:
         raise InputError(
             f"content credentials cannot be put into {title or path.name}: {error}"
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)
     return True
 
 
