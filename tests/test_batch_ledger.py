@@ -67,3 +67,17 @@ def test_a_line_cut_short_by_a_crash_costs_only_that_line(tmp_path: Path) -> Non
         "failed",
         "skipped",
     ]
+
+
+def test_an_unforeseen_failure_stops_nothing_either(tmp_path: Path) -> None:
+    def work(job: Job) -> None:
+        if job.source.name == "a.wav":
+            raise ValueError("frames must\nbe specified")
+        write_outputs(job)
+
+    jobs = make_jobs(tmp_path)
+    outcomes = run_jobs(jobs, {}, work, Ledger(tmp_path / "ledger"))
+    assert states(outcomes) == ["failed", "failed", "done"]
+    assert outcomes[0].reason == (
+        "internal error, please report it: ValueError: frames must be specified"
+    )

@@ -82,7 +82,7 @@ class Ledger:
 def run_jobs(
     jobs: Iterable[Job], settings: Mapping[str, object], work: Callable[[Job], None], ledger: Ledger
 ) -> list[Outcome]:
-    """Run every job that is not done yet. An unusable input fails alone; the rest is run."""
+    """Run every job that is not done yet. An input that fails in any way fails alone; the rest is run."""
     outcomes = []
     for job in jobs:
         try:
@@ -95,4 +95,7 @@ def run_jobs(
             outcomes.append(Outcome(job, "done"))
         except (InputError, MissingDependency, OSError) as error:
             outcomes.append(Outcome(job, "failed", " ".join(str(error).split())))
+        except Exception as error:  # unforeseen, and still no reason to stop the rest
+            reason = f"internal error, please report it: {type(error).__name__}: {error}"
+            outcomes.append(Outcome(job, "failed", " ".join(reason.split())))
     return outcomes
