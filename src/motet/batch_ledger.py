@@ -82,7 +82,7 @@ class Ledger:
 def run_jobs(
     jobs: Iterable[Job], settings: Mapping[str, object], work: Callable[[Job], None], ledger: Ledger
 ) -> list[Outcome]:
-    """Run every job that is not done yet. An input that fails in any way fails alone; the rest is run."""
+    """Run every job that is not done yet. One that fails, in whatever way, fails alone."""
     outcomes = []
     for job in jobs:
         try:
