@@ -67,3 +67,20 @@ def lag(found: np.ndarray, wanted: np.ndarray) -> int:
     return int(correlate(found[:size], wanted[:size], mode="full", method="fft").argmax()) - (
         size - 1
     )
+
+
+def encode_packed(
+    path: Path, sound: np.ndarray, rate: int, codec: str, *, layout: str = ""
+) -> Path:
+    """Write a file of any number of channels through FFmpeg."""
+    layout = layout or f"{sound.shape[0]}c"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.layout = layout
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(sound.T).reshape(1, -1), format="flt", layout=layout
+        )
+        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

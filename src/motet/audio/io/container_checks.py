@@ -10,15 +10,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from motet.errors import AudioError
 
 Kind = Literal["wav", "aiff", "flac", "ogg", "mp3", "other"]
-_UNKNOWN_LENGTHS = (0xFFFFFFFF, 0x7FFFFFFF)
-"""Placeholders of programs that write the header before the sound."""
+_PLACEHOLDER_BYTES = 1_900_000_000
+"""Programs that write the header before the sound declare 0 or about the largest size they know:
+2e9, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF less a header, or 2^63 and more in 64 bits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Header:
     kind: Kind
     frames: int | None = None
     """Encoded frames (MP3) that the file declares, if it does."""
+    corrections: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
+    """Bytes by offset that make a placeholder of a length the length to the end of the file."""
 
 
 def inspect(path: Path) -> Header:
@@ -46,11 +49,10 @@ def inspect(path: Path) -> Header:
 def _inspect(file: BinaryIO, path: Path) -> Header:
     start = file.read(12)
     if start[:4] in (b"RIFF", b"RF64", b"BW64", b"RIFX") and start[8:12] == b"WAVE":
-        _check_chunks(file, path, "WAV", ">" if start[:4] == b"RIFX" else "<", b"data", _wav_format)
-        return Header("wav")
+        order = ">" if start[:4] == b"RIFX" else "<"
+        return Header("wav", None, _check_chunks(file, path, "WAV", order, b"data", _wav_format))
     if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
-        _check_chunks(file, path, "AIFF", ">", b"SSND", _aiff_format)
-        return Header("aiff")
+        return Header("aiff", None, _check_chunks(file, path, "AIFF", ">", b"SSND", _aiff_format))
     if start[:4] == b"fLaC":
         return Header("flac")
     if start[:4] == b"OggS":
@@ -68,24 +70,32 @@ def _check_chunks(
     byte_order: str,
     data_chunk: bytes,
     read_format: Callable[[bytes, Path, str], int],
-) -> None:
-    """Walk the chunks of a RIFF or AIFF file up to the one with the samples, and check it."""
+) -> dict[int, bytes]:
+    """Check the chunks of a RIFF or AIFF file up to the one with the samples.
+
+    Returns:
+        `Header.corrections`, if the length of the samples is a placeholder.
+    """
     size = os.fstat(file.fileno()).st_size
     file.seek(12)
-    data_size_64: int | None = None
+    sizes_64: tuple[int, int] | None = None  # offset of the 64-bit sizes, bytes of sound
     bytes_per_second = 0
     while len(head := file.read(8)) == 8:
         name, length = struct.unpack(f"{byte_order}4sI", head)
         start = file.tell()
         if name == b"ds64" and length >= 24:
-            data_size_64 = struct.unpack("<QQQ", file.read(24))[1]
+            sizes_64 = start, struct.unpack("<QQQ", file.read(24))[1]
         elif name in (b"fmt ", b"COMM"):
             bytes_per_second = read_format(file.read(min(length, 64)), path, byte_order)
         elif name == data_chunk:
-            if length == 0xFFFFFFFF and data_size_64 is not None:
-                length = data_size_64
-            _check_length(path, kind, length, size - start, bytes_per_second)
-            return
+            present = size - start
+            declared = sizes_64[1] if sizes_64 and length == 0xFFFFFFFF else length
+            if _is_placeholder(file, byte_order, declared, present):
+                if sizes_64 and length == 0xFFFFFFFF:
+                    return {sizes_64[0]: struct.pack("<QQQ", size - 8, present, 0)}
+                return {start - 4: struct.pack(f"{byte_order}I", min(present, 2**32 - 2))}
+            _check_length(path, kind, declared, present, bytes_per_second)
+            return {}
         file.seek(start + length + length % 2)  # chunks are padded to even lengths
     raise AudioError(
         f"{path} is a {kind} file without sound: it ends before its {data_chunk.decode()!r} part;"
@@ -93,16 +103,28 @@ def _check_chunks(
     )
 
 
+def _is_placeholder(file: BinaryIO, byte_order: str, declared: int, present: int) -> bool:
+    if present < 2:
+        return False
+    if declared == 0:
+        return not _is_chunk_list(file, byte_order, file.tell() + present)
+    return declared >= _PLACEHOLDER_BYTES and declared > present
+
+
+def _is_chunk_list(file: BinaryIO, byte_order: str, size: int) -> bool:
+    """Whether the rest of the file is a list of chunks that ends with the file."""
+    while len(head := file.read(8)) == 8:
+        name, length = struct.unpack(f"{byte_order}4sI", head)
+        end = file.tell() + length
+        if not (name.isascii() and name.decode("ascii").isprintable()) or end > size:
+            return False
+        file.seek(end + length % 2)
+    return not head
+
+
 def _check_length(
     path: Path, kind: str, declared: int, present: int, bytes_per_second: int
 ) -> None:
-    is_placeholder = declared in _UNKNOWN_LENGTHS and present < declared
-    if is_placeholder or (declared == 0 and present > 1):
-        amount = "no sound at all" if declared == 0 else "an unknown amount of sound"
-        raise AudioError(
-            f"{path} has a {kind} header that declares {amount} though {present} bytes follow (an"
-            " unfinished recording?); repair it by converting it once"
-        )
     if declared == 0:
         raise AudioError(f"{path} is empty: a {kind} header without any samples; record again")
     if declared > present:

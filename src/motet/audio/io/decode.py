@@ -34,7 +34,7 @@ class _Decoded:
     """Output of the decoder so far."""
 
     pieces: list[np.ndarray]
-    """Planar floats, each (channels, time)."""
+    """Floats, each (channels, time)."""
     rate: int = 0
     channels: int = 0
     first_s: float = 0.0
@@ -92,7 +92,8 @@ def decode(
 def _collect(container: Any, stream: AudioStream, path: Path, max_values: int) -> _Decoded:
     decoded = _Decoded([])
     for frame in _frames(container, stream, decoded):
-        values = frame.to_ndarray()
+        # Packed: PyAV reads beyond the planes of frames with eight planar channels or more.
+        values = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T
         if not decoded.pieces:
             decoded.rate, decoded.channels = frame.sample_rate, values.shape[0]
             if frame.pts is not None and frame.time_base:
@@ -111,7 +112,7 @@ def _collect(container: Any, stream: AudioStream, path: Path, max_values: int) -
 
 
 def _frames(container: Any, stream: AudioStream, decoded: _Decoded) -> Iterator[AudioFrame]:
-    """Decoded frames as planar floats; a decoding failure ends them and is noted."""
+    """Decoded frames as packed floats; a decoding failure ends them and is noted."""
     converter = None
     timed = [s for s in container.streams if s.type in ("audio", "video")]
     try:
@@ -124,9 +125,9 @@ def _frames(container: Any, stream: AudioStream, decoded: _Decoded) -> Iterator[
             decoded.packets += packet.size > 0
             for frame in packet.decode():
                 converter = converter or av.AudioResampler(
-                    format="fltp", layout=frame.layout, rate=frame.sample_rate
+                    format="flt", layout=frame.layout, rate=frame.sample_rate
                 )
-                yield from converter.resample(frame) if frame.format.name != "fltp" else [frame]
+                yield from converter.resample(frame) if frame.format.name != "flt" else [frame]
     except av.FFmpegError as error:
         decoded.failure = _reason(error)
 

@@ -4,14 +4,21 @@ WAV, AIFF, FLAC and Ogg Vorbis go through libsndfile, which is exact. Everything
 M4A and MP4, Opus, WebM, the sound of any video) goes through FFmpeg: the encoder's priming and
 padding are removed, and the sound is aligned with the picture. Raw AAC streams (.aac) do not
 declare their priming and keep it (20 to 50 ms).
+
+What was read otherwise than declared is logged as a warning of the logger `motet.audio`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+import soundfile
 import torch
 
 from motet.audio.io.container_checks import Header, inspect
@@ -24,6 +31,10 @@ MAX_LEVEL = 100.0
 """Larger samples are integers that were stored as floats, or damage."""
 RATES = (1_000, 1_000_000)
 """Lowest and highest accepted sample rate."""
+
+_BLOCK_VALUES = 2**18
+"""Samples times channels that are read at a time, so that a header's claim allocates nothing."""
+log = logging.getLogger("motet.audio")
 
 _LAYOUTS: dict[int, Layout] = {1: "mono", 2: "stereo"}
 
@@ -46,7 +57,14 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
         samples, rate = _read_exactly(path, header)
     else:
         samples, rate = _decode(path, header)
-    return _check_samples(path, samples, rate)
+    audio = _check_samples(path, samples, rate)
+    if header.corrections:
+        log.warning(
+            "%s does not declare its length (a stream?): read to its end, %.2f s",
+            path,
+            audio.seconds,
+        )
+    return audio
 
 
 def _check_file(path: Path) -> None:
@@ -70,24 +88,71 @@ def _check_file(path: Path) -> None:
 
 
 def _read_exactly(path: Path, header: Header) -> tuple[np.ndarray, int]:
-    import soundfile
-
+    declared_s = 0.0
     try:
-        with soundfile.SoundFile(path) as file:
-            if file.format == "OGG" and file.subtype != "VORBIS":
+        with _opened(path, header) as file:
+            if _needs_ffmpeg(file):
                 return _decode(path, header)
-            declared = file.frames
-            if not 0 <= declared < 2**40:  # a FLAC stream that does not know its length
-                return _decode(path, header)
-            _check_amount(path, declared * file.channels)
-            samples = file.read(dtype="float32", always_2d=True)
-            rate = file.samplerate
+            declared_s = file.frames / file.samplerate
+            _check_amount(path, file.frames * file.channels)
+            samples, rate = _read_blocks(file), file.samplerate
     except soundfile.LibsndfileError:
-        # A codec that only FFmpeg knows (GSM, ADPCM flavours in WAV), or not a sound after all.
-        return _decode(path, header)
-    if len(samples) < declared:
-        raise _truncated(path, declared / rate, len(samples) / rate)
-    return samples.T, rate
+        # A codec that only FFmpeg knows (ADPCM flavours in WAV), or not a sound after all.
+        samples, rate = _decode(path, header)
+    readable_s = samples.shape[1] / rate
+    if readable_s < declared_s - 0.5 / rate:
+        raise _truncated(path, declared_s, readable_s)
+    return samples, rate
+
+
+def _needs_ffmpeg(file: soundfile.SoundFile) -> bool:
+    """Whether libsndfile cannot read this file exactly: Opus, or a FLAC stream without a length,
+    for which it reports more than any file holds.
+    """
+    return (file.format == "OGG" and file.subtype != "VORBIS") or not 0 <= file.frames < 2**40
+
+
+@contextlib.contextmanager
+def _opened(path: Path, header: Header) -> Iterator[soundfile.SoundFile]:
+    if not header.corrections:
+        with soundfile.SoundFile(path) as file:
+            yield file
+        return
+    with path.open("rb") as raw, soundfile.SoundFile(_Corrected(raw, header.corrections)) as file:
+        yield file
+
+
+class _Corrected:
+    """A file opened for reading, with bytes of its header replaced."""
+
+    def __init__(self, file: BinaryIO, corrections: Mapping[int, bytes]) -> None:
+        self._file, self._corrections = file, corrections
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        start = self._file.tell()
+        data = bytearray(self._file.read(size))
+        for offset, correction in self._corrections.items():
+            for index, byte in enumerate(correction, offset - start):
+                if 0 <= index < len(data):
+                    data[index] = byte
+        return bytes(data)
+
+
+def _read_blocks(file: soundfile.SoundFile) -> np.ndarray:
+    """All samples (channels, time). Block by block: some codecs (GSM 6.10, G.721, NMS ADPCM) cannot
+    be read otherwise, and memory grows with what is there, not with what is declared.
+    """
+    size = max(1, _BLOCK_VALUES // file.channels)
+    blocks = [np.zeros((file.channels, 0), np.float32)]
+    while len(block := file.read(size, dtype="float32", always_2d=True)):
+        blocks.append(block.T)
+    return np.concatenate(blocks, axis=1)
 
 
 def _decode(path: Path, header: Header) -> tuple[np.ndarray, int]:
