@@ -195,6 +195,7 @@ class MotionSink(Sink["Motion"]):
                         size=request.size,
                         avatar=request.avatar,
                         marker=request.marker,
+                        fps=request.fps,
                         progress=progress(path, frames),
                     )
                 )

@@ -25,6 +25,7 @@ class Take(Clip):
         avatar: str | Path | None = None,
         size: int = 512,
         marker: bool = True,
+        fps: float | None = None,
     ) -> Path:
         """Write in the format that the path's ending names; the file appears only when complete.
 
@@ -33,12 +34,13 @@ class Take(Clip):
             avatar: a GLB or VRM to animate instead of the house figure (.glb).
             size: height and width of drawn videos, pixels (.mp4).
             marker: videos of a body show the source position, if the take has one (.mp4).
+            fps: frame rate of the file; when left out 60 for .csv, else the take's own.
 
         Raises:
             InputError: no format has that ending, or the take lacks what the format needs.
         """
         check_ending(path)
-        return write_clip(self, Path(path), avatar=avatar, size=size, marker=marker)
+        return write_clip(self, Path(path), avatar=avatar, size=size, marker=marker, fps=fps)
 
     def __repr__(self) -> str:
         out = self.motion or self.frames

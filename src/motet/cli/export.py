@@ -25,7 +25,7 @@ class Export:
     audio: Path | None = None
     """Recording for the sound of a video (.mp4) or take (.npz), instead of the take's own."""
     fps: float | None = None
-    """Output frame rate; the take's own when left out."""
+    """Output frame rate; when left out 60 for Live Link CSV, else the take's own."""
     avatar: Path | None = None
     """A GLB or VRM to animate instead of the house figure (.glb)."""
     size: int = DEFAULT_SIZE
@@ -47,10 +47,8 @@ class Export:
         clip = read_take(self.take)
         if self.audio is not None:
             clip = dataclasses.replace(clip, audio=read_audio(self.audio))
-        if self.fps is not None and clip.motion is not None:
-            clip = dataclasses.replace(clip, motion=clip.motion.at(self.fps))
         for path in self.out:
-            written = write_clip(clip, path, size=self.size, avatar=self.avatar)
+            written = write_clip(clip, path, size=self.size, avatar=self.avatar, fps=self.fps)
             print(f"{written}  {written.stat().st_size / 1e6:.2f} MB")
         return 0
 

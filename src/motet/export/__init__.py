@@ -118,6 +118,7 @@ def write_clip(
     size: int = 512,
     avatar: str | Path | None = None,
     marker: bool = True,
+    fps: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Path:
     """Write a clip in the format that the path's ending names, and return the path.
@@ -126,6 +127,8 @@ def write_clip(
         size: height and width of pictures, pixels (formats with pictures).
         avatar: a GLB or VRM to animate instead of the house figure (formats with a figure).
         marker: whole-body pictures show the sound source, if the take has its position.
+        fps: frame rate of the file; when left out the format's usual one (60 for Live Link Face
+            CSV), else the take's.
         progress: called with the number of frames written so far.
 
     Raises:
@@ -135,7 +138,11 @@ def write_clip(
     from motet.export.options import ExportOptions
 
     kind = format_of(path)
-    options = ExportOptions(size, Path(avatar) if avatar is not None else None, marker, progress)
+    options = ExportOptions(
+        size, Path(avatar) if avatar is not None else None, marker, fps, progress
+    )
+    if fps is not None and clip.motion is not None and clip.motion.space.fps != fps:
+        clip = dataclasses.replace(clip, motion=clip.motion.at(fps))
     if avatar is not None and not kind.takes_avatar:
         able = ", ".join(ending for ending, other in FORMATS.items() if other.takes_avatar)
         raise ConfigError(

@@ -15,7 +15,12 @@ import numpy as np
 
 from motet.atomic_write import write_bytes
 from motet.errors import AssetError
-from motet.export.curves import face_clip, face_motion, quaternions_from_axis_angle
+from motet.export.curves import (
+    face_clip,
+    face_motion,
+    note_skipped,
+    quaternions_from_axis_angle,
+)
 from motet.export.live_link_csv import SHAPE_COLUMNS
 from motet.export.options import ExportOptions
 from motet.types import ARKIT_SHAPES, Clip
@@ -59,10 +64,11 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
 
 
 def read(path: Path) -> Clip:
-    """Face curves by name; missing shapes are 0, names that are not ARKit's are an error.
+    """Face curves by name; missing shapes are 0, other names (tongue shapes, visemes) are skipped
+    with a note.
 
     Raises:
-        AssetError: not such a file, or its tables do not fit its own counts.
+        AssetError: not such a file, no ARKit shape in it, or its tables do not fit its own counts.
     """
     content = _content(path)
     names = content.get("facsNames")
@@ -70,16 +76,20 @@ def read(path: Path) -> Clip:
         raise AssetError(f"{path} is not an Audio2Face export: facsNames must be a list of names")
     known = {name.lower(): name for name in ARKIT_SHAPES}
     unknown = [name for name in names if name.lower() not in known]
-    if unknown or len({name.lower() for name in names}) != len(names):
-        raise AssetError(
-            f"{path} has shapes that are not ARKit's, or one twice:"
-            f" {', '.join(unknown[:3]) or 'twice'}"
-        )
+    if len({name.lower() for name in names}) != len(names):
+        raise AssetError(f"{path} has a shape twice in its facsNames; export it again")
+    if len(unknown) == len(names):
+        raise AssetError(f"{path} has no ARKit shapes; its facsNames are {', '.join(unknown[:3])}")
+    note_skipped(path, unknown)
     weights = _table(content, "weightMat", (len(names),), path)
     fps = content.get("exportFps")
     if not isinstance(fps, int | float) or isinstance(fps, bool):
         raise AssetError(f"{path} has the exportFps {fps!r}; a number is needed")
-    columns = {known[name.lower()]: weights[:, index] for index, name in enumerate(names)}
+    columns = {
+        known[name.lower()]: weights[:, index]
+        for index, name in enumerate(names)
+        if name.lower() in known
+    }
     head = _head(content, len(weights), path)
     provenance = {"source": str(content.get("trackPath", ""))[:4096]}
     return face_clip(columns, head, float(fps), provenance, path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,11 @@ from jaxtyping import Float
 from motet.errors import AssetError, InputError, SpaceError
 from motet.rigs.house.face_body import split
 from motet.types import ARKIT_SHAPES, Clip, Motion, arkit_space
+
+_LOG = logging.getLogger(__name__)
+MAX_WEIGHT = 2.0
+"""Weights beyond this are percentages: exaggerated takes stay below, a percentage of speech does
+not."""
 
 
 def single_motion(clip: Clip, kind: str) -> Motion:
@@ -73,8 +80,11 @@ def face_clip(
 ) -> Clip:
     """A clip from ARKit weights by name (absent ones are 0) and the head's axis-angle.
 
+    Weights in percent are scaled to 0..1 with a note.
+
     Raises:
-        AssetError: no frames, an impossible frame rate, or values that are not finite.
+        AssetError: no frames, an impossible frame rate, or values that are not finite or neither
+            weights nor percentages.
     """
     frames = len(next(iter(weights.values())))
     if frames == 0:
@@ -85,11 +95,33 @@ def face_clip(
     for column, name in enumerate(ARKIT_SHAPES):
         if name in weights:
             values[:, column] = weights[name]
+    values = _from_percent(values, source)
     if head is not None:
         values[:, len(ARKIT_SHAPES) :] = head
     if not np.isfinite(values).all():
         raise AssetError(f"{source} contains values that are not finite; export it again")
     return Clip(None, Motion(torch.from_numpy(values), arkit_space(fps)), provenance=provenance)
+
+
+def _from_percent(weights: np.ndarray, source: object) -> np.ndarray:
+    largest = float(np.abs(weights).max())
+    if not np.isfinite(largest) or largest <= MAX_WEIGHT:
+        return weights
+    if largest > 100 * MAX_WEIGHT:
+        raise AssetError(
+            f"{source} has a weight of {largest:.4g}; weights lie in 0..1, or in 0..100 as"
+            " percentages"
+        )
+    _LOG.warning("%s holds percentages (up to %.4g); they are divided by 100", source, largest)
+    return weights / 100
+
+
+def note_skipped(source: object, names: Sequence[str]) -> None:
+    """Note the curves of a file that no ARKit shape corresponds to."""
+    if names:
+        listed = ", ".join(repr(name[:40]) for name in names[:5])
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        _LOG.warning("%s: skipped what ARKit has no shape for: %s%s", source, listed, more)
 
 
 def euler_from_axis_angle(turns: Float[np.ndarray, "frames 3"]) -> Float[np.ndarray, "frames 3"]:

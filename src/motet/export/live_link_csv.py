@@ -1,8 +1,9 @@
 """Live Link Face CSV: recorded by the iPhone application, imported by Unreal, Blender and Maya.
 
 Columns as in real recordings: `Timecode,BlendshapeCount`, 52 shapes (right before left for jaw and
-mouth, unlike the network packet), then nine angles. Timecode is HH:MM:SS:FF.fff with frames of 1/60
-s whatever the frame rate.
+mouth, unlike the network packet), then nine angles. Files are written with 60 rows a second, as the
+application records; their timecode is HH:MM:SS:FF.fff with frames of 1/60 s at any frame rate.
+`timecode` reads the timecodes of other programs too.
 
 Angles are radians in Unreal's left-handed sense: positive yaw looks to the character's right,
 positive pitch down. In two published recordings of the application (about sixty frames checked) the
@@ -21,8 +22,15 @@ import numpy as np
 
 from motet.atomic_write import write_bytes
 from motet.errors import AssetError
-from motet.export.curves import axis_angle_from_euler, euler_from_axis_angle, face_clip, face_motion
+from motet.export.curves import (
+    axis_angle_from_euler,
+    euler_from_axis_angle,
+    face_clip,
+    face_motion,
+    note_skipped,
+)
 from motet.export.options import ExportOptions
+from motet.export.timecode import even_frames, parse_timecode, seconds_of, timecode
 from motet.types import ARKIT_SHAPES, Clip, Motion
 
 _SHAPES = """
@@ -48,11 +56,16 @@ EYE_REACH = {"side": 0.60, "down": 0.61, "up": 0.46}
 MIRROR = np.array([-1.0, 1.0, -1.0])
 """From rotations about +Y, +X and +Z (right-handed) to the signs of the file, and back."""
 MAX_ROWS = 2_000_000
+ROWS_PER_SECOND = 60.0
+"""Of a written file, unless another rate is asked for."""
+_NO_SHAPES = ("Timecode", "BlendshapeCount", *EYE_COLUMNS)
 
 
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
-    """Write the face curves of a clip."""
+    """Write the face curves of a clip at the frame rate of the options, else 60 rows a second."""
     motion = face_motion(clip, "Live Link Face")
+    rate = options.fps or ROWS_PER_SECOND
+    motion = motion if motion.space.fps == rate else motion.at(rate)
     columns = [
         motion.channel("blendshapes", name[0].lower() + name[1:]).cpu().numpy()
         for name in SHAPE_COLUMNS
@@ -69,19 +82,12 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     options.report(motion.frames)
 
 
-def timecode(seconds: float) -> str:
-    """HH:MM:SS:FF.fff with frames of 1/60 s."""
-    thousandths = round(seconds * 60_000)
-    whole, rest = divmod(thousandths, 60_000)
-    clock = f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
-    return f"{clock}:{rest // 1000:02d}.{rest % 1000:03d}"
-
-
 def read(path: Path) -> Clip:
     """Face curves by the names of the columns, in any order and case.
 
-    TongueOut and the head may be absent. The frame rate follows from the timecodes; dropped frames
-    are interpolated.
+    TongueOut and the head may be absent; other columns are skipped with a note. Timecodes count
+    frames at any usual rate, drop-frame (`;`) and over midnight too. The frame rate follows from
+    them; missing frames are interpolated.
 
     Raises:
         AssetError: not such a file, shapes are missing, or a cell is not a number.
@@ -96,12 +102,18 @@ def read(path: Path) -> Clip:
     body = [row for row in rows[1:] if row]
     if not body:
         raise AssetError(f"{path} holds no frames")
-    times = np.array([_seconds(_cell(row, columns["timecode"], path), path) for row in body])
-    names = [name for name in (*SHAPE_COLUMNS, *HEAD_COLUMNS) if name.lower() in columns]
+    known = (*SHAPE_COLUMNS, *HEAD_COLUMNS)
+    expected = {name.lower() for name in (*known, *_NO_SHAPES)}
+    note_skipped(path, [name for name in rows[0] if name.strip().lower() not in expected])
+    codes = [parse_timecode(_cell(row, columns["timecode"], path), path) for row in body]
+    names = [name for name in known if name.lower() in columns]
     indices = [columns[name.lower()] for name in names]
     table = np.array([[_number(_cell(row, k, path), path) for k in indices] for row in body])
-    fps, table = _resample_evenly(times, table, path)
-    curves = dict(zip(names, table.T, strict=True))
+    fps, table = even_frames(seconds_of(codes), table, path)
+    return _clip(dict(zip(names, table.T, strict=True)), fps, path)
+
+
+def _clip(curves: dict[str, np.ndarray], fps: float, path: Path) -> Clip:
     head = None
     if all(name in curves for name in HEAD_COLUMNS):
         angles = MIRROR * np.stack([curves[name] for name in HEAD_COLUMNS], axis=1)
@@ -154,49 +166,3 @@ def _number(cell: str, path: Path) -> float:
         return float(cell)
     except ValueError as error:
         raise AssetError(f"{path} has the cell {cell[:20]!r} where a number belongs") from error
-
-
-def _seconds(cell: str, path: Path) -> float:
-    parts = cell.strip().split(":")
-    if len(parts) != 4:
-        raise AssetError(f"{path} has the timecode {cell[:20]!r}; HH:MM:SS:FF.fff is expected")
-    hours, minutes, seconds, sixtieths = (_number(part, path) for part in parts)
-    return hours * 3600 + minutes * 60 + seconds + sixtieths / 60
-
-
-_NTSC_FPS = np.array([24, 30, 60]) / 1.001
-_COMMON_FPS = np.array(
-    [*_NTSC_FPS, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240], np.float64
-)
-
-
-def _resample_evenly(times: np.ndarray, table: np.ndarray, path: Path) -> tuple[float, np.ndarray]:
-    """Frame rate and the table on an even grid."""
-    if not np.isfinite(times).all() or (np.diff(times) < 0).any():
-        raise AssetError(f"{path} has timecodes that run backwards; export it again")
-    if len(times) == 1:
-        return 60.0, table
-    step = float(np.median(np.diff(times)))
-    if step < 1e-3:
-        raise AssetError(f"{path} has timecodes that do not advance; export it again")
-    fps = _rate(times, step)
-    count = round((times[-1] - times[0]) * fps) + 1
-    if count > 2 * len(times) + 600:
-        raise AssetError(
-            f"{path} has gaps of {times[-1] - times[0]:.0f} s in only {len(times)} frames; cut it"
-            " into its takes"
-        )
-    grid = times[0] + np.arange(count) / fps
-    if count == len(times) and np.abs(grid - times).max() < 0.25 / fps:
-        return fps, table
-    return fps, np.stack([np.interp(grid, times, column) for column in table.T], axis=1)
-
-
-def _rate(times: np.ndarray, step: float) -> float:
-    """Mean frame rate, rounded to a common one that the timecodes cannot distinguish from it."""
-    duration = times[-1] - times[0]
-    mean = np.round(np.diff(times) / step).sum() / duration
-    nearest = _COMMON_FPS[np.abs(_COMMON_FPS - mean).argmin()]
-    # Timecodes are rounded to 1/60000 s.
-    is_same = abs(nearest / mean - 1) < max(2e-4, 4e-5 / duration)
-    return float(nearest if is_same else mean)

@@ -17,6 +17,8 @@ class ExportOptions:
     """A GLB or VRM to animate instead of the house figure."""
     marker: bool = True
     """Whole-body pictures show the sound source, if the take has its position."""
+    fps: float | None = None
+    """Frame rate of the file; when left out the format's usual one, else the take's."""
     progress: Callable[[int], None] | None = None
     """Called with the number of frames written so far."""
 
