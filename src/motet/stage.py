@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-TYPE_CHECKING = False
+from motet.config import JsonValue
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -25,7 +26,7 @@ def _nothing(examples: object) -> None:
     del examples
 
 
-def _no_metadata(examples: object) -> dict[str, Any]:
+def _no_metadata(examples: object) -> dict[str, JsonValue]:
     del examples
     return {}
 
@@ -54,7 +55,7 @@ class Stage(Generic[ExamplesT]):
     complete: Callable[[ExamplesT], None] = _nothing
     """Called with the averaged parameters in place, before a checkpoint is written, the model on
     its device: fills buffers that follow from them."""
-    metadata: Callable[[ExamplesT], dict[str, Any]] = _no_metadata
+    metadata: Callable[[ExamplesT], dict[str, JsonValue]] = _no_metadata
     """Called after `complete`: what the checkpoint says about the model, e.g. its named styles."""
 
 

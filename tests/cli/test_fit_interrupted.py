@@ -19,20 +19,21 @@ from motet.methods.speech2lip.person.synthetic_person import StandIn
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
-import motet.commands.fit as fit
-from motet.methods.speech2lip.person import Person
-import motet.data.capture.capture as capture
+import motet.cli.fit as fit
+from motet.methods.speech2lip.person.folder import Person
+import motet.tracking.capture.capture as capture
 fit.SAVE_EVERY_S = 2.0
 capture.capture = lambda videos, folder, options, report: Person(folder)
 from motet.cli import main
-sys.exit(main(["fit", "film.mp4", "-o", sys.argv[1], "--consent", "drawn in code", "--minutes", sys.argv[2]]))
+folder, minutes = sys.argv[1:]
+sys.exit(main(["fit", "film.mp4", "-o", folder, "--consent", "none", "--minutes", minutes]))
 """
 """`motet fit` on a person who is captured already, saving every two seconds instead of every
 thirty."""
 
 
 def fit(folder: Path, minutes: float) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(folder), str(minutes)],
         cwd=ROOT,
