@@ -41,7 +41,7 @@ class StepFree:
     person: Float[Tensor, "batch 1 width"]
     past: Float[Tensor, "batch context width"]
     frames: Float[Tensor, "batch window width"]
-    """Bias, position and indicator of the frames that are made."""
+    """Bias, position and indicator of the generated frames."""
     memories: tuple[Memory, ...]
 
 
@@ -105,7 +105,7 @@ class Denoiser(nn.Module):
         mask = (
             alignment_mask(own.window, own.context, own.mask_width) if own.mask_width > 0 else None
         )
-        self.register_buffer("heard", None if mask is None else ~mask, persistent=False)
+        self.register_buffer("visible", None if mask is None else ~mask, persistent=False)
         self._packed: list[_PackedLayer] | None = None
 
     def pack(self) -> None:
@@ -262,7 +262,7 @@ class Denoiser(nn.Module):
             F.linear(queries, attention.in_proj_weight[:width], attention.in_proj_bias[:width]),
             heads,
         )
-        mask = None if memory.straight is not None or self.heard is None else self.heard[-kept:]
+        mask = None if memory.straight is not None or self.visible is None else self.visible[-kept:]
         attended = attention.out_proj(self._attend(query, memory.keys, memory.values, mask))
         return attended if memory.straight is None else torch.cat([attended, memory.straight], 1)
 
@@ -310,7 +310,7 @@ class DiffPoseTalkModel(nn.Module):
         frames: int,
         randomness: torch.Generator | None = None,
     ) -> Float[Tensor, "batch frames width"]:
-        """Audio features of a standardised 16 kHz sound, by the model's own audio encoder."""
+        """Audio features of a standardised 16 kHz recording, by the model's own audio encoder."""
         assert self.audio_encoder is not None
         steps = 2 * frames
         hidden = self.audio_encoder(
@@ -332,7 +332,7 @@ class DiffPoseTalkModel(nn.Module):
         style: Float[Tensor, "batch width"] | None,
         batch: int,
     ) -> Tensor:
-        """Normalised shape and style side by side; the mean shape and the learned "no style" where
+        """Normalised shape and style, concatenated; the mean shape and the learned null style where
         there is none.
         """
         parts = []
@@ -354,5 +354,5 @@ class DiffPoseTalkModel(nn.Module):
 
 
 def standardise(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
-    """Zero mean and unit deviation (unbiased) over each whole sound, as released."""
+    """Zero mean and unit deviation (unbiased) over each whole recording, as released."""
     return (samples - samples.mean(-1, keepdim=True)) / (samples.std(-1, keepdim=True) + 1e-5)

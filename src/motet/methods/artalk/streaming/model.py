@@ -26,11 +26,10 @@ Decide = Callable[[Tensor, slice], Tensor]
 
 
 class AudioMixer(nn.Module):
-    """Features of the window and its surroundings, mixed over a few steps, then averaged for every
-    token.
+    """Convolutions over the features of the window and its context, then pooling to tokens.
 
-    The learned `unheard` vector stands for steps that lie before the sound, after it, or beyond
-    what is known.
+    The learned `unheard` vector (a name in the shipped weights) replaces steps before the audio,
+    after it, or not yet received.
     """
 
     def __init__(self, config: StreamingConfig) -> None:
@@ -65,8 +64,8 @@ class AudioMixer(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch steps audio"], known: Bool[Tensor, "batch steps"]
     ) -> Float[Tensor, "batch tokens width"]:
-        """One vector a token: the mean over its stretch, and its first and last step (so that fine
-        tokens keep the order).
+        """One vector per token: the mean over its span, and its first and last step, which preserve
+        the order in coarse tokens.
         """
         x = (
             torch.where(known.unsqueeze(-1), self.entry(self.entry_norm(features)), self.unheard)
