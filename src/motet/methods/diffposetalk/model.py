@@ -142,6 +142,8 @@ class Denoiser(nn.Module):
         """Compute once a window what every diffusion step needs. Arguments as of `forward`."""
         own, dim = self.settings, self.motion_dim
         token = self.person_proj(person).unsqueeze(1)
+        # The feature map is linear: motion and indicator columns are applied apart, so that the
+        # indicator's part is computed once a window.
         past = F.linear(past_motion, self.feature_proj.weight[:, :dim], self.feature_proj.bias)
         frames = self.feature_proj.bias.expand(len(audio), audio.shape[1], -1)
         if own.indicator:
@@ -183,6 +185,7 @@ class Denoiser(nn.Module):
         entry = F.linear(motion, self.feature_proj.weight[:, : self.motion_dim]).repeat(
             branches, 1, 1
         )
+        # (branches, 1 + context + window, width).
         x = torch.cat([free.person + time.unsqueeze(1), free.past, free.frames + entry], 1)
         layers = self.transformer.layers
         for index, (layer, memory) in enumerate(zip(layers, free.memories, strict=True)):
@@ -197,6 +200,7 @@ class Denoiser(nn.Module):
     def _memory(self, attention: nn.MultiheadAttention, audio: Tensor) -> Memory:
         width = audio.shape[-1]
         weight, bias = attention.in_proj_weight, attention.in_proj_bias
+        # in_proj_weight stacks query, key and value: (3 * width, width).
         keys, values = F.linear(audio, weight[width:], bias[width:]).chunk(2, -1)
         straight = (
             attention.out_proj(values)
@@ -256,7 +260,9 @@ class Denoiser(nn.Module):
         width, heads, frames = x.shape[-1], self.settings.heads, memory.keys.shape[2]
         kept = x.shape[1]
         if memory.straight is not None and kept <= frames:
+            # All frames attend to a single feature each: no attention has to be computed.
             return memory.straight[:, -kept:]
+        # Only the person's token (index 0) attends to several features.
         queries = x[:, :1] if memory.straight is not None else x
         query = split_heads(
             F.linear(queries, attention.in_proj_weight[:width], attention.in_proj_bias[:width]),

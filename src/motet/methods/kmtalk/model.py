@@ -92,6 +92,7 @@ class LinearRegressor(nn.Module):
         are repeated.
         """
         time = torch.arange(features.shape[1], device=features.device)
+        # (batch, frames * each, channels): back to single feature steps.
         steps = features.unflatten(-1, (self.each, -1)).flatten(1, 2)
         parts = [
             steps[:, (time * self.each + offset).clamp(0, steps.shape[1] - 1)]
@@ -160,6 +161,7 @@ class KeyDecoder(nn.Module):
         return self.head(x)
 
     def _timing(self, keys: Keys) -> Float[Tensor, "batch keys three"]:
+        # (batch, keys - 1): seconds between neighbouring keys.
         gaps = (keys.frame_index.diff(dim=1) / self.config.fps).clamp(max=GAP_S)
         gaps = torch.where(
             keys.valid[:, 1:], gaps, GAP_S
@@ -291,6 +293,7 @@ class KMTalkModel(nn.Module):
         """Motion at the keys; none for a baseline without keys."""
         if self.keys is None:
             return None
+        # (batch, keys, inner): residual to the linear regressor.
         poses = self.keys(audio, keys, length, named)
         return poses if linear is None else poses + at_keys(linear, keys.frame_index)
 
@@ -304,6 +307,7 @@ class KMTalkModel(nn.Module):
         masked: Tensor | None = None,
     ) -> Float[Tensor, "batch frames inner"]:
         """All frames from key motions."""
+        # (batch, frames, inner): keys, linearly interpolated.
         base = None if poses is None else interpolate(poses, keys, audio.shape[1])
         if isinstance(self.completion, Completion):
             assert base is not None

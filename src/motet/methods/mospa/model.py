@@ -67,6 +67,7 @@ class Layer(nn.Module):
         Args:
             keep: compute the last so many tokens only; 0 for all.
         """
+        # Each (batch, tokens, width).
         query, key, value = self.projection(x).chunk(3, -1)
         if keep:
             query, x = query[:, -keep:], x[:, -keep:]
@@ -177,9 +178,11 @@ class MospaModel(nn.Module):
             self.embed_audio(self._patched(audio)),
             self.embed_source(self._patched(source)),
         )
+        # (batch, tokens, width): one token per patch of frames.
         if config.fusion == "frames":
             added = sound + position
             if config.summary:
+                # (batch, 2 * columns + coordinates + width): pooled over the window.
                 whole = torch.cat(
                     [audio.mean(1), audio.std(1), source.mean(1), genre_token[:, 0]], 1
                 )
@@ -187,6 +190,7 @@ class MospaModel(nn.Module):
             return EmbeddedConditions(
                 genre_token, added, frames, source_direction(source) if config.source_axes else None
             )
+        # (batch, 2 * frames + 1, width); step and motion make 3 * frames + 2 tokens.
         tokens = torch.cat([sound, position, genre_token], 1)
         tokens = tokens + self.positions[: tokens.shape[1]]
         if self.training or torch.is_grad_enabled():
@@ -213,6 +217,7 @@ class MospaModel(nn.Module):
         Args:
             step: 1 ... the number of steps; the released program counts from 0.
         """
+        # (batch, tokens, width), the motion's tokens only.
         x = self._through_layers(self.tokens(noisy, step, conditions), conditions)
         own = self._unpatched(self.output(x))
         if conditions.direction is None:
@@ -302,8 +307,10 @@ class MospaModel(nn.Module):
         patch = self.config.patch
         if patch == 1:
             return written
+        # pieces: (batch, tokens, 2 * patch, dim).
         half, pieces = patch // 2, written.unflatten(2, (2 * patch, DIM))
         weights = self.blend.to(written)
+        # Half a token of margin on both sides of the window.
         room = (written.shape[1] + 1) * patch
         total, share = written.new_zeros(len(written), room, DIM), written.new_zeros(room, 1)
         for part in range(2):

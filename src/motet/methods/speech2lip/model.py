@@ -156,6 +156,7 @@ class LipModel(nn.Module):
             if moment.is_floating_point()
             else time_code(moment, self.config.moment_channels).to(audio)
         )
+        # (batch, places, hidden): the input layer is linear, so its three parts are summed.
         hidden = places.first + (self.audio(audio) + self.time(time)).unsqueeze(1)
         skip = places.skip + (self.audio_again(audio) + self.time_again(time)).unsqueeze(1)
         for number, layer in enumerate(self.layers):
@@ -172,6 +173,7 @@ class LipModel(nn.Module):
         output = self(places, audio, moment).transpose(1, 2)
         if self.config.overlap:
             return lapped(output, self.config.height, self.config.width, side, self.config.overlap)
+        # (batch, 3 * side * side, rows, columns) -> (batch, 3, rows * side, columns * side).
         output = output.unflatten(2, (self.config.height // side, self.config.width // side))
         return F.pixel_shuffle(output, side) if side > 1 else output
 

@@ -72,8 +72,10 @@ class AudioMixer(nn.Module):
             + self.position
         )
         for norm, mix in zip(self.norms, self.filters, strict=True):
+            # (batch, steps, 5 * width): each step with two neighbours on both sides.
             patches = F.pad(norm(x), (0, 0, 2, 2)).unfold(1, 5, 1).transpose(2, 3).flatten(2)
             x = x + F.gelu(mix(patches))
+        # Context steps have been mixed in; tokens span the window's own steps only.
         x = x[:, self.before : self.before + self.inside]
         return self.exit(torch.cat([self.pool @ x, x[:, self.ends[0]], x[:, self.ends[1]]], -1))
 
@@ -307,6 +309,7 @@ class StreamingModel(nn.Module):
         """
         known, lines = past.shape[4], past.shape[2]
         steer = self.steer(audio, style[: len(audio)]).repeat(1, lines // len(audio), 1, 1)
+        # (depth, 2, lines, heads, known + tokens, head): history first, then scale after scale.
         keys_values = past.new_empty(
             *past.shape[:4], known + self.config.codec.tokens, past.shape[5]
         )
@@ -314,6 +317,7 @@ class StreamingModel(nn.Module):
         running, ahead = None, self.style_entry(style).unsqueeze(1)
         codes = []
         for scale in range(len(self.config.codec.patches)):
+            # Finer scales attend to history and coarser scales; no mask is needed within a scale.
             own = self.quantizer.scale_of(scale)
             x, parts = ahead + self.position[:, own], steer[:, :, own].unbind(0)
             seen = keys_values[:, :, :, :, : known + own.stop]
@@ -346,9 +350,11 @@ class StreamingModel(nn.Module):
         decoded, motion = motion[:, :2], motion[:, 2:]
         if fresh:
             return motion
+        # (lines, 2, dim): what the decoder misses of the emitted frames before the seam.
         error = past[:, -2:] - decoded
         value, slope = error[:, 1:], error[:, 1:] - error[:, :1]
         time = torch.arange(1, frames + 1, dtype=motion.dtype).view(1, -1, 1)
+        # (1, frames, 1).
         fade = torch.exp(-time / self.config.seam_decay_frames)
         return motion + fade * (value + slope * time * fade)
 
