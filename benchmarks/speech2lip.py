@@ -21,7 +21,7 @@ from motet.methods.speech2lip.generate import Speaker
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import Box
 from motet.methods.speech2lip.person.mouth_region import Mouth
-from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.published import QuickFrames, whole_frames
 
 PUBLISHED_MS = 2850.0
@@ -79,7 +79,7 @@ class _Held:
     """
 
     def __init__(self, config: Speech2LipConfig, size: int) -> None:
-        drawn = StandIn(config, 16)
+        drawn = SyntheticPerson(config, 16)
         lip = Box(size // 3, size // 2, round(0.35 * size), round(0.33 * size))
         self.facts = dataclasses.replace(
             drawn.facts, size=size, scene=(size, size), crop=Box(0, 0, size, size), lip=lip

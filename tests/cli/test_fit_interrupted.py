@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.person.folder import TRAINING, WEIGHTS, Person, write_features
-from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -61,7 +61,7 @@ def step_of(folder: Path) -> int:
 def captured(tmp_path: Path) -> Path:
     import torch
 
-    folder = StandIn(PRESETS["default"]).write(tmp_path / "person")
+    folder = SyntheticPerson(PRESETS["default"]).write(tmp_path / "person")
     write_features(folder, torch.randn(80, 256, generator=torch.Generator().manual_seed(0)))
     return folder
 

@@ -60,7 +60,10 @@ def speech(tmp_path: Path) -> Path:
         ("-m artalk --style warm --option style=calm -o {out}.npz", "by a flag and by --option"),
         ("-m artalk --option smooth=yes -o {out}.npz", "only the published models have it"),
         ("-m artalk --option decode=wild -o {out}.npz", "must be one of lively"),
-        ("-m diffposetalk --option hear_windows=yes -o {out}.npz", "hear_windows has no effect"),
+        (
+            "-m diffposetalk --option encode_windows=yes -o {out}.npz",
+            "encode_windows has no effect",
+        ),
         ("-m diffposetalk --option flexibility=0.5 -o {out}.npz", "flexibility"),
         ("-m kmtalk --option clamp=no -o {out}.npz", "clamp has no effect"),
         ("-m kmtalk --option template={take} -o {out}.npz", "mesh spaces"),

@@ -17,7 +17,7 @@ from motet.export.credentials import read_credentials
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import WEIGHTS, Person
-from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.types import Audio
 
 
@@ -26,7 +26,7 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A drawn person with untrained weights."""
     torch.manual_seed(0)
     config = PRESETS["tiny"]
-    folder = StandIn(config).write(tmp_path_factory.mktemp("people") / "drawn")
+    folder = SyntheticPerson(config).write(tmp_path_factory.mktemp("people") / "drawn")
     save_checkpoint(folder / WEIGHTS, Speech2LipModel(config).state_dict(), config, {})
     return folder
 
@@ -134,7 +134,7 @@ def test_what_makes_no_sense_is_refused(
 
 
 def test_a_person_not_yet_trained(person: Path, speech: Path, tmp_path: Path, capsys) -> None:
-    folder = StandIn(PRESETS["tiny"]).write(tmp_path / "half")
+    folder = SyntheticPerson(PRESETS["tiny"]).write(tmp_path / "half")
     assert (
         main(
             [

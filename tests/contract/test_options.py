@@ -62,7 +62,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     from motet.methods.speech2lip.config import PRESETS
     from motet.methods.speech2lip.model import Speech2LipModel
     from motet.methods.speech2lip.person.folder import WEIGHTS
-    from motet.methods.speech2lip.person.synthetic_person import StandIn
+    from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
     from motet.types import arkit_space
 
     folder = tmp_path_factory.mktemp("options")
@@ -73,7 +73,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     np.save(folder / "template.npy", np.ones((12, 3), np.float32))
     (folder / "phones.ctm").write_text("x 1 0.2 0.1 B\nx 1 0.3 0.3 AA\nx 1 0.6 0.2 M\n")
     config = PRESETS["tiny"]
-    person = StandIn(config, 60).write(folder / "person")
+    person = SyntheticPerson(config, 60).write(folder / "person")
     from motet.checkpoint import save_checkpoint
 
     torch.manual_seed(5)

@@ -22,14 +22,14 @@ from motet.evaluation.person import (
 )
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.person.folder import Person
-from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.training.person import LearningConfig, learn_person
 
 TINY = PRESETS["tiny"]
 
 
 def test_a_learnt_person_is_nearer_to_the_footage_than_a_still_mouth(tmp_path: Path) -> None:
-    person = Person(StandIn(TINY, 60).write(tmp_path / "ada"))
+    person = Person(SyntheticPerson(TINY, 60).write(tmp_path / "ada"))
     with pytest.raises(InputError, match="no trained model"):
         evaluate_person(person)
     learn_person(

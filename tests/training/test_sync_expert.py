@@ -15,7 +15,7 @@ from motet.checkpoint import read_checkpoint
 from motet.errors import AssetError, InputError
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.person.folder import Person, Source, write_facts, write_track
-from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.sync.expert import LipExpertConfig
 from motet.methods.speech2lip.sync.lip_outline import EYES, LIPS
 from motet.methods.speech2lip.sync.load import load_expert
@@ -44,7 +44,7 @@ def landmarks(opening: torch.Tensor) -> torch.Tensor:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One person in `people`, 21 clips of noise in `tracked`."""
     folder = tmp_path_factory.mktemp("sync")
-    drawn = StandIn(CONFIG, FRAMES)
+    drawn = SyntheticPerson(CONFIG, FRAMES)
     ada = drawn.write(folder / "people" / "ada")
     write_track(ada, dataclasses.replace(drawn.track, landmarks=landmarks(drawn.opening)))
     sources = (Source("clip05.mp4", "0" * 12, 200), Source("clip00.mp4", "1" * 12, FRAMES - 200))

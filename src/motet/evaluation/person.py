@@ -174,7 +174,7 @@ def _drawn(tail: _Tail, later: int = 0) -> Way:
             )
             return _laid(
                 tail,
-                model.lips(model.lip.places(), heard, held.moment[rows], held.canonical),
+                model.lips(model.lip.prepare(), heard, held.moment[rows], held.canonical),
                 rows,
                 heal=True,
             )
@@ -328,7 +328,10 @@ def _sound(tail: _Tail, expert: Expert) -> _Sound | None:
     requested = held.frames[starts] + torch.tensor(OFFSETS).unsqueeze(1)
     moments, where = requested.unique(return_inverse=True)
     heard = torch.cat(
-        [expert.hear(expert.sounds(held.mel, held.features, some)) for some in moments.split(64)]
+        [
+            expert.encode_audio(expert.audio_windows(held.mel, held.features, some))
+            for some in moments.split(64)
+        ]
     )
     return _Sound(starts, heard[where])
 
@@ -341,5 +344,7 @@ def _sync(tail: _Tail, way: Way, expert: Expert, sound: _Sound) -> dict[str, flo
     mouths = torch.cat(
         [mouth_view(way(some), tail.model.config.border) for some in drawn.split(64)]
     )
-    seen = torch.cat([expert.see_lower(mouths[some].transpose(1, 2)) for some in where.split(16)])
+    seen = torch.cat(
+        [expert.encode_lower_faces(mouths[some].transpose(1, 2)) for some in where.split(16)]
+    )
     return picture.sync_scores(seen, sound.heard, OFFSETS)

@@ -191,7 +191,7 @@ def drawn_regions(
     observed = examples.observed[rows].float() / 255
     codes = model.hearing(examples.windows(rows, model.config.hearing))
     lips = (
-        model.lips(model.lip.places(), codes, examples.moment[rows], examples.canonical)
+        model.lips(model.lip.prepare(), codes, examples.moment[rows], examples.canonical)
         * examples.tone[rows][..., None, None]
     )
     mixed, share = laid_in(lips, examples.mask, examples.region.mesh[rows], observed)

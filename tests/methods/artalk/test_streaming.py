@@ -10,13 +10,16 @@ import pytest
 import torch
 
 from benchmarks.artalk_plain import stream_plain
+from motet import methods
 from motet.data.training_set import TrainingItem, TrainingSet
 from motet.errors import AssetError, ConfigError
+from motet.method import check_condition, condition_from
 from motet.methods.artalk.config import PRESETS, ArtalkCondition, ArtalkConfig, StreamingConfig
 from motet.methods.artalk.generate import build
 from motet.methods.artalk.loss import stages
 from motet.methods.artalk.streaming.generate import ArtalkStreaming, draw_bits
 from motet.methods.artalk.streaming.model import StreamingModel, known_mask
+from motet.options import Guidance
 from motet.types import Audio, arkit_space
 
 TINY = PRESETS["tiny"].streaming
@@ -168,6 +171,18 @@ def test_a_take_serves_as_style(tmp_path: Path) -> None:
         method.begin(ArtalkCondition(style=str(path)), (0,))
     with pytest.raises(AssetError, match="does not exist"):
         method.begin(ArtalkCondition(style=str(tmp_path / "none.npz")), (0,))
+
+
+def test_guidance_style_and_its_earlier_name_are_one_option() -> None:
+    spec = methods.find_methods()["artalk"]
+    by_guidance = Guidance(style=2.0).options()
+    assert by_guidance == {"guidance_style": 2.0}
+    new, old = (
+        condition_from(spec, {"style": "warm", **strength})
+        for strength in (by_guidance, {"style_strength": 2.0})
+    )
+    assert new == old == ArtalkCondition(style="warm", guidance_style=2.0)
+    check_condition(new, PRESETS["default"])
 
 
 def test_padding_a_style_clip_does_not_change_it() -> None:

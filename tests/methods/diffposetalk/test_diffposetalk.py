@@ -261,7 +261,7 @@ def test_flame_model_streams_and_counts_its_frames(tmp_path: Path) -> None:
     assert torch.allclose(
         torch.cat([*pieces, method.finish(state).values], 1), whole.values, atol=1e-5
     )
-    alone = method.run(audio, dataclasses.replace(condition, hear_windows=True), (3,))
+    alone = method.run(audio, dataclasses.replace(condition, encode_windows=True), (3,))
     assert not torch.equal(alone.values, whole.values)
 
 

@@ -113,9 +113,7 @@ def test_without_optional_packages_the_encoder_answers(
 
 def test_times_of_a_file_are_taken_as_they_are(posterior: PhonePosterior, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("start,end,phone\n0.5,0.6,m\n0.6,0.9,a\n")
-    found = find_phones(
-        speech(), KMTalkCondition(timing=str(tmp_path / "a.csv"), text="ignored"), posterior
-    )
+    found = find_phones(speech(), KMTalkCondition(timing=str(tmp_path / "a.csv")), posterior)
     assert found.source == "file"
     assert found.spans == (PhoneSpan(0.5, 0.6, "m"), PhoneSpan(0.6, 0.9, "a"))
     with pytest.raises(AssetError):

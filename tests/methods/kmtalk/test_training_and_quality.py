@@ -49,7 +49,7 @@ def test_an_untrained_completion_is_linear_interpolation(count: int) -> None:
     said = torch.randn(2, keys.count, 55)
     every = model.complete(said, torch.randn(2, frames, SMALL.width), None, keys, length)
     for item in range(2):
-        places = keys.places[item][keys.valid[item]]
+        places = keys.frame_index[item][keys.valid[item]]
         for channel in (0, 54):
             wanted = _numpy_interpolation(frames, places, said[item, keys.valid[item], channel])
             assert (every[item, :, channel] - wanted).abs().max() < 1e-6
@@ -143,11 +143,11 @@ def test_both_stages_learn_four_seconds_by_heart(small: KMTalkConfig) -> None:
     config = dataclasses.replace(small, training=dataclasses.replace(small.training, frames=100))
     model = trained(config, corpus, ("keys", "completion"), 160, batch=1)
     batch = WindowMaker(config).windows(corpus, 1, torch.Generator().manual_seed(0))
-    keys = Keys(batch["places"], batch["phones"], batch["key_valid"])
+    keys = Keys(batch["frame_index"], batch["phones"], batch["key_valid"])
     said, every = model(batch["features"], keys, batch["length"])
     wanted = model.basis.encode(batch["motion"])
     moving = wanted.var(1).mean(0) > 1e-6
-    at_keys = wanted[:, keys.places[0]]
+    at_keys = wanted[:, keys.frame_index[0]]
     assert float((said - at_keys)[..., moving].square().mean() / wanted[..., moving].var()) < 0.01
     assert float((every - wanted)[..., moving].square().mean() / wanted[..., moving].var()) < 0.01
 
@@ -170,9 +170,9 @@ def test_a_completion_that_hears_is_better_far_from_keys() -> None:
         config = dataclasses.replace(SPARSE, audio_guidance=hears)
         model = trained(config, corpus, ("completion",), 70, batch=4)
         batch = WindowMaker(config).windows(corpus, 8, torch.Generator().manual_seed(5))
-        keys = Keys(batch["places"], batch["phones"], batch["key_valid"])
+        keys = Keys(batch["frame_index"], batch["phones"], batch["key_valid"])
         wanted = model.basis.encode(batch["motion"])
-        said = wanted[torch.arange(8).unsqueeze(1), keys.places]
+        said = wanted[torch.arange(8).unsqueeze(1), keys.frame_index]
         every = model.complete(
             said,
             model.audio_context(batch["features"], batch["length"]),

@@ -149,7 +149,7 @@ def test_pairs_of_features_make_a_frame() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in PRESETS if name not in ("vocaset", "biwi", "tiny")]
+    "name", [name for name in PRESETS if name not in ("vocaset", "biwi", "tiny", "tiny_mesh")]
 )
 def test_presets_of_the_ablation_are_models(name: str) -> None:
     model = KMTalkModel(PRESETS[name]).eval()

@@ -283,7 +283,7 @@ def test_the_oracle_is_only_for_recorded_paths(tmp_path: Path) -> None:
         {"genre": "angry"},
         {"source_norm": "l1"},
         {"sampler": "plms"},
-        {"guidance": -1.0},
+        {"guidance_audio": -1.0},
         {"flexibility": 2.0},
         {"steps": -1},
     ],

@@ -61,7 +61,7 @@ def test_a_new_model_draws_the_mean_mouth_and_keeps_it_in_its_weights() -> None:
     torch.nn.init.zeros_(model.lip.out.weight)
     torch.nn.init.zeros_(model.lip.out.bias)
     drawn = model.lips(
-        model.lip.places(),
+        model.lip.prepare(),
         torch.randn(1, config.hearing.out),
         examples.moment[:1],
         examples.canonical,

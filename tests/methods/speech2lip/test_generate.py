@@ -17,7 +17,7 @@ from motet.methods.speech2lip.generate import Speaker, build
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import Box, Person, write_facts
 from motet.methods.speech2lip.person.mouth_region import Mouth, kept_real, laid_in
-from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.speech_activity import HOLD, speech_activity
 from motet.types import Audio
 
@@ -41,7 +41,7 @@ def speech(seconds: float, level: float = 0.2) -> Audio:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    person = StandIn(TINY, 60)
+    person = SyntheticPerson(TINY, 60)
     person.write(tmp_path / "ada")
     save_checkpoint(tmp_path / "ada" / "weights.safetensors", model().state_dict(), TINY, {})
     return tmp_path / "ada"
@@ -68,7 +68,9 @@ def test_a_fitted_person_speaks_and_only_the_mouth_changes(folder: Path) -> None
 def test_fine_edges_of_the_filmed_lips_do_not_stay_in_the_drawn_ones(folder: Path) -> None:
     person, facts = (
         Person(folder),
-        dataclasses.replace(StandIn(TINY, 60).facts, scene=(96, 96), crop=Box(0, 0, 96, 96)),
+        dataclasses.replace(
+            SyntheticPerson(TINY, 60).facts, scene=(96, 96), crop=Box(0, 0, 96, 96)
+        ),
     )
 
     class Fine:
@@ -111,7 +113,7 @@ def test_fine_edges_of_the_filmed_lips_do_not_stay_in_the_drawn_ones(folder: Pat
 
 def test_the_whole_picture_keeps_its_size_and_what_lies_outside_the_crop(folder: Path) -> None:
     person = Person(folder)
-    scene = StandIn(TINY, 60)
+    scene = SyntheticPerson(TINY, 60)
     facts = dataclasses.replace(scene.facts, scene=(110, 100), crop=Box(6, 2, 96, 96))
 
     class Wide:
@@ -169,7 +171,7 @@ def test_how_much_is_spoken_begins_at_once_and_fades() -> None:
 
 
 def test_the_mouth_turned_into_the_canonical_view_and_back_is_the_footage() -> None:
-    person = StandIn(TINY, 30)
+    person = SyntheticPerson(TINY, 30)
     mouth = Mouth(person, TINY)
     frames = [3, 11, 25]
     filmed = (
@@ -196,7 +198,7 @@ def test_the_mouth_turned_into_the_canonical_view_and_back_is_the_footage() -> N
 
 
 def test_the_colour_of_the_skin_is_followed() -> None:
-    person = StandIn(TINY, 30)
+    person = SyntheticPerson(TINY, 30)
     mouth = Mouth(person, TINY)
     filmed = torch.from_numpy(person.frame(0)).movedim(-1, 0)[None].float() / 255
     plain, warm = (

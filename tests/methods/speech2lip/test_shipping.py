@@ -14,7 +14,7 @@ from motet.errors import AssetError
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import CROPS, Person
-from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 
 TINY = PRESETS["tiny"]
 
@@ -31,7 +31,7 @@ def script() -> ModuleType:
 
 
 def fitted(folder: Path, frames: int) -> Person:
-    person = Person(StandIn(TINY, frames).write(folder))
+    person = Person(SyntheticPerson(TINY, frames).write(folder))
     save_checkpoint(
         person.weights, Speech2LipModel(TINY).state_dict(), TINY, {"person": "stand-in"}
     )

@@ -12,9 +12,9 @@ from motet.checkpoint import save_checkpoint
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.dataset import mouth_set
-from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.stages import begun, stages
-from motet.methods.speech2lip.sync.expert import LipExpert, LipExpertConfig, sound_window
+from motet.methods.speech2lip.sync.expert import LipExpert, LipExpertConfig, audio_window
 from motet.methods.speech2lip.sync.lip_outline import lip_outline
 from motet.methods.speech2lip.sync.load import load_expert
 from motet.methods.speech2lip.sync.loss import (
@@ -44,7 +44,7 @@ def test_the_published_expert_has_16_million_parameters() -> None:
 def taught(frames: int = 120) -> tuple[SyncExamples, Watched]:
     """A person drawn in code whose lip outlines and features follow one opening, as a tracked clip
     and as footage."""
-    stand_in = StandIn(PRESETS["tiny"], frames)
+    stand_in = SyntheticPerson(PRESETS["tiny"], frames)
     examples = mouth_set(stand_in, PRESETS["tiny"])
     height = stand_in.opening[examples.frames].unsqueeze(1)
     outlines = torch.linspace(0, 1, 80) * height + 0.01 * torch.randn(len(height), 80)
@@ -95,11 +95,11 @@ def test_our_expert_hears_neither_face_nor_voice_only_motion() -> None:
         expert.windows(codes), expert.windows(3 * codes + torch.randn(3, 1, SMALL.code))
     )
     features = torch.randn(60, SMALL.channels)
-    own = expert.hear(sound_window(features, torch.tensor([10]), SMALL.frames))
+    own = expert.encode_audio(audio_window(features, torch.tensor([10]), SMALL.frames))
     ahead = features.clone()
     ahead[2 * (10 + SMALL.frames - 1) + 16 :] = 0
     torch.testing.assert_close(
-        own, expert.hear(sound_window(ahead, torch.tensor([10]), SMALL.frames))
+        own, expert.encode_audio(audio_window(ahead, torch.tensor([10]), SMALL.frames))
     )
 
 
@@ -111,7 +111,10 @@ def test_both_experts_are_asked_alike() -> None:
     )
     for expert in (LipExpert(SMALL), SyncExpert(SyncConfig(divide=16)).eval()):
         mouths = torch.rand(2, 3, expert.frames, 48, 96)
-        seen, heard = expert.see_lower(mouths), expert.hear(expert.sounds(mel, features, first))
+        seen, heard = (
+            expert.encode_lower_faces(mouths),
+            expert.encode_audio(expert.audio_windows(mel, features, first)),
+        )
         assert seen.shape == heard.shape
         torch.testing.assert_close(seen.norm(dim=1), torch.ones(2))
         assert bool(expert.loss(heard, heard, seen) < expert.loss(heard, seen, heard))
@@ -121,7 +124,7 @@ def test_a_judge_of_either_kind_teaches_the_lips_in_the_face_stage() -> None:
     config = dataclasses.replace(
         PRESETS["tiny"], loss=dataclasses.replace(PRESETS["tiny"].loss, sync=1.0)
     )
-    examples = mouth_set(StandIn(config, 40), config)
+    examples = mouth_set(SyntheticPerson(config, 40), config)
     for judge in (LipExpert(SMALL), SyncExpert(SyncConfig(divide=16))):
         stage = stages(config, begun(config, examples), judge.eval().requires_grad_(False))[1]
         batch = stage.batch(examples, 5, torch.Generator().manual_seed(0))
@@ -133,7 +136,7 @@ def test_a_judge_of_either_kind_teaches_the_lips_in_the_face_stage() -> None:
 
 
 def test_runs_of_more_frames_keep_away_from_cuts() -> None:
-    examples = mouth_set(StandIn(PRESETS["tiny"], 40), PRESETS["tiny"])
+    examples = mouth_set(SyntheticPerson(PRESETS["tiny"], 40), PRESETS["tiny"])
     cut = dataclasses.replace(
         examples, runs=torch.tensor([r for r in examples.runs.tolist() if not 15 <= r + 4 < 19])
     )

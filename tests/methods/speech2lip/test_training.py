@@ -15,7 +15,7 @@ from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.dataset import mouth_set
 from motet.methods.speech2lip.person.folder import Person, write_features
-from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.training.person import LearningConfig, Trial, drawn_regions, learn_person, split
 
 TINY = PRESETS["tiny"]
@@ -24,7 +24,7 @@ SHORT = LearningConfig(steps=100, batch=8, learning_rate=1e-2, save_every_s=1.0)
 
 @pytest.fixture
 def person(tmp_path: Path) -> Person:
-    return Person(StandIn(TINY, 60).write(tmp_path / "ada"))
+    return Person(SyntheticPerson(TINY, 60).write(tmp_path / "ada"))
 
 
 def error_of_a_still_mouth(person: Person) -> float:

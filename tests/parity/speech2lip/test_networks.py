@@ -11,7 +11,7 @@ from motet.errors import CheckpointError
 from motet.methods.speech2lip.composition import Swap, blend_input, paste
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.geometry import sample
-from motet.methods.speech2lip.model import Speech2LipModel, pixel_grid, place_code, time_code
+from motet.methods.speech2lip.model import Speech2LipModel, pixel_grid, position_code, time_code
 from motet.methods.speech2lip.state_dict import UNUSED, from_official
 from motet.methods.speech2lip.sync.model import agreement_loss
 from tests.parity.speech2lip.conftest import (
@@ -74,14 +74,14 @@ def test_codes_of_place_and_time() -> None:
     found, size = tensors("a_lip"), parameters()
     grid, lip = pixel_grid(size["lw"], size["lh"]), published_config().lip
     close(grid, found["coords"])
-    close(place_code(grid, lip.frequencies), found["uv_embed"])
+    close(position_code(grid, lip.frequencies), found["uv_embed"])
     close(time_code(found["time_index"], lip.moment_channels), found["time_embed"])
 
 
 def test_direct_query() -> None:
     found, net = tensors("a_lip"), lip_model()
     close(
-        net.lip.picture(net.lip.places(), net.hearing(found["audio"]), found["time_index"]),
+        net.lip.picture(net.lip.prepare(), net.hearing(found["audio"]), found["time_index"]),
         first(found["lip_rgb"]),
     )
 
@@ -89,7 +89,7 @@ def test_direct_query() -> None:
 def test_a_prepared_place_gives_the_same_for_one_frame_alone() -> None:
     found, net = tensors("a_lip"), lip_model()
     alone = net.lip.picture(
-        net.lip.places(), net.hearing(found["audio"][1:2]), found["time_index"][1:2]
+        net.lip.prepare(), net.hearing(found["audio"][1:2]), found["time_index"][1:2]
     )
     close(alone, first(found["lip_rgb"])[1:2])
 
@@ -153,7 +153,11 @@ def test_canonical_picture_in_the_observed_frame() -> None:
 def test_sync_expert() -> None:
     found, net = tensors("d_sync"), expert()
     faces: Tensor = found["rgb_pos"].clone().requires_grad_()
-    heard, right, wrong = net.hear(found["mel"]), net.see(faces), net.see(found["rgb_neg"])
+    heard, right, wrong = (
+        net.encode_audio(found["mel"]),
+        net.encode_faces(faces),
+        net.encode_faces(found["rgb_neg"]),
+    )
     close(heard, found["audio_emb"])
     close(right, found["face_emb_pos"])
     close(wrong, found["face_emb_neg"])

@@ -56,7 +56,7 @@ class CodecLayer(nn.Module):
 
 
 class CodecTransformer(nn.Module):
-    """Frames in, frames out; each window sees itself and the windows before it."""
+    """Frames in, frames out; each window attends to itself and earlier windows."""
 
     def __init__(self, config: CodecConfig, source: int, target: int) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class MotionCodec(nn.Module):
     def encode(
         self, motion: Float[Tensor, "batch frames dim"]
     ) -> Float[Tensor, "batch frames bits"]:
-        """Features of one window, or of past and present window together."""
+        """Features of one window, or of past and present window jointly."""
         x = self.normalise(motion)
         if not self.config.rotary:
             x = x + self.encoder_position[:, : x.shape[1]]

@@ -1,7 +1,7 @@
 """Sizes of official ARTalk checkpoints: read from shapes, buffers and stored options.
 
-What is missing here (the codec's heads, say) stands in no tensor; `resolve_config` assumes it as
-published and says so.
+What is missing here (the codec's heads, for example) stands in no tensor; `resolve_config` assumes
+it as published and reports it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Window-by-window decoding with the two published generations: four seconds of sound at a time,
+"""Window-by-window decoding with the two published generations: four seconds of audio at a time,
 each window behind the history of those before it.
 """
 
@@ -59,7 +59,7 @@ class EncoderPrecisions:
 
 
 class WindowGenerator(Protocol[History]):
-    """One published generation: from windows of sound to windows of motion."""
+    """One published generation: from windows of audio to windows of motion."""
 
     config: ReleasedConfig | TrainingConfig
     frames: int
@@ -113,7 +113,7 @@ class PublishedMethod(
 
     @torch.inference_mode()
     def begin(self, condition: ArtalkCondition, seeds: Sequence[int]) -> PublishedState[Any]:
-        """A session before its first sound.
+        """A session before its first audio.
 
         Raises:
             AssetError: a style clip that cannot be used.
@@ -164,7 +164,7 @@ class PublishedMethod(
         return state.frames_generated // self.generator.frames * self.window_samples
 
     def total_frames(self, samples_received: int) -> int:
-        """Frames of a sound by the frame rule."""
+        """Frames of a recording by the frame rule."""
         if self.frame_rule == "house":
             return super().total_frames(samples_received)
         windows, rest = divmod(samples_received, self.window_samples)

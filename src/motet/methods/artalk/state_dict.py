@@ -132,7 +132,7 @@ _TRAINING: Rules = [
 ]
 
 _DERIVED = ("attn_bias_for_masking", "lvl_idx", "basic_vae.attn_mask")
-"""Buffers of the released checkpoint that follow from its schedule: read, checked, not kept."""
+"""Buffers of the released checkpoint that follow from its schedule: checked, not stored."""
 _AUDIO = "audio_encoder."
 _POSITION_CONV = "audio_encoder.encoder.pos_conv_embed.conv"
 _NORM_NAMES = (
@@ -189,7 +189,7 @@ def _fill(template: str, match: re.Match[str]) -> str:
 def from_official(
     files: Sequence[Official], given: Mapping[str, JsonValue] | None = None
 ) -> Imported[ArtalkConfig]:
-    """Weights of either published generation, told apart by their names.
+    """Weights of either published generation, distinguished by their names.
 
     Args:
         files: the released checkpoint; or a checkpoint of the training code, which holds no audio
@@ -337,7 +337,7 @@ def codec_from_official(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def released_to_official(
     tensors: Mapping[str, Tensor], config: ReleasedConfig
 ) -> dict[str, Tensor]:
-    """The authors' names again, with their derived buffers."""
+    """Back to the authors' names, with their derived buffers."""
     official = rename(tensors, _RELEASED, back=True)
     weight = official.pop(f"{_POSITION_CONV}.weight")
     official[_POSITION_CONV + _NORM_NAMES[0][0]] = weight.pow(2).sum((0, 1), keepdim=True).sqrt()
@@ -359,12 +359,12 @@ def derived_buffers(config: ReleasedConfig) -> dict[str, Tensor]:
 
 
 def _causal(groups: Tensor) -> Tensor:
-    """Additive mask (rows, columns): a row sees its own and earlier groups."""
+    """Additive mask (rows, columns): a row attends to its own and earlier groups."""
     return torch.zeros(len(groups), len(groups)).masked_fill(
         groups.unsqueeze(1) < groups, -torch.inf
     )
 
 
 def training_to_official(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' names again."""
+    """Back to the authors' names."""
     return rename(tensors, _TRAINING, back=True)

@@ -68,7 +68,7 @@ class Coefficients(nn.Module):
     def motion(
         self, vector: Float[Tensor, "*batch frames own"]
     ) -> Float[Tensor, "*batch frames dim"]:
-        """The motion of a vector; what the model does not know lies at its mean, the head of a
+        """The motion of a vector; channels outside the model lie at their mean, the head of a
         headless model at zero.
         """
         full = vector.new_zeros(*vector.shape[:-1], self.space.dim)

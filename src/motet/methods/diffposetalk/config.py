@@ -180,6 +180,9 @@ class DiffPoseTalkConfig:
 class DiffPoseTalkCondition:
     """Options of a take."""
 
+    RENAMED = {"hear_windows": "encode_windows"}
+    """Earlier names, valid for one version."""
+
     style: str = option("", "{take}")
     """A named style, a take (.npz), a video, or a style vector (.npy); empty: none."""
     guidance_audio: float = option(1.15, 3.0)
@@ -211,7 +214,7 @@ class DiffPoseTalkCondition:
     head: float = option(2.5, 0.5)
     """House space: scale of the head's motion around its mean; 1: as sampled. The shipped weights
     sample a third of their corpus' range (see the README)."""
-    hear_windows: bool = option(False, True, preset="tiny_published", sound="long")
+    encode_windows: bool = option(False, True, preset="tiny_published", sound="long")
     """Published models: encode the audio of each window alone, as in training, instead of the whole
     recording at once."""
 
@@ -238,7 +241,7 @@ class DiffPoseTalkCondition:
             refuse(self, ("flexibility",), "dpm++2m adds no noise; choose ancestral or ddim")
         streams = config.trunk is None
         if streams:
-            refuse(self, ("hear_windows",), "only published models encode whole recordings")
+            refuse(self, ("encode_windows",), "only published models encode whole recordings")
         if not streams or config.space != "arkit":
             refuse(self, ("closures", "opening", "head"), "only models of the house space have it")
         if not config.shape_dim:

@@ -60,10 +60,10 @@ def coefficients(
     Raises:
         SpaceError: motion of another space.
     """
-    wanted = flame_space()
-    if motion.space.name != wanted.name:
+    required = flame_space()
+    if motion.space.name != required.name:
         raise SpaceError(
-            f"motion in {wanted.name!r} needed, this is in {motion.space.name!r}; run a FLAME model"
+            f"motion in {required.name!r} needed, not {motion.space.name!r}; run a FLAME model"
             " of this method"
         )
     return motion["expression"], torch.cat([motion["head"], motion["jaw"]], -1)

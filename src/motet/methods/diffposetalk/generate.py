@@ -45,7 +45,7 @@ from motet.types import Motion
 SAMPLE_RATE = 16000
 STEPS_PER_FRAME = 2
 CONTEXT_BEFORE, CONTEXT_AFTER = STEPS_BEFORE + heads.STEPS_BEFORE, heads.STEPS_AFTER
-"""House space: features around a window that tell how far its lips open and where they close."""
+"""House space: context in features of a window's lip aperture and closure heads."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
 
     @torch.inference_mode()
     def begin(self, condition: DiffPoseTalkCondition, seeds: Sequence[int]) -> DiffPoseTalkState:
-        """A session before its first sound.
+        """A session before its first audio.
 
         Raises:
             ConfigError: steps, style or guidance that this model cannot fulfil.
@@ -173,13 +173,13 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         return frames, dataclasses.replace(state, chain=chain)
 
     def first_needed(self, state: DiffPoseTalkState) -> int:
-        """First feature that the next window's cues look at."""
+        """First feature of the next window's cues."""
         if self.whole_recording:
             return 0
         return STEPS_PER_FRAME * state.frames_generated - CONTEXT_BEFORE
 
     def end(self, state: DiffPoseTalkState) -> DiffPoseTalkState:
-        """The end of the sound. What follows in the last window is zeros, not encoded silence: the
+        """The end of the audio. The rest of the last window is zeros, not encoded silence: the
         indicator marks it as padding.
         """
         state = super().end(state)
@@ -211,7 +211,7 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
             self.model,
             standardise(samples[:1] if same else samples),
             frames,
-            each_window=state.condition.hear_windows,
+            each_window=state.condition.encode_windows,
         ).expand(state.batch, -1, -1)
         return sample_recording(
             self.model,
@@ -243,16 +243,16 @@ def build(
         facts: of the checkpoint; `styles` in it are named style vectors.
 
     Raises:
-        CheckpointError: weights that do not fit, or FLAME weights without the statistics that give
-            their numbers a meaning.
+        CheckpointError: weights that do not fit, or FLAME weights without normalisation
+            statistics.
     """
     model = DiffPoseTalkModel(config)
     if tensors is not None:
         load_strict(model, tensors)
         if config.space == "flame" and not float(model.coefficients.known):
             raise CheckpointError(
-                "these weights came without statistics, so their motion would be wild; import them"
-                " again together with the stats_train.npz of their data: motet weights import"
+                "these weights came without statistics, so their motion has no scale; import them"
+                " with the stats_train.npz of their data: motet weights import"
                 " DENOISER.pt STYLE.pt stats_train.npz -m diffposetalk -o OUT"
             )
     model.denoising_net.pack()

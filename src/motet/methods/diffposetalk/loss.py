@@ -26,8 +26,8 @@ class ClipPair:
 
     truth: Float[Tensor, "batch window dim"]
     """Normalised motion."""
-    answer: Float[Tensor, "batch frames dim"]
-    """What the network says of the context and the window: clean motion, or noise."""
+    prediction: Float[Tensor, "batch frames dim"]
+    """The network's prediction for context and window: clean motion, or noise."""
     noise: Float[Tensor, "batch window dim"]
     context: Float[Tensor, "batch context dim"] | None
     """True motion before the clip; None for the first clip."""
@@ -50,15 +50,17 @@ def clip_losses(
     window = pair.truth.shape[1]
     own = frames_before(pair.ends, len(pair.truth), window, pair.truth.device)
     if config.diffusion.target == "noise":
-        return {"noise": masked_mean(error(pair.noise, pair.answer[:, -window:]), own, pair.valid)}
-    said = pair.answer[:, -window:]
-    truth, estimate, mask = pair.truth, said, own
+        return {
+            "noise": masked_mean(error(pair.noise, pair.prediction[:, -window:]), own, pair.valid)
+        }
+    window_motion = pair.prediction[:, -window:]
+    truth, estimate, mask = pair.truth, window_motion, own
     if pair.context is not None:
-        past = pair.answer[:, :-window] if loss.constrain_previous else pair.context
+        past = pair.prediction[:, :-window] if loss.constrain_previous else pair.context
         known = own.new_full(pair.context.shape[:2], loss.constrain_previous)
         truth, estimate, mask = (
             torch.cat([pair.context, truth], 1),
-            torch.cat([past, said], 1),
+            torch.cat([past, window_motion], 1),
             torch.cat([known, own], 1),
         )
     terms = {"noise": masked_mean(error(truth, estimate), mask, pair.valid)}
@@ -71,13 +73,13 @@ def clip_losses(
         seen = None if pair.valid is None else pair.valid[:, columns]
         terms |= _head_terms(truth[..., columns], estimate[..., columns], mask, seen, error)
         if pair.context is not None:
-            six = torch.cat([pair.context[:, -3:, columns], said[:, :3, columns]], 1)
+            six = torch.cat([pair.context[:, -3:, columns], window_motion[:, :3, columns]], 1)
             terms["head_trans"] = _transition(six, own, seen, error)
     return terms
 
 
 def weighted(clips: Sequence[dict[str, Tensor]], config: DiffPoseTalkConfig) -> dict[str, Tensor]:
-    """Terms of the clips together, with their weights: each clip counts its share, the transition
+    """Weighted terms of both clips: each clip counts its share, the transition
     between clips fully.
     """
     total: dict[str, Tensor] = {}

@@ -41,7 +41,7 @@ class StepFree:
     person: Float[Tensor, "batch 1 width"]
     past: Float[Tensor, "batch context width"]
     frames: Float[Tensor, "batch window width"]
-    """Bias, position and indicator of the frames that are made."""
+    """Bias, position and indicator of the generated frames."""
     memories: tuple[Memory, ...]
 
 
@@ -105,7 +105,7 @@ class Denoiser(nn.Module):
         mask = (
             alignment_mask(own.window, own.context, own.mask_width) if own.mask_width > 0 else None
         )
-        self.register_buffer("heard", None if mask is None else ~mask, persistent=False)
+        self.register_buffer("visible", None if mask is None else ~mask, persistent=False)
         self._packed: list[_PackedLayer] | None = None
 
     def pack(self) -> None:
@@ -142,6 +142,8 @@ class Denoiser(nn.Module):
         """Compute once a window what every diffusion step needs. Arguments as of `forward`."""
         own, dim = self.settings, self.motion_dim
         token = self.person_proj(person).unsqueeze(1)
+        # The feature map is linear: motion and indicator columns are applied apart, so that the
+        # indicator's part is computed once a window.
         past = F.linear(past_motion, self.feature_proj.weight[:, :dim], self.feature_proj.bias)
         frames = self.feature_proj.bias.expand(len(audio), audio.shape[1], -1)
         if own.indicator:
@@ -183,6 +185,7 @@ class Denoiser(nn.Module):
         entry = F.linear(motion, self.feature_proj.weight[:, : self.motion_dim]).repeat(
             branches, 1, 1
         )
+        # (branches, 1 + context + window, width).
         x = torch.cat([free.person + time.unsqueeze(1), free.past, free.frames + entry], 1)
         layers = self.transformer.layers
         for index, (layer, memory) in enumerate(zip(layers, free.memories, strict=True)):
@@ -197,6 +200,7 @@ class Denoiser(nn.Module):
     def _memory(self, attention: nn.MultiheadAttention, audio: Tensor) -> Memory:
         width = audio.shape[-1]
         weight, bias = attention.in_proj_weight, attention.in_proj_bias
+        # in_proj_weight stacks query, key and value: (3 * width, width).
         keys, values = F.linear(audio, weight[width:], bias[width:]).chunk(2, -1)
         straight = (
             attention.out_proj(values)
@@ -256,13 +260,15 @@ class Denoiser(nn.Module):
         width, heads, frames = x.shape[-1], self.settings.heads, memory.keys.shape[2]
         kept = x.shape[1]
         if memory.straight is not None and kept <= frames:
+            # All frames attend to a single feature each: no attention has to be computed.
             return memory.straight[:, -kept:]
+        # Only the person's token (index 0) attends to several features.
         queries = x[:, :1] if memory.straight is not None else x
         query = split_heads(
             F.linear(queries, attention.in_proj_weight[:width], attention.in_proj_bias[:width]),
             heads,
         )
-        mask = None if memory.straight is not None or self.heard is None else self.heard[-kept:]
+        mask = None if memory.straight is not None or self.visible is None else self.visible[-kept:]
         attended = attention.out_proj(self._attend(query, memory.keys, memory.values, mask))
         return attended if memory.straight is None else torch.cat([attended, memory.straight], 1)
 
@@ -310,7 +316,7 @@ class DiffPoseTalkModel(nn.Module):
         frames: int,
         randomness: torch.Generator | None = None,
     ) -> Float[Tensor, "batch frames width"]:
-        """Audio features of a standardised 16 kHz sound, by the model's own audio encoder."""
+        """Audio features of a standardised 16 kHz recording, by the model's own audio encoder."""
         assert self.audio_encoder is not None
         steps = 2 * frames
         hidden = self.audio_encoder(
@@ -332,7 +338,7 @@ class DiffPoseTalkModel(nn.Module):
         style: Float[Tensor, "batch width"] | None,
         batch: int,
     ) -> Tensor:
-        """Normalised shape and style side by side; the mean shape and the learned "no style" where
+        """Normalised shape and style, concatenated; the mean shape and the learned null style where
         there is none.
         """
         parts = []
@@ -354,5 +360,5 @@ class DiffPoseTalkModel(nn.Module):
 
 
 def standardise(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
-    """Zero mean and unit deviation (unbiased) over each whole sound, as released."""
+    """Zero mean and unit deviation (unbiased) over each whole recording, as released."""
     return (samples - samples.mean(-1, keepdim=True)) / (samples.std(-1, keepdim=True) + 1e-5)

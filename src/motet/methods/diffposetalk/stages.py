@@ -326,7 +326,7 @@ def feature_batch(
     corpus: TrainingSet, size: int, frames: int, randomness: torch.Generator
 ) -> Batch:
     """Windows of motion with their features, two steps a frame; short performances are filled up
-    and say so in `lengths`.
+    and have their true length in `lengths`.
     """
     found = corpus.draw(size, frames, randomness)
     motion = torch.stack([_cut(item.motion, start, frames) for item, start in found])
@@ -364,7 +364,7 @@ def _seen(model: DiffPoseTalkModel, motion: Tensor, valid: Tensor | None) -> Ten
 
 
 def _cut(values: Tensor, start: int, length: int, fill: float | None = None) -> Tensor:
-    """`length` rows from `start`; beyond the end the last row again, or a constant."""
+    """`length` rows from `start`; beyond the end the last row, or a constant."""
     rows = values[start : start + length]
     missing = length - len(rows)
     if missing == 0:

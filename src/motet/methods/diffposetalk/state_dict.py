@@ -26,7 +26,7 @@ _BUFFERS = (
     "diffusion_sched.",
 )
 _NEGATED = {"predict_head_pose": "no_head_pose", "use_learnable_pe": "no_use_learnable_pe"}
-"""Older options that say the opposite of today's."""
+"""Older options with the opposite meaning of today's."""
 _TRUNK = "audio_encoder."
 _OPTIONS = {
     "n_heads": "denoiser.heads",
@@ -61,8 +61,8 @@ def from_official(
 
     Args:
         files: the denoiser's file, and in any order the style encoder's file and the statistics
-            (`stats_train.npz`). Without statistics the tensors say so, and the method refuses to
-            run on them.
+            (`stats_train.npz`). Without statistics the tensors are marked so, and the method
+            refuses to run on them.
         given: settings by hand, nested as in `DiffPoseTalkConfig`.
 
     Raises:
@@ -239,7 +239,7 @@ def _check_tables(tensors: Mapping[str, Tensor], config: DiffPoseTalkConfig) -> 
 
 
 def _statistics(found: Official | None, config: DiffPoseTalkConfig) -> dict[str, Tensor]:
-    """Means and deviations of motion and shape; `known` says whether there were any."""
+    """Means and deviations of motion and shape; `known` is 1 if there were any."""
     motion = sum(size for name, size in _STATISTICS if name != "shape")
     if found is None:
         part = {

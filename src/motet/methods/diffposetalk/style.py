@@ -1,4 +1,4 @@
-"""The style encoder: how somebody moves, as one vector from a few seconds of motion; learnt by
+"""The style encoder: a few seconds of motion to one style vector; trained by
 contrast between persons.
 """
 

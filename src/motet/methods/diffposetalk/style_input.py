@@ -1,4 +1,4 @@
-"""What a user gives to say who speaks: a style by name, clip or vector, and a shape."""
+"""Person conditions from the user: a style by name, clip or vector, and a shape."""
 
 from __future__ import annotations
 

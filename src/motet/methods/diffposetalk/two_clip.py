@@ -28,7 +28,7 @@ class Pair:
     shape: Float[Tensor, "batch coefficients"] | None = None
     """Normalised, of the first clip."""
     lengths: Int[Tensor, "batch"] | None = None
-    """Real frames of the two windows together; None: all."""
+    """Valid frames of both windows in total; None: all."""
     valid: Float[Tensor, "batch dim"] | None = None
 
 
@@ -87,9 +87,9 @@ def draw_clip(
 def dropped(config: DiffPoseTalkConfig, drops: tuple[Tensor, ...]) -> dict[str, Tensor]:
     """True where a condition is left out.
 
-    Incremental: style above 0.55, sound as well above 0.9 (so 55 % hear and see all, 35 % sound
-    only, 10 % nothing; a comment in the released code says otherwise). Independent: a fair coin
-    each. A single condition: one time in ten.
+    Incremental: style above 0.55, sound as well above 0.9 (so 55 % have both conditions, 35 %
+    audio only, 10 % none; a comment in the released code states otherwise). Independent: a fair
+    coin each. A single condition: one time in ten.
     """
     guided = config.diffusion.guided
     if not guided:

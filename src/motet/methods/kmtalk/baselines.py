@@ -1,9 +1,9 @@
-"""Hosts: full-sequence decoders of FaceFormer's and SelfTalk's kind on the same front end, as they
-are or with keys plugged in.
+"""Baselines: full-sequence decoders of FaceFormer's and SelfTalk's kind on the same audio encoder,
+as published or with key motions plugged in.
 
-With keys, the host's decoder input gains an embedding "this frame is a key" and a linear map of the
-interpolated key motions at every frame; both start at zero, so a host with keys starts as the host
-it was (recipe of the card, section 6).
+With keys, the decoder input gains an embedding of "this frame is a key" and a linear map of the
+interpolated key motions at every frame. Both are zero-initialised, so training starts from the
+plain baseline.
 
 Sources: Fan et al. 2022 (FaceFormer), Peng et al. 2023 (SelfTalk): one decoder layer, 4 heads,
 inner width twice the outer.
@@ -23,8 +23,8 @@ from motet.nn.banded import alibi_slopes
 from motet.nn.position import sinusoid_table
 
 
-class Host(Protocol):
-    """All frames from the sound, and from key motions where they are plugged in."""
+class Baseline(Protocol):
+    """All frames from audio, and from key motions where they are plugged in."""
 
     def __call__(
         self,
@@ -38,7 +38,7 @@ class Host(Protocol):
 
 
 class KeyPlug(nn.Module):
-    """What the key scheme adds to a host's decoder input."""
+    """The key motions' contribution to a baseline's decoder input."""
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()
@@ -54,12 +54,12 @@ class KeyPlug(nn.Module):
 
 
 def decoder_layer(width: int, heads: int, expansion: int, dropout: float) -> nn.TransformerDecoder:
-    """The one decoder layer of both hosts."""
+    """The one decoder layer of both baselines."""
     layer = nn.TransformerDecoderLayer(width, heads, width * expansion, dropout, batch_first=True)
     return nn.TransformerDecoder(layer, 1)
 
 
-class SelfTalkHost(nn.Module):
+class SelfTalkBaseline(nn.Module):
     """One layer over the whole sequence without any mask, in one pass."""
 
     def __init__(self, config: KMTalkConfig, inner: int) -> None:
@@ -85,9 +85,9 @@ class SelfTalkHost(nn.Module):
         )
 
 
-class FaceFormerHost(nn.Module):
-    """Frame after frame: each sees the frames before it, less the further they lie back, and only
-    its own step of the sound.
+class FaceFormerBaseline(nn.Module):
+    """Autoregressive: each frame attends to earlier frames with a bias that falls with distance,
+    and to its own step of the audio only.
     """
 
     def __init__(self, config: KMTalkConfig, inner: int) -> None:
@@ -115,8 +115,8 @@ class FaceFormerHost(nn.Module):
         """Motion of every frame, in the output basis.
 
         Args:
-            past: the motion to continue from at each frame (teacher forcing); the host's own
-                answers when left out.
+            past: the motion to continue from at each frame (teacher forcing); the model's own
+                predictions when left out.
         """
         plugged = (
             audio.new_zeros(()) if self.plug is None or base is None else self.plug(base, at_key)
@@ -131,16 +131,16 @@ class FaceFormerHost(nn.Module):
         )
 
     def _alone(self, audio: Tensor, plugged: Tensor | None) -> Float[Tensor, "batch frames inner"]:
-        tokens, said = [], [audio.new_zeros(len(audio), self.vertice_map.in_features)]
+        tokens, frames_out = [], [audio.new_zeros(len(audio), self.vertice_map.in_features)]
         for frame in range(audio.shape[1]):
-            token = self.vertice_map(said[-1]) + self.style
+            token = self.vertice_map(frames_out[-1]) + self.style
             tokens.append(token if plugged is None else token + plugged[:, frame])
             first = max(0, len(tokens) - self.reach)
             out = self._decode(torch.stack(tokens[first:], 1), audio[:, first : frame + 1], first)
-            said.append(self.vertice_map_r(out[:, -1]))
+            frames_out.append(self.vertice_map_r(out[:, -1]))
         return (
-            torch.stack(said[1:], 1)
-            if len(said) > 1
+            torch.stack(frames_out[1:], 1)
+            if len(frames_out) > 1
             else audio.new_zeros(len(audio), 0, self.vertice_map.in_features)
         )
 
@@ -158,7 +158,7 @@ class FaceFormerHost(nn.Module):
 
 
 def causal_bias(heads: int, frames: int, period: int) -> Float[Tensor, "heads frames frames"]:
-    """FaceFormer's additive mask: the past falls off by whole periods, the future is out of sight.
+    """FaceFormer's additive mask: it falls by whole periods into the past and hides the future.
 
     Source: Fan et al. 2022, section 3.2.
     """
@@ -169,15 +169,15 @@ def causal_bias(heads: int, frames: int, period: int) -> Float[Tensor, "heads fr
 
 
 def zero_head(head: nn.Linear) -> None:
-    """An output layer that says nothing yet, as both hosts begin."""
+    """Zero-initialise an output layer."""
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
 
 
-def build_host(config: KMTalkConfig, inner: int) -> Host:
-    """The host that a configuration names."""
+def build_baseline(config: KMTalkConfig, inner: int) -> Baseline:
+    """The baseline that a configuration names."""
     return (
-        SelfTalkHost(config, inner)
+        SelfTalkBaseline(config, inner)
         if config.completion == "selftalk"
-        else FaceFormerHost(config, inner)
+        else FaceFormerBaseline(config, inner)
     )

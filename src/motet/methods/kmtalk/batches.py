@@ -46,7 +46,7 @@ class WindowMaker:
             "features": torch.stack([row[1] for row in drawn]),
             "length": torch.tensor([row[3] for row in drawn]),
             "valid": torch.stack([row[4] for row in drawn]),
-            "places": keys.places,
+            "frame_index": keys.frame_index,
             "phones": keys.phones,
             "key_valid": keys.valid,
             "spoken": spoken,

@@ -1,6 +1,4 @@
-"""Key motions first, then every frame between them: the whole recording is needed, for the timing
-of the phones is.
-"""
+"""Key motions first, then every frame between them. Phone timing needs the whole recording."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ from motet.methods.kmtalk.phone_source import (
     PhonePosterior,
     Phones,
     find_phones,
-    same_sound,
+    same_audio,
 )
 from motet.methods.kmtalk.spaces import read_template, space_of
 from motet.nn.device import CPU, on_device
@@ -43,9 +41,9 @@ from motet.streaming.window_buffer import WindowBuffer
 from motet.types import Audio
 
 HEAD_SMOOTHING_FRAMES = 6
-"""House space: deviation of the filter over the head's course, a quarter of a second. What a
-regressor says of the head from each moment's sound jumps from frame to frame (13 degrees a second
-at a range of 2)."""
+"""House space: deviation of the filter over the head's course, a quarter of a second. The
+regressor predicts the head from each frame's audio alone, which jitters (13 degrees a second at a
+range of 2)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,12 +53,12 @@ class KMTalkState(StreamState):
     condition: KMTalkCondition
     samples: WindowBuffer
     phones: tuple[Phones, ...] = ()
-    """Of each item, once the sound has ended."""
+    """Of each item, once the audio has ended."""
 
 
 @dataclasses.dataclass(frozen=True)
 class KeyTake:
-    """Key motions of one recording, as they can be written, edited and given back."""
+    """Key motions of one recording, as they are written, edited and read back."""
 
     keys: KeyFrames
     poses: Float[Tensor, "keys dim"]
@@ -84,7 +82,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
 
     @torch.inference_mode()
     def begin(self, condition: KMTalkCondition, seeds: Sequence[int]) -> KMTalkState:
-        """A session before its first sound. Nothing is random: seeds only count the items."""
+        """A session before its first audio. Nothing is random: seeds only count the items."""
         return KMTalkState(
             seeds=tuple(seeds),
             stream=FeatureStream.begin(self.encoder, len(seeds)),
@@ -93,7 +91,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         )
 
     def receive(self, state: KMTalkState, samples: Float[Tensor, "batch time"]) -> KMTalkState:
-        """Features and samples; phones are found in the samples."""
+        """Features and samples; phones are recognised in the samples."""
         state = super().receive(state, samples)
         return dataclasses.replace(state, samples=state.samples.append(samples))
 
@@ -133,9 +131,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
             ConfigError: a baseline without keys has none.
         """
         if self.model.keys is None:
-            raise ConfigError(
-                "this model is a baseline without the key scheme; it has no key motions"
-            )
+            raise ConfigError("this model is a baseline; it has no key motions")
         _, state = self.step(self.begin(condition, (0,)), audio)
         state = self.end(state)
         frames = self._frames(state)
@@ -163,7 +159,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         return self.model.basis.decode(poses)[0]
 
     def write_keys(self, audio: Audio, condition: KMTalkCondition, path: Path) -> str:
-        """Key motions of a recording as a file for editing; returns how they were found.
+        """Key motions of a recording as a file for editing; returns a summary of their source.
 
         Raises:
             InputError: the file cannot be written, or a part of the condition cannot be read.
@@ -197,7 +193,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         samples = state.samples.known(0, state.samples.stop)
         if not self.config.needs_keys:
             return [Phones((), "none", 0.0)] * state.batch
-        rows = [samples[0]] if same_sound(samples) else list(samples)
+        rows = [samples[0]] if same_audio(samples) else list(samples)
         phones = [
             find_phones(row.clone(), state.condition, self._posterior(row, features[index]))
             for index, row in enumerate(rows)
@@ -205,7 +201,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         return phones * state.batch if len(rows) == 1 else phones
 
     def _posterior(self, samples: Tensor, features: Tensor) -> PhonePosterior | None:
-        """The phonetic encoder's posterior of a sound; none with the encoder of the tests."""
+        """The phonetic encoder's posterior of a recording; none with the encoder of the tests."""
         if self.config.front_end == "bands":
             return None
         phonetic = self._phonetic
@@ -249,7 +245,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         self, features: Tensor, keys: Keys, edits: KeyEdits | None, condition: KMTalkCondition
     ) -> Float[Tensor, "batch frames dim"]:
         """Both stages: motion at the keys, then of every frame."""
-        model, frames = self.model, int(keys.places.max()) + 1
+        model, frames = self.model, int(keys.frame_index.max()) + 1
         length = torch.full((len(features),), frames)
         paired = pair_steps(features, frames, self.config.steps_per_frame)
         audio = model.audio_context(paired, length)
@@ -273,8 +269,8 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         return scale
 
     def _chain(self, condition: KMTalkCondition, edits: KeyEdits | None) -> OperatorChain:
-        """Silence is damped before closures, so that a closure at its border is kept. A take with
-        edited keys is left as the animator made it.
+        """Silence is damped before closures, so that a closure at its border survives. A take
+        with edited keys is not post-processed further.
         """
         operators: list[Operator[Any]] = []
         head = self.space.range("head") if self._in_house_space else None
@@ -292,7 +288,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         return OperatorChain(operators)
 
     def _cues(self, state: KMTalkState, frames: int) -> FaceCues:
-        """What is known of the whole recording: where it is silent, where p, b and m are."""
+        """Cues of the whole recording: silent frames, and closures at p, b and m."""
         if not self._in_house_space:
             return FaceCues()
         fps, samples = self.space.fps, state.samples.known(0, state.samples.stop)

@@ -1,4 +1,4 @@
-"""Key motions as a file: written by `motet keys`, edited by hand, given back with `motet run
+"""Key motions as a file: written by `motet keys`, edited by hand, read back with `motet run
 --keys`.
 
 JSON: `{"format": "motet-keys/1", "space", "fps", "frames", "keys": [{"frame", "time_s", "phones":
@@ -44,7 +44,7 @@ class KeyEdits:
     """(keys, dim): True where the file states a value."""
 
     def joined(self, found: KeyFrames) -> KeyFrames:
-        """The key frames that were found together with the edited ones."""
+        """The predicted key frames merged with the edited ones."""
         rows = dict(zip(self.frames, self.phones, strict=True)) | dict(
             zip(found.frames, found.phones, strict=True)
         )
@@ -57,7 +57,7 @@ class KeyEdits:
         """Key motions in which the edited ones stand as edited."""
         motion = basis.decode(poses)
         for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
-            here = (keys.places == frame) & keys.valid
+            here = (keys.frame_index == frame) & keys.valid
             motion = torch.where(here.unsqueeze(-1) & given, pose.to(motion), motion)
         return basis.encode(motion)
 

@@ -21,7 +21,7 @@ GAP_S = 0.5
 class Keys:
     """Key frames of a batch, padded at the end."""
 
-    places: Int[Tensor, "batch keys"]
+    frame_index: Int[Tensor, "batch keys"]
     """Frame of each key, rising; padding repeats the last."""
     phones: Int[Tensor, "batch keys 2"]
     """Numbers of the phones before and after it; `UNKNOWN_PHONE` where they have no name."""
@@ -32,7 +32,7 @@ class Keys:
     @property
     def count(self) -> int:
         """Keys with padding."""
-        return self.places.shape[1]
+        return self.frame_index.shape[1]
 
 
 def interpolate(
@@ -55,52 +55,58 @@ def key_timing(
     time = torch.arange(frames, device=left.device)
     batch = torch.arange(len(left), device=left.device).unsqueeze(1)
     before, after = (
-        (time - keys.places[batch, left]).clamp(min=0),
-        (keys.places[batch, right] - time).clamp(min=0),
+        (time - keys.frame_index[batch, left]).clamp(min=0),
+        (keys.frame_index[batch, right] - time).clamp(min=0),
     )
-    at_key = (keys.places[batch, left] == time) | (keys.places[batch, right] == time)
+    at_key = (keys.frame_index[batch, left] == time) | (keys.frame_index[batch, right] == time)
     return at_key, torch.stack(
         [(before / fps).clamp(max=GAP_S), (after / fps).clamp(max=GAP_S), share.float()], -1
     )
 
 
-def sinusoid_at(places: Int[Tensor, "batch keys"], width: int) -> Float[Tensor, "batch keys width"]:
+def sinusoid_at(
+    frame_index: Int[Tensor, "batch keys"], width: int
+) -> Float[Tensor, "batch keys width"]:
     """The sinusoid table at given frames; positions repeat after 600 frames, so that
     takes may have any length.
     """
-    return sinusoid_table(600, width)[places.cpu() % 600]
+    return sinusoid_table(600, width)[frame_index.cpu() % 600]
 
 
 def at_keys(
-    values: Float[Tensor, "batch frames width"], places: Int[Tensor, "batch keys"]
+    values: Float[Tensor, "batch frames width"], frame_index: Int[Tensor, "batch keys"]
 ) -> Float[Tensor, "batch keys width"]:
     """Values of the key frames."""
-    return values[torch.arange(len(values), device=values.device).unsqueeze(1), places]
+    return values[torch.arange(len(values), device=values.device).unsqueeze(1), frame_index]
 
 
 def _neighbours(keys: Keys, frames: int) -> tuple[Tensor, Tensor, Tensor]:
     """Number of the key at or before each frame, of the one after it, and the share of the way."""
-    time = torch.arange(frames, device=keys.places.device).expand(len(keys.places), -1).contiguous()
+    time = (
+        torch.arange(frames, device=keys.frame_index.device)
+        .expand(len(keys.frame_index), -1)
+        .contiguous()
+    )
     last = keys.valid.sum(1, keepdim=True) - 1
-    places = torch.where(keys.valid, keys.places, torch.iinfo(torch.long).max)
-    left = (torch.searchsorted(places, time, right=True) - 1).clamp(min=0)
+    starts = torch.where(keys.valid, keys.frame_index, torch.iinfo(torch.long).max)
+    left = (torch.searchsorted(starts, time, right=True) - 1).clamp(min=0)
     right = torch.minimum(left + 1, last)
-    start, stop = keys.places.gather(1, left), keys.places.gather(1, right)
+    start, stop = keys.frame_index.gather(1, left), keys.frame_index.gather(1, right)
     share = ((time - start).clamp(min=0) / (stop - start).clamp(min=1)).clamp(max=1.0)
     return left, right, share
 
 
 def pad_keys(
-    places: list[list[int]],
+    frame_index: list[list[int]],
     phones: list[list[tuple[int, int]]],
     spoken: list[list[int]] | None = None,
 ) -> Keys:
     """Key frames of several items as one batch, with the phone of each frame where those are known
     (of equal length then).
     """
-    most = max(map(len, places))
-    valid = torch.tensor([[n < len(row) for n in range(most)] for row in places])
-    padded = torch.tensor([row + [row[-1]] * (most - len(row)) for row in places])
+    most = max(map(len, frame_index))
+    valid = torch.tensor([[n < len(row) for n in range(most)] for row in frame_index])
+    padded = torch.tensor([row + [row[-1]] * (most - len(row)) for row in frame_index])
     named = torch.tensor(
         [row + [(UNKNOWN_PHONE, UNKNOWN_PHONE)] * (most - len(row)) for row in phones]
     )

@@ -55,24 +55,24 @@ def key_frames(
     ratio = check_anchor(anchor)
     spoken = [span for span in spans if span.symbol != SILENCE]
     if ratio is not None or not spoken:
-        places: dict[int, Pair | None] = dict.fromkeys(_uniform(frames, ratio or UNIFORM_RATIO))
+        pairs: dict[int, Pair | None] = dict.fromkeys(_uniform(frames, ratio or UNIFORM_RATIO))
     else:
-        places = dict(_marks(spans, fps, anchor, gaps, closures))
-    places = {frame: pair for frame, pair in places.items() if 0 <= frame < frames} | {
-        f: p for f, p in _clipped(places, frames).items() if f not in places
+        pairs = dict(_marks(spans, fps, anchor, gaps, closures))
+    pairs = {frame: pair for frame, pair in pairs.items() if 0 <= frame < frames} | {
+        f: p for f, p in _clipped(pairs, frames).items() if f not in pairs
     }
     for edge in (0, frames - 1):
-        places.setdefault(edge, None)
-    order = tuple(sorted(places))
+        pairs.setdefault(edge, None)
+    order = tuple(sorted(pairs))
     return KeyFrames(
-        order, tuple(places[frame] or around(spans, frame / fps, 0.5 / fps) for frame in order)
+        order, tuple(pairs[frame] or around(spans, frame / fps, 0.5 / fps) for frame in order)
     )
 
 
-def _clipped(places: dict[int, Pair | None], frames: int) -> dict[int, Pair | None]:
+def _clipped(pairs: dict[int, Pair | None], frames: int) -> dict[int, Pair | None]:
     return {
         min(max(frame, 0), frames - 1): pair
-        for frame, pair in places.items()
+        for frame, pair in pairs.items()
         if not 0 <= frame < frames
     }
 

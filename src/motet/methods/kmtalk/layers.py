@@ -55,6 +55,7 @@ class CrossLayer(nn.Module):
         self.heads, self.reach = config.heads, config.reach
         self.query_key_value, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.norm1, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width)
+        # Cross-attention to the audio; the names are keys of the shipped weights.
         self.hear_query, self.hear_key_value, self.hear_out = (
             (nn.Linear(width, width), nn.Linear(width, 2 * width), nn.Linear(width, width))
             if audio
@@ -72,7 +73,7 @@ class CrossLayer(nn.Module):
         self,
         x: Float[Tensor, "batch tokens width"],
         audio: Float[Tensor, "batch frames width"],
-        places: Int[Tensor, "batch tokens"],
+        frame_index: Int[Tensor, "batch tokens"],
         band: int,
         length: Int[Tensor, "batch"],
         valid: Bool[Tensor, "batch tokens"],
@@ -94,7 +95,7 @@ class CrossLayer(nn.Module):
                 split_heads(part, self.heads) for part in self.hear_key_value(audio).chunk(2, -1)
             )
             context = cross_attend_band(
-                split_heads(self.hear_query(x), self.heads), key, value, places, band, length
+                split_heads(self.hear_query(x), self.heads), key, value, frame_index, band, length
             )
             x = self.norm2(x + self.drop(self.hear_out(context)))
         return self.norm3(x + self.drop(self.down(F.gelu(self.up(x)))))

@@ -20,7 +20,7 @@ RIDGE = 0.02
 """Penalty on the weights, in units of the features' own variance times the frames."""
 
 
-def fit_reading(
+def fit_regressor(
     regressor: LinearRegressor,
     basis: OutputBasis,
     corpus: TrainingSet,

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from motet.checkpoint import load_strict
 from motet.data.training_set import TrainingSet
-from motet.methods.kmtalk.baselines import FaceFormerHost
+from motet.methods.kmtalk.baselines import FaceFormerBaseline
 from motet.methods.kmtalk.batches import WindowMaker
 from motet.methods.kmtalk.config import KMTalkConfig
 from motet.methods.kmtalk.key_timing import Keys, interpolate, key_timing
-from motet.methods.kmtalk.linear_regressor import fit_reading
+from motet.methods.kmtalk.linear_regressor import fit_regressor
 from motet.methods.kmtalk.model import KMTalkModel, OutputBasis, pair_steps
 from motet.nn.seeded import normal, uniform
 from motet.stage import Stage
@@ -33,7 +33,7 @@ is 2."""
 
 
 def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) -> list[Stage]:
-    """`keys`, `completion`, `joint`; a host without keys has the one stage `joint`. Every stage
+    """`keys`, `completion`, `joint`; a baseline without keys has the one stage `joint`. Every stage
     holds the whole model.
 
     Raises:
@@ -49,7 +49,7 @@ def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
 
     def prepare(corpus: TrainingSet) -> None:
         if fit_basis(model.basis, corpus) and model.reading is not None:
-            fit_reading(model.reading, model.basis, corpus, maker.spoken)
+            fit_regressor(model.reading, model.basis, corpus, maker.spoken)
 
     def terms(name: str) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
         return lambda given, randomness: losses(model, given, randomness, name)
@@ -77,7 +77,7 @@ def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
 
 def fit_basis(basis: OutputBasis, corpus: TrainingSet) -> bool:
     """Mean, deviations and axes of the corpus, once; they are part of the weights from then on.
-    Answers whether it had to be done.
+    Returns whether it was done now.
     """
     if not bool((basis.scale == 1).all()):
         return False
@@ -98,32 +98,32 @@ def losses(
     model: KMTalkModel, batch: Batch, randomness: torch.Generator, stage: str
 ) -> dict[str, Tensor]:
     """The terms of one stage."""
-    keys = Keys(batch["places"], batch["phones"], batch["key_valid"], batch["spoken"])
+    keys = Keys(batch["frame_index"], batch["phones"], batch["key_valid"], batch["spoken"])
     length, training = batch["length"], model.config.training
     with torch.set_grad_enabled(stage != "completion"):
         features = _features(model, batch)
         named = uniform(len(features), randomness, length.device) >= training.drop_identity
-        audio, read = (
+        audio, linear = (
             model.audio_context(features, length),
             model.linear_prediction(features, keys, named),
         )
-        said = model.key_motion(audio, read, keys, length, named)
-    wanted = torch.where(batch["valid"].unsqueeze(1), batch["motion"], model.basis.mean)
-    inside = torch.arange(wanted.shape[1], device=length.device) < length.unsqueeze(1)
+        poses = model.key_motion(audio, linear, keys, length, named)
+    target = torch.where(batch["valid"].unsqueeze(1), batch["motion"], model.basis.mean)
+    inside = torch.arange(target.shape[1], device=length.device) < length.unsqueeze(1)
     weights = channel_weights(model) * _valid(model, batch["valid"])
     terms: dict[str, Tensor] = {}
-    if said is not None and stage != "completion":
-        true = _at_keys(wanted, keys)
-        found = motion_terms(model, said, true, weights, keys.valid)
-        terms |= {f"key_{name}": term for name, term in found.items()}
+    if poses is not None and stage != "completion":
+        true = _at_keys(target, keys)
+        prediction = motion_terms(model, poses, true, weights, keys.valid)
+        terms |= {f"key_{name}": term for name, term in prediction.items()}
     if stage == "keys":
         return terms
-    seen = None if said is None else _seen_keys(model, said, wanted, keys, randomness)
+    inputs = None if poses is None else _input_keys(model, poses, target, keys, randomness)
     masked = uniform(inside.shape, randomness, inside.device) < training.mask
-    every = _completed(model, seen, audio, read, keys, length, masked, wanted)
-    terms |= motion_terms(model, every, wanted, weights, inside)
-    if said is not None:
-        at, true = _at_keys(every, keys), _at_keys(wanted, keys)
+    every = _completed(model, inputs, audio, linear, keys, length, masked, target)
+    terms |= motion_terms(model, every, target, weights, inside)
+    if poses is not None:
+        at, true = _at_keys(every, keys), _at_keys(target, keys)
         terms["keys_again"] = KEY_WEIGHT * _mean(
             (at - model.basis.encode(true)).square(), weights, keys.valid
         )
@@ -133,66 +133,62 @@ def losses(
 def _at_keys(
     frames: Float[Tensor, "batch frames dim"], keys: Keys
 ) -> Float[Tensor, "batch keys dim"]:
-    return frames[torch.arange(len(frames), device=frames.device).unsqueeze(1), keys.places]
+    return frames[torch.arange(len(frames), device=frames.device).unsqueeze(1), keys.frame_index]
 
 
-def _features(model: KMTalkModel, batch: Batch) -> Float[Tensor, "batch frames heard"]:
+def _features(model: KMTalkModel, batch: Batch) -> Float[Tensor, "batch frames audio"]:
     if model.trunk is None:
         return batch["features"]
     frames = batch["motion"].shape[1]
-    found = model.trunk.features(batch["features"][..., 0], frames)
-    return pair_steps(found, frames, model.config.steps_per_frame)
+    prediction = model.trunk.features(batch["features"][..., 0], frames)
+    return pair_steps(prediction, frames, model.config.steps_per_frame)
 
 
 def _completed(
     model: KMTalkModel,
-    said: Tensor | None,
+    poses: Tensor | None,
     audio: Tensor,
-    read: Tensor | None,
+    linear: Tensor | None,
     keys: Keys,
     length: Tensor,
     masked: Tensor,
-    wanted: Tensor,
+    target: Tensor,
 ) -> Tensor:
-    """All frames; a host that speaks frame after frame learns behind the true past, as its teacher
-    forcing does.
-    """
-    if isinstance(model.completion, FaceFormerHost):
-        base = None if said is None else interpolate(said, keys, audio.shape[1])
+    """All frames; an autoregressive baseline is trained with teacher forcing."""
+    if isinstance(model.completion, FaceFormerBaseline):
+        base = None if poses is None else interpolate(poses, keys, audio.shape[1])
         return model.completion(
             audio,
             length,
             base,
             key_timing(keys, audio.shape[1], model.config.fps)[0],
-            model.basis.encode(wanted),
-        ) + (0 if read is None else read)
-    return model.complete(said, audio, read, keys, length, masked)
+            model.basis.encode(target),
+        ) + (0 if linear is None else linear)
+    return model.complete(poses, audio, linear, keys, length, masked)
 
 
-def _seen_keys(
-    model: KMTalkModel, said: Tensor, wanted: Tensor, keys: Keys, randomness: torch.Generator
+def _input_keys(
+    model: KMTalkModel, poses: Tensor, target: Tensor, keys: Keys, randomness: torch.Generator
 ) -> Float[Tensor, "batch keys inner"]:
-    """What the completion is given: predicted keys, for some items the true ones, all a little
-    disturbed.
-    """
+    """Input keys of the completion: predicted ones, for some items the true ones, with noise."""
     training = model.config.training
-    true = model.basis.encode(_at_keys(wanted, keys))
-    chosen = (uniform(len(said), randomness, said.device) < training.true_keys).view(-1, 1, 1)
-    noise = training.noise * normal(said.shape, randomness, said.device)
-    return torch.where(chosen, true, said) + noise.to(said)
+    true = model.basis.encode(_at_keys(target, keys))
+    chosen = (uniform(len(poses), randomness, poses.device) < training.true_keys).view(-1, 1, 1)
+    noise = training.noise * normal(poses.shape, randomness, poses.device)
+    return torch.where(chosen, true, poses) + noise.to(poses)
 
 
 def motion_terms(
     model: KMTalkModel,
-    found: Float[Tensor, "batch frames inner"],
-    wanted: Float[Tensor, "batch frames dim"],
+    prediction: Float[Tensor, "batch frames inner"],
+    target: Float[Tensor, "batch frames dim"],
     weights: Tensor,
     inside: Bool[Tensor, "batch frames"],
 ) -> dict[str, Tensor]:
     """Squared errors of position and of differences between neighbours, and of the lips of the
     house figure.
     """
-    error = found - model.basis.encode(wanted)
+    error = prediction - model.basis.encode(target)
     pairs = inside[:, 1:] & inside[:, :-1]
     terms = {
         "position": _mean(error.square(), weights, inside),
@@ -201,7 +197,7 @@ def motion_terms(
     if model.config.space == "arkit":
         from motet.face.lip_geometry import house_lips, house_opening
 
-        gap = model.basis.decode(found) - wanted
+        gap = model.basis.decode(prediction) - target
         lips = (house_lips()(gap) * 1000).square().sum(-1).mean(-1, keepdim=True)
         opening = (gap[..., : len(ARKIT_SHAPES)] @ house_opening().to(gap) * 1000).unsqueeze(-1)
         terms["lips"] = LIP_WEIGHT * _mean(lips, lips.new_ones(1), inside)
@@ -238,9 +234,11 @@ def channel_weights(model: KMTalkModel) -> Float[Tensor, "inner"]:
 
 
 def _valid(model: KMTalkModel, valid: Bool[Tensor, "batch dim"]) -> Float[Tensor, "batch 1 inner"]:
-    """Which numbers the network speaks in were observed; components count when everything was."""
-    seen = valid.all(1, keepdim=True).expand(-1, model.basis.width) if model.basis.fitted else valid
-    return seen.unsqueeze(1).to(model.basis.scale)
+    """Mask of observed output channels; components count when all channels were observed."""
+    inputs = (
+        valid.all(1, keepdim=True).expand(-1, model.basis.width) if model.basis.fitted else valid
+    )
+    return inputs.unsqueeze(1).to(model.basis.scale)
 
 
 def _mean(

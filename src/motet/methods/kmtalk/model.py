@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from motet.methods.kmtalk.baselines import Host, build_host
+from motet.methods.kmtalk.baselines import Baseline, build_baseline
 from motet.methods.kmtalk.config import KMTalkConfig
 from motet.methods.kmtalk.key_timing import (
     GAP_S,
@@ -88,10 +88,11 @@ class LinearRegressor(nn.Module):
     def context(
         self, features: Float[Tensor, "batch frames audio"], spoken: Int[Tensor, "batch frames"]
     ) -> Float[Tensor, "batch frames inputs"]:
-        """The steps around each frame side by side, then the phones around it; the ends are
-        repeated.
+        """The feature steps around each frame, concatenated, then the phones around it; the ends
+        are repeated.
         """
         time = torch.arange(features.shape[1], device=features.device)
+        # (batch, frames * each, channels): back to single feature steps.
         steps = features.unflatten(-1, (self.each, -1)).flatten(1, 2)
         parts = [
             steps[:, (time * self.each + offset).clamp(0, steps.shape[1] - 1)]
@@ -132,7 +133,7 @@ class KeyDecoder(nn.Module):
         Args:
             audio: context of each frame.
             length: frames of each item that are no padding.
-            named: False for items whose phone identities are left out.
+            named: False for items whose phone identities are dropped.
         """
         band = round(self.config.key_band_s * self.config.fps)
         if (
@@ -142,10 +143,10 @@ class KeyDecoder(nn.Module):
             x, valid = audio, every < length.unsqueeze(1)
             for layer in self.layers:
                 x = layer(x, audio, every, band, length, valid)
-            return self.head(at_keys(x, keys.places))
+            return self.head(at_keys(x, keys.frame_index))
         x = (
-            at_keys(audio, keys.places)
-            + sinusoid_at(keys.places, audio.shape[-1]).to(audio)
+            at_keys(audio, keys.frame_index)
+            + sinusoid_at(keys.frame_index, audio.shape[-1]).to(audio)
             + self.timing(self._timing(keys).to(audio))
         )
         if self.phone is not None and self.phone_map is not None:
@@ -156,11 +157,12 @@ class KeyDecoder(nn.Module):
             )
             x = x + self.phone_map(self.phone(phones).flatten(2))
         for layer in self.layers:
-            x = layer(x, audio, keys.places, band, length, keys.valid)
+            x = layer(x, audio, keys.frame_index, band, length, keys.valid)
         return self.head(x)
 
     def _timing(self, keys: Keys) -> Float[Tensor, "batch keys three"]:
-        gaps = (keys.places.diff(dim=1) / self.config.fps).clamp(max=GAP_S)
+        # (batch, keys - 1): seconds between neighbouring keys.
+        gaps = (keys.frame_index.diff(dim=1) / self.config.fps).clamp(max=GAP_S)
         gaps = torch.where(
             keys.valid[:, 1:], gaps, GAP_S
         )  # after the last key as at the end of a shorter batch
@@ -225,7 +227,7 @@ class Completion(nn.Module):
 
 
 class KMTalkModel(nn.Module):
-    """Both stages with what they share: the audio context and the output basis."""
+    """Both stages and their shared parts: the audio context and the output basis."""
 
     def __init__(self, config: KMTalkConfig) -> None:
         super().__init__()
@@ -237,11 +239,11 @@ class KMTalkModel(nn.Module):
         self.listen = nn.Linear(audio, config.width)
         self.mix = nn.ModuleList(MixLayer(config) for _ in range(config.mix_layers))
         self.keys = KeyDecoder(config, self.basis.width) if config.needs_keys else None
-        self.completion: Completion | Host
+        self.completion: Completion | Baseline
         self.completion = (
             Completion(config, self.basis.width)
             if config.completion == "cmc"
-            else build_host(config, self.basis.width)
+            else build_baseline(config, self.basis.width)
         )
 
     def audio_context(
@@ -291,8 +293,9 @@ class KMTalkModel(nn.Module):
         """Motion at the keys; none for a baseline without keys."""
         if self.keys is None:
             return None
+        # (batch, keys, inner): residual to the linear regressor.
         poses = self.keys(audio, keys, length, named)
-        return poses if linear is None else poses + at_keys(linear, keys.places)
+        return poses if linear is None else poses + at_keys(linear, keys.frame_index)
 
     def complete(
         self,
@@ -303,7 +306,8 @@ class KMTalkModel(nn.Module):
         length: Tensor,
         masked: Tensor | None = None,
     ) -> Float[Tensor, "batch frames inner"]:
-        """All frames from given key motions."""
+        """All frames from key motions."""
+        # (batch, frames, inner): keys, linearly interpolated.
         base = None if poses is None else interpolate(poses, keys, audio.shape[1])
         if isinstance(self.completion, Completion):
             assert base is not None
@@ -315,15 +319,15 @@ class KMTalkModel(nn.Module):
 def pair_steps(
     features: Float[Tensor, "batch steps channels"], frames: int, steps: int
 ) -> Float[Tensor, "batch frames audio"]:
-    """Features side by side by frame: frame t gets the steps from `steps * t`; what is missing at
-    the end repeats the last.
+    """Features concatenated per frame: frame t gets the steps from `steps * t`; the last is
+    repeated where the end is missing.
     """
-    wanted = frames * steps
-    if features.shape[1] < wanted:
+    needed = frames * steps
+    if features.shape[1] < needed:
         last = (
             features[:, -1:]
             if features.shape[1]
             else features.new_zeros(len(features), 1, features.shape[2])
         )
-        features = torch.cat([features, last.expand(-1, wanted - features.shape[1], -1)], 1)
-    return features[:, :wanted].unflatten(1, (frames, steps)).flatten(2)
+        features = torch.cat([features, last.expand(-1, needed - features.shape[1], -1)], 1)
+    return features[:, :needed].unflatten(1, (frames, steps)).flatten(2)

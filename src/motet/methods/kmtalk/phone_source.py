@@ -73,7 +73,7 @@ class Phones:
 def find_phones(
     sound: Float[Tensor, "time"], condition: KMTalkCondition, posterior: PhonePosterior | None
 ) -> Phones:
-    """Phones of a sound at 16 kHz by the first way that works.
+    """Phones of a 16 kHz recording from the first source that works.
 
     Args:
         posterior: of the phonetic encoder; None without one.
@@ -200,6 +200,6 @@ def _or_silence(
         return ()
 
 
-def same_sound(sounds: Float[Tensor, "batch time"]) -> bool:
-    """Whether all items hear the same sound, as the takes of one recording do."""
-    return len(sounds) == 1 or bool(torch.equal(sounds, sounds[:1].expand_as(sounds)))
+def same_audio(samples: Float[Tensor, "batch time"]) -> bool:
+    """Whether all items have the same audio, as the takes of one recording do."""
+    return len(samples) == 1 or bool(torch.equal(samples, samples[:1].expand_as(samples)))

@@ -58,25 +58,25 @@ class ReleasedConfig:
 def speech(
     trunk: Hubert, samples: Float[Tensor, "batch time"], dataset: Dataset, frames: int = 0
 ) -> Float[Tensor, "batch steps hidden"]:
-    """What the released encoders answer: 30 Hz for VOCASET, pairs of 50 Hz steps for BIWI.
+    """Output of the released encoders: 30 Hz for VOCASET, pairs of 50 Hz steps for BIWI.
 
     Args:
         frames: frames of the truth that the features are cut or stretched to; 0 in inference.
     """
-    heard = trunk.feature_extractor(samples)
+    features = trunk.feature_extractor(samples)
     if dataset == "BIWI":
-        pairs = heard.shape[-1] // 2
-        heard = heard[..., : 2 * (min(pairs, frames) if frames else pairs)]
+        pairs = features.shape[-1] // 2
+        features = features[..., : 2 * (min(pairs, frames) if frames else pairs)]
     else:
-        heard = resampled(heard, frames or int(heard.shape[-1] / 50 * 30))
-    return after_convolutions(trunk, heard)
+        features = resampled(features, frames or int(features.shape[-1] / 50 * 30))
+    return after_convolutions(trunk, features)
 
 
 def after_convolutions(
-    trunk: Hubert, heard: Float[Tensor, "batch channels steps"]
+    trunk: Hubert, features: Float[Tensor, "batch channels steps"]
 ) -> Float[Tensor, "batch steps hidden"]:
     """Projection and transformer over what the convolutions gave."""
-    x = trunk.feature_projection(heard.transpose(1, 2))
+    x = trunk.feature_projection(features.transpose(1, 2))
     x = trunk.encoder.layer_norm(x + trunk.encoder.pos_conv_embed(x))
     for layer in trunk.encoder.layers:
         x = layer(x)
@@ -85,13 +85,13 @@ def after_convolutions(
 
 def resampled(
     x: Float[Tensor, "batch channels steps"], steps: int
-) -> Float[Tensor, "batch channels wanted"]:
+) -> Float[Tensor, "batch channels steps_out"]:
     """Linear in time, first and last step kept, as released."""
     return F.interpolate(x, size=steps, mode="linear", align_corners=True)
 
 
 class FaceFormer(nn.Module):
-    """Frame after frame from wav2vec 2.0, in the manner of a training speaker."""
+    """Autoregressive from wav2vec 2.0, in the style of a training speaker."""
 
     def __init__(self, config: ReleasedConfig) -> None:
         super().__init__()
@@ -133,11 +133,11 @@ class FaceFormer(nn.Module):
             return self._decode(
                 self.vertice_map(before[:, :frames]) + style, sound
             ) + template.unsqueeze(1)
-        tokens, said = style, style
+        tokens, output = style, style
         for _ in range(frames):
-            said = self._decode(tokens, sound)
-            tokens = torch.cat([tokens, self.vertice_map(said[:, -1:]) + style], 1)
-        return said + template.unsqueeze(1)
+            output = self._decode(tokens, sound)
+            tokens = torch.cat([tokens, self.vertice_map(output[:, -1:]) + style], 1)
+        return output + template.unsqueeze(1)
 
     def _decode(
         self, tokens: Float[Tensor, "batch frames width"], sound: Tensor
@@ -156,7 +156,7 @@ class FaceFormer(nn.Module):
 
 
 def own_sound_only(frames: int, steps: int, dataset: Dataset) -> Tensor:
-    """FaceFormer's alignment: True where a frame must not listen, that is everywhere but at its own
+    """FaceFormer's alignment: True where a frame may not attend, that is everywhere but at its own
     step, or two for BIWI.
     """
     each = 2 if dataset == "BIWI" else 1
@@ -169,10 +169,10 @@ class SelfTalk(nn.Module):
     def __init__(self, config: ReleasedConfig) -> None:
         super().__init__()
         self.config, width = config, config.feature_dim
-        heard = config.audio.hidden * (2 if config.dataset == "BIWI" else 1)
+        features = config.audio.hidden * (2 if config.dataset == "BIWI" else 1)
         self.audio_encoder, self.text_encoder = Hubert(config.audio), TextEncoder(config)
         self.audio_feature_map, self.vertice_map_r = (
-            nn.Linear(heard, width),
+            nn.Linear(features, width),
             nn.Linear(width, config.motion_dim),
         )
         self.transformer_decoder = _decoder(width, config.heads)
@@ -200,7 +200,7 @@ class SelfTalk(nn.Module):
         """
         if (
             self.config.dataset == "BIWI"
-        ):  # unlike FaceFormer it cuts what the transformer answers, not what it hears
+        ):  # Unlike FaceFormer it cuts the transformer's output, not its input.
             sound = after_convolutions(
                 self.audio_encoder, self.audio_encoder.feature_extractor(samples)
             )

@@ -20,6 +20,7 @@ class Trunk(nn.Module):
         super().__init__()
         assert config.trunk is not None
         sizes = config.trunk
+        # A key of saved weights.
         self.hears = Hubert(
             HubertConfig(
                 sizes.hidden,

@@ -58,7 +58,7 @@ class MospaState(StreamState):
     condition: MospaCondition
     sampling: SamplingConfig
     path: SourcePath | None
-    """Where the sound is; None: estimated from the two ears in each window."""
+    """Source position; None: estimated from both channels in each window."""
     past: Float[Tensor, "batch known dim"] | None = None
     """The last frames that were generated, in the world; the next window begins with them."""
 
@@ -85,7 +85,7 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
 
     @torch.inference_mode()
     def begin(self, condition: MospaCondition, seeds: Sequence[int]) -> MospaState:
-        """A session before its first sound.
+        """A session before its first audio.
 
         Raises:
             ConfigError: a source, steps or a mode that this model cannot fulfil.
@@ -107,7 +107,7 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
     def generate_window(
         self, state: MospaState
     ) -> tuple[Float[Tensor, "batch frames dim"], MospaState]:
-        """The new frames of one window in the world; silence follows the sound."""
+        """The new frames of one window in the world; after the audio follows silence."""
         with on_device(CPU):  # the network alone computes elsewhere
             config, known = self.config, 0 if state.past is None else state.past.shape[1]
             shift, angle = self._axes(state)
@@ -159,7 +159,7 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         return self._first_frame(state) // (self.config.window - self.config.overlap)
 
     def _axes(self, state: MospaState) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, "batch"]]:
-        """By what the world is shifted, and about what angle the window's axes are turned in it."""
+        """Shift of the world and angle of the window's axes in it."""
         if state.past is None:
             return torch.zeros(state.batch, 3), torch.zeros(state.batch)
         first = state.past[:, 0]
@@ -187,7 +187,7 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         shift: Float[Tensor, "batch 3"],
         angle: Float[Tensor, "batch"],
     ) -> tuple[SourceView, bool]:
-        """How the network sees the source in this window."""
+        """Source-position encoding of this window."""
         config, mode, path = self._source_config(state), state.condition.source_mode, state.path
         frames, batch = self.config.window, state.batch
         seconds = (self._first_frame(state) + np.arange(frames)) / self.space.fps
@@ -213,7 +213,7 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
     def _settled(
         self, vector: Float[Tensor, "batch frames dim"], known: int, upright: bool
     ) -> Float[Tensor, "batch frames dim"]:
-        """Feet that stay where they stand, under legs that do not stay half bent."""
+        """Anchor standing feet and straighten legs that rest half bent."""
         rows, between = [], VELOCITY_FRAMES[self.config.velocity_fps]
         for item in vector:
             root, rotations = settle_feet(
@@ -232,8 +232,8 @@ def _source_path(condition: MospaCondition) -> SourcePath | None:
         )
     if path is not None and path.local and condition.source_mode != "oracle":
         raise ConfigError(
-            "rows seen from a pelvis are of use with source_mode oracle only; give the place in"
-            " the world, AZ,EL,DIST"
+            "rows seen from a pelvis need source_mode oracle; give the position in the world,"
+            " AZ,EL,DIST"
         )
     return path
 
@@ -255,9 +255,7 @@ def _turn(
 
 
 def standing_vector(batch: int) -> Float[Tensor, "batch dim"]:
-    """The house skeleton at rest at the origin: where a figure is before anything is known of
-    it.
-    """
+    """The house skeleton at rest at the origin: the pose before the first window."""
     root = torch.tensor([0.0, STANDING_HEIGHT_M, 0.0]).expand(batch, 1, 3)
     return encode_body(root, torch.eye(3).expand(batch, 1, 25, 3, 3))[:, 0]
 

@@ -37,8 +37,8 @@ FINETUNE_FACTOR = 3.0
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """Truth and estimate in the motion's own units, and as the network sees them where that
-    differs.
+    """Truth and estimate in the motion's own units, and as the network's inputs and outputs where
+    that differs.
     """
 
     truth: Float[Tensor, "batch frames dim"]
@@ -119,15 +119,15 @@ def training_loss(
     randomness: torch.Generator,
     offsets: Float[Tensor, "joints 3"],
 ) -> dict[str, Tensor]:
-    """One draw of the objective: noise a window, leave the sound out now and then, and ask for the
-    clean window.
+    """One draw of the objective: noise a window, drop the condition with some probability, and
+    predict the clean window.
     """
     config, clean = model.config, batch["motion"]
     size = len(clean)
     seen = model.normalised(clean)
     step = draw_steps(config, size, randomness).to(seen.device)
     noise = normal(seen.shape, randomness, seen.device, seen.dtype)
-    heard = (uniform(size, randomness, seen.device) >= config.mask_share).to(seen.dtype)
+    audible = (uniform(size, randomness, seen.device) >= config.mask_share).to(seen.dtype)
     noisy = add_noise(model.schedule, seen, noise, step)
     # Without its own half precision the precision of the training applies.
     half = torch.autocast(seen.device.type, torch.bfloat16) if config.half_training else None
@@ -138,7 +138,7 @@ def training_loss(
             batch["audio"],
             source_input(batch["source"], config.source),
             batch["genre"],
-            heard,
+            audible,
         )
     estimate = estimate.to(seen.dtype)
     count = config.loss.geometry_frames or clean.shape[1]

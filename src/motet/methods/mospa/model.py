@@ -26,7 +26,7 @@ from motet.nn.attention import attend, split_heads
 from motet.nn.position import sinusoid_table
 
 POSITIONS = 5000
-"""Tokens there are positions for, and diffusion steps there are embeddings for."""
+"""Size of the tables of positions and of diffusion steps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +34,9 @@ class EmbeddedConditions:
     """Conditions of a window, embedded once for all its diffusion steps."""
 
     tokens: Float[Tensor, "batch constant width"]
-    """`tokens`: sound, source and genre in front of the motion. `frames`: the genre."""
+    """`tokens`: audio, source and genre before the motion. `frames`: the genre."""
     added: Float[Tensor, "batch tokens width"] | None
-    """`frames`: sound and source, to be added to the motion's tokens."""
+    """`frames`: audio and source, added to the motion's tokens."""
     frames: int
     direction: Float[Tensor, "batch frames 2"] | None = None
     """With `source_axes`: cosine and sine of the source's azimuth."""
@@ -67,6 +67,7 @@ class Layer(nn.Module):
         Args:
             keep: compute the last so many tokens only; 0 for all.
         """
+        # Each (batch, tokens, width).
         query, key, value = self.projection(x).chunk(3, -1)
         if keep:
             query, x = query[:, -keep:], x[:, -keep:]
@@ -132,7 +133,7 @@ class MospaModel(nn.Module):
     def normalised(
         self, values: Float[Tensor, "*batch dim"], kind: str = "motion"
     ) -> Float[Tensor, "*batch dim"]:
-        """Motion or `audio` as the network sees it."""
+        """Motion or `audio` as input of the network."""
         return (
             (values - getattr(self, f"{kind}_mean")) / getattr(self, f"{kind}_std")
             if self.config.normalise
@@ -140,7 +141,7 @@ class MospaModel(nn.Module):
         )
 
     def restored(self, values: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Motion in its own units again."""
+        """Motion in its own units."""
         return values * self.motion_std + self.motion_mean if self.config.normalise else values
 
     def embed_conditions(
@@ -154,11 +155,11 @@ class MospaModel(nn.Module):
         """Embed the conditions.
 
         Args:
-            audio: features as they are; normalised here where the model wants it.
+            audio: raw features; normalised here where the model needs it.
             source: as `source_input` makes it.
             audible: 0 for items whose audio is left out (with the source, where the model leaves
                 out both).
-            before: earlier conditions with the same weights, whose cached layers are used again.
+            before: earlier conditions with the same weights, whose cached layers are reused.
         """
         config = self.config
         batch, frames = audio.shape[:2]
@@ -173,13 +174,15 @@ class MospaModel(nn.Module):
         genre_token = self.embed_genre[
             torch.zeros_like(genre) if config.mask_genre else genre
         ].unsqueeze(1)
-        sound, place = (
+        sound, position = (
             self.embed_audio(self._patched(audio)),
             self.embed_source(self._patched(source)),
         )
+        # (batch, tokens, width): one token per patch of frames.
         if config.fusion == "frames":
-            added = sound + place
+            added = sound + position
             if config.summary:
+                # (batch, 2 * columns + coordinates + width): pooled over the window.
                 whole = torch.cat(
                     [audio.mean(1), audio.std(1), source.mean(1), genre_token[:, 0]], 1
                 )
@@ -187,7 +190,8 @@ class MospaModel(nn.Module):
             return EmbeddedConditions(
                 genre_token, added, frames, source_direction(source) if config.source_axes else None
             )
-        tokens = torch.cat([sound, place, genre_token], 1)
+        # (batch, 2 * frames + 1, width); step and motion make 3 * frames + 2 tokens.
+        tokens = torch.cat([sound, position, genre_token], 1)
         tokens = tokens + self.positions[: tokens.shape[1]]
         if self.training or torch.is_grad_enabled():
             return EmbeddedConditions(tokens, None, frames)
@@ -206,13 +210,14 @@ class MospaModel(nn.Module):
     ) -> Float[Tensor, "batch frames dim"]:
         """Clean motion, normalised like the noisy one.
 
-        With `guessing` the network does not see the noisy numbers but the best linear estimate from
-        each of them alone (Wiener filter): nothing at all of pure noise, which a small network
-        would first have to learn to ignore.
+        With `guessing` the input is not the noisy motion but its best linear estimate channel by
+        channel (Wiener filter): zero for pure noise, which a small network would first have to
+        learn to ignore.
 
         Args:
             step: 1 ... the number of steps; the released program counts from 0.
         """
+        # (batch, tokens, width), the motion's tokens only.
         x = self._through_layers(self.tokens(noisy, step, conditions), conditions)
         own = self._unpatched(self.output(x))
         if conditions.direction is None:
@@ -229,23 +234,23 @@ class MospaModel(nn.Module):
             for layer in self.layers[:-1]:
                 x = layer(x)
             return self.layers[-1](x, kept)
-        for place, layer in enumerate(conditions.layers[:-1]):
+        for index, layer in enumerate(conditions.layers[:-1]):
             x = (
                 layer(x)
-                if place or conditions.known is None
+                if index or conditions.known is None
                 else layer.after_known(x, conditions.known)
             )
         return conditions.layers[-1].last_rows(x, kept)
 
     @property
     def turning_std(self) -> Float[Tensor, "dim"]:
-        """Divisor of numbers turned out of the source's axes: each number of a rotation has a
-        deviation of its own, so those are predicted as they are.
+        """Divisor of predictions in the source's axes: channels of rotations have deviations of
+        their own, so those are predicted unnormalised.
         """
         return torch.where(self.turns_as_is, self.motion_std, torch.ones_like(self.motion_std))
 
     def _visible(self, noisy: Tensor, step: Tensor) -> Float[Tensor, "batch frames dim"]:
-        """The noisy motion as the network sees it (Wiener estimate with `guessing`)."""
+        """Input of the network: noisy motion, or its Wiener estimate with `guessing`."""
         if not self.config.guessing:
             return noisy
         signal, deviation = self.schedule.at(step, noisy)
@@ -262,7 +267,7 @@ class MospaModel(nn.Module):
         step: Int[Tensor, "batch"],
         conditions: EmbeddedConditions,
     ) -> Float[Tensor, "batch tokens width"]:
-        """Everything the first layer sees, with positions."""
+        """All input tokens of the first layer, with positions."""
         visible = self._visible(noisy, step)
         if conditions.direction is not None:
             visible = torch.cat([visible, in_source_axes(visible, conditions.direction)], -1)
@@ -296,14 +301,16 @@ class MospaModel(nn.Module):
         return values if patch == 1 else values.unflatten(1, (-1, patch)).flatten(2)
 
     def _unpatched(self, written: Tensor) -> Float[Tensor, "batch frames dim"]:
-        """Frames from tokens; each token writes half a token beyond its own frames on both sides,
-        and they are cross-faded.
+        """Frames from tokens; each token predicts half a token beyond its own frames on both
+        sides, and they are cross-faded.
         """
         patch = self.config.patch
         if patch == 1:
             return written
+        # pieces: (batch, tokens, 2 * patch, dim).
         half, pieces = patch // 2, written.unflatten(2, (2 * patch, DIM))
         weights = self.blend.to(written)
+        # Half a token of margin on both sides of the window.
         room = (written.shape[1] + 1) * patch
         total, share = written.new_zeros(len(written), room, DIM), written.new_zeros(room, 1)
         for part in range(2):
@@ -343,6 +350,6 @@ def source_input(
 
 
 def _crossfade(patch: int) -> Float[Tensor, "frames 1"]:
-    """Weights of the 2 * patch frames that a token writes: squared sines, which add up to one."""
+    """Cross-fade of the 2 * patch frames of a token: squared sines, which add up to one."""
     place = (torch.arange(2 * patch) + 0.5) / (2 * patch)
     return (place * torch.pi).sin().square().unsqueeze(1)

@@ -20,7 +20,7 @@ ROOT_ROWS = slice(ROTATIONS.start, ROTATIONS.start + 6)
 the source's axes these six numbers are the rows 0 and 2, and row 1 is left to the figure's own
 axes."""
 MOVED = 6 * JOINTS
-"""Numbers that a turn changes without knowing rows it is not given: places and velocities."""
+"""Channels that rotate independently of the others: positions and velocities."""
 
 
 def source_direction(

@@ -20,9 +20,9 @@ EAR_HEIGHT_M = 1.51
 """Of the house figure; azimuth, elevation and distance are counted from between its ears in its
 first frame."""
 ASSUMED_DISTANCE_M = 2.0
-"""Two ears do not tell how far away a sound of unknown loudness is; this is assumed."""
+"""Binaural audio of unknown loudness does not determine the distance, so it is assumed."""
 ASSUMED_HEIGHT_M = 1.4
-"""Nor, with a head that keeps still, how high."""
+"""Nor, with a still head, the height."""
 FILE_ENDINGS = (".csv", ".npy", ".npz")
 
 
@@ -62,7 +62,7 @@ def position_from_angles(
 
 
 def parse_source(text: str) -> SourcePath | None:
-    """The path that the option `source` gives; None when it is empty.
+    """The path of the option `source`; None when it is empty.
 
     Raises:
         ConfigError: neither AZ,EL,DIST nor a file of a known ending, or impossible numbers.
@@ -137,8 +137,8 @@ def _rows(path: Path) -> tuple[np.ndarray, bool]:
 
 
 def estimated_position(audio: Audio) -> Float[np.ndarray, "3"]:
-    """Direction of the first arrival at the two ears, at an assumed distance; ahead when there is
-    no clear direction.
+    """Direction of arrival of the first onset, at an assumed distance; straight ahead when there
+    is no clear direction.
     """
     angle = math.radians(azimuth_by_head(first_audible(audio)))
     return np.array(

@@ -21,7 +21,7 @@ from motet.nn.device import on_device
 
 SourceView = Callable[[Tensor | None], Tensor]
 """(estimate of the window in its own units, None before the first) -> source positions (batch
-frames 3) as the network sees them."""
+frames 3) as input of the network."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +154,7 @@ def world_view(
     config: SourceConfig,
     mode: str,
 ) -> tuple[SourceView, bool]:
-    """How the network sees a source whose position in the window's world is known.
+    """Source-position encoding for a source with known position in the window's world.
 
     Args:
         world: positions in each frame.

@@ -22,7 +22,7 @@ from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import FPS, Person, read_facts
 from motet.methods.speech2lip.person.footage_order import shown_frames
 from motet.methods.speech2lip.person.mouth_region import Likeness
-from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.speaker import Speaker, fitted, weights_stamp
 from motet.methods.speech2lip.speech_activity import (
     FRAMES_BEFORE,
@@ -67,7 +67,8 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         return FPS
 
     def begin(self, condition: Speech2LipCondition, seeds: Sequence[int]) -> Speech2LipState:
-        """Before the first sound. Items with other seeds than 0 begin elsewhere in the footage.
+        """A session before its first audio. Items with other seeds than 0 begin elsewhere in the
+        footage.
 
         Raises:
             ConfigError: a start past the footage, or a model without an audio encoder.
@@ -94,7 +95,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         )
 
     def credits(self, condition: Speech2LipCondition) -> dict[str, JsonValue]:
-        """Whose face is shown and who consented."""
+        """Name and consent of the person shown."""
         facts = read_facts(Path(condition.person)) if condition.person else self.speaker.facts
         return {"person": facts.name, "consent": facts.consent}
 
@@ -110,7 +111,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         return dataclasses.replace(super().receive(state, samples), loudness=loudness)
 
     def end(self, state: Speech2LipState) -> Speech2LipState:
-        """The end of the sound; silence follows."""
+        """The end of the audio; silence follows."""
         loudness = state.loudness.finish(self._loudness)
         return dataclasses.replace(super().end(state), loudness=loudness)
 
@@ -121,13 +122,13 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
     def generate_window(
         self, state: Speech2LipState
     ) -> tuple[UInt8[Tensor, "batch frames height width 3"], Speech2LipState]:
-        """All pictures that are ready; at the end of the sound all that are left."""
+        """All pictures that are ready; at the end of the audio all that are left."""
         until = state.frames_total if state.frames_total is not None else self._ready(state)
         items = [self._pictures(state, item, until) for item in range(state.batch)]
         return torch.stack(items), state
 
     def postprocess(self, frames: Tensor, state: Speech2LipState) -> tuple[Tensor, Speech2LipState]:
-        """Nothing more is done to pictures; loudness that no later frame counts is forgotten."""
+        """Pictures are final; loudness that no later frame needs is dropped."""
         needed = state.frames_generated + frames.shape[1] - FRAMES_BEFORE
         loudness = state.loudness.drop_before(needed)
         return frames, dataclasses.replace(state, loudness=loudness)
@@ -147,7 +148,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         return state.speaker.model.config.hearing.window
 
     def _ahead(self, state: Speech2LipState) -> int:
-        """Frames of loudness that a frame looks ahead: lips open before the sound."""
+        """Frames of loudness that a frame looks ahead: lips open before speech."""
         return max(0, self._window(state) // 4 - 1)
 
     def _ready(self, state: Speech2LipState) -> int:
@@ -166,10 +167,10 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         return speaker.pictures(codes, shown)
 
     def _codes(self, state: Speech2LipState, item: int, until: int) -> Float[Tensor, "frames out"]:
-        """Audio codes of the frames, drawn towards the mouth at rest where nobody speaks."""
+        """Audio codes of the frames, blended with the code of a mouth at rest in silence."""
         first, size = state.frames_generated, self._window(state)
         start, stop = STEPS_PER_FRAME * first - size // 2, STEPS_PER_FRAME * until + size // 2
-        # (steps, channels), zeros before the sound and after it
+        # (steps, channels), zeros before the audio and after it
         steps = state.stream.features.window(start, stop)[item]
         # (frames, size, channels)
         windows = steps.unfold(0, size, STEPS_PER_FRAME).transpose(1, 2)[: until - first]
@@ -204,7 +205,7 @@ def build(
     if tensors is not None:
         load_strict(model, tensors)
     footage = facts.get("footage")
-    person: Likeness = StandIn(config)
+    person: Likeness = SyntheticPerson(config)
     if footage:
         person = Person(Path(__file__).parents[2] / "weights" / str(footage))
     return Speech2Lip(Speaker(person, model))

@@ -172,9 +172,9 @@ def observed_to_canonical(
     """
     height, width = depth.shape
     batch = len(relative)
-    wanted = places.expand(batch, *places.shape[-3:])
+    target = places.expand(batch, *places.shape[-3:])
     middle = depth[depth > 0].median() if bool((depth > 0).any()) else depth.new_tensor(1.0)
-    flat = _unproject(wanted, middle.expand(wanted.shape[:-1]), focal, width, height)
+    flat = _unproject(target, middle.expand(target.shape[:-1]), focal, width, height)
     back = torch.linalg.inv(relative)
     found = _project(_moved(flat, back), focal, width, height)
     for _ in range(rounds):
@@ -189,9 +189,9 @@ def observed_to_canonical(
             align_corners=True,
         )[:, 0]
         seen = _moved(_unproject(found, z, focal, width, height), relative)
-        # Keep the depth seen from the observed camera, put it on the wanted ray, and go back: exact
+        # Keep the depth seen from the observed camera, put it on the target ray, and go back: exact
         # for planes.
-        ray = _unproject(wanted, seen[..., 2], focal, width, height)
+        ray = _unproject(target, seen[..., 2], focal, width, height)
         found = _project(_moved(ray, back), focal, width, height)
     return found
 

@@ -44,7 +44,7 @@ def depth_loss(
 
 def detail_loss(
     found: Float[Tensor, "batch channels height width"],
-    wanted: Float[Tensor, "batch channels height width"],
+    target: Float[Tensor, "batch channels height width"],
     scales: int = 3,
 ) -> Float[Tensor, ""]:
     """Mean absolute difference of the steps between neighbouring pixels, at full, half and quarter
@@ -56,15 +56,15 @@ def detail_loss(
     total = found.new_zeros(())
     for scale in range(scales):
         if scale:
-            found, wanted = F.avg_pool2d(found, 2), F.avg_pool2d(wanted, 2)
-        difference = found - wanted
+            found, target = F.avg_pool2d(found, 2), F.avg_pool2d(target, 2)
+        difference = found - target
         total = total + difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
     return total / scales
 
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """One frame of footage with everything that the published loss looks at."""
+    """One frame of footage with all inputs of the published loss."""
 
     features: Float[Tensor, "1 rows channels"]
     frame: Int[Tensor, "1"]
@@ -80,7 +80,7 @@ class Moment:
 
 @dataclasses.dataclass(frozen=True)
 class SyncMoment:
-    """What the sync term looks at besides: five frames from this one on."""
+    """Further inputs of the sync term: five frames from this one on."""
 
     features: Float[Tensor, "5 rows channels"]
     grids: Float[Tensor, "5 height width 2"]
@@ -104,11 +104,11 @@ def drawn(
     """Lips and whole frame, through the published composition; `uniform` None asks single queries
     as in speaking.
     """
-    heard = model.hearing(features)
+    audio_codes = model.hearing(features)
     lips = (
-        model.lip.picture(model.lip.places(), heard, frame)
+        model.lip.picture(model.lip.prepare(), audio_codes, frame)
         if uniform is None
-        else model.lip.ensemble(heard, frame, uniform)
+        else model.lip.ensemble(audio_codes, frame, uniform)
     )
     exact = not model.config.official_quirks
     return lips, model.blend(blend_input(paste(lips, scene, shift), scene, swap, exact))
@@ -154,7 +154,7 @@ def published_losses(
 def _sync_term(
     model: Speech2LipModel, moment: Moment, sync: SyncMoment, expert: SyncExpert, uniform: float
 ) -> Tensor:
-    """Five drawn frames, each from its own sound, all into the real picture of the first, against
+    """Five drawn frames, each from its own audio, all into the real picture of the first, against
     the sound.
 
     The half with wrong faces depends on nothing that learns (Q2); it is kept for its value.
@@ -166,7 +166,7 @@ def _sync_term(
         scene = dataclasses.replace(moment.scene, grid=sync.grids[place : place + 1])
         _, picture = drawn(model, sync.features[place : place + 1], frame, scene, uniform)
         faces.append(resized_faces(picture[..., top:bottom, left:right]))
-    heard = expert.hear(sync.mel)
-    right_pair = (expert.see(torch.stack(faces, 2)) * heard).sum(1)
-    wrong_pair = (expert.see(sync.wrong) * heard).sum(1)
+    audio_codes = expert.encode_audio(sync.mel)
+    right_pair = (expert.encode_faces(torch.stack(faces, 2)) * audio_codes).sum(1)
+    wrong_pair = (expert.encode_faces(sync.wrong) * audio_codes).sum(1)
     return agreement_loss(right_pair, 1.0) + agreement_loss(wrong_pair, 0.0)

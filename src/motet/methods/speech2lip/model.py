@@ -1,7 +1,7 @@
 """Networks of Speech2Lip: audio net, implicit lip model, Blend-Net. Tensors in, tensors out.
 
 Everything that does not change from frame to frame (position encodings and their first linear
-layers) is computed once and skip by the caller (`LipModel.places`); a frame then costs its hidden
+layers) is computed once and cached by the caller (`LipModel.places`); a frame then costs its hidden
 layers only. The numbers stay those of the plain form.
 """
 
@@ -42,7 +42,7 @@ class AudioNet(nn.Module):
         )
 
     def forward(self, window: Float[Tensor, "batch rows channels"]) -> Float[Tensor, "batch out"]:
-        """One vector a window."""
+        """One audio code per window."""
         if self.training and self.config.dropout:
             window = F.dropout1d(window.transpose(1, 2), self.config.dropout).transpose(1, 2)
         if self.narrow is not None:
@@ -50,8 +50,8 @@ class AudioNet(nn.Module):
         return self.head(self.conv(window.transpose(1, 2))[..., 0])
 
 
-def place_code(places: Float[Tensor, "*batch 2"], octaves: int) -> Float[Tensor, "*batch code"]:
-    """The place itself, then sine and cosine of it times 1, 2, 4, ... (without pi, as released)."""
+def position_code(places: Float[Tensor, "*batch 2"], octaves: int) -> Float[Tensor, "*batch code"]:
+    """The position, then sine and cosine of it times 1, 2, 4, ... (without pi, as released)."""
     parts = [places]
     for octave in range(octaves):
         parts += [(places * 2**octave).sin(), (places * 2**octave).cos()]
@@ -82,14 +82,14 @@ class Places:
     """
 
     first: Float[Tensor, "places hidden"]
-    again: Float[Tensor, "places hidden"]
+    skip: Float[Tensor, "places hidden"]
 
 
 def lapped(
     squares: Float[Tensor, "batch colours places"], height: int, width: int, side: int, overlap: int
 ) -> Float[Tensor, "batch 3 height width"]:
-    """One picture of squares that reach into one another: each fades out over its neighbours, and
-    all weights add up to 1 everywhere.
+    """Assemble overlapping squares: each fades out over its neighbours, and the weights add up to 1
+    everywhere.
     """
     wide = side + 2 * overlap
     ramp = ((torch.arange(2 * overlap) + 0.5) / (2 * overlap) * (math.pi / 2)).sin().square()
@@ -103,8 +103,9 @@ def lapped(
 
 
 class LipModel(nn.Module):
-    """Colour of a place in the canonical lip picture, given the audio vector and the frame's
-    number.
+    """Implicit function: position in the canonical lip picture, audio code and frame to colour.
+
+    The names of the layers are keys of shipped weights.
     """
 
     def __init__(self, config: LipConfig, audio: int) -> None:
@@ -130,13 +131,15 @@ class LipModel(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(width, config.hidden) for width in widths)
         self.out = nn.Linear(config.hidden, 3 * (config.patch + 2 * config.overlap) ** 2)
 
-    def places(self, places: Float[Tensor, "places 2"] | None = None) -> Places:
-        """Prepare fixed places; without any, those of the whole picture (one a patch)."""
+    def prepare(self, places: Float[Tensor, "places 2"] | None = None) -> Places:
+        """Input layers at fixed positions; by default those of the whole picture (one per
+        patch).
+        """
         if places is None:
             places = pixel_grid(
                 self.config.width // self.config.patch, self.config.height // self.config.patch
             ).to(self.out.weight)
-        code = place_code(places, self.config.frequencies)
+        code = position_code(places, self.config.frequencies)
         return Places(self.place(code), self.place_again(code))
 
     def forward(
@@ -153,12 +156,13 @@ class LipModel(nn.Module):
             if moment.is_floating_point()
             else time_code(moment, self.config.moment_channels).to(audio)
         )
+        # (batch, places, hidden): the input layer is linear, so its three parts are summed.
         hidden = places.first + (self.audio(audio) + self.time(time)).unsqueeze(1)
-        again = places.again + (self.audio_again(audio) + self.time_again(time)).unsqueeze(1)
+        skip = places.skip + (self.audio_again(audio) + self.time_again(time)).unsqueeze(1)
         for number, layer in enumerate(self.layers):
             hidden = layer(hidden).relu()
             if number == self.config.skip_after:
-                hidden = torch.cat([again, hidden], -1)
+                hidden = torch.cat([skip, hidden], -1)
         return self.out(hidden)
 
     def picture(
@@ -169,6 +173,7 @@ class LipModel(nn.Module):
         output = self(places, audio, moment).transpose(1, 2)
         if self.config.overlap:
             return lapped(output, self.config.height, self.config.width, side, self.config.overlap)
+        # (batch, 3 * side * side, rows, columns) -> (batch, 3, rows * side, columns * side).
         output = output.unflatten(2, (self.config.height // side, self.config.width // side))
         return F.pixel_shuffle(output, side) if side > 1 else output
 
@@ -191,7 +196,7 @@ class LipModel(nn.Module):
                     [across * 0.5 / width + shift, down * 0.5 / height + shift]
                 ).to(audio)
                 corner = (grid + offset).clamp(0, 1)
-                colours.append(self(self.places(corner), audio, moment))
+                colours.append(self(self.prepare(corner), audio, moment))
                 areas.append((grid - corner).prod(-1).abs() + 1e-9)
         total = torch.stack(areas).sum(0)
         mixed = torch.stack(
@@ -281,6 +286,7 @@ class Speech2LipModel(nn.Module):
     def __init__(self, config: Speech2LipConfig) -> None:
         super().__init__()
         self.config = config
+        # A prefix in shipped weights.
         self.hearing = AudioNet(config.hearing)
         self.lip = LipModel(config.lip, config.hearing.out)
         self.blend = BlendNet(config.blend)
@@ -291,14 +297,14 @@ class Speech2LipModel(nn.Module):
         self.register_buffer(
             "rest", None if config.official_quirks else torch.zeros(config.hearing.out)
         )
-        """The audio vector of a mouth at rest: the mean of the quiet frames (`stages.py` fills it
+        """The audio code of a mouth at rest: the mean of the quiet frames (`stages.py` fills it
         after training)."""
         self.mean: Tensor | None
         self.register_buffer(
             "mean",
             torch.zeros(3, config.lip.height, config.lip.width) if config.lip.on_mean else None,
         )
-        """The mean of the mouths that train, in the canonical picture's light (`stages.begun` fills
+        """The mean of the training mouths, in the canonical picture's light (`stages.begun` fills
         it before training)."""
 
     def lips(
@@ -308,7 +314,9 @@ class Speech2LipModel(nn.Module):
         moment: Moment,
         canonical: Float[Tensor, "3 rows columns"],
     ) -> Float[Tensor, "batch 3 rows columns"]:
-        """The drawn lip picture, on the mean or canonical one where the model was made so."""
+        """The drawn lip picture, added to the mean or canonical one where the model predicts a
+        residual.
+        """
         drawn = self.lip.picture(places, codes, moment)
         if self.mean is not None:
             return self.mean + drawn

@@ -29,8 +29,8 @@ def whole_frames(
     frame: Int[Tensor, "count"],
     scene: Scene,
 ) -> Float[Tensor, "count 3 h w"]:
-    """Frames as the released program gives them, not clipped."""
-    lips = model.lip.picture(model.lip.places(), model.hearing(windows), frame)
+    """Frames of the released program, not clipped."""
+    lips = model.lip.picture(model.lip.prepare(), model.hearing(windows), frame)
     return model.blend(
         blend_input(paste(lips, scene), scene, exact=not model.config.official_quirks)
     )
@@ -45,7 +45,7 @@ class QuickFrames:
 
     def __init__(self, model: Speech2LipModel) -> None:
         self._model = model.eval().requires_grad_(False)
-        self._places = model.lip.places()
+        self._places = model.lip.prepare()
         blend = folded(model.blend)
         assert isinstance(blend, BlendNet)
         self._blend = blend.to(memory_format=torch.channels_last)

@@ -41,7 +41,7 @@ class Speaker:
         self.device = model.lip.out.weight.device
         with on_device(CPU):  # pictures and geometry; the networks are where the weights are
             self.mouth = Mouth(person, model.config)
-        self.places = model.lip.places()
+        self.places = model.lip.prepare()
         self.blend = folded(model.blend).to(memory_format=torch.channels_last)
         self._crops, self._scene = person.crops, person.scene
         borders = [0, *self.facts.cuts, self.facts.frames]

@@ -1,4 +1,4 @@
-"""How much somebody speaks at each frame, by loudness: lips come to rest in silence."""
+"""Speech activity of each frame, from loudness: lips come to rest in silence."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from motet.methods.speech2lip.person.dataset import FRAME_SAMPLES, loudness_db
 
 SILENT_DB, SPOKEN_DB = -58.0, -46.0
-"""Below the first nobody speaks, above the second somebody does; lips fade between rest and
+"""Below the first: silence, above the second: speech; lips fade between rest and
 speech."""
 HOLD, FADE = 3, 6
-"""Frames that lips go on moving after a sound, and over which they then come to rest."""
+"""Frames that lips keep moving after speech, and over which they then come to rest."""
 FRAMES_BEFORE = HOLD + FADE
 """Frames of loudness before a frame that still count for it."""
 
@@ -42,7 +42,7 @@ class LoudnessEncoder:
 def speech_activity(
     level_db: Float[Tensor, "frames"], first: int, until: int, ahead: int
 ) -> Float[Tensor, "count"]:
-    """How much somebody speaks at frames `first` .. `until - 1`, 0..1: at once when a sound begins,
+    """Speech activity of frames `first` .. `until - 1`, 0..1: at once at an onset,
     fading after it has ended.
 
     Args:

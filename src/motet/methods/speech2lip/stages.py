@@ -19,7 +19,7 @@ from motet.methods.speech2lip.loss import detail_loss
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.dataset import QUIET_DB, MouthSet, mouth_set
 from motet.methods.speech2lip.person.mouth_region import kept_real, laid_in
-from motet.methods.speech2lip.person.synthetic_person import StandIn
+from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.sync.load import Expert, load_expert
 from motet.methods.speech2lip.sync.model import mouth_view
 from motet.nn.seeded import uniform
@@ -88,16 +88,16 @@ def _model(config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None) -> Sp
 
 def example(config: Speech2LipConfig) -> MouthSet:
     """A small training set of a person drawn in code."""
-    return mouth_set(StandIn(config), config)
+    return mouth_set(SyntheticPerson(config), config)
 
 
-def colour_loss(found: Tensor, wanted: Tensor, share: Tensor, weights: LossConfig) -> Tensor:
+def colour_loss(found: Tensor, target: Tensor, share: Tensor, weights: LossConfig) -> Tensor:
     """Absolute (or squared) error where the share is large, and the detail of the same."""
-    difference = (found - wanted) * share
+    difference = (found - target) * share
     plain = difference.abs().mean() if weights.absolute else difference.square().mean()
     total = plain / share.mean()
     if weights.detail:
-        total = total + weights.detail * detail_loss(found * share, wanted * share) / share.mean()
+        total = total + weights.detail * detail_loss(found * share, target * share) / share.mean()
     return total
 
 
@@ -135,7 +135,7 @@ def _lip_term(model: Speech2LipModel, batch: Batch) -> tuple[Tensor, Tensor]:
     """
     lips = (
         model.lips(
-            model.lip.places(),
+            model.lip.prepare(),
             model.hearing(batch["features"]),
             batch["moment"],
             batch["canonical"],
@@ -165,7 +165,7 @@ def _face_batch(
             ]
             rows = (first.unsqueeze(1) + torch.arange(judge.frames)).flatten()
             own, wrong = (
-                judge.sounds(examples.mel, examples.features, examples.frames[some])
+                judge.audio_windows(examples.mel, examples.features, examples.frames[some])
                 for some in (first, other)
             )
             sound = {"sound": own, "other_sound": wrong}
@@ -217,18 +217,18 @@ def _swapped(
 
 
 def _sync_loss(judge: Expert, mouths: Tensor, sound: Tensor, other: Tensor) -> Tensor:
-    """Drawn mouths belong to their own sound and not to that of another moment.
+    """Contrastive sync loss: drawn mouths match their own audio, not that of another moment.
 
     The released code contrasts filmed mouths instead of drawn ones, which teaches nothing (Q2).
     """
     judge.to(mouths.device)
-    seen = judge.see_lower(mouths.unflatten(0, (-1, judge.frames)).transpose(1, 2))
-    return judge.loss(seen, judge.hear(sound), judge.hear(other))
+    seen = judge.encode_lower_faces(mouths.unflatten(0, (-1, judge.frames)).transpose(1, 2))
+    return judge.loss(seen, judge.encode_audio(sound), judge.encode_audio(other))
 
 
 def _rest_setter(model: Speech2LipModel) -> Callable[[MouthSet], None]:
-    """After training: the audio vector of the mouth at rest, from the frames in which nothing is
-    said (or least).
+    """After training: the audio vector of the mouth at rest, from silent frames (or the
+    quietest).
     """
 
     def complete(examples: MouthSet) -> None:

@@ -35,11 +35,11 @@ _NAMES = (
     (r"^post_fusion_unet\.outc\.conv\.", "blend.out."),
 )
 UNUSED = "coord_linears."
-"""Layers that released checkpoints carry and nothing reads."""
+"""Unused layers of released checkpoints."""
 
 
 def own_name(name: str) -> str:
-    """Our name of an official parameter; empty for those that nothing reads.
+    """Our name of an official parameter; empty for unused ones.
 
     Raises:
         CheckpointError: no official model has it.
@@ -60,7 +60,8 @@ def from_official(
 
     Args:
         files: exactly one.
-        given: settings by hand, nested as in `Speech2LipConfig`. No tensor says the size of the lip
+        given: settings by hand, nested as in `Speech2LipConfig`. No tensor holds the size of the
+        lip
             picture: without `lip.width` and `lip.height` the published 120 x 80 is assumed.
 
     Raises:
@@ -112,7 +113,7 @@ def _sizes(tensors: Mapping[str, Tensor]) -> dict[str, JsonValue]:
 
 
 def _skip_after(layers: Sequence[Tensor]) -> int:
-    """The layer before the one that takes the inputs in again, which is twice as wide."""
+    """The layer before the skip connection, whose successor is twice as wide."""
     for number, layer in enumerate(layers):
         if number and layer.shape[1] == 2 * layers[0].shape[0]:
             return number - 1

@@ -125,8 +125,8 @@ class TrainingGenerator:
         audio: Float[Tensor, "batch steps audio"],
         uniforms: Float[Tensor, "batch tokens bits"],
     ) -> SampledWindow:
-        """A window from given uniforms: a bit is 1 where its uniform is not below the probability
-        of 0.
+        """A window from uniform random numbers: a bit is 1 where its uniform is not below the
+        probability of 0.
         """
         zeros: list[Tensor] = []
         guided: list[Tensor] = []

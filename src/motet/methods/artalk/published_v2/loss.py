@@ -54,19 +54,19 @@ def codec_loss(
     Args:
         lips: vertices of the lips; an index that stands twice counts twice.
     """
-    found = codec.quantizer.quantize(codec.encode(motion))
-    decoded = codec.decode(found.total)
-    terms = {"quantiser": found.losses.mean(), **motion_terms(decoded, motion)}
+    prediction = codec.quantizer.quantize(codec.encode(motion))
+    decoded = codec.decode(prediction.total)
+    terms = {"quantiser": prediction.losses.mean(), **motion_terms(decoded, motion)}
     if geometry is not None:
         terms |= mesh_terms(geometry(decoded), geometry(motion), lips)
     return {name: WEIGHTS[name] * term for name, term in terms.items()}
 
 
-def motion_terms(found: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+def motion_terms(prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
     """Errors of the motion itself, in raw units."""
-    pose, true = found[..., POSE], wanted[..., POSE]
+    pose, true = prediction[..., POSE], target[..., POSE]
     return {
-        "all": F.l1_loss(found, wanted),
+        "all": F.l1_loss(prediction, target),
         "pose": F.l1_loss(pose, true),
         "pose_velocity": F.mse_loss(pose.diff(dim=1), true.diff(dim=1)),
         "pose_smoothness": pose.diff(n=2, dim=1).square().mean(),
@@ -74,17 +74,17 @@ def motion_terms(found: Tensor, wanted: Tensor) -> dict[str, Tensor]:
 
 
 def mesh_terms(
-    found: Float[Tensor, "batch frames verts 3"],
-    wanted: Float[Tensor, "batch frames verts 3"],
+    prediction: Float[Tensor, "batch frames verts 3"],
+    target: Float[Tensor, "batch frames verts 3"],
     lips: Sequence[int],
 ) -> dict[str, Tensor]:
     """Errors of the figure."""
     chosen = list(lips)
     return {
-        "mesh": F.mse_loss(found * 1000, wanted * 1000),
-        "lips": F.mse_loss(found[..., chosen, :] * 1000, wanted[..., chosen, :] * 1000),
-        "mesh_velocity": F.mse_loss(found.diff(dim=1), wanted.diff(dim=1)),
-        "mesh_smoothness": found.diff(n=2, dim=1).square().mean(),
+        "mesh": F.mse_loss(prediction * 1000, target * 1000),
+        "lips": F.mse_loss(prediction[..., chosen, :] * 1000, target[..., chosen, :] * 1000),
+        "mesh_velocity": F.mse_loss(prediction.diff(dim=1), target.diff(dim=1)),
+        "mesh_smoothness": prediction.diff(n=2, dim=1).square().mean(),
     }
 
 

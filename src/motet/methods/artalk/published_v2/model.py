@@ -26,7 +26,7 @@ from motet.nn.seeded import uniform
 
 Angles = tuple[Tensor, Tensor]
 Choose = Callable[[Tensor, slice], Tensor]
-"""From class scores (batch, tokens, bits, 2) of a scale and its place among all tokens to bits
+"""From class scores (batch, tokens, bits, 2) of a scale and its position among all tokens to bits
 (batch, tokens, bits)."""
 DROP_PATH = 0.1 / 24
 """Chance of leaving a part of the last layer out in training, for each layer of depth."""

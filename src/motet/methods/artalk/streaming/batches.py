@@ -1,4 +1,4 @@
-"""Batches of the small streaming model: pairs of windows for the codec; windows with past, sound
+"""Batches of the small streaming model: pairs of windows for the codec; windows with history, audio
 and style for the generator.
 """
 
@@ -36,7 +36,7 @@ def pair_batch(
 def window_batch(
     corpus: TrainingSet, size: int, randomness: torch.Generator, config: StreamingConfig
 ) -> dict[str, Tensor]:
-    """A window with its past, its sound and a style clip of the same performance.
+    """A window with its history, its audio and a style clip of the same performance.
 
     Keys: `motion` (past and window), `inside`, `valid`, `audio` with `audio_first` and `audio_last`
     (steps where there is sound), `style` with `style_mask`.

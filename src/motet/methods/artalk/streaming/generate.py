@@ -1,9 +1,9 @@
 """Sliding-window decoding with the streaming model: generate a window, emit its first `commit`
-frames, generate the rest anew.
+frames, regenerate the rest.
 
 A window that starts at frame c is generated as soon as the features up to `commit` frames and
-`look_ahead` steps after c are known, and sees exactly those; so every chunking of the sound gives
-the same frames.
+`look_ahead` steps after c are known, and sees exactly those; so every chunk size gives the same
+frames.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from motet.streaming.streaming_method import FeatureStream, MotionMethod, Stream
 from motet.types import ARKIT_SHAPES, Motion, MotionSpace, arkit_space
 
 SMOOTHING, SMOOTHING_STAGES = 0.56, 7
-"""Exponential smoothing of head and brows when bits are drawn. Many quick stages answer a kink
-without one where two slow ones did not (velocity jumps of the head at borders were 2.8 times those
+"""Exponential smoothing of head and brows when bits are sampled. Many fast stages have a smooth
+step response, two slow ones do not (velocity jumps of the head at borders were 2.8 times those
 inside, now 1.1); head and brows come 0.22 s late."""
 
 
@@ -61,7 +61,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
     """
 
     trailing_silence = 48 * 320
-    """As many features of silence as a window sees."""
+    """Samples of silence that cover a window's whole context."""
 
     def __init__(self, model: StreamingModel, encoder: SpeechEncoder[Any]) -> None:
         self.model, self.encoder, self.config = (
@@ -80,7 +80,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
 
     @torch.inference_mode()
     def begin(self, condition: ArtalkCondition, seeds: Sequence[int]) -> ArtalkState:
-        """A session before its first sound.
+        """A session before its first audio.
 
         Raises:
             ConfigError: an unknown style, or an option outside its range.
@@ -106,7 +106,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         return self.model.style(motion.values.unsqueeze(0))[0]
 
     def window_ready(self, state: ArtalkState) -> bool:
-        """Whether all features that the next window may see are known."""
+        """Whether all features of the next window's context are known."""
         return self._limit(state) <= state.stream.features.stop
 
     def generate_window(
@@ -144,7 +144,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         return frames, dataclasses.replace(state, chain=chain)
 
     def first_needed(self, state: ArtalkState) -> int:
-        """First feature that the next window sees."""
+        """First feature of the next window's context."""
         return self.config.steps_per_frame * state.frames_generated - self.config.audio_before
 
     def _chain(self, condition: ArtalkCondition) -> OperatorChain:
@@ -186,7 +186,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         return null + condition.guidance_style * (style - null)
 
     def _limit(self, state: ArtalkState) -> int:
-        """Position after the last feature that the next window sees."""
+        """Position after the last feature of the next window's context."""
         frames = state.frames_generated + state.condition.commit
         return self.config.steps_per_frame * frames + state.condition.look_ahead
 
@@ -248,7 +248,9 @@ def draw_bits(
     uniforms: Float[Tensor, "batch tokens bits"],
     top_p: float,
 ) -> Float[Tensor, "batch tokens bits"]:
-    """-1 or 1 by given uniforms; a class that is not more likely than 1 - top_p is never drawn."""
+    """-1 or 1 by uniform random numbers; a class that is not more likely than 1 - top_p is never
+    drawn.
+    """
     zero = torch.sigmoid(-odds)
     zero = torch.where(zero <= 1 - top_p, 0.0, torch.where(zero >= top_p, 1.0, zero))
     return (uniforms >= zero).to(odds.dtype) * 2 - 1

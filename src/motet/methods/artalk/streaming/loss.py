@@ -1,5 +1,5 @@
-"""Training of the small streaming model: the codec on pairs of windows, then the generator behind a
-disturbed past.
+"""Training of the small streaming model: the codec on pairs of windows, then the generator with a
+noisy history.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def fill_style_bank(model: StreamingModel, corpus: TrainingSet, clips: int = 48)
 
 
 def channel_weights(std: Float[Tensor, "dim"]) -> Float[Tensor, "dim"]:
-    """Weights of normalised errors: between "every channel alike" and "what moves much matters
-    much", the mouth above the rest.
+    """Weights of normalised errors: between uniform weights and weights by deviation, the
+    mouth above the rest.
     """
     weights = (std / std.mean()).sqrt()
     mouth = [index for index, name in enumerate(ARKIT_SHAPES) if name.startswith(("mouth", "jaw"))]
@@ -113,14 +113,14 @@ def channel_weights(std: Float[Tensor, "dim"]) -> Float[Tensor, "dim"]:
 
 
 def _observed(motion: Tensor, valid: Bool[Tensor, "batch dim"], mean: Tensor) -> Tensor:
-    """Channels that were not observed stand at their mean: the codec sees nothing unusual there."""
+    """Unobserved channels are set to their mean, which the codec reconstructs easily."""
     return torch.where(valid.unsqueeze(1), motion, mean)
 
 
 def motion_terms(
     codec: MotionCodec,
-    found: Tensor,
-    wanted: Tensor,
+    prediction: Tensor,
+    target: Tensor,
     valid: Tensor,
     frames: Float[Tensor, "batch frames"],
     geometry: Geometry | None,
@@ -129,11 +129,11 @@ def motion_terms(
     millimetres.
 
     Args:
-        found, wanted: raw motion (batch, frames, dim).
+        prediction, target: raw motion (batch, frames, dim).
         valid: observed channels (batch, dim).
         frames: weight of each frame.
     """
-    error = (found - wanted) / codec.motion_std
+    error = (prediction - target) / codec.motion_std
     weights = channel_weights(codec.motion_std) * valid.unsqueeze(1).to(error.dtype)
     frames = frames.unsqueeze(-1)
     velocity, pairs = error.diff(dim=1), frames[:, 1:] * frames[:, :-1]
@@ -150,7 +150,7 @@ def motion_terms(
     }
     if geometry is not None:
         distance = (
-            (geometry(found) - geometry(_observed(wanted, valid, wanted.new_zeros(()))))
+            (geometry(prediction) - geometry(_observed(target, valid, target.new_zeros(()))))
             .square()
             .sum(-1)
             .mean(-1)
@@ -166,8 +166,8 @@ def _mean(values: Tensor, weights: Tensor) -> Tensor:
 def _gains(
     config: StreamingConfig, batch: int, like: Tensor, randomness: torch.Generator
 ) -> list[Tensor]:
-    """Lengths of the codes that are seen: full, or for some items shortened at random as expected
-    bits are.
+    """Scale of the input codes per scale: 1, or for some items smaller at random, as expected bits
+    are.
     """
     soft = uniform(batch, randomness, like.device) < config.soften
     lengths = [
@@ -194,12 +194,12 @@ def codec_loss(
     motion = torch.cat([motion[:, :frames] * ~fresh.view(-1, 1, 1), motion[:, frames:]], 1)
     features = codec.encode(motion)
     gains = _gains(config, 2 * len(motion), motion, randomness)
-    found = codec.quantizer.quantize(torch.cat(features.chunk(2, 1)), gains)
-    decoded = codec.decode(torch.cat(found.total.chunk(2, 0), 1))
+    prediction = codec.quantizer.quantize(torch.cat(features.chunk(2, 1)), gains)
+    decoded = codec.decode(torch.cat(prediction.total.chunk(2, 0), 1))
     weights = batch["inside"].to(motion.dtype)
     weights = torch.cat([weights[:, :frames] * ~fresh.unsqueeze(1), weights[:, frames:]], 1)
     return {
-        "quantiser": found.losses.mean(),
+        "quantiser": prediction.losses.mean(),
         **motion_terms(codec, decoded, motion, batch["valid"], weights, geometry),
     }
 
@@ -212,14 +212,14 @@ def generator_loss(
 ) -> dict[str, Tensor]:
     """Cross entropy of the bits, and the error of the motion that the expected bits decode to.
 
-    The past is disturbed or missing, sound is cut off at random, coarse bits are flipped or
-    shortened, the style is now and then left out: what a session meets, the training has met.
+    Augmentation matches inference: noisy or missing history, truncated audio, flipped or softened
+    coarse bits, style dropout.
     """
     config, codec = model.config, model.codec
     frames, size = config.codec.frames, len(batch["motion"])
     motion = _observed(batch["motion"], batch["valid"], codec.motion_mean)
     past, now = motion[:, :-frames], motion[:, -frames:]
-    past, fresh = _disturbed_past(codec, past, batch["inside"][:, :-frames], randomness, config)
+    past, fresh = _noisy_history(codec, past, batch["inside"][:, :-frames], randomness, config)
     last = _audio_end(batch, size, randomness, config)
     with torch.no_grad():
         features = codec.encode(torch.cat([past[:, -frames:], now], 1))[:, frames:]
@@ -247,15 +247,15 @@ def generator_loss(
     }
 
 
-def _disturbed_past(
+def _noisy_history(
     codec: MotionCodec,
     past: Tensor,
     inside: Tensor,
     randomness: torch.Generator,
     config: StreamingConfig,
 ) -> tuple[Tensor, Bool[Tensor, "batch"]]:
-    """The past with a slow and a fast disturbance, forgotten in part or whole for some items; and
-    who has none at all.
+    """History with slow and fast noise, truncated or empty for some items; and a mask of the empty
+    ones.
     """
     size, length = past.shape[:2]
     device = past.device
@@ -268,10 +268,10 @@ def _disturbed_past(
     known = integers(0, length + 1, size, randomness, device)
     known = torch.where(uniform(size, randomness, device) < 0.5, known, 0)
     known = torch.where(uniform(size, randomness, device) < config.drop_past, known, length)
-    kept = (torch.arange(length, device=device) >= length - known.unsqueeze(1)) & inside
-    return (past + (strength * noise).to(past) * codec.motion_std) * kept.unsqueeze(-1), ~kept[
-        :, -LEAST_KNOWN_FRAMES:
-    ].all(1)
+    present = (torch.arange(length, device=device) >= length - known.unsqueeze(1)) & inside
+    return (past + (strength * noise).to(past) * codec.motion_std) * present.unsqueeze(
+        -1
+    ), ~present[:, -LEAST_KNOWN_FRAMES:].all(1)
 
 
 def _audio_end(

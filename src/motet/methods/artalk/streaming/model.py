@@ -26,11 +26,10 @@ Decide = Callable[[Tensor, slice], Tensor]
 
 
 class AudioMixer(nn.Module):
-    """Features of the window and its surroundings, mixed over a few steps, then averaged for every
-    token.
+    """Convolutions over the features of the window and its context, then pooling to tokens.
 
-    The learned `unheard` vector stands for steps that lie before the sound, after it, or beyond
-    what is known.
+    The learned `unheard` vector (a name in the shipped weights) replaces steps before the audio,
+    after it, or not yet received.
     """
 
     def __init__(self, config: StreamingConfig) -> None:
@@ -65,16 +64,18 @@ class AudioMixer(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch steps audio"], known: Bool[Tensor, "batch steps"]
     ) -> Float[Tensor, "batch tokens width"]:
-        """One vector a token: the mean over its stretch, and its first and last step (so that fine
-        tokens keep the order).
+        """One vector per token: the mean over its span, and its first and last step, which preserve
+        the order in coarse tokens.
         """
         x = (
             torch.where(known.unsqueeze(-1), self.entry(self.entry_norm(features)), self.unheard)
             + self.position
         )
         for norm, mix in zip(self.norms, self.filters, strict=True):
+            # (batch, steps, 5 * width): each step with two neighbours on both sides.
             patches = F.pad(norm(x), (0, 0, 2, 2)).unfold(1, 5, 1).transpose(2, 3).flatten(2)
             x = x + F.gelu(mix(patches))
+        # Context steps have been mixed in; tokens span the window's own steps only.
         x = x[:, self.before : self.before + self.inside]
         return self.exit(torch.cat([self.pool @ x, x[:, self.ends[0]], x[:, self.ends[1]]], -1))
 
@@ -308,6 +309,7 @@ class StreamingModel(nn.Module):
         """
         known, lines = past.shape[4], past.shape[2]
         steer = self.steer(audio, style[: len(audio)]).repeat(1, lines // len(audio), 1, 1)
+        # (depth, 2, lines, heads, known + tokens, head): history first, then scale after scale.
         keys_values = past.new_empty(
             *past.shape[:4], known + self.config.codec.tokens, past.shape[5]
         )
@@ -315,6 +317,7 @@ class StreamingModel(nn.Module):
         running, ahead = None, self.style_entry(style).unsqueeze(1)
         codes = []
         for scale in range(len(self.config.codec.patches)):
+            # Finer scales attend to history and coarser scales; no mask is needed within a scale.
             own = self.quantizer.scale_of(scale)
             x, parts = ahead + self.position[:, own], steer[:, :, own].unbind(0)
             seen = keys_values[:, :, :, :, : known + own.stop]
@@ -347,9 +350,11 @@ class StreamingModel(nn.Module):
         decoded, motion = motion[:, :2], motion[:, 2:]
         if fresh:
             return motion
+        # (lines, 2, dim): what the decoder misses of the emitted frames before the seam.
         error = past[:, -2:] - decoded
         value, slope = error[:, 1:], error[:, 1:] - error[:, :1]
         time = torch.arange(1, frames + 1, dtype=motion.dtype).view(1, -1, 1)
+        # (1, frames, 1).
         fade = torch.exp(-time / self.config.seam_decay_frames)
         return motion + fade * (value + slope * time * fade)
 

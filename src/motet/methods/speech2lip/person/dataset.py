@@ -1,4 +1,4 @@
-"""What training reads of a person: everything cut to the mouth and held in memory, so that a step
+"""Training data of a person: everything cut to the mouth and held in memory, so that a step
 touches no video and no geometry.
 """
 
@@ -21,20 +21,20 @@ from motet.types import Audio
 
 FRAME_SAMPLES = 640
 QUIET_DB = -45.0
-"""Below this loudness nobody speaks."""
+"""Below this loudness a frame is silent."""
 
 
 class Teacher(Likeness, Protocol):
-    """A person that can also be learnt from."""
+    """A person that can also be trained on."""
 
     @property
     def features(self) -> Float[Tensor, "steps channels"]:
-        """What the encoder hears of the footage."""
+        """Acoustic features of the footage."""
         ...
 
     @property
     def audio(self) -> Audio:
-        """The footage's sound."""
+        """The footage's audio."""
         ...
 
 
@@ -46,7 +46,7 @@ class MouthSet:
 
     frames: Int[Tensor, "count"]
     moment: Int[Tensor, "count"] | Float[Tensor, "count 6"]
-    """What the lip model is told of each frame (`Mouth.moment`)."""
+    """Per-frame condition of the lip model (`Mouth.moment`)."""
     lips: UInt8[Tensor, "count 3 rows columns"]
     """The observed mouth in the canonical view: what the lip model is to draw."""
     observed: UInt8[Tensor, "count 3 height width"]
@@ -63,7 +63,7 @@ class MouthSet:
     runs: Int[Tensor, "starts"]
     """Rows from which on five frames follow one another without a cut."""
     mel: Float[Tensor, "80 windows"]
-    """Of the whole footage, as the sync expert hears it."""
+    """Mel energies of the whole footage, for the sync expert."""
     lip_width: int
     """Width of the lip box in pixels of the crop, which the sync expert's view is measured by."""
 
@@ -114,7 +114,7 @@ def mouth_set(
 
     Args:
         part: `train` (frames where the face was seen), or `held_out` (all of the tail).
-        progress: told (frames done, frames in all).
+        progress: called with (frames done, frames in all).
 
     Raises:
         InputError: no frame is left.

@@ -9,7 +9,7 @@ folder::
     mono, beginning with frame 0 track.safetensors       per frame: pose of the head, landmarks,
     which frames were really seen  (Track) geometry.safetensors    of the canonical frame: picture,
     depth, masks; the head's mesh          (Geometry) features.safetensors    what the phonetic
-    encoder hears, 50 rows a second                       (PersonFacts.encoder names it)
+    encoder features, 50 rows a second                    (PersonFacts.encoder names it)
     weights.safetensors     the trained model: a motet checkpoint; appears once training has
     something better than nothing training/               state, log and preview pictures of a fit
     that is still running; may be deleted afterwards
@@ -73,7 +73,7 @@ class Box:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A video that the person was learnt from."""
+    """A video that the person was trained on."""
 
     name: str
     """File name without its folder."""
@@ -157,7 +157,7 @@ class Track:
     landmarks: Float[Tensor, "frames points 2"]
     """Column and row in the crop; the landmarker's 478 points, or none (0 points)."""
     seen: Bool[Tensor, "frames"]
-    """False where the face was not found and the pose is interpolated; such frames do not train."""
+    """False where no face was detected and the pose is interpolated; such frames do not train."""
 
     def __post_init__(self) -> None:
         shapes = {"rotation": (len(self.seen), 3, 3), "translation": (len(self.seen), 3)}
@@ -182,7 +182,7 @@ class Geometry:
     lip_mask: UInt8[Tensor, "size size"]
     """255 where speech redraws, falling softly to 0 inside the lip box."""
     face_mask: UInt8[Tensor, "size size"]
-    """255 on the face (where depth is sure)."""
+    """255 on the face (where depth is reliable)."""
     head_mask: UInt8[Tensor, "size size"]
     """255 on head, hair and neck."""
     vertices: Float[Tensor, "verts 3"]
@@ -226,12 +226,12 @@ class Person:
 
     @cached_property
     def features(self) -> Float[Tensor, "steps channels"]:
-        """What the encoder hears, 50 rows a second."""
+        """Acoustic features at 50 Hz."""
         return _tensors(self.folder / FEATURES)["features"].float()
 
     @property
     def audio(self) -> Audio:
-        """The footage's sound."""
+        """The footage's audio."""
         from motet.audio import read_audio
 
         return read_audio(self.folder / SOUND)
@@ -303,7 +303,7 @@ def trained_weights(folder: Path) -> Path:
 
 
 def write_facts(folder: Path, facts: PersonFacts) -> Path:
-    """Write `person.json`; answers its path."""
+    """Write `person.json`; returns its path."""
     return write_bytes(
         Path(folder) / FACTS,
         (json.dumps(settings.to_json(facts), indent=1, ensure_ascii=False) + "\n").encode(),
@@ -327,7 +327,7 @@ def write_geometry(folder: Path, geometry: Geometry) -> Path:
 
 
 def write_features(folder: Path, features: Float[Tensor, "steps channels"]) -> Path:
-    """Write what the encoder hears, as half floats."""
+    """Write the acoustic features as half floats."""
     return _write(Path(folder) / FEATURES, {"features": features.half()})
 
 

@@ -28,7 +28,7 @@ _HELD = 4
 def write_footage(
     path: Path, frames: Iterable[UInt8[np.ndarray, "height width 3"]], quality: int = 8
 ) -> int:
-    """Write pictures as footage; answers how many there were. The file appears only when it is
+    """Write pictures as footage; returns their number. The file appears only when it is
     complete.
 
     Args:
@@ -109,7 +109,7 @@ class Footage:
             yield self.frame(index)
 
     def _decoded(self, group: int) -> list[np.ndarray]:
-        first, wanted = group * GROUP, min(GROUP, self._frames - group * GROUP)
+        first, count = group * GROUP, min(GROUP, self._frames - group * GROUP)
         pictures: list[np.ndarray] = []
         try:
             with av.open(str(self._path)) as container:
@@ -119,13 +119,13 @@ class Footage:
                 for picture in container.decode(stream):
                     if round(picture.pts / step) >= first:
                         pictures.append(picture.to_ndarray(format="rgb24"))
-                    if len(pictures) == wanted:
+                    if len(pictures) == count:
                         break
         except (av.FFmpegError, IndexError) as error:
             raise AssetError(
                 f"{self._path} cannot be decoded ({error}); fit the person again"
             ) from error
-        if len(pictures) < wanted or pictures[0].shape[:2] != self._size:
+        if len(pictures) < count or pictures[0].shape[:2] != self._size:
             raise AssetError(
                 f"{self._path} does not hold {self._frames} pictures of {self._size[1]} x"
                 f" {self._size[0]}; fit the person again"

@@ -160,7 +160,7 @@ class Mouth:
         return torch.stack([column, row], -1)
 
     def _soft_mask(self, mask: UInt8[Tensor, "size size"]) -> Float[Tensor, "1 rows columns"]:
-        """The person's lip mask, sure to reach 0 at the edges of the box."""
+        """The person's lip mask, forced to 0 at the edges of the box."""
         lip = self.config.lip
         found = _looked_up(mask[None, None].float() / 255, self._lip_places[None])[0]
         rows, columns = (
@@ -178,7 +178,7 @@ class Mouth:
     def moment(
         self, frames: Sequence[int] | Int[Tensor, "some"]
     ) -> Int[Tensor, "some"] | Float[Tensor, "some 6"]:
-        """What the lip model is told of some frames: their numbers, or how the head is turned and
+        """Per-frame condition of the lip model: frame numbers, or how the head is turned and
         moved against the canonical view.
 
         Poses are squeezed into -1..1 (eight degrees, or a tenth of the distance, come out as about

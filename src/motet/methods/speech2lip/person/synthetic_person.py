@@ -34,7 +34,7 @@ DISTANCE_M, PIXEL_M = 1.0, 0.004
 
 
 @dataclasses.dataclass(frozen=True)
-class StandIn:
+class SyntheticPerson:
     """A drawn person of some frames.
 
     Args:
@@ -116,12 +116,12 @@ class StandIn:
         )
 
     @property
-    def crops(self) -> StandIn:
+    def crops(self) -> SyntheticPerson:
         """The person is its own footage."""
         return self
 
     @property
-    def scene(self) -> StandIn:
+    def scene(self) -> SyntheticPerson:
         """The crop is the whole picture."""
         return self
 
@@ -168,7 +168,9 @@ class StandIn:
 
     @cached_property
     def features(self) -> Float[Tensor, "steps channels"]:
-        """Fifty rows a second, as wide as the configuration hears, that follow the opening."""
+        """Fifty rows a second, as wide as the configuration's audio features, that follow the
+        opening.
+        """
         steps = torch.nn.functional.interpolate(
             self.opening[None, None], 2 * self.frames, mode="linear"
         )[0, 0]

@@ -1,1 +1,1 @@
-"""Sync experts: do mouth and sound belong together."""
+"""Sync experts: networks that score the synchrony of mouth and audio."""

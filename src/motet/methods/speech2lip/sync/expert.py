@@ -1,13 +1,12 @@
-"""The project's own sync expert: do these thirteen mouths move as this half second of sound says?
+"""The project's own sync expert: synchrony of thirteen mouths and half a second of audio.
 
-A picture becomes a few numbers of lip shape (small convolutions, taught by tracked landmarks),
-sound becomes what the phonetic encoder hears. Both are turned into codes of each frame, whose mean
-over the window is taken away: what is left is motion, so that neither face nor voice counts. The
-cosine of two windows is the correlation of their codes.
+A picture is reduced to a few numbers of lip shape (small convolutions, supervised by tracked
+landmarks), audio to the phonetic encoder's features. Both become codes of each frame, minus their
+mean over the window: what remains is motion, independent of face and voice. The cosine of two
+windows is the correlation of their codes.
 
-The published expert (`sync.py`) learns mouths and mel energies from nothing, which takes many hours
-of many people; here the encoder brings the phones and the landmarks bring the lips, and minutes
-suffice.
+The published expert (`model.py`) learns from pixels and mel energies alone, which takes many hours
+of many people; with phonetic features and landmark supervision, minutes suffice.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from torch import Tensor, nn
 from motet.methods.speech2lip.sync.model import SIDE
 
 STEPS = 2
-"""Features for each frame."""
+"""Features per frame."""
 BEFORE, AFTER = 8, 16
-"""Features that a frame hears before its own first one and from it on: 0.16 s back, 0.32 s
-ahead."""
+"""Context of a frame in features, before its own first one and from it on: 0.16 s of past, 0.32 s
+of future."""
 SHARPNESS = 12.0
-"""Cosines are multiplied by this before they compete."""
+"""Inverse temperature of the contrastive losses."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,13 +43,13 @@ class LipExpertConfig:
     """Numbers of lip shape."""
     width: int = 64
     code: int = 16
-    """Numbers of each frame in which lips and sound meet."""
+    """Width of the joint code of lips and audio per frame."""
     steps: float = 1.0
-    """How much the change from frame to frame counts beside the shape itself."""
+    """Weight of the codes' frame-to-frame differences relative to the codes."""
 
 
 class Look(nn.Module):
-    """Lip shape of single pictures, whatever their brightness and contrast."""
+    """Lip shape of single pictures, invariant to brightness and contrast."""
 
     def __init__(self, shape: int) -> None:
         super().__init__()
@@ -63,7 +62,7 @@ class Look(nn.Module):
         self.inner, self.out = nn.Linear(48 * (SIDE // 32) * (SIDE // 16), 96), nn.Linear(96, shape)
 
     def forward(self, halves: Float[Tensor, "count 3 48 96"]) -> Float[Tensor, "count shape"]:
-        """Numbers about zero, which is the person's mean mouth."""
+        """Lip shape as a deviation from the person's mean mouth."""
         picture = halves - halves.mean((2, 3), keepdim=True)
         picture = picture / (picture.square().mean((1, 2, 3), keepdim=True) + 1e-4).sqrt()
         for conv, norm in zip(self.convs, self.norms, strict=True):
@@ -83,6 +82,7 @@ class LipExpert(nn.Module):
             nn.Linear(config.shape, width), nn.GELU(), nn.Linear(width, config.code)
         )
         self.squeeze = nn.Linear(config.channels, width)
+        # `look`, `move`, `squeeze` and `listen` are names in the shipped weights.
         self.listen = nn.Sequential(
             nn.Conv1d(width, 2 * width, BEFORE + AFTER, STEPS),
             nn.GELU(),
@@ -94,27 +94,27 @@ class LipExpert(nn.Module):
         """Pictures of a window."""
         return self.config.frames
 
-    def see_lower(
+    def encode_lower_faces(
         self, halves: Float[Tensor, "batch 3 frames 48 96"]
     ) -> Float[Tensor, "batch vector"]:
         """Unit vectors of windows of mouths, 0..1."""
         shapes = self.look(halves.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(halves), -1))
         return self.windows(self.move(shapes))
 
-    def hear(
+    def encode_audio(
         self, features: Float[Tensor, "batch steps channels"]
     ) -> Float[Tensor, "batch vector"]:
-        """Unit vectors of windows of sound (`sound_window`)."""
-        return self.windows(self.codes_of_sound(features))
+        """Unit vectors of windows of audio features (`audio_window`)."""
+        return self.windows(self.audio_codes(features))
 
-    def codes_of_sound(
+    def audio_codes(
         self, features: Float[Tensor, "batch steps channels"]
     ) -> Float[Tensor, "batch frames code"]:
-        """One code for each frame whose surroundings the features hold."""
+        """One code for each frame whose whole context the features cover."""
         return self.listen(F.gelu(self.squeeze(features)).transpose(1, 2)).transpose(1, 2)
 
     def windows(self, codes: Float[Tensor, "*batch frames code"]) -> Float[Tensor, "*batch vector"]:
-        """Codes of one window each, without their mean, beside their changes, as a unit vector."""
+        """Mean-free codes of each window, concatenated with their differences, as a unit vector."""
         centred = codes - codes.mean(-2, keepdim=True)
         both = torch.cat(
             [centred.flatten(-2), self.config.steps * codes.diff(dim=-2).flatten(-2)], -1
@@ -127,25 +127,25 @@ class LipExpert(nn.Module):
         own: Float[Tensor, "batch vector"],
         wrong: Float[Tensor, "batch vector"],
     ) -> Float[Tensor, ""]:
-        """How little mouths agree with their own sound, and how much of that could be said of
-        another moment's.
+        """Contrastive: distance of mouths to their own audio, plus a margin term against the
+        audio of another moment.
         """
         right, other = (seen * own).sum(1), (seen * wrong).sum(1)
         return (1 - right + F.softplus(SHARPNESS * (other - right)) / SHARPNESS).mean()
 
-    def sounds(
+    def audio_windows(
         self, mel: Tensor, features: Float[Tensor, "steps channels"], first: Int[Tensor, "windows"]
     ) -> Tensor:
-        """What `hear` takes, for windows that begin with these frames; this expert hears the
-        features, not the mel energies.
+        """Inputs of `encode_audio` for windows that begin with these frames; this expert takes
+        features, not mel energies.
         """
         del mel
-        return sound_window(features, first, self.frames)
+        return audio_window(features, first, self.frames)
 
 
-def sound_window(
+def audio_window(
     features: Float[Tensor, "steps channels"], first: Int[Tensor, "windows"], frames: int
 ) -> Float[Tensor, "windows some channels"]:
-    """Features around each window of frames; the ends are taken to go on."""
+    """Features around each window of frames; the ends are repeated."""
     places = STEPS * first.unsqueeze(1) + torch.arange(-BEFORE, STEPS * (frames - 1) + AFTER)
     return features[places.clamp(0, len(features) - 1)]

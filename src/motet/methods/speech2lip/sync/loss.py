@@ -4,7 +4,7 @@
 Three terms: contrastive loss (InfoNCE) between lips and sound of tracked clips, all windows of a
 clip being the negatives of one another; regression of the tracked lip shape from pictures; the same
 contrastive loss on filmed mouths. Windows less than three frames apart are no negatives. Negatives
-of the same clip share voice, room and sentence, so none of these helps to tell them apart.
+of the same clip share voice, room and sentence, so none of these separates them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from motet.methods.speech2lip.sync.expert import (
     STEPS,
     LipExpert,
     LipExpertConfig,
-    sound_window,
+    audio_window,
 )
 from motet.methods.speech2lip.sync.lip_outline import ShapeSpace, lip_outline
 from motet.methods.speech2lip.sync.model import mouth_view
@@ -173,19 +173,19 @@ def _batch(given: SyncExamples, size: int, randomness: torch.Generator) -> Mappi
     shapes = given.shapes[clips] + 0.1 * torch.randn(
         given.shapes[clips].shape, generator=randomness
     )
-    mouths, wanted, sounds = [], [], []
+    mouths, target, sounds = [], [], []
     for k in range(FILMED_RUNS):
         person = given.filmed[k % len(given.filmed)]
         row = int(person.starts[int(torch.randint(len(person.starts), (), generator=randomness))])
         mouths.append(person.mouths[row : row + RUN].float() / 255)
-        wanted.append(person.shapes[row : row + RUN])
-        sounds.append(sound_window(person.features, person.frames[row : row + 1], RUN)[0])
+        target.append(person.shapes[row : row + RUN])
+        sounds.append(audio_window(person.features, person.frames[row : row + 1], RUN)[0])
     views = varied(torch.stack(mouths), randomness)
     return {
         "shapes": shapes,
         "features": given.features[clips],
         "mouths": views,
-        "wanted": torch.stack(wanted),
+        "target": torch.stack(target),
         "sounds": torch.stack(sounds),
     }
 
@@ -200,13 +200,13 @@ def _loss(
         tracked = _contrastive(
             expert,
             expert.move(batch["shapes"]),
-            expert.codes_of_sound(_dropout(around, randomness)),
+            expert.audio_codes(_dropout(around, randomness)),
         )
         seen = expert.look(batch["mouths"].flatten(0, 1)).unflatten(0, batch["mouths"].shape[:2])
-        wrong = seen - batch["wanted"]
+        wrong = seen - batch["target"]
         shape = wrong.square().mean() + (wrong - wrong.mean(1, keepdim=True)).square().mean()
         filmed = _contrastive(
-            expert, expert.move(seen), expert.codes_of_sound(_dropout(batch["sounds"], randomness))
+            expert, expert.move(seen), expert.audio_codes(_dropout(batch["sounds"], randomness))
         )
         return {"tracked": tracked, "shape": 3 * shape, "filmed": 0.5 * filmed}
 
@@ -227,13 +227,13 @@ def _contrastive(
     sound: Float[Tensor, "runs frames code"],
 ) -> Float[Tensor, ""]:
     """InfoNCE in both directions between every second window of mouths and of sound of a run."""
-    seen, heard = (
+    seen, audio_codes = (
         expert.windows(codes.unfold(1, expert.frames, 2).transpose(2, 3)) for codes in (lips, sound)
     )
     count = seen.shape[1]
     index = torch.arange(count, device=lips.device)
     apart = 2 * (index.unsqueeze(1) - index).abs()
-    cosine = (SHARPNESS * seen @ heard.transpose(1, 2)).masked_fill(
+    cosine = (SHARPNESS * seen @ audio_codes.transpose(1, 2)).masked_fill(
         (apart > 0) & (apart < NEAREST), -1e4
     )
     right = index.expand(len(seen), count)
@@ -258,8 +258,10 @@ def right_choices(expert: LipExpert, person: Watched, shift: int = 0) -> float:
         torch.stack([expert.move(shapes[row : row + expert.frames]) for row in starts.tolist()])
     )
     at = person.frames[starts] + shift
-    windows = (sound_window(person.features, at + offset, expert.frames) for offset in offsets)
-    agreement = torch.stack([(expert.hear(some.to(device)) * seen).sum(1) for some in windows])
+    windows = (audio_window(person.features, at + offset, expert.frames) for offset in offsets)
+    agreement = torch.stack(
+        [(expert.encode_audio(some.to(device)) * seen).sum(1) for some in windows]
+    )
     return float(
         (
             agreement[offsets.index(0)]

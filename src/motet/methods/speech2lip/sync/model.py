@@ -1,4 +1,4 @@
-"""The published sync expert: do these five mouths belong to this fifth of a second of sound?
+"""The published sync expert: synchrony of five mouths and a fifth of a second of audio.
 SyncNet's shape, as Wav2Lip uses it.
 
 Sound: 80 mel energies, 100 hops of 12.5 ms behind a pre-emphasis, 16 of them a window. Pictures:
@@ -43,7 +43,7 @@ _SOUND = (
     (128, 256, 3, (3, 2), 1, False), *[(256, 256, 3, 1, 1, True)] * 2,
     (256, 512, 3, 1, 0, False), (512, 512, 1, 1, 0, False),
 )  # fmt: skip
-"""Channels in and out, kernel, stride, padding, whether the input is added."""
+"""Channels in and out, kernel, stride, padding, whether the input is added (residual)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class SyncConfig:
 
 
 class SyncBlock(nn.Module):
-    """Convolution, normalisation, maybe the input again, rectification."""
+    """Convolution, normalisation, optional skip connection, rectification."""
 
     def __init__(
         self,
@@ -68,24 +68,24 @@ class SyncBlock(nn.Module):
         kernel: int,
         stride: int | tuple[int, int],
         padding: int,
-        again: bool,
+        residual: bool,
     ) -> None:
         super().__init__()
-        self.conv, self.norm, self.again = (
+        self.conv, self.norm, self.residual = (
             nn.Conv2d(before, after, kernel, stride, padding),
             nn.BatchNorm2d(after),
-            again,
+            residual,
         )
 
     def forward(self, picture: Tensor) -> Tensor:
         """One block."""
-        answer = self.norm(self.conv(picture))
-        return F.relu(answer + picture if self.again else answer)
+        output = self.norm(self.conv(picture))
+        return F.relu(output + picture if self.residual else output)
 
 
 class SyncExpert(nn.Module):
-    """Two towers of convolutions to unit vectors. Our own is `lip_expert.LipExpert`; both answer
-    the same calls.
+    """Two towers of convolutions to unit vectors. The project's own is `expert.LipExpert`, with the
+    same methods.
     """
 
     def __init__(self, config: SyncConfig) -> None:
@@ -108,18 +108,20 @@ class SyncExpert(nn.Module):
             for table in (_FACE, _SOUND)
         )
 
-    def see(self, faces: Float[Tensor, "batch 3 5 96 96"]) -> Float[Tensor, "batch width"]:
+    def encode_faces(self, faces: Float[Tensor, "batch 3 5 96 96"]) -> Float[Tensor, "batch width"]:
         """Unit vectors of windows of five faces, red first, 0..1."""
-        return self.see_lower(faces[..., SIDE // 2 :, :])
+        return self.encode_lower_faces(faces[..., SIDE // 2 :, :])
 
-    def see_lower(self, halves: Float[Tensor, "batch 3 5 48 96"]) -> Float[Tensor, "batch width"]:
-        """The same from the lower halves alone, which is all it looks at."""
+    def encode_lower_faces(
+        self, halves: Float[Tensor, "batch 3 5 48 96"]
+    ) -> Float[Tensor, "batch width"]:
+        """The same from the lower halves alone, the network's actual input."""
         return F.normalize(
             self.face(halves.flip(1).transpose(1, 2).flatten(1, 2)).flatten(1), dim=1
         )
 
-    def hear(self, mel: Float[Tensor, "batch 1 80 16"]) -> Float[Tensor, "batch width"]:
-        """Unit vectors of windows of sound."""
+    def encode_audio(self, mel: Float[Tensor, "batch 1 80 16"]) -> Float[Tensor, "batch width"]:
+        """Unit vectors of windows of audio."""
         return F.normalize(self.sound(mel).flatten(1), dim=1)
 
     @property
@@ -127,11 +129,11 @@ class SyncExpert(nn.Module):
         """Pictures of a window."""
         return FRAMES
 
-    def sounds(
+    def audio_windows(
         self, mel: Float[Tensor, "80 windows"], features: Tensor, first: Int[Tensor, "windows"]
     ) -> Float[Tensor, "windows 1 80 16"]:
-        """What `hear` takes, for windows that begin with these frames; this expert hears the mel
-        energies, not the features.
+        """Inputs of `encode_audio` for windows that begin with these frames; this expert takes
+        mel energies, not features.
         """
         del features
         return torch.stack([mel_window(mel, frame) for frame in first.tolist()]).unsqueeze(1)
@@ -142,22 +144,22 @@ class SyncExpert(nn.Module):
         own: Float[Tensor, "batch width"],
         wrong: Float[Tensor, "batch width"],
     ) -> Float[Tensor, ""]:
-        """Mouths belong to their own sound and not to that of another moment."""
+        """Contrastive: mouths match their own audio and not that of another moment."""
         return agreement_loss((seen * own).sum(1), 1.0) + agreement_loss((seen * wrong).sum(1), 0.0)
 
 
-def agreement_loss(cosine: Float[Tensor, "batch"], together: float) -> Float[Tensor, ""]:
-    """Cross entropy of a cosine with 1 (belong together) or 0 (do not).
+def agreement_loss(cosine: Float[Tensor, "batch"], label: float) -> Float[Tensor, ""]:
+    """Cross entropy of a cosine with 1 (same moment) or 0 (another one).
 
     Rounding can lift a cosine a hair above 1, where the logarithm ends; it is clipped there.
     """
-    return F.binary_cross_entropy(cosine.clamp(0, 1), torch.full_like(cosine, together))
+    return F.binary_cross_entropy(cosine.clamp(0, 1), torch.full_like(cosine, label))
 
 
 def sync_mel(
     samples: Float[Tensor, "time"], lowest_hz: float = 55.0
 ) -> Float[Tensor, "80 windows"]:
-    """Mel energies of 16 kHz sound as the expert hears them: -4..4, one window each 12.5 ms, window
+    """Mel energies of 16 kHz audio as the expert takes them: -4..4, one window each 12.5 ms, window
     j centred on 200 j.
 
     Pre-emphasis 0.97, Fourier transform of 800 with a Hann window, zeros past the ends; 80 mels to
@@ -186,7 +188,7 @@ def sync_mel(
 def mel_window(
     mel: Float[Tensor, "80 windows"], frame: int, fps: float = 25.0, late: int = 0
 ) -> Float[Tensor, "80 16"]:
-    """The sound of frames `frame` .. `frame + 4`; what lies past the ends is the edge again.
+    """Mel energies of frames `frame` .. `frame + 4`; past the ends the edge is repeated.
 
     Args:
         late: frames that the window begins after the first picture. The released training uses 2,
@@ -209,7 +211,7 @@ def resized_faces(
 def mouth_view(
     region: Float[Tensor, "frames 3 height width"], border: int
 ) -> Float[Tensor, "frames 3 48 96"]:
-    """The mouth's region of a person as our own expert sees it: the lip box stretched over the
+    """The mouth's region of a person as input of our own expert: the lip box stretched over the
     lower half of its picture.
     """
     height, width = region.shape[-2:]
