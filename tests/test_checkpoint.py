@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pickle
 from pathlib import Path
@@ -122,3 +123,13 @@ def test_the_mean_of_trainings(tmp_path: Path) -> None:
     save_checkpoint(stranger, {"w": torch.zeros(2), "n": torch.tensor(3)}, Plan(9), {})
     with pytest.raises(CheckpointError, match="another configuration"):
         mean_checkpoint([one, stranger])
+
+
+def test_a_shape_that_overflows_is_one_line(tmp_path: Path) -> None:
+    header = {"x": {"dtype": "F32", "shape": [2**63, 0], "data_offsets": [0, 0]}}
+    text = json.dumps(header).encode()
+    path = tmp_path / "track.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    with pytest.raises(CheckpointError) as caught:
+        read_official(path)
+    assert "\n" not in str(caught.value)

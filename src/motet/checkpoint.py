@@ -10,8 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -23,9 +21,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from motet import config as settings
+from motet.array_files import read_arrays
 from motet.atomic_write import make_folder, write_bytes
 from motet.config import JsonValue, Settings
-from motet.errors import CheckpointError, nearest
+from motet.errors import AssetError, CheckpointError, nearest
 
 C = TypeVar("C")
 
@@ -236,14 +235,12 @@ def _read_arrays(path: Path) -> dict[str, object]:
     itself.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {
-                name: torch.from_numpy(np.ascontiguousarray(stored[name])) for name in stored.files
-            }
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} does not exist") from error
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise CheckpointError(f"{path} is damaged or is not a plain array file: {error}") from error
+        stored = read_arrays(path)
+        return {name: torch.from_numpy(np.ascontiguousarray(stored[name])) for name in stored}
+    except AssetError as error:
+        raise CheckpointError(str(error)) from error
+    except TypeError as error:
+        raise CheckpointError(f"{path} holds arrays that are not numbers: {error}") from error
 
 
 def _stored(tensor: Tensor, half: bool) -> Tensor:
@@ -277,5 +274,8 @@ def _read_safetensors(
             return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist") from error
-    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged or is not a safetensors file: {error}") from error
+    except (SafetensorError, OSError, RuntimeError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"{path} is damaged or is not a safetensors file: {reason}"
+        ) from error

@@ -70,3 +70,19 @@ def test_damage_is_a_typed_error(data: bytes) -> None:
         read_inert(data)
     except AssetError:
         pass
+
+
+def test_a_value_used_over_and_over_costs_nothing() -> None:
+    value: object = []
+    for _ in range(60):  # 2^60 uses in a few hundred bytes
+        value = [value, value]
+    found = read_inert(pickle.dumps(value, protocol=4))
+    assert found[0] is found[1]
+    key: object = ()
+    for _ in range(60):
+        key = (key, key)
+    # Written by hand: Python itself would never finish the hash of such a key.
+    data = pickle.dumps(key, protocol=4)[:-1]
+    body = data[2 + 9 :] if data[2:3] == b"\x95" else data[2:]
+    with pytest.raises(AssetError, match="keys of the type tuple"):
+        read_inert(b"\x80\x04}" + body + b"Ns.")

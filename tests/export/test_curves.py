@@ -336,7 +336,7 @@ def test_takes_that_promise_more_than_they_hold_are_refused(tmp_path: Path) -> N
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("motet.export.npz_members.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("motet.array_files.MAX_BYTES", 1 << 20)
     with pytest.raises(AssetError, match="refused"):
         read_take(archive(tmp_path / "a.npz", big=np.zeros(1 << 20)))
 

@@ -199,3 +199,27 @@ def test_damage_is_a_typed_error(
         read_timings(path)
     except AssetError:
         pass
+
+
+def damaged_timings() -> dict[str, bytes]:
+    grid = '"ooTextFile" "TextGrid" 0 1 <exists> 1 "IntervalTier" "phones" 0 1 {} 0 1 "a"'
+    return {
+        "huge.json": b'[{"start": 1' + b"0" * 400 + b', "end": 2, "phone": "a"}]',
+        "lacks.json": b'{"phones": [{"end": 0.8, "phone": "a"}]}',
+        "tiers.json": b'{"tiers": {"phones": [1]}}',
+        "deep.json": b"[" * 100_000,
+        "null.json": b"null",
+        "backwards.TextGrid": grid.format("-2").encode(),
+        "endless.TextGrid": grid.format("1e300").encode(),
+        "infinite.TextGrid": grid.format("1e999").encode(),
+        "empty.csv": b"",
+        "infinite.ctm": b"a 1 inf inf a",
+    }
+
+
+@pytest.mark.parametrize(("name", "data"), damaged_timings().items())
+def test_numbers_in_a_file_drive_nothing(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(AssetError) as caught:
+        read_timings(tmp_path / name)
+    assert len(str(caught.value)) < 400

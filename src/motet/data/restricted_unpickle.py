@@ -139,12 +139,19 @@ def _tuple(count: int) -> Callable[[list[Any]], None]:
 
 def _set_items(stack: list[Any]) -> None:
     items = _since_mark(stack)
-    stack[-1].update(zip(items[::2], items[1::2], strict=True))
+    stack[-1].update(zip(map(_key, items[::2]), items[1::2], strict=True))
 
 
 def _set_item(stack: list[Any]) -> None:
     value, key = stack.pop(), stack.pop()
-    stack[-1][key] = value
+    stack[-1][_key(key)] = value
+
+
+def _key(value: Any) -> Any:
+    """A key that is no container: the hash of nested tuples can take forever."""
+    if isinstance(value, str | bytes | int | float | None):
+        return value
+    raise AssetError(f"a table with keys of the type {type(value).__name__}; refused")
 
 
 def _append(stack: list[Any]) -> None:
@@ -199,13 +206,23 @@ def _numbers(data: bytes | str, dtype: Any, shape: Any, order: str) -> np.ndarra
     )  # type: ignore[arg-type]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, done: dict[int, Any] | None = None) -> Any:
+    """A value without the classes of this module.
+
+    Args:
+        done: results by identity. A value that is used many times is built once: a few bytes can
+            nest uses so that there are 2^100 of them.
+    """
+    done = {} if done is None else done
+    if id(value) in done:
+        return done[id(value)]
     if isinstance(value, _Array | _Type):
-        return value.value()
+        return done.setdefault(id(value), value.value())
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return done.setdefault(id(value), {k: _plain(item, done) for k, item in value.items()})
     if isinstance(value, list | tuple):
-        return type(value)(_plain(item) for item in value)
+        items = [_plain(item, done) for item in value]
+        return done.setdefault(id(value), items if isinstance(value, list) else tuple(items))
     if isinstance(value, _Name):
         raise AssetError(f"the value is the bare name {value.name}")
     return value

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.array_files import read_array
 from motet.encoders.base import WholeRecordingEncoder
 from motet.errors import AssetError, ConfigError
 
@@ -130,10 +131,7 @@ def read_windows(path: Path) -> Float[Tensor, "frames 16 29"]:
     Raises:
         AssetError: not there, not plain numbers, or of another shape.
     """
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise AssetError(f"{path} is not a plain array file: {error}") from error
+    found = read_array(path)
     if (
         found.ndim != 3
         or found.shape[1:] != (16, LETTERS)

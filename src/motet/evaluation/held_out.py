@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.array_files import read_arrays
 from motet.data.readers.grid import grid_sentence
 from motet.data.tracker_scores import Neutral, clean_weights, head_rotation, neutral_of
 from motet.errors import AssetError
@@ -111,17 +112,17 @@ def _other_speakers(folder: Path) -> tuple[HeldOutClip, ...]:
 
 
 def _other_speaker(path: Path) -> HeldOutClip:
-    with np.load(path, allow_pickle=False) as file:
-        shot = _Shot(
-            _house_order(file["blend"]),
-            file["lip"].astype(np.float64),
-            file["head"][..., :3, :3].astype(np.float64),
-        )
-        fps, start = float(file["fps"]), float(file["audio_start"])
-        audio, time = (
-            Audio.mono(torch.from_numpy(file["audio"].astype(np.float32) / 32768.0), 16_000),
-            file["time"] - start,
-        )
+    file = read_arrays(path)
+    shot = _Shot(
+        _house_order(file["blend"]),
+        file["lip"].astype(np.float64),
+        file["head"][..., :3, :3].astype(np.float64),
+    )
+    fps, start = float(file["fps"]), float(file["audio_start"])
+    audio, time = (
+        Audio.mono(torch.from_numpy(file["audio"].astype(np.float32) / 32768.0), 16_000),
+        file["time"] - start,
+    )
     group = _GROUPS.get(path.stem.partition("_")[0], "web")
     text = grid_sentence(path.stem.removeprefix("grid_")) if group == "grid people" else ""
     return HeldOutClip(
@@ -135,13 +136,13 @@ def _other_speaker(path: Path) -> HeldOutClip:
 
 
 def _grid_s1(folder: Path) -> tuple[HeldOutClip, ...]:
-    with np.load(folder / "motion.npz", allow_pickle=False) as file:
-        fps, names, starts = float(file["fps"]), file["names"][::20], file["audio_start"][::20]
-        scores, lips, poses = (
-            _house_order(file["blendshapes"][::20]),
-            file["lip"][::20].astype(np.float64),
-            file["head"][::20, :, :3, :3].astype(np.float64),
-        )
+    file = read_arrays(folder / "motion.npz")
+    fps, names, starts = float(file["fps"]), file["names"][::20], file["audio_start"][::20]
+    scores, lips, poses = (
+        _house_order(file["blendshapes"][::20]),
+        file["lip"][::20].astype(np.float64),
+        file["head"][::20, :, :3, :3].astype(np.float64),
+    )
     neutral = _Shot(scores.reshape(-1, 52), lips.reshape(-1, 4), poses.reshape(-1, 3, 3)).neutral()
     clips = []
     for index, name in enumerate(map(str, names)):

@@ -34,12 +34,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from motet.array_files import read_arrays
 from motet.atomic_write import appearing
 from motet.audio.io.write import encode_flac
 from motet.errors import AssetError, AudioError, SpaceError
 from motet.export import smplx_npz
 from motet.export.curves import single_motion
-from motet.export.npz_members import read_members
 from motet.export.options import ExportOptions
 from motet.types import Audio, Clip, Motion, MotionSpace, Track
 
@@ -79,7 +79,7 @@ def read(path: Path) -> Clip:
     Raises:
         AssetError: not a take, damaged, or of a newer format.
     """
-    members = read_members(path)
+    members = read_arrays(path)
     if "format" not in members and ("poses" in members or "global_orient" in members):
         return smplx_npz.read_kind(members, path)
     version = _text(members, "format", path)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from motet.array_files import read_array
 from motet.errors import AssetError, nearest
 
 KNOWN_SIZES = {
@@ -85,7 +86,7 @@ def read_region(
 
 def _indices(path: Path, parts: tuple[str, ...]) -> list[int]:
     if path.suffix == ".npy":
-        return [int(i) for i in np.load(path, allow_pickle=False).reshape(-1)]
+        return [int(i) for i in read_array(path).reshape(-1)]
     if path.suffix == ".pkl":
         from motet.data.restricted_unpickle import read_inert
 

@@ -40,6 +40,10 @@ _COLUMNS = (
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _MAX_BYTES = 50_000_000
 _MAX_OVERLAP_S = 0.005
+_DAMAGE = (
+    ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
+"""What reading a file of another structure raises."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,9 +79,10 @@ def read_labels(path: str | Path) -> tuple[TimedLabel, ...]:
     text = _read_text(path)
     try:
         labels = sorted(reader(text), key=lambda label: (label.start, label.end))
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+    except _DAMAGE as error:
         raise AssetError(
-            f"{path.name} cannot be read as {path.suffix}: {error}; export the phone tier again"
+            f"{path.name} cannot be read as {path.suffix}: {str(error)[:200]}; export the phone"
+            " tier again"
         ) from error
     _check_times(labels, path.name)
     return tuple(label for label in labels if label.end > label.start)
@@ -209,6 +214,8 @@ def _grid_tiers(values: list[str | float]) -> Iterator[tuple[str, list[TimedLabe
     position = 3  # after the start and end of the whole and the number of tiers
     while position + 4 < len(values):
         kind, name, _, _, count = values[position : position + 5]
+        if not isinstance(count, float) or not 0 <= count <= len(values):
+            raise ValueError("a tier states an impossible number of intervals")
         width = 3 if kind == "IntervalTier" else 2
         first, position = position + 5, position + 5 + width * int(count)
         if position > len(values):
@@ -278,5 +285,8 @@ def _json_label(value: Mapping[str, Any]) -> TimedLabel:
     low = {str(key).lower(): item for key, item in value.items()}
     if "b" in low and "d" in low:  # pocketsphinx: start, duration, text
         return TimedLabel(float(low["b"]), float(low["b"]) + float(low["d"]), str(low["t"]))
-    start, end, label = (next(low[name] for name in names if name in low) for names in _COLUMNS)
+    columns = [next((name for name in names if name in low), None) for names in _COLUMNS]
+    if None in columns:
+        raise ValueError(f"an entry has no start, end and label: {', '.join(low)[:80]!r}")
+    start, end, label = (low[str(name)] for name in columns)
     return TimedLabel(float(start), float(end), str(label))

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.array_files import read_arrays
 from motet.checkpoint import read_official
 from motet.errors import AssetError
 from motet.geometry.kinematics import skinning_transforms
@@ -148,11 +149,7 @@ def load_flame(path: str | Path) -> Flame:
             " registration"
         )
     if path.suffix == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                return flame_from_tables({key: stored[key] for key in stored.files}, str(path))
-        except (OSError, ValueError) as error:
-            raise AssetError(f"{path} cannot be read as plain arrays: {error}") from error
+        return flame_from_tables(read_arrays(path), str(path))
     tables = read_official(path)
     tables = tables.get("flame_model", tables)
     return flame_from_tables(

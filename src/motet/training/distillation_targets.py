@@ -21,6 +21,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from motet.array_files import read_array, read_arrays
 from motet.data.speech.corpus import CorpusEntry, read_audio, read_index
 from motet.encoders.whisper import WhisperEncoder, steps_of_samples
 from motet.errors import AssetError
@@ -126,12 +127,9 @@ def read_grid_lips(
         AssetError: the folder lacks the tracked motion.
     """
     try:
-        with np.load(folder / "motion.npz") as motion:
-            lip, shapes, start = (
-                motion["lip"].astype(np.float32),
-                motion["blendshapes"].astype(np.float32),
-                motion["audio_start"],
-            )
+        motion = read_arrays(folder / "motion.npz", ("lip", "blendshapes", "audio_start"))
+        lip, shapes = (motion[key].astype(np.float32) for key in ("lip", "blendshapes"))
+        start = motion["audio_start"]
         names = sorted(json.loads((folder / "words.json").read_text()))
     except (OSError, KeyError) as error:
         raise AssetError(f"{folder} is not the tracked GRID folder: {error}") from error
@@ -168,7 +166,7 @@ def fit_projection(
 
 def _training_rows(corpus: Path, source: str, features: Path) -> Float[Tensor, "rows channels"]:
     """Every fifth step of a source's training utterances; clips kept for testing shape nothing."""
-    whisper = np.load(features / f"{source}.whisper.npy", mmap_mode="r")
+    whisper = read_array(features / f"{source}.whisper.npy", mapped=True)
     kept = [
         whisper[first : first + count : 5]
         for entry, first, count in steps_of(read_index(corpus, source))
@@ -190,7 +188,7 @@ def _fit_lips(
     ]
     lips = lips - lips.mean(1, keepdim=True)
     lips = lips / lips[[clip for clip, _, _ in clips]].flatten(0, 1).std(0)
-    whisper = np.load(features / "grid.whisper.npy", mmap_mode="r")
+    whisper = read_array(features / "grid.whisper.npy", mapped=True)
     rows, targets = [], []
     for clip, first, count in clips:
         components = teaching.components(
@@ -206,7 +204,7 @@ def write_targets(
     corpus: Path, source: str, features: Path, teaching: TeacherProjection, out: Path
 ) -> None:
     """Components and lips of one source (fp16) as `SOURCE.targets.npy`."""
-    whisper = np.load(features / f"{source}.whisper.npy", mmap_mode="r")
+    whisper = read_array(features / f"{source}.whisper.npy", mapped=True)
     parts = []
     for _, first, count in steps_of(read_index(corpus, source)):
         components = teaching.components(

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.array_files import read_array
 from motet.audio.mel import LogMel
 from motet.data.augment import HARD, WARPS, Degradation, change_rate, degrade, uniform
 from motet.data.speech.corpus import CorpusEntry, read_audio, read_index
@@ -143,7 +144,7 @@ class SpeechSet:
 def _load(corpus: Path, targets: Path, source: str) -> _Source:
     entries = read_index(corpus, source)
     items = steps_of(entries)
-    values = np.load(targets / f"{source}.targets.npy")
+    values = read_array(targets / f"{source}.targets.npy")
     if len(values) != items[-1][1] + items[-1][2]:
         raise AssetError(
             f"the targets of {source!r} in {targets} do not fit the corpus; make them again"

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.array_files import read_arrays
 from motet.encoders.phonetic.encoder import PhoneticEncoder
 from motet.errors import AssetError
 from motet.methods.speech2lip.sync.lip_outline import lip_outline
@@ -78,17 +79,13 @@ def read_tracked_lips(
     names = clip_names(folder)
     wanted = set(training_clips(folder) if chosen is None else chosen) - set(without)
     rows = [index for index, name in enumerate(names) if name in wanted]
-    with np.load(folder / "landmarks.npz") as found:
-        first, delta, numbers = (
-            found["first"].astype(np.float32),
-            found["delta"].astype(np.float32),
-            found["index"].tolist(),
-        )
+    found = read_arrays(folder / "landmarks.npz")
+    first, delta = (found[key].astype(np.float32) for key in ("first", "delta"))
+    numbers = found["index"].tolist()
     points = torch.from_numpy(
         np.concatenate([first[:, None], first[:, None] + delta.cumsum(1)], 1) / 16
     )
-    with np.load(folder / "motion.npz") as found:
-        starts = found["audio_start"].tolist()
+    starts = read_arrays(folder / "motion.npz", ["audio_start"])["audio_start"].tolist()
     encoder = PhoneticEncoder.load()
     clock = torch.arange(2 * points.shape[1]) / 50.0
 

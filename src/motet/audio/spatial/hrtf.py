@@ -18,6 +18,7 @@ import soxr
 from jaxtyping import Float
 from scipy.spatial import cKDTree
 
+from motet.array_files import read_arrays
 from motet.errors import AssetError, require
 
 LEAD = 12
@@ -100,9 +101,9 @@ def kemar(rate: int = 44_100) -> Head:
         raise AssetError(
             f"{path} is missing: reinstall motet, or bake it with recipes/bake_hrtf.py"
         )
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-        directions, delay, rate = data["directions"], data["delay_s"], int(data["sample_rate"])
-        left = data["left"].astype(np.float32) * np.float32(data["scale"])
+    data = read_arrays(str(path))
+    directions, delay, rate = data["directions"], data["delay_s"], int(data["sample_rate"])
+    left = data["left"].astype(np.float32) * np.float32(data["scale"])
     # The head is symmetric: the right ear is the left ear of the mirrored direction.
     mirrored = (directions * np.array([-1, 1, 1], np.float32) @ directions.T).argmax(axis=1)
     responses = np.stack([left, left[mirrored]], axis=1)

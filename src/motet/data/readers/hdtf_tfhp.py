@@ -20,6 +20,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.array_files import read_arrays
+from motet.data.readers.lmdb_pages import check_lmdb
 from motet.data.restricted_unpickle import read_inert
 from motet.errors import AssetError, InputError, require
 from motet.rigs.flame import flame_space
@@ -66,13 +68,14 @@ class TfhpDatabase:
             raise AssetError(
                 f"{folder} needs data.mdb and {split}.txt, the released LMDB folder of HDTF-TFHP"
             )
-        self.names = listing.read_text().split()
+        try:
+            self.names = listing.read_text(encoding="utf-8").split()
+        except (OSError, ValueError) as error:
+            raise AssetError(f"{listing} cannot be read as a list of names: {error}") from error
         self._store = _open(folder.resolve())
         self._statistics = folder / "stats_train.npz"
-        self.segment_frames = int(self._value("metadata")["seg_len"])
-        self.frames = {
-            name: int(self._value(f"{name}/metadata")["n_frames"]) for name in self.names
-        }
+        self.segment_frames = self._count("metadata", "seg_len")
+        self.frames = {name: self._count(f"{name}/metadata", "n_frames") for name in self.names}
 
     def clip(self, name: str, start: int, frames: int) -> TfhpClip:
         """Frames from `start` of a video.
@@ -89,11 +92,14 @@ class TfhpDatabase:
         first, last = start // size, (start + frames - 1) // size
         segments = [self._value(f"{name}/{place:03d}") for place in range(first, last + 1)]
         offset = start - first * size
-        coefficients = {
-            key: _joined([s["coef"][key] for s in segments], offset, frames)
-            for key in ("shape", "exp", "pose")
-        }
-        sound = np.concatenate([_sound(segment["audio"], name) for segment in segments])
+        try:
+            coefficients = {
+                key: _joined([s["coef"][key] for s in segments], offset, frames)
+                for key in ("shape", "exp", "pose")
+            }
+            sound = np.concatenate([_sound(segment["audio"], name) for segment in segments])
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise AssetError(f"a segment of {name} is damaged: {error}") from error
         cut = torch.from_numpy(sound[offset * FRAME_SAMPLES : (offset + frames) * FRAME_SAMPLES])
         missing = frames * FRAME_SAMPLES - len(cut)
         samples = torch.nn.functional.pad(cut, (0, max(0, missing)))
@@ -141,13 +147,13 @@ class TfhpDatabase:
     def _stored_statistics(self) -> dict[str, Tensor]:
         sizes = {"exp": 50, "pose": 6, "shape": 100}
         try:
-            with np.load(self._statistics, allow_pickle=False) as stored:
-                found = {
-                    f"{n}_{k}": torch.from_numpy(stored[f"{n}_{k}"].astype(np.float32))
-                    for n in sizes
-                    for k in ("mean", "std")
-                }
-        except (OSError, ValueError, KeyError) as error:
+            stored = read_arrays(self._statistics)
+            found = {
+                f"{n}_{k}": torch.from_numpy(stored[f"{n}_{k}"].astype(np.float32))
+                for n in sizes
+                for k in ("mean", "std")
+            }
+        except (ValueError, KeyError) as error:
             raise AssetError(
                 f"{self._statistics} cannot be read as the statistics of the data base: {error}"
             ) from error
@@ -172,9 +178,20 @@ class TfhpDatabase:
         start = int(torch.randint(self.frames[name] - frames + 1, (1,), generator=randomness))
         return self.clip(name, start, frames)
 
+    def _count(self, key: str, name: str) -> int:
+        found = self._value(key)
+        count = found.get(name) if isinstance(found, dict) else None
+        if not isinstance(count, int | float) or not 1 <= count < 1 << 31:
+            raise AssetError(f"the entry {key!r} of the data base has no number {name!r}")
+        return int(count)
+
     def _value(self, key: str) -> Any:
-        with self._store.begin() as transaction:
-            found = transaction.get(key.encode())
+        lmdb = require("lmdb", "tfhp")
+        try:
+            with self._store.begin() as transaction:
+                found = transaction.get(key.encode())
+        except lmdb.Error as error:
+            raise AssetError(f"the entry {key[:80]!r} cannot be read: {error}") from error
         if found is None:
             raise AssetError(f"the data base lacks the entry {key!r}")
         return read_inert(found)
@@ -184,6 +201,7 @@ class TfhpDatabase:
 def _open(folder: Path) -> Any:
     """LMDB allows one handle a folder and process, so all splits share it."""
     lmdb = require("lmdb", "tfhp")
+    check_lmdb(folder / "data.mdb")
     try:
         return lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
     except lmdb.Error as error:

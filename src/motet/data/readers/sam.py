@@ -30,6 +30,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from motet.array_files import read_arrays
 from motet.atomic_write import appearing
 from motet.audio.io.read import read_audio
 from motet.audio.resampling import resample
@@ -125,12 +126,12 @@ class Sam:
         """
         path = self.folder / "motion" / f"{name}.npz"
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                poses, root, source = (
-                    torch.from_numpy(np.asarray(stored[key], np.float64))
-                    for key in ("poses", "trans", "sound_source")
-                )
-        except (OSError, KeyError, ValueError) as error:
+            keys = ("poses", "trans", "sound_source")
+            stored = read_arrays(path, keys)
+            poses, root, source = (
+                torch.from_numpy(np.asarray(stored[key], np.float64)) for key in keys
+            )
+        except (KeyError, ValueError) as error:
             raise AssetError(f"{path} cannot be read as a SAM sequence: {error}") from error
         if (
             poses.ndim != 3
@@ -264,12 +265,12 @@ def read_feature_cache(path: Path) -> SpatialItem:
         AssetError: missing, damaged, or without one of the arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            name = str(stored["id"])
-            audio, motion, source = (
-                torch.from_numpy(np.asarray(stored[key], np.float32))
-                for key in ("audio_array", "motion_array", "ssl_array")
-            )
-    except (OSError, KeyError, ValueError) as error:
+        keys = ("audio_array", "motion_array", "ssl_array")
+        stored = read_arrays(path, ("id", *keys))
+        name = str(stored["id"])
+        audio, motion, source = (
+            torch.from_numpy(np.asarray(stored[key], np.float32)) for key in keys
+        )
+    except (KeyError, ValueError) as error:
         raise AssetError(f"{path} is not a feature file of MOSPA: {error}") from error
     return SpatialItem(name, motion, audio, source, genre_of(name))

@@ -16,6 +16,7 @@ import soundfile
 import torch
 from numpy import ndarray
 
+from motet.array_files import read_arrays
 from motet.data.clip import Interval, Recording, RecordingFacts
 from motet.data.tracker_scores import Neutral, clean_weights, head_rotation, neutral_of
 from motet.errors import AssetError
@@ -79,7 +80,7 @@ def read_grid(folder: str | Path) -> Iterator[Recording]:
         AssetError: a file of the folder is missing.
     """
     folder = _folder(folder, "motion.npz", "words.json")
-    data = np.load(folder / "motion.npz", allow_pickle=False)
+    data = read_arrays(folder / "motion.npz")
     words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
     scores, lip, rotation = (
         _scores(data["blendshapes"]),
@@ -128,7 +129,7 @@ def read_facegood(folder: str | Path) -> Iterator[Recording]:
     observed = torch.zeros(55, dtype=torch.bool)
     observed[[i for i, n in enumerate(ARKIT_SHAPES) if n.startswith(("mouth", "jaw"))]] = True
     for path in sorted(folder.glob("*.npz")):
-        data = np.load(path, allow_pickle=False)
+        data = read_arrays(path)
         weights = facegood_weights(data["weights"].astype(np.float64), channels)
         values = np.concatenate([weights, np.zeros((len(weights), 3))], axis=1)
         motion = Motion(torch.from_numpy(values).float(), arkit_space(float(data["fps"]))).at(FPS)
@@ -178,7 +179,7 @@ def read_other_speakers(folder: str | Path) -> Iterator[Recording]:
     if not paths:
         raise AssetError(f"no tracked clips (*.npz) in {folder}")
     for path in paths:
-        data = np.load(path, allow_pickle=False)
+        data = read_arrays(path)
         scores, lip, rotation = (
             _scores(data["blend"]),
             data["lip"].astype(np.float64),

@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.array_files import read_array
 from motet.audio import read_audio, resample, to_mono
 from motet.data.restricted_unpickle import read_inert
 from motet.data.training_set import TrainingItem, TrainingSet
@@ -154,11 +155,8 @@ def vertex_training_set(
 
 
 def _vertices(path: Path, stride: int, verts: int) -> Float[np.ndarray, "frames verts 3"]:
-    try:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise AssetError(f"{path} is damaged: {error}") from error
-    if rows.ndim != 2 or rows.shape[1] != 3 * verts or not len(rows):
+    rows = read_array(path, mapped=True)
+    if rows.ndim != 2 or rows.dtype.kind not in "if" or rows.shape[1] != 3 * verts or not len(rows):
         raise AssetError(f"{path} has the shape {rows.shape}, expected (frames, {3 * verts})")
     chosen = np.asarray(rows[::stride], np.float32).reshape(-1, verts, 3)
     if not np.isfinite(chosen).all():

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from motet.array_files import read_array
 from motet.data.readers.vertex_sequences import (
     VertexSequence,
     mono,
@@ -65,11 +66,8 @@ def _original(folder: Path, wanted: str) -> Iterator[VertexSequence]:
     """The original download: one array of all frames, and Python 2 pickles of its index."""
     index, sounds = _values(folder / "subj_seq_to_idx.pkl"), _values(folder / "raw_audio_fixed.pkl")
     templates = read_templates(folder / "templates.pkl", VERTS)
-    try:
-        rows = np.load(folder / "data_verts.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise AssetError(f"{folder / 'data_verts.npy'} is damaged: {error}") from error
-    if rows.ndim != 3 or rows.shape[1:] != (VERTS, 3):
+    rows = read_array(folder / "data_verts.npy", mapped=True)
+    if rows.ndim != 3 or rows.dtype.kind not in "if" or rows.shape[1:] != (VERTS, 3):
         raise AssetError(
             f"{folder / 'data_verts.npy'} has the shape {rows.shape}, expected (frames, {VERTS}, 3)"
         )

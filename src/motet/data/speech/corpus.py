@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int16
 
+from motet.array_files import read_array
 from motet.data.speech.utterance import SPEECH_RATE_HZ, Utterance
 from motet.errors import AssetError
 from motet.phonetics.phones import PhoneSpan
@@ -100,7 +101,7 @@ def read_index(folder: Path, source: str) -> list[CorpusEntry]:
 
 def read_audio(folder: Path, source: str) -> Int16[np.ndarray, "time"]:
     """All sound of one source at 16 kHz, mapped from disk."""
-    return np.load(folder / f"{source}.audio.npy", mmap_mode="r")
+    return read_array(folder / f"{source}.audio.npy", mapped=True)
 
 
 def built_sources(folder: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.array_files import read_arrays
 from motet.checkpoint import read_official
 from motet.errors import AssetError
 from motet.types import MotionSpace
@@ -41,15 +41,13 @@ def read_style(path: str, space: MotionSpace) -> Float[Tensor, "1 frames dim"]:
 
 def _take(path: str, space: MotionSpace) -> Tensor:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            tracks = [
-                np.asarray(stored[track.name], dtype=np.float32).reshape(-1, track.size)
-                for track in space.tracks
-            ]
+        stored = read_arrays(path, [track.name for track in space.tracks])
+        tracks = [
+            np.asarray(stored[track.name], dtype=np.float32).reshape(-1, track.size)
+            for track in space.tracks
+        ]
         return torch.from_numpy(np.concatenate(tracks, axis=1))
-    except FileNotFoundError as error:
-        raise AssetError(f"style {path} does not exist") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError) as error:
         raise AssetError(
             f"style {path} cannot be read as a take with the tracks"
             f" {', '.join(t.name for t in space.tracks)}: {error}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.array_files import read_array, read_arrays
 from motet.errors import AssetError, ConfigError, nearest
 from motet.methods.diffposetalk.config import DiffPoseTalkCondition
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
@@ -97,7 +96,7 @@ def read_clip(path: Path, model: DiffPoseTalkModel) -> Float[Tensor, "frames dim
     Raises:
         AssetError: not an archive of plain arrays, or without the tracks of the space.
     """
-    space, found = model.coefficients.space, _arrays(path)
+    space, found = model.coefficients.space, read_arrays(path)
     if space.name != "arkit" and "exp" in found and "pose" in found:
         found = {
             **found,
@@ -121,11 +120,16 @@ def read_clip(path: Path, model: DiffPoseTalkModel) -> Float[Tensor, "frames dim
     motion = torch.cat(parts, -1)
     if not len(motion) or not bool(torch.isfinite(motion).all()):
         raise AssetError(f"style clip {path} is empty or holds numbers that are not finite")
-    rate = found.get("fps")
-    fps = (
-        space.fps if rate is None or rate.size != 1 or not np.isfinite(rate).all() else float(rate)
-    )
+    fps = _frame_rate(found.get("fps"), space.fps, path)
     return Motion(motion, space.at(fps)).at(space.fps).values if fps != space.fps else motion
+
+
+def _frame_rate(stored: np.ndarray | None, default: float, path: Path) -> float:
+    if stored is None:
+        return default
+    if stored.size != 1 or stored.dtype.kind not in "if" or not 1 <= stored.item() <= 1000:
+        raise AssetError(f"style clip {path} needs fps between 1 and 1000, it has {stored!s:.40}")
+    return float(stored.item())
 
 
 def read_shape(name: str, model: DiffPoseTalkModel) -> Float[Tensor, "1 coefficients"]:
@@ -134,8 +138,8 @@ def read_shape(name: str, model: DiffPoseTalkModel) -> Float[Tensor, "1 coeffici
     Raises:
         AssetError: no `shape` of the right width in it.
     """
-    values, width = _arrays(Path(name)).get("shape"), model.config.shape_dim
-    if values is None or values.size == 0 or values.shape[-1] < width:
+    values, width = read_arrays(name, ["shape"]).get("shape"), model.config.shape_dim
+    if values is None or values.size == 0 or values.ndim == 0 or values.shape[-1] < width:
         raise AssetError(
             f"{name} needs an array `shape` with at least {width} numbers, there is"
             f" {'none' if values is None else tuple(values.shape)}"
@@ -147,29 +151,10 @@ def read_shape(name: str, model: DiffPoseTalkModel) -> Float[Tensor, "1 coeffici
 
 
 def _vector(path: Path, width: int) -> Float[Tensor, "1 width"]:
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise AssetError(f"style {path} cannot be read: {error}") from error
+    values = read_array(path)
     if values.size != width or values.dtype.kind != "f" or not np.isfinite(values).all():
         raise AssetError(
             f"style {path} has the shape {values.shape}; this model's styles are {width} finite"
             " numbers, of its own style encoder"
         )
     return torch.from_numpy(values.astype(np.float32)).reshape(1, width)
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        EOFError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise AssetError(f"{path} cannot be read as an archive of plain arrays: {error}") from error

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.array_files import read_array
 from motet.errors import AssetError
 from motet.methods.kmtalk.config import KMTalkConfig
 from motet.types import MotionSpace, Track, arkit_space
@@ -34,11 +35,7 @@ def read_template(path: str, space: MotionSpace) -> Float[Tensor, "dim"]:
     if not path:
         return torch.zeros(space.dim)
     try:
-        values = (
-            _wavefront(Path(path))
-            if path.lower().endswith(".obj")
-            else np.load(path, allow_pickle=False)
-        )
+        values = _wavefront(Path(path)) if path.lower().endswith(".obj") else read_array(path)
     except FileNotFoundError as error:
         raise AssetError(f"the template {path} does not exist") from error
     except (OSError, ValueError, EOFError) as error:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.array_files import read_array, read_arrays
 from motet.audio.spatial.direction_of_arrival import azimuth_by_head
 from motet.audio.spatial.interaural import first_audible
 from motet.errors import AssetError, ConfigError
@@ -128,12 +129,18 @@ def _rows(path: Path) -> tuple[np.ndarray, bool]:
             False,
         )
     if path.suffix.lower() == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False), np.float64), False
-    with np.load(path, allow_pickle=False) as stored:
-        if "sound_source" in stored.files:
-            positions = np.asarray(stored["sound_source"], np.float64)
-            return np.column_stack([np.arange(len(positions)) / 120, positions]), True
-        return np.asarray(stored[stored.files[0]], np.float64), False
+        return np.asarray(read_array(path), np.float64), False
+    stored = read_arrays(path)
+    if "sound_source" in stored:
+        positions = np.asarray(stored["sound_source"], np.float64)
+        if positions.ndim != 2:
+            raise AssetError(
+                f"{path}: sound_source has the shape {positions.shape}, not (frames, 3)"
+            )
+        return np.column_stack([np.arange(len(positions)) / 120, positions]), True
+    if not stored:
+        raise AssetError(f"{path} holds no array")
+    return np.asarray(next(iter(stored.values())), np.float64), False
 
 
 def estimated_position(audio: Audio) -> Float[np.ndarray, "3"]:

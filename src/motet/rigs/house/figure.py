@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.array_files import read_arrays
 from motet.errors import AssetError, InputError
 from motet.geometry.kinematics import skinning_transforms
 from motet.geometry.rotation import matrix_from_axis_angle
@@ -35,8 +36,7 @@ def _read(name: str) -> dict[str, np.ndarray]:
         raise AssetError(
             f"{path} is missing: reinstall motet, or bake it with recipes/bake_figure.py"
         )
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return {key: archive[key] for key in archive.files}
+    return read_arrays(str(path))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from motet.array_files import read_arrays
 from motet.atomic_write import appearing
 from motet.errors import AssetError, InputError, require
 from motet.tracking.capture.shots import FPS, Shot, clock
@@ -152,9 +153,8 @@ def _watched(
 
 def _read_piece(path: Path) -> dict[str, ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError) as error:
+        return read_arrays(path)
+    except AssetError as error:
         raise AssetError(f"{path} is damaged; remove it and run the fit again") from error
 
 
