@@ -46,7 +46,8 @@ def test_lossless_files_are_read_exactly(
     audio = read_audio(tmp_path / f"a{ending}")
     wanted, _ = soundfile.read(tmp_path / f"a{ending}", dtype="float32", always_2d=True)
     assert audio.sample_rate == 22_050
-    assert audio.layout == {1: "mono", 2: "stereo", 3: "other"}[channels]
+    three = "3.0" if ending == ".flac" else "other"
+    assert audio.layout == {1: "mono", 2: "stereo", 3: three}[channels]
     assert np.array_equal(audio.samples.numpy(), wanted.T)
     assert np.abs(audio.samples.numpy() - sound).max() < (0.02 if subtype == "ULAW" else 1e-4)
 
