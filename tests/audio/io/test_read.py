@@ -73,6 +73,23 @@ def test_decoders_start_where_the_sound_started(
     assert -2 <= len(found) - sound.shape[1] <= allowed
 
 
+@pytest.mark.parametrize(
+    "ending,options",
+    [
+        (".mp4", {"movflags": "frag_keyframe+empty_moov"}),
+        (".m4a", {"use_editlist": "0"}),
+        (".ts", {}),
+    ],
+)
+def test_undeclared_priming_stays_as_the_table_of_formats_states(
+    tmp_path: Path, ending: str, options: dict[str, str]
+) -> None:
+    path = encode(tmp_path / f"a{ending}", SOUND, RATE, "aac", options=options)
+    found = read_audio(path).samples[0].numpy()
+    assert abs(lag(found, SOUND[0]) - 1024) <= 2
+    assert 1024 <= len(found) - SOUND.shape[1] <= 2048
+
+
 def test_ogg_vorbis_keeps_start_and_length(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.ogg", SOUND.T, RATE, subtype="VORBIS", format="OGG")
     audio = read_audio(tmp_path / "a.ogg")
