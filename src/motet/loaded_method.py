@@ -17,7 +17,7 @@ from motet.options import OptionValue, Postprocess, changed
 from motet.sinks import Picture, Progress, Request, Sink, absorbs
 from motet.style_video import is_video, style_take
 from motet.take import Take, provenance
-from motet.types import Audio, OutT, item_of
+from motet.types import SURROUND, Audio, OutT, item_of
 
 Options = Mapping[str, OptionValue]
 
@@ -280,6 +280,8 @@ def _binaural(audio: Audio, source: str) -> Audio:
     from motet.audio.spatial.interaural import as_binaural
     from motet.audio.spatial.spatialise import spatialise
 
+    if audio.mix or audio.layout in SURROUND:
+        audio = to_mono(audio)
     position = source.split(",")
     if audio.samples.shape[:-1] == (1,) and len(position) == 3:
         try:

@@ -20,8 +20,10 @@ from torch import Tensor
 from motet.config import JsonValue
 from motet.errors import AudioError, SpaceError, nearest
 
-Layout = Literal["mono", "stereo", "binaural", "foa", "other"]
-_CHANNELS = {"mono": 1, "stereo": 2, "binaural": 2, "foa": 4}
+Layout = Literal["mono", "stereo", "binaural", "foa", "other", "3.0", "5.0", "5.1", "6.1", "7.1"]
+SURROUND = {"3.0": 3, "5.0": 5, "5.1": 6, "6.1": 7, "7.1": 8}
+"""Channels of loudspeaker layouts: front left, right, centre; with .1 the bass; then the rest."""
+_CHANNELS = {"mono": 1, "stereo": 2, "binaural": 2, "foa": 4, **SURROUND}
 
 _SHAPE_NAMES = """
     browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
@@ -39,9 +41,7 @@ always go by name."""
 
 
 def frame_count(seconds: float, fps: float) -> int:
-    """Frames that a sound of this length has: round(seconds * fps), halves up, at least one for any
-    sound at all.
-    """
+    """Frames of a sound of this length: round(seconds * fps), halves up, at least one."""
     return max(1, math.floor(seconds * fps + 0.5 + 1e-9))
 
 
@@ -58,12 +58,13 @@ class Audio:
     sample_rate: int
     """Samples a second."""
     layout: Layout = "mono"
+    mix: tuple[float, ...] = ()
+    """Weights of the channels in a downmix; found from the sound when empty."""
 
     def __post_init__(self) -> None:
         if self.samples.ndim < 2:
             raise AudioError(
-                f"samples need the axes (..., channels, time), these have {self.samples.ndim}; use"
-                " Audio.mono for a plain vector"
+                f"samples need axes (..., channels, time), not {self.samples.ndim}; see Audio.mono"
             )
         if not self.samples.dtype.is_floating_point:
             raise AudioError(
@@ -379,8 +380,7 @@ OutT = TypeVar("OutT", bound=Motion | Frames)
 
 def concatenate(pieces: Sequence[OutT]) -> OutT:
     """Motions of one space, or pictures of one rate, one after the other."""
-    join = cast(Callable[[Sequence[OutT]], OutT], type(pieces[0]).joined)
-    return join(pieces)
+    return cast(Callable[[Sequence[OutT]], OutT], type(pieces[0]).joined)(pieces)
 
 
 def item_of(out: OutT, index: int) -> OutT:

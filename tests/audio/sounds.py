@@ -28,10 +28,11 @@ def encode(
     *,
     delay_s: float = 0.0,
     picture_s: float = 0.0,
+    options: dict[str, str] | None = None,
 ) -> Path:
     """Write a file through FFmpeg; with `picture_s` there is a video stream of that length too."""
     layout = {1: "mono", 2: "stereo"}[sound.shape[0]]
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.layout = layout
         video = container.add_stream("libx264", rate=25) if picture_s else None

@@ -14,7 +14,7 @@ from motet.audio import read_audio
 from motet.errors import InputError
 from motet.export import write_clip
 from motet.export.video import write_video
-from motet.types import Audio, Clip, Frames, frame_count
+from motet.types import Audio, Clip, Frames, Layout, frame_count
 from tests.audio.sounds import lag, speechlike
 
 
@@ -114,7 +114,7 @@ def test_sounds_that_aac_does_not_know_are_fitted(
     found = read_audio(path)
     assert (found.sample_rate, found.samples.shape[0]) == (
         expected,
-        1 if channels > 2 else channels,
+        channels,
     )
     assert abs(found.seconds - 0.5) < 0.002
 
@@ -223,3 +223,32 @@ def boxes(content: bytes) -> dict[str, bytes]:
         found[content[place + 4 : place + 8].decode("latin1")] = content[place + 8 : place + size]
         place += size
     return found
+
+
+@pytest.mark.parametrize(
+    "layout,channels",
+    [("3.0", 3), ("5.1", 6), ("6.1", 7), ("7.1", 8), ("other", 4), ("other", 6), ("other", 8)],
+)
+def test_a_video_keeps_every_channel_at_its_level(
+    tmp_path: Path, layout: Layout, channels: int
+) -> None:
+    rate, bass = 48_000, 3 if layout.endswith(".1") else None
+    sound = speechlike(rate, rate, channels)
+    sound *= np.linspace(0.2, 1.0, channels, dtype=np.float32)[:, None]
+    audio = Audio(torch.from_numpy(sound), rate, layout)
+    found = read_audio(write_video(tmp_path / "a.mp4", pictures(25), 25.0, audio=audio))
+    assert found.samples.shape[0] == channels
+    for channel in set(range(channels)) - {bass}:
+        ours = found.samples[channel].numpy()
+        assert abs(20 * np.log10(ours.std() / sound[channel].std())) < 0.5
+        size = min(len(ours), rate)
+        assert np.corrcoef(ours[:size], sound[channel, :size])[0, 1] > 0.95
+
+
+def test_of_more_channels_than_aac_carries_the_live_one_is_kept(tmp_path: Path) -> None:
+    sound = np.zeros((20, 16_000), np.float32)
+    sound[11] = speechlike(16_000, 16_000)[0]
+    audio = Audio(torch.from_numpy(sound), 16_000, "other")
+    found = read_audio(write_video(tmp_path / "a.mp4", pictures(25), 25.0, audio=audio))
+    assert found.layout == "mono"
+    assert abs(20 * np.log10(found.samples.numpy().std() / sound[11].std())) < 0.5

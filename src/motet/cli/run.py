@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from motet.batch_ledger import Job, Outcome
+    from motet.types import Audio
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Run:
     folder."""
     formats: tuple[str, ...] = ("mp4",)
     """Endings to write when -o names a folder."""
+    track: int | None = None
+    """Sound track of a video with several, from 1; the default one, or the one with speech, when
+    left out."""
+    channel: int | None = None
+    """Channel with the speech, from 1; found from the sound when left out. Videos keep all."""
     style: str = ""
     """A named style, a take (.npz), or a video of a speaking face whose style is taken over."""
     text: str = ""
@@ -192,7 +198,7 @@ class Run:
 
         with progress_bars(self.quiet) as bars:
             task = bars.add_task(f"reading {source.name}", total=None)
-            audio = read_audio(source)
+            audio = self._with_channel(read_audio(source, track=self.track), source)
             bars.update(task, description=f"loading {self.method}")
             generator = load_methods(self.method, self.weights, request.options, self.device)
             bars.update(task, description=f"generating ({self.method})")
@@ -201,6 +207,18 @@ class Run:
                 return [_named(path, take, self.takes) for path in outputs]
 
             return generator.write(audio, request, source.name, paths, partial(_progress, bars))
+
+    def _with_channel(self, audio: Audio, source: Path) -> Audio:
+        """The recording with the wanted channel; without one a note says which were chosen."""
+        from motet.audio.downmix import log, one_channel, speech_mix
+
+        if self.channel is not None:
+            return one_channel(audio, self.channel)
+        if any(spec.layout == "mono" for spec in specs_of(self.method)):
+            note = speech_mix(audio).note
+            if note:
+                log.warning("%s: %s; --channel chooses another", source, note)
+        return audio
 
 
 def _progress(bars: Bars, path: Path, frames: int) -> Progress:

@@ -29,7 +29,7 @@ import json
 import math
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ from motet.errors import AssetError, AudioError, SpaceError
 from motet.export import smplx_npz
 from motet.export.curves import single_motion
 from motet.export.options import ExportOptions
-from motet.types import Audio, Clip, Motion, MotionSpace, Track
+from motet.types import Audio, Clip, Layout, Motion, MotionSpace, Track
 
 FORMAT = "motet-take/1"
 _OWN_KEYS = {
@@ -216,7 +216,7 @@ def _read_sound(members: dict[str, np.ndarray], path: Path) -> Audio | None:
         return None
     sound, rate = members["sound"], int(_number(members, "sample_rate", path))
     layout: Any = _text(members, "layout", path)
-    if layout not in ("mono", "stereo", "binaural", "foa", "other"):
+    if layout not in get_args(Layout):
         raise AssetError(f"{path} is damaged: a sound of layout {layout[:20]!r}")
     if sound.dtype == np.float32 and sound.ndim == 2:
         return Audio(torch.from_numpy(sound), rate, layout)

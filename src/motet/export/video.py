@@ -25,10 +25,14 @@ from motet.audio.resampling import resample
 from motet.errors import InputError
 from motet.export.credentials import sign_video
 from motet.export.yuv import yuv420
-from motet.types import Audio
+from motet.types import SURROUND, Audio
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 """Sample rates of AAC; other sounds are resampled to the next higher one."""
+_AAC_LAYOUTS = {
+    1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "hexagonal", 7: "7.0", 8: "octagonal",
+    16: "hexadecagonal",
+}  # fmt: skip
 _QUEUE_SIZE = 8
 """Frames that may wait for the encoder."""
 
@@ -51,7 +55,8 @@ def write_video(
         frames: uint8 (height, width, 3) sRGB, all of one size; odd sizes get one more row or
             column.
         fps: frames per second; 25, 29.97, 30000 / 1001, ...
-        audio: (channels, time). One or two channels stay as they are, more are mixed to one.
+        audio: (channels, time). Every channel is kept as it is, up to sixteen; of more the one with
+            speech.
         provenance: `method`, `weights` and `seed` are named in the file's metadata.
         progress: called with the number of frames encoded so far.
         credentials: sign the file as made by an algorithm, where the package `c2pa-python` is
@@ -83,10 +88,22 @@ def _for_aac(audio: Audio | None) -> Audio | None:
             "a video has one sound (channels, time), this has the shape"
             f" {tuple(audio.samples.shape)}"
         )
-    if audio.samples.shape[0] > 2:
+    if _aac_layout(audio) is None:
         audio = to_mono(audio)
     higher = (rate for rate in AAC_RATES if rate >= audio.sample_rate)
     return resample(audio, min(higher, default=AAC_RATES[-1]))
+
+
+def _aac_layout(audio: Audio) -> str | None:
+    """FFmpeg's name of a layout in which AAC carries these channels in their order; None if it
+    cannot.
+
+    Channels that are no loudspeakers go into layouts without a bass channel, which would be cut off
+    above 120 Hz.
+    """
+    if audio.layout in SURROUND:
+        return audio.layout
+    return _AAC_LAYOUTS.get(audio.samples.shape[0])
 
 
 class _Encoding:
@@ -218,7 +235,7 @@ class _Sound:
     def __init__(self, container: Any, audio: Audio) -> None:
         self._container, self._audio, self._done = container, audio, 0
         channels = audio.samples.shape[0]
-        self._layout = "mono" if channels == 1 else "stereo"
+        self._layout = _aac_layout(audio) or "mono"
         self._stream = container.add_stream("aac", rate=audio.sample_rate)
         self._stream.layout = self._layout
         self._stream.bit_rate = min(128_000, 5 * audio.sample_rate) * channels
@@ -229,8 +246,10 @@ class _Sound:
         if stop <= self._done:
             return
         samples = self._audio.samples[:, self._done : stop].detach().cpu().numpy()
-        samples = np.clip(np.ascontiguousarray(samples, dtype=np.float32), -1, 1)
-        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=self._layout)
+        samples = np.clip(samples.astype(np.float32, copy=False), -1, 1)
+        # Packed: PyAV writes beyond the planes of frames with eight planar channels or more.
+        packed = np.ascontiguousarray(samples.T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=self._layout)
         frame.sample_rate, frame.pts = self._audio.sample_rate, self._done
         frame.time_base = Fraction(1, self._audio.sample_rate)
         self._container.mux(self._stream.encode(frame))

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from motet.errors import AudioError
+from motet.types import SURROUND, Layout
 
+_LAYOUT_OF_MASK: dict[int, Layout] = {
+    0x07: "3.0", 0x37: "5.0", 0x607: "5.0", 0x3F: "5.1", 0x60F: "5.1",
+    0x13F: "6.1", 0x70F: "6.1", 0x63F: "7.1", 0xFF: "7.1",
+}  # fmt: skip
+"""Loudspeaker layouts by the channel mask of an extensible WAV format."""
 Kind = Literal["wav", "aiff", "flac", "ogg", "mp3", "other"]
 _PLACEHOLDER_BYTES = 1_900_000_000
 """Programs that write the header before the sound declare 0 or about the largest size they know:
@@ -31,6 +37,8 @@ class Header:
     """Encoded frames (MP3) that the file declares, if it does."""
     corrections: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
     """Bytes by offset that make a placeholder of a length the length to the end of the file."""
+    layout: Layout | None = None
+    """Surround layout that the file declares, if it does."""
 
 
 def inspect(path: Path) -> Header:
@@ -50,7 +58,8 @@ def _inspect(file: BinaryIO, path: Path) -> Header:
     start = file.read(12)
     if start[:4] in (b"RIFF", b"RF64", b"BW64", b"RIFX") and start[8:12] == b"WAVE":
         order = ">" if start[:4] == b"RIFX" else "<"
-        return Header("wav", None, _check_chunks(file, path, "WAV", order, b"data", _wav_format))
+        corrections = _check_chunks(file, path, "WAV", order, b"data", _wav_format)
+        return Header("wav", None, corrections, _wav_layout(file, order))
     if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
         return Header("aiff", None, _check_chunks(file, path, "AIFF", ">", b"SSND", _aiff_format))
     if start[:4] == b"fLaC":
@@ -144,6 +153,24 @@ def _wav_format(data: bytes, path: Path, byte_order: str) -> int:
     _, channels, rate, bytes_per_second = struct.unpack(f"{byte_order}HHII", data[:12])
     _check_numbers(path, channels, rate)
     return bytes_per_second
+
+
+def _wav_layout(file: BinaryIO, byte_order: str) -> Layout | None:
+    """Surround layout by the channel mask, if the format chunk comes first and has one."""
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        name, length = struct.unpack(f"{byte_order}4sI", head)
+        if name == b"data":
+            return None
+        if name == b"fmt ":
+            data = file.read(min(length, 24))
+            if len(data) < 24 or struct.unpack(f"{byte_order}H", data[:2])[0] != 0xFFFE:
+                return None
+            channels = struct.unpack(f"{byte_order}H", data[2:4])[0]
+            layout = _LAYOUT_OF_MASK.get(struct.unpack(f"{byte_order}I", data[20:24])[0])
+            return layout if layout and SURROUND[layout] == channels else None
+        file.seek(length + length % 2, os.SEEK_CUR)
+    return None
 
 
 def _aiff_format(data: bytes, path: Path, byte_order: str) -> int:

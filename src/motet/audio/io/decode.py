@@ -6,17 +6,20 @@ other files or addresses.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
+from motet.audio.io.sound import Sound
 from motet.errors import AudioError
+from motet.types import SURROUND, Layout
 
 _FORMATS = (
     "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,ac3,eac3,amr,amrnb,amrwb,ape,tta,wv,opus,gsm,voc,sox,"
@@ -37,6 +40,7 @@ class _Decoded:
     """Floats, each (channels, time)."""
     rate: int = 0
     channels: int = 0
+    layout: Layout | None = None
     first_s: float = 0.0
     """Time stamp of the first frame."""
     packets: int = 0
@@ -48,34 +52,22 @@ class _Decoded:
     failure: str = ""
 
 
-def decode(
-    path: Path, max_values: int, encoded_frames: int | None = None
-) -> tuple[np.ndarray, int, float | None]:
-    """Decode the first sound stream of a file.
+def decode(path: Path, max_values: int, encoded_frames: int | None = None, track: int = 0) -> Sound:
+    """Decode one sound stream of a file.
 
     Args:
         max_values: samples times channels that are accepted.
         encoded_frames: frames that the file's own header declares, where known.
-
-    Returns:
-        Samples (channels, time), their rate, and the declared seconds if the file holds less.
+        track: index among the sound streams.
 
     Raises:
-        AudioError: not a sound, without sound, damaged or too long.
+        AudioError: not a sound, without sound, without that stream, damaged or too long.
     """
-    try:
-        with av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace") as container:
-            if not container.streams.audio:
-                raise AudioError(f"{path} has no sound: {_contents(container)}")
-            stream = container.streams.audio[0]
-            decoded = _collect(container, stream, path, max_values)
-            samples = _align(container, stream, decoded)
-            declared = _missing_duration(container, stream, decoded, encoded_frames)
-    except (av.FFmpegError, ValueError, IndexError, UnicodeError) as error:
-        raise AudioError(
-            f"{path} is not a sound that can be read ({_reason(error)}); give wav, flac, ogg, mp3,"
-            " m4a, mp4, webm or the like"
-        ) from error
+    with opened(path) as container:
+        stream = container.streams.audio[track]
+        decoded = _collect(container, stream, path, max_values)
+        samples = _align(container, stream, decoded)
+        declared_s = _missing_duration(container, stream, decoded, encoded_frames)
     if not samples.shape[1]:
         reason = f" ({decoded.failure})" if decoded.failure else ""
         raise AudioError(
@@ -86,7 +78,26 @@ def decode(
             f"{path} is damaged after {samples.shape[1] / decoded.rate:.2f} s ({decoded.failure});"
             " get an intact file or cut it before that"
         )
-    return samples, decoded.rate, declared
+    return Sound(samples, decoded.rate, decoded.layout, declared_s)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The container of a file that has sound.
+
+    Raises:
+        AudioError: not a sound, or without sound; also for failures while it is open.
+    """
+    try:
+        with av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace") as container:
+            if not container.streams.audio:
+                raise AudioError(f"{path} has no sound: {_contents(container)}")
+            yield container
+    except (av.FFmpegError, ValueError, IndexError, UnicodeError, MemoryError) as error:
+        raise AudioError(
+            f"{path} is not a sound that can be read ({_reason(error)}); give wav, flac, ogg, mp3,"
+            " m4a, mp4, webm or the like"
+        ) from error
 
 
 def _collect(container: Any, stream: AudioStream, path: Path, max_values: int) -> _Decoded:
@@ -96,6 +107,7 @@ def _collect(container: Any, stream: AudioStream, path: Path, max_values: int) -
         values = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T
         if not decoded.pieces:
             decoded.rate, decoded.channels = frame.sample_rate, values.shape[0]
+            decoded.layout = _surround(frame.layout.name, decoded.channels)
             if frame.pts is not None and frame.time_base:
                 decoded.first_s = float(frame.pts * frame.time_base)
         if (frame.sample_rate, values.shape[0]) != (decoded.rate, decoded.channels):
@@ -172,6 +184,14 @@ def _missing_duration(
     if declared_s is None and "matroska" in container.format.name and container.duration:
         declared_s, held_s = container.duration / av.time_base, decoded.last_s
     return declared_s if declared_s is not None and held_s < declared_s - _TOLERANCE_S else None
+
+
+def _surround(name: str, channels: int) -> Layout | None:
+    """Surround layout by FFmpeg's name for it: `5.1(side)` and `5.1` are the same here."""
+    plain = name.partition("(")[0]
+    if name == "3.0(back)" or SURROUND.get(plain) != channels:
+        return None
+    return cast(Layout, plain)
 
 
 def _contents(container: Any) -> str:

@@ -11,6 +11,7 @@ What was read otherwise than declared is logged as a warning of the logger `mote
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ import soundfile
 import torch
 
 from motet.audio.io.container_checks import Header, inspect
+from motet.audio.io.sound import Sound
 from motet.errors import AudioError
 from motet.types import Audio, Layout
 
@@ -37,27 +39,33 @@ _BLOCK_VALUES = 2**18
 log = logging.getLogger("motet.audio")
 
 _LAYOUTS: dict[int, Layout] = {1: "mono", 2: "stereo"}
+_FLAC_LAYOUTS: dict[int, Layout] = {3: "3.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""By RFC 9639, section 9.1.3."""
 
 
-def read_audio(path: str | os.PathLike[str]) -> Audio:
+def read_audio(path: str | os.PathLike[str], *, track: int | None = None) -> Audio:
     """All channels of a file at its own rate: not resampled, mixed or normalised.
 
-    One channel is `mono`, two are `stereo`, more are `other`. Digital silence is sound; a file
-    without samples is not.
+    One channel is `mono`, two are `stereo`, surround sound has its layout (`5.1`), anything else is
+    `other`. Digital silence is sound; a file without samples is not.
+
+    Args:
+        track: sound track of a video with several, counted from 1. When left out, the track that is
+            marked as default, or the one with speech if that is silent or not the only one marked.
 
     Raises:
         AudioError: the file is missing, unreadable, a folder, empty, damaged, truncated (the
-            message says how much could be read), not a sound, or its samples are not finite or out
-            of all range.
+            message says how much could be read), not a sound, has no such track, or its samples are
+            not finite or out of all range.
     """
     path = Path(path)
     _check_file(path)
     header = inspect(path)
-    if header.kind in ("wav", "aiff", "flac", "ogg"):
-        samples, rate = _read_exactly(path, header)
+    if header.kind in ("wav", "aiff", "flac", "ogg") and track in (None, 1):
+        sound = _read_exactly(path, header)
     else:
-        samples, rate = _decode(path, header)
-    audio = _check_samples(path, samples, rate)
+        sound = _decode(path, header, track)
+    audio = _check_samples(path, sound)
     if header.corrections:
         log.warning(
             "%s does not declare its length (a stream?): read to its end, %.2f s",
@@ -87,7 +95,7 @@ def _check_file(path: Path) -> None:
         ) from error
 
 
-def _read_exactly(path: Path, header: Header) -> tuple[np.ndarray, int]:
+def _read_exactly(path: Path, header: Header) -> Sound:
     declared_s = 0.0
     try:
         with _opened(path, header) as file:
@@ -95,21 +103,24 @@ def _read_exactly(path: Path, header: Header) -> tuple[np.ndarray, int]:
                 return _decode(path, header)
             declared_s = file.frames / file.samplerate
             _check_amount(path, file.frames * file.channels)
-            samples, rate = _read_blocks(file), file.samplerate
+            sound = Sound(_read_blocks(file), file.samplerate, header.layout)
     except soundfile.LibsndfileError:
         # A codec that only FFmpeg knows (ADPCM flavours in WAV), or not a sound after all.
-        samples, rate = _decode(path, header)
-    readable_s = samples.shape[1] / rate
-    if readable_s < declared_s - 0.5 / rate:
+        sound = _decode(path, header)
+    readable_s = sound.samples.shape[1] / sound.rate
+    if readable_s < declared_s - 0.5 / sound.rate:
         raise _truncated(path, declared_s, readable_s)
-    return samples, rate
+    if header.kind == "flac":
+        sound = dataclasses.replace(sound, layout=_FLAC_LAYOUTS.get(len(sound.samples)))
+    return sound
 
 
 def _needs_ffmpeg(file: soundfile.SoundFile) -> bool:
-    """Whether libsndfile cannot read this file exactly: Opus, or a FLAC stream without a length,
-    for which it reports more than any file holds.
+    """Whether libsndfile cannot read this file exactly: Opus, Vorbis whose channels have an order
+    of their own, or a FLAC stream without a length, for which it reports more than any file holds.
     """
-    return (file.format == "OGG" and file.subtype != "VORBIS") or not 0 <= file.frames < 2**40
+    is_vorbis = file.subtype == "VORBIS" and file.channels <= 2
+    return (file.format == "OGG" and not is_vorbis) or not 0 <= file.frames < 2**40
 
 
 @contextlib.contextmanager
@@ -155,17 +166,18 @@ def _read_blocks(file: soundfile.SoundFile) -> np.ndarray:
     return np.concatenate(blocks, axis=1)
 
 
-def _decode(path: Path, header: Header) -> tuple[np.ndarray, int]:
-    from motet.audio.io.decode import decode
+def _decode(path: Path, header: Header, track: int | None = None) -> Sound:
+    from motet.audio.io.tracks import decode_track
 
-    samples, rate, declared_s = decode(path, MAX_VALUES, header.frames)
-    readable_s = samples.shape[1] / rate
-    if declared_s is not None and readable_s < declared_s:
-        raise _truncated(path, declared_s, readable_s)
-    return samples, rate
+    sound = decode_track(path, track, MAX_VALUES, header.frames)
+    readable_s = sound.samples.shape[1] / sound.rate
+    if sound.declared_s is not None and readable_s < sound.declared_s:
+        raise _truncated(path, sound.declared_s, readable_s)
+    return sound
 
 
-def _check_samples(path: Path, samples: np.ndarray, rate: int) -> Audio:
+def _check_samples(path: Path, sound: Sound) -> Audio:
+    samples, rate = sound.samples, sound.rate
     if samples.shape[1] == 0:
         raise AudioError(f"{path} holds no samples; record or export it again")
     if not RATES[0] <= rate <= RATES[1]:
@@ -185,7 +197,7 @@ def _check_samples(path: Path, samples: np.ndarray, rate: int) -> Audio:
             f"{path} has samples as large as {level:.4g}, about 1 is full scale; export it with"
             " normalised samples"
         )
-    layout = _LAYOUTS.get(samples.shape[0], "other")
+    layout = sound.layout or _LAYOUTS.get(samples.shape[0], "other")
     tensor = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
     return Audio(tensor, rate, layout)
 
