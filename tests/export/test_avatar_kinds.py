@@ -28,8 +28,8 @@ VOWEL = {"jawOpen": 0.54, "jawForward": 0.31, "mouthShrugUpper": 0.09}
 """What the viseme aa consists of."""
 
 
-def still(frames: int = 2, **weights: float) -> Clip:
-    values = torch.zeros(frames, 55)
+def still(**weights: float) -> Clip:
+    values = torch.zeros(2, 55)
     for name, weight in weights.items():
         values[:, ARKIT_SHAPES.index(name)] = weight
     return Clip(None, Motion(values, arkit_space()))
