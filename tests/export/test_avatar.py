@@ -18,7 +18,8 @@ from motet.errors import AssetError, ConfigError, MotetError
 from motet.export import write_clip
 from motet.export.gltf.avatar import animated_avatar, inspect_avatar
 from motet.export.gltf.container import pack_glb, read_glb
-from motet.export.gltf.vocabulary import VISEMES, arkit_name, fit_visemes
+from motet.export.gltf.names import arkit_name
+from motet.export.gltf.visemes import VISEMES, fit_visemes
 from motet.types import ARKIT_SHAPES, Clip, Motion, arkit_space
 from tests.export.avatars import animation, avatar
 from tests.export.takes import take
@@ -290,7 +291,7 @@ def test_files_that_are_no_avatars(tmp_path: Path) -> None:
         (("nodes", 2, "matrix"), [0.0] * 16, "invalid rotation"),
         (("nodes", 2, "children"), [0], "its own ancestor"),
         (("meshes", 0, "primitives"), [], "without primitives"),
-        (("meshes", 0, "primitives", 0, "targets"), "many", "different morph targets"),
+        (("meshes", 0, "primitives", 0, "targets"), "many", "not a list"),
         (("buffers", 0, "uri"), "file:///etc/passwd", "outside the file"),
         (("buffers", 0, "byteLength"), 10**9, "wrong length"),
         (("asset",), None, "not glTF 2"),

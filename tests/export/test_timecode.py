@@ -40,7 +40,7 @@ def smpte(index: int, rate: int, drop_frame: bool, start: int) -> str:
 
 
 def recording(
-    path: Path, codes: list[str], jaw: np.ndarray, edit: Callable[[list[list[str]]], None] = len
+    path: Path, codes: list[str], jaw: np.ndarray, edit: Callable[[list[list[str]]], object] = len
 ) -> Path:
     """A Live Link Face file with those timecodes and that opening of the jaw."""
     values = torch.zeros(len(codes), 55)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from motet.errors import AssetError, ConfigError, SpaceError, nearest
 
 if TYPE_CHECKING:
+    from motet.export.gltf.mapping import AvatarMap
     from motet.types import Clip
 
 __all__ = [
@@ -117,6 +118,7 @@ def write_clip(
     *,
     size: int = 512,
     avatar: str | Path | None = None,
+    avatar_map: AvatarMap | None = None,
     marker: bool = True,
     fps: float | None = None,
     progress: Callable[[int], None] | None = None,
@@ -126,6 +128,7 @@ def write_clip(
     Args:
         size: height and width of pictures, pixels (formats with pictures).
         avatar: a GLB or VRM to animate instead of the house figure (formats with a figure).
+        avatar_map: names of the avatar that are assigned by hand.
         marker: whole-body pictures show the sound source, if the take has its position.
         fps: frame rate of the file; when left out the format's usual one (60 for Live Link Face
             CSV), else the take's.
@@ -139,7 +142,7 @@ def write_clip(
 
     kind = format_of(path)
     options = ExportOptions(
-        size, Path(avatar) if avatar is not None else None, marker, fps, progress
+        size, Path(avatar) if avatar is not None else None, avatar_map, marker, fps, progress
     )
     if fps is not None and clip.motion is not None and clip.motion.space.fps != fps:
         clip = dataclasses.replace(clip, motion=clip.motion.at(fps))

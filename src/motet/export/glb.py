@@ -25,7 +25,7 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     if options.avatar is not None:
         from motet.export.gltf.avatar import animated_avatar
 
-        data, _ = animated_avatar(options.avatar, motion, making(clip))
+        data, _ = animated_avatar(options.avatar, motion, making(clip), options.avatar_map)
     else:
         from motet.export.gltf.container import pack_glb
         from motet.export.gltf.figure import figure_document

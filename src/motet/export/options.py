@@ -5,6 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from motet.export.gltf.mapping import AvatarMap
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,6 +19,8 @@ class ExportOptions:
     """Height and width of pictures, pixels."""
     avatar: Path | None = None
     """A GLB or VRM to animate instead of the house figure."""
+    avatar_map: AvatarMap | None = None
+    """Names of the avatar that are assigned by hand."""
     marker: bool = True
     """Whole-body pictures show the sound source, if the take has its position."""
     fps: float | None = None

@@ -14,15 +14,28 @@ from typing import Any
 import numpy as np
 
 from motet.errors import AssetError
-from motet.export.curves import quaternions_from_axis_angle
-from motet.export.gltf.bones import bone_nodes, turned, without_matrix
+from motet.export.gltf.bones import (
+    NECK_SHARE,
+    bone_nodes,
+    eye_turns,
+    jaw_turns,
+    turned,
+    without_matrix,
+)
 from motet.export.gltf.container import pack_glb, read_glb
 from motet.export.gltf.document import Document
 from motet.export.gltf.figure import add_animation
-from motet.export.gltf.inspection import entries, morph_names, vrm_expressions
+from motet.export.gltf.inspection import Expression, entries, vrm_expressions
+from motet.export.gltf.mapping import AvatarMap
 from motet.export.gltf.parts import Performance
-from motet.export.gltf.vocabulary import arkit_name, understood
+from motet.export.gltf.previous_take import MARK, remove_takes
+from motet.export.gltf.targets import complete_targets, morph_names, resting_weights
+from motet.export.gltf.visemes import Weights
+from motet.export.gltf.vocabulary import Recognised, understood
 from motet.types import ARKIT_SHAPES, Motion
+
+BINARY_SWITCH = 0.5
+"""Weight above which an expression that is either off or on is on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,117 +45,212 @@ class AvatarReport:
     matched: tuple[str, ...]
     """Its morph targets and expressions that are driven."""
     missed: tuple[str, ...]
-    """ARKit shapes without a counterpart; their effect is lost."""
+    """ARKit shapes without a counterpart; their effect is lost or approximated."""
     ignored: tuple[str, ...]
     """Its morph targets that are not driven."""
     bones: tuple[str, ...]
-    """Its animated bones: those found for `neck` and `head`."""
+    """Its animated bones."""
+    mouth: str
+    """What the mouth speaks by: `ARKit shapes`, `visemes`, `vowels` or `the jaw bone`."""
+
+    def lines(self) -> list[str]:
+        """The report as text."""
+        return [
+            f"mouth by {self.mouth}",
+            f"driven ({len(self.matched)}): {_listed(self.matched)}",
+            f"bones ({len(self.bones)}): {_listed(self.bones)}",
+            f"missing ARKit shapes ({len(self.missed)}): {_listed(self.missed)}",
+            f"ignored ({len(self.ignored)}): {_listed(self.ignored)}",
+        ]
 
 
-def inspect_avatar(path: Path) -> AvatarReport:
+@dataclasses.dataclass(frozen=True)
+class _Driven:
+    """What an animation moves."""
+
+    curves: dict[int, list[np.ndarray]]
+    """Weights of all morph targets of each animated node."""
+    binary: frozenset[int]
+    """Nodes whose weights jump between frames."""
+    turns: dict[int, np.ndarray]
+    """Rotations of bones in the world, axis-angle (frames, 3)."""
+    report: AvatarReport
+
+
+def inspect_avatar(path: Path, by_hand: AvatarMap | None = None) -> AvatarReport:
     """What of an avatar can be driven, without writing anything.
 
     Raises:
-        AssetError: not a usable GLB or VRM, or nothing in it has a known name.
+        AssetError: not a usable GLB or VRM, or it has no mouth that can speak.
+        ConfigError: `by_hand` names what the avatar or motet does not have.
     """
     content, _ = read_glb(path)
     still = {name: np.zeros(1) for name in ARKIT_SHAPES}
-    return _driven(content, still, path)[1]
+    return _driven(content, still, np.zeros((1, 3)), by_hand or AvatarMap(), path).report
 
 
 def animated_avatar(
-    path: Path, motion: Motion, facts: Mapping[str, Any]
+    path: Path, motion: Motion, facts: Mapping[str, Any], by_hand: AvatarMap | None = None
 ) -> tuple[bytes, AvatarReport]:
     """The avatar with the motion as its first animation, as the bytes of a GLB.
+
+    An earlier take of motet in the file is replaced.
 
     Args:
         motion: in the `arkit` space, one take.
         facts: written into `asset.extras`.
+        by_hand: names that are assigned by hand.
 
     Raises:
-        AssetError: not a usable GLB or VRM, or nothing in it has a known name.
+        AssetError: not a usable GLB or VRM, or it has no mouth that can speak.
+        ConfigError: `by_hand` names what the avatar or motet does not have.
     """
     content, data = read_glb(path)
     weights = {
         name: motion.channel("blendshapes", name).detach().cpu().numpy().astype(np.float64)
         for name in ARKIT_SHAPES
     }
-    curves, report = _driven(content, weights, path)
-    document = Document(content, _own_bytes(content, data, path))
-    head = quaternions_from_axis_angle(motion["head"].detach().double().cpu().numpy())
-    recognised = bone_nodes(content, path)
-    rotations = {
-        name: turned(content, node, fraction, head, path)
-        for name, (node, fraction) in recognised.items()
-    }
-    bones = {name: node for name, (node, _) in recognised.items()}
-    for node in bones.values():
-        without_matrix(content["nodes"][node], path)
-    # One name for each target of each node: two nodes may have targets of the same name.
-    shapes = {
-        node: tuple(f"{node}/{index}" for index in range(len(targets)))
-        for node, targets in curves.items()
-    }
-    unique = {
-        name: curve
-        for node, targets in curves.items()
-        for name, curve in zip(shapes[node], targets, strict=True)
-    }
-    performance = Performance(motion.space.fps, unique, rotations)
-    add_animation(document, performance, "take", shapes, bones, first=True)
+    head = motion["head"].detach().double().cpu().numpy()
+    driven = _driven(content, weights, head, by_hand or AvatarMap(), path)
+    own = _own_bytes(content, data, path)
+    document = Document(content, remove_takes(content, own, path))
+    complete_targets(document, path)
+    _add_take(document, driven, motion.space.fps, path)
     asset = content["asset"]
     extras = asset.get("extras")
-    asset["extras"] = {**(extras if isinstance(extras, dict) else {}), "motet": dict(facts)}
+    asset["extras"] = {**(extras if isinstance(extras, dict) else {}), MARK: dict(facts)}
     try:
-        return pack_glb(*document.finished()), report
+        return pack_glb(*document.finished()), driven.report
     except ValueError as error:
         raise AssetError(
             f"{path} is damaged: its description holds numbers that are not finite"
         ) from error
 
 
+def _add_take(document: Document, driven: _Driven, fps: float, path: Path) -> None:
+    content = document.content
+    rotations = {
+        str(node): turned(content, node, turns, path) for node, turns in driven.turns.items()
+    }
+    for node in driven.turns:
+        without_matrix(content["nodes"][node], path)
+    # One name for each target of each node: two nodes may have targets of the same name.
+    shapes = {
+        node: tuple(f"{node}/{index}" for index in range(len(targets)))
+        for node, targets in driven.curves.items()
+    }
+    unique = {
+        name: curve
+        for node, targets in driven.curves.items()
+        for name, curve in zip(shapes[node], targets, strict=True)
+    }
+    joints = {str(node): node for node in driven.turns}
+    add_animation(document, Performance(fps, unique, rotations), "take", shapes, joints, first=True)
+    take = content["animations"][0]
+    take["extras"] = {MARK: True}
+    for channel in take["channels"]:
+        if channel["target"]["path"] == "weights" and channel["target"]["node"] in driven.binary:
+            take["samplers"][channel["sampler"]]["interpolation"] = "STEP"
+
+
 def _driven(
-    content: dict[str, Any], weights: Mapping[str, np.ndarray], path: Path
-) -> tuple[dict[int, list[np.ndarray]], AvatarReport]:
-    """Curves of all morph targets of every node that can be animated, and the report."""
+    content: dict[str, Any], weights: Weights, head: np.ndarray, by_hand: AvatarMap, path: Path
+) -> _Driven:
+    """Curves of all morph targets of every node that can be animated, turns of bones, report."""
     names = morph_names(content, path)
     expressions = vrm_expressions(content, names, path)
     every = list(dict.fromkeys(name for targets in names.values() for name in targets))
-    found = understood([*every, *expressions], weights, expressions)
-    frames = len(next(iter(weights.values())))
-    curves = {
-        node: [found.get(name, np.zeros(frames)) for name in targets]
+    mapping = by_hand.shapes_of([*every, *expressions])
+    found = understood(every, weights, expressions, mapping)
+    nodes = bone_nodes(content, path, by_hand.bones)
+    turns = _turns(nodes, found, weights, head)
+    jaw = nodes.get("jaw")
+    mouth = found.mouth or ("the jaw bone" if jaw in turns else "")
+    if not mouth:
+        raise AssetError(f"{path} has no mouth that can speak: {_silent(every)}")
+    curves, binary = _curves(content, names, expressions, found, path)
+    report = AvatarReport(
+        tuple(found.curves),
+        tuple(name for name in ARKIT_SHAPES if name not in found.shapes),
+        tuple(name for name in every if name not in found.curves),
+        tuple(str(entries(content, "nodes", path)[node].get("name", node)) for node in turns),
+        mouth,
+    )
+    return _Driven(curves, binary, turns, report)
+
+
+def _turns(
+    nodes: Mapping[str, int], found: Recognised, weights: Weights, head: np.ndarray
+) -> dict[int, np.ndarray]:
+    """Turns of bones; the jaw and the eyes only where no shapes move what they would."""
+    turns = {}
+    if "head" in nodes:
+        share = NECK_SHARE if "neck" in nodes else 0.0
+        if "neck" in nodes:
+            turns[nodes["neck"]] = share * head
+        turns[nodes["head"]] = (1.0 - share) * head
+    if "jaw" in nodes and found.mouth in ("", "ARKit shapes") and "jawOpen" not in found.shapes:
+        closes = {"mouthClose": np.zeros(len(head))} if "mouthClose" in found.shapes else {}
+        turns[nodes["jaw"]] = jaw_turns({**weights, **closes})
+    if not any(shape.startswith("eyeLook") for shape in found.shapes):
+        for side in ("Left", "Right"):
+            if f"{side.lower()}Eye" in nodes:
+                turns[nodes[f"{side.lower()}Eye"]] = eye_turns(weights, side)
+    return turns
+
+
+def _curves(
+    content: dict[str, Any],
+    names: Mapping[int, list[str]],
+    expressions: Mapping[str, Expression],
+    found: Recognised,
+    path: Path,
+) -> tuple[dict[int, list[np.ndarray]], frozenset[int]]:
+    """Weights of all targets of each moved node, and the nodes that only binary expressions move.
+
+    Resting weights stay: a character that is customised by them keeps its looks.
+    """
+    frames = len(next(iter(found.curves.values()))) if found.curves else 1
+    added = {
+        node: [found.curves.get(name, np.zeros(frames)) for name in targets]
         for node, targets in names.items()
     }
-    for expression, binds in expressions.items():
-        if expression in found and expression not in every:
-            for node, target, share in binds:
-                curves[node][target] = curves[node][target] + share * found[expression]
-    moved = {node for node, targets in names.items() if any(name in found for name in targets)}
-    moved |= {
-        node
-        for expression, binds in expressions.items()
-        if expression in found
-        for node, _, _ in binds
-    }
-    if not moved:
-        known = ", ".join(every[:5]) or "no morph targets at all"
-        raise AssetError(
-            f"{path} has no morph targets with ARKit, Oculus viseme or VRM expression names (it has"
-            f" {known}); rename or add them"
+    every = {name for targets in names.values() for name in targets}
+    smooth = {node for node, targets in names.items() if found.curves.keys() & set(targets)}
+    stepped: set[int] = set()
+    for name, expression in expressions.items():
+        if name not in found.curves or name in every:
+            continue
+        curve = found.curves[name]
+        if expression.binary:
+            curve = (curve > BINARY_SWITCH).astype(np.float64)
+        for node, target, share in expression.binds:
+            added[node][target] = added[node][target] + share * curve
+            (stepped if expression.binary else smooth).add(node)
+    moved = {}
+    for node in sorted(smooth | stepped):
+        resting = resting_weights(content, node, len(names[node]), path)
+        moved[node] = [
+            rest + np.clip(curve, 0, 1) * (1 - rest if 0 <= rest <= 1 else 1)
+            for rest, curve in zip(resting, added[node], strict=True)
+        ]
+    return moved, frozenset(stepped - smooth)
+
+
+def _silent(every: list[str]) -> str:
+    remedy = "rename them to ARKit names, or assign them with --map FILE.json"
+    if not every:
+        return "it has no morph targets at all and no jaw bone"
+    if all(name.startswith("#") for name in every):
+        return (
+            f"its {len(every)} morph targets have no names; export it with names, or assign them as"
+            f" {every[0]}..{every[-1]} with --map FILE.json"
         )
-    bones = tuple(
-        str(entries(content, "nodes", path)[node].get("name", node))
-        for node, _ in bone_nodes(content, path).values()
-    )
-    have = {arkit_name(name) for name in found}
-    ignored = tuple(name for name in every if name not in found)
-    report = AvatarReport(
-        tuple(found), tuple(name for name in ARKIT_SHAPES if name not in have), ignored, bones
-    )
-    return {
-        node: [np.clip(curve, 0, 1) for curve in curves[node]] for node in sorted(moved)
-    }, report
+    return f"it has {_listed(every[:5])}, which are no known mouth shapes; {remedy}"
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _own_bytes(content: dict[str, Any], data: bytes, path: Path) -> bytes:

@@ -1,69 +1,142 @@
-"""Neck and head bones of an avatar, and their rotations."""
+"""Neck, head, jaw and eye bones of an avatar, and their rotations."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from motet.errors import AssetError
-from motet.export.curves import continuous
+from motet.errors import AssetError, ConfigError, nearest
+from motet.export.curves import axis_angle_from_euler, continuous
 from motet.export.gltf.inspection import entries, entry
-from motet.export.gltf.vocabulary import plain
+from motet.export.gltf.names import side_last, words
+from motet.export.gltf.visemes import Weights
+from motet.export.live_link_csv import EYE_REACH
 
 NECK_SHARE = 0.4
 """Fraction of the head's rotation that the neck takes, where there is one."""
-_HEADS = ("head", "mixamorighead", "jbipchead", "ccbasehead", "bip01head", "defhead", "spine006")
-_NECKS = (
-    "neck", "mixamorigneck", "jbipcneck", "ccbasenecktwist01", "ccbaseneck", "bip01neck",
-    "defneck", "neck1", "neck01",
+JAW_ANGLE, JAW_SIDE_ANGLE = 0.40, 0.12
+"""Rotation of a jaw bone at full weight of `jawOpen` and of `jawLeft`, radians."""
+_STARTS = frozenset(
+    (
+        "mixamorig", "def", "deform", "org", "bip", "j", "c", "cc", "base", "rig", "facial", "face",
+        "armature", "character", "adj", "bind", "sk",
+    )
 )  # fmt: skip
+_ENDS = frozenset(
+    (
+        "jnt", "jt", "joint", "bone", "bind", "skin", "sk", "m", "x", "c", "mid", "center",
+        "centre",
+    )
+)  # fmt: skip
+_KNOWN = {
+    "head": {"head", "頭"},
+    "neck": {"neck", "necktwist", "necklower", "首"},
+    "jaw": {"jaw", "jawbone", "jawroot", "lowerjaw", "mandible", "顎", "あご"},
+    "leftEye": {"eyeleft", "eyeballleft", "faceeyeleft", "左目"},
+    "rightEye": {"eyeright", "eyeballright", "faceeyeright", "右目"},
+}
+_VRM_BONES = tuple(_KNOWN)
 
 
-def bone_nodes(content: dict[str, Any], path: Path) -> dict[str, tuple[int, float]]:
-    """Nodes of `neck` and `head` with their fraction of the head's rotation; empty if unknown.
+def bone_nodes(
+    content: dict[str, Any], path: Path, by_hand: Mapping[str, str | None] | None = None
+) -> dict[str, int]:
+    """Nodes of `neck`, `head`, `jaw`, `leftEye` and `rightEye`, as far as there are any.
 
     VRM files name them; in others the bone's name decides, and only bones of a skin count (a mesh
-    may be called `Head` too).
+    may be called `Head` too). Without any skin, nodes without a mesh count.
+
+    Args:
+        by_hand: names of nodes; None for a bone that is left still.
 
     Raises:
         AssetError: references that lead nowhere.
+        ConfigError: there is no node of a name given by hand.
     """
+    by_hand = by_hand or {}
     nodes = entries(content, "nodes", path)
+    named = {str(node.get("name", "")): number for number, node in reversed([*enumerate(nodes)])}
     bones = _declared(content, path)
     if "head" not in bones:
-        joints = [
-            number
-            for skin in entries(content, "skins", path)
-            for number in _numbers(skin.get("joints"))
-        ]
-        candidates = [number for number in dict.fromkeys(joints) if 0 <= number < len(nodes)]
-        spelled = {number: plain(str(nodes[number].get("name", ""))) for number in candidates}
-        for bone, known in (("head", _HEADS), ("neck", _NECKS)):
-            match = [
-                number for name in known for number, spelling in spelled.items() if spelling == name
-            ]
-            if match:
-                bones[bone] = match[0]
-    for number in bones.values():
-        entry(content, "nodes", number, path)
-    if "head" not in bones:
+        bones = _by_name(content, path) | bones
+    for bone, name in by_hand.items():
+        bones.pop(bone, None)
+        if name is not None and name not in named:
+            raise ConfigError(f"the avatar has no bone {name[:40]!r}; {nearest(name, named)}")
+        if name is not None:
+            bones[bone] = named[name]
+    if bones.get("neck") == bones.get("head"):
+        bones.pop("neck", None)
+    return {bone: bones[bone] for bone in ("neck", *_KNOWN) if bone in bones}
+
+
+def _by_name(content: dict[str, Any], path: Path) -> dict[str, int]:
+    """Bones by their names in the rigs of Rigify, Biped, Mixamo, MMD and others."""
+    nodes = entries(content, "nodes", path)
+    skins = entries(content, "skins", path)
+    joints = [number for skin in skins for number in _numbers(skin.get("joints"))]
+    if not skins:
+        joints = [number for number, node in enumerate(nodes) if "mesh" not in node]
+    names = {
+        number: str(nodes[number].get("name", ""))
+        for number in dict.fromkeys(joints)
+        if 0 <= number < len(nodes)
+    }
+    found: dict[str, int] = {}
+    # `Neck` before `Neck1`, whatever their order.
+    for number in sorted(names, key=lambda number: len(names[number])):
+        spelling = side_last(_stripped(names[number]))
+        for bone, known in _KNOWN.items():
+            if spelling in known:
+                found.setdefault(bone, number)
+    return found if "head" in found else found | _rigify_spine(content, names, path)
+
+
+def _stripped(name: str) -> tuple[str, ...]:
+    parts = words(name)
+    while len(parts) > 1 and (parts[0] in _STARTS or parts[0].isdigit()):
+        parts = parts[1:]
+    while len(parts) > 1 and (parts[-1] in _ENDS or parts[-1].isdigit()):
+        parts = parts[:-1]
+    return parts
+
+
+def _rigify_spine(content: dict[str, Any], names: Mapping[int, str], path: Path) -> dict[str, int]:
+    """Rigify calls the head `DEF-spine.006`, and the bones of the neck below it alike."""
+    spine = {number: words(name)[-2:] for number, name in names.items()}
+    head = next((number for number, parts in spine.items() if parts == ("spine", "006")), None)
+    if head is None:
         return {}
-    if "neck" not in bones or bones["neck"] == bones["head"]:
-        return {"head": (bones["head"], 1.0)}
-    return {"neck": (bones["neck"], NECK_SHARE), "head": (bones["head"], 1.0 - NECK_SHARE)}
+    nodes = entries(content, "nodes", path)
+    below = [number for number in spine if head in _numbers(nodes[number].get("children"))]
+    is_neck = below and spine[below[0]][:1] == ("spine",)
+    return {"head": head, "neck": below[0]} if is_neck else {"head": head}
+
+
+def jaw_turns(weights: Weights) -> Float[np.ndarray, "frames 3"]:
+    """Rotation of a jaw bone, axis-angle; a mouth that is closed over an open jaw stays closed."""
+    opening = np.maximum(weights["jawOpen"] - weights["mouthClose"], 0) * JAW_ANGLE
+    side = (weights["jawLeft"] - weights["jawRight"]) * JAW_SIDE_ANGLE
+    return np.stack([opening, side, np.zeros_like(opening)], axis=1)
+
+
+def eye_turns(weights: Weights, side: str) -> Float[np.ndarray, "frames 3"]:
+    """Rotation of the `Left` or `Right` eye for the look shapes, axis-angle."""
+    outwards = weights[f"eyeLookOut{side}"] - weights[f"eyeLookIn{side}"]
+    yaw = outwards * EYE_REACH["side"] * (1 if side == "Left" else -1)
+    down = weights[f"eyeLookDown{side}"] * EYE_REACH["down"]
+    pitch = down - weights[f"eyeLookUp{side}"] * EYE_REACH["up"]
+    return axis_angle_from_euler(np.stack([yaw, pitch, np.zeros_like(yaw)], axis=1))
 
 
 def turned(
-    content: dict[str, Any],
-    node: int,
-    share: float,
-    head: Float[np.ndarray, "frames 4"],
-    path: Path,
+    content: dict[str, Any], node: int, turns: Float[np.ndarray, "frames 3"], path: Path
 ) -> Float[np.ndarray, "frames 4"]:
-    """Local rotations of a bone for a fraction of the head's rotation in the world.
+    """Local rotations of a bone, quaternions, for rotations in the world, axis-angle.
 
     The rotation is about the world's axes, so it is transformed to the axes of the bone's parent.
     VRM 0 avatars face -Z.
@@ -73,7 +146,7 @@ def turned(
     """
     from scipy.spatial.transform import Rotation
 
-    turn = Rotation.from_rotvec(Rotation.from_quat(head).as_rotvec() * share)
+    turn = Rotation.from_rotvec(turns)
     extensions = content.get("extensions")
     if isinstance(extensions, dict) and "VRM" in extensions:
         half = Rotation.from_euler("Y", np.pi)
@@ -132,7 +205,7 @@ def _declared(content: dict[str, Any], path: Path) -> dict[str, int]:
             }
     return {
         name: found[name]
-        for name in ("head", "neck")
+        for name in _VRM_BONES
         if name in found and entry(content, "nodes", found[name], path) is not None
     }
 

@@ -1,7 +1,8 @@
-"""Checked access to the JSON of an untrusted glTF file."""
+"""Checked access to the JSON of an untrusted glTF file, and the expressions of VRM files."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,15 @@ from motet.errors import AssetError
 
 MAX_ENTRIES = 100_000
 
-Binds = list[tuple[int, int, float]]
-"""(node, morph target, weight) that an expression moves."""
+
+@dataclasses.dataclass(frozen=True)
+class Expression:
+    """A VRM expression."""
+
+    binds: list[tuple[int, int, float]]
+    """(node, morph target, weight) that it moves."""
+    binary: bool = False
+    """It is either off or on."""
 
 
 def entries(content: dict[str, Any], kind: str, path: Path) -> list[dict[str, Any]]:
@@ -58,51 +66,9 @@ def check_document(content: dict[str, Any], path: Path) -> None:
             del content[kind]
 
 
-def morph_names(content: dict[str, Any], path: Path) -> dict[int, list[str]]:
-    """Names of the morph targets of every node that has any; unnamed targets get an empty name.
-
-    Raises:
-        AssetError: references that lead nowhere, or primitives that disagree about the number of
-            targets.
-    """
-    check_document(content, path)
-    found = {}
-    for number, node in enumerate(entries(content, "nodes", path)):
-        if "mesh" not in node:
-            continue
-        count, names = _targets(entry(content, "meshes", node["mesh"], path), path)
-        if count:
-            found[number] = [*names[:count], *[""] * (count - len(names))]
-    return found
-
-
-def _targets(mesh: dict[str, Any], path: Path) -> tuple[int, list[str]]:
-    primitives = mesh.get("primitives")
-    if (
-        not isinstance(primitives, list)
-        or not primitives
-        or not all(isinstance(primitive, dict) for primitive in primitives)
-    ):
-        raise AssetError(f"{path} is damaged: a mesh without primitives")
-    counts = {
-        len(targets) if isinstance(targets := primitive.get("targets", []), list) else -1
-        for primitive in primitives
-    }
-    if len(counts) != 1 or -1 in counts or max(counts) > MAX_ENTRIES:
-        raise AssetError(
-            f"{path} is damaged: the primitives of a mesh have different morph targets"
-        )
-    for holder in (mesh, *primitives):
-        extras = holder.get("extras")
-        names = extras.get("targetNames") if isinstance(extras, dict) else None
-        if isinstance(names, list) and all(isinstance(name, str) for name in names):
-            return counts.pop(), names
-    return counts.pop(), []
-
-
 def vrm_expressions(
     content: dict[str, Any], names: dict[int, list[str]], path: Path
-) -> dict[str, Binds]:
+) -> dict[str, Expression]:
     """Expressions of VRM 0 and VRM 1 by name with what they move; empty for other files.
 
     Raises:
@@ -115,8 +81,8 @@ def vrm_expressions(
         **_vrm_0(content, extensions.get("VRM"), path),
         **_vrm_1(extensions.get("VRMC_vrm"), path),
     }
-    for expression, binds in found.items():
-        for node, target, _ in binds:
+    for expression, one in found.items():
+        for node, target, _ in one.binds:
             if node not in names or not 0 <= target < len(names[node]):
                 raise AssetError(
                     f"{path} is damaged: the expression {expression[:40]!r} moves a morph target"
@@ -125,24 +91,25 @@ def vrm_expressions(
     return found
 
 
-def _vrm_1(extension: Any, path: Path) -> dict[str, Binds]:
+def _vrm_1(extension: Any, path: Path) -> dict[str, Expression]:
     groups = extension.get("expressions") if isinstance(extension, dict) else None
-    found: dict[str, Binds] = {}
+    found: dict[str, Expression] = {}
     for kind in ("preset", "custom"):
         listed = groups.get(kind) if isinstance(groups, dict) else None
         for name, expression in listed.items() if isinstance(listed, dict) else ():
             binds = _objects(expression, "morphTargetBinds")
-            found[name] = [
+            moved = [
                 (_whole(bind, "node", path), _whole(bind, "index", path), _share(bind, 1.0))
                 for bind in binds
             ]
+            found[name] = Expression(moved, _is_binary(expression))
     return found
 
 
-def _vrm_0(content: dict[str, Any], extension: Any, path: Path) -> dict[str, Binds]:
+def _vrm_0(content: dict[str, Any], extension: Any, path: Path) -> dict[str, Expression]:
     master = extension.get("blendShapeMaster") if isinstance(extension, dict) else None
     nodes = entries(content, "nodes", path)
-    found: dict[str, Binds] = {}
+    found: dict[str, Expression] = {}
     for group in _objects(master, "blendShapeGroups"):
         preset = group.get("presetName")
         name = (
@@ -160,8 +127,12 @@ def _vrm_0(content: dict[str, Any], extension: Any, path: Path) -> dict[str, Bin
                 for number, node in enumerate(nodes)
                 if node.get("mesh") == mesh
             ]
-        found[name] = binds
+        found[name] = Expression(binds, _is_binary(group))
     return found
+
+
+def _is_binary(holder: Any) -> bool:
+    return isinstance(holder, dict) and holder.get("isBinary") is True
 
 
 def _objects(holder: Any, key: str) -> list[dict[str, Any]]:

@@ -1,163 +1,128 @@
 """Vocabularies of facial shapes, and their weights from the 52 ARKit weights.
 
-Three vocabularies are understood: ARKit names in any spelling (`jawOpen`, `JawOpen`, `jaw_open`,
-`mouthSmile_L`, with or without a prefix), the 15 Oculus visemes (`viseme_aa`, `viseme_PP`, ...) and
-the expressions of VRM 0 and 1 (`aa`/`A`, `blinkLeft`/`Blink_L`, `lookUp`, ...). The mouth is driven
-by ARKit names if the avatar has enough of them, else by visemes, else by the five vowels; never by
-two vocabularies at once, which would add up.
+Understood are ARKit names in any spelling, the names of other programs for the same shapes (Ready
+Player Me, VRoid, VRChat, SRanipal, Character Creator, MMD), visemes (Oculus, VRChat, Character
+Creator) and the five vowels (VRM, VRoid, MMD). The mouth is driven by ARKit shapes if the avatar
+has enough of them, else by visemes, else by vowels; never by two vocabularies at once, which would
+add up.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from jaxtyping import Float
 
+from motet.errors import ConfigError
+from motet.export.gltf.names import arkit_name, spellings, vowel, vowel_targets
+from motet.export.gltf.visemes import VISEMES, Weights, fit_visemes
 from motet.types import ARKIT_SHAPES
 
-Weights = Mapping[str, Float[np.ndarray, "frames"]]
-
-VISEMES: dict[str, dict[str, float]] = {
-    "aa": {"jawOpen": 0.54, "jawForward": 0.31, "mouthShrugUpper": 0.09},
-    "E": {
-        "mouthShrugUpper": 1.0,
-        "mouthRollUpper": 0.54,
-        "mouthPress": 0.32,
-        "mouthUpperUp": 0.24,
-        "mouthSmile": 0.20,
-        "jawOpen": 0.10,
-    },
-    "I": {
-        "mouthDimple": 0.53,
-        "mouthStretch": 0.47,
-        "mouthShrugUpper": 0.17,
-        "mouthLowerDown": 0.10,
-    },
-    "O": {
-        "mouthPucker": 0.66,
-        "mouthShrugUpper": 0.48,
-        "jawForward": 0.34,
-        "mouthRollUpper": 0.33,
-        "mouthRollLower": 0.19,
-        "jawOpen": 0.14,
-        "mouthUpperUp": 0.12,
-    },
-    "U": {"mouthPucker": 0.50, "mouthLowerDown": 0.13},
-    "PP": {
-        "mouthRollUpper": 0.60,
-        "mouthRollLower": 0.23,
-        "mouthClose": 0.21,
-        "mouthUpperUp": 0.19,
-        "mouthLowerDown": 0.14,
-        "jawOpen": 0.13,
-    },
-    "FF": {
-        "mouthShrugUpper": 1.24,
-        "mouthRollLower": 0.57,
-        "mouthDimple": 0.43,
-        "mouthRollUpper": 0.18,
-        "mouthStretch": 0.15,
-    },
-    "TH": {"mouthShrugUpper": 0.63, "mouthLowerDown": 0.12, "mouthFrown": 0.07, "jawOpen": 0.06},
-    "DD": {"mouthLowerDown": 0.33, "mouthUpperUp": 0.24, "mouthShrugUpper": 0.11},
-    "kk": {"mouthShrugUpper": 0.46, "mouthDimple": 0.35, "mouthStretch": 0.13, "jawOpen": 0.10},
-    "CH": {
-        "mouthFunnel": 0.50,
-        "mouthLowerDown": 0.38,
-        "mouthShrugUpper": 0.19,
-        "mouthUpperUp": 0.09,
-    },
-    "SS": {"mouthLowerDown": 0.77, "mouthSmile": 0.24, "mouthDimple": 0.06},
-    "nn": {
-        "mouthLowerDown": 0.33,
-        "mouthFunnel": 0.26,
-        "mouthUpperUp": 0.24,
-        "mouthSmile": 0.23,
-        "mouthShrugUpper": 0.11,
-    },
-    "RR": {
-        "mouthShrugUpper": 0.42,
-        "mouthUpperUp": 0.40,
-        "mouthDimple": 0.30,
-        "mouthLowerDown": 0.22,
-    },
-}
-"""Oculus visemes in ARKit shapes (both sides alike, written once); fitted over the vertices of one
-mesh that has both sets."""
-
-_VOWELS = {
-    "aa": "aa",
-    "a": "aa",
-    "ih": "I",
-    "i": "I",
-    "ou": "U",
-    "u": "U",
-    "ee": "E",
-    "e": "E",
-    "oh": "O",
-    "o": "O",
-}
-"""VRM 1 and VRM 0 names of the vowels."""
 _ENOUGH_MOUTH = 8
 """Number of ARKit mouth shapes from which the mouth is driven by them."""
+_OPENING = ("jawOpen", "mouthFunnel", "mouthPucker", "mouthLowerDown", "mouthUpperUp")
+"""Shapes without any of which a mouth does not speak."""
 
 
-def _mean(*names: str) -> Callable[[Weights], np.ndarray]:
-    return lambda weights: np.mean([weights[name] for name in names], axis=0)
+def _both(stem: str) -> tuple[str, ...]:
+    return f"{stem}Left", f"{stem}Right"
 
 
-_EXPRESSIONS: dict[str, Callable[[Weights], np.ndarray]] = {
-    "blink": _mean("eyeBlinkLeft", "eyeBlinkRight"),
-    "blinkleft": _mean("eyeBlinkLeft"),
-    "blinkl": _mean("eyeBlinkLeft"),
-    "blinkright": _mean("eyeBlinkRight"),
-    "blinkr": _mean("eyeBlinkRight"),
-    "lookup": _mean("eyeLookUpLeft", "eyeLookUpRight"),
-    "lookdown": _mean("eyeLookDownLeft", "eyeLookDownRight"),
-    "lookleft": _mean("eyeLookOutLeft", "eyeLookInRight"),
-    "lookright": _mean("eyeLookInLeft", "eyeLookOutRight"),
-}
-"""VRM expressions that are means of ARKit shapes."""
-
-
-def plain(name: str) -> str:
-    """A name without case, separators and the prefixes that exporters put before it."""
-    last = re.split(r"[.:|/]", name)[-1]
-    return re.sub(r"[^a-z0-9]", "", last.lower())
-
-
-def _spellings() -> dict[str, str]:
-    found = {}
+def _synonyms() -> dict[str, tuple[str, ...]]:
+    """Names of other programs -> the ARKit shapes whose mean they are."""
+    found: dict[str, tuple[str, ...]] = {}
     for name in ARKIT_SHAPES:
-        found[plain(name)] = name
-        for side, letter in (("Left", "l"), ("Right", "r")):
-            if name.endswith(side):
-                # `jawL` and `mouthR` would be as good for jawLeft as for a half of jaw; only longer
-                # names are shortened.
-                found.setdefault(plain(name.removesuffix(side) + letter), name)
-    return found
+        stem = name.removesuffix("Left").removesuffix("Right")
+        if stem not in (name, "jaw", "mouth"):
+            found[stem.lower()] = _both(stem)
+    sided = {
+        "eyeBlink": "blink eyeclose eyesclose eyeclosed eyesclosed eyesblink",
+        "eyeLookUp": "eyeup eyeslookup",
+        "eyeLookDown": "eyedown eyeslookdown",
+        "eyeSquint": "eyesqueeze",
+        "mouthFrown": "mouthsad",
+        "browDown": "browdrop",
+        "browOuterUp": "browraiseouter",
+    }
+    for stem, names in sided.items():
+        for name in names.split():
+            found[name] = _both(stem)
+            found |= {f"{name}{side.lower()}": (f"{stem}{side}",) for side in ("Left", "Right")}
+    whole = {
+        "jawOpen": "mouthopen openmouth jawdrop mouthopened",
+        "mouthPucker": "mouthpout",
+        "mouthClose": "mouthapeshape mouthape",
+        "mouthRollUpper": "mouthupperinside",
+        "mouthRollLower": "mouthlowerinside",
+        "mouthFunnel": "mouthupperoverturn mouthloweroverturn",
+        "mouthShrugLower": "mouthloweroverlay",
+        "mouthLeft": "mouthupperleft mouthlowerleft",
+        "mouthRight": "mouthupperright mouthlowerright",
+        "cheekPuff": "cheekpuffleft cheekpuffright",
+        "browInnerUp": "browraiseinner browraiseinnerleft browraiseinnerright",
+        "tongueOut": "tonguelongstep",
+        "eyeLookOutLeft": "eyeleftleft",
+        "eyeLookInLeft": "eyeleftright",
+        "eyeLookInRight": "eyerightleft",
+        "eyeLookOutRight": "eyerightright",
+    }
+    found |= {name: (shape,) for shape, names in whole.items() for name in names.split()}
+    mmd = {
+        "まばたき": _both("eyeBlink"), "ウィンク": ("eyeBlinkLeft",),
+        "ウィンク右": ("eyeBlinkRight",), "ウィンク2右": ("eyeBlinkRight",),
+        "びっくり": _both("eyeWide"),
+        "上": ("browInnerUp", *_both("browOuterUp")), "下": _both("browDown"),
+        "にやり": _both("mouthSmile"), "口角上げ": _both("mouthSmile"),
+        "口角下げ": _both("mouthFrown"),
+    }  # fmt: skip
+    return found | mmd
 
 
-_ARKIT = _spellings()
-_VISEME = {plain(f"viseme_{name}"): name for name in VISEMES}
+_SYNONYMS = _synonyms()
+_LOOKS = {
+    "lookup": _both("eyeLookUp"),
+    "lookdown": _both("eyeLookDown"),
+    "lookleft": ("eyeLookOutLeft", "eyeLookInRight"),
+    "lookright": ("eyeLookInLeft", "eyeLookOutRight"),
+}
+"""VRM expressions of the gaze; as names of morph targets they could be anything."""
+_VISEME_WORDS = {
+    "aa": "aa", "e": "E", "ih": "I", "i": "I", "oh": "O", "o": "O", "ou": "U", "u": "U",
+    "pp": "PP", "ff": "FF", "th": "TH", "dd": "DD", "kk": "kk", "ch": "CH", "ss": "SS",
+    "nn": "nn", "rr": "RR",
+}  # fmt: skip
+_CHARACTER_CREATOR = {
+    "vopen": "aa", "vexplosive": "PP", "vdentallip": "FF", "vtighto": "O", "vtight": "U",
+    "vwide": "I", "vaffricate": "CH", "vlipopen": "DD",
+}  # fmt: skip
+_VISEME_SERIES: tuple[dict[str, str], ...] = (
+    {f"viseme{word}": viseme for word, viseme in _VISEME_WORDS.items()},
+    {f"v{word}": viseme for word, viseme in _VISEME_WORDS.items()},
+    _CHARACTER_CREATOR,
+)
+"""Name -> viseme, one table for each naming."""
 
 
-def arkit_name(name: str) -> str | None:
-    """The ARKit shape of a name in any spelling; None if there is none."""
-    found = plain(name)
-    if found in _ARKIT:
-        return _ARKIT[found]
-    # A prefix without separator, e.g. `headjawOpen`: the longest ARKit name at the end, if it is
-    # long enough to be meant.
-    ends = [spelling for spelling in _ARKIT if len(spelling) >= 7 and found.endswith(spelling)]
-    return _ARKIT[max(ends, key=len)] if ends else None
+@dataclasses.dataclass(frozen=True)
+class Recognised:
+    """What of an avatar's names is driven."""
+
+    curves: Mapping[str, Float[np.ndarray, "frames"]]
+    """Weights by the avatar's names."""
+    shapes: frozenset[str]
+    """ARKit shapes that have a counterpart."""
+    mouth: str
+    """What the mouth speaks by: `ARKit shapes`, `visemes`, `vowels`, or nothing."""
 
 
 def understood(
-    names: Iterable[str], weights: Weights, expressions: Iterable[str] = ()
-) -> dict[str, np.ndarray]:
+    names: Iterable[str],
+    weights: Weights,
+    expressions: Iterable[str] = (),
+    mapping: Mapping[str, str | None] | None = None,
+) -> Recognised:
     """Weights of those of an avatar's names that belong to a known vocabulary.
 
     Args:
@@ -165,54 +130,99 @@ def understood(
         weights: ARKit weights by name.
         expressions: names that are declared to be VRM expressions (there `A` is a vowel; as a morph
             name it could be anything).
+        mapping: names of the avatar -> known names, by hand; None keeps a target still.
+
+    Raises:
+        ConfigError: a name mapped to is not known.
     """
-    names, declared = list(names), set(expressions)
-    arkit = {name: found for name in names if (found := arkit_name(name)) is not None}
-    result = {name: weights[found] for name, found in arkit.items()}
-    mouth = {name for name, found in arkit.items() if found.startswith(("mouth", "jaw"))}
-    if len({arkit[name] for name in mouth}) < _ENOUGH_MOUTH and (
-        spoken := _spoken(names, declared, weights)
-    ):
-        result = {name: curve for name, curve in result.items() if name not in mouth} | spoken
-    blinks = any(found.startswith("eyeBlink") for found in arkit.values())
-    looks = any(found.startswith("eyeLook") for found in arkit.values())
-    # `blink` closes both eyes; beside `blinkLeft` and `blinkRight` it would close them twice.
-    sides = {"blinkleft", "blinkl", "blinkright", "blinkr"} & {plain(name) for name in declared}
-    for name in declared - set(result):
-        key = plain(name)
-        taken = (key.startswith("blink") and (blinks or (key == "blink" and sides))) or (
-            key.startswith("look") and looks
+    mapping = mapping or {}
+    declared = [name for name in expressions if name not in mapping]
+    free = [name for name in names if name not in mapping]
+    by_hand = {name: _meaning(wanted) for name, wanted in mapping.items() if wanted is not None}
+    parts = {name: shapes for name, shapes in by_hand.items() if isinstance(shapes, tuple)}
+    hand_visemes = {name: one for name, one in by_hand.items() if isinstance(one, str)}
+    parts |= {name: (found,) for name in free if (found := arkit_name(name)) is not None}
+    parts |= _other_names(declared, free, parts)
+    mouth = {name for name, shapes in parts.items() if shapes[0].startswith(("mouth", "jaw"))}
+    enough = len({shape for name in mouth for shape in parts[name]}) >= _ENOUGH_MOUTH
+    spoken, kind = ({}, "") if enough else _spoken(free, declared)
+    spoken |= hand_visemes
+    if spoken:
+        kind = kind or "visemes"
+        parts = {n: shapes for n, shapes in parts.items() if n not in mouth or n in by_hand}
+    elif any(shape.startswith(_OPENING) for name in mouth for shape in parts[name]):
+        kind = "ARKit shapes"
+    curves = {n: np.mean([weights[s] for s in shapes], axis=0) for n, shapes in parts.items()}
+    if spoken:
+        fitted = fit_visemes(weights, tuple(dict.fromkeys(spoken.values())))
+        curves |= {name: fitted[viseme] for name, viseme in spoken.items()}
+    shapes = frozenset(shape for found in parts.values() for shape in found)
+    return Recognised(curves, shapes, kind)
+
+
+def _meaning(wanted: str) -> tuple[str, ...] | str:
+    """ARKit shapes or the viseme of a known name."""
+    exact = arkit_name(wanted)
+    if exact is not None:
+        return (exact,)
+    for spelling in spellings(wanted):
+        for table in _VISEME_SERIES:
+            if spelling in table:
+                return table[spelling]
+        if spelling in _SYNONYMS | _LOOKS:
+            return (_SYNONYMS | _LOOKS)[spelling]
+    found = vowel(wanted) or (wanted if wanted in VISEMES else None)
+    if found is None:
+        raise ConfigError(
+            f"no shape is called {wanted[:40]!r}; map to ARKit names (jawOpen), visemes"
+            " (viseme_aa), or null"
         )
-        if key in _EXPRESSIONS and not taken:
-            result[name] = _EXPRESSIONS[key](weights)
+    return found
+
+
+def _other_names(
+    declared: list[str], free: list[str], exact: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Expressions and other programs' names of shapes that no exact name drives.
+
+    `blink` closes both eyes; beside `blinkLeft` and `blinkRight` it would close them twice.
+    """
+    found = [
+        (_lookup(name, _SYNONYMS | _LOOKS if name in declared else _SYNONYMS), name)
+        for name in dict.fromkeys([*declared, *free])
+        if name not in exact
+    ]
+    taken = {shape: "" for shapes in exact.values() for shape in shapes}
+    result: dict[str, tuple[str, ...]] = {}
+    # Names of one side before names of both; declared expressions before morph targets.
+    order = sorted((one for one in found if one[0]), key=lambda one: len(_shapes(one[0])))
+    for spelling, name in order:
+        shapes = _shapes(spelling)
+        family = spelling.replace("upper", "lower").replace("right", "left")
+        if all(taken.get(shape, family) == family for shape in shapes):
+            result[name] = shapes
+            taken |= {shape: family for shape in shapes}
     return result
 
 
-def _spoken(names: list[str], declared: set[str], weights: Weights) -> dict[str, np.ndarray]:
-    """Weights of visemes, or else of vowels, that approximate the mouth's ARKit weights."""
-    targets = {name: _VISEME[plain(name)] for name in names if plain(name) in _VISEME}
-    if not targets:
-        targets = {name: _VOWELS[plain(name)] for name in declared if plain(name) in _VOWELS}
-    if not targets:
-        return {}
-    curves = fit_visemes(weights, tuple(dict.fromkeys(targets.values())))
-    return {name: curves[viseme] for name, viseme in targets.items()}
+def _shapes(spelling: str) -> tuple[str, ...]:
+    return _SYNONYMS.get(spelling) or _LOOKS[spelling]
 
 
-def fit_visemes(
-    weights: Weights, visemes: tuple[str, ...]
-) -> dict[str, Float[np.ndarray, "frames"]]:
-    """Viseme weights in 0..1 that approximate the mouth's ARKit weights (least squares)."""
-    from scipy.optimize import nnls
-
-    mouth = [name for name in ARKIT_SHAPES if name.startswith(("mouth", "jaw"))]
-    matrix = np.array([[_share(VISEMES[viseme], name) for viseme in visemes] for name in mouth])
-    # The opening of the jaw is what is seen most.
-    emphasis = np.array([3.0 if name == "jawOpen" else 1.0 for name in mouth])[:, None]
-    wanted = np.stack([weights[name] for name in mouth]) * emphasis
-    solved = [nnls(matrix * emphasis, frame)[0] for frame in wanted.T]
-    return dict(zip(visemes, np.clip(np.stack(solved, axis=1), 0, 1), strict=True))
+def _lookup(name: str, table: Mapping[str, object]) -> str:
+    return next((spelling for spelling in spellings(name) if spelling in table), "")
 
 
-def _share(viseme: Mapping[str, float], name: str) -> float:
-    return viseme.get(name, viseme.get(name.removesuffix("Left").removesuffix("Right"), 0.0))
+def _spoken(free: list[str], declared: list[str]) -> tuple[dict[str, str], str]:
+    """Visemes, or else vowels, by the avatar's names; and which of the two they are."""
+    series = [
+        {name: table[key] for name in free if (key := _lookup(name, table))}
+        for table in _VISEME_SERIES
+    ]
+    best = max(series, key=lambda found: len(set(found.values())))
+    vowels = {name: found for name in declared if (found := vowel(name)) is not None}
+    vowels = vowels or vowel_targets(free)
+    # Two names such as `V_E` and `V_O` are a series of vowels that lost some.
+    if best and len(set(best.values())) >= len(set(vowels.values())):
+        return best, "visemes"
+    return (vowels, "vowels") if vowels else (best, "visemes" if best else "")
