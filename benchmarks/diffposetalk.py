@@ -47,7 +47,7 @@ def plain_step(
         )
         frames = torch.cat([frames, real.unsqueeze(-1)], -1)
     tokens = torch.cat([token.unsqueeze(1), net.feature_proj(frames)], 1) + net.PE
-    mask = None if net.heard is None else ~net.heard
+    mask = None if net.visible is None else ~net.visible
     answer = net.transformer(tokens, torch.cat([past_audio, audio], 1), memory_mask=mask)
     return net.motion_dec(answer[:, 1:])
 

@@ -42,7 +42,13 @@ def test_every_polite_signal_cleans_up(
     tmp_path: Path, numbers: tuple[signal.Signals, ...], code: int
 ) -> None:
     command = [sys.executable, "-c", PROGRAM, str(tmp_path), *(str(int(n)) for n in numbers)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    # A shell starts background jobs with SIGINT ignored, which the program would respect.
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert (done.returncode, done.stderr) == (code, "motet: stopped\n")
     assert not list(tmp_path.iterdir())
 

@@ -142,8 +142,8 @@ def test_bad_styles_name_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="warm"):
         read_style("wram", own, {"warm": [0.0] * 16})
     for name, words in (
-        ("broken.npz", "archive"),
-        ("missing.npz", "read"),
+        ("broken.npz", "plain arrays"),
+        ("missing.npz", "does not exist"),
         ("short.npz", "blendshapes"),
         ("nan.npz", "finite"),
         ("wide.npy", "16 finite"),

@@ -36,10 +36,10 @@ def read_template(path: str, space: MotionSpace) -> Float[Tensor, "dim"]:
         return torch.zeros(space.dim)
     try:
         values = _wavefront(Path(path)) if path.lower().endswith(".obj") else read_array(path)
-    except FileNotFoundError as error:
-        raise AssetError(f"the template {path} does not exist") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise AssetError(f"the template {path} cannot be read as (vertices, 3): {error}") from error
+    except (AssetError, OSError, ValueError) as error:
+        raise AssetError(
+            f"the template cannot be read as (vertices, 3) from {path}: {error}"
+        ) from error
     if values.size != space.dim or not np.isfinite(values).all():
         raise AssetError(
             f"the template {path} has the shape {values.shape}; {space.name!r} needs"
