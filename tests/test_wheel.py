@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LARGEST_MB = 40
-"""36 MB today, 35 of them weights."""
+LARGEST_MB = 60
+"""51 MB today, 50 of them weights (15 of Whisper's encoder)."""
 BUILD_INPUTS = ("pyproject.toml", "README.md", "LICENSE", "DATA.md")
 
 

