@@ -16,9 +16,10 @@ from torch import Tensor
 from motet import config as settings
 from motet.checkpoint import load_strict, read_checkpoint, tensor_digest
 from motet.encoders.shared_rows import BatchState, RowStream, begin_rows, finish_rows, step_rows
-from motet.encoders.whisper.config import WhisperConfig
+from motet.encoders.whisper.config import WhisperConfig, WhisperStreaming
 from motet.encoders.whisper.ctranslate2 import load_whisper
 from motet.encoders.whisper.network import FEATURE_RATE_HZ, RATE_HZ, OfflineWindows, WhisperEncoder
+from motet.encoders.whisper.stream import StreamingWindows
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "whisper.safetensors"
 
@@ -29,15 +30,37 @@ class WhisperAudioEncoder:
     Args:
         network: the network with its weights.
         digest: identifies the weights.
+        streaming: hop, look-ahead and past of a stream; None: offline, in windows of 20 s.
     """
 
     sample_rate, channels, frame_rate = RATE_HZ, 1, float(FEATURE_RATE_HZ)
-    look_ahead_s = math.inf
 
-    def __init__(self, network: WhisperEncoder, digest: str = "") -> None:
+    def __init__(
+        self,
+        network: WhisperEncoder,
+        digest: str = "",
+        streaming: WhisperStreaming | None = None,
+    ) -> None:
         self.network, self.digest = network, digest
         self.dim = network.config.width
-        self._rows: RowStream[Any] = OfflineWindows(network)
+        self.look_ahead_s = streaming.look_ahead_s if streaming else math.inf
+        self._rows: RowStream[Any] = (
+            StreamingWindows(network, streaming) if streaming else OfflineWindows(network)
+        )
+
+    def streaming(self, look_ahead_s: float = 0.3, hop_s: float = 0.16) -> WhisperAudioEncoder:
+        """The same network as a stream.
+
+        Args:
+            look_ahead_s: least seconds of sound after a feature's time that it sees, 0.04 to 1.
+            hop_s: seconds of sound from one block of features to the next, in steps of 20 ms.
+        """
+        hop = round(hop_s * FEATURE_RATE_HZ)
+        # The last step of a block already sees itself and half a mel window: 0.0325 s.
+        look_ahead = round((look_ahead_s - 0.0325) * FEATURE_RATE_HZ)
+        return WhisperAudioEncoder(
+            self.network, self.digest, WhisperStreaming(max(0, look_ahead), hop)
+        )
 
     def begin(self, batch: int) -> BatchState[Any]:
         """State before the first sample."""
