@@ -57,8 +57,10 @@ class Eval:
     """NAME=VALUE: an option of the method's own; may be repeated."""
     study: str = ""
     """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style`
-    (how much of a clip's style is transferred); speech2lip: `voices` (whether lips drawn for speech
-    that was never filmed move like those of the 3D methods)."""
+    (how much of a clip's style is transferred); bodies: `steps`, or `takes` (whole takes of 12 to
+    40 s of composed sounds: continuity, start, balance, life to the end, events); speech2lip:
+    `voices` (whether lips drawn for speech that was never filmed move like those of the 3D
+    methods)."""
     recordings: tuple[Path, ...] = ()
     """Speech for `--study voices`; the sentences inside the package when left out."""
     seed: int = 0
@@ -202,12 +204,15 @@ class Eval:
         from motet.session import load
         from motet.synthesis.reaction.policy_upper_bound import policy_again
 
-        if self.data is None:
+        if self.data is None and self.study != "takes":
             raise ConfigError(
                 "a body is evaluated on a corpus: give --data FOLDER, made by 'motet data sam -o"
-                " FOLDER'"
+                " FOLDER', or --study takes, which needs none"
             )
         loaded = load(self.method, self.weights, self.device)
+        if self.study == "takes":
+            return self._body_takes(loaded, parse_options(loaded.spec, self.option))
+        assert self.data is not None
         if self.study:
             return self._body_study(loaded, parse_options(loaded.spec, self.option))
         subjects = method_subjects(loaded, parse_options(loaded.spec, self.option))
@@ -254,6 +259,17 @@ class Eval:
         else:
             Console(width=max(Console().width, 140)).print(table)
         return 0
+
+    def _body_takes(self, loaded: LoadedMethod, options: Options) -> int:
+        """Whole takes of composed sounds, without a corpus."""
+        from motet.cli.eval_studies import body_takes
+
+        if self.data is not None:
+            raise ConfigError("--study takes makes its own sounds; leave --data out")
+        found, table = body_takes(loaded, options, self.seed, quiet=self.quiet)
+        return self._show_study(
+            {"method": loaded.spec.name, "weights": loaded.digest, **found}, table
+        )
 
     def _person(self) -> int:
         """A fitted person on the held-out tail of their footage."""

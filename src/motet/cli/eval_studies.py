@@ -87,7 +87,7 @@ def body_study(
     from motet.evaluation.body_step_curve import body_curve_table, body_step_curve
 
     if name != "steps":
-        raise ConfigError(f"bodies have no study {name!r}; there is: steps")
+        raise ConfigError(f"bodies have no study {name!r}; there are: steps, takes")
     config = BodyEvaluation(limit=limit)
 
     def draw(case: Case, seeds: Sequence[int], how: Options) -> Motion:
@@ -101,6 +101,40 @@ def body_study(
         "takes": takes,
         "rows": [dataclasses.asdict(row) for row in rows],
     }, body_curve_table(rows)
+
+
+def body_takes(
+    loaded: LoadedMethod, options: Options, seed: int, *, quiet: bool = False
+) -> tuple[dict[str, JsonValue], Table]:
+    """Whole takes of composed sounds, as a viewer sees them."""
+    import dataclasses
+    import json
+
+    import numpy as np
+
+    from motet.cli.progress import progress_bars
+    from motet.evaluation.body_takes import evaluate_takes, takes_table
+    from motet.types import Motion
+
+    with tempfile.TemporaryDirectory() as folder, progress_bars(quiet) as bars:
+        task, path = bars.add_task(""), Path(folder) / "path.npy"
+
+        def run(audio: Audio, how: Options) -> Motion:
+            chosen = {**options, **how}
+            if "source" in how:
+                np.save(path, np.asarray(how["source"]), allow_pickle=False)
+                chosen["source"] = str(path)
+            motion = loaded.run(audio, chosen, seeds=(seed,))
+            return Motion(motion.values[0], motion.space)
+
+        scores = evaluate_takes(
+            run,
+            report=lambda what, done, total: bars.update(
+                task, description=what, completed=done, total=total
+            ),
+        )
+    rows = json.loads(json.dumps([dataclasses.asdict(score) for score in scores]))
+    return {"study": "takes", "seed": seed, "rows": rows}, takes_table(scores)
 
 
 def _steps(
