@@ -26,15 +26,16 @@ from motet.methods.kmtalk.key_file import EditedKeys, KeyEdits, read_keys, write
 from motet.methods.kmtalk.key_timing import Keys, pad_keys
 from motet.methods.kmtalk.keys import KeyFrames, closures, key_frames, spoken_frames
 from motet.methods.kmtalk.model import KMTalkModel, pair_steps
-from motet.methods.kmtalk.phone_source import (
+from motet.methods.kmtalk.spaces import read_template, space_of
+from motet.nn.device import CPU, on_device
+from motet.phonetics.phone_source import (
     SAMPLE_RATE,
+    PhoneOptions,
     PhonePosterior,
     Phones,
     find_phones,
     same_audio,
 )
-from motet.methods.kmtalk.spaces import read_template, space_of
-from motet.nn.device import CPU, on_device
 from motet.phonetics.phones import PhoneSpan
 from motet.streaming.streaming_method import FeatureStream, MotionMethod, StreamState
 from motet.streaming.window_buffer import WindowBuffer
@@ -194,8 +195,10 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         if not self.config.needs_keys:
             return [Phones((), "none", 0.0)] * state.batch
         rows = [samples[0]] if same_audio(samples) else list(samples)
+        condition = state.condition
+        options = PhoneOptions(condition.text, condition.timing, condition.recogniser)
         phones = [
-            find_phones(row.clone(), state.condition, self._posterior(row, features[index]))
+            find_phones(row.clone(), options, self._posterior(row, features[index]))
             for index, row in enumerate(rows)
         ]
         return phones * state.batch if len(rows) == 1 else phones

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from pathlib import Path
 
@@ -11,12 +10,11 @@ import pytest
 import torch
 
 from motet.encoders.phonetic.encoder import load_phonetic
-from motet.errors import AssetError, ConfigError, MissingDependency
+from motet.errors import AssetError, MissingDependency
 from motet.evaluation.held_out import load_held_out
 from motet.face.lip_closure import amount_from_timing, closed_by
-from motet.methods.kmtalk import phone_source as acquisition
-from motet.methods.kmtalk.config import KMTalkCondition, check_anchor
-from motet.methods.kmtalk.phone_source import PhonePosterior, find_phones, in_pieces
+from motet.phonetics import phone_source as acquisition
+from motet.phonetics.phone_source import PhoneOptions, PhonePosterior, find_phones, in_pieces
 from motet.phonetics.phones import SYMBOLS, PhoneSpan
 from motet.phonetics.recognition import agreement, recognise
 from motet.phonetics.transcription import (
@@ -45,14 +43,14 @@ def speech() -> torch.Tensor:
 
 
 def test_a_text_comes_first(posterior: PhonePosterior) -> None:
-    found = find_phones(speech(), KMTalkCondition(text=CLIP.text), posterior)
+    found = find_phones(speech(), PhoneOptions(text=CLIP.text), posterior)
     assert found.source == "text"
     assert 0.3 < found.confidence <= 1
     assert "".join(span.symbol for span in found.spans if span.symbol != "sil").startswith("hiw")
 
 
 def test_without_text_english_is_recognised(posterior: PhonePosterior) -> None:
-    found = find_phones(speech(), KMTalkCondition(), posterior)
+    found = find_phones(speech(), PhoneOptions(), posterior)
     known = phones_of_text(CLIP.audio, CLIP.text)[0]
     assert found.source == "english"
     starts = np.array([span.start for span in found.spans])
@@ -67,8 +65,8 @@ def test_a_wrong_text_is_told_and_replaced(
         "the quick brown fox jumps over the lazy dog and runs away into the deep dark forest where"
         " nobody lives any more at all"
     )
-    with caplog.at_level(logging.WARNING, "motet.kmtalk"):
-        found = find_phones(speech(), KMTalkCondition(text=wrong), posterior)
+    with caplog.at_level(logging.WARNING, "motet.phonetics"):
+        found = find_phones(speech(), PhoneOptions(text=wrong), posterior)
     assert found.source != "text" or found.notes
     assert "text" in caplog.text
 
@@ -86,7 +84,7 @@ def test_speech_of_another_language_goes_to_the_encoder(
         raise NotEnglish("the sound is probably not English")
 
     monkeypatch.setattr(acquisition, "in_pieces", foreign)
-    found = find_phones(speech(), KMTalkCondition(), posterior)
+    found = find_phones(speech(), PhoneOptions(), posterior)
     assert found.source == "encoder"
     assert "not English" in found.notes[0]
     assert found.confidence > 0.5
@@ -106,23 +104,23 @@ def test_without_optional_packages_the_encoder_answers(
 
     monkeypatch.setattr(acquisition, "in_pieces", missing)
     monkeypatch.setattr(acquisition, "phones_of_text", missing)
-    found = find_phones(speech(), KMTalkCondition(text=CLIP.text), posterior)
+    found = find_phones(speech(), PhoneOptions(text=CLIP.text), posterior)
     assert found.source == "encoder"
     assert len(found.notes) == 2
 
 
 def test_times_of_a_file_are_taken_as_they_are(posterior: PhonePosterior, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("start,end,phone\n0.5,0.6,m\n0.6,0.9,a\n")
-    found = find_phones(speech(), KMTalkCondition(timing=str(tmp_path / "a.csv")), posterior)
+    found = find_phones(speech(), PhoneOptions(timing=str(tmp_path / "a.csv")), posterior)
     assert found.source == "file"
     assert found.spans == (PhoneSpan(0.5, 0.6, "m"), PhoneSpan(0.6, 0.9, "a"))
     with pytest.raises(AssetError):
-        find_phones(speech(), KMTalkCondition(timing=str(tmp_path / "none.csv")), posterior)
+        find_phones(speech(), PhoneOptions(timing=str(tmp_path / "none.csv")), posterior)
 
 
 def test_nothing_at_all_is_said_to_be_nothing() -> None:
-    assert find_phones(speech(), KMTalkCondition(), None).source == "none"
-    assert find_phones(speech(), KMTalkCondition(recogniser="none"), None).spans == ()
+    assert find_phones(speech(), PhoneOptions(), None).source == "none"
+    assert find_phones(speech(), PhoneOptions(recogniser="none"), None).spans == ()
 
 
 def test_the_phone_loop_finds_borders() -> None:
@@ -193,18 +191,3 @@ def test_closures_shut_the_lips_of_the_figure() -> None:
     assert amount_from_timing(50, 25.0, [(1.011, 1.019)])[25] == 1.0, (
         "the nearest frame shuts even for the shortest closure"
     )
-
-
-@pytest.mark.parametrize(
-    "anchor", ["uniform:0", "uniform:2", "uniform:x", "boundary:1", "sometimes"]
-)
-def test_anchors_that_are_none(anchor: str) -> None:
-    with pytest.raises(ConfigError, match="anchor"):
-        check_anchor(anchor)
-
-
-def test_settings_that_contradict() -> None:
-    with pytest.raises(ConfigError, match="timing"):
-        KMTalkCondition(anchor="file")
-    with pytest.raises(ConfigError, match="recogniser"):
-        dataclasses.replace(KMTalkCondition(), recogniser="magic")  # type: ignore[arg-type]

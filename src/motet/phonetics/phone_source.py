@@ -1,13 +1,13 @@
 """Timed phones of a recording: from a file, by forced alignment of a text, or by recognisers. The
-source is logged and written into key files.
+source is logged and goes with the phones.
 
 | input | phones from | times from |
 |---|---|---|
 | phone times | the file | the file |
 | a text | the text; unknown words by their letters | pocketsphinx |
 | sound alone, English | a word recogniser | pocketsphinx |
-| sound alone, other languages | the phonetic encoder | the phonetic encoder |
-| nothing else works | none | even distances, 33 % of the frames |
+| sound alone, other languages | the phone head of the audio encoder | the same |
+| nothing else works | none | none |
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -23,14 +24,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from motet.errors import AssetError, InputError, MissingDependency
-from motet.methods.kmtalk.config import KMTalkCondition
 from motet.phonetics.phones import PhoneSpan
 from motet.phonetics.recognition import agreement, recognise
 from motet.phonetics.timings import read_timings
 from motet.phonetics.transcription import phones_of_english, phones_of_loop, phones_of_text
 from motet.types import Audio
 
-log = logging.getLogger("motet.kmtalk")
+log = logging.getLogger("motet.phonetics")
 TEXT_AGREEMENT = 0.55
 """Share of the encoder's agreement with its own phones below which a text gets a warning (a right
 text: 0.6 to 0.8, a wrong one about 0.5)."""
@@ -39,9 +39,25 @@ PIECE_S = 20.0
 SAMPLE_RATE = 16_000
 
 
+Recogniser = Literal["auto", "encoder", "loop", "none"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PhoneOptions:
+    """What is known of the words of a recording."""
+
+    text: str = ""
+    """Transcript in English words, or a text file (.txt)."""
+    timing: str = ""
+    """A file with phone times: Praat TextGrid, CTM, JSON or CSV."""
+    recogniser: Recogniser = "auto"
+    """Phones without text: of recognised English words (`auto`), by the audio encoder, by
+    pocketsphinx's phone loop, or none. With `text` or `timing` it is the second choice."""
+
+
 @dataclasses.dataclass(frozen=True)
 class PhonePosterior:
-    """Log-probabilities of phones by the phonetic encoder."""
+    """Log-probabilities of phones by the phone head of an audio encoder."""
 
     log_probabilities: Float[ndarray, "steps symbols"]
     symbols: Sequence[str]
@@ -71,18 +87,18 @@ class Phones:
 
 
 def find_phones(
-    sound: Float[Tensor, "time"], condition: KMTalkCondition, posterior: PhonePosterior | None
+    sound: Float[Tensor, "time"], options: PhoneOptions, posterior: PhonePosterior | None
 ) -> Phones:
     """Phones of a 16 kHz recording from the first source that works.
 
     Args:
-        posterior: of the phonetic encoder; None without one.
+        posterior: of an audio encoder; None without one.
 
     Raises:
         AssetError: a file of times or a text file that cannot be read.
     """
     notes: list[str] = []
-    for source, way in _ways(sound, condition, posterior):
+    for source, way in _ways(sound, options, posterior):
         try:
             spans = way()
         except (InputError, MissingDependency) as error:
@@ -95,22 +111,22 @@ def find_phones(
         if doubt:
             notes.append(doubt)
         if not doubt or source == "text":
-            return _logged(Phones(spans, source, confidence, tuple(notes)), condition)
-    return _logged(Phones((), "none", 0.0, tuple(notes)), condition)
+            return _logged(Phones(spans, source, confidence, tuple(notes)), options)
+    return _logged(Phones((), "none", 0.0, tuple(notes)), options)
 
 
 def _ways(
-    sound: Tensor, condition: KMTalkCondition, posterior: PhonePosterior | None
+    sound: Tensor, options: PhoneOptions, posterior: PhonePosterior | None
 ) -> Iterator[tuple[str, Callable[[], tuple[PhoneSpan, ...]]]]:
-    if condition.timing:
-        yield "file", lambda: read_timings(condition.timing)
-    if condition.text:
-        yield "text", lambda: _of_text(sound, condition.text)
-    if condition.recogniser == "auto" and posterior is not None:
+    if options.timing:
+        yield "file", lambda: read_timings(options.timing)
+    if options.text:
+        yield "text", lambda: _of_text(sound, options.text)
+    if options.recogniser == "auto" and posterior is not None:
         yield "english", lambda: in_pieces(sound, phones_of_english)
-    if condition.recogniser in ("auto", "encoder") and posterior is not None:
+    if options.recogniser in ("auto", "encoder") and posterior is not None:
         yield "encoder", posterior.phones
-    if condition.recogniser == "loop":
+    if options.recogniser == "loop":
         yield "loop", lambda: in_pieces(sound, phones_of_loop)
 
 
@@ -151,14 +167,14 @@ def _doubt(
     return ""
 
 
-def _logged(found: Phones, condition: KMTalkCondition) -> Phones:
-    message = f"key frames from {found.source}, confidence {found.confidence:.2f}" + "".join(
+def _logged(found: Phones, options: PhoneOptions) -> Phones:
+    message = f"phones from {found.source}, confidence {found.confidence:.2f}" + "".join(
         f"; {note}" for note in found.notes
     )
     log.log(
         (
             logging.WARNING
-            if condition.text and (found.source != "text" or found.notes)
+            if options.text and (found.source != "text" or found.notes)
             else logging.INFO
         ),
         "%s",
