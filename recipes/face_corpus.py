@@ -50,7 +50,7 @@ class FaceCorpus:
     """Whisper features of that speech; computed when left out."""
     whisper: Path | None = None
     """Whisper weights; the installed package when left out."""
-    sources: tuple[str, ...] = ("festvox_ru", "flite", "asterisk_ru", "armelle_fr", "kokoro")
+    sources: tuple[str, ...] = ("festvox_ru", "flite", "asterisk_ru", "armelle_fr", "kokoro54")
     """Speech to perform on; sources that are not in the speech folder are passed over."""
     performers: int = 6
     """People sampled for each voice."""

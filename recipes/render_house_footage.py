@@ -22,7 +22,7 @@ from motet import run
 from motet.export import write_clip
 from motet.types import Audio
 
-VOICES = ("kokoro", "flite", "festvox_ru")
+VOICES = ("kokoro54", "flite", "festvox_ru")
 RATE_HZ, PAUSE_S = 16_000, 0.35
 
 

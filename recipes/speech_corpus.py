@@ -19,7 +19,7 @@ import tyro
 from motet.data.speech.corpus import Report, built_sources, source_facts, write_source
 from motet.data.speech.utterance import Utterance
 from motet.errors import ConfigError, nearest
-from recipes.speech import facegood, festvox_ru, flite, grid, kokoro, librivox, prompts
+from recipes.speech import facegood, festvox_ru, flite, grid, kokoro54, librivox, prompts
 from recipes.speech.packages import SpeechPackages
 
 Reader = Callable[[SpeechPackages], Iterator[Utterance]]
@@ -30,7 +30,7 @@ SOURCES: Mapping[str, Reader] = {
     "asterisk_ru": partial(prompts.utterances, source="asterisk_ru"),
     "armelle_fr": partial(prompts.utterances, source="armelle_fr"),
     "flite": flite.utterances,
-    "kokoro": kokoro.utterances,
+    "kokoro54": kokoro54.utterances,
 }
 """Sources that may shape shipped weights."""
 EVALUATION_ONLY: Mapping[str, Reader] = {

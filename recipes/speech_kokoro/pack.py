@@ -34,7 +34,7 @@ def pack(store: Store, corpus: Path, name: str, hours: float) -> float:
     entries: list[dict[str, Any]] = []
     facts: dict[str, dict[str, Any]] = {}
     offset = 0
-    for there, samples in _utterances(store, hours):
+    for there, samples in stored_utterances(store, hours):
         parts.append(samples)
         entries.append(_entry(there, name, offset, len(samples)))
         facts[there["name"]] = {key: there[key] for key in _ALSO}
@@ -43,7 +43,8 @@ def pack(store: Store, corpus: Path, name: str, hours: float) -> float:
     return offset / CORPUS_RATE_HZ / 3600
 
 
-def _utterances(store: Store, hours: float) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+def stored_utterances(store: Store, hours: float) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """Facts and 16 kHz int16 samples of up to `hours` of what is there."""
     seconds = 0.0
     for there in store.all():
         if seconds >= hours * 3600:

@@ -11,7 +11,7 @@ import pytest
 from motet.errors import AssetError
 from motet.phonetics.phones import SYMBOLS
 from motet.training.phonetic import LAST_WEIGHTS, WEIGHTS
-from recipes.speech import facegood, grid, held_out, kokoro
+from recipes.speech import facegood, grid, held_out, kokoro54
 from recipes.speech.packages import SpeechPackages
 from recipes.speech.pauses import cut_at_pauses
 from recipes.speech_corpus import EVALUATION_ONLY, SOURCES
@@ -66,12 +66,9 @@ def test_an_unpacked_package_is_used_as_it_is(tmp_path: Path) -> None:
     assert SpeechPackages(tmp_path, tmp_path).debian("some-package") == tmp_path / "some-package"
 
 
-def test_kokoro_tokens_become_phones() -> None:
-    spans = kokoro._spans(list("hI ˈu."), np.array([4, 2, 6, 1, 1, 5, 3, 2]))
-    assert [s.symbol for s in spans if s.symbol != "sil"] == ["h", "a", "ɪ", "u"]
-    vowel = next(s for s in spans if s.symbol == "u")
-    assert vowel.start == pytest.approx(13 * 0.025) and vowel.end == pytest.approx(19 * 0.025)
-    assert kokoro._ipa(("AH", "B", "AW", "T")) == "əbˈWt"
+def test_speech_of_kokoro_must_have_been_made(tmp_path: Path) -> None:
+    with pytest.raises(AssetError, match="speech_kokoro.generate"):
+        next(kokoro54.utterances(SpeechPackages(tmp_path, tmp_path)))
 
 
 @real

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("soundfile")
+from recipes.speech import kokoro54
+from recipes.speech.packages import SpeechPackages
 from recipes.speech_kokoro.english import English, own_words
 from recipes.speech_kokoro.generate import generate
 from recipes.speech_kokoro.grammar import grammar
@@ -182,4 +184,11 @@ def test_packing_gives_a_source_of_the_corpus(tmp_path: Path) -> None:
     assert sound.dtype == np.int16
     assert entries[-1]["offset"] + entries[-1]["samples"] == len(sound)
     assert {e["source"] for e in entries} == {"kokoro54"}
+    store.folder.rename(tmp_path / "speech_kokoro54")
+    read = list(kokoro54.utterances(SpeechPackages(tmp_path, tmp_path)))
+    assert [u.name for u in read] == [e["name"] for e in entries]
+    assert sum(len(u.samples) for u in read) == len(sound)
+    assert [list(p) for p in entries[0]["phones"]] == [
+        [p.start, p.end, p.symbol] for p in read[0].phones
+    ]
     assert entries[0]["phones"][-1][1] == pytest.approx(entries[0]["samples"] / 16_000, abs=0.01)

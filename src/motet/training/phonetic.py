@@ -41,7 +41,7 @@ WEIGHTS: Mapping[str, float] = {
     "asterisk_ru": 1.0,
     "armelle_fr": 1.0,
     "flite": 1.0,
-    "kokoro": 3.0,
+    "kokoro54": 3.0,
 }
 """Sampling weight of a second of each source: more of the free and natural English, less of the
 small grammar and the one long voice."""
@@ -52,7 +52,7 @@ LAST_WEIGHTS: Mapping[str, float] = {
     "asterisk_ru": 1.0,
     "armelle_fr": 1.0,
     "flite": 1.0,
-    "kokoro": 7.0,
+    "kokoro54": 7.0,
 }
 """The same in the short last phase: still more natural free English."""
 QUIETER_DB = 15.0

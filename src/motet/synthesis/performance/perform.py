@@ -23,12 +23,26 @@ from motet.face.lip_shapes import (
 from motet.phonetics.phones import PHONES, PhoneSpan
 from motet.synthesis.performance import gestures
 from motet.synthesis.performance.acoustics import Acoustics
+from motet.synthesis.performance.articulation import COURSES, articulation
 from motet.synthesis.performance.coarticulation import DominanceModel
 from motet.synthesis.performance.prosody import RATE_HZ, Prosody, analyse
 from motet.synthesis.performance.style import StyleSettings
 from motet.types import ARKIT_SHAPES, frame_count
 
 _MATRIX = np.array([RESPONSE[n] for n in SOLVED])
+OPENING_GAIN, WIDTH_GAIN, WIDTH_RANGE = 1.4, 2.5, 0.23
+"""From the tracked man of the fit to people at large: factor of his opening, factor of the width
+that his regressor gives, and width of a fully spread phone in mouth widths. Set so that the spreads
+of opening and width reach those of seven people (median; the clips grid_brbk7n, grid_lrwp9a,
+grid_swiz3n, web_a, web_c, wh_01, wh_05 of `other_speakers`)."""
+_ARTICULATED = {
+    "mouthPucker": ("protrusion", 0.75),
+    "mouthFunnel": ("protrusion", 0.34),
+    "mouthSmile": ("width", 0.34),
+    "mouthStretch": ("width", 0.30),
+    "mouthUpperUp": ("upper_lip", 0.32),
+}
+"""Shapes that follow an articulatory course, and their weight at its top (people's ranges)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +51,7 @@ class PerformanceModel:
 
     dominance: DominanceModel
     acoustics: Acoustics
-    acoustic_share: tuple[float, float, float, float] = (0.6, 0.4, 0.6, 0.6)
+    acoustic_share: tuple[float, float, float, float] = (0.8, 0.3, 0.8, 0.8)
     """Weight of the acoustic regressor in each of the four lip measures, against the phones
     (chosen on held-out clips)."""
 
@@ -86,17 +100,22 @@ def mouth_weights(
 
     The phones give shapes and closures; the sound gives, by `acoustic_share`, how far the lips open
     and how wide they are; loudness and rate scale the amplitude; the style scales it again and sets
-    the mouth's rest.
+    the mouth's rest. Opening and width have people's ranges, not those of the tracked man.
     """
     frames = len(prosody.loudness)
     times = np.arange(frames) / fps
     open_share = _speech_envelope(phones, times)
     shapes = model.dominance(phones, times) * open_share[:, None]
+    courses = articulation(phones, times) * open_share[:, None]
     measures = shapes @ _MATRIX
+    measures[:, 1] = WIDTH_RANGE * courses[:, 0]
     if features is not None:
-        heard = model.acoustics.measures(features, frames, fps) * open_share[:, None]
+        acoustic = model.acoustics.measures(features, frames, fps) * open_share[:, None]
+        acoustic[:, 1] *= WIDTH_GAIN
         share = np.array(model.acoustic_share)
-        measures = (1 - share) * measures + share * heard
+        measures = (1 - share) * measures + share * acoustic
+    shapes = _articulated(shapes, courses)
+    measures[:, [0, 2, 3]] *= OPENING_GAIN
     measures[:, 0] = np.maximum(measures[:, 0], 0.0)
     gain = style.articulation * _amplitude(prosody, style)
     measures = gaussian_filter1d(measures * gain[:, None], 0.45 * fps / 25, axis=0)
@@ -104,6 +123,15 @@ def mouth_weights(
     mouth = spread(solve_mouth(measures, shapes))
     mouth = _with_style(mouth, style)
     return _with_contacts(mouth, phones, times, open_share)
+
+
+def _articulated(shapes: ndarray, courses: ndarray) -> ndarray:
+    """Mouth shapes with protrusion, spreading and upper lip by their articulatory courses."""
+    result = shapes.copy()
+    for name, (course, top) in _ARTICULATED.items():
+        values = np.clip(courses[:, COURSES.index(course)], 0.0, 1.1)
+        result[:, SOLVED.index(name)] = top * values
+    return result
 
 
 def _amplitude(prosody: Prosody, style: StyleSettings) -> ndarray:
