@@ -19,7 +19,7 @@ from motet.export import write_clip
 from motet.export.gltf.avatar import animated_avatar, inspect_avatar
 from motet.export.gltf.container import pack_glb, read_glb
 from motet.export.gltf.names import arkit_name
-from motet.export.gltf.visemes import VISEMES, fit_visemes
+from motet.face.visemes import VISEMES
 from motet.types import ARKIT_SHAPES, Clip, Motion, arkit_space
 from tests.export.avatars import animation, avatar
 from tests.export.takes import take
@@ -175,23 +175,6 @@ def test_visemes_speak_where_arkit_names_are_missing(tmp_path: Path) -> None:
         max(weight for name, weight in weights.items() if name not in ("viseme_aa", "eyeBlinkLeft"))
         < 1e-5
     )
-
-
-@settings(max_examples=10, deadline=None)
-@given(st.integers(0, 10_000))
-def test_visemes_come_back_from_the_shapes_they_make(seed: int) -> None:
-    shares = np.random.default_rng(seed).uniform(0, 1, len(VISEMES)) * np.random.default_rng(
-        seed + 1
-    ).integers(0, 2, len(VISEMES))
-    weights = {name: np.zeros(1) for name in ARKIT_SHAPES}
-    for viseme, share in zip(VISEMES, shares, strict=True):
-        for name in ARKIT_SHAPES:
-            side = name.removesuffix("Left").removesuffix("Right")
-            weights[name] = weights[name] + share * VISEMES[viseme].get(
-                name, VISEMES[viseme].get(side, 0.0)
-            )
-    found = fit_visemes(weights, tuple(VISEMES))
-    assert [found[viseme][0] for viseme in VISEMES] == pytest.approx(list(shares), abs=1e-6)
 
 
 VRM_1 = {

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.face.visemes import PHONES, VISEMES, face_pose
 from motet.phonetics.alignment import SILENCE, PhoneLoop
 from motet.types import ARKIT_SHAPES, Audio, Motion, arkit_space, frame_count
 
@@ -28,84 +29,9 @@ _MEAN: Mapping[str, float] = {
 }  # fmt: skip
 """Mean of training clips of GRID s1 as they are fitted for training, over the man's rest."""
 
-_VISEMES: Mapping[str, Mapping[str, float]] = {
-    "sil": {},
-    "PP": {
-        "mouthRollUpper": 0.60,
-        "mouthRollLower": 0.23,
-        "mouthClose": 0.21,
-        "mouthUpperUp": 0.19,
-        "mouthLowerDown": 0.14,
-        "jawOpen": 0.13,
-    },
-    "FF": {
-        "mouthShrugUpper": 1.0,
-        "mouthRollLower": 0.57,
-        "mouthDimple": 0.43,
-        "mouthRollUpper": 0.18,
-        "mouthStretch": 0.15,
-    },
-    "TH": {"mouthShrugUpper": 0.63, "mouthLowerDown": 0.12, "mouthFrown": 0.07, "jawOpen": 0.06},
-    "DD": {"mouthLowerDown": 0.33, "mouthUpperUp": 0.24, "mouthShrugUpper": 0.11},
-    "kk": {"mouthShrugUpper": 0.46, "mouthDimple": 0.35, "mouthStretch": 0.13, "jawOpen": 0.10},
-    "CH": {
-        "mouthFunnel": 0.50,
-        "mouthLowerDown": 0.38,
-        "mouthShrugUpper": 0.19,
-        "mouthUpperUp": 0.09,
-    },
-    "SS": {"mouthLowerDown": 0.77, "mouthSmile": 0.24, "mouthDimple": 0.06},
-    "nn": {
-        "mouthLowerDown": 0.33,
-        "mouthFunnel": 0.26,
-        "mouthUpperUp": 0.24,
-        "mouthSmile": 0.23,
-        "mouthShrugUpper": 0.11,
-    },
-    "RR": {
-        "mouthShrugUpper": 0.42,
-        "mouthUpperUp": 0.40,
-        "mouthDimple": 0.30,
-        "mouthLowerDown": 0.22,
-    },
-    "aa": {"jawOpen": 0.54, "jawForward": 0.31, "mouthShrugUpper": 0.09},
-    "E": {
-        "mouthShrugUpper": 1.0,
-        "mouthRollUpper": 0.54,
-        "mouthPress": 0.32,
-        "mouthUpperUp": 0.24,
-        "mouthSmile": 0.20,
-        "jawOpen": 0.10,
-    },
-    "I": {
-        "mouthDimple": 0.53,
-        "mouthStretch": 0.47,
-        "mouthShrugUpper": 0.17,
-        "mouthLowerDown": 0.10,
-    },
-    "O": {
-        "mouthPucker": 0.66,
-        "mouthShrugUpper": 0.48,
-        "jawForward": 0.34,
-        "mouthRollUpper": 0.33,
-        "mouthRollLower": 0.19,
-        "jawOpen": 0.14,
-    },
-    "U": {"mouthPucker": 0.50, "mouthLowerDown": 0.13},
-}
-"""The fifteen Oculus visemes in ARKit shapes: non-negative least squares between the two sets of
-targets of one mesh (CC0)."""
-
 _VISEME_OF: Mapping[str, str] = {
-    phone: viseme
-    for viseme, phones in {
-        "sil": SILENCE, "PP": "P B M", "FF": "F V", "TH": "TH DH", "DD": "T D", "kk": "K G NG HH",
-        "CH": "CH JH SH ZH", "SS": "S Z",
-        "nn": "N L", "RR": "R ER", "aa": "AA AH AW AY", "E": "EH AE EY", "I": "IH IY Y",
-        "O": "AO OW OY", "U": "UH UW W",
-    }.items()
-    for phone in phones.split()
-}  # fmt: skip
+    phone: viseme for viseme, phones in PHONES.items() for phone in phones.split()
+}
 
 
 def mean_face(audio: Audio, seed: int = 0) -> Motion:
@@ -143,7 +69,8 @@ class NearestPhone:
                 round(phone.start_s * FPS),
                 max(round(phone.end_s * FPS), round(phone.start_s * FPS) + 1),
             )
-            weights[first:last] = _pose(_VISEMES[_VISEME_OF[phone.label]])
+            if phone.label != SILENCE:
+                weights[first:last] = _pose(VISEMES[_VISEME_OF[phone.label]])
         return _motion(_smoothed(weights, (1.0, 2.0, 3.0, 2.0, 1.0)))
 
 
@@ -173,12 +100,7 @@ def loudness_db(audio: Audio, fps: float) -> Float[Tensor, "frames"]:
 
 
 def _pose(shapes: Mapping[str, float]) -> Float[Tensor, "52"]:
-    """Weights of a pose; a name without a side means both sides."""
-    pose = torch.zeros(len(ARKIT_SHAPES))
-    for name, weight in shapes.items():
-        for shape in (name,) if name in ARKIT_SHAPES else (f"{name}Left", f"{name}Right"):
-            pose[ARKIT_SHAPES.index(shape)] = weight
-    return pose
+    return torch.from_numpy(face_pose(shapes)).float()
 
 
 def _motion(weights: Float[Tensor, "frames 52"]) -> Motion:

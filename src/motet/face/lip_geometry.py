@@ -1,10 +1,11 @@
-"""Where the house figure's lips are for any weights: a linear map, for losses in millimetres."""
+"""Where the house figure's lips are for any weights: linear maps, for losses and fits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -39,3 +40,27 @@ def house_opening() -> Float[Tensor, "shapes"]:
     upper, lower = rig.inner_lip.tolist()
     deltas = rig.shape_deltas()
     return (deltas[:, upper, 1] - deltas[:, lower, 1]).float()
+
+
+@cache
+def lip_outline() -> Float[np.ndarray, "shapes 4"]:
+    """What each shape at weight 1 does to the outline of the figure's lips, in mouth widths.
+
+    Opening between the inner lips, distance of the corners, lift of the upper lip, protrusion of
+    the upper lip (the lower one moves back with the jaw).
+    """
+    from motet.rigs.house import load_house
+
+    rig = load_house()
+    upper, lower = rig.inner_lip.tolist()
+    left, right = rig.mouth_corner.tolist()
+    across = (rig.vertices[left] - rig.vertices[right]).double().numpy()
+    width = np.linalg.norm(across)
+    deltas = rig.shape_deltas().double().numpy()  # (shapes, vertices, 3)
+    measures = (
+        deltas[:, upper, 1] - deltas[:, lower, 1],
+        (deltas[:, left] - deltas[:, right]) @ (across / width),
+        deltas[:, upper, 1],
+        deltas[:, upper, 2],
+    )
+    return np.stack(measures, axis=1) / width

@@ -86,7 +86,7 @@ def inspect_avatar(path: Path, by_hand: AvatarMap | None = None) -> AvatarReport
     """
     content, _ = read_glb(path)
     still = {name: np.zeros(1) for name in ARKIT_SHAPES}
-    return _driven(content, still, np.zeros((1, 3)), by_hand or AvatarMap(), path).report
+    return _driven(content, still, np.zeros((1, 3)), 1.0, by_hand or AvatarMap(), path).report
 
 
 def animated_avatar(
@@ -111,7 +111,7 @@ def animated_avatar(
         for name in ARKIT_SHAPES
     }
     head = motion["head"].detach().double().cpu().numpy()
-    driven = _driven(content, weights, head, by_hand or AvatarMap(), path)
+    driven = _driven(content, weights, head, motion.space.fps, by_hand or AvatarMap(), path)
     own = _own_bytes(content, data, path)
     document = Document(content, remove_takes(content, own, path))
     complete_targets(document, path)
@@ -154,14 +154,19 @@ def _add_take(document: Document, driven: _Driven, fps: float, path: Path) -> No
 
 
 def _driven(
-    content: dict[str, Any], weights: Weights, head: np.ndarray, by_hand: AvatarMap, path: Path
+    content: dict[str, Any],
+    weights: Weights,
+    head: np.ndarray,
+    fps: float,
+    by_hand: AvatarMap,
+    path: Path,
 ) -> _Driven:
     """Curves of all morph targets of every node that can be animated, turns of bones, report."""
     names = morph_names(content, path)
     expressions = vrm_expressions(content, names, path)
     every = list(dict.fromkeys(name for targets in names.values() for name in targets))
     mapping = by_hand.shapes_of([*every, *expressions])
-    found = understood(every, weights, expressions, mapping)
+    found = understood(every, weights, expressions, mapping, fps)
     nodes = bone_nodes(content, path, by_hand.bones)
     turns = _turns(nodes, found, weights, head)
     jaw = nodes.get("jaw")

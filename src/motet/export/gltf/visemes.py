@@ -1,4 +1,14 @@
-"""Oculus visemes in ARKit shapes, and viseme weights that approximate ARKit weights."""
+"""Viseme and vowel weights that give an avatar the mouth shapes of ARKit weights.
+
+What is fitted is the outline of the lips, not the list of weights: many ARKit poses draw one
+outline. Per frame, with the outline y of the house figure's lips and the outlines A of the visemes,
+
+    u = argmin |A u - y|^2 / 2 + sparsity * sum(u)    over u >= 0, columns of A at unit length.
+
+The penalty lets the one viseme win that explains the outline alone, where plain least squares would
+mix two others (spread + open = half open). It also shrinks the weights, so the mix is kept and its
+amount is fitted again. A viseme's own pose gives that viseme at 1 and no other.
+"""
 
 from __future__ import annotations
 
@@ -7,93 +17,75 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
+from motet.face.lip_geometry import lip_outline
+from motet.face.visemes import VISEMES, face_pose
 from motet.types import ARKIT_SHAPES
 
 Weights = Mapping[str, Float[np.ndarray, "frames"]]
 
-VISEMES: dict[str, dict[str, float]] = {
-    "aa": {"jawOpen": 0.54, "jawForward": 0.31, "mouthShrugUpper": 0.09},
-    "E": {
-        "mouthShrugUpper": 1.0,
-        "mouthRollUpper": 0.54,
-        "mouthPress": 0.32,
-        "mouthUpperUp": 0.24,
-        "mouthSmile": 0.20,
-        "jawOpen": 0.10,
-    },
-    "I": {
-        "mouthDimple": 0.53,
-        "mouthStretch": 0.47,
-        "mouthShrugUpper": 0.17,
-        "mouthLowerDown": 0.10,
-    },
-    "O": {
-        "mouthPucker": 0.66,
-        "mouthShrugUpper": 0.48,
-        "jawForward": 0.34,
-        "mouthRollUpper": 0.33,
-        "mouthRollLower": 0.19,
-        "jawOpen": 0.14,
-        "mouthUpperUp": 0.12,
-    },
-    "U": {"mouthPucker": 0.50, "mouthLowerDown": 0.13},
-    "PP": {
-        "mouthRollUpper": 0.60,
-        "mouthRollLower": 0.23,
-        "mouthClose": 0.21,
-        "mouthUpperUp": 0.19,
-        "mouthLowerDown": 0.14,
-        "jawOpen": 0.13,
-    },
-    "FF": {
-        "mouthShrugUpper": 1.24,
-        "mouthRollLower": 0.57,
-        "mouthDimple": 0.43,
-        "mouthRollUpper": 0.18,
-        "mouthStretch": 0.15,
-    },
-    "TH": {"mouthShrugUpper": 0.63, "mouthLowerDown": 0.12, "mouthFrown": 0.07, "jawOpen": 0.06},
-    "DD": {"mouthLowerDown": 0.33, "mouthUpperUp": 0.24, "mouthShrugUpper": 0.11},
-    "kk": {"mouthShrugUpper": 0.46, "mouthDimple": 0.35, "mouthStretch": 0.13, "jawOpen": 0.10},
-    "CH": {
-        "mouthFunnel": 0.50,
-        "mouthLowerDown": 0.38,
-        "mouthShrugUpper": 0.19,
-        "mouthUpperUp": 0.09,
-    },
-    "SS": {"mouthLowerDown": 0.77, "mouthSmile": 0.24, "mouthDimple": 0.06},
-    "nn": {
-        "mouthLowerDown": 0.33,
-        "mouthFunnel": 0.26,
-        "mouthUpperUp": 0.24,
-        "mouthSmile": 0.23,
-        "mouthShrugUpper": 0.11,
-    },
-    "RR": {
-        "mouthShrugUpper": 0.42,
-        "mouthUpperUp": 0.40,
-        "mouthDimple": 0.30,
-        "mouthLowerDown": 0.22,
-    },
-}
-"""Oculus visemes in ARKit shapes (both sides alike, written once); fitted over the vertices of one
-mesh that has both sets."""
+OUTLINE_SPREAD = np.array([0.082, 0.063, 0.1, 0.1])
+"""What counts as one step of opening, width, lift and protrusion (`lip_outline`), mouth widths.
+
+The first two are standard deviations of tracked people who speak freely. A difference of width is
+smaller than one of opening and says more: unscaled, every vowel would be an `aa`.
+"""
+SPARSITY = 0.3
+"""Steps of the outline that a viseme must explain before it is used."""
+_RIDGE = 1e-3
+"""Makes the solution unique where the outlines of two visemes nearly agree."""
+MIX_WINDOW_S = 0.1
+"""Half width of the triangle over which the mix of visemes is averaged, so that none flickers.
+
+The amount is fitted to each frame by itself: a closure of one frame stays closed.
+"""
 
 
 def fit_visemes(
-    weights: Weights, visemes: tuple[str, ...]
+    weights: Weights, visemes: tuple[str, ...], fps: float
 ) -> dict[str, Float[np.ndarray, "frames"]]:
-    """Viseme weights in 0..1 that approximate the mouth's ARKit weights (least squares)."""
+    """Weights in 0..1 of the visemes whose mixed outline comes nearest to the lips' own.
+
+    Args:
+        weights: all ARKit weights by name.
+        visemes: names of `VISEMES` that the avatar has.
+        fps: frame rate of the weights.
+    """
+    outline = lip_outline()  # (shapes, measures)
+    wanted = np.stack([weights[name] for name in ARKIT_SHAPES], axis=1) @ outline / OUTLINE_SPREAD
+    poses = np.stack([face_pose(VISEMES[viseme]) for viseme in visemes])  # (visemes, shapes)
+    columns = poses @ outline / OUTLINE_SPREAD  # (visemes, measures)
+    mix = _smoothed(_sparse_mix(wanted, columns), fps)  # (frames, visemes)
+    # The amount s of each frame's mix m that minimises |s A m - y|.
+    shapes = mix @ columns  # (frames, measures)
+    amount = (shapes * wanted).sum(axis=1) / np.maximum((shapes**2).sum(axis=1), 1e-9)
+    fitted = np.clip(np.maximum(amount, 0.0)[:, None] * mix, 0.0, 1.0)
+    return dict(zip(visemes, fitted.T, strict=True))
+
+
+def _sparse_mix(
+    wanted: Float[np.ndarray, "frames measures"], columns: Float[np.ndarray, "visemes measures"]
+) -> Float[np.ndarray, "frames visemes"]:
+    """The penalised fit of each frame (see the module), as weights of the unscaled columns.
+
+    With L^T L = A A^T + ridge it is an ordinary non-negative least squares of L u against
+    L^-T (A y - sparsity).
+    """
+    from scipy.linalg import solve_triangular
     from scipy.optimize import nnls
 
-    mouth = [name for name in ARKIT_SHAPES if name.startswith(("mouth", "jaw"))]
-    matrix = np.array([[_share(VISEMES[viseme], name) for viseme in visemes] for name in mouth])
-    # The opening of the jaw is what is seen most.
-    emphasis = np.array([3.0 if name == "jawOpen" else 1.0 for name in mouth])[:, None]
-    wanted = np.stack([weights[name] for name in mouth]) * emphasis
-    solved = [nnls(matrix * emphasis, frame)[0] for frame in wanted.T]
-    return dict(zip(visemes, np.clip(np.stack(solved, axis=1), 0, 1), strict=True))
+    lengths = np.linalg.norm(columns, axis=1)
+    unit = columns / lengths[:, None]
+    factor = np.linalg.cholesky(unit @ unit.T + _RIDGE * np.eye(len(unit))).T
+    targets = solve_triangular(factor, unit @ wanted.T - SPARSITY, trans="T")  # (visemes, frames)
+    return np.stack([nnls(factor, frame)[0] for frame in targets.T]) / lengths
 
 
-def _share(viseme: Mapping[str, float], name: str) -> float:
-    return viseme.get(name, viseme.get(name.removesuffix("Left").removesuffix("Right"), 0.0))
+def _smoothed(
+    mix: Float[np.ndarray, "frames visemes"], fps: float
+) -> Float[np.ndarray, "frames visemes"]:
+    """Averages over neighbouring frames with weights that fall linearly to 0."""
+    reach = int(MIX_WINDOW_S * fps)
+    kernel = np.arange(1.0, reach + 2.0)
+    kernel = np.concatenate([kernel, kernel[-2::-1]]) / (reach + 1) ** 2
+    padded = np.pad(mix, ((reach, reach), (0, 0)), mode="edge")
+    return np.stack([np.convolve(column, kernel, mode="valid") for column in padded.T], axis=1)

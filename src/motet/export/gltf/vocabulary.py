@@ -17,7 +17,8 @@ from jaxtyping import Float
 
 from motet.errors import ConfigError
 from motet.export.gltf.names import arkit_name, spellings, vowel, vowel_targets
-from motet.export.gltf.visemes import VISEMES, Weights, fit_visemes
+from motet.export.gltf.visemes import Weights, fit_visemes
+from motet.face.visemes import VISEMES
 from motet.types import ARKIT_SHAPES
 
 _ENOUGH_MOUTH = 8
@@ -122,6 +123,7 @@ def understood(
     weights: Weights,
     expressions: Iterable[str] = (),
     mapping: Mapping[str, str | None] | None = None,
+    fps: float = 25.0,
 ) -> Recognised:
     """Weights of those of an avatar's names that belong to a known vocabulary.
 
@@ -131,6 +133,7 @@ def understood(
         expressions: names that are declared to be VRM expressions (there `A` is a vowel; as a morph
             name it could be anything).
         mapping: names of the avatar -> known names, by hand; None keeps a target still.
+        fps: frame rate of the weights.
 
     Raises:
         ConfigError: a name mapped to is not known.
@@ -154,7 +157,7 @@ def understood(
         kind = "ARKit shapes"
     curves = {n: np.mean([weights[s] for s in shapes], axis=0) for n, shapes in parts.items()}
     if spoken:
-        fitted = fit_visemes(weights, tuple(dict.fromkeys(spoken.values())))
+        fitted = fit_visemes(weights, tuple(dict.fromkeys(spoken.values())), fps)
         curves |= {name: fitted[viseme] for name, viseme in spoken.items()}
     shapes = frozenset(shape for found in parts.values() for shape in found)
     return Recognised(curves, shapes, kind)
