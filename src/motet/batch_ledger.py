@@ -128,7 +128,11 @@ def settings_digest(settings: Mapping[str, object]) -> str:
     """Identity of settings: their values, the contents of the files and folders that they name,
     and the version of motet.
     """
-    values = {name: _identity(value) for name, value in settings.items()}
+    return values_digest({name: _identity(value) for name, value in settings.items()})
+
+
+def values_digest(values: Mapping[str, object]) -> str:
+    """Identity of plain values and of the version of motet; no file is looked at."""
     text = json.dumps([__version__, values], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

@@ -1,1 +1,1 @@
-"""Frames for other programs over a socket."""
+"""The studio's server: `motet serve`. It answers HTTP and sockets; worker processes compute."""

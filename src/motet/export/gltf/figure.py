@@ -16,9 +16,9 @@ for them."""
 
 
 def figure_document(
-    figure: FigureParts, performance: Performance, name: str, extras: Mapping[str, Any]
+    figure: FigureParts, performance: Performance | None, name: str, extras: Mapping[str, Any]
 ) -> Document:
-    """The figure with one animation."""
+    """The figure with one animation, or without a performance at rest."""
     document = Document({"asset": {"version": "2.0", "copyright": figure.licence}})
     if extras:
         document.content["asset"]["extras"] = dict(extras)
@@ -33,6 +33,8 @@ def figure_document(
         )
     document.add("scenes", {"name": figure.name, "nodes": [joints[0], *nodes.values()]})
     document.content["scene"] = 0
+    if performance is None:
+        return document
     by_name = dict(zip(figure.joint_names, joints, strict=True))
     shapes = {
         nodes[surface.name]: tuple(surface.shapes) for surface in figure.surfaces if surface.shapes

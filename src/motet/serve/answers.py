@@ -1,0 +1,154 @@
+"""Rows of the database as the answers of the API."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from motet.config import JsonValue
+from motet.export import BODY_ARCHIVES, FORMATS
+from motet.method import MethodSpec
+from motet.options import Postprocess
+from motet.serve import models
+from motet.serve.jobs import Jobs
+from motet.serve.store import JobRow, Json, SoundRow, TakeRow
+
+_FLAGS = {"style", "source", "genre", "text"}
+"""Options that have flags of their own at `motet run`."""
+
+
+def method_info(spec: MethodSpec, loaded: bool) -> models.MethodInfo:
+    """A method as it is listed."""
+    return models.MethodInfo(
+        name=spec.name,
+        title=spec.title,
+        output=spec.output,
+        space=spec.space,
+        fps=spec.fps,
+        sample_rate=spec.sample_rate,
+        layout=spec.layout,
+        streams=spec.streams,
+        look_ahead_s=spec.look_ahead_s if spec.streams else None,
+        whole_recording=spec.whole_recording,
+        loaded=loaded,
+        available=bool(spec.weights),
+    )
+
+
+def formats() -> list[models.FormatInfo]:
+    """Every format that takes are exported to."""
+    found = [
+        models.FormatInfo(
+            ending=ending,
+            face="arkit" in kind.spaces,
+            body="smplx25" in kind.spaces,
+            avatar=kind.takes_avatar,
+            pictures=kind.module == "mp4",
+        )
+        for ending, kind in FORMATS.items()
+    ]
+    found += [
+        models.FormatInfo(
+            ending=f".{name}.npz", face=False, body=True, avatar=False, pictures=False
+        )
+        for name in BODY_ARCHIVES
+    ]
+    return found
+
+
+def sound(row: SoundRow) -> models.Sound:
+    """A sound."""
+    url = f"/api/sounds/{row.id}"
+    return models.Sound.model_validate(
+        {
+            **row.facts,
+            "id": row.id,
+            "name": row.name,
+            "made": row.made,
+            "url": url,
+            "playable_url": f"{url}/playable",
+            "peaks_url": f"{url}/peaks",
+        }
+    )
+
+
+def take(row: TakeRow) -> models.Take:
+    """A take."""
+    facts, request, url = row.facts, row.request, f"/api/takes/{row.id}"
+    fps, frames = _number(facts.get("fps")), int(_number(facts.get("frames")))
+    is_motion = facts.get("kind") == "motion"
+    return models.Take.model_validate(
+        {
+            "id": row.id,
+            "sound": row.sound,
+            "state": row.state,
+            "parent": row.parent,
+            "method": request.get("method") or facts.get("method") or "",
+            "seed": request.get("seed") or 0,
+            "options": request.get("options") or {},
+            "postprocess": request.get("postprocess") or {},
+            "kind": facts.get("kind"),
+            "space": facts.get("space"),
+            "fps": fps,
+            "frames": frames,
+            "seconds": frames / fps if fps else 0.0,
+            "command": command(request) if row.state == "made" else "",
+            "made": row.made,
+            "edited": row.edits.get("take") or "",
+            "file_url": f"{url}/file",
+            "curves_url": f"{url}/curves" if is_motion else "",
+            "check_url": f"{url}/check",
+        }
+    )
+
+
+def command(request: Json) -> str:
+    """The command line that makes the same take."""
+    name = str(request["name"])
+    words = ["motet", "run", name if not name.startswith("-") else f"./{name}"]
+    words += ["-m", str(request["method"]), "--seed", str(request["seed"])]
+    options, postprocess = request["options"], request["postprocess"]
+    assert isinstance(options, dict) and isinstance(postprocess, dict)
+    for option, value in options.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        text = f"{text.removeprefix('take:')}.npz" if text.startswith("take:") else text
+        words += [f"--{option}", text] if option in _FLAGS else ["--option", f"{option}={text}"]
+    for setting, value in postprocess.items():
+        if value == getattr(Postprocess(), setting):
+            continue
+        words += [f"--no-{setting}"] if value is False else [f"--{setting}", str(value)]
+    if request.get("fps") is not None:
+        words += ["--fps", str(request["fps"])]
+    return shlex.join(words)
+
+
+def job(row: JobRow, jobs: Jobs) -> models.Job:
+    """A job."""
+    return models.Job.model_validate(
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "state": row.state,
+            "stage": row.stage,
+            "done": row.done,
+            "total": row.total,
+            "eta_s": eta_s(row),
+            "place": jobs.place(row),
+            "problem": row.problem or None,
+            "result": row.result or None,
+            "made": row.made,
+            "ended": row.ended,
+            "request": row.request,
+        }
+    )
+
+
+def eta_s(row: JobRow) -> float | None:
+    """Seconds to the end at the speed so far; None before anything is done."""
+    if row.state != "running" or not 0 < row.done <= row.total:
+        return None
+    return round((time.time() - row.started) * (row.total - row.done) / row.done, 1)
+
+
+def _number(value: JsonValue) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,221 @@
+"""Bodies of requests and answers. They are the source of the page's TypeScript types (OpenAPI)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from motet.serve.folder import ID_PATTERN
+
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+"""24 hex digits: a digest, or for jobs a number that sorts by time."""
+Scalar = bool | int | float | str
+State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+JsonObject = dict[str, object]
+
+
+class Body(BaseModel):
+    """A request; fields that it does not have are errors."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class MethodInfo(BaseModel):
+    """A method in a list."""
+
+    name: str
+    title: str
+    output: Literal["motion", "frames"]
+    space: str
+    fps: float
+    sample_rate: int
+    layout: str
+    streams: bool
+    look_ahead_s: float | None
+    """Streaming delay; null for methods that need the whole recording."""
+    whole_recording: str
+    """Why it needs the whole recording; empty: it streams."""
+    loaded: bool
+    """A worker has it in memory, so its first take comes quickly."""
+    available: bool
+    """It ships weights."""
+
+
+class FormatInfo(BaseModel):
+    """A format that takes are exported to."""
+
+    ending: str
+    face: bool
+    """It holds a face."""
+    body: bool
+    """It holds a body."""
+    avatar: bool
+    """It can show an avatar of the user's."""
+    pictures: bool
+    """It is a video."""
+
+
+class Health(BaseModel):
+    """State of the server."""
+
+    state: Literal["loading", "ready", "failed"]
+    version: str
+    methods: list[MethodInfo]
+    default_method: str
+    formats: list[FormatInfo]
+    limits: dict[str, int]
+    problem: str = ""
+    """Why the workers do not start."""
+
+
+class MethodDetails(MethodInfo):
+    """A method with its options."""
+
+    options: JsonObject
+    """JSON schema of `options`, with defaults and descriptions."""
+    postprocess: JsonObject
+    """JSON schema of `postprocess`; no properties for methods on which nothing of it acts."""
+    styles: list[str]
+
+
+class Sound(BaseModel):
+    """An uploaded sound."""
+
+    id: str
+    name: str
+    seconds: float
+    rate: int
+    channels: int
+    layout: str
+    mime: str
+    bytes: int
+    made: float
+    """Seconds since 1970."""
+    url: str
+    playable_url: str
+    """The same as WAV with one or two channels, which every browser plays."""
+    peaks_url: str
+
+
+class Sounds(BaseModel):
+    """Sounds, the newest first."""
+
+    sounds: list[Sound]
+
+
+class TakeRequest(Body):
+    """What to generate."""
+
+    sound: Id
+    method: str = Field("artalk", max_length=100)
+    options: dict[str, Scalar] = Field(default_factory=dict)
+    """Options of the method, see `GET /methods/{name}`; `"style": "take:ID"` takes the style of a
+    take."""
+    seed: int = Field(0, ge=0, lt=2**31)
+    postprocess: dict[str, Scalar] = Field(default_factory=dict)
+    """`intensity`, `head`, `blink`."""
+    fps: float | None = Field(None, ge=1, le=240)
+    source: str = Field("", max_length=200)
+    """Body methods: position of the sound source, AZ,EL,DIST (degrees left, degrees up, metres)."""
+    text: str = Field("", max_length=10_000)
+    """Transcript, for methods that can use it."""
+
+
+class Take(BaseModel):
+    """A take."""
+
+    id: str
+    sound: str
+    """Id of its sound; empty: it has none."""
+    state: Literal["made", "edited", "imported", "rerolled"]
+    parent: str
+    method: str
+    seed: int
+    options: dict[str, Scalar]
+    postprocess: dict[str, Scalar]
+    kind: Literal["motion", "pictures"]
+    space: str
+    fps: float
+    frames: int
+    seconds: float
+    command: str
+    """A `motet` command line that makes the same bytes; empty: there is none."""
+    made: float
+    edited: str
+    """Id of the edited version; empty: not edited."""
+    file_url: str
+    curves_url: str
+    """Empty for pictures."""
+    check_url: str
+
+
+class Takes(BaseModel):
+    """A page of takes, the newest first."""
+
+    takes: list[Take]
+    cursor: str
+    """For the next page; empty: this is the last."""
+
+
+class ProblemModel(BaseModel):
+    """RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    remedy: str = ""
+    field: str = ""
+    id: str = ""
+
+
+class JobResult(BaseModel):
+    """What a job made."""
+
+    take: str = ""
+    """Id of a take."""
+    url: str = ""
+    """Of a file to download."""
+    name: str = ""
+    """File name of the download."""
+
+
+class Job(BaseModel):
+    """A job."""
+
+    id: str
+    kind: str
+    state: State
+    stage: str
+    done: int
+    total: int
+    eta_s: float | None
+    """Estimated seconds to the end of this stage."""
+    place: int
+    """Jobs before it, while it is queued."""
+    problem: ProblemModel | None
+    result: JobResult | None
+    made: float
+    ended: float
+    request: JsonObject
+
+
+class Jobs(BaseModel):
+    """Jobs, the oldest first."""
+
+    jobs: list[Job]
+
+
+class TakeOrJob(BaseModel):
+    """The take if it exists (200), else the job that makes it (202)."""
+
+    take: Take | None = None
+    job: Job | None = None
+
+
+class Imported(BaseModel):
+    """A take from a file."""
+
+    take: Take
+    remarks: list[str]

@@ -1,0 +1,122 @@
+"""Curves of takes in the channels of a figure, for players that set numbers by name.
+
+A file holds four bytes (the length of the header, little endian), the header (JSON, padded with
+spaces so that the numbers begin at a multiple of four bytes), and float32 numbers frame by frame.
+The header names the channels in order; a `rotation` takes four numbers of each frame (quaternion x
+y z w in the parent's axes), a `position` three (metres), everything else one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from motet.atomic_write import write_bytes
+from motet.config import JsonValue
+from motet.rigs.house.face_body import split
+from motet.serve.folder import DataFolder
+from motet.serve.tasks.takes import stored_take
+from motet.serve.tasks.task import Arguments, Json, Report, number, text
+from motet.types import Motion
+
+SIZES = {"rotation": 4, "position": 3}
+"""Numbers of a channel in each frame, where it is not one."""
+Values = Float[np.ndarray, "frames size"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel:
+    """One thing that a player moves."""
+
+    kind: str
+    """`morph`, `expression`, `rotation`, `position`, or `weight` and `angle` of the take's own
+    numbers."""
+    name: str
+    """Name of the expression, bone or weight."""
+    node: str = ""
+    """Node with the morph target; empty: every node that has a target of that name."""
+
+    def to_json(self) -> Json:
+        """As players read it."""
+        key = {"morph": "target", "rotation": "node", "position": "node"}.get(self.kind, "name")
+        found: Json = {"kind": self.kind, key: self.name, "size": SIZES.get(self.kind, 1)}
+        return {**found, "node": self.node} if self.kind == "morph" else found
+
+
+def write_curves(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
+    """Curves of a take for `avatar` (`house` or `raw`), into the file `out` of the cache."""
+    clip = stored_take(text(arguments, "take"), folder)
+    assert clip.motion is not None
+    fps = number(arguments, "fps")
+    motion = clip.motion if fps is None else clip.motion.at(fps)
+    raw = text(arguments, "avatar") == "raw"
+    channels, values = raw_curves(motion) if raw else house_curves(motion)
+    data = packed(motion.space.fps, channels, values)
+    write_bytes(folder.path("cache", text(arguments, "out"), ".curves"), data)
+    return {}
+
+
+def write_figure(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
+    """The house figure at rest, without animation, into the file `out` of the cache."""
+    from motet.export.glb import generator
+    from motet.export.gltf.container import pack_glb
+    from motet.export.gltf.figure import figure_document
+    from motet.export.gltf.house import house_parts
+
+    document = figure_document(house_parts(), None, "rest", {})
+    document.content["asset"]["generator"] = generator()
+    write_bytes(
+        folder.path("cache", text(arguments, "out"), ".glb"), pack_glb(*document.finished())
+    )
+    return {}
+
+
+def raw_curves(motion: Motion) -> tuple[list[Channel], list[Values]]:
+    """The take's own numbers: weights by name, everything else by track and place."""
+    channels, values = [], []
+    for track in motion.space.tracks:
+        flat = motion[track.name].flatten(1).double().cpu().numpy()
+        is_weight = track.unit.startswith("weight")
+        for index in range(track.size):
+            named = (
+                track.channels[index] if is_weight else _place(track.name, track.channels, index)
+            )
+            channels.append(Channel("weight" if is_weight else "number", named))
+            values.append(flat[:, index : index + 1])
+    return channels, values
+
+
+def _place(track: str, names: Sequence[str], index: int) -> str:
+    return f"{track}.{names[index]}" if index < len(names) else f"{track}.{index}"
+
+
+def house_curves(motion: Motion) -> tuple[list[Channel], list[Values]]:
+    """Morph targets, rotations of joints and the position of the root of the house figure."""
+    from motet.export.gltf.house import house_performance
+    from motet.export.gltf.house_body import body_performance
+
+    has_body = split(motion)[1] is not None
+    performance = body_performance(motion) if has_body else house_performance(motion)
+    channels = [Channel("morph", name) for name in performance.weights]
+    values: list[Values] = [weights[:, None] for weights in performance.weights.values()]
+    for joint, turns in performance.turns.items():
+        channels.append(Channel("rotation", joint))
+        values.append(turns / np.linalg.norm(turns, axis=1, keepdims=True))
+    for joint, places in performance.places.items():
+        channels.append(Channel("position", joint))
+        values.append(places)
+    return channels, values
+
+
+def packed(fps: float, channels: Sequence[Channel], values: Sequence[Values]) -> bytes:
+    """Curves as the bytes of a file."""
+    table = np.concatenate([np.asarray(one, np.float32) for one in values], axis=1)
+    listed: list[JsonValue] = [channel.to_json() for channel in channels]
+    header = json.dumps({"fps": fps, "frames": len(table), "channels": listed}).encode()
+    header += b" " * (-len(header) % 4)
+    return struct.pack("<I", len(header)) + header + table.astype("<f4").tobytes()
