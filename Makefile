@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 PIP := -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo docs test test-all test-clients check format clean
+.PHONY: demo docs test test-all test-clients test-page page check-page check format clean
 
 $(BIN)/motet: pyproject.toml constraints.txt
 	@echo "Setting up $(CURDIR)/$(VENV): about 1.5 GB, one to five minutes."
@@ -40,6 +40,21 @@ test-all: $(VENV)/.test
 test-clients: $(VENV)/.test
 	sh tests/clients/install_clients.sh
 	$(BIN)/python -m pytest -m clients tests/clients
+
+# The studio's page: `src/motet/serve/page` is built from `studio/`. Needs Node 20 or newer.
+studio/node_modules: studio/package-lock.json
+	cd studio && npm ci --no-audit --no-fund
+	@touch $@
+
+page: studio/node_modules
+	cd studio && npm run --silent build
+
+check-page: studio/node_modules
+	cd studio && npm run --silent check && npm test --silent && npm run --silent same
+
+# In Chromium (`CHROMIUM=/path/to/chromium` when it is not on the PATH), against `motet serve`.
+test-page: studio/node_modules $(VENV)/.test
+	cd studio && PYTHON=$(CURDIR)/$(BIN)/python npm run --silent test:page
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .

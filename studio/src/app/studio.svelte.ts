@@ -1,0 +1,245 @@
+import { ApiError, bytes, finished, get, send, upload } from '../api/client';
+import type {
+  Avatar,
+  Check,
+  Health,
+  Job,
+  Method,
+  OptionValue,
+  Phones,
+  Problem,
+  Sound,
+  Take,
+  TakeRequest,
+} from '../api/types';
+import { type Curves, curves } from '../player/curves';
+import { commandLine } from '../take/command';
+import { Playback } from '../take/playback.svelte';
+
+/** What the page is busy with. */
+export interface Work {
+  title: string;
+  stage: string;
+  /** 0..1, or undefined while it cannot be known. */
+  share: number | undefined;
+  eta?: number;
+  job?: string;
+}
+
+export interface Settings {
+  method: string;
+  options: Record<string, OptionValue>;
+  intensity: number;
+  head: boolean;
+  blink: boolean;
+  seed: number;
+  text: string;
+}
+
+const REST: Settings = { method: '', options: {}, intensity: 1, head: true, blink: true, seed: 0, text: '' };
+
+/** State of the Studio tab; every part of the page reads and changes it here. */
+export class Studio {
+  health = $state<Health>();
+  offline = $state(false);
+  problem = $state<Problem>();
+  work = $state<Work>();
+
+  sounds = $state<Sound[]>([]);
+  sound = $state<Sound>();
+  peaks = $state.raw<Int8Array>();
+  takes = $state<Take[]>([]);
+  take = $state<Take>();
+  check = $state<Check>();
+  phones = $state<Phones>();
+  /** Curves of the take in the house space, before edits. */
+  base = $state.raw<Curves>();
+  avatars = $state<Avatar[]>([]);
+  avatar = $state<Avatar>();
+  method = $state<Method>();
+  settings = $state<Settings>({ ...REST });
+
+  readonly playback = new Playback();
+
+  get state(): 'connecting' | 'loading' | 'ready' | 'failed' {
+    return this.health?.state ?? 'connecting';
+  }
+
+  /** Curves as the figure shows them. */
+  get shown(): Curves | undefined {
+    return this.base;
+  }
+
+  /** Methods that move a face. */
+  get faceMethods() {
+    return (this.health?.methods ?? []).filter((m) => m.available && m.space === 'arkit');
+  }
+
+  /** The command that makes the shown take. */
+  command(...outputs: string[]): string {
+    const { method, options, intensity, head, blink, seed, text } = this.settings;
+    const postprocess = { intensity, head, blink };
+    return commandLine({ sound: this.sound?.name ?? 'speech.wav', method, options, postprocess, seed, text, outputs });
+  }
+
+  /** Ask the server until it is ready, then for what it keeps. */
+  async start() {
+    for (;;) {
+      try {
+        const before = this.offline;
+        this.health = await get<Health>('/health');
+        this.offline = false;
+        if (before) this.problem = undefined;
+        if (this.health.state !== 'loading') break;
+      } catch {
+        this.offline = true;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 700));
+    }
+    await this.guarded(async () => {
+      const [{ sounds }] = await Promise.all([
+        get<{ sounds: Sound[] }>('/sounds'),
+        this.choose(this.health!.default_method),
+      ]);
+      this.sounds = sounds;
+    });
+    await get<{ avatars: Avatar[] }>('/avatars').then(
+      ({ avatars }) => (this.avatars = avatars.filter((a) => a.id !== 'house')),
+      () => {},
+    );
+  }
+
+  /** Use a method: its styles and options, with their defaults. */
+  async choose(name: string) {
+    this.method = await get<Method>(`/methods/${name}`);
+    this.settings = { ...this.settings, method: name, options: {} };
+  }
+
+  async addSound(file: File) {
+    await this.guarded(async () => {
+      this.playback.pause();
+      this.work = { title: file.name, stage: 'Uploading', share: 0 };
+      const sound = await upload<Sound>('/sounds', file, (share) => {
+        if (this.work) this.work.share = share;
+      });
+      await this.adopt(sound);
+    });
+  }
+
+  async addDemo() {
+    await this.guarded(async () => {
+      this.work = { title: 'demo.flac', stage: 'Uploading', share: undefined };
+      const demo = await (await fetch('/demo.flac')).blob();
+      await this.adopt(await upload<Sound>('/sounds', new File([demo], 'demo.flac')));
+    });
+  }
+
+  private async adopt(sound: Sound) {
+    this.sounds = [sound, ...this.sounds.filter((s) => s.id !== sound.id)];
+    await this.open(sound);
+    if (!this.take) await this.makeTake();
+  }
+
+  /** Show a sound and its newest take. */
+  async open(sound: Sound) {
+    this.sound = sound;
+    this.forget();
+    this.playback.load(sound.playable_url, sound.seconds);
+    const [peaks, takes] = await Promise.all([
+      bytes(`/sounds/${sound.id}/peaks?px=4000`),
+      get<{ takes: Take[] }>('/takes?count=200'),
+    ]);
+    this.peaks = new Int8Array(peaks);
+    this.takes = takes.takes.filter((take) => take.sound === sound.id && take.space === 'arkit');
+    if (this.takes[0]) await this.show(this.takes[0]);
+  }
+
+  private forget() {
+    this.take = this.base = this.check = this.phones = this.peaks = undefined;
+    this.takes = [];
+  }
+
+  /** Make a take with the present settings and play it. */
+  async makeTake(playNow = true) {
+    const { sound, settings } = this;
+    if (!sound) return;
+    await this.guarded(async () => {
+      const { method, options, intensity, head, blink, seed, text } = settings;
+      const acting = this.method?.postprocess.properties ?? {};
+      const postprocess = Object.fromEntries(
+        Object.entries({ intensity, head, blink }).filter(([name]) => name in acting),
+      );
+      const request: TakeRequest = { sound: sound.id, method, options, seed, postprocess };
+      if (text) request.text = text;
+      this.work = { title: sound.name, stage: 'Waiting for a free worker', share: undefined };
+      const answer = await send<{ job: Job | null; take: Take | null }>('POST', '/takes', request);
+      const take = answer.take ?? (await get<Take>(`/takes/${(await this.follow(answer.job!.id)).take}`));
+      this.takes = [take, ...this.takes.filter((t) => t.id !== take.id)];
+      await this.show(take);
+      this.work = undefined;
+      if (playNow) {
+        this.playback.seek(0);
+        await this.playback.play();
+      }
+    });
+  }
+
+  /** Show a take: its curves, then what is known about it. */
+  async show(take: Take) {
+    this.base = curves(await bytes(`/takes/${take.id}/curves?avatar=raw`));
+    this.take = take;
+    this.check = this.phones = undefined;
+    void get<Check>(`/takes/${take.id}/check`).then(
+      (check) => this.take?.id === take.id && (this.check = check),
+      () => {},
+    );
+    void get<Phones>(`/takes/${take.id}/phones`).then(
+      (phones) => this.take?.id === take.id && (this.phones = phones),
+      () => {},
+    );
+  }
+
+  /** Follow a job in the progress card. */
+  async follow(job: string): Promise<NonNullable<Job['result']>> {
+    if (this.work) this.work.job = job;
+    return finished(job, ({ state, stage, done, total, eta_s, place }) => {
+      if (!this.work) return;
+      const queued = state === 'queued';
+      if (queued) this.work.stage = place ? `Waiting, ${place} before it` : 'Starting';
+      else this.work.stage = stage ? stage[0]!.toUpperCase() + stage.slice(1) : 'Generating';
+      this.work.share = !queued && total ? done / total : undefined;
+      this.work.eta = eta_s ?? undefined;
+    });
+  }
+
+  async cancel() {
+    const job = this.work?.job;
+    if (job) await send('DELETE', `/jobs/${job}`).catch(() => {});
+  }
+
+  async addAvatar(file: File) {
+    await this.guarded(async () => {
+      this.work = { title: file.name, stage: 'Uploading', share: 0 };
+      const avatar = await upload<Avatar>('/avatars', file, (share) => {
+        if (this.work) this.work.share = share;
+      });
+      this.avatars = [avatar, ...this.avatars.filter((a) => a.id !== avatar.id)];
+      this.avatar = avatar;
+    });
+  }
+
+  /** Run something that may be refused; shows the refusal. */
+  async guarded(action: () => Promise<void>) {
+    this.problem = undefined;
+    try {
+      await action();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.problem.status !== 499) this.problem = error.problem;
+    } finally {
+      this.work = undefined;
+    }
+  }
+}
+
+export const studio = new Studio();
