@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import UInt8
 
+    from motet.export.gltf.mapping import AvatarMap
     from motet.loaded_method import Generator
     from motet.method import MethodSpec
     from motet.take import Take
@@ -51,6 +52,8 @@ class Request:
     """Height and width of drawn videos, pixels."""
     marker: bool = True
     """Videos of a body show the source position."""
+    avatar_map: AvatarMap | None = None
+    """Names of the avatar that are assigned by hand."""
     other_weights: bool = False
     """Weights of the user's are used, which may generate motion in another space."""
 
@@ -194,6 +197,7 @@ class MotionSink(Sink["Motion"]):
                         path,
                         size=request.size,
                         avatar=request.avatar,
+                        avatar_map=request.avatar_map,
                         marker=request.marker,
                         fps=request.fps,
                         progress=progress(path, frames),

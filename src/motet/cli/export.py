@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
+from motet.cli.avatar import avatar_map, avatar_report
 from motet.errors import ConfigError
 from motet.sinks import DEFAULT_SIZE, check_written
-
-if TYPE_CHECKING:
-    from motet.export.gltf.mapping import AvatarMap
 
 WITH_SOUND = {".mp4", ".npz"}
 
@@ -50,12 +48,12 @@ class Export:
         endings = {path.suffix.lower() for path in self.out}
         if self.audio is not None and not endings & WITH_SOUND:
             raise ConfigError("--audio goes into .mp4 and .npz files; leave it out")
+        by_hand = avatar_map(self.avatar, self.map)
+        report = avatar_report(self.avatar, by_hand)
         clip = read_take(self.take)
         if self.audio is not None:
             clip = dataclasses.replace(clip, audio=read_audio(self.audio))
-        by_hand = self._avatar_map()
         for path in self.out:
-            is_avatar = self.avatar is not None and path.suffix.lower() == ".glb"
             written = write_clip(
                 clip,
                 path,
@@ -65,25 +63,9 @@ class Export:
                 fps=self.fps,
             )
             print(f"{written}  {written.stat().st_size / 1e6:.2f} MB")
-            if is_avatar:
-                self._report(by_hand)
+            if path.suffix.lower() == ".glb":
+                print(*report, sep="\n", end="\n" if report else "")
         return 0
-
-    def _avatar_map(self) -> AvatarMap | None:
-        from motet.export.gltf.mapping import read_map
-
-        if self.map is None:
-            return None
-        if self.avatar is None:
-            raise ConfigError("--map assigns names of an --avatar; give one")
-        return read_map(self.map)
-
-    def _report(self, by_hand: AvatarMap | None) -> None:
-        from motet.export.gltf.avatar import inspect_avatar
-
-        assert self.avatar is not None
-        for line in inspect_avatar(self.avatar, by_hand).lines():
-            print(f"  {line}")
 
 
 COMMAND = Export

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from motet.errors import ConfigError
+from motet.options import Device
 
 if TYPE_CHECKING:
     from motet.methods.speech2lip.person.folder import Person
@@ -41,6 +42,11 @@ class Fit:
     every video made."""
     name: str = ""
     """The person's name; the folder's when left out."""
+    track: int | None = None
+    """Sound track of videos with several, from 1; the default one, or the one with speech, when
+    left out."""
+    channel: int | None = None
+    """Channel with the speech, from 1; found from the sound when left out."""
     minutes: float = 15.0
     """Time of training in all, over resumptions; 0 captures only."""
     size: int = 256
@@ -56,11 +62,14 @@ class Fit:
     small."""
     seed: int = 0
     """Same seed, same start."""
+    device: Device = "cpu"
+    """Where the model trains; `auto` takes a GPU where there is one."""
     quiet: bool = False
     """No progress bars and no closing lines."""
 
     def execute(self) -> int:
         """Capture, train, report."""
+        from motet.nn.device import pick_device
         from motet.tracking.capture.capture import CaptureOptions, capture, describe
         from motet.tracking.capture.noise import hushed
 
@@ -68,6 +77,7 @@ class Fit:
             raise ConfigError("no video was named; give one or more videos of the person speaking")
         if self.minutes < 0:
             raise ConfigError(f"minutes must not be negative, they are {self.minutes}")
+        pick_device(self.device)  # refused now, not after an hour of capturing
         options = CaptureOptions(
             self.consent,
             self.name,
@@ -76,6 +86,8 @@ class Fit:
             quality=self.quality,
             licence=self.licence,
             model=self.model,
+            track=self.track,
+            channel=self.channel,
         )
         with _Bars(self.quiet) as bars, hushed():
             person = capture(self.video, self.out, options, bars.counted)
@@ -86,6 +98,7 @@ class Fit:
 
     def _train(self, person: Person) -> None:
         from motet.training.person import LearningConfig, learn_person
+        from motet.training.settings import ComputeConfig
 
         preview = person.training / PREVIEW
         self._print(
@@ -103,6 +116,7 @@ class Fit:
                     bars.learning,
                     lambda trial: bars.tried(trial, preview),
                     bars.prepared,
+                    ComputeConfig(self.device),
                 )
             except KeyboardInterrupt:
                 if not person.weights.exists():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 import tyro
 
+from motet.cli.recording import read_recording
 from motet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ class Keys:
     """Method; it must have key motions."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """JSON file to write; the recording's name with .keys.json when left out."""
+    track: int | None = None
+    """Sound track of a video with several, from 1; the default one, or the one with speech, when
+    left out."""
+    channel: int | None = None
+    """Channel with the speech, from 1; found from the sound when left out."""
     text: str = ""
     """Transcript (or a .txt file with it)."""
     weights: Path | None = None
@@ -47,7 +53,6 @@ class Keys:
 
     def execute(self) -> int:
         """Write the key motions and say how they were found."""
-        from motet.audio import read_audio
         from motet.method import parse_options
         from motet.session import load
 
@@ -57,7 +62,8 @@ class Keys:
         text = {"text": self.text} if self.text else {}
         condition = loaded.condition({**text, **parse_options(loaded.spec, self.option)})
         out = self.out or Path(f"{self.audio.stem}.keys.json")
-        report = loaded.method.write_keys(loaded.prepare(read_audio(self.audio)), condition, out)
+        audio = read_recording(self.audio, (loaded.spec,), self.track, self.channel)
+        report = loaded.method.write_keys(loaded.prepare(audio), condition, out)
         if not self.quiet:
             print(f"{out}  {report}")
         return 0

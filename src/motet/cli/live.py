@@ -50,6 +50,8 @@ class Live:
     channels: int | None = None
     """Interleaved channels of the input. Of a WAV stream its own, of raw samples 1 when left
     out."""
+    channel: int | None = None
+    """Channel with the speech, from 1; the mean of all when left out. (A pipe has one track.)"""
     style: str = ""
     """A named style, a take (.npz), or a video of a speaking face whose style is taken over."""
     source: str = ""
@@ -108,7 +110,9 @@ class Live:
         from motet.cli.live_input import LiveInput
         from motet.session import load, person_weights
 
-        incoming = LiveInput(sys.stdin.buffer, spec, self.rate, self.channels, self.source)
+        incoming = LiveInput(
+            sys.stdin.buffer, spec, self.rate, self.channels, self.source, self.channel
+        )
         if self.to == "stdout":  # a WebSocket announces itself before anything is read
             incoming.open()
         loaded = load(spec.name, self.weights or person_weights(spec, request.options), self.device)

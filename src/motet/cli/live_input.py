@@ -30,7 +30,8 @@ class LiveInput:
         spec: the method.
         rate: sample rate that the user gave, Hz.
         channels: channels that the user gave.
-        position: where one channel is rendered to binaural, AZ,EL,DIST; empty: not said.
+        position: where one channel is rendered to binaural, AZ,EL,DIST; empty: not given.
+        channel: the channel with the speech, from 1, of methods that take one; None: all.
     """
 
     def __init__(
@@ -40,12 +41,16 @@ class LiveInput:
         rate: int | None,
         channels: int | None,
         position: str,
+        channel: int | None = None,
     ) -> None:
         if rate is not None and not 1 <= rate <= 1_000_000:
             raise ConfigError(f"a sample rate lies between 1 and 1000000 Hz, not {rate}")
         if channels is not None and not 1 <= channels <= 64:
             raise ConfigError(f"channels must lie between 1 and 64, not {channels}")
+        if channel is not None and spec.layout != "mono":
+            raise ConfigError(f"{spec.name} takes {spec.layout} sound; leave --channel out")
         self._source, self._spec, self._position = _Prefixed(source), spec, position
+        self._channel = channel
         self._given = {"rate": rate, "channels": channels}
         self._encoding: Encoding = "s16le"
         self._opened = False
@@ -92,6 +97,9 @@ class LiveInput:
         """A function from input channels to the method's, and one that gives what it held back."""
         import torch
 
+        if self._channel is not None:
+            chosen = slice(self._channel - 1, self._channel)
+            return (lambda samples: samples[chosen]), lambda: torch.zeros(1, 0)
         if self._spec.layout == "mono":
             return (lambda samples: samples.mean(0, keepdim=True)), lambda: torch.zeros(1, 0)
         if self.channels == 2:
@@ -110,6 +118,11 @@ class LiveInput:
         return (lambda samples: stream.push(samples[0])), stream.finish
 
     def _check_channels(self) -> None:
+        if self._channel is not None and not 1 <= self._channel <= self.channels:
+            raise ConfigError(
+                f"there is no channel {self._channel}: the input has {self.channels}; give its"
+                " number of channels with --channels"
+            )
         if self._spec.layout != "binaural" or self.channels == 2:
             return
         if self.channels != 1 or not self._position:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from motet.atomic_write import make_folder
+from motet.cli.avatar import avatar_map, avatar_report
+from motet.cli.recording import read_recording
 from motet.cli.requests import check_conditions, method_options
 from motet.errors import ConfigError, InputError
 from motet.options import Device, Guidance, OptionValue, Postprocess
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from motet.batch_ledger import Job, Outcome
-    from motet.types import Audio
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,9 @@ class Run:
     avatar: Path | None = None
     """A GLB or VRM with ARKit, Oculus-viseme or VRM expression names: .glb outputs animate it
     instead of the house figure."""
+    map: Path | None = None
+    """Names of the avatar assigned by hand: JSON such as {"MyShape": "jawOpen", "Other": null,
+    "bones": {"head": "MyBone"}}."""
     size: int = DEFAULT_SIZE
     """Height and width of videos in pixels."""
     marker: bool = True
@@ -89,6 +93,9 @@ class Run:
         """Run everything; returns 0."""
         request, folder = self._request(), self._folder()
         self._check(request, folder)
+        report = avatar_report(request.avatar, request.avatar_map)
+        if not self.quiet and report:
+            print(request.avatar, *report, sep="\n")
         if folder is not None:
             return self._many(request, folder)
         outputs = self.out or (Path(f"{self.audio[0].stem}.mp4"),)
@@ -109,6 +116,7 @@ class Run:
             self.avatar,
             self.size,
             self.marker,
+            avatar_map=avatar_map(self.avatar, self.map),
             other_weights=self.weights is not None,
         )
 
@@ -192,13 +200,12 @@ class Run:
         return 0
 
     def _work(self, source: Path, outputs: Sequence[Path], request: Request) -> list[Path]:
-        from motet.audio import read_audio
         from motet.cli.progress import progress_bars
         from motet.session import load_methods
 
         with progress_bars(self.quiet) as bars:
             task = bars.add_task(f"reading {source.name}", total=None)
-            audio = self._with_channel(read_audio(source, track=self.track), source)
+            audio = read_recording(source, specs_of(self.method), self.track, self.channel)
             bars.update(task, description=f"loading {self.method}")
             generator = load_methods(self.method, self.weights, request.options, self.device)
             bars.update(task, description=f"generating ({self.method})")
@@ -207,18 +214,6 @@ class Run:
                 return [_named(path, take, self.takes) for path in outputs]
 
             return generator.write(audio, request, source.name, paths, partial(_progress, bars))
-
-    def _with_channel(self, audio: Audio, source: Path) -> Audio:
-        """The recording with the wanted channel; without one a note says which were chosen."""
-        from motet.audio.downmix import log, one_channel, speech_mix
-
-        if self.channel is not None:
-            return one_channel(audio, self.channel)
-        if any(spec.layout == "mono" for spec in specs_of(self.method)):
-            note = speech_mix(audio).note
-            if note:
-                log.warning("%s: %s; --channel chooses another", source, note)
-        return audio
 
 
 def _progress(bars: Bars, path: Path, frames: int) -> Progress:

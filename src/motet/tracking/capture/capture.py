@@ -73,6 +73,10 @@ class CaptureOptions:
     """Licence of the footage."""
     model: Path | None = None
     """The file face_landmarker.task; found inside installed packages when left out."""
+    track: int | None = None
+    """Sound track of the videos, from 1; see `read_audio`."""
+    channel: int | None = None
+    """Channel with the speech, from 1; found from the sound when left out."""
 
     def __post_init__(self) -> None:
         if not self.consent.strip():
@@ -103,7 +107,7 @@ def capture(
     _claim(folder, shots, options)
     if (folder / FACTS).exists():  # written last: everything is there
         return _renamed(Person(folder), options)
-    sound = np.concatenate([shot.sound() for shot in shots])
+    sound = np.concatenate([shot.sound(options.track, options.channel) for shot in shots])
     total = sum(shot.frames for shot in shots)
     faces = watch(
         shots,
@@ -153,6 +157,7 @@ def _claim(folder: Path, shots: Sequence[Shot], options: CaptureOptions) -> None
         k: v
         for k, v in dataclasses.asdict(options).items()
         if k not in ("consent", "name", "model", "licence", "held_out", "shortest_s")
+        and v is not None
     }
     requested = {"videos": [shot.digest for shot in shots], **settings}
     path = folder / TRAINING / _PLAN

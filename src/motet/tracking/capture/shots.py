@@ -72,16 +72,25 @@ class Shot:
             yield last
             given += 1
 
-    def sound(self) -> Float[ndarray, "time"]:
+    def sound(self, track: int | None = None, channel: int | None = None) -> Float[ndarray, "time"]:
         """The sound, 16 kHz mono, from the first picture to the end of the last.
+
+        Args:
+            track: sound track, from 1; see `read_audio`.
+            channel: channel with the speech, from 1; found from the sound when left out.
 
         Raises:
             InputError: there is none, or it is silent throughout.
+            AudioError: there is no such track or channel.
         """
         from motet.audio import read_audio, resample, to_mono
+        from motet.audio.downmix import one_channel
 
         try:
-            samples = resample(to_mono(read_audio(self.path)), RATE_HZ).samples[0].numpy()
+            audio = read_audio(self.path, track=track)
+            if channel is not None:
+                audio = one_channel(audio, channel)
+            samples = resample(to_mono(audio), RATE_HZ).samples[0].numpy()
         except AudioError as error:
             if "no sound" in str(error):
                 raise InputError(
