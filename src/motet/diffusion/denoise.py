@@ -34,6 +34,8 @@ def clean_from_noise(
 ) -> Tensor:
     """Estimate of x_0 from predicted noise."""
     signal_scale, noise_scale = schedule.at(step, noisy)
+    # x_t = signal_scale x_0 + noise_scale e, solved for x_0; at the noisiest timestep signal_scale
+    # is small and errors of e grow by 1 / signal_scale.
     return (noisy - noise_scale * noise) / signal_scale
 
 

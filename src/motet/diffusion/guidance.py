@@ -27,6 +27,8 @@ def branches(mode: GuidanceMode, conditions: int) -> list[tuple[bool, ...]]:
     if mode not in MODES:
         raise ConfigError(f"no guidance mode {mode!r}; known: {', '.join(MODES)}")
     keeps_earlier = mode == "incremental"
+    # One row for each branch: row 0 has no condition, row k the k-th (and, incrementally, all
+    # before it).
     return [
         tuple(k == last or (keeps_earlier and k < last) for k in range(conditions))
         for last in range(-1, conditions)
@@ -46,6 +48,8 @@ def guide(
     """
     guided = predictions[0]
     for index, scale in enumerate(scales, 1):
+        # Incremental: r_i - r_(i-1), what condition i adds to those before it. Independent: r_i -
+        # r_0. The published program subtracts the running sum by mistake; its weights expect that.
         if mode == "incremental":
             base = predictions[index - 1]
         else:
@@ -63,6 +67,6 @@ def dynamic_threshold(
 
     Source: Saharia et al. 2022, section 2.3, without the division by s.
     """
-    limit = x.abs().flatten(1).quantile(ratio, dim=1).clamp(lowest, highest)
-    limit = limit.reshape(-1, *(1,) * (x.ndim - 1))
+    limit = x.abs().flatten(1).quantile(ratio, dim=1).clamp(lowest, highest)  # (batch)
+    limit = limit.reshape(-1, *(1,) * (x.ndim - 1))  # (batch, 1, 1, ...)
     return torch.maximum(torch.minimum(x, limit), -limit)

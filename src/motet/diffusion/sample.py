@@ -22,6 +22,9 @@ from motet.nn.seeded import normal_rows
 
 Noise = Callable[[int], Tensor]
 """Index of the move, from 0 -> standard normal noise of the signal's shape."""
+Transition = Callable[[Tensor, Tensor, int, int], tuple[Tensor, float]]
+"""(noisy signal, estimate of x_0, timestep, next timestep) -> mean and standard deviation of the
+signal at the next timestep."""
 SamplerName = Literal["ancestral", "ddim", "dpm++2m"]
 
 
@@ -57,20 +60,20 @@ def sample_ancestral(
 
     Source: Ho et al. 2020, eq. 7; skipped timesteps as in Nichol and Dhariwal 2021, section 4.
     """
-    x, alpha_bars = start, schedule.alpha_bars.double()
-    for move, (step, after) in enumerate(zip(steps, steps[1:], strict=False)):
-        clean = denoise(x, step)
+    alpha_bars = schedule.alpha_bars.double()
+
+    def posterior(x: Tensor, clean: Tensor, step: int, after: int) -> tuple[Tensor, float]:
         bar_t, bar_s = float(alpha_bars[step]), float(alpha_bars[after])
         # Over a gap, alpha is the product of the alphas of the skipped timesteps.
         alpha = float(schedule.alphas[step]) if step - after == 1 else bar_t / bar_s
+        # Mean of q(x_s | x_t, x_0): Ho et al. 2020, eq. 7.
         noisy_weight = (1 - bar_s) * math.sqrt(alpha) / (1 - bar_t)
         clean_weight = (1 - alpha) * math.sqrt(bar_s) / (1 - bar_t)
-        x = x * noisy_weight + clean * clean_weight
-        if after > 0:
-            posterior = math.sqrt((1 - bar_s) / (1 - bar_t) * (1 - alpha))
-            sigma = math.sqrt(1 - alpha) * flexibility + posterior * (1 - flexibility)
-            x = x + noise(move) * sigma
-    return x
+        deviation = math.sqrt((1 - bar_s) / (1 - bar_t) * (1 - alpha))
+        sigma = math.sqrt(1 - alpha) * flexibility + deviation * (1 - flexibility)
+        return x * noisy_weight + clean * clean_weight, sigma
+
+    return _walk(denoise, start, steps, noise, posterior)
 
 
 def sample_ddim(
@@ -88,17 +91,18 @@ def sample_ddim(
 
     Source: Song et al. 2021, eq. 12 and 16.
     """
-    x, alpha_bars = start, schedule.alpha_bars.double()
-    for move, (step, after) in enumerate(zip(steps, steps[1:], strict=False)):
-        clean = denoise(x, step)
+    alpha_bars = schedule.alpha_bars.double()
+
+    def transition(x: Tensor, clean: Tensor, step: int, after: int) -> tuple[Tensor, float]:
         bar_t, bar_s = float(alpha_bars[step]), float(alpha_bars[after])
+        # Song et al. 2021, eq. 12 and 16: what sigma takes from the predicted noise, fresh noise
+        # gives back.
         sigma = flexibility * math.sqrt((1 - bar_s) / (1 - bar_t) * (1 - bar_t / bar_s))
         predicted_noise = noise_from_clean(schedule, x, clean, step)
         noise_scale = math.sqrt(max(0.0, 1 - bar_s - sigma**2))
-        x = math.sqrt(bar_s) * clean + noise_scale * predicted_noise
-        if after > 0 and sigma > 0:
-            x = x + sigma * noise(move)
-    return x
+        return math.sqrt(bar_s) * clean + noise_scale * predicted_noise, sigma
+
+    return _walk(denoise, start, steps, noise, transition)
 
 
 def sample_dpm_2m(
@@ -123,10 +127,12 @@ def sample_dpm_2m(
             " or ddim"
         )
     x, alpha_bars = start, schedule.alpha_bars.double()
+    # Double precision: near timestep 0 the differences of lambda are small against lambda.
     lambdas = schedule.half_log_snr.double()
     previous: tuple[Tensor, float] | None = None
     for step, after in zip(steps, steps[1:], strict=False):
         clean = denoise(x, step)
+        # lambda is infinite at timestep 0; the exact last step returns the estimate itself.
         if after == 0:
             return clean
         h = float(lambdas[after] - lambdas[step])
@@ -136,9 +142,26 @@ def sample_dpm_2m(
             previous_clean, previous_h = previous
             extrapolated = clean + (clean - previous_clean) * (0.5 * h / previous_h)
         bar_t, bar_s = float(alpha_bars[step]), float(alpha_bars[after])
+        # x_s = sigma_s / sigma_t x_t - alpha_s (e^-h - 1) D (eq. 9 of DPM-Solver++).
         x = x * math.sqrt((1 - bar_s) / (1 - bar_t))
         x = x - math.sqrt(bar_s) * math.expm1(-h) * extrapolated
         previous = clean, h
+    return x
+
+
+def _walk(
+    denoise: Denoiser,
+    start: Float[Tensor, "batch *shape"],
+    steps: Sequence[int],
+    noise: Noise,
+    transition: Transition,
+) -> Float[Tensor, "batch *shape"]:
+    """Go from timestep to timestep; fresh noise at every move but the last."""
+    x = start
+    for move, (step, after) in enumerate(zip(steps, steps[1:], strict=False)):
+        x, sigma = transition(x, denoise(x, step), step, after)
+        if after > 0 and sigma > 0:
+            x = x + sigma * noise(move)
     return x
 
 
@@ -194,4 +217,4 @@ def _mixed(seed: int, stream: int, move: int) -> int:
         state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _UINT64
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _UINT64
         state ^= state >> 31
-    return state >> 1
+    return state >> 1  # torch takes signed seeds of 63 bits

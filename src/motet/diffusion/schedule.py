@@ -52,7 +52,7 @@ class Schedule:
     @property
     def sigmas_inflex(self) -> Float[Tensor, "steps"]:
         """Standard deviation of the posterior q(x_(t-1) | x_t, x_0); entries 0 and 1 are 0."""
-        before = torch.cat([self.alpha_bars[:1], self.alpha_bars[:-1]])
+        before = torch.cat([self.alpha_bars[:1], self.alpha_bars[:-1]])  # alpha_bar_(t-1), (steps)
         ratio = (1 - before) / (1 - self.alpha_bars).clamp(min=1e-30)
         return (ratio * self.betas).clamp(min=0).sqrt()
 
@@ -67,7 +67,7 @@ class Schedule:
         Args:
             step: one for all items, or one each.
         """
-        alpha_bar = self.alpha_bars.to(like.device)[step]
+        alpha_bar = self.alpha_bars.to(like.device)[step]  # () or (batch)
         if alpha_bar.ndim:
             alpha_bar = alpha_bar.reshape(-1, *(1,) * (like.ndim - 1))
         return alpha_bar.sqrt().to(like), (1 - alpha_bar).sqrt().to(like)
@@ -96,12 +96,14 @@ def make_schedule(
     elif kind == "sigmoid":
         betas = torch.linspace(-5, 5, steps, dtype=torch.float64).sigmoid() * (last - first) + first
     elif kind == "cosine":
+        # Nichol and Dhariwal 2021, eq. 17; the offset 0.008 keeps the first betas from vanishing.
         time = torch.arange(steps + 1, dtype=torch.float64) / steps
         f = ((time + 0.008) / 1.008 * math.pi / 2).cos().square()
         betas = (1 - f[1:] / f[:-1]).clamp(floor, 0.999)
     else:
         raise ConfigError(f"no schedule {kind!r}; known: linear, quadratic, sigmoid, cosine")
     betas = torch.cat([torch.zeros(1, dtype=torch.float64), betas])
+    # The cumulative product as a sum of logarithms: no underflow over a thousand steps.
     return Schedule(betas, (1 - betas).log().cumsum(0).exp())
 
 

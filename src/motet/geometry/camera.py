@@ -38,8 +38,10 @@ class Camera:
         back = (eye - target) / np.linalg.norm(eye - target)
         # A camera that looks straight up or down has no horizon; +Z is up in its picture.
         up = np.array([0.0, 1.0, 0.0]) if abs(back[1]) < 0.999 else np.array([0.0, 0.0, 1.0])
+        # Right-handed: right x up = back, so the camera looks along its own -Z.
         right = np.cross(up, back)
         right /= np.linalg.norm(right)
+        # rows: camera axes in world coordinates
         rotation = np.stack([right, np.cross(back, right), back])
         return np.concatenate([rotation, (-rotation @ eye)[:, None]], axis=1)
 
@@ -54,6 +56,7 @@ class Camera:
         """
         rotation = self.world_to_camera()[:, :3]
         focal = self.focal(height)
+        # Ray of pixel (0, 0) in camera axes, reversed: it points from the scene to the camera.
         top_left = [width / 2 / focal, -height / 2 / focal, 1.0]
         return np.array([top_left, [-1 / focal, 0, 0], [0, 1 / focal, 0]]) @ rotation
 
@@ -65,7 +68,10 @@ class Camera:
         (0, 0) is the top left corner of the picture; pixel centres lie at halves.
         """
         transform = self.world_to_camera()
+        # camera coordinates, (*batch) each
         x, y, z = np.moveaxis(points @ transform[:, :3].T + transform[:, 3], -1, 0)
+        # z is negative in front of the camera. 1 / depth is linear over the picture, depth is not:
+        # this is what a rasteriser can interpolate.
         inverse_depth = -1.0 / z
         scale = self.focal(height) * inverse_depth
         pixel = [width / 2 + scale * x, height / 2 - scale * y, inverse_depth]

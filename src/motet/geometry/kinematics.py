@@ -25,6 +25,7 @@ def chain(
         positions: rest position of each joint, metres.
         parents: as in `forward_kinematics`, with the same errors.
     """
+    # (*batch, joints, 3); of the root: 0
     offsets = positions - positions[..., [max(parent, 0) for parent in parents], :]
     root = positions[..., 0, :].expand(*rotations.shape[:-3], 3)
     return forward_kinematics(rotations, root, offsets, parents)
@@ -37,6 +38,7 @@ def skinning_transforms(
 ) -> Float[Tensor, "*batch joints 3 4"]:
     """Matrices [R | t] that carry rest-pose points along with each joint: p' = R p + t."""
     rotation, position = chain(rotations, positions, parents)
+    # p' = R (p - rest) + position, solved for t.
     translation = position - (rotation @ positions[..., None]).squeeze(-1)
     return torch.cat([rotation, translation[..., None]], -1)
 
@@ -65,7 +67,9 @@ def forward_kinematics(
     # One entry per depth: (batch, joints of that depth, 3, 3) and (batch, joints of that depth, 3).
     world_rotations, world_positions = [rotations[..., :1, :, :]], [root.unsqueeze(-2)]
     for joints, above in levels:
+        # (*batch, joints of this depth, 3, 3)
         parent_rotation = world_rotations[-1][..., above, :, :]
+        # (*batch, joints of this depth, 3)
         arm = (parent_rotation @ offsets[..., joints, :].unsqueeze(-1)).squeeze(-1)
         world_positions.append(world_positions[-1][..., above, :] + arm)
         world_rotations.append(parent_rotation @ rotations[..., joints, :, :])
@@ -97,5 +101,6 @@ def _levels(parents: tuple[int, ...]) -> tuple[list[tuple[list[int], list[int]]]
         (joints, [above.index(parents[joint]) for joint in joints])
         for above, joints in zip(by_depth, by_depth[1:], strict=False)
     ]
+    # `flat` goes from computed order to joints; its inverse permutation goes back.
     flat = [joint for joints in by_depth for joint in joints]
     return levels, [flat.index(joint) for joint in range(len(parents))]

@@ -17,6 +17,7 @@ def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Cross-product matrix of a vector a: the matrix that takes b to a x b."""
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
+    # Row by row: [[0, -z, y], [z, 0, -x], [-y, x, 0]].
     return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
 
 
@@ -48,6 +49,7 @@ def matrix_from_quaternion(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tenso
 def quaternion_from_matrix(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
     """Unit quaternion with non-negative real part."""
     quaternion = roma.quat_xyzw_to_wxyz(roma.rotmat_to_unitquat(matrix))
+    # q and -q are the same rotation; of the two the one with a non-negative real part.
     return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
 
 
@@ -74,6 +76,7 @@ def matrix_from_6d_rows(values: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*ba
     """
     first, second = values[..., :3], values[..., 3:]
     first = torch.nn.functional.normalize(first, dim=-1)
+    # The part of the second row along the first is taken off before it is normalised.
     projection = (first * second).sum(-1, keepdim=True) * first
     second = torch.nn.functional.normalize(second - projection, dim=-1)
     return torch.stack([first, second, torch.linalg.cross(first, second, dim=-1)], -2)

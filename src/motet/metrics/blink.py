@@ -67,6 +67,7 @@ def blinks(lids: Float[Tensor, "frames"], fps: float) -> list[Blink]:
     validate(lids, fps)
     values, result, start = lids.double().tolist(), [], None
     for frame, value in enumerate(values):
+        # Two thresholds (hysteresis): tremor around one of them would count as many blinks.
         if start is None and value > SHUT:
             start = frame
         elif start is not None and value < OPEN:
@@ -88,6 +89,7 @@ def evaluate(lids: Float[Tensor, "frames"], fps: float) -> dict[str, float]:
 
 
 def _measured(values: list[float], start: int, stop: int, fps: float) -> Blink:
+    # The length is taken at half of the blink's own depth: half-closed blinks are not shorter.
     depth = max(values[start:stop])
     peak = start + values[start:stop].index(depth)
     left, right = _half(values, peak, -1, depth / 2), _half(values, peak, +1, depth / 2)
@@ -102,4 +104,5 @@ def _half(values: list[float], peak: int, way: int, level: float) -> float:
     beyond = frame + way
     if not 0 <= beyond < len(values):
         return float(frame)
+    # Linear interpolation between the last frame above the level and the first below.
     return frame + way * (values[frame] - level) / (values[frame] - values[beyond])

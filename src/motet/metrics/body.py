@@ -77,8 +77,10 @@ def fid(real: Float[Tensor, "items features"], made: Float[Tensor, "items featur
             f"a covariance needs at least two items, these are {len(real)} and {len(made)}"
         )
     real, made = real.double(), made.double()
+    # Covariances of fewer items than features are singular; the matrix root needs them regular.
     tiny = 1e-8 * torch.eye(real.shape[1], dtype=torch.float64)
     first, second = real.T.cov() + tiny, made.T.cov() + tiny
+    # The product of two covariances has a real root; imaginary parts are rounding.
     root = torch.from_numpy(sqrtm((first @ second).numpy()).real)
     return float((real.mean(0) - made.mean(0)).square().sum() + (first + second - 2 * root).trace())
 
@@ -95,6 +97,8 @@ def draw_distractors(items: int, randomness: torch.Generator) -> Int[Tensor, "it
         )
     rows = []
     for item in range(items):
+        # Numbers of the others: those from `item` on move up by one, so an item is never its own
+        # distractor.
         chosen = torch.randperm(items - 1, generator=randomness)[:DISTRACTORS]
         rows.append(chosen + (chosen >= item))
     return torch.stack(rows)
@@ -107,9 +111,9 @@ def r_precision(
     top: int = 3,
 ) -> Float[Tensor, "top"]:
     """How often the true sound is among the nearest 1 ... `top` to a motion."""
-    own = (motion - condition).norm(dim=-1, keepdim=True)
-    others = (motion.unsqueeze(1) - condition[distractors]).norm(dim=-1)
-    rank = (others < own).sum(1)
+    own = (motion - condition).norm(dim=-1, keepdim=True)  # (items, 1)
+    others = (motion.unsqueeze(1) - condition[distractors]).norm(dim=-1)  # (items, distractors)
+    rank = (others < own).sum(1)  # number of distractors nearer than the own condition
     return torch.stack([(rank < k + 1).double().mean() for k in range(top)])
 
 
@@ -166,8 +170,11 @@ def mpjpe_aligned(
         as_released: compare the unscaled real body with the made one at unit size, as the released
             program does. That number means nothing and is there for comparison only.
     """
+    # Orthogonal Procrustes: the singular vectors of a^T b give the rotation, its singular values
+    # the scale.
     a, b = (body - body.mean(-2, keepdim=True) for body in (real.double(), made.double()))
     size_a, size_b = (body.flatten(-2).norm(dim=-1)[..., None, None] for body in (a, b))
+    # (*batch, 3, 3), (*batch, 3), (*batch, 3, 3)
     u, stretch, v = torch.linalg.svd((a / size_a).mT @ (b / size_b))
     turned = (b / size_b) @ (u @ v).mT * stretch.sum(-1)[..., None, None]
     return mpjpe(real.double(), turned) if as_released else mpjpe(a, turned * size_a)
@@ -181,6 +188,7 @@ def apd(motions: Float[Tensor, "items frames joints 3"]) -> float:
     """
     if len(motions) < 2:
         raise InputError("pairs need at least two motions")
-    flat = motions.flatten(1)
+    flat = motions.flatten(1)  # (items, frames * joints * 3)
+    # Not by matrix product: it loses digits where two motions are nearly equal.
     distance = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")
     return float(distance.sum() / (len(flat) * (len(flat) - 1)))

@@ -100,11 +100,13 @@ def heading_error(body: Reacting, reach_s: float = 4.0) -> float | None:
     if requested is None:
         return None
     root = body.pose.joint("pelvis")
+    # From the start of the reaction to `reach_s` later.
     way = (
         root[body.frame(body.truth["start_s"] + reach_s)] - root[body.frame(body.truth["start_s"])]
     )
     if float(way[[0, 2]].norm()) < GONE_M:
         return 90.0
+    # Angles over the floor: 0 along +Z (ahead), 90 along +X (to the left).
     return _apart(math.degrees(math.atan2(float(way[0]), float(way[2]))), float(requested))
 
 
@@ -112,6 +114,7 @@ def gaze_error(body: Reacting) -> float | None:
     """Mean degrees over the floor between head and source; None where it does not look."""
     if not body.truth["looks"]:
         return None
+    # The first 0.8 s belong to the turn of the head itself.
     start, stop = (body.frame(body.truth["start_s"] + after) for after in (0.8, 2.0))
     if stop <= start:
         return None
@@ -119,11 +122,13 @@ def gaze_error(body: Reacting) -> float | None:
         torch.tensor(body.truth["source"], dtype=torch.float64)
         - body.pose.joint("head")[start:stop].double()
     )
-    requested = torch.atan2(way[:, 0], way[:, 2])
+    # (frames): angle of the source seen from the head
+    toward = torch.atan2(way[:, 0], way[:, 2])
     looks = heading(body.pose.turn("head")[start:stop].double())
     return float(
         torch.rad2deg(
-            torch.atan2((looks - requested).sin(), (looks - requested).cos()).abs()
+            # Sine and cosine wrap the difference into -pi..pi.
+            torch.atan2((looks - toward).sin(), (looks - toward).cos()).abs()
         ).mean()
     )
 
@@ -147,6 +152,7 @@ def latency_error(body: Reacting) -> float | None:
         return None
     speed = movement(body.pose, body.fps)
     onset = body.frame(body.truth["onset_s"])
+    # What counts as moving is relative to the idle movement before the sound.
     before = float(np.median(speed[: onset + 1]))
     moving = np.flatnonzero(speed[onset:] > before + STILL_M_S)
     begins = body.truth["onset_s"] + (moving[0] / body.fps if len(moving) else LONGEST_LATENCY_S)
@@ -155,12 +161,15 @@ def latency_error(body: Reacting) -> float | None:
 
 def ear_distance(pose: BodyPose) -> float:
     """Smallest mean distance of both wrists from the ears, over a fifth of a second."""
+    # (ears, 3): ears in the axes of the head
     sides = torch.tensor([[EAR_SIDE_M, EAR_UP_M, 0.0], [-EAR_SIDE_M, EAR_UP_M, 0.0]]).to(
         pose.positions
     )
+    # (frames, ears, 3)
     ears = pose.joint("head").unsqueeze(-2) + torch.einsum("fij,ej->fei", pose.turn("head"), sides)
     wrists = torch.stack([pose.joint("left_wrist"), pose.joint("right_wrist")], -2)
-    course = (wrists - ears).norm(dim=-1).mean(-1)
+    course = (wrists - ears).norm(dim=-1).mean(-1)  # (frames): mean of both sides
+    # Six frames, a fifth of a second at 30 fps: one frame near the ear is not a covered ear.
     return float(course.unfold(0, min(6, len(course)), 1).mean(-1).min())
 
 
@@ -176,6 +185,7 @@ def beat_alignment(pose: BodyPose, fps: float, beats_s: Sequence[float]) -> floa
         return None
     if not len(moments):
         return 0.0
+    # From each beat of the music to the nearest rest of the body (Siyao et al. 2022, eq. 10).
     distance = np.array([np.abs(moments - beat).min() for beat in inside])
     return float(np.exp(-(distance**2) / (2 * BEAT_WIDTH_S**2)).mean())
 
@@ -185,7 +195,9 @@ def foot_skate(pose: BodyPose, fps: float) -> float:
     speeds = []
     for side in ("left_foot", "right_foot"):
         ball = pose.joint(side).double()
+        # cm/s over the floor
         speed = ball[1:, [0, 2]].sub(ball[:-1, [0, 2]]).norm(dim=-1) * fps * 100
+        # In contact only if it is low at both ends of the step.
         touching = torch.maximum(ball[1:, 1], ball[:-1, 1]) < BALL_HEIGHT_M + TOUCH_M
         speeds.append(speed[touching])
     result = torch.cat(speeds)
@@ -209,15 +221,18 @@ def describe(body: Reacting) -> Float[np.ndarray, "numbers"]:
     """What tells reactions apart, as a few numbers: for the classifier of families."""
     pose, start = body.pose, body.frame(body.truth["onset_s"])
     root, source = pose.joint("pelvis").double().numpy(), np.asarray(body.truth["source"])
-    toward = (source - root[start])[[0, 2]]
+    toward = (source - root[start])[[0, 2]]  # unit vector over the floor
     toward = toward / np.linalg.norm(toward).clip(1e-6)
     way = (root[start:] - root[start])[:, [0, 2]]
     speed = movement(pose, body.fps)[start:]
     wrists = (
         pose.joint("left_wrist")[..., 1] + pose.joint("right_wrist")[..., 1]
     ).double().numpy() / 2
+    # Displacement in the direction of the source and, whichever side, across it.
     along, across = way @ toward, np.abs(way @ np.array([toward[1], -toward[0]]))
+    # Bins 4 to 39 of 256 frames: about 0.5 to 4.6 Hz, where rhythm lies.
     spectrum = np.abs(np.fft.rfft(speed - speed.mean(), 256))[4:40]
+    # Factors bring all numbers to about one size: neighbours are compared by Euclidean distance.
     return np.array(
         [
             along[-1],
@@ -301,4 +316,4 @@ def mirrored_truth(truth: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _apart(first_deg: float, second_deg: float) -> float:
-    return abs((first_deg - second_deg + 180) % 360 - 180)
+    return abs((first_deg - second_deg + 180) % 360 - 180)  # 0..180

@@ -71,7 +71,7 @@ def validate(takes: Tensor) -> None:
 def pairwise_distance(takes: Float[Tensor, "takes frames points dims"]) -> float:
     """Mean over all pairs of takes of their distance, in the unit of the points."""
     validate(takes)
-    pairs = list(itertools.combinations(takes.double(), 2))
+    pairs = list(itertools.combinations(takes.double(), 2))  # (frames, points, dims) each
     return sum(float((one - other).norm(dim=-1).mean()) for one, other in pairs) / len(pairs)
 
 
@@ -102,6 +102,7 @@ def evaluate(takes: Motion, lip_geometry: LipGeometry | None = None) -> dict[str
         else {"diversity_lips": 1000.0 * pairwise_distance(lip_geometry.lips(takes))}
     )
     for name, channels in (("diversity_mouth", MOUTH), ("diversity_upper_face", UPPER_FACE)):
+        # Each weight counts as a point with one coordinate.
         scores[name] = pairwise_distance(weights[..., list(channels)].unsqueeze(-1))
     heads = itertools.combinations(takes["head"], 2)
     scores["diversity_head"] = float(

@@ -95,6 +95,7 @@ def matched(predicted: Tensor, truth: Tensor, name: str = "the prediction") -> T
             f"{name} {tuple(predicted.shape)} must cover the truth {tuple(truth.shape)}: the same"
             " numbers a frame and no fewer frames"
         )
+    # Methods round the number of frames up; the published programs cut to the truth too.
     return predicted[: len(truth)].double()
 
 
@@ -103,7 +104,7 @@ def lip_frames(
 ) -> Float[Tensor, "frames"]:
     """Largest squared distance of a lip vertex in each frame."""
     difference = matched(predicted, truth) - truth.double()
-    return difference[:, list(lips)].square().sum(-1).amax(-1)
+    return difference[:, list(lips)].square().sum(-1).amax(-1)  # (frames)
 
 
 def lip_vertex_error_squared(pairs: Pairs, lips: Sequence[int]) -> float:
@@ -139,6 +140,7 @@ def dynamics_deviations(
     for (predicted, truth), template in zip(pairs, templates, strict=True):
         both = (truth.double(), matched(predicted, truth))
         spread = [
+            # (frames, upper vertices) -> deviation over frames -> mean over vertices
             ((v - template.double())[:, list(upper)].square().sum(-1)).std(0, correction=0).mean()
             for v in both
         ]
@@ -204,7 +206,7 @@ def blendshape_scores(
     rows = []
     for predicted, truth in pairs:
         cut, true = matched(predicted, truth), truth.double()
-        error = cut - true
+        error = cut - true  # (frames, channels)
         spread = [
             values[:, list(upper)].square().sum(-1).std(correction=0) for values in (true, cut)
         ]

@@ -63,6 +63,7 @@ def angular_speed(head: Float[Tensor, "frames 3"], fps: float) -> Float[Tensor, 
     """Angle between neighbouring frames over the time between them, degrees a second."""
     validate(head, fps)
     turned = Rotation.from_rotvec(head.double().numpy())
+    # The angle of the relative rotation, not the difference of rotation vectors: those wrap.
     return torch.from_numpy((turned[:-1].inv() * turned[1:]).magnitude()) * (180.0 / math.pi * fps)
 
 
@@ -81,7 +82,7 @@ def evaluate(head: Float[Tensor, "frames 3"], fps: float) -> dict[str, float]:
         InputError: see `validate`.
     """
     validate(head, fps)
-    degrees = torch.rad2deg(head.double())
+    degrees = torch.rad2deg(head.double())  # (frames, 3): nod, turn, tilt
     ranges = [
         quantile(degrees[:, axis], 0.95) - quantile(degrees[:, axis], 0.05) for axis in range(3)
     ]

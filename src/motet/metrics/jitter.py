@@ -49,6 +49,7 @@ def validate(points: Tensor, fps: float) -> None:
 def jerk(points: Float[Tensor, "frames points 3"], fps: float) -> float:
     """Mean size of the third derivative, m/s^3."""
     validate(points, fps)
+    # Float64: three differences of nearly equal numbers lose most digits of float32.
     return float(points.double().diff(n=3, dim=0).norm(dim=-1).mean()) * fps**3
 
 

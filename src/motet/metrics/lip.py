@@ -131,11 +131,13 @@ def opening_correlation(
             f"the prediction has {len(predicted)} frames, the reference {len(reference)}; cut both"
             " to the same time"
         )
+    # A lag of whole frames; the small term keeps 0.2 s * 25 from being rounded down to 4.
     most = math.floor(max_lag_s * fps + 0.01)
     if len(predicted) - most < max(10, len(predicted) / 2):
         raise InputError(f"{len(predicted)} frames are too few to search a lag of {most} frames")
     result = [
         (_pearson(*_shifted(predicted, reference, lag)), lag)
+        # Smallest lags first: `max` keeps the first of equals.
         for lag in sorted(range(-most, most + 1), key=abs)
     ]
     correlation, lag = max(result, key=lambda pair: pair[0])
@@ -186,6 +188,7 @@ def realised_closures(
                 f"the closure at {start:g}-{end:g} s does not lie in a clip of"
                 f" {len(opening) / fps:g} s"
             )
+        # All frames whose time lies in the interval; 1e-6 absorbs rounding of time * fps.
         first, last = (
             max(math.ceil(start * fps - 1e-6) - slack, 0),
             math.floor(end * fps + 1e-6) + slack,
@@ -208,6 +211,7 @@ def closure_contrast(
     None without either.
     """
     check_series(opening, 1, "lip opening")
+    # The extreme of each phone: at its edges the mouth belongs to its neighbours.
     wide = [float(part.max()) for part in _parts(opening, fps, spoken(phones, OPEN_VOWELS), 0)]
     shut = [float(part.min()) for part in _parts(opening, fps, spoken(phones, CLOSURES), 1)]
     return 1000.0 * (_median(wide) - _median(shut)) if wide and shut else None
@@ -255,6 +259,7 @@ def evaluate(
     closures = [
         (start, end)
         for start, end in spoken(phones, CLOSURES)
+        # Alignments may run a little past the last frame.
         if start * predicted.fps < len(predicted.opening)
     ]
     if closures:
@@ -298,6 +303,7 @@ def _parts(
 
 def _shifted(predicted: Tensor, reference: Tensor, lag: int) -> tuple[Tensor, Tensor]:
     count = len(predicted) - abs(lag)
+    # Both cut to the frames that overlap once the prediction is moved by `lag`.
     return (
         predicted[max(lag, 0) : max(lag, 0) + count],
         reference[max(-lag, 0) : max(-lag, 0) + count],
@@ -307,6 +313,7 @@ def _shifted(predicted: Tensor, reference: Tensor, lag: int) -> tuple[Tensor, Te
 def _pearson(a: Tensor, b: Tensor) -> float:
     a, b = a.double() - a.double().mean(), b.double() - b.double().mean()
     scale = float(a.norm() * b.norm())
+    # A face that never moves has no correlation; rounding must not make one up.
     still = float(a.abs().max()) < 1e-9 or float(b.abs().max()) < 1e-9
     return 0.0 if still or scale == 0.0 else max(-1.0, min(1.0, float(a @ b) / scale))
 

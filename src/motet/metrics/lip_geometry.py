@@ -57,13 +57,13 @@ class LipGeometry:
 
     def lips(self, motion: Motion) -> Float[Tensor, "*batch frames lips 3"]:
         """Lip vertices of a motion in the house space, float64."""
-        return self.rest.double() + torch.einsum(
+        return self.rest.double() + torch.einsum(  # s shapes, v vertices, c coordinates
             "...s,svc->...vc", _weights(motion), self.shapes.double()
         )
 
     def opening(self, motion: Motion) -> Float[Tensor, "*batch frames"]:
         """Inner-lip opening, metres."""
-        lips = self.lips(motion)[..., 1]
+        lips = self.lips(motion)[..., 1]  # (*batch, frames, lips): heights
         return lips[..., list(self.upper)].mean(-1) - lips[..., list(self.lower)].mean(-1)
 
     def width(self, motion: Motion) -> Float[Tensor, "*batch frames"]:
@@ -78,6 +78,7 @@ class LipGeometry:
 
 def lip_geometry_of(rig: HouseRig) -> LipGeometry:
     """Both lips of a house figure, the middles of their inner edges, the corners."""
+    # Without repeats: the middle of the inner edge is a lip vertex too.
     used = list(
         dict.fromkeys([*rig.lips.tolist(), *rig.inner_lip.tolist(), *rig.mouth_corner.tolist()])
     )

@@ -70,6 +70,7 @@ def validate(predicted: Vertices, reference: Vertices) -> None:
 def lip_vertex_error(predicted: Vertices, reference: Vertices, lips: Sequence[int]) -> float:
     """LVE as ARTalk prints it: a root of a mean, not a mean of roots."""
     validate(predicted, reference)
+    # Worst lip vertex of each frame, mean over frames, then the root.
     return float(_squared(predicted, reference)[:, list(lips)].amax(-1).mean().sqrt())
 
 
@@ -97,6 +98,7 @@ def face_dynamics_deviation(
     if len(predicted) < 2:
         raise InputError("FDD needs at least two frames")
     moved = [
+        # The sum of the coordinates stands for the position, as in the released program.
         (vertices[:, list(upper)].double() * 1000).sum(-1).std(0)
         for vertices in (predicted, reference)
     ]

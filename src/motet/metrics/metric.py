@@ -55,6 +55,7 @@ def check_fps(fps: float) -> None:
 
 def quantile(values: Tensor, share: float) -> float:
     """Quantile of all numbers, linear between neighbours."""
+    # torch.quantile refuses more than 16 million numbers; sorting does not.
     ordered = values.reshape(-1).double().sort().values
     position = share * (len(ordered) - 1)
     low = int(position)

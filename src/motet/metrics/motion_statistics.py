@@ -32,8 +32,9 @@ def motion_statistics(motion: Motion, lip_geometry: LipGeometry) -> Float[Tensor
             "motion statistics need two frames and more of one take, not from"
             f" {tuple(motion.values.shape)}"
         )
-    degrees = motion["head"].double() * (180.0 / torch.pi)
+    degrees = motion["head"].double() * (180.0 / torch.pi)  # (frames, 3)
     speed = degrees.diff(dim=0).norm(dim=-1).mean() * motion.space.fps
+    # Raised minus lowered: one number from angry to surprised.
     brow = (
         _mean_shape(motion, "browOuterUp")
         + _shape(motion, "browInnerUp")
@@ -85,11 +86,13 @@ def energy_distance(one: Float[Tensor, "ones dims"], other: Float[Tensor, "other
         raise InputError(
             f"an energy distance needs two samples on each side, not {len(one)} and {len(other)}"
         )
+    # 2 E|X - Y| - E|X - X'| - E|Y - Y'| (Szekely and Rizzo 2013).
     return 2 * float(torch.cdist(one, other).mean()) - _inner(one) - _inner(other)
 
 
 def _inner(samples: Tensor) -> float:
     count = len(samples)
+    # without the zero diagonal
     return float(torch.cdist(samples, samples).sum()) / (count * (count - 1))
 
 

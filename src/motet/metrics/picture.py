@@ -120,7 +120,7 @@ def psnr(
     check_pair(predicted, truth)
     square = (predicted - truth).square()
     weight = torch.ones_like(square) if mask is None else mask.expand_as(square)
-    error = (square * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1e-12)
+    error = (square * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1e-12)  # (frames)
     return (-10 * error.clamp(min=1e-12).log10()).clamp(max=99.0)
 
 
@@ -138,6 +138,8 @@ def ssim(
             "structural similarity needs pictures of 11 pixels at least, these are"
             f" {tuple(predicted.shape[-2:])}"
         )
+    # Gaussian window of 11 pixels, deviation 1.5 (Wang et al. 2004); separable: one pass along each
+    # axis.
     line = torch.exp(-((torch.arange(11.0, dtype=predicted.dtype) - 5) ** 2) / (2 * 1.5**2))
     line = line / line.sum()
 
@@ -148,6 +150,7 @@ def ssim(
     mean_one, mean_two = blurred(one), blurred(two)
     var_one, var_two = blurred(one * one) - mean_one**2, blurred(two * two) - mean_two**2
     both = blurred(one * two) - mean_one * mean_two
+    # (0.01 L)^2 and (0.03 L)^2 for the range L = 1: they keep dark, flat windows stable.
     c1, c2 = 0.01**2, 0.03**2
     score = (
         (2 * mean_one * mean_two + c1)
@@ -167,6 +170,7 @@ def brightness(pictures: Float[Tensor, "frames 3 h w"]) -> Float[Tensor, "frames
 @functools.cache
 def _bank() -> Float[Tensor, "filters 1 9 9"]:
     """Even and odd Gabor filters of eight directions, without response to flat colour."""
+    # (9, 9) each
     y, x = torch.meshgrid(torch.arange(-4.0, 5.0), torch.arange(-4.0, 5.0), indexing="ij")
     made = []
     for turn in range(8):
@@ -174,9 +178,10 @@ def _bank() -> Float[Tensor, "filters 1 9 9"]:
         window = torch.exp(-(x**2 + y**2) / (2 * 2.0**2))
         for wave in (torch.cos(along * 2 * math.pi / 5), torch.sin(along * 2 * math.pi / 5)):
             bare = window * wave
+            # Without its mean under the window a filter answers to edges only, not to brightness.
             bare = bare - window * bare.sum() / window.sum()
             made.append(bare / bare.norm())
-    return torch.stack(made).unsqueeze(1)
+    return torch.stack(made).unsqueeze(1)  # 8 directions x 2 phases
 
 
 def perceptual(
@@ -188,12 +193,15 @@ def perceptual(
     those of LPIPS.
     """
     check_pair(predicted, truth)
+    # Brightness and two colour differences; Gabor filters act on each.
     colours = predicted.new_tensor([[0.299, 0.587, 0.114], [0.5, -0.5, 0.0], [0.25, 0.25, -0.5]])
     one, two = (torch.einsum("fchw,kc->fkhw", p, colours) for p in (predicted, truth))
     total, bank = predicted.new_zeros(len(predicted)), _bank().to(predicted)
+    # Three scales; each halves the resolution.
     for _ in range(3):
         if min(one.shape[-2:]) < 9:
             break
+        # (frames, 3 * filters, h, w)
         responses = [
             F.conv2d(p.flatten(0, 1).unsqueeze(1), bank).unflatten(0, (len(p), 3)).flatten(1, 2)
             for p in (one, two)
@@ -243,12 +251,14 @@ def cpbd(picture: Float[Tensor, "3 h w"], block: int = _BLOCK) -> float:
     grey = brightness(picture[None])[0, 0].double().numpy() * 255
     height, width = grey.shape
     slope = np.zeros_like(grey)
+    # Horizontal Sobel filter: only vertical edges count.
     slope[1:-1, 1:-1] = (
         (grey[:-2, 2:] + 2 * grey[1:-1, 2:] + grey[2:, 2:])
         - (grey[:-2, :-2] + 2 * grey[1:-1, :-2] + grey[2:, :-2])
     ) / 8
     strength = np.abs(slope)
     edge = strength > 2 * math.sqrt(float((strength**2).mean()) + 1e-12)
+    # Thinned to the strongest pixel across the edge.
     edge[:, 1:-1] &= (strength[:, 1:-1] >= strength[:, :-2]) & (strength[:, 1:-1] > strength[:, 2:])
     edge[:, [0, -1]] = False
     seen: list[bool] = []
@@ -258,8 +268,11 @@ def cpbd(picture: Float[Tensor, "3 h w"], block: int = _BLOCK) -> float:
             if part.mean() <= _EDGE_SHARE:
                 continue
             values = grey[top : top + block, left : left + block]
+            # Width of blur that is just noticeable, pixels: depends on the contrast of the block
+            # (Narvekar and Karam 2011, section II).
             just = 5 if values.max() - values.min() <= 50 else 3
             for row, column in zip(*np.nonzero(part), strict=True):
+                # Probability that the blur of this edge is noticed, eq. 3.
                 blur = 1 - math.exp(
                     -(
                         (
@@ -319,7 +332,7 @@ def _steps(
     """Mean colour step between neighbours at the border, in the fading edge, and inside."""
     sums = {name: pictures.new_zeros(len(pictures), 2) for name in ("border", "fade", "inside")}
     for axis in (-1, -2):
-        steps = pictures.diff(dim=axis).abs().mean(1)
+        steps = pictures.diff(dim=axis).abs().mean(1)  # (batch, h, w - 1) or (batch, h - 1, w)
         one, other = (share[:, 0].narrow(axis, first, share.shape[axis] - 1) for first in (0, 1))
         low, high = torch.minimum(one, other), torch.maximum(one, other)
         where = {
@@ -347,10 +360,12 @@ def sync_scores(
     Source: Chung and Zisserman 2016: distances averaged over time for each offset; the smallest is
     the distance, the median less the smallest the confidence.
     """
+    # (offsets): mean over windows of the distance at each shift of the sound
     distance = (heard - seen.unsqueeze(0)).norm(dim=-1).mean(1)
     best = int(distance.argmin())
     return {
         "sync_distance": float(distance[best]),
+        # How far the best shift stands out from a typical one.
         "sync_confidence": float(distance.median() - distance[best]),
         "sync_offset": float(offsets[best]),
     }

@@ -39,6 +39,7 @@ class Region:
     @property
     def digest(self) -> str:
         """Eight hex digits over the numbers in their order."""
+        # A fixed integer type: the digest must not depend on the platform.
         return hashlib.sha256(np.asarray(self.indices, np.int64).tobytes()).hexdigest()[:8]
 
     @property
@@ -90,6 +91,7 @@ def _indices(path: Path, parts: tuple[str, ...]) -> list[int]:
     if path.suffix == ".pkl":
         from motet.data.restricted_unpickle import read_inert
 
+        # The published masks are pickles; they are read without running anything.
         return _part(read_inert(path.read_bytes()), parts, path)
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".json":
@@ -104,5 +106,6 @@ def _part(content: object, parts: tuple[str, ...], path: Path) -> list[int]:
         if part not in content:
             raise AssetError(f"{path} has no set {part!r}; {nearest(part, map(str, content))}")
     return list(
+        # Sets overlap at their borders; each vertex counts once, first place wins.
         dict.fromkeys(int(i) for part in parts for i in np.asarray(content[part]).reshape(-1))
     )

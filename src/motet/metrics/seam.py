@@ -74,6 +74,7 @@ def velocity_jumps(values: Float[Tensor, "frames dims"]) -> Float[Tensor, "frame
     check_series(values, 2, "motion")
     if len(values) < 3:
         raise InputError(f"velocity jumps need at least three frames, these are {len(values)}")
+    # The second difference: constant speed across a border is no seam.
     return values.double().diff(n=2, dim=0).norm(dim=-1)
 
 
@@ -90,6 +91,7 @@ def evaluate(values: Float[Tensor, "frames dims"], borders: Sequence[int]) -> di
     """
     validate(values, borders)
     jumps, marked = velocity_jumps(values), _at_border(len(values), borders)
+    # High quantiles of both: a seam shows against the fastest ordinary movement.
     at, inside = jumps[marked], quantile(jumps[~marked], 0.99)
     tiny = 1e-12
     return {
@@ -102,6 +104,7 @@ def evaluate(values: Float[Tensor, "frames dims"], borders: Sequence[int]) -> di
 def _at_border(frames: int, borders: Sequence[int]) -> Tensor:
     marked = torch.zeros(frames - 2, dtype=torch.bool)
     for border in borders:
+        # A jump between frames b - 1 and b shows in the second differences at both.
         for frame in (border - 1, border):
             if 2 <= border <= frames - 2:
                 marked[frame - 1] = True

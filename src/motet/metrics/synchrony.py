@@ -42,8 +42,9 @@ def motion_beats(
 ) -> Int[np.ndarray, "beats"]:
     """Frames at which the smoothed mean speed of the joints is a strict local minimum."""
     check_series(joints, 3, "joints")
-    speed = joints.double().diff(dim=0).norm(dim=-1).mean(-1).numpy()
+    speed = joints.double().diff(dim=0).norm(dim=-1).mean(-1).numpy()  # (frames - 1)
     smooth = gaussian_filter1d(speed, sigma)
+    # + 1, because comparison starts at the second speed.
     return np.flatnonzero((smooth[1:-1] < smooth[:-2]) & (smooth[1:-1] < smooth[2:])) + 1
 
 
@@ -59,6 +60,7 @@ def beat_alignment(
         raise InputError("the music has no beats; beat alignment is not defined")
     if not len(motion):
         return 0.0
+    # (musical beats): distance to the nearest motion beat
     nearest = np.abs(np.asarray(music, np.float64)[:, None] - np.asarray(motion, np.float64)).min(1)
     return float(np.exp(-(nearest**2) / (2 * sigma**2)).mean())
 
@@ -90,10 +92,12 @@ def lip_sync(
             f"video features {tuple(video.shape)} and audio features {tuple(sound.shape)} must have"
             " one shape; cut both to the shorter"
         )
+    # (frames + 2 most, dims): zeros beyond both ends, as released
     padded = torch.nn.functional.pad(sound.float(), (0, 0, most, most))
     shifted = padded.unfold(0, len(video), 1).transpose(1, 2)  # shifts frames dims
     distances = (
         (video.float() - shifted + 1e-6).norm(dim=-1).mean(1)
     )  # the 1e-6 inside the norm as released
+    # Index 0 is the sound moved `most` frames late.
     best = int(distances.argmin())
     return LipSync(float(distances[best]), float(distances.median() - distances[best]), most - best)

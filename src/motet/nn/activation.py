@@ -20,6 +20,7 @@ def gelu_over(x: Float[Tensor, "*shape"], form: Form = "none") -> Float[Tensor, 
 
     Allocating a large buffer costs more than filling it.
     """
+    # autograd needs the input of GELU for its backward pass: it must not be overwritten.
     if torch.is_grad_enabled():
         return functional.gelu(x, approximate=form)
     return torch.ops.aten.gelu_(x, approximate=form)
@@ -29,6 +30,7 @@ def gelu_of_product(
     layer: nn.Module, x: Float[Tensor, "*batch inputs"], form: Form = "none"
 ) -> Float[Tensor, "*batch outputs"]:
     """GELU of a linear layer's output."""
+    # oneDNN fuses the activation into the product; in bfloat16 the fused form would round twice.
     if isinstance(layer, PackedLinear) and layer.exact:
         return layer(x, form)
     return gelu_over(layer(x), form)

@@ -25,5 +25,7 @@ def keep_buffers() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     library = ctypes.CDLL(None)
+    # The mmap threshold first: setting it switches off its automatic growth, and blocks under it
+    # return to the heap, which the trim threshold then keeps.
     settings = (MMAP_THRESHOLD, TRIM_THRESHOLD)
     return all(bool(library.mallopt(setting, KEPT_BYTES)) for setting in settings)

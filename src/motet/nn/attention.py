@@ -44,6 +44,7 @@ def attend_with_logsumexp(
     value: Float[Tensor, "batch heads tokens head"],
 ) -> tuple[Float[Tensor, "batch heads queries head"], Float[Tensor, "batch heads queries"]]:
     """Softmax attention and the log-sum-exp of its scores, for `merged`."""
+    # A private operator of torch: the public one does not return the log-sum-exp.
     fused = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
     if fused is not None and query.device.type == "cpu":
         attended, logsumexp = fused(query, key, value)[:2]
@@ -57,7 +58,7 @@ def merged(
 ) -> Float[Tensor, "batch heads queries head"]:
     """Attention over all keys from two parts of them, each a result of `attend_with_logsumexp`."""
     # exp(l1) / (exp(l1) + exp(l2)) = sigmoid(l1 - l2)
-    weight = (first[1] - second[1]).sigmoid().unsqueeze(-1)
+    weight = (first[1] - second[1]).sigmoid().unsqueeze(-1)  # (batch, heads, queries, 1)
     return torch.lerp(second[0], first[0], weight.to(first[0]))
 
 
@@ -70,6 +71,7 @@ class KeyValueCache:
     """
 
     def __init__(self, batch: int, heads: int, room: int, head: int, like: Tensor) -> None:
+        # (batch, heads, room, head), filled up to `_length` along the tokens.
         self._keys = like.new_empty(batch, heads, room, head)
         self._values = like.new_empty(batch, heads, room, head)
         self._length = 0
@@ -89,7 +91,7 @@ class KeyValueCache:
 
 def level_mask(levels: Float[Tensor, "tokens"], queries: slice = slice(None)) -> Tensor:
     """Block-causal mask: True where the key's level is not above the query's."""
-    return levels[queries].unsqueeze(1) >= levels.unsqueeze(0)
+    return levels[queries].unsqueeze(1) >= levels.unsqueeze(0)  # (queries, tokens)
 
 
 def modulate(
@@ -99,4 +101,5 @@ def modulate(
 
     Source: Peebles and Xie 2023, section 3.2.
     """
+    # The condition gives scale - 1, so that a zero condition leaves the plain layer norm.
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=eps), scale + 1)

@@ -22,6 +22,7 @@ def alibi_slopes(heads: int) -> Float[Tensor, "heads"]:
     """
 
     def series(count: int) -> list[float]:
+        # First slope and ratio of the geometric series are equal: 2^(-8 / count).
         start = 2.0 ** (-(2.0 ** -(math.log2(count) - 3)))
         return [start ** (i + 1) for i in range(count)]
 
@@ -54,13 +55,14 @@ def attend_band(
         first, last = (max(0, start - reach), min(tokens, stop + reach)) if reach else (0, tokens)
         # (queries of the block, keys of the band)
         distance = (position[start:stop].unsqueeze(1) - position[first:last]).abs()
-        bias = -slopes.to(query).view(1, -1, 1, 1) * distance
+        bias = -slopes.to(query).view(1, -1, 1, 1) * distance  # (1, heads, queries, keys)
         if reach:
             bias = bias.masked_fill(distance > reach, -math.inf)
         if valid is not None:
             # A padded token attends to itself: softmax over no key at all would be NaN.
             masked = ~valid[:, None, None, first:last] & (distance > 0)
             bias = bias.masked_fill(masked, -math.inf)
+        # (batch, heads, keys, head)
         band_key, band_value = key[:, :, first:last], value[:, :, first:last]
         blocks.append(attend(query[:, :, start:stop], band_key, band_value, bias.to(query)))
     return torch.cat(blocks, 1) if blocks else join_heads(query)
@@ -85,7 +87,8 @@ def cross_attend_band(
     for start in range(0, queries, _BLOCK):
         centre = frame_index[:, start : start + _BLOCK].unsqueeze(-1)  # (batch, queries, 1)
         first, last = max(0, int(centre.min()) - band), min(frames, int(centre.max()) + band + 1)
-        frame = torch.arange(first, last, device=query.device)
+        frame = torch.arange(first, last, device=query.device)  # (frames of the band)
+        # (batch, queries, frames of the band)
         mask = ((frame - centre).abs() <= band) & (frame < limit.view(-1, 1, 1))
         # A query beyond the end attends to its own frame: softmax over no key would be NaN.
         mask |= frame == centre.clamp(max=frames - 1)

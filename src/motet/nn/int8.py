@@ -21,11 +21,12 @@ class Int8Linear(nn.Module):
     def __init__(self, exact: nn.Linear) -> None:
         super().__init__()
         weight = exact.weight.detach()
+        # One scale for each output (row), so that one large row does not cost the others precision.
         scale = weight.abs().amax(1).clamp(min=1e-8) / 127
         with warnings.catch_warnings():
             # torch announces that these types will move; `round_linears` reports when they have.
             warnings.simplefilter("ignore")
-            zero_point = torch.zeros(len(scale), dtype=torch.long)
+            zero_point = torch.zeros(len(scale), dtype=torch.long)  # symmetric: weights are centred
             quantised = torch.quantize_per_channel(
                 weight, scale.double(), zero_point, 0, torch.qint8
             )

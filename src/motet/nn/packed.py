@@ -41,6 +41,7 @@ class PackedLinear(nn.Module):
         self.roundable = roundable
         self._dtype = getattr(torch, precision)
         self._bias = None if bias is None else bias.detach().to(self._dtype)
+        # The blocked layout depends on the processor: it is made here and never saved.
         plain = weight.detach().to(self._dtype).contiguous()
         self._packed = torch.ops.mkldnn._reorder_linear_weight(plain)
 
@@ -52,7 +53,7 @@ class PackedLinear(nn.Module):
         Args:
             gelu: "" for none, `none` for the exact GELU, `tanh` for its approximation.
         """
-        inputs = x.to(self._dtype).contiguous()
+        inputs = x.to(self._dtype).contiguous()  # (*batch, inputs)
         operation = "gelu" if gelu else "none"
         product = torch.ops.mkldnn._linear_pointwise(
             inputs, self._packed, self._bias, operation, [], gelu
@@ -68,6 +69,7 @@ class PackedLinear(nn.Module):
         """The same layer as `nn.Linear`."""
         weight = self._packed.to_dense().float()
         outputs, inputs = weight.shape
+        # On `meta` no memory is spent on initial values that are replaced at once.
         layer = nn.Linear(inputs, outputs, bias=self._bias is not None, device="meta")
         layer.weight = nn.Parameter(weight, requires_grad=False)
         if self._bias is not None:
@@ -80,6 +82,7 @@ def packing_works() -> bool:
     if not torch.backends.mkldnn.is_available() or torch.get_default_device().type != "cpu":
         return False
     try:
+        # Tried out, not looked up: builds of torch differ in what their oneDNN operators accept.
         layer, x = nn.Linear(2, 3), torch.ones(1, 2)
         with torch.no_grad():
             packed = PackedLinear(layer.weight, layer.bias, "float32")
@@ -104,6 +107,7 @@ def pack_linears(module: nn.Module) -> nn.Module:
     """
     if not packing_works():
         return module
+    # Lists, because replacing a child changes what is being walked over.
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear) and min(child.weight.shape) >= SMALLEST:

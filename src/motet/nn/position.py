@@ -21,8 +21,9 @@ def rotary_angles(
 
     Source: Su et al. 2021, RoFormer, eq. 15.
     """
+    # (half): one angular rate for each pair of channels
     rates = base ** (-torch.arange(0, width, 2, dtype=torch.float32)[: width // 2] / width)
-    angles = positions.float().unsqueeze(-1) * rates
+    angles = positions.float().unsqueeze(-1) * rates  # (tokens, half)
     return angles.cos(), angles.sin()
 
 
@@ -31,6 +32,7 @@ def rotate_pairs(
 ) -> Float[Tensor, "*batch tokens width"]:
     """Rotate each neighbouring pair of channels (0 and 1, 2 and 3, ...) by the token's angles."""
     cosine, sine = angles
+    # (*batch, tokens, half) each; a pair (a, b) is rotated as the complex number a + ib.
     even, odd = x[..., 0::2], x[..., 1::2]
     return torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1).flatten(-2)
 
@@ -40,7 +42,8 @@ def sinusoid_table(length: int, width: int) -> Float[Tensor, "length width"]:
 
     Source: Vaswani et al. 2017, section 3.5.
     """
-    position = torch.arange(length, dtype=torch.float32).unsqueeze(1)
+    position = torch.arange(length, dtype=torch.float32).unsqueeze(1)  # (length, 1)
+    # (width / 2)
     rates = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * (-math.log(10000.0) / width))
     table = torch.zeros(length, width)
     table[:, 0::2] = torch.sin(position * rates)

@@ -47,6 +47,7 @@ def _rows(
     dtype: torch.dtype | None = None,
 ) -> Tensor:
     cpu = torch.device("cpu")
+    # A generator for each row: an item of a batch gets the numbers it would get alone.
     generators = [torch.Generator(cpu).manual_seed(seed) for seed in seeds]
     rows = [draw(tuple(shape), generator=each, dtype=dtype, device=cpu) for each in generators]
     return torch.stack(rows).to(torch.get_default_device())

@@ -26,6 +26,7 @@ def thread_count(parameters: int) -> int:
 def threads(count: int) -> Iterator[None]:
     """Compute on this many threads; 0 changes nothing."""
     before = torch.get_num_threads()
+    # Setting the number, even to itself, costs a synchronisation of the thread pool.
     if count in (0, before):
         yield
         return
