@@ -138,6 +138,8 @@ def section_timesteps(schedule: Schedule, sections: Sequence[int]) -> list[int]:
         length = size + (index < extra)
         if not 1 <= count <= length:
             raise ConfigError(f"a section of {length} steps cannot keep {count}")
+        # From the first to the last timestep of the section; rounded, as in the published
+        # respacing.
         stride = (length - 1) / (count - 1) if count > 1 else 1.0
         kept += [start + round(stride * k) for k in range(count)]
         start += length
@@ -180,6 +182,7 @@ def descend(schedule: Schedule, count: int, spacing: Spacing = "log_snr") -> lis
     else:
         log_snr = schedule.half_log_snr[1:].double()
         levels = torch.linspace(float(log_snr[-1]), float(log_snr[0]), count, dtype=torch.float64)
+        # The timestep whose signal-to-noise ratio is nearest to each level; + 1 skips timestep 0.
         targets = [int((log_snr - level).abs().argmin()) + 1 for level in levels]
     steps = [total]
     # Strictly falling, and high enough that the remaining timesteps still fit above 0.

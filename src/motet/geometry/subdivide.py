@@ -51,6 +51,7 @@ class Refinement:
         """
         fine = self.quads[split[self.face_source]]
         pieces = [fine[:, [0, 1, 2]], fine[:, [0, 2, 3]]]
+        # Fine vertices on the edges of split faces: a whole neighbour has to meet them.
         in_use = np.zeros(int(self.quads.max()) + 1, bool)
         in_use[fine[:, [1, 3]].ravel()] = True
         whole = self.outline[~split]
@@ -60,6 +61,7 @@ class Refinement:
             faces = whole[(takes_in == pattern).all(axis=1)]
             columns = np.flatnonzero(np.stack([np.ones(4, bool), pattern], axis=1).ravel())
             triangular = faces[:, 6] < 0
+            # Faces with the same pattern of split edges are polygons of the same corners.
             pieces += _fan(faces[~triangular][:, columns])
             pieces += _fan(faces[triangular][:, columns[columns < 6]])
         return np.concatenate(pieces).astype(np.int32)
@@ -75,8 +77,8 @@ class Refinement:
         kept = np.zeros(len(self.start) - 1, bool)
         kept[: len(self.used)] = True
         kept[triangles.ravel()] = True
-        new_index = np.cumsum(kept) - 1
-        entry = np.repeat(kept, np.diff(self.start))
+        new_index = np.cumsum(kept) - 1  # old fine vertex -> new one
+        entry = np.repeat(kept, np.diff(self.start))  # per matrix entry: does its row stay?
         start = np.concatenate([[0], np.cumsum(np.diff(self.start)[kept])]).astype(np.int32)
         smaller = dataclasses.replace(
             self, start=start, column=self.column[entry], weight=self.weight[entry]
@@ -86,6 +88,7 @@ class Refinement:
     def apply(self, values: Float[np.ndarray, "verts *rest"]) -> Float[np.ndarray, "fine *rest"]:
         """Carry a quantity from the coarse vertices to the fine ones."""
         weight = self.weight.reshape(-1, *[1] * (values.ndim - 1))
+        # Sparse matrix product, row by row: entries of one fine vertex lie next to each other.
         return np.add.reduceat(values[self.column] * weight, self.start[:-1], axis=0)
 
 
@@ -116,6 +119,7 @@ class _Mesh:
     def __init__(self, quads: Int[np.ndarray, "faces 4"], n_vertices: int) -> None:
         self.quads = quads
         self.corner_ok = np.ones(quads.shape, bool)
+        # A triangle is written as a quad that repeats its third corner.
         self.corner_ok[:, 3] = quads[:, 3] != quads[:, 2]
         self.edges, self.face_edge = self._number_edges()
         self.used, point_of = np.unique(quads, return_inverse=True)
@@ -140,7 +144,9 @@ class _Mesh:
         """Vertex pairs of the edges, and the edge that starts at each corner of each face."""
         quads, ok = self.quads, self.corner_ok
         following = np.roll(quads, -1, axis=1)
+        # The third corner of a triangle is followed by the first.
         following[~ok[:, 3], 2] = quads[~ok[:, 3], 0]
+        # (faces, 4, 2): both faces of an edge name it alike
         pair = np.sort(np.stack([quads, following], -1), -1)
         edges, number = np.unique(pair[ok], axis=0, return_inverse=True)
         face_edge = np.full(quads.shape, -1)
@@ -180,6 +186,7 @@ class _Mesh:
         border_neighbours = np.bincount(border_ends, minlength=n_points).clip(1)
         valence = np.bincount(self.point_number[self.edges.ravel()], minlength=n_points)
         valence = valence.astype(float)
+        # On a border the cubic B-spline: 3/4 of the point, 1/8 of each border neighbour.
         own_weight = np.where(border, 0.75, (valence - 3) / valence + 1 / valence)
         entries = [(np.arange(n_points), self.used, own_weight)]
         for own, other in ((0, 1), (1, 0)):
@@ -203,6 +210,7 @@ class _Mesh:
     def fine_quads(self) -> tuple[np.ndarray, np.ndarray]:
         """One quad a corner (vertex, edge point, face point, edge point before), and its face."""
         face, corner = self.corners
+        # The edge that ends at this corner starts at the corner before it.
         before = np.where(corner == 0, self.corner_ok.sum(1)[face] - 1, corner - 1)
         ring = [
             self.point_of[face, corner],
@@ -225,9 +233,11 @@ def _compress(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """CSR start, column and weight: double entries are added, rows sum to 1."""
     keep = weight != 0
+    # Row and column as one number, so that one `unique` finds entries to be added.
     cell = row[keep].astype(np.int64) * n_columns + column[keep]
     cell, inverse = np.unique(cell, return_inverse=True)
     total = np.bincount(inverse.ravel(), weights=weight[keep])
     start = np.searchsorted(cell // n_columns, np.arange(n_rows + 1)).astype(np.int32)
+    # Rows are normalised after single precision has lost their sum.
     total = total / np.add.reduceat(total, start[:-1]).repeat(np.diff(start))
     return start, (cell % n_columns).astype(np.int32), total.astype(np.float32)

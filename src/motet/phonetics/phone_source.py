@@ -102,6 +102,7 @@ def find_phones(
         try:
             spans = way()
         except (InputError, MissingDependency) as error:
+            # A file that the user named must work; the other sources are tried in turn.
             if source == "file":
                 raise
             notes.append(f"{source}: {' '.join(str(error).split())}")
@@ -110,6 +111,7 @@ def find_phones(
         doubt = _doubt(source, spans, confidence, posterior)
         if doubt:
             notes.append(doubt)
+        # A text is the user's: a poor agreement is noted, not overruled.
         if not doubt or source == "text":
             return _logged(Phones(spans, source, confidence, tuple(notes)), options)
     return _logged(Phones((), "none", 0.0, tuple(notes)), options)
@@ -194,9 +196,11 @@ def in_pieces(
     while start < len(sound):
         stop = len(sound)
         if stop - start > length:
+            # Loudness of tenths of a second in the second half of the piece.
             blocks = (
                 sound[start + length // 2 : start + length].unfold(0, 1600, 1600).square().mean(-1)
             )
+            # The middle of the quietest tenth.
             stop = start + length // 2 + 1600 * int(blocks.argmin()) + 800
         offset = start / SAMPLE_RATE
         spans += [
@@ -212,6 +216,7 @@ def _or_silence(
 ) -> tuple[PhoneSpan, ...]:
     try:
         return way(audio)
+    # A piece without words is silence, not an error of the recording.
     except InputError:
         return ()
 

@@ -34,6 +34,7 @@ def smooth(
         raise AssetError(
             f"a tracked clip of {len(values)} frames is too short to be smoothed; it needs {window}"
         )
+    # A view into SciPy's result would keep its reversed strides.
     return torch.from_numpy(
         np.ascontiguousarray(savgol_filter(values.numpy(), window, order, axis=0))
     )
@@ -49,8 +50,10 @@ def combine_trackers(
     The jaw keeps the x of its Euler angles (XYZ); jaw and expression are smoothed over 5 frames.
     The first 100 shape numbers are kept; the last row is repeated when there are too few.
     """
+    # (frames, 1): the jaw turns about its hinge only
     opening = euler_from_matrix(matrix_from_axis_angle(pose[:, 3:]), "XYZ")[:, :1]
     jaw = smooth(torch.cat([opening, torch.zeros_like(pose[:, 4:])], 1), 5)
+    # the shape of the last frame is repeated
     rows = torch.arange(len(pose)).clamp(max=len(shape) - 1)
     return smooth(expression, 5), torch.cat([pose[:, :3], jaw], 1), shape[rows, :N_SHAPE]
 
@@ -64,6 +67,6 @@ def replace_head(
     """Head rotation from rotation matrices of another tracker, smoothed over 7 frames; everything
     cut to the common length.
     """
-    count = min(len(pose), len(head))
+    count = min(len(pose), len(head))  # trackers may drop frames at the end
     turned = smooth(axis_angle_from_matrix(head), 7)
     return expression[:count], torch.cat([turned[:count], pose[:count, 3:]], 1), shape[:count]

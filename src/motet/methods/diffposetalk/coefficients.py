@@ -35,6 +35,7 @@ class Coefficients(nn.Module):
         self.space = arkit_space(config.fps) if config.space == "arkit" else flame_space(config.fps)
         self.head = config.head
         skipped = self.space.range("head") if not config.head else slice(0, 0)
+        # FLAME: of the jaw the model has the opening only; the two other angles stay at their mean.
         last = self.space.range("jaw").start + 1 if config.space == "flame" else self.space.dim
         columns = [c for c in range(last) if not skipped.start <= c < skipped.stop]
         self.register_buffer("columns", torch.tensor(columns), persistent=False)
@@ -42,6 +43,7 @@ class Coefficients(nn.Module):
         self.register_buffer("motion_std", torch.ones(self.space.dim))
         self.register_buffer("shape_mean", torch.zeros(config.shape_dim))
         self.register_buffer("shape_std", torch.ones(config.shape_dim))
+        # 1 once the statistics were set; a tensor, so that it is saved with the weights.
         self.register_buffer("known", torch.zeros(1))
 
     def set(self, mean: Float[Tensor, "dim"], std: Float[Tensor, "dim"]) -> None:
@@ -71,7 +73,7 @@ class Coefficients(nn.Module):
         """The motion of a vector; channels outside the model lie at their mean, the head of a
         headless model at zero.
         """
-        full = vector.new_zeros(*vector.shape[:-1], self.space.dim)
+        full = vector.new_zeros(*vector.shape[:-1], self.space.dim)  # (*batch, frames, dim)
         full[..., self.columns] = vector
         full = full * self.motion_std + self.motion_mean
         if not self.head:
@@ -97,7 +99,9 @@ def pack(
     modelled, jaw x.
     """
     return torch.cat(
-        [expression, pose[..., : 4 if head else 0], pose[..., 3:4][..., : 0 if head else 1]], -1
+        # Head rotation (0..2) and jaw opening (3), or the opening alone.
+        [expression, pose[..., : 4 if head else 0], pose[..., 3:4][..., : 0 if head else 1]],
+        -1,
     )
 
 

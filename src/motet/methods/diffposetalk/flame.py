@@ -48,6 +48,7 @@ def motion_vertices(
     expression, pose = coefficients(motion)
     if not head:
         pose = torch.cat([torch.zeros_like(pose[..., :3]), pose[..., 3:]], -1)
+    # One identity for all frames.
     identity = None if shape is None else shape.expand(*expression.shape[:-1], -1)
     return flame.vertices(expression, _joints(pose), identity)
 
@@ -135,4 +136,5 @@ class ShapedFlame(ShapedRig):
 def _joints(pose: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 5 3"]:
     """Root, neck, jaw and eyes; neck and eyes stay still."""
     still = torch.zeros_like(pose[..., :3])
+    # (*batch, 5, 3), FLAME's order of joints
     return torch.stack([pose[..., :3], still, pose[..., 3:], still, still], -2)

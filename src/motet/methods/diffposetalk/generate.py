@@ -122,9 +122,11 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
     def window_ready(self, state: DiffPoseTalkState) -> bool:
         """Whether the next window and what its cues look ahead are known."""
         cues = state.condition.opening or state.condition.closures
+        # The heads of lip aperture and closures look a little beyond the window.
         ahead = CONTEXT_AFTER if self._in_house_space and cues else 0
         frames = state.frames_generated + self.config.denoiser.window
         known = state.stream.features.stop
+        # two feature steps a frame
         return not self.whole_recording and STEPS_PER_FRAME * frames + ahead <= known
 
     def generate_window(
@@ -135,9 +137,11 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
             return self.model.coefficients.motion(self._recording(state)), state
         window, model = self.config.denoiser.window, self.model
         start = STEPS_PER_FRAME * state.frames_generated
+        # (batch, 2 * window, channels); zeros after the end
         features = state.stream.features.window(start, start + STEPS_PER_FRAME * window)
+        # (batch, window, width)
         audio, noise = model.map_features(features), self._randomness(state)
-        number = state.frames_generated // window
+        number = state.frames_generated // window  # index of this window, which picks its noise
         motion = sample_window(
             model,
             audio,
@@ -159,6 +163,7 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
             return frames, state
         start = STEPS_PER_FRAME * state.frames_generated
         stop = start + STEPS_PER_FRAME * frames.shape[1]
+        # (batch, steps, channels)
         known = state.stream.features.known(start - CONTEXT_BEFORE, stop + CONTEXT_AFTER)
         condition = state.condition
         cues = speech_cues(
@@ -185,6 +190,7 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         state = super().end(state)
         if self.whole_recording or state.frames_total is None:
             return state
+        # Cut or padded to exactly two steps a frame.
         features = state.stream.features.resized(STEPS_PER_FRAME * state.frames_total)
         stream = dataclasses.replace(state.stream, features=features)
         return dataclasses.replace(state, stream=stream)
@@ -229,6 +235,7 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
             return seeded_noise(state.seeds, shape, stream=window * 2 if fresh else 0)(0)
 
         def moves(window: int) -> Noise:
+            # Odd streams are fresh noise, even ones start noise: they never share numbers.
             return seeded_noise(state.seeds, shape, stream=window * 2 + 1)
 
         return Randomness(start, moves)

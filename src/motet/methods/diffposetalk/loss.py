@@ -48,16 +48,16 @@ def clip_losses(
     """
     loss, error = config.loss, squared if config.loss.criterion == "l2" else absolute
     window = pair.truth.shape[1]
-    own = frames_before(pair.ends, len(pair.truth), window, pair.truth.device)
+    own = frames_before(pair.ends, len(pair.truth), window, pair.truth.device)  # (batch, window)
     if config.diffusion.target == "noise":
         return {
             "noise": masked_mean(error(pair.noise, pair.prediction[:, -window:]), own, pair.valid)
         }
-    window_motion = pair.prediction[:, -window:]
+    window_motion = pair.prediction[:, -window:]  # (batch, window, dim)
     truth, estimate, mask = pair.truth, window_motion, own
     if pair.context is not None:
         past = pair.prediction[:, :-window] if loss.constrain_previous else pair.context
-        known = own.new_full(pair.context.shape[:2], loss.constrain_previous)
+        known = own.new_full(pair.context.shape[:2], loss.constrain_previous)  # (batch, context)
         truth, estimate, mask = (
             torch.cat([pair.context, truth], 1),
             torch.cat([past, window_motion], 1),
@@ -73,6 +73,7 @@ def clip_losses(
         seen = None if pair.valid is None else pair.valid[:, columns]
         terms |= _head_terms(truth[..., columns], estimate[..., columns], mask, seen, error)
         if pair.context is not None:
+            # Three frames on either side of the border between the clips.
             six = torch.cat([pair.context[:, -3:, columns], window_motion[:, :3, columns]], 1)
             terms["head_trans"] = _transition(six, own, seen, error)
     return terms
@@ -85,6 +86,7 @@ def weighted(clips: Sequence[dict[str, Tensor]], config: DiffPoseTalkConfig) -> 
     total: dict[str, Tensor] = {}
     for terms in clips:
         for name, value in terms.items():
+            # Each clip counts its share of the mean over both; terms of one clip alone count whole.
             share = 1.0 if name in WITHOUT_HALVES else 1.0 / len(clips)
             weight = 1.0 if name == "noise" else float(getattr(config.loss, name))
             total[name] = total.get(name, value.new_zeros(())) + value * share * weight
@@ -123,9 +125,11 @@ def masked_mean(
     """Mean over the numbers of the frames in the mask (and of the valid channels); zero when
     nothing remains.
     """
+    # (batch, frames, 1, ...) -> the shape of the error
     share = mask.to(error.dtype).reshape(*mask.shape, *(1,) * (error.ndim - 2)).expand_as(error)
     if valid is not None:
         share = share * valid.unsqueeze(1)
+    # Without a single frame the sum is 0 and so is the mean: no NaN reaches the gradient.
     return (error * share).sum() / share.sum().clamp(min=1)
 
 
@@ -162,8 +166,8 @@ def _transition(
     error: Callable[[Tensor, Tensor], Tensor],
 ) -> Tensor:
     """Over the border between clips neither speed nor acceleration may jump."""
-    speed = six.diff(dim=1)
-    push = speed.diff(dim=1)
+    speed = six.diff(dim=1)  # (batch, 5, 3)
+    push = speed.diff(dim=1)  # (batch, 4, 3)
     return masked_mean(error(speed[:, 2:4], speed[:, 1:3]), own[:, :2], valid) + masked_mean(
         error(push[:, 1:], push[:, :-1]), own[:, :3], valid
     )

@@ -49,8 +49,8 @@ def alignment_mask(window: int, context: int, width: int) -> Bool[Tensor, "token
     """True where a token may not attend: token 0 (the person) attends to all features, frame i to
     those nearer than `width`.
     """
-    frames = torch.arange(window + context)
-    far = (frames.unsqueeze(1) - frames).abs() >= width
+    frames = torch.arange(window + context)  # (frames)
+    far = (frames.unsqueeze(1) - frames).abs() >= width  # (frames, frames)
     return torch.cat([torch.zeros(1, window + context, dtype=torch.bool), far])
 
 
@@ -76,6 +76,7 @@ class Denoiser(nn.Module):
     def __init__(self, config: DiffPoseTalkConfig) -> None:
         super().__init__()
         own = config.denoiser
+        # Tokens: the person, the context frames, the frames of the window.
         width, tokens = own.width, 1 + own.context + own.window
         self.settings, self.motion_dim = own, config.motion_dim
         if own.learned_positions:
@@ -141,21 +142,23 @@ class Denoiser(nn.Module):
     ) -> StepFree:
         """Compute once a window what every diffusion step needs. Arguments as of `forward`."""
         own, dim = self.settings, self.motion_dim
-        token = self.person_proj(person).unsqueeze(1)
+        token = self.person_proj(person).unsqueeze(1)  # (batch, 1, width)
         # The feature map is linear: motion and indicator columns are applied apart, so that the
         # indicator's part is computed once a window.
+        # (batch, context, width)
         past = F.linear(past_motion, self.feature_proj.weight[:, :dim], self.feature_proj.bias)
+        # (batch, window, width)
         frames = self.feature_proj.bias.expand(len(audio), audio.shape[1], -1)
         if own.indicator:
             real = torch.ones_like(audio[..., 0]) if indicator is None else indicator
             frames = frames + real.unsqueeze(-1) * self.feature_proj.weight[:, dim]
-        tokens = torch.cat([token, past, frames], 1)
+        tokens = torch.cat([token, past, frames], 1)  # (batch, 1 + context + window, width)
         # As released, the sinusoid table is read at the row of the sequence's length, the same for
         # all tokens.
         tokens = tokens + (
             self.PE if own.learned_positions else self.positions[tokens.shape[1]].to(tokens)
         )
-        memory_audio = torch.cat([past_audio, audio], 1)
+        memory_audio = torch.cat([past_audio, audio], 1)  # (batch, context + window, width)
         memories = tuple(
             self._memory(layer.multihead_attn, memory_audio) for layer in self.transformer.layers
         )
@@ -181,7 +184,9 @@ class Denoiser(nn.Module):
                 items.
             time: time vector of each item of `free`, or one for all.
         """
+        # Guidance evaluates several conditions on the same noisy motion.
         branches = len(free.frames) // len(motion)
+        # (branches * batch, window, width)
         entry = F.linear(motion, self.feature_proj.weight[:, : self.motion_dim]).repeat(
             branches, 1, 1
         )
@@ -189,6 +194,7 @@ class Denoiser(nn.Module):
         x = torch.cat([free.person + time.unsqueeze(1), free.past, free.frames + entry], 1)
         layers = self.transformer.layers
         for index, (layer, memory) in enumerate(zip(layers, free.memories, strict=True)):
+            # Only the last layer may drop tokens: earlier ones are keys and values for it.
             kept = keep if index == len(layers) - 1 else x.shape[1]
             x = (
                 self._layer(layer, x, memory, kept)
@@ -201,7 +207,9 @@ class Denoiser(nn.Module):
         width = audio.shape[-1]
         weight, bias = attention.in_proj_weight, attention.in_proj_bias
         # in_proj_weight stacks query, key and value: (3 * width, width).
+        # (batch, frames, width) each
         keys, values = F.linear(audio, weight[width:], bias[width:]).chunk(2, -1)
+        # Softmax over a single key is 1: the result is the projected value, whatever the query.
         straight = (
             attention.out_proj(values)
             if self.settings.mask_width == 1 and not self.training
@@ -246,6 +254,7 @@ class Denoiser(nn.Module):
         if keep == x.shape[1]:
             query, key, value = F.linear(x, weight, bias).chunk(3, -1)
         else:
+            # Queries of the kept tokens only; all tokens are keys.
             query = F.linear(x[:, -keep:], weight[:width], bias[:width])
             key, value = F.linear(x, weight[width:], bias[width:]).chunk(2, -1)
         return attention.out_proj(
@@ -276,6 +285,7 @@ class Denoiser(nn.Module):
         dropout = self.settings.dropout if self.training else 0.0
         return (
             F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+            # (batch, heads, tokens, head) -> (batch, tokens, width)
             .transpose(1, 2)
             .flatten(2)
         )
@@ -297,6 +307,7 @@ class DiffPoseTalkModel(nn.Module):
         )
         self.audio_feature_map = nn.Linear(config.audio_dim, width)
         self.denoising_net = Denoiser(config)
+        # Learned context of the first window, which has no past.
         self.start_audio_feat = nn.Parameter(torch.randn(1, own.context, width))
         self.start_motion_feat = nn.Parameter(torch.randn(1, own.context, config.motion_dim))
         guided = config.diffusion.guided
@@ -318,7 +329,7 @@ class DiffPoseTalkModel(nn.Module):
     ) -> Float[Tensor, "batch frames width"]:
         """Audio features of a standardised 16 kHz recording, by the model's own audio encoder."""
         assert self.audio_encoder is not None
-        steps = 2 * frames
+        steps = 2 * frames  # the audio encoder runs at twice the frame rate
         hidden = self.audio_encoder(
             pad_boundary(samples), steps, round(steps * 50 / self.config.fps), randomness
         )
@@ -330,6 +341,7 @@ class DiffPoseTalkModel(nn.Module):
         """Features at twice the frame rate to one a frame: the mean of each pair, then the map to
         the model's width.
         """
+        # (batch, frames, 2, channels) -> mean
         return self.audio_feature_map(features.unflatten(1, (-1, 2)).mean(2))
 
     def person(
@@ -341,7 +353,7 @@ class DiffPoseTalkModel(nn.Module):
         """Normalised shape and style, concatenated; the mean shape and the learned null style where
         there is none.
         """
-        parts = []
+        parts = []  # (batch, shape), (batch, style)
         if self.config.shape_dim:
             parts.append(
                 self.start_motion_feat.new_zeros(batch, self.config.shape_dim)

@@ -102,6 +102,7 @@ def named_styles(model: DiffPoseTalkModel, corpus: Any) -> dict[str, Any]:
     for name in sorted({item.style for item in corpus.items if item.style}):
         items = [item for item in corpus.items if item.style == name and len(item.motion) >= frames]
         clips = [
+            # The middle of a performance: its beginning and end are often at rest.
             item.motion[(len(item.motion) - frames) // 2 :][:frames]
             for item in items[:: max(1, len(items) // STYLE_CLIPS)][:STYLE_CLIPS]
         ]
@@ -131,6 +132,8 @@ def trained_parts(model: DiffPoseTalkModel) -> list[nn.Module]:
     parts: list[nn.Module] = [model.denoising_net, model.audio_feature_map, loose]
     trunk = model.audio_encoder
     if trunk is not None:
+        # As published: of HuBERT the first two layers stay frozen, of wav2vec 2.0 only the
+        # convolutions.
         first = 2 if model.config.front == "hubert" else 0
         parts += [
             trunk.encoder.pos_conv_embed,
@@ -146,17 +149,19 @@ def trained_parts(model: DiffPoseTalkModel) -> list[nn.Module]:
 def house_surface(vector: Tensor, shape: Tensor | None) -> Tensor:
     """In the house space: the blendshape weights."""
     del shape
-    return vector[..., :52]
+    return vector[..., :52]  # blendshapes without the head
 
 
 def flame_surface(coefficients: Coefficients, mesh: Mesh) -> Surface:
     """Vertices of FLAME with the head held still, as the mesh terms compare them."""
 
     def surface(vector: Tensor, shape: Tensor | None) -> Tensor:
+        # (batch, frames, 50), (batch, frames, 6)
         expression, pose = unpack(vector, keep_head=False)
         motion = (
             torch.cat([expression, pose], -1) * coefficients.motion_std + coefficients.motion_mean
         )
+        # The head is held still: its rotation would outweigh all that the face does.
         still = torch.cat([torch.zeros_like(pose[..., :3]), motion[..., -3:]], -1)
         known = (
             torch.zeros_like(coefficients.shape_mean).expand(len(vector), -1)
@@ -168,6 +173,7 @@ def flame_surface(coefficients: Coefficients, mesh: Mesh) -> Surface:
             .unsqueeze(1)
             .expand(-1, vector.shape[1], -1)
         )
+        # (batch * frames, ...) for FLAME, then back.
         points = mesh(identity.flatten(0, 1), motion[..., :-6].flatten(0, 1), still.flatten(0, 1))
         return points.unflatten(0, vector.shape[:2])
 
@@ -250,17 +256,18 @@ def draw_spans(
         InputError: no two persons have a performance that is long enough.
     """
     persons: dict[str, list[TrainingItem]] = {}
-    for place, item in enumerate(corpus.items):
+    for index, item in enumerate(corpus.items):
         if len(item.motion) >= frames:
-            persons.setdefault(item.speaker or f"#{place}", []).append(item)
+            persons.setdefault(item.speaker or f"#{index}", []).append(item)
     if len(persons) < 2:
         raise InputError(
             f"the style encoder needs two persons with {frames} frames each, the corpus has"
             f" {len(persons)}; add recordings or shorten style.frames"
         )
+    # Different persons: within one batch each may be the positive of one pair only.
     chosen = [
-        list(persons)[place]
-        for place in torch.randperm(len(persons), generator=randomness)[:size].tolist()
+        list(persons)[index]
+        for index in torch.randperm(len(persons), generator=randomness)[:size].tolist()
     ]
     items = [
         persons[name][int(torch.randint(len(persons[name]), (1,), generator=randomness))]
@@ -312,6 +319,7 @@ def _pair_batch(model: DiffPoseTalkModel) -> Callable[[Any, int, torch.Generator
     def samples(corpus: Any, size: int, randomness: torch.Generator) -> Batch:
         items = corpus.draw_clips(size, frames, randomness)
         sound = torch.stack([item.samples for item in items])
+        # Standardised over the clip, as wav2vec 2.0 was trained; at run time over the recording.
         sound = (sound - sound.mean(-1, keepdim=True)) / (sound.std(-1, keepdim=True) + 1e-5)
         return {
             "motion": torch.stack([item.motion for item in items]),
@@ -331,6 +339,7 @@ def feature_batch(
     found = corpus.draw(size, frames, randomness)
     motion = torch.stack([_cut(item.motion, start, frames) for item, start in found])
     sound = torch.stack(
+        # (batch, 2 * frames, channels)
         [_cut(item.features, 2 * start, 2 * frames, fill=0.0) for item, start in found]
     )
     lengths = torch.tensor([min(frames, len(item.motion) - start) for item, start in found])

@@ -90,6 +90,7 @@ def modern_options(options: Tensor | JsonValue | Official) -> dict[str, JsonValu
         return {}
     new = {name: value for name, value in options.items() if not isinstance(value, Tensor)}
     if "use_alignment_mask" in new:
+        # Older checkpoints know only whether there was a mask; its width was 1.
         new.setdefault("align_mask_width", int(bool(new.pop("use_alignment_mask"))))
     for old, name in _NEGATED.items():
         if old in new:
@@ -111,6 +112,7 @@ def _tensors(entry: Tensor | JsonValue | Official) -> dict[str, Tensor]:
 
 
 def _modern_name(name: str) -> str:
+    # PyTorch renamed the two parts of a weight-normalised convolution.
     return name.replace("pos_conv_embed.conv.weight_g", f"pos_conv_embed.conv.{_GAIN}").replace(
         "pos_conv_embed.conv.weight_v", f"pos_conv_embed.conv.{_DIRECTION}"
     )
@@ -132,6 +134,7 @@ def _config(
         if options.get(name, only) != only:
             raise CheckpointError(f"{name} {options[name]!r} is not known; {only} is")
     with naming_what_is_missing():
+        # What shapes prove wins over what options state.
         sizes = _sizes(tensors)
         if style_options is not None:
             sizes |= _style_sizes(encoder)
@@ -139,6 +142,7 @@ def _config(
     heads = {"denoiser.heads": "denoiser.width", "trunk.heads": "trunk.hidden"}
     style = None
     if style_options is not None:
+        # Heads divide the width in any way: no tensor shows their number.
         stored |= _stored(style_options, _STYLE_OPTIONS)
         heads["style.heads"] = "style.width"
         style = StyleConfig()
@@ -159,7 +163,7 @@ def _sizes(tensors: Mapping[str, Tensor]) -> dict[str, JsonValue]:
     guided = [name for name in ("audio", "style") if f"null_{name}_feat" in tensors]
     trunk = _trunk_sizes(tensors)
     return {
-        "head": motion == 54,
+        "head": motion == 54,  # 50 expression, 3 head, 1 jaw
         "audio_dim": trunk["hidden"],
         "style_dim": person - PRESETS["published"].shape_dim,
         **{f"trunk.{name}": size for name, size in trunk.items()},
@@ -231,6 +235,7 @@ def _check_tables(tensors: Mapping[str, Tensor], config: DiffPoseTalkConfig) -> 
     if stored is None:
         return
     own = make_schedule(config.diffusion.schedule, config.diffusion.steps).alpha_bars.float()
+    # Both are float32 sums of many terms; 1e-4 separates rounding from another schedule.
     if stored.shape != own.shape or float((stored - own).abs().max()) > 1e-4:
         raise CheckpointError(
             f"the stored noise table is not the {config.diffusion.schedule} schedule of"

@@ -86,6 +86,7 @@ def encode_style(
         raise AssetError("a style clip without a single frame")
     vector, length = model.coefficients.vector(motion), model.config.style.frames
     stretches = vector.split(length)
+    # The encoder knows clips of one length; a shorter recording is taken as it is.
     whole = [piece for piece in stretches if len(piece) == length] or [vector]
     return model.style_encoder(torch.stack(whole)).mean(0, keepdim=True)
 
@@ -97,6 +98,7 @@ def read_clip(path: Path, model: DiffPoseTalkModel) -> Float[Tensor, "frames dim
         AssetError: not an archive of plain arrays, or without the tracks of the space.
     """
     space, found = model.coefficients.space, read_arrays(path)
+    # The authors' files: expression, then head and jaw in one array.
     if space.name != "arkit" and "exp" in found and "pose" in found:
         found = {
             **found,

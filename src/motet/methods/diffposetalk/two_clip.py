@@ -96,6 +96,8 @@ def dropped(config: DiffPoseTalkConfig, drops: tuple[Tensor, ...]) -> dict[str, 
         return {}
     if len(guided) == 1:
         return {guided[0]: drops[0] < 0.1}
+    # One coin: the audio is dropped only together with the style (45 % and 10 %), as incremental
+    # guidance needs.
     if config.diffusion.dropping == "incremental":
         return {"style": drops[0] > 0.55, "audio": drops[0] > 0.9}
     return {"style": drops[0] < 0.5, "audio": drops[1] < 0.5}
@@ -106,7 +108,7 @@ def truncate(
 ) -> Tensor:
     """What follows each end becomes zero, or repeats the last value before it."""
     before = frames_before(ends, len(values), values.shape[1], values.device)
-    before = before.reshape(*before.shape, *(1,) * (values.ndim - 2))
+    before = before.reshape(*before.shape, *(1,) * (values.ndim - 2))  # (batch, steps, 1, ...)
     if padding == "zero":
         return torch.where(before, values, torch.zeros_like(values))
     rows = torch.arange(len(values), device=values.device)
@@ -131,6 +133,7 @@ def predict_clip(
     """
     batch, lost = len(motion), dropped(model.config, draws.drops)
     if "audio" in lost and model.null_audio_feat is not None:
+        # (batch, window, width)
         audio = torch.where(lost["audio"].view(-1, 1, 1), model.null_audio_feat, audio)
     if style is not None and "style" in lost:
         style = torch.where(lost["style"].unsqueeze(1), model.no_style(batch), style)
@@ -175,6 +178,7 @@ def two_clip_losses(
         audio = audio_of.clip(clip, draw.ends)
         given = motion if ends is None else truncate(motion, ends.clamp(min=1), config.loss.padding)
         real = frames_before(ends, len(motion), window, motion.device).to(motion.dtype)
+        # The style comes from the other clip, so that it cannot carry the motion itself.
         style = _style(model, motions[1 - clip])
         prediction = predict_clip(
             model, given, audio, draw, shape=pair.shape, style=style, context=past, indicator=real
@@ -202,7 +206,7 @@ def _both_ends(
 ) -> Tensor | None:
     if lengths is None:
         return drawn
-    left = (lengths - clip * window).clamp(0, window)
+    left = (lengths - clip * window).clamp(0, window)  # valid frames within this clip
     return left if drawn is None else torch.minimum(left, drawn)
 
 

@@ -44,6 +44,7 @@ class KeyPlug(nn.Module):
         super().__init__()
         self.at_key, self.base = nn.Embedding(2, width), nn.Linear(inner, width)
         for parameter in self.parameters():
+            # Zero: before training a baseline with keys is the published baseline.
             nn.init.zeros_(parameter)
 
     def forward(
@@ -75,6 +76,7 @@ class SelfTalkBaseline(nn.Module):
         self, audio: Tensor, length: Tensor, base: Tensor | None, at_key: Tensor
     ) -> Float[Tensor, "batch frames inner"]:
         """Motion of every frame, in the output basis."""
+        # (batch, frames), True behind the end
         padding = torch.arange(audio.shape[1], device=audio.device) >= length.unsqueeze(1)
         x = audio if self.plug is None or base is None else audio + self.plug(base, at_key)
         mask = padding if bool(padding.any()) else None
@@ -122,6 +124,7 @@ class FaceFormerBaseline(nn.Module):
             audio.new_zeros(()) if self.plug is None or base is None else self.plug(base, at_key)
         )
         if past is not None:
+            # Teacher forcing: frame t is decoded from the true frame t - 1.
             before = torch.cat([torch.zeros_like(past[:, :1]), past[:, :-1]], 1)
             return self.vertice_map_r(
                 self._decode(self.vertice_map(before) + self.style + plugged, audio, 0)
@@ -133,8 +136,9 @@ class FaceFormerBaseline(nn.Module):
     def _alone(self, audio: Tensor, plugged: Tensor | None) -> Float[Tensor, "batch frames inner"]:
         tokens, frames_out = [], [audio.new_zeros(len(audio), self.vertice_map.in_features)]
         for frame in range(audio.shape[1]):
-            token = self.vertice_map(frames_out[-1]) + self.style
+            token = self.vertice_map(frames_out[-1]) + self.style  # (batch, width)
             tokens.append(token if plugged is None else token + plugged[:, frame])
+            # Attention over at most `reach` frames keeps the cost linear in the length.
             first = max(0, len(tokens) - self.reach)
             out = self._decode(torch.stack(tokens[first:], 1), audio[:, first : frame + 1], first)
             frames_out.append(self.vertice_map_r(out[:, -1]))
@@ -146,8 +150,9 @@ class FaceFormerBaseline(nn.Module):
 
     def _decode(self, x: Tensor, audio: Tensor, first: int) -> Tensor:
         frames = x.shape[1]
-        place = (torch.arange(frames) + first) % self.period
-        x = x + sinusoid_table(self.period, x.shape[-1])[place].to(x)
+        position = (torch.arange(frames) + first) % self.period  # position within the period
+        x = x + sinusoid_table(self.period, x.shape[-1])[position].to(x)
+        # `own` hides all audio but that of the same frame (FaceFormer's alignment bias).
         past, own = (
             causal_bias(self.heads, frames, self.period).to(x),
             ~torch.eye(frames, dtype=torch.bool, device=x.device),
@@ -163,7 +168,8 @@ def causal_bias(heads: int, frames: int, period: int) -> Float[Tensor, "heads fr
     Source: Fan et al. 2022, section 3.2.
     """
     time = torch.arange(frames)
-    distance = time.unsqueeze(1) - time
+    distance = time.unsqueeze(1) - time  # (queries, keys), positive: the past
+    # FaceFormer, eq. 5: the bias grows by whole periods, not by frames.
     bias = -alibi_slopes(heads).view(-1, 1, 1) * distance.div(period, rounding_mode="floor")
     return bias.masked_fill(distance < 0, -math.inf)
 

@@ -71,11 +71,14 @@ class WindowMaker:
     ) -> tuple[Tensor, Tensor, KeyFrames, int, Tensor, list[int]]:
         motion = item.motion[start : start + frames]
         length = len(motion)
+        # Shorter performances repeat their last pose; `length` keeps it out of the losses.
         motion = torch.cat([motion, motion[-1:].expand(frames - length, -1)])
         spans = self._spans(item, start / self.config.fps, length / self.config.fps, randomness)
         found = key_frames(
             spans, length, self.config.fps, self.config.anchor, closures=self.config.closure_keys
         )
+        # Alignment errs by a frame or so at run time: the completion must not trust key times
+        # blindly.
         if float(torch.rand((), generator=randomness)) < self.config.training.disturb:
             found = self._disturbed(found, length, randomness)
         return (
@@ -106,6 +109,7 @@ class WindowMaker:
         """Phones of a window on the window's clock: the labelled ones, or now and then those
         that the audio encoder recognises.
         """
+        # Labels are better than recognised phones, but at run time there are no labels.
         known = tuple(PhoneSpan(*phone) for phone in item.phones)
         share = self.config.training.heard_keys
         recognised = float(torch.rand((), generator=randomness)) < share
@@ -119,6 +123,7 @@ class WindowMaker:
         ]
 
     def _recognised_phones(self, item: TrainingItem) -> tuple[PhoneSpan, ...]:
+        # The item is kept beside its phones, so that its id cannot be reused.
         if id(item) not in self._recognised:
             phonetic = load_phonetic()
             scores = phonetic.phones(item.features.float()).numpy()
@@ -139,6 +144,7 @@ class WindowMaker:
         ).tolist()
         rows = (
             dict.fromkeys(extra, found.phones[0])
+            # The first and last frame stay keys: interpolation has nothing beyond them.
             | {0: found.phones[0], frames - 1: found.phones[-1]}
             | rows
         )

@@ -107,10 +107,11 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         condition, frames = state.condition, self._frames(state)
         features = self._features(state, frames)
         with on_device(CPU):
+            # Alignment and key times are bookkeeping of small arrays: they stay on the CPU.
             phones = self._phones(state, features.to(CPU))
             edits = self._edits(condition, frames)
         shift = condition.shift / self.space.fps
-        spans = [_shifted(item.spans, shift) for item in phones]
+        spans = [_shifted(item.spans, shift) for item in phones]  # of each item of the batch
         keys = self._keys(spans, frames, condition, edits)
         values = self._decode(features, keys, edits, condition)
         return values, dataclasses.replace(state, phones=tuple(phones))
@@ -148,7 +149,9 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
     def _key_poses(
         self, features: Tensor, phones: Phones, frames: int, condition: KMTalkCondition
     ) -> Float[Tensor, "keys dim"]:
+        # a batch of one
         keys, length = self._keys([phones.spans], frames, condition, None), torch.tensor([frames])
+        # (batch, frames, steps * channels)
         paired = pair_steps(features, frames, self.config.steps_per_frame)
         poses = self.model.key_motion(
             self.model.audio_context(paired, length),
@@ -194,6 +197,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         samples = state.samples.known(0, state.samples.stop)
         if not self.config.needs_keys:
             return [Phones((), "none", 0.0)] * state.batch
+        # Takes of one recording are one batch: its phones are recognised once.
         rows = [samples[0]] if same_audio(samples) else list(samples)
         condition = state.condition
         options = PhoneOptions(condition.text, condition.timing, condition.recogniser)
@@ -258,6 +262,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
             # Edited poses are on the scale of the take, the network's before `_chain`.
             scale = self._scale(condition)
             given = edits.poses.to(scale.device)
+            # A channel that is scaled to 0 cannot be reached by its network value.
             unscaled = torch.where(scale > 0, given / scale, given)
             edits = dataclasses.replace(edits, poses=unscaled)
             poses = edits.placed(poses, keys, model.basis)
@@ -296,7 +301,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
             return FaceCues()
         fps, samples = self.space.fps, state.samples.known(0, state.samples.stop)
         closed = [amount_from_timing(frames, fps, closures(item.spans)) for item in state.phones]
-        silent = [silent_frames(row, frames) for row in samples]
+        silent = [silent_frames(row, frames) for row in samples]  # (frames) each
         return FaceCues(closure_amount=torch.stack(closed), silent=torch.stack(silent))
 
 

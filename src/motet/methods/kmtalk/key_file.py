@@ -45,6 +45,7 @@ class KeyEdits:
 
     def joined(self, found: KeyFrames) -> KeyFrames:
         """The predicted key frames merged with the edited ones."""
+        # Found keys win: their phones are those of this recording.
         rows = dict(zip(self.frames, self.phones, strict=True)) | dict(
             zip(found.frames, found.phones, strict=True)
         )
@@ -57,8 +58,10 @@ class KeyEdits:
         """Key motions in which the edited ones stand as edited."""
         motion = basis.decode(poses)
         for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
-            here = (keys.frame_index == frame) & keys.valid
+            here = (keys.frame_index == frame) & keys.valid  # (batch, keys)
             motion = torch.where(here.unsqueeze(-1) & given, pose.to(motion), motion)
+        # Through the basis and back: with a PCA basis an edited pose is met as far as the basis
+        # can.
         return basis.encode(motion)
 
     def approached(
@@ -75,11 +78,13 @@ class KeyEdits:
             frames: deviation of the approach in time.
         """
         values, time = values.clone(), torch.arange(values.shape[1])
+        # Neighbouring bumps overlap; a few sweeps settle them (Gauss-Seidel).
         for _ in range(sweeps):
             for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
                 missing = torch.where(
                     given, pose.to(values) - values[:, frame], torch.zeros_like(values[:, frame])
                 )[..., channels]
+                # (frames): a Gaussian around the key
                 nearness = torch.exp(-0.5 * ((time - frame) / frames) ** 2).to(values)
                 values[..., channels] += nearness.view(1, -1, 1) * missing.unsqueeze(1)
         return values

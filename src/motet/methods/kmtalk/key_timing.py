@@ -40,6 +40,7 @@ def interpolate(
 ) -> Float[Tensor, "batch frames inner"]:
     """Key motions over time, linear between neighbouring keys, constant outside."""
     left, right, share = _neighbours(keys, frames)
+    # (batch, 1), indexes with (batch, frames)
     batch = torch.arange(len(poses), device=poses.device).unsqueeze(1)
     share = share.to(poses).unsqueeze(-1)
     return poses[batch, left] * (1 - share) + poses[batch, right] * share
@@ -87,11 +88,13 @@ def _neighbours(keys: Keys, frames: int) -> tuple[Tensor, Tensor, Tensor]:
         .expand(len(keys.frame_index), -1)
         .contiguous()
     )
-    last = keys.valid.sum(1, keepdim=True) - 1
+    last = keys.valid.sum(1, keepdim=True) - 1  # (batch, 1): index of the last real key
+    # Padding lies beyond all times, so that `searchsorted` never finds it.
     starts = torch.where(keys.valid, keys.frame_index, torch.iinfo(torch.long).max)
     left = (torch.searchsorted(starts, time, right=True) - 1).clamp(min=0)
     right = torch.minimum(left + 1, last)
     start, stop = keys.frame_index.gather(1, left), keys.frame_index.gather(1, right)
+    # 0 at the key before, 1 at the key after; constant outside the first and last key.
     share = ((time - start).clamp(min=0) / (stop - start).clamp(min=1)).clamp(max=1.0)
     return left, right, share
 
@@ -106,6 +109,7 @@ def pad_keys(
     """
     most = max(map(len, frame_index))
     valid = torch.tensor([[n < len(row) for n in range(most)] for row in frame_index])
+    # Padding repeats the last key: its features are those of a real frame.
     padded = torch.tensor([row + [row[-1]] * (most - len(row)) for row in frame_index])
     named = torch.tensor(
         [row + [(UNKNOWN_PHONE, UNKNOWN_PHONE)] * (most - len(row)) for row in phones]

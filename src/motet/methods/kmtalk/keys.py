@@ -61,6 +61,7 @@ def key_frames(
     pairs = {frame: pair for frame, pair in pairs.items() if 0 <= frame < frames} | {
         f: p for f, p in _clipped(pairs, frames).items() if f not in pairs
     }
+    # Interpolation needs a key at both ends.
     for edge in (0, frames - 1):
         pairs.setdefault(edge, None)
     order = tuple(sorted(pairs))
@@ -90,6 +91,7 @@ def _marks(
     """
     if gaps:
         for span in _silences(spans):
+            # One key every GAP_S inside the silence; its borders are keys already.
             count = int((span.end - span.start) / GAP_S - 1e-9)
             yield from (
                 (round((span.start + (n + 1) * GAP_S) * fps), _pair(span, span))
@@ -108,6 +110,7 @@ def _marks(
                 else None
             )
             yield round(span.start * fps), _pair(before, span)
+            # The end is a key of its own only where no next phone begins at the same frame.
             if anchor != "file" and (
                 after is None
                 or after.symbol == SILENCE

@@ -28,15 +28,18 @@ class MixLayer(nn.Module):
             nn.Linear(width, width * config.expansion),
             nn.Linear(width * config.expansion, width),
         )
+        # Five taps of this deviation keep the variance of the input.
         nn.init.normal_(self.filter, std=5**-0.5)
 
     def forward(
         self, x: Float[Tensor, "batch frames width"]
     ) -> Float[Tensor, "batch frames width"]:
         """As many frames as came in."""
-        around = F.pad(x, (0, 0, 2, 2))
+        around = F.pad(x, (0, 0, 2, 2))  # (batch, frames + 4, width)
         filtered = sum(
-            around[:, tap : tap + x.shape[1]] * weight for tap, weight in enumerate(self.filter)
+            # A depthwise convolution as five products: faster on a CPU than conv1d of this width.
+            around[:, tap : tap + x.shape[1]] * weight
+            for tap, weight in enumerate(self.filter)
         )
         return x + self.down(F.gelu(self.up(self.norm(filtered))))
 

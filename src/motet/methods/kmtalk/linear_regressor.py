@@ -31,8 +31,10 @@ def fit_regressor(
     Args:
         spoken: number of the phone at each frame of an item, given its index in the training set.
     """
+    # Frames used per frame of the training set.
     share = FRAMES / max(1.0, sum(len(item.motion) * item.weight for item in corpus.items))
     inputs = regressor.weight.shape[0]
+    # Sums of x x^T and x y^T, in double precision: the solution subtracts large numbers.
     square, product = (
         torch.zeros(inputs, inputs, dtype=torch.float64),
         torch.zeros(inputs, basis.width, dtype=torch.float64),
@@ -58,10 +60,13 @@ def fit_regressor(
             count + len(x),
         )
     mean, target = total / count, target_total / count
+    # Centred afterwards: one pass over the training set is enough.
     covariance = square - count * torch.outer(mean, mean)
+    # The penalty grows with the mean variance, so RIDGE does not depend on the features' scale.
     covariance.diagonal().add_(RIDGE * covariance.diagonal().mean() + 1e-6)
     weight = torch.linalg.solve(covariance, product - count * torch.outer(mean, target))
     regressor.weight.copy_(weight)
+    # The mean input gives the mean target.
     regressor.bias.copy_(target - mean @ weight)
 
 
@@ -75,7 +80,7 @@ def _rows(
     """Every so many frames of one performance."""
     motion = torch.where(item.valid, item.motion, basis.mean.to(item.motion))
     features = pair_steps(item.features.float().unsqueeze(0), len(motion), regressor.each)
-    chosen = torch.arange(every // 2, len(motion), every)
+    chosen = torch.arange(every // 2, len(motion), every)  # frame indices of this performance
     return (
         regressor.context(features, spoken)[0, chosen],
         basis.encode(motion.to(basis.mean)).float()[chosen],

@@ -88,7 +88,7 @@ def fit_basis(basis: OutputBasis, corpus: TrainingSet) -> bool:
         return True
     rows = torch.cat([item.motion[:: max(1, len(item.motion) // 64)] for item in corpus.items])
     count = min(basis.width, min(rows.shape) - 1)
-    _, _, axes = torch.svd_lowrank(rows - mean, q=count, niter=4)
+    _, _, axes = torch.svd_lowrank(rows - mean, q=count, niter=4)  # (dim, components)
     basis.axes[:count] = axes.T
     basis.scale[:count] = ((rows - mean) @ axes).std(0).clamp(min=1e-6)
     return True
@@ -100,15 +100,20 @@ def losses(
     """The terms of one stage."""
     keys = Keys(batch["frame_index"], batch["phones"], batch["key_valid"], batch["spoken"])
     length, training = batch["length"], model.config.training
+    # The completion is trained over frozen keys first; otherwise it would teach the keys its own
+    # errors.
     with torch.set_grad_enabled(stage != "completion"):
         features = _features(model, batch)
+        # (batch): False: trained as audio without known phones
         named = uniform(len(features), randomness, length.device) >= training.drop_identity
         audio, linear = (
             model.audio_context(features, length),
             model.linear_prediction(features, keys, named),
         )
         poses = model.key_motion(audio, linear, keys, length, named)
+    # Channels that were not observed count as the mean; their weight below is 0.
     target = torch.where(batch["valid"].unsqueeze(1), batch["motion"], model.basis.mean)
+    # (batch, frames)
     inside = torch.arange(target.shape[1], device=length.device) < length.unsqueeze(1)
     weights = channel_weights(model) * _valid(model, batch["valid"])
     terms: dict[str, Tensor] = {}
@@ -172,7 +177,8 @@ def _input_keys(
 ) -> Float[Tensor, "batch keys inner"]:
     """Input keys of the completion: predicted ones, for some items the true ones, with noise."""
     training = model.config.training
-    true = model.basis.encode(_at_keys(target, keys))
+    true = model.basis.encode(_at_keys(target, keys))  # (batch, keys, inner)
+    # (batch, 1, 1)
     chosen = (uniform(len(poses), randomness, poses.device) < training.true_keys).view(-1, 1, 1)
     noise = training.noise * normal(poses.shape, randomness, poses.device)
     return torch.where(chosen, true, poses) + noise.to(poses)
@@ -189,7 +195,7 @@ def motion_terms(
     house figure.
     """
     error = prediction - model.basis.encode(target)
-    pairs = inside[:, 1:] & inside[:, :-1]
+    pairs = inside[:, 1:] & inside[:, :-1]  # (batch, frames - 1): both ends inside
     terms = {
         "position": _mean(error.square(), weights, inside),
         "velocity": VELOCITY_WEIGHT * _mean(error.diff(dim=1).square(), weights, pairs),
@@ -198,6 +204,7 @@ def motion_terms(
         from motet.face.lip_geometry import house_lips, house_opening
 
         gap = model.basis.decode(prediction) - target
+        # (batch, frames, vertices, 3), mm -> (batch, frames, 1)
         lips = (house_lips()(gap) * 1000).square().sum(-1).mean(-1, keepdim=True)
         opening = (gap[..., : len(ARKIT_SHAPES)] @ house_opening().to(gap) * 1000).unsqueeze(-1)
         terms["lips"] = LIP_WEIGHT * _mean(lips, lips.new_ones(1), inside)
@@ -214,6 +221,7 @@ def channel_weights(model: KMTalkModel) -> Float[Tensor, "inner"]:
     """
     config, basis = model.config, model.basis
     if basis.fitted:
+        # Errors in components count by the variance that they stand for.
         share = basis.scale.square()
         if config.lips:
             vertices = torch.tensor(config.lips, device=share.device)
@@ -229,6 +237,7 @@ def channel_weights(model: KMTalkModel) -> Float[Tensor, "inner"]:
     for vertex in config.lips:
         weights[3 * vertex : 3 * vertex + 3] = 2.0
     if config.space != "arkit":
+        # A mesh's error is a distance: channels are weighted by their real size again.
         weights = weights * basis.scale.square()
     return (weights / weights.mean()).to(basis.scale)
 
@@ -246,5 +255,5 @@ def _mean(
     weights: Tensor,
     inside: Bool[Tensor, "batch frames"],
 ) -> Tensor:
-    total = weights * inside.unsqueeze(-1)
+    total = weights * inside.unsqueeze(-1)  # (batch, frames, inner)
     return (values * total).sum() / total.expand_as(values).sum().clamp(min=1e-6)

@@ -51,7 +51,7 @@ class OutputBasis(nn.Module):
 
     def encode(self, motion: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch inner"]:
         """Deviations from the mean."""
-        centred = motion - self.mean
+        centred = motion - self.mean  # (*batch, dim)
         return (centred @ self.axes.T if self.fitted else centred) / self.scale
 
     def decode(self, inner: Float[Tensor, "*batch inner"]) -> Float[Tensor, "*batch dim"]:
@@ -72,6 +72,7 @@ class LinearRegressor(nn.Module):
             config.steps_per_frame,
             config.reads_phones,
         )
+        # Feature steps, then one-hot phones.
         inputs = len(self.steps) * config.audio_dim + len(self.frames) * (UNKNOWN_PHONE + 1)
         self.register_buffer("weight", torch.zeros(inputs, inner))
         self.register_buffer("bias", torch.zeros(inner))
@@ -139,6 +140,7 @@ class KeyDecoder(nn.Module):
         if (
             not self.config.key_layers
         ):  # the paper's ablation: an ordinary decoder over all frames, read off at the keys
+            # (batch, frames)
             every = torch.arange(audio.shape[1], device=audio.device).expand(len(audio), -1)
             x, valid = audio, every < length.unsqueeze(1)
             for layer in self.layers:
@@ -155,6 +157,7 @@ class KeyDecoder(nn.Module):
                 if named is None
                 else torch.where(named.view(-1, 1, 1), keys.phones, UNKNOWN_PHONE)
             )
+            # both phones, (batch, keys, 2 * phone)
             x = x + self.phone_map(self.phone(phones).flatten(2))
         for layer in self.layers:
             x = layer(x, audio, keys.frame_index, band, length, keys.valid)
@@ -166,7 +169,7 @@ class KeyDecoder(nn.Module):
         gaps = torch.where(
             keys.valid[:, 1:], gaps, GAP_S
         )  # after the last key as at the end of a shorter batch
-        edge = gaps.new_full((len(gaps), 1), GAP_S)
+        edge = gaps.new_full((len(gaps), 1), GAP_S)  # (batch, 1)
         at_silence = (keys.phones == INDEX[SILENCE]).any(-1).to(gaps.dtype)
         return torch.stack([torch.cat([edge, gaps], 1), torch.cat([gaps, edge], 1), at_silence], -1)
 
@@ -207,14 +210,21 @@ class Completion(nn.Module):
         """
         frames = base.shape[1]
         at_key, timing = key_timing(keys, frames, self.config.fps)
+        # As in masked autoencoders: some frames between keys are hidden, so that the audio has to
+        # tell them.
         visible = (
             base
             if masked is None
             else torch.where((masked & ~at_key).unsqueeze(-1), self.hidden_motion, base)
         )
-        period = sinusoid_table(self.config.period, self.config.width).to(base)
-        place = period.repeat(-(-frames // self.config.period), 1)[:frames]
-        x = self.entry(visible) + self.at_key(at_key.long()) + self.timing(timing.to(base)) + place
+        period = sinusoid_table(self.config.period, self.config.width).to(base)  # (period, width)
+        position = period.repeat(-(-frames // self.config.period), 1)[:frames]
+        x = (
+            self.entry(visible)
+            + self.at_key(at_key.long())
+            + self.timing(timing.to(base))
+            + position
+        )
         if self.sound is not None:
             x = x + self.sound(audio)
         every = torch.arange(frames, device=base.device).expand(len(base), -1)
@@ -223,6 +233,7 @@ class Completion(nn.Module):
             x = layer(
                 x, audio, every, round(self.config.cmc_band_s * self.config.fps), length, valid
             )
+        # The head starts at zero: before training this is linear interpolation.
         return base + self.head(x)
 
 
@@ -250,6 +261,7 @@ class KMTalkModel(nn.Module):
         self, features: Float[Tensor, "batch frames audio"], length: Int[Tensor, "batch"]
     ) -> Float[Tensor, "batch frames width"]:
         """Audio context of each frame, shared by both stages."""
+        # Padding is zeroed before and after each layer: filters would carry it inside.
         valid = (
             torch.arange(features.shape[1], device=features.device) < length.unsqueeze(1)
         ).unsqueeze(-1)
@@ -330,4 +342,5 @@ def pair_steps(
             else features.new_zeros(len(features), 1, features.shape[2])
         )
         features = torch.cat([features, last.expand(-1, needed - features.shape[1], -1)], 1)
+    # (batch, frames, steps * channels)
     return features[:, :needed].unflatten(1, (frames, steps)).flatten(2)
