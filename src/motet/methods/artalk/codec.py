@@ -24,6 +24,7 @@ class CodecLayer(nn.Module):
         super().__init__()
         self.heads = config.heads
         self.scale = (
+            # One generation scales by the full width, not by that of a head.
             config.hidden**-0.5
             if config.full_width_scale
             else (config.hidden // config.heads) ** -0.5
@@ -46,6 +47,7 @@ class CodecLayer(nn.Module):
             query, key = rotate_pairs(query, angles), rotate_pairs(key, angles)
         tokens = x.shape[1]
         if keep < tokens:
+            # The last layer is asked for the last tokens only; earlier ones stay keys and values.
             x, query, mask = (
                 x[:, -keep:],
                 query[:, :, -keep:],
@@ -64,6 +66,7 @@ class CodecTransformer(nn.Module):
         self.entry = nn.Linear(source, config.hidden)
         self.layers = nn.ModuleList(CodecLayer(config) for _ in range(config.depth))
         self.exit = nn.Linear(config.hidden, target)
+        # Causal over windows: every frame attends to its own and earlier windows.
         window = torch.arange(config.windows * config.frames) // config.frames
         self.register_buffer("mask", window.unsqueeze(1) >= window, persistent=False)
         self.rotary = config.rotary
@@ -80,6 +83,7 @@ class CodecTransformer(nn.Module):
         last layer and out.
         """
         frames = x.shape[1]
+        # A lone window needs no mask: all its frames see each other.
         mask = self.mask[:frames, :frames] if frames > self.frames else None
         angles = (self.cosine[:frames], self.sine[:frames]) if self.rotary else None
         x = F.leaky_relu(self.entry(x), 0.2)
@@ -109,6 +113,7 @@ class MotionCodec(nn.Module):
         self.quantizer = ResidualQuantizer(config.patches, config.bits)
         self.encoder = CodecTransformer(config, config.motion_dim, config.bits)
         self.decoder = CodecTransformer(config, config.bits, config.motion_dim)
+        # A small output at first: the decoder starts near the mean motion.
         nn.init.xavier_uniform_(self.decoder.exit.weight, gain=0.05)
         nn.init.zeros_(self.decoder.exit.bias)
         self.register_buffer("motion_mean", torch.zeros(config.motion_dim))

@@ -31,6 +31,7 @@ def area_matrix(source: int, target: int) -> Float[Tensor, "target source"]:
     """
     matrix = torch.zeros(target, source, dtype=torch.float64)
     for row in range(target):
+        # The bins of adaptive average pooling.
         start, stop = row * source // target, -((-(row + 1) * source) // target)
         matrix[row, start:stop] = 1.0 / (stop - start)
     return matrix.float()
@@ -40,6 +41,7 @@ def stretch_matrix(source: int, target: int) -> Float[Tensor, "target source"]:
     """Linear interpolation from `source` to `target` steps with half-pixel centres and held
     edges.
     """
+    # Half-pixel centres: source position of each target step.
     position = ((torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5).clamp(
         min=0
     )
@@ -71,8 +73,10 @@ def quantizer_loss(
     Source: Zhao et al. 2024, Binary Spherical Quantization, eq. 8-11, with the constants of the
     published ARTalk code.
     """
+    # Softmax over the two corners +-1/sqrt(bits) at temperature 1 / BETA.
     probability = torch.sigmoid(normalised * (-4.0 * BETA / math.sqrt(normalised.shape[-1])))
-    per_token = soft_bit_entropy(probability).sum(-1).mean()
+    per_token = soft_bit_entropy(probability).sum(-1).mean()  # low: each bit is certain
+    # high: over the batch both values occur
     of_mean = soft_bit_entropy(probability.flatten(0, -2).mean(0)).sum()
     commitment = (code.detach() - normalised).square().sum(-1).mean()
     return ENTROPY_WEIGHT * (per_token - of_mean) / ENTROPY_SCALE + COMMITMENT_WEIGHT * commitment
@@ -148,13 +152,14 @@ class ResidualQuantizer(nn.Module):
         """Signs of the features, scale after scale, with gradients and losses; `gains` shorten the
         codes as in `signs`.
         """
-        residual, total = features, torch.zeros_like(features)
+        residual, total = features, torch.zeros_like(features)  # (batch, frames, bits)
         bits, codes, pooled, losses = [], [], [], []
         for scale in range(len(self.patches)):
             token = self.pool(scale, residual)
-            normalised = F.normalize(token, dim=-1)
+            normalised = F.normalize(token, dim=-1)  # (batch, patch, bits), on the unit sphere
             sign = normalised > 0
             corner = self.codes_of(sign, normalised)
+            # Straight-through: the corner going forward, the identity going back.
             code = normalised + (corner - normalised).detach()
             if gains is not None and scale < len(gains):
                 code = code * gains[scale]
@@ -190,6 +195,8 @@ class ResidualQuantizer(nn.Module):
         bits, codes = [], []
         for scale in range(len(self.patches)):
             sign = self.pool(scale, residual) > 0
+            # Flipped bits imitate errors of the generator; the next scale codes what they leave
+            # (bitwise self-correction).
             seen = sign ^ flips[scale] if flips is not None and scale < len(flips) else sign
             code = self.codes_of(seen, features)
             if gains is not None and scale < len(gains):

@@ -117,10 +117,13 @@ def sample_window(
     """
     batch, guidance, net = len(audio), sampling.guidance, model.denoising_net
     rows = branches(guidance.mode, len(guidance.conditions))
+    # Guidance is linear: applied to unit vectors it gives the weight of each branch, and branches
+    # of weight 0 need not be computed.
     weights = guide(guidance.mode, torch.eye(len(rows), dtype=torch.float64), guidance.scales)
     needed = [index for index, weight in enumerate(weights.tolist()) if abs(weight) > 1e-12]
+    # conditions of each needed branch
     kept = [dict(zip(guidance.conditions, rows[index], strict=True)) for index in needed]
-    audio_branches = torch.cat(
+    audio_branches = torch.cat(  # (branches * batch, window, width)
         [audio if row.get("audio", True) else _null_audio(model, audio) for row in kept]
     )
     person_branches = torch.cat(
@@ -137,15 +140,17 @@ def sample_window(
         past.audio.repeat(many, 1, 1),
         None if indicator is None else indicator.repeat(many, 1),
     )
+    # Embeddings of all timesteps at once; one product instead of one a step.
     times = dict(
         zip(sampling.steps, net.time_vectors(torch.tensor(sampling.steps)).split(1), strict=True)
     )
-    shares = weights[needed].to(audio).view(-1, 1, 1, 1)
+    shares = weights[needed].to(audio).view(-1, 1, 1, 1)  # (branches, 1, 1, 1)
 
     def network(x: Tensor, step: int) -> Tensor:
         predictions = net.step(x, times[step], free, keep=x.shape[1])
         if guidance.threshold is not None:
             predictions = dynamic_threshold(predictions, *guidance.threshold)
+        # (branches, batch, window, dim) -> sum
         return (predictions.unflatten(0, (many, batch)) * shares).sum(0)
 
     estimate = denoiser(model.schedule, model.config.diffusion.target, network)
@@ -194,6 +199,7 @@ def encode_recording(
         samples = torch.cat([samples, last.expand(len(samples), missing)], 1)
     if not each_window:
         return model.encode_audio(samples, windows * window)
+    # (batch * windows, time)
     pieces = samples[:, : windows * window * frame].unflatten(1, (windows, -1)).flatten(0, 1)
     return model.encode_audio(pieces, window).unflatten(0, (-1, windows)).flatten(1, 2)
 

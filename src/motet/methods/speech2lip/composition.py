@@ -59,6 +59,7 @@ def paste(
             scene.canonical, box.top, box.top + box.height, box.left, box.left + box.width
         )
     )
+    # `shift` repeats an off-by-one of the released program where that is asked for.
     left, top = box.left - shift, box.top - shift
     padded = F.pad(lips, (left, width - left - box.width, top, height - top - box.height))
     return mask * padded + (1 - mask) * scene.canonical
@@ -68,6 +69,7 @@ def redrawn(scene: Scene, exact: bool = False) -> Float[Tensor, "batch 1 height 
     """1 where the observed frame is replaced: the lip box with a margin (a fifth of its width,
     below twice that), warped.
     """
+    # The margin gives Blend-Net filmed and drawn skin to blend across.
     box, margin = scene.lip, scene.lip.width // 5
     rectangle = _rectangle(
         scene.canonical,
@@ -89,7 +91,10 @@ def blend_input(
     warped, observed = sample(merged, scene.grid, exact), scene.observed
     if swap is not None:
         # Exactly 1 after bilinear look-up: wholly inside the face.
+        # Outside the face the canonical picture is black.
         inside = sample((scene.canonical > 0).to(merged), scene.grid, exact) == 1
+        # Pixels change places between both pictures: a border of drawn pixels cannot be told by its
+        # texture.
         first = torch.where(inside & (swap.warped == 0), observed, warped)
         second = torch.where(inside & (swap.observed == 0), warped, observed)
         warped, observed = first, second

@@ -89,6 +89,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
             seeds=tuple(seeds),
             stream=FeatureStream.begin(speaker.encoder, len(seeds)),
             condition=condition,
+            # A large prime spreads the seeds over the footage; seed 0 begins at the start.
             starts=tuple((condition.start + 7919 * seed) % frames for seed in seeds),
             speaker=speaker,
             loudness=FeatureStream.begin(self._loudness, len(seeds)),
@@ -153,6 +154,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
 
     def _ready(self, state: Speech2LipState) -> int:
         """Frames whose features and loudness are known."""
+        # The window of a frame reaches half its length beyond it.
         features = (state.stream.features.stop - self._window(state) // 2) // STEPS_PER_FRAME + 1
         return min(features, state.loudness.features.stop - self._ahead(state))
 
@@ -173,6 +175,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         # (steps, channels), zeros before the audio and after it
         steps = state.stream.features.window(start, stop)[item]
         # (frames, size, channels)
+        # One window every two steps, that is every frame.
         windows = steps.unfold(0, size, STEPS_PER_FRAME).transpose(1, 2)[: until - first]
         codes = state.speaker.model.hearing(windows)
         rest = state.speaker.model.rest
@@ -181,6 +184,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         with on_device(CPU):
             activity = self._activity(state, item, until)
         activity = activity.to(codes.device)
+        # Intensity scales the distance from rest, in the space of audio codes.
         return rest + (activity * state.condition.intensity).unsqueeze(1) * (codes - rest)
 
     def _activity(self, state: Speech2LipState, item: int, until: int) -> Float[Tensor, "frames"]:
@@ -188,7 +192,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         if not state.condition.quiet_lips:
             return torch.ones(until - first)
         known = levels.known(first - FRAMES_BEFORE, levels.stop)[item]
-        offset = max(0, first - FRAMES_BEFORE)
+        offset = max(0, first - FRAMES_BEFORE)  # frame of the first known level
         return speech_activity(known, first - offset, until - offset, self._ahead(state))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 def euler_rotation(euler: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Rx(a) Ry(b) Rz(-c): the published tracker's reading of its three angles, radians."""
-    a, b, c = euler.unbind(-1)
+    a, b, c = euler.unbind(-1)  # (*batch) each
     zero, one = torch.zeros_like(a), torch.ones_like(a)
 
     def matrix(*numbers: Tensor) -> Tensor:
@@ -39,8 +39,10 @@ def tracker_projection(
     """Column, row and depth of points seen by the published tracker's camera, which looks along its
     -z with y up.
     """
+    # (*batch, verts, 3), camera axes
     seen = points @ rotation.transpose(-1, -2) + translation.unsqueeze(-2)
     x, y, z = seen.unbind(-1)
+    # z is negative in front of this camera, hence the signs.
     return torch.stack([-focal * x / z + width / 2, focal * y / z + height / 2, -z], -1)
 
 
@@ -59,6 +61,7 @@ def tracker_pose(
     """The published tracker's pose for the image camera (y down, z forward)."""
     return pose(
         euler_rotation(euler * euler.new_tensor([1, -1, -1])),
+        # From y up, z backwards to y down, z forwards.
         translation * translation.new_tensor([1, -1, -1]),
     )
 
@@ -84,12 +87,12 @@ def map_pixels(
     Pixels without depth (0) get meaningless places.
     """
     batch, height, width = depth.shape
-    row, column = torch.meshgrid(
+    row, column = torch.meshgrid(  # (height, width) each
         torch.arange(height, device=depth.device),
         torch.arange(width, device=depth.device),
         indexing="ij",
     )
-    rays = torch.stack(
+    rays = torch.stack(  # (height, width, 3): depth 1 along the optical axis
         [
             (column - width / 2) / focal,
             (row - height / 2) / focal,
@@ -97,7 +100,7 @@ def map_pixels(
         ],
         -1,
     ).to(depth)
-    points = (
+    points = (  # (batch, height, width, 3), target camera
         depth.unsqueeze(-1) * rays @ relative[:, None, :3, :3].transpose(-1, -2)
         + relative[:, None, None, :3, 3]
     )
@@ -173,15 +176,18 @@ def observed_to_canonical(
     height, width = depth.shape
     batch = len(relative)
     target = places.expand(batch, *places.shape[-3:])
+    # First estimate: the face as a plane at its median depth.
     middle = depth[depth > 0].median() if bool((depth > 0).any()) else depth.new_tensor(1.0)
     flat = _unproject(target, middle.expand(target.shape[:-1]), focal, width, height)
     back = torch.linalg.inv(relative)
     found = _project(_moved(flat, back), focal, width, height)
+    # Fixed-point iteration; a face is nearly a plane, so a few rounds converge to a hundredth of a
+    # pixel.
     for _ in range(rounds):
         stretched = torch.stack(
             [2 * found[..., 0] / (width - 1) - 1, 2 * found[..., 1] / (height - 1) - 1], -1
         )
-        z = F.grid_sample(
+        z = F.grid_sample(  # canonical depth at the present estimate, (batch, rows, columns)
             depth.expand(batch, 1, -1, -1),
             stretched,
             mode="bilinear",
@@ -206,6 +212,7 @@ def filled_depth(depth: Float[Tensor, "height width"]) -> Float[Tensor, "height 
     value, weight = (depth * known)[None, None], known[None, None]
     filled, done = value.clone(), weight > 0
     size = 3
+    # Holes are filled from ever larger boxes: near holes stay sharp, far ones become smooth.
     while not bool(done.all()):
         wide = _box_mean(weight, size)
         mean = _box_mean(value, size) / wide.clamp(min=1e-12)

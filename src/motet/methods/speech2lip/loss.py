@@ -36,9 +36,10 @@ def depth_loss(
             means nothing.
     """
     there, here = poses
+    # The released program passes the two poses in reverse order.
     relative = relative_pose(here, there) if quirk else relative_pose(there, here)
     grid, _ = map_pixels(depth.expand(len(observed), -1, -1), relative, focal)
-    seen = sample(observed, grid, exact=not quirk, padding="border")
+    seen = sample(observed, grid, exact=not quirk, padding="border")  # (batch, 3, height, width)
     return ((seen - canonical).square() * mask).sum() / (mask.sum() + 1e-6)
 
 
@@ -58,6 +59,7 @@ def detail_loss(
         if scale:
             found, target = F.avg_pool2d(found, 2), F.avg_pool2d(target, 2)
         difference = found - target
+        # Differences of neighbours: blur costs, a shift of brightness does not.
         total = total + difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
     return total / scales
 
@@ -167,6 +169,7 @@ def _sync_term(
         _, picture = drawn(model, sync.features[place : place + 1], frame, scene, uniform)
         faces.append(resized_faces(picture[..., top:bottom, left:right]))
     audio_codes = expert.encode_audio(sync.mel)
+    # (batch): cosine of unit vectors
     right_pair = (expert.encode_faces(torch.stack(faces, 2)) * audio_codes).sum(1)
     wrong_pair = (expert.encode_faces(sync.wrong) * audio_codes).sum(1)
     return agreement_loss(right_pair, 1.0) + agreement_loss(wrong_pair, 0.0)

@@ -35,6 +35,7 @@ class AudioNet(nn.Module):
         self.narrow = nn.Linear(config.channels, config.narrow) if config.narrow else None
         layers: list[nn.Module] = []
         for before, after in zip(sizes, sizes[1:], strict=False):
+            # Stride 2: the window of steps shrinks to one vector.
             layers += [nn.Conv1d(before, after, 3, 2, 1), nn.LeakyReLU(0.02)]
         self.conv = nn.Sequential(*layers)
         self.head = nn.Sequential(
@@ -44,9 +45,11 @@ class AudioNet(nn.Module):
     def forward(self, window: Float[Tensor, "batch rows channels"]) -> Float[Tensor, "batch out"]:
         """One audio code per window."""
         if self.training and self.config.dropout:
+            # Whole channels are dropped, as if a band of the audio were missing.
             window = F.dropout1d(window.transpose(1, 2), self.config.dropout).transpose(1, 2)
         if self.narrow is not None:
             window = self.narrow(window)
+        # (batch, channels, 1) -> (batch, out)
         return self.head(self.conv(window.transpose(1, 2))[..., 0])
 
 
@@ -92,6 +95,7 @@ def lapped(
     everywhere.
     """
     wide = side + 2 * overlap
+    # sin^2 and its mirror image add up to 1 over the overlap.
     ramp = ((torch.arange(2 * overlap) + 0.5) / (2 * overlap) * (math.pi / 2)).sin().square()
     fade = torch.cat([ramp, torch.ones(wide - 4 * overlap), ramp.flip(0)]).to(squares)
     weights = (fade[:, None] * fade).flatten().repeat(3)[None, :, None]
@@ -99,6 +103,7 @@ def lapped(
     def laid(values: Tensor) -> Tensor:
         return F.fold(values, (height, width), wide, padding=overlap, stride=side)
 
+    # At the border of the picture there is no neighbour: the sum of weights normalises.
     return laid(squares * weights) / laid(weights.expand(1, -1, squares.shape[-1]))[:, :1]
 
 
@@ -124,6 +129,7 @@ class LipModel(nn.Module):
             nn.Linear(config.moment_channels, config.hidden),
             nn.Linear(config.moment_channels, config.hidden),
         )
+        # The layer after `skip_after` also gets the skipped input, so it is twice as wide.
         widths = [
             config.hidden * (2 if layer == config.skip_after + 1 else 1)
             for layer in range(config.layers)
@@ -170,7 +176,7 @@ class LipModel(nn.Module):
     ) -> Float[Tensor, "batch 3 height width"]:
         """The whole lip picture by one query for each pixel (or patch): used at inference."""
         side = self.config.patch
-        output = self(places, audio, moment).transpose(1, 2)
+        output = self(places, audio, moment).transpose(1, 2)  # (batch, colours, places)
         if self.config.overlap:
             return lapped(output, self.config.height, self.config.width, side, self.config.overlap)
         # (batch, 3 * side * side, rows, columns) -> (batch, 3, rows * side, columns * side).
@@ -188,6 +194,7 @@ class LipModel(nn.Module):
         """
         width, height = self.config.width, self.config.height
         grid = pixel_grid(width, height).to(audio)
+        # The released jitter uses the height for both axes.
         shift = 0.5 / height * uniform / 2
         colours, areas = [], []
         for across in (-1, 1):
@@ -197,6 +204,7 @@ class LipModel(nn.Module):
                 ).to(audio)
                 corner = (grid + offset).clamp(0, 1)
                 colours.append(self(self.prepare(corner), audio, moment))
+                # Local ensemble (LIIF): each query counts by the area of the opposite rectangle.
                 areas.append((grid - corner).prod(-1).abs() + 1e-9)
         total = torch.stack(areas).sum(0)
         mixed = torch.stack(
@@ -261,6 +269,7 @@ def beside(skip: Tensor, deep: Tensor) -> Tensor:
     that size.
     """
     deep = F.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=True)
+    # Odd sizes lose a row or column when halved.
     missing = [skip.shape[-1] - deep.shape[-1], skip.shape[-2] - deep.shape[-2]]
     padding = [part for size in missing for part in (size // 2, size - size // 2)]
     return torch.cat([skip, F.pad(deep, padding)], 1)

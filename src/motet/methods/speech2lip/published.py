@@ -61,6 +61,7 @@ class QuickFrames:
         exact = not self._model.config.official_quirks
         lips = self._model.lip.picture(self._places, self._model.hearing(windows), frame)
         mixed, mask = blend_input(paste(lips, scene), scene, exact=exact), redrawn(scene, exact)
+        # Bounding box of all that is redrawn in this batch.
         rows, columns = (mask.amax(axis).amax(0)[0].nonzero().flatten() for axis in (3, 2))
         if not len(rows):
             return scene.observed.clone()
@@ -71,6 +72,7 @@ class QuickFrames:
         healed = cropped_blend(self._blend, part, (top, left), (height, width))
         output = scene.observed.clone()
         share = mask[..., top:bottom, left:right]
+        # Outside the mask the filmed pixels stay untouched.
         output[..., top:bottom, left:right] += share * (
             healed - output[..., top:bottom, left:right]
         )
@@ -120,6 +122,7 @@ def _joined(skip: Tensor, deep: Tensor, origin: tuple[int, ...], size: tuple[int
     grids = []
     for axis in (0, 1):
         small, count = size[axis] // 2, skip.shape[-2 + axis]
+        # Where `align_corners` up-sampling of the whole picture would read, relative to the part.
         place = (torch.arange(count) + origin[axis]) * ((small - 1) / (2 * small - 1)) - origin[
             axis
         ] // 2

@@ -87,6 +87,7 @@ class Speaker:
         mouth, device = self.mouth, self.device
         moment, canonical = mouth.moment(shown).to(device), mouth.canonical.to(device)
         lips = self.model.lips(self.places, codes.to(device), moment, canonical)
+        # The model draws in the canonical picture's light; `tone` brings it to the frame's.
         lips = lips * tone.to(device)[..., None, None]
         mesh, observed = mouth.region(shown).mesh.to(device), observed.to(device)
         mixed, share = laid_in(lips, mouth.mask.to(device), mesh, observed)
@@ -130,6 +131,7 @@ class Speaker:
         stays, or the fine edges of the filmed lips, which the crop has lost, would lie as specks
         over the drawn ones.
         """
+        # (7, h, w): change, filmed, share
         parts = torch.cat([(drawn - filmed) * 255, filmed * 255, share])
         left, top = int(self.mouth.left[frame]), int(self.mouth.top[frame])
         crop, scale = self.facts.crop, self.facts.crop.width / self.facts.size
@@ -144,6 +146,8 @@ class Speaker:
                     crop.top + (top + height) * scale,
                 )
             )
+            # The change is resized, not the picture: the rest of the frame stays as sharp as it was
+            # filmed.
             parts = nn.functional.interpolate(
                 parts[None], (y1 - y0, x1 - x0), mode="bicubic", align_corners=False
             )[0]
@@ -164,6 +168,7 @@ class Speaker:
         change, crop_pixels, weight = (
             part.movedim(0, -1).numpy() for part in parts.split([3, 3, 1])
         )
+        # Film grain that the stored crop has lost, kept where little is drawn.
         grain = (1 - weight.clip(0, 1)) * (inside - crop_pixels)
         inside[:] = (crop_pixels + grain + change).clip(0, 255).round().astype(np.uint8)
         return result

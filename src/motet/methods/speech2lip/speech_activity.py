@@ -32,7 +32,7 @@ class LoudnessEncoder:
         """Levels of the frames that are now complete."""
         samples = torch.cat([state, samples], 1)
         levels = loudness_db(samples)
-        return levels, samples[:, levels.shape[1] * FRAME_SAMPLES :]
+        return levels, samples[:, levels.shape[1] * FRAME_SAMPLES :]  # the incomplete frame
 
     def finish(self, state: Float[Tensor, "batch time"]) -> Float[Tensor, "batch frames"]:
         """The last frame, filled up with silence, if a part of one is there."""
@@ -51,14 +51,18 @@ def speech_activity(
     """
     if until <= first:
         return level_db.new_zeros(0)
-    loud = ((level_db - SILENT_DB) / (SPOKEN_DB - SILENT_DB)).clamp(0, 1)
+    loud = ((level_db - SILENT_DB) / (SPOKEN_DB - SILENT_DB)).clamp(0, 1)  # (frames), 0..1
     stop = until + ahead
+    # Silence before the recording and after it.
     padded = nn.functional.pad(
         loud[max(0, first - FRAMES_BEFORE) : stop],
         (max(0, FRAMES_BEFORE - first), max(0, stop - len(loud))),
     )
     # Distance of each frame of the window to the one in question; negative: still to come.
     distance = torch.arange(FRAMES_BEFORE, -ahead - 1, -1)
+    # 1 for HOLD frames after speech, then falling to 0 over FADE frames.
     after = (1 - (distance - HOLD).clamp(min=0) / (FADE + 1)).clamp(0, 1)
+    # Ahead of speech the lips open over `ahead` frames.
     weight = torch.where(distance < 0, 1 + distance / (ahead + 1), after)
+    # (frames, window) -> the strongest neighbour decides
     return (padded.unfold(0, len(weight), 1) * weight).amax(1)[: until - first]

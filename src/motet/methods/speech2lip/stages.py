@@ -71,6 +71,7 @@ def begun(config: Speech2LipConfig, examples: MouthSet) -> dict[str, Tensor]:
     """
     model = Speech2LipModel(config)
     if model.mean is not None:
+        # Mean mouth in the canonical light; in pieces, because all lips at once need gigabytes.
         total = sum(
             (some.float() / 255 / tone[..., None, None]).sum(0)
             for some, tone in zip(examples.lips.split(256), examples.tone.split(256), strict=True)
@@ -95,6 +96,7 @@ def colour_loss(found: Tensor, target: Tensor, share: Tensor, weights: LossConfi
     """Absolute (or squared) error where the share is large, and the detail of the same."""
     difference = (found - target) * share
     plain = difference.abs().mean() if weights.absolute else difference.square().mean()
+    # Per drawn pixel: a small mouth must not have a small loss.
     total = plain / share.mean()
     if weights.detail:
         total = total + weights.detail * detail_loss(found * share, target * share) / share.mean()
@@ -163,6 +165,7 @@ def _face_batch(
             first, other = starts[
                 torch.randint(len(starts), (2, max(1, size // judge.frames)), generator=randomness)
             ]
+            # (runs * frames): runs of neighbouring frames
             rows = (first.unsqueeze(1) + torch.arange(judge.frames)).flatten()
             own, wrong = (
                 judge.audio_windows(examples.mel, examples.features, examples.frames[some])
@@ -222,6 +225,7 @@ def _sync_loss(judge: Expert, mouths: Tensor, sound: Tensor, other: Tensor) -> T
     The released code contrasts filmed mouths instead of drawn ones, which teaches nothing (Q2).
     """
     judge.to(mouths.device)
+    # (runs, 3, frames, h, w)
     seen = judge.encode_lower_faces(mouths.unflatten(0, (-1, judge.frames)).transpose(1, 2))
     return judge.loss(seen, judge.encode_audio(sound), judge.encode_audio(other))
 
@@ -235,7 +239,7 @@ def _rest_setter(model: Speech2LipModel) -> Callable[[MouthSet], None]:
         if model.rest is None:
             return
         count = max(_LEAST_QUIET, int((examples.level_db < QUIET_DB).sum()))
-        rows = examples.level_db.argsort()[:count]
+        rows = examples.level_db.argsort()[:count]  # quietest frames first
         with torch.no_grad():
             windows = examples.windows(rows, model.config.hearing).to(model.rest.device)
             model.rest.copy_(model.hearing(windows).mean(0))

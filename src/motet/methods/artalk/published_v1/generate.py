@@ -66,6 +66,7 @@ class ReleasedGenerator:
         """The history before the first window, for this style token."""
         codes = self._first_codes.expand(batch, -1, -1)
         style = style.expand(batch, -1, -1)
+        # As published, all past windows start as the code of zero motion.
         past = self.model.window_tokens(style, codes).repeat(1, self.model.config.history, 1)
         return ReleasedHistory(style, codes, self.model.history(past))
 
@@ -82,8 +83,9 @@ class ReleasedGenerator:
         to the end.
         """
         quantizer = self.model.quantizer
+        # (2 * batch, tokens, bits)
         codes = torch.cat([history.codes, quantizer.codes_of(bits, history.codes)])
-        before, now = quantizer.total(codes).chunk(2)
+        before, now = quantizer.total(codes).chunk(2)  # (batch, frames, bits) each
         return self.model.codec.decode(torch.cat([before, now], 1), keep=self.frames)
 
     def update_history(
@@ -92,6 +94,7 @@ class ReleasedGenerator:
         """The history after a window: its motion encoded anew, the oldest window dropped."""
         codes = self._encode_motion(motion)
         tokens = self.model.window_tokens(history.style, codes)
+        # oldest window out, newest in
         past = torch.cat([history.tokens.tokens[:, tokens.shape[1] :], tokens], 1)
         return ReleasedHistory(history.style, codes, self.model.history(past))
 

@@ -38,6 +38,7 @@ class ModulatedAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
+        # a temperature for each head, as its logarithm
         self.log_scale = nn.Parameter(torch.full((1, heads, 1, 1), 4.0).log())
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width, bias=False)
         self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
@@ -46,6 +47,7 @@ class ModulatedAttention(nn.Module):
         """Unit queries times the temperature (at most 100)."""
         return (
             F.normalize(split_heads(self.query(x), self.heads), dim=-1)
+            # log 100: larger temperatures would make the softmax a maximum.
             * self.log_scale.clamp(max=4.605170185988092).exp()
         )
 
@@ -69,6 +71,8 @@ class GeneratorLayer(nn.Module):
         self, x: Tensor, attended: Tensor, steer: tuple[Tensor, ...]
     ) -> Float[Tensor, "batch tokens width"]:
         """The layer from the attention's output on."""
+        # Order of the published modulation: gates, scales, shifts, each for attention and feed-
+        # forward.
         gate, inner_gate, _, inner_scale, _, inner_shift = steer
         x = torch.addcmul(x, self.attention.out(attended), gate)
         inner = self.outer(
@@ -80,7 +84,7 @@ class GeneratorLayer(nn.Module):
         self, x: Tensor, history: tuple[Tensor, Tensor], steer: tuple[Tensor, ...], mask: Tensor
     ) -> Float[Tensor, "batch tokens width"]:
         """All tokens at once; `mask` covers history and tokens."""
-        modulated = modulate(x, steer[2], steer[4])
+        modulated = modulate(x, steer[2], steer[4])  # (batch, tokens, width)
         key, value = self.attention.keys_values(modulated)
         key, value = torch.cat([history[0], key], 2), torch.cat([history[1], value], 2)
         return self.after_attention(
@@ -127,6 +131,7 @@ class StyleEncoder(nn.Module):
         """Mean over the frames of the encoded clip."""
         x = (
             self.entry((motion - self.motion_mean) / self.motion_std)
+            # One row for all frames, that of the clip's length: the released error.
             + self.position[:, motion.shape[1]]
         )
         return self.transformer(x).mean(1)
@@ -189,7 +194,7 @@ class ReleasedModel(nn.Module):
         """The audio of every token: features averaged over the stretch that the token stands for,
         scale after scale.
         """
-        x = features.transpose(1, 2)
+        x = features.transpose(1, 2)  # (batch, audio, steps)
         return torch.cat(
             [F.adaptive_avg_pool1d(x, patch) for patch in self.config.codec.patches], 2
         ).transpose(1, 2)
@@ -221,6 +226,7 @@ class ReleasedModel(nn.Module):
 
         They depend on nothing else, so those of many windows are one product a layer.
         """
+        # Of audio alone: computed once a window, for all layers and scales.
         active = F.silu(audio)
         return torch.cat(
             [*(layer.modulation(active) for layer in self.layers), self.head_modulation(active)], -1
@@ -241,6 +247,7 @@ class ReleasedModel(nn.Module):
         """
         x = self.window_tokens(style, codes) + self.positions()
         past = history.tokens.shape[1]
+        # All of the past is visible to every token.
         mask = F.pad(level_mask(self.levels), (past, 0), value=True)
         steer, head = self.steer(modulations)
         for layer, parts, kept in zip(self.layers, steer, history.keys_values, strict=True):
@@ -260,12 +267,13 @@ class ReleasedModel(nn.Module):
             The bits (batch, tokens, bits) and the class scores they were read from.
         """
         steer, head = self.steer(modulations)
+        # Past keys and values are copied once a window; each scale appends its own.
         caches = [self._cache(kept) for kept in history.keys_values]
         positions, running, ahead = self.positions(), None, style
         bits, scores = [], []
         for scale in range(len(self.config.codec.patches)):
-            own = self.quantizer.scale_of(scale)
-            x = ahead + positions[:, own]
+            own = self.quantizer.scale_of(scale)  # tokens of this scale
+            x = ahead + positions[:, own]  # (batch, patch, width)
             for layer, parts, cache in zip(self.layers, steer, caches, strict=True):
                 x = layer.grow(x, cache, tuple(part[:, own] for part in parts))
             scores.append(self.score(x, (head[0][:, own], head[1][:, own])))

@@ -134,7 +134,8 @@ class TrainingGenerator:
         def choose(scores: Tensor, own: slice) -> Tensor:
             guided.append(guide(scores, history.temperature, history.guidance))
             zeros.append(zero_probability(guided[-1], history.top_p))
-            bits = uniforms[:, own] >= zeros[-1]
+            bits = uniforms[:, own] >= zeros[-1]  # (batch, patch, bits)
+            # Both branches of guidance go on from the same bits.
             return bits.repeat(2, 1, 1) if history.guidance > 1 else bits
 
         bits, _ = self.model.generate(self._conditions(history, audio), choose)
@@ -148,6 +149,7 @@ class TrainingGenerator:
     ) -> tuple[Float[Tensor, "batch frames dim"], TrainingHistory]:
         """A window by the items' own seeds; drawing depends on seed and window alone."""
         shape = (self.model.config.codec.tokens, self.model.config.codec.bits)
+        # Seed and window as one number: windows of one seed do not repeat.
         seeds = [seed * 1_000_003 + history.window for seed in history.seeds]
         motion = self.sample(history, audio, uniform_rows(seeds, shape)).motion
         return motion, self.update_history(history, motion)
@@ -166,6 +168,8 @@ class TrainingGenerator:
         nothing = nothing.expand(len(audio), -1, -1)
         return Conditions(
             torch.cat([style, nothing]),
+            # Conditioned branch first, then the one without style, audio and (in the first window)
+            # past.
             torch.cat([past, nothing if history.first else past]),
             torch.cat([audio, torch.zeros_like(audio)]),
         )

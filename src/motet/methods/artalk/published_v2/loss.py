@@ -101,6 +101,7 @@ def targets(
     scores: Float[Tensor, "batch tokens bits 2"], bits: Bool[Tensor, "batch tokens bits"]
 ) -> Tensor:
     """Cross entropy over all tokens and bits."""
+    # (batch * tokens * bits, 2)
     return F.cross_entropy(scores.flatten(0, 2), bits.flatten().long())
 
 
@@ -122,8 +123,10 @@ def generator_loss(
             motion set to zero).
         randomness: of drop path; None leaves it out.
     """
-    audio = batch["audio"] * ~drop_audio.view(-1, 1, 1)
+    audio = batch["audio"] * ~drop_audio.view(-1, 1, 1)  # dropped for whole items
     with torch.no_grad():
+        # Targets are the bits of the residual that the flipped codes leave: the generator learns to
+        # correct itself.
         bits, codes = model.quantizer.signs(model.codec.encode(batch["motion"]), flips)
         style = model.clip_code(batch["style"] * ~drop_style.view(-1, 1, 1))
         past = model.clip_code(batch["past"] * ~drop_past.view(-1, 1, 1))
@@ -204,7 +207,7 @@ def window_batch(
         rows.append(
             (
                 cut_window(item.motion, start, frames)[0],
-                cut_window(item.motion, start - frames, frames)[0],
+                cut_window(item.motion, start - frames, frames)[0],  # the window before
                 cut_window(item.motion, style, frames)[0],
                 cut_window(item.features, first, steps)[0],
             )

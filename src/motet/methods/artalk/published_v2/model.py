@@ -43,6 +43,7 @@ def token_positions(patches: tuple[int, ...], conditions: int) -> Tensor:
     for patch in patches:
         places.append(
             conditions * frames
+            # the middle of each of `patch` equal parts
             + torch.round(torch.linspace(0, frames - 1, 2 * patch + 1)[1::2]).long()
         )
     return torch.cat(places)
@@ -60,7 +61,8 @@ def audio_positions(steps: int, frames: int, conditions: int) -> Tensor:
 
 def visible_prefix(patches: tuple[int, ...], conditions: int) -> Tensor:
     """How many leading tokens every row may look at."""
-    past = conditions * patches[-1]
+    past = conditions * patches[-1]  # tokens of the conditions
+    # A token attends to the conditions and to all scales up to its own.
     ends = itertools.accumulate(patches, initial=past)
     next(ends)
     return torch.tensor(
@@ -116,11 +118,13 @@ class TrainingLayer(nn.Module):
         query, key, value = (
             split_heads(part, self.heads) for part in self.qkv(self.norm(x)).chunk(3, -1)
         )
+        # Rotary positions before the cache: cached keys need no rotation again.
         query, key = rotate_pairs(query, angles), rotate_pairs(key, angles)
         if cache is not None:
             key, value = cache.append(key, value)
         x = x + self._dropped(self.out(attend(query, key, value, mask)), randomness)
         query = rotate_pairs(split_heads(self.audio_query(self.audio_norm(x)), self.heads), angles)
+        # (batch, tokens, width)
         x = x + self._dropped(self.audio_out(attend(query, *sound)), randomness)
         inner = self.outer(F.gelu(self.inner(self.inner_norm(x)), approximate="tanh"))
         return x + self._dropped(inner, randomness)
@@ -129,6 +133,7 @@ class TrainingLayer(nn.Module):
         """The part left out for some items of the batch in training (drop path)."""
         if randomness is None or self.drop == 0.0:
             return part
+        # Scaled by 1 / (1 - drop), so that the expectation stays.
         kept = uniform((len(part), 1, 1), randomness, part.device) >= self.drop
         return part * kept.to(part) / (1 - self.drop)
 
@@ -157,6 +162,7 @@ class TrainingModel(nn.Module):
         )
         self.audio_offset = nn.Parameter(0.02 * torch.randn(1, 1, config.audio_dim))
         self.level = nn.Embedding(len(codec.patches), width)
+        # Stochastic depth grows linearly from 0 at the first layer.
         drops = [
             DROP_PATH * config.depth * layer / max(1, config.depth - 1)
             for layer in range(config.depth)
@@ -185,11 +191,12 @@ class TrainingModel(nn.Module):
         randomness also drop path.
         """
         start = self.start.expand(len(codes), -1, -1)
-        current = torch.cat(
+        current = torch.cat(  # (batch, tokens, width)
             [start, self.feature_entry(self.quantizer.next_inputs(codes))], 1
         ) + self.level(self.levels)
         x = torch.cat([self._prefix(conditions), current], 1)
         angles, sound_angles = self._angles(self.positions), self._sound_angles(conditions)
+        # (prefix + tokens, prefix + tokens)
         mask = torch.arange(x.shape[1]) < self.visible.unsqueeze(1)
         audio = conditions.audio + self.audio_offset
         for layer in self.layers:
@@ -281,6 +288,7 @@ def guide(
     conditioned, *rest = (
         (scores / temperature).chunk(2) if guidance > 1 else ((scores / temperature),)
     )
+    # u + g (c - u), in the space of logits.
     return guidance * conditioned + (1 - guidance) * rest[0] if rest else conditioned
 
 
