@@ -20,8 +20,8 @@ from motet.sinks import DEFAULT_SIZE, Progress, Request, sink_of
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
+    from motet.audio_types import AudioSource
     from motet.batch_ledger import Job, Outcome
-    from motet.types import Audio
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,13 +192,13 @@ class Run:
         return 0
 
     def _work(self, source: Path, outputs: Sequence[Path], request: Request) -> list[Path]:
-        from motet.audio import read_audio
+        from motet.audio import open_audio
         from motet.cli.progress import progress_bars
         from motet.session import load_methods
 
         with progress_bars(self.quiet) as bars:
             task = bars.add_task(f"reading {source.name}", total=None)
-            audio = self._with_channel(read_audio(source, track=self.track), source)
+            audio = self._with_channel(open_audio(source, track=self.track), source)
             bars.update(task, description=f"loading {self.method}")
             generator = load_methods(self.method, self.weights, request.options, self.device)
             bars.update(task, description=f"generating ({self.method})")
@@ -208,7 +208,7 @@ class Run:
 
             return generator.write(audio, request, source.name, paths, partial(_progress, bars))
 
-    def _with_channel(self, audio: Audio, source: Path) -> Audio:
+    def _with_channel(self, audio: AudioSource, source: Path) -> AudioSource:
         """The recording with the wanted channel; without one a note says which were chosen."""
         from motet.audio.downmix import log, one_channel, speech_mix
 
