@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "motet"
 FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     {"errors"},
-    {"config", "atomic_write", "array_files"},
+    {"config", "atomic_write", "array_files", "audio_types"},
     {"types", "options"},
     {"checkpoint", "imported"},
     {"audio", "geometry", "nn", "diffusion", "phonetics"},

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Generic
 
 from motet.audio import resample, to_mono
+from motet.audio.downmix import speech_mix, with_mix
+from motet.audio.resampling import resample_pieces
+from motet.audio_types import PIECE_S, AudioSource
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError
 from motet.method import Method, MethodSpec, check_condition, condition_from
@@ -17,7 +20,7 @@ from motet.options import OptionValue, Postprocess, changed
 from motet.sinks import Picture, Progress, Request, Sink, absorbs
 from motet.style_video import is_video, style_take
 from motet.take import Take, provenance
-from motet.types import SURROUND, Audio, OutT, item_of
+from motet.types import SURROUND, Audio, OutT, concatenate, item_of
 
 Options = Mapping[str, OptionValue]
 
@@ -43,7 +46,7 @@ class Generator(abc.ABC, Generic[OutT]):
     @abc.abstractmethod
     def run(
         self,
-        audio: Audio,
+        audio: AudioSource,
         options: Options | None = None,
         *,
         seeds: Sequence[int] = (0,),
@@ -59,7 +62,7 @@ class Generator(abc.ABC, Generic[OutT]):
     @abc.abstractmethod
     def pieces(
         self,
-        audio: Audio,
+        audio: AudioSource,
         options: Options | None = None,
         *,
         seed: int = 0,
@@ -82,7 +85,7 @@ class Generator(abc.ABC, Generic[OutT]):
 
     def write(
         self,
-        audio: Audio,
+        audio: AudioSource,
         request: Request,
         recording: str,
         paths: Callable[[int], Sequence[Path]],
@@ -142,9 +145,22 @@ class LoadedMethod(Generator[OutT]):
             audio = to_mono(audio)
         return resample(audio, self.spec.sample_rate)
 
+    def _prepared(
+        self, audio: AudioSource, options: Options, seconds: float = PIECE_S
+    ) -> Iterator[Audio]:
+        """What `prepare` gives, in pieces; a long recording never is in memory at once, except
+        where two ears are rendered from it.
+        """
+        if isinstance(audio, Audio) or self.spec.layout != "mono":
+            yield from self.prepare(audio.load(), options).pieces(seconds)
+            return
+        source = with_mix(audio, audio.mix or speech_mix(audio).weights)
+        mono = (_batched(to_mono(piece)) for piece in source.pieces(seconds))
+        yield from resample_pieces(mono, self.spec.sample_rate)
+
     def run(
         self,
-        audio: Audio,
+        audio: AudioSource,
         options: Options | None = None,
         *,
         seeds: Sequence[int] = (0,),
@@ -152,13 +168,10 @@ class LoadedMethod(Generator[OutT]):
     ) -> OutT:
         """See `Generator`."""
         options, postprocess = self.split(options, postprocess)
-        prepared = self.prepare(audio, options)
-        if prepared.samples.shape[0] == 1 and len(seeds) > 1:
-            samples = prepared.samples.expand(len(seeds), -1, -1)
-            prepared = dataclasses.replace(prepared, samples=samples)
+        pieces = (_repeated(piece, len(seeds)) for piece in self._prepared(audio, options))
         with threads(self.threads):
-            out = self.method.run(prepared, self.condition(options), seeds)
-        return self.sink.postprocess(out, postprocess, seeds, 0)
+            outs = list(self.method.stream(pieces, self.condition(options), seeds))
+        return self.sink.postprocess(concatenate(outs), postprocess, seeds, 0)
 
     def stream(
         self,
@@ -172,7 +185,7 @@ class LoadedMethod(Generator[OutT]):
 
     def pieces(
         self,
-        audio: Audio,
+        audio: AudioSource,
         options: Options | None = None,
         *,
         seed: int = 0,
@@ -180,10 +193,9 @@ class LoadedMethod(Generator[OutT]):
     ) -> Iterator[OutT]:
         """The same for one seed, second by second: an hour takes no more memory than a second."""
         own, _ = self.split(options, postprocess)
-        prepared = self.prepare(audio, own)
         stream = self.stream(options, seed=seed, postprocess=postprocess)
-        for start in range(0, prepared.samples.shape[-1], prepared.sample_rate):
-            yield from stream.push(prepared.slice(start, start + prepared.sample_rate))
+        for piece in self._prepared(audio, own, seconds=1.0):
+            yield from stream.push(piece)
         yield from stream.finish()
 
     def pictures(
@@ -274,6 +286,13 @@ def _batched(audio: Audio) -> Audio:
     if audio.samples.ndim > 2:
         return audio
     return dataclasses.replace(audio, samples=audio.samples.unsqueeze(0))
+
+
+def _repeated(audio: Audio, items: int) -> Audio:
+    """One sound for every item of a batch."""
+    if audio.samples.shape[0] != 1 or items == 1:
+        return audio
+    return dataclasses.replace(audio, samples=audio.samples.expand(items, -1, -1))
 
 
 def _binaural(audio: Audio, source: str) -> Audio:

@@ -80,11 +80,10 @@ class Method(abc.ABC, Generic[ConfigT, ConditionT, StateT, OutT]):
         return {}
 
     def run(self, audio: Audio, condition: ConditionT, seeds: Sequence[int]) -> OutT:
-        """A whole clip: one step and the end."""
+        """A whole clip, worked on in pieces so that no features pile up."""
         from motet.types import concatenate
 
-        first, state = self.step(self.begin(condition, seeds), audio)
-        return concatenate([first, self.finish(state)])
+        return concatenate(list(self.stream(audio.pieces(), condition, seeds)))
 
     def stream(
         self, pieces: Iterator[Audio], condition: ConditionT, seeds: Sequence[int]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from motet import config as settings
 from motet.audio import read_audio
+from motet.audio_types import AudioSource
 from motet.checkpoint import read_checkpoint
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError
@@ -70,7 +71,7 @@ class FaceAndBody(Generator[Motion]):
 
     def run(
         self,
-        audio: Audio,
+        audio: AudioSource,
         options: Options | None = None,
         *,
         seeds: Sequence[int] = (0,),
@@ -98,7 +99,7 @@ class FaceAndBody(Generator[Motion]):
 
     def pieces(
         self,
-        audio: Audio,
+        audio: AudioSource,
         options: Options | None = None,
         *,
         seed: int = 0,

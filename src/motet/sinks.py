@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import UInt8
 
+    from motet.audio_types import AudioSource
     from motet.export.gltf.mapping import AvatarMap
     from motet.loaded_method import Generator
     from motet.method import MethodSpec
@@ -93,7 +94,7 @@ class Sink(abc.ABC, Generic[OutT]):
     def write(
         self,
         generator: Generator[OutT],
-        audio: Audio,
+        audio: AudioSource,
         request: Request,
         recording: str,
         paths: Callable[[int], Sequence[Path]],
@@ -173,7 +174,7 @@ class MotionSink(Sink["Motion"]):
     def write(
         self,
         generator: Generator[Motion],
-        audio: Audio,
+        audio: AudioSource,
         request: Request,
         recording: str,
         paths: Callable[[int], Sequence[Path]],
@@ -181,6 +182,7 @@ class MotionSink(Sink["Motion"]):
     ) -> list[Path]:
         """See `Sink`. All takes are generated as one batch."""
         from motet.export import write_clip
+        from motet.types import Clip
 
         motion = generator.run(
             audio, request.options, seeds=request.seeds, postprocess=request.postprocess
@@ -188,19 +190,20 @@ class MotionSink(Sink["Motion"]):
         written: list[Path] = []
         for index, seed in enumerate(request.seeds):
             facts = generator.facts(seed, request.options, request.postprocess, recording)
-            take = self.take(audio, motion.item(index), request.fps, facts)
-            frames = take.motion.frames if take.motion is not None else 0
+            item = motion.item(index)
+            item = item if request.fps is None else item.at(request.fps)
+            clip = Clip(audio, item, provenance=facts)
             for path in paths(index):
                 written.append(
                     write_clip(
-                        take,
+                        clip,
                         path,
                         size=request.size,
                         avatar=request.avatar,
                         avatar_map=request.avatar_map,
                         marker=request.marker,
                         fps=request.fps,
-                        progress=progress(path, frames),
+                        progress=progress(path, item.frames),
                     )
                 )
         return written
@@ -282,7 +285,7 @@ class FrameSink(Sink["Frames"]):
     def write(
         self,
         generator: Generator[Frames],
-        audio: Audio,
+        audio: AudioSource,
         request: Request,
         recording: str,
         paths: Callable[[int], Sequence[Path]],

@@ -11,19 +11,18 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Self, TypeVar, cast
+from typing import Self, TypeVar, cast
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from motet.audio_types import SURROUND as SURROUND
+from motet.audio_types import Audio as Audio
+from motet.audio_types import AudioSource
+from motet.audio_types import Layout as Layout
 from motet.config import JsonValue
-from motet.errors import AudioError, SpaceError, nearest
-
-Layout = Literal["mono", "stereo", "binaural", "foa", "other", "3.0", "5.0", "5.1", "6.1", "7.1"]
-SURROUND = {"3.0": 3, "5.0": 5, "5.1": 6, "6.1": 7, "7.1": 8}
-"""Channels of loudspeaker layouts: front left, right, centre; with .1 the bass; then the rest."""
-_CHANNELS = {"mono": 1, "stereo": 2, "binaural": 2, "foa": 4, **SURROUND}
+from motet.errors import SpaceError, nearest
 
 _SHAPE_NAMES = """
     browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
@@ -43,79 +42,6 @@ always go by name."""
 def frame_count(seconds: float, fps: float) -> int:
     """Frames of a sound of this length: round(seconds * fps), halves up, at least one."""
     return max(1, math.floor(seconds * fps + 0.5 + 1e-9))
-
-
-@dataclasses.dataclass(frozen=True)
-class Audio:
-    """Sound with its rate and layout; never resampled implicitly.
-
-    Raises:
-        AudioError: wrong rank, rate, channel count for the layout, or samples that are not finite.
-    """
-
-    samples: Float[Tensor, "*batch channels time"]
-    """float32, nominal range [-1, 1]."""
-    sample_rate: int
-    """Samples a second."""
-    layout: Layout = "mono"
-    mix: tuple[float, ...] = ()
-    """Weights of the channels in a downmix; found from the sound when empty."""
-
-    def __post_init__(self) -> None:
-        if self.samples.ndim < 2:
-            raise AudioError(
-                f"samples need axes (..., channels, time), not {self.samples.ndim}; see Audio.mono"
-            )
-        if not self.samples.dtype.is_floating_point:
-            raise AudioError(
-                f"samples must be floating point in [-1, 1], not {self.samples.dtype}; divide"
-                " integers by their full scale"
-            )
-        if self.sample_rate <= 0:
-            raise AudioError(f"a sample rate must be positive, not {self.sample_rate}")
-        expected = _CHANNELS.get(self.layout, self.samples.shape[-2])
-        if self.samples.shape[-2] != expected:
-            raise AudioError(
-                f"{self.layout} sound has {expected} channel(s), this has {self.samples.shape[-2]};"
-                " mix or choose another layout"
-            )
-        if not bool(torch.isfinite(self.samples).all()):
-            raise AudioError(
-                "the sound contains values that are not finite (NaN or infinity); repair or"
-                " re-export the recording"
-            )
-
-    @classmethod
-    def mono(cls, samples: Float[Tensor, "*batch time"], sample_rate: int) -> Audio:
-        """One channel from a plain vector (or a batch of vectors)."""
-        return cls(samples.unsqueeze(-2), sample_rate, "mono")
-
-    @property
-    def seconds(self) -> float:
-        """Length in seconds."""
-        return self.samples.shape[-1] / self.sample_rate
-
-    def slice(self, start: int, stop: int | None = None) -> Audio:
-        """The samples from `start` to `stop`."""
-        return dataclasses.replace(self, samples=self.samples[..., start:stop])
-
-    def expect(self, sample_rate: int, layout: Layout) -> Audio:
-        """The sound itself, if it has that rate and layout.
-
-        Raises:
-            AudioError: names the conversion that is needed.
-        """
-        if self.sample_rate != sample_rate:
-            raise AudioError(
-                f"{sample_rate} Hz needed, this sound has {self.sample_rate} Hz; convert it with"
-                f" motet.audio.resample(audio, {sample_rate})"
-            )
-        if self.layout != layout:
-            raise AudioError(
-                f"{layout} sound needed, this is {self.layout}; convert it with"
-                " motet.audio.to_mono(audio) or give a recording of that layout"
-            )
-        return self
 
 
 @dataclasses.dataclass(frozen=True)
@@ -392,7 +318,7 @@ def item_of(out: OutT, index: int) -> OutT:
 class Clip:
     """Motion or pictures with their sound on one clock, and how they were made."""
 
-    audio: Audio | None
+    audio: AudioSource | None
     motion: Motion | None
     frames: Frames | None = None
     provenance: Mapping[str, JsonValue] = dataclasses.field(default_factory=dict)

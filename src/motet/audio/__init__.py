@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 
 _HOME = {
+    "open_audio": "motet.audio.io.read",
     "read_audio": "motet.audio.io.read",
     "read_pcm": "motet.audio.io.pcm",
     "resample": "motet.audio.resampling",

@@ -11,6 +11,7 @@ import dataclasses
 import logging
 import math
 from collections.abc import Sequence
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.signal import butter, sosfilt
 
+from motet.audio_types import AudioSource
 from motet.errors import AudioError
 from motet.types import SURROUND, Audio
 
@@ -33,8 +35,9 @@ DEAD, ALONE, CANCELLED = 0.05, 0.25, 0.5
 all others are below the second, the best one is taken alone. The third is that of the mean relative
 to the difference of two channels in opposite phase."""
 log = logging.getLogger("motet.audio")
-LONGEST_S, PIECES = 300.0, 10
-"""Of a longer sound that many pieces, evenly spread, of this total length are analysed."""
+SourceT = TypeVar("SourceT", bound=AudioSource)
+LONGEST_S, PARTS = 120.0, 10
+"""Of a longer sound that many parts, evenly spread, of this total length are analysed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,22 +72,27 @@ def _mixed(samples: Float[torch.Tensor, "channels time"], audio: Audio) -> torch
     return (samples[chosen] * scale[:, None]).sum(dim=0, keepdim=True)
 
 
-def one_channel(audio: Audio, channel: int) -> Audio:
+def one_channel(audio: SourceT, channel: int) -> SourceT:
     """The same sound with a downmix that takes this channel, counted from 1, alone.
 
     Raises:
         AudioError: there is no such channel.
     """
-    channels = audio.samples.shape[-2]
+    channels = audio.channels
     if not 1 <= channel <= channels:
         raise AudioError(
             f"there is no channel {channel}: the sound has {channels}; leave --channel out or give"
             f" 1 to {channels}"
         )
-    return dataclasses.replace(audio, mix=_only(channel - 1, channels).weights)
+    return with_mix(audio, _only(channel - 1, channels).weights)
 
 
-def speech_mix(audio: Audio) -> Mix:
+def with_mix(audio: SourceT, weights: tuple[float, ...]) -> SourceT:
+    """The same sound with these weights of its channels in a downmix."""
+    return cast(SourceT, dataclasses.replace(cast(Audio, audio), mix=weights))
+
+
+def speech_mix(audio: AudioSource) -> Mix:
     """Which channels carry the speech of a sound (channels, time).
 
     Of surround sound the centre where it has speech, else the front pair. Of two channels in
@@ -92,11 +100,12 @@ def speech_mix(audio: Audio) -> Mix:
     ahead of all others is taken alone; of what is left the mean, channels in opposite phase to the
     best one turned round.
     """
-    channels = audio.samples.shape[-2]
+    channels = audio.channels
     if channels == 1:
         return Mix((1.0,))
     if audio.layout == "foa":
         return _only(0, channels)
+    audio = audio.excerpt(LONGEST_S, PARTS)
     activity = _activities(audio, BAND_HZ) if audio.samples.shape[-1] else np.zeros(channels)
     if not activity.max():
         return Mix((1.0 / channels,) * channels)
@@ -120,12 +129,7 @@ def speech_activity(band: Float[ndarray, "frames samples"]) -> float:
 def band_frames(
     samples: Float[ndarray, "channels time"], rate: int, band_hz: tuple[float, float] = BAND_HZ
 ) -> Float[ndarray, "channels frames samples"]:
-    """Samples in a band, in rows of 10 ms, of at most `LONGEST_S` seconds of a sound."""
-    longest = int(LONGEST_S * rate)
-    if samples.shape[1] > longest:
-        size = longest // PIECES
-        starts = np.linspace(0, samples.shape[1] - size, PIECES).astype(int)
-        samples = np.concatenate([samples[:, s : s + size] for s in starts], axis=1)
+    """Samples in a band, in rows of 10 ms."""
     low, high = (min(edge, share * rate) for edge, share in zip(band_hz, (0.3, 0.45), strict=True))
     filtered = sosfilt(butter(2, (low, high), "bandpass", fs=rate, output="sos"), samples)
     size = max(1, round(FRAME_S * rate))
@@ -135,8 +139,10 @@ def band_frames(
 
 
 def _activities(audio: Audio, band_hz: tuple[float, float]) -> Float[ndarray, "channels"]:
-    samples = audio.samples.detach().float().cpu().numpy()
-    return np.array([speech_activity(b) for b in band_frames(samples, audio.sample_rate, band_hz)])
+    # Channel by channel: the filter works in double precision, on a copy.
+    rows = audio.samples.detach().float().cpu().numpy()[:, None]
+    bands = (band_frames(row, audio.sample_rate, band_hz)[0] for row in rows)
+    return np.array([speech_activity(band) for band in bands])
 
 
 def _surround(audio: Audio, activity: ndarray) -> Mix:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import soxr
@@ -46,6 +47,26 @@ def resample(audio: Audio, rate: int) -> Audio:
     return dataclasses.replace(
         audio, samples=done.reshape(*batch, channels, -1).to(audio.samples), sample_rate=rate
     )
+
+
+def resample_pieces(pieces: Iterable[Audio], rate: int) -> Iterator[Audio]:
+    """The pieces of one sound at another rate, together the same samples as of `resample`."""
+    resampler: StreamResampler | None = None
+    for piece in pieces:
+        if piece.sample_rate == rate:
+            yield piece
+            continue
+        *batch, channels, time = piece.samples.shape
+        rows = math.prod(batch) * channels
+        resampler = resampler or StreamResampler(piece.sample_rate, rate, rows)
+        yield _shaped(piece, rate, resampler.push(piece.samples.reshape(rows, time)))
+    if resampler is not None:  # the filter still holds the last milliseconds
+        yield _shaped(piece, rate, resampler.finish())
+
+
+def _shaped(like: Audio, rate: int, samples: Float[Tensor, "rows time"]) -> Audio:
+    shape = (*like.samples.shape[:-1], samples.shape[-1])
+    return dataclasses.replace(like, samples=samples.reshape(shape), sample_rate=rate)
 
 
 class StreamResampler:

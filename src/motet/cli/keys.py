@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 import tyro
 
-from motet.cli.recording import read_recording
+from motet.cli.recording import open_recording
 from motet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Keys:
         text = {"text": self.text} if self.text else {}
         condition = loaded.condition({**text, **parse_options(loaded.spec, self.option)})
         out = self.out or Path(f"{self.audio.stem}.keys.json")
-        audio = read_recording(self.audio, (loaded.spec,), self.track, self.channel)
+        audio = open_recording(self.audio, (loaded.spec,), self.track, self.channel).load()
         report = loaded.method.write_keys(loaded.prepare(audio), condition, out)
         if not self.quiet:
             print(f"{out}  {report}")

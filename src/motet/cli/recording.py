@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from motet.audio_types import AudioSource
     from motet.method import MethodSpec
-    from motet.types import Audio
 
 
-def read_recording(
+def open_recording(
     path: Path, specs: Sequence[MethodSpec], track: int | None, channel: int | None
-) -> Audio:
+) -> AudioSource:
     """The sound of a file; where the channel was chosen by itself, a note says which.
 
     Args:
@@ -24,10 +24,10 @@ def read_recording(
     Raises:
         AudioError: the file cannot be read, or has no such track or channel.
     """
-    from motet.audio import read_audio
+    from motet.audio import open_audio
     from motet.audio.downmix import log, one_channel, speech_mix
 
-    audio = read_audio(path, track=track)
+    audio = open_audio(path, track=track)
     if channel is not None:
         return one_channel(audio, channel)
     if any(spec.layout == "mono" for spec in specs):

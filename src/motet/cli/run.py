@@ -12,7 +12,7 @@ import tyro
 
 from motet.atomic_write import make_folder
 from motet.cli.avatar import avatar_map, avatar_report
-from motet.cli.recording import read_recording
+from motet.cli.recording import open_recording
 from motet.cli.requests import check_conditions, method_options
 from motet.errors import ConfigError, InputError
 from motet.options import Device, Guidance, OptionValue, Postprocess
@@ -205,7 +205,7 @@ class Run:
 
         with progress_bars(self.quiet) as bars:
             task = bars.add_task(f"reading {source.name}", total=None)
-            audio = read_recording(source, specs_of(self.method), self.track, self.channel)
+            audio = open_recording(source, specs_of(self.method), self.track, self.channel)
             bars.update(task, description=f"loading {self.method}")
             generator = load_methods(self.method, self.weights, request.options, self.device)
             bars.update(task, description=f"generating ({self.method})")

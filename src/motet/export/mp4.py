@@ -59,7 +59,7 @@ def _rendered(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np
     source = source_of(clip) if options.marker else None
     glow = None
     if clip.audio is not None:
-        glow = loudness(clip.audio, motion.frames, motion.space.fps)
+        glow = loudness(clip.audio.load(), motion.frames, motion.space.fps)
     return BodyRenderer(options.size, options.size).frames(motion, source, glow)
 
 

@@ -27,16 +27,19 @@ from __future__ import annotations
 import io
 import json
 import math
+import shutil
+import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, BinaryIO, get_args
 
 import numpy as np
 import torch
 
 from motet.array_files import read_arrays
 from motet.atomic_write import appearing
-from motet.audio.io.write import encode_flac
+from motet.audio.io.write import write_flac
+from motet.audio_types import AudioSource
 from motet.errors import AssetError, AudioError, SpaceError
 from motet.export import smplx_npz
 from motet.export.curves import single_motion
@@ -61,15 +64,16 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
         options.report(smplx_npz.write_kind(clip, path, kind))
         return
     motion = single_motion(clip, "take")
-    members = {
-        "format": np.array(FORMAT),
-        **_curves(motion),
-        **_provenance(clip),
-        **_sound(clip.audio),
-    }
-    with appearing(path) as beside, zipfile.ZipFile(beside, "w") as archive:
+    members = {"format": np.array(FORMAT), **_curves(motion), **_provenance(clip)}
+    with (
+        appearing(path) as beside,
+        zipfile.ZipFile(beside, "w") as archive,
+        tempfile.TemporaryFile(dir=path.parent) as flac,
+    ):
         for name, array in members.items():
             _store(archive, name, array)
+        if clip.audio is not None and clip.audio.length:
+            _store_sound(archive, clip.audio, flac)
     options.report(motion.frames)
 
 
@@ -132,34 +136,67 @@ def _provenance(clip: Clip) -> dict[str, np.ndarray]:
     }
 
 
-def _sound(audio: Audio | None) -> dict[str, np.ndarray]:
+def _store_sound(archive: zipfile.ZipFile, audio: AudioSource, flac: BinaryIO) -> None:
     """The sound as FLAC: 16 bits where that is exact, else 24; raw where FLAC cannot hold it."""
-    if audio is None or not audio.samples.shape[-1]:
-        return {}
-    samples = audio.samples.detach().float().cpu()
-    if samples.ndim != 2:
+    if isinstance(audio, Audio) and audio.samples.ndim != 2:
         raise AudioError(
-            f"a take holds one sound (channels, time), this has the shape {tuple(samples.shape)}"
+            "a take holds one sound (channels, time), this has the shape"
+            f" {tuple(audio.samples.shape)}"
         )
     facts = {"sample_rate": np.array(audio.sample_rate, np.int64), "layout": np.array(audio.layout)}
-    peak = float(samples.abs().max())
-    is_in_range = float(samples.max()) < 1 and peak <= 1
-    scale = 1.0 if is_in_range else 2.0 ** math.floor(math.log2(peak) + 1)
-    scaled = samples / scale
-    bits = 16 if bool((scaled * 2**15 == (scaled * 2**15).round()).all()) else 24
-    if samples.shape[0] > 8 or audio.sample_rate > 655_350:
-        return {"sound": samples.contiguous().numpy(), "sound_scale": np.array(1.0), **facts}
-    flac = encode_flac(scaled, audio.sample_rate, bits)
-    return {"sound": np.frombuffer(flac, np.uint8), "sound_scale": np.array(scale), **facts}
+    if audio.channels > 8 or audio.sample_rate > 655_350:
+        raw = audio.load().samples.detach().float().cpu().contiguous().numpy()
+        members = {"sound": raw, "sound_scale": np.array(1.0), **facts}
+    else:
+        scale, bits = _scale_and_bits(audio)
+        write_flac((_scaled(piece, scale) for piece in audio.pieces()), flac, bits)
+        _store_bytes(archive, "sound", flac)
+        members = {"sound_scale": np.array(scale), **facts}
+    for name, array in members.items():
+        _store(archive, name, array)
+
+
+def _scale_and_bits(audio: AudioSource) -> tuple[float, int]:
+    """The power of two by which samples are divided to lie in [-1, 1), and the bits they need."""
+    highest, peak = -math.inf, 0.0
+    for piece in audio.pieces():
+        highest = max(highest, float(piece.samples.max()))
+        peak = max(peak, float(piece.samples.abs().max()))
+    scale = 1.0 if highest < 1 and peak <= 1 else 2.0 ** math.floor(math.log2(peak) + 1)
+    values = (_scaled(piece, scale).samples * 2**15 for piece in audio.pieces())
+    return scale, 16 if all(bool((value == value.round()).all()) for value in values) else 24
+
+
+def _scaled(audio: Audio, scale: float) -> Audio:
+    samples = audio.samples.detach().float().cpu() / scale
+    return Audio(samples, audio.sample_rate, "other")
+
+
+def _store_bytes(archive: zipfile.ZipFile, name: str, file: BinaryIO) -> None:
+    """The content of a file as an array of bytes."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    header = io.BytesIO()
+    facts = {"descr": "|u1", "fortran_order": False, "shape": (size,)}
+    np.lib.format.write_array_header_1_0(header, facts)
+    info = _member(name)
+    info.file_size = len(header.getvalue()) + size
+    with archive.open(info, "w") as member:
+        member.write(header.getvalue())
+        shutil.copyfileobj(file, member, 1 << 20)
 
 
 def _store(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    data = io.BytesIO()
+    np.lib.format.write_array(data, array, version=(1, 0), allow_pickle=False)
+    archive.writestr(_member(name), data.getvalue())
+
+
+def _member(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
     info.compress_type = zipfile.ZIP_STORED if name == "sound" else zipfile.ZIP_DEFLATED
     info.create_system, info.external_attr = 3, 0o644 << 16
-    data = io.BytesIO()
-    np.lib.format.write_array(data, array, version=(1, 0), allow_pickle=False)
-    archive.writestr(info, data.getvalue())
+    return info
 
 
 def _texts(names: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ its metadata that it is synthetic, and carries signed content credentials that s
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import queue
 import threading
@@ -17,11 +18,15 @@ from typing import Any
 
 import av
 import numpy as np
+import torch
 from av.video.reformatter import ColorRange, Colorspace
+from jaxtyping import Float
+from torch import Tensor
 
 from motet.atomic_write import appearing
-from motet.audio.downmix import to_mono
-from motet.audio.resampling import resample
+from motet.audio.downmix import speech_mix, to_mono, with_mix
+from motet.audio.resampling import resample_pieces, resampled_length
+from motet.audio_types import AudioSource
 from motet.errors import InputError
 from motet.export.credentials import sign_video
 from motet.export.yuv import yuv420
@@ -42,7 +47,7 @@ def write_video(
     frames: Iterable[np.ndarray],
     fps: float,
     *,
-    audio: Audio | None = None,
+    audio: AudioSource | None = None,
     provenance: Mapping[str, Any] | None = None,
     progress: Callable[[int], None] | None = None,
     credentials: bool = True,
@@ -79,22 +84,48 @@ def _rate(fps: float) -> Fraction:
     return Fraction(fps).limit_denominator(1001)
 
 
-def _for_aac(audio: Audio | None) -> Audio | None:
-    """The sound in a form that AAC can hold: one or two channels at a rate of AAC."""
-    if audio is None or not audio.samples.shape[-1]:
+@dataclasses.dataclass
+class _AacSound:
+    """The sound of a file at a rate of AAC, read as it is encoded."""
+
+    rate: int
+    channels: int
+    length: int
+    layout: str
+    pieces: Iterator[Audio]
+    waiting: Float[Tensor, "channels time"]
+    """Samples read and not taken yet."""
+
+    def take(self, count: int) -> Float[Tensor, "channels time"]:
+        """The next samples."""
+        while self.waiting.shape[1] < count:
+            self.waiting = torch.cat([self.waiting, next(self.pieces).samples], 1)
+        samples, self.waiting = self.waiting[:, :count], self.waiting[:, count:]
+        return samples
+
+
+def _for_aac(audio: AudioSource | None) -> _AacSound | None:
+    """The sound in a form that AAC can hold: its channels or one, at a rate of AAC."""
+    if audio is None or not audio.length:
         return None
-    if audio.samples.ndim != 2:
+    if isinstance(audio, Audio) and audio.samples.ndim != 2:
         raise InputError(
             "a video has one sound (channels, time), this has the shape"
             f" {tuple(audio.samples.shape)}"
         )
-    if _aac_layout(audio) is None:
-        audio = to_mono(audio)
+    layout, channels = _aac_layout(audio), audio.channels
+    if layout is None:
+        layout, channels = "mono", 1
+        audio = with_mix(audio, audio.mix or speech_mix(audio).weights)
+    pieces = (to_mono(p) if channels < p.channels else p for p in audio.pieces())
     higher = (rate for rate in AAC_RATES if rate >= audio.sample_rate)
-    return resample(audio, min(higher, default=AAC_RATES[-1]))
+    rate = min(higher, default=AAC_RATES[-1])
+    length = resampled_length(audio.length, audio.sample_rate, rate)
+    resampled = resample_pieces(pieces, rate)
+    return _AacSound(rate, channels, length, layout, resampled, torch.zeros(channels, 0))
 
 
-def _aac_layout(audio: Audio) -> str | None:
+def _aac_layout(audio: AudioSource) -> str | None:
     """FFmpeg's name of a layout in which AAC carries these channels in their order; None if it
     cannot.
 
@@ -103,7 +134,7 @@ def _aac_layout(audio: Audio) -> str | None:
     """
     if audio.layout in SURROUND:
         return audio.layout
-    return _AAC_LAYOUTS.get(audio.samples.shape[0])
+    return _AAC_LAYOUTS.get(audio.channels)
 
 
 class _Encoding:
@@ -113,7 +144,7 @@ class _Encoding:
         self,
         path: Path,
         rate: Fraction,
-        audio: Audio | None,
+        audio: _AacSound | None,
         provenance: Mapping[str, Any],
         progress: Callable[[int], None] | None,
     ) -> None:
@@ -168,7 +199,7 @@ class _Encoding:
     def _work(self) -> None:
         try:
             # Durations in units of the sound's samples: FFmpeg's default of 1 ms would round them.
-            clock = self._audio.sample_rate if self._audio is not None else 48_000
+            clock = self._audio.rate if self._audio is not None else 48_000
             options = {"movflags": "faststart", "movie_timescale": str(clock)}
             with av.open(str(self._path), "w", format="mp4", options=options) as container:
                 container.metadata.update(_marks(self._provenance))
@@ -188,7 +219,7 @@ class _Encoding:
         for following in _and_none(frames):
             end = Fraction(count + 1) / self._rate
             if following is None and self._audio is not None:
-                end = max(end, Fraction(self._audio.samples.shape[-1], self._audio.sample_rate))
+                end = max(end, Fraction(self._audio.length, self._audio.rate))
             container.mux(video.encode(self._picture(last, count)))
             if sound is not None:
                 sound.until(float(end))
@@ -232,32 +263,31 @@ class _Encoding:
 class _Sound:
     """The sound of a file, encoded in step with the pictures so that both are interleaved."""
 
-    def __init__(self, container: Any, audio: Audio) -> None:
+    def __init__(self, container: Any, audio: _AacSound) -> None:
         self._container, self._audio, self._done = container, audio, 0
-        channels = audio.samples.shape[0]
-        self._layout = _aac_layout(audio) or "mono"
-        self._stream = container.add_stream("aac", rate=audio.sample_rate)
-        self._stream.layout = self._layout
-        self._stream.bit_rate = min(128_000, 5 * audio.sample_rate) * channels
+        self._stream = container.add_stream("aac", rate=audio.rate)
+        self._stream.layout = audio.layout
+        self._stream.bit_rate = min(128_000, 5 * audio.rate) * audio.channels
 
     def until(self, seconds: float) -> None:
         """Encode up to this time."""
-        stop = min(round(seconds * self._audio.sample_rate), self._audio.samples.shape[-1])
+        audio = self._audio
+        stop = min(round(seconds * audio.rate), audio.length)
         if stop <= self._done:
             return
-        samples = self._audio.samples[:, self._done : stop].detach().cpu().numpy()
+        samples = audio.take(stop - self._done).detach().cpu().numpy()
         samples = np.clip(samples.astype(np.float32, copy=False), -1, 1)
         # Packed: PyAV writes beyond the planes of frames with eight planar channels or more.
         packed = np.ascontiguousarray(samples.T).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=self._layout)
-        frame.sample_rate, frame.pts = self._audio.sample_rate, self._done
-        frame.time_base = Fraction(1, self._audio.sample_rate)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=audio.layout)
+        frame.sample_rate, frame.pts = audio.rate, self._done
+        frame.time_base = Fraction(1, audio.rate)
         self._container.mux(self._stream.encode(frame))
         self._done = stop
 
     def finish(self) -> None:
         """Encode the rest and flush the encoder."""
-        self.until(self._audio.seconds)
+        self.until(self._audio.length / self._audio.rate)
         self._container.mux(self._stream.encode(None))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
-from motet.audio.io.sound import Sound
+from motet.audio.io.sound import Block, Gauge, Limits, Sound, aligned
 from motet.errors import AudioError
 from motet.types import SURROUND, Layout
 
@@ -36,27 +37,22 @@ _MAX_LATE_S = 3600.0
 class _Decoded:
     """Output of the decoder so far."""
 
-    pieces: list[np.ndarray]
-    """Floats, each (channels, time)."""
+    gauge: Gauge
     rate: int = 0
-    channels: int = 0
     layout: Layout | None = None
     first_s: float = 0.0
     """Time stamp of the first frame."""
     packets: int = 0
     """Encoded frames of the sound stream that are not empty."""
-    values: int = 0
-    """Samples times channels."""
     last_s: float = 0.0
     """End of the last packet of any stream."""
     failure: str = ""
 
 
-def decode(path: Path, max_values: int, encoded_frames: int | None = None, track: int = 0) -> Sound:
+def decode(path: Path, limits: Limits, encoded_frames: int | None = None, track: int = 0) -> Sound:
     """Decode one sound stream of a file.
 
     Args:
-        max_values: samples times channels that are accepted.
         encoded_frames: frames that the file's own header declares, where known.
         track: index among the sound streams.
 
@@ -65,20 +61,42 @@ def decode(path: Path, max_values: int, encoded_frames: int | None = None, track
     """
     with opened(path) as container:
         stream = container.streams.audio[track]
-        decoded = _collect(container, stream, path, max_values)
-        samples = _align(container, stream, decoded)
+        decoded = _collect(container, stream, path, limits)
+        late, length = _alignment(container, stream, decoded)
         declared_s = _missing_duration(container, stream, decoded, encoded_frames)
-    if not samples.shape[1]:
+    gauge = decoded.gauge
+    if not length:
         reason = f" ({decoded.failure})" if decoded.failure else ""
         raise AudioError(
             f"{path} holds no sound that can be decoded{reason}; record or export it again"
         )
     if decoded.failure:
         raise AudioError(
-            f"{path} is damaged after {samples.shape[1] / decoded.rate:.2f} s ({decoded.failure});"
+            f"{path} is damaged after {length / decoded.rate:.2f} s ({decoded.failure});"
             " get an intact file or cut it before that"
         )
-    return Sound(samples, decoded.rate, decoded.layout, declared_s)
+    samples = None
+    if gauge.pieces is not None:
+        samples = np.concatenate(list(aligned(iter(gauge.pieces), late, length)), axis=1)
+    return Sound(
+        decoded.rate,
+        gauge.channels,
+        length,
+        gauge.level,
+        gauge.first_not_finite,
+        samples,
+        partial(_read_again, path, track, late, length),
+        decoded.layout,
+        declared_s,
+    )
+
+
+def _read_again(path: Path, track: int, late: int, length: int) -> Iterator[Block]:
+    with opened(path) as container:
+        stream = container.streams.audio[track]
+        decoded = _Decoded(Gauge(0))
+        frames = _frames(container, stream, decoded)
+        yield from aligned((_values(frame) for frame in frames), late, length)
 
 
 @contextlib.contextmanager
@@ -100,27 +118,33 @@ def opened(path: Path) -> Iterator[Any]:
         ) from error
 
 
-def _collect(container: Any, stream: AudioStream, path: Path, max_values: int) -> _Decoded:
-    decoded = _Decoded([])
+def _collect(container: Any, stream: AudioStream, path: Path, limits: Limits) -> _Decoded:
+    gauge = Gauge(limits.keep)
+    decoded = _Decoded(gauge)
     for frame in _frames(container, stream, decoded):
-        # Packed: PyAV reads beyond the planes of frames with eight planar channels or more.
-        values = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T
-        if not decoded.pieces:
-            decoded.rate, decoded.channels = frame.sample_rate, values.shape[0]
-            decoded.layout = _surround(frame.layout.name, decoded.channels)
+        values = _values(frame)
+        if not decoded.rate:
+            decoded.rate, gauge.channels = frame.sample_rate, values.shape[0]
+            decoded.layout = _surround(frame.layout.name, gauge.channels)
             if frame.pts is not None and frame.time_base:
                 decoded.first_s = float(frame.pts * frame.time_base)
-        if (frame.sample_rate, values.shape[0]) != (decoded.rate, decoded.channels):
+        if (frame.sample_rate, values.shape[0]) != (decoded.rate, gauge.channels):
             raise AudioError(
                 f"{path} changes its rate or channels midway; convert it to a plain recording first"
             )
-        decoded.values += values.size
-        if decoded.values > max_values:
+        if gauge.length * gauge.channels + values.size > limits.accept:
             raise AudioError(
-                f"{path} is too long: more than {max_values} values; cut it into parts"
+                f"{path} is too long: more than {limits.accept} values; cut it into parts"
             )
-        decoded.pieces.append(values)
+        gauge.add(values)
     return decoded
+
+
+def _values(frame: AudioFrame) -> Block:
+    """Samples of a packed frame: PyAV reads beyond the planes of those with eight planar channels
+    or more.
+    """
+    return frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T
 
 
 def _frames(container: Any, stream: AudioStream, decoded: _Decoded) -> Iterator[AudioFrame]:
@@ -144,24 +168,26 @@ def _frames(container: Any, stream: AudioStream, decoded: _Decoded) -> Iterator[
         decoded.failure = _reason(error)
 
 
-def _align(container: Any, stream: AudioStream, decoded: _Decoded) -> np.ndarray:
-    """All samples, cut to the declared end, with silence before a sound that starts late."""
-    if not decoded.pieces:
-        return np.zeros((1, 0), np.float32)
-    samples = np.concatenate(decoded.pieces, axis=1)
+def _alignment(container: Any, stream: AudioStream, decoded: _Decoded) -> tuple[int, int]:
+    """Samples of silence before a sound that starts late, and samples up to the declared end,
+    these included.
+    """
+    length = decoded.gauge.length
+    if not length:
+        return 0, 0
     declared_s = _mp4_duration(container, stream)
     if declared_s:
         # The edit list declares the duration; FFmpeg removes the encoder's priming but not its
         # padding at the end, at most two frames.
         declared = round(declared_s * decoded.rate)
-        if 0 < samples.shape[1] - declared < 2 * 2048:
-            samples = samples[:, : max(declared, 0)]
+        if 0 < length - declared < 2 * 2048:
+            length = max(declared, 0)
+    late = 0
     if container.streams.video:
         start_s = (container.start_time or 0) / av.time_base
         late = round((decoded.first_s - start_s) * decoded.rate)
-        if 0 < late < _MAX_LATE_S * decoded.rate:
-            samples = np.pad(samples, ((0, 0), (late, 0)))
-    return samples
+        late = late if 0 < late < _MAX_LATE_S * decoded.rate else 0
+    return late, late + length
 
 
 def _mp4_duration(container: Any, stream: AudioStream) -> float | None:
@@ -174,9 +200,9 @@ def _missing_duration(
     container: Any, stream: AudioStream, decoded: _Decoded, encoded_frames: int | None
 ) -> float | None:
     """Declared seconds, if clearly more than the file holds; else None."""
-    if not decoded.pieces:
+    if not decoded.gauge.length:
         return None
-    held_s = decoded.values / decoded.channels / decoded.rate
+    held_s = decoded.gauge.length / decoded.rate
     if encoded_frames is not None:
         is_whole = decoded.packets >= encoded_frames
         return None if is_whole else held_s * encoded_frames / decoded.packets

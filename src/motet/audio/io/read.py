@@ -23,12 +23,17 @@ import soundfile
 import torch
 
 from motet.audio.io.container_checks import Header, inspect
-from motet.audio.io.sound import Sound
+from motet.audio.io.recording import Recording
+from motet.audio.io.sound import Block, Gauge, Limits, Sound
+from motet.audio_types import AudioSource
 from motet.errors import AudioError
 from motet.types import Audio, Layout
 
 MAX_VALUES = 2**30
 """Samples times channels that are read at most: 4 GiB, six hours of 48 kHz mono."""
+KEPT_VALUES = 2**23
+"""Samples times channels of a sound that `open_audio` holds in memory: 32 MiB, nine minutes of
+16 kHz mono."""
 MAX_LEVEL = 100.0
 """Larger samples are integers that were stored as floats, or damage."""
 RATES = (1_000, 1_000_000)
@@ -58,21 +63,34 @@ def read_audio(path: str | os.PathLike[str], *, track: int | None = None) -> Aud
             message says how much could be read), not a sound, has no such track, or its samples are
             not finite or out of all range.
     """
-    path = Path(path)
+    return _open(Path(path), track, Limits(MAX_VALUES, MAX_VALUES)).load()
+
+
+def open_audio(path: str | os.PathLike[str], *, track: int | None = None) -> AudioSource:
+    """The same sound without holding a long one in memory: `Audio` of a short one, `Recording` of
+    one with more than `KEPT_VALUES`. Both are checked to their end before this returns.
+
+    Raises:
+        AudioError: as `read_audio`.
+    """
+    return _open(Path(path), track, Limits(MAX_VALUES, KEPT_VALUES))
+
+
+def _open(path: Path, track: int | None, limits: Limits) -> AudioSource:
     _check_file(path)
     header = inspect(path)
     if header.kind in ("wav", "aiff", "flac", "ogg") and track in (None, 1):
-        sound = _read_exactly(path, header)
+        sound = _read_exactly(path, header, limits)
     else:
-        sound = _decode(path, header, track)
-    audio = _check_samples(path, sound)
+        sound = _decode(path, header, limits, track)
+    source = _check_samples(path, sound)
     if header.corrections:
         log.warning(
             "%s does not declare its length (a stream?): read to its end, %.2f s",
             path,
-            audio.seconds,
+            source.seconds,
         )
-    return audio
+    return source
 
 
 def _check_file(path: Path) -> None:
@@ -95,24 +113,44 @@ def _check_file(path: Path) -> None:
         ) from error
 
 
-def _read_exactly(path: Path, header: Header) -> Sound:
+def _read_exactly(path: Path, header: Header, limits: Limits) -> Sound:
     declared_s = 0.0
     try:
         with _opened(path, header) as file:
             if _needs_ffmpeg(file):
-                return _decode(path, header)
+                return _decode(path, header, limits)
             declared_s = file.frames / file.samplerate
             _check_amount(path, file.frames * file.channels)
-            sound = Sound(_read_blocks(file), file.samplerate, header.layout)
+            gauge = Gauge(limits.keep, file.channels)
+            for block in _blocks(file):
+                gauge.add(block)
+            sound = _sound(path, header, file.samplerate, gauge)
     except soundfile.LibsndfileError:
         # A codec that only FFmpeg knows (ADPCM flavours in WAV), or not a sound after all.
-        sound = _decode(path, header)
-    readable_s = sound.samples.shape[1] / sound.rate
+        sound = _decode(path, header, limits)
+    readable_s = sound.length / sound.rate
     if readable_s < declared_s - 0.5 / sound.rate:
         raise _truncated(path, declared_s, readable_s)
     if header.kind == "flac":
-        sound = dataclasses.replace(sound, layout=_FLAC_LAYOUTS.get(len(sound.samples)))
+        sound = dataclasses.replace(sound, layout=_FLAC_LAYOUTS.get(sound.channels))
     return sound
+
+
+def _sound(path: Path, header: Header, rate: int, gauge: Gauge) -> Sound:
+    def read_again() -> Iterator[Block]:
+        try:
+            with _opened(path, header) as file:
+                yield from _blocks(file)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{path} has changed while it was read; start again") from error
+
+    samples = None
+    if gauge.pieces is not None:
+        nothing = np.zeros((gauge.channels, 0), np.float32)
+        samples = np.concatenate([nothing, *gauge.pieces], axis=1)
+        gauge.pieces = None
+    measured = (gauge.channels, gauge.length, gauge.level, gauge.first_not_finite)
+    return Sound(rate, *measured, samples, read_again, header.layout)
 
 
 def _needs_ffmpeg(file: soundfile.SoundFile) -> bool:
@@ -155,50 +193,48 @@ class _Corrected:
         return bytes(data)
 
 
-def _read_blocks(file: soundfile.SoundFile) -> np.ndarray:
-    """All samples (channels, time). Block by block: some codecs (GSM 6.10, G.721, NMS ADPCM) cannot
-    be read otherwise, and memory grows with what is there, not with what is declared.
+def _blocks(file: soundfile.SoundFile) -> Iterator[Block]:
+    """All samples. Block by block: some codecs (GSM 6.10, G.721, NMS ADPCM) cannot be read
+    otherwise, and memory grows with what is there, not with what is declared.
     """
     size = max(1, _BLOCK_VALUES // file.channels)
-    blocks = [np.zeros((file.channels, 0), np.float32)]
     while len(block := file.read(size, dtype="float32", always_2d=True)):
-        blocks.append(block.T)
-    return np.concatenate(blocks, axis=1)
+        yield block.T
 
 
-def _decode(path: Path, header: Header, track: int | None = None) -> Sound:
+def _decode(path: Path, header: Header, limits: Limits, track: int | None = None) -> Sound:
     from motet.audio.io.tracks import decode_track
 
-    sound = decode_track(path, track, MAX_VALUES, header.frames)
-    readable_s = sound.samples.shape[1] / sound.rate
+    sound = decode_track(path, track, limits, header.frames)
+    readable_s = sound.length / sound.rate
     if sound.declared_s is not None and readable_s < sound.declared_s:
         raise _truncated(path, sound.declared_s, readable_s)
     return sound
 
 
-def _check_samples(path: Path, sound: Sound) -> Audio:
-    samples, rate = sound.samples, sound.rate
-    if samples.shape[1] == 0:
+def _check_samples(path: Path, sound: Sound) -> AudioSource:
+    rate, level = sound.rate, sound.level
+    if not sound.length:
         raise AudioError(f"{path} holds no samples; record or export it again")
     if not RATES[0] <= rate <= RATES[1]:
         raise AudioError(
             f"{path} declares {rate} samples per second; between {RATES[0]} and {RATES[1]} are"
             " sound, export it again"
         )
-    level = float(np.abs(samples).max())
-    if not np.isfinite(level):
-        first = int(np.argmin(np.isfinite(samples).all(axis=0)))
+    if sound.first_not_finite is not None:
         raise AudioError(
             f"{path} contains values that are not finite (NaN or infinity), first at"
-            f" {first / rate:.3f} s; repair or re-export the recording"
+            f" {sound.first_not_finite / rate:.3f} s; repair or re-export the recording"
         )
     if level > MAX_LEVEL:
         raise AudioError(
             f"{path} has samples as large as {level:.4g}, about 1 is full scale; export it with"
             " normalised samples"
         )
-    layout = sound.layout or _LAYOUTS.get(samples.shape[0], "other")
-    tensor = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
+    layout = sound.layout or _LAYOUTS.get(sound.channels, "other")
+    if sound.samples is None:
+        return Recording(sound, rate, layout, path=path)
+    tensor = torch.from_numpy(np.ascontiguousarray(sound.samples, dtype=np.float32))
     return Audio(tensor, rate, layout)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from av.stream import Disposition
 
-from motet.audio.downmix import band_frames, speech_activity
+from motet.audio.downmix import LONGEST_S, PARTS, band_frames, speech_activity
 from motet.audio.io.decode import decode, opened
-from motet.audio.io.sound import Sound
+from motet.audio.io.sound import Limits, Sound
 from motet.errors import AudioError
 
 AUDIBLE = 1e-4
@@ -19,12 +19,11 @@ AHEAD = 2.0
 log = logging.getLogger("motet.audio")
 
 
-def decode_track(path: Path, track: int | None, max_values: int, frames: int | None) -> Sound:
+def decode_track(path: Path, track: int | None, limits: Limits, frames: int | None) -> Sound:
     """Decode the sound track of that number, or the one to be preferred.
 
     Args:
         track: counted from 1.
-        max_values: samples times channels that are accepted.
         frames: encoded frames that the file's own header declares, where known.
 
     Raises:
@@ -36,20 +35,20 @@ def decode_track(path: Path, track: int | None, max_values: int, frames: int | N
     if track is not None:
         if not 1 <= track <= count:
             raise AudioError(f"{path} has no sound track {track}; it has {count}, counted from 1")
-        return decode(path, max_values, frames, track - 1)
+        return decode(path, limits, frames, track - 1)
     if count == 1:
-        return decode(path, max_values, frames)
+        return decode(path, limits, frames)
     if defaults.count(True) == 1:
-        sound = decode(path, max_values, frames, defaults.index(True))
+        sound = decode(path, limits, frames, defaults.index(True))
         if _activity(sound) > AUDIBLE:
             _announce(path, count, defaults.index(True), "it is marked as default")
             return sound
-    index, sound = _most_active(path, count, max_values, frames)
+    index, sound = _most_active(path, count, limits, frames)
     _announce(path, count, index, "it has the most speech")
     return sound
 
 
-def _most_active(path: Path, count: int, max_values: int, frames: int | None) -> tuple[int, Sound]:
+def _most_active(path: Path, count: int, limits: Limits, frames: int | None) -> tuple[int, Sound]:
     """The track with speech, its index first; earlier ones are preferred. A track that cannot be
     decoded does not count unless none can.
     """
@@ -57,7 +56,7 @@ def _most_active(path: Path, count: int, max_values: int, frames: int | None) ->
     failure: AudioError | None = None
     for index in range(count):
         try:
-            sound = decode(path, max_values, frames, index)
+            sound = decode(path, limits, frames, index)
         except AudioError as error:
             failure = failure or error
             continue
@@ -69,7 +68,8 @@ def _most_active(path: Path, count: int, max_values: int, frames: int | None) ->
 
 
 def _activity(sound: Sound) -> float:
-    return max(speech_activity(row) for row in band_frames(sound.samples, sound.rate))
+    excerpt = sound.excerpt(LONGEST_S, PARTS)
+    return max(speech_activity(row) for row in band_frames(excerpt, sound.rate))
 
 
 def _announce(path: Path, count: int, index: int, reason: str) -> None:

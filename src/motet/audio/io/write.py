@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 import torch
+from jaxtyping import Num
 
 from motet.atomic_write import appearing
 from motet.errors import AudioError
@@ -39,18 +43,36 @@ def write_audio(audio: Audio, path: str | Path, *, subtype: str | None = None) -
     if not soundfile.check_format(ending[1:].upper(), subtype):
         raise AudioError(f"{ending} files have no sample format {subtype!r}")
     with appearing(path) as beside:
-        _encode(audio, beside, ending[1:].upper(), subtype)
+        _encode(audio.pieces(), beside, ending[1:].upper(), subtype)
     return path
 
 
 def encode_flac(samples: torch.Tensor, sample_rate: int, bits: int) -> bytes:
     """Sound (channels, time) in [-1, 1) as the bytes of a FLAC file of 16 or 24 bits."""
     buffer = io.BytesIO()
-    _encode(Audio(samples, sample_rate, "other"), buffer, "FLAC", f"PCM_{bits}")
+    _encode([Audio(samples, sample_rate, "other")], buffer, "FLAC", f"PCM_{bits}")
     return buffer.getvalue()
 
 
-def _encode(audio: Audio, target: Path | io.BytesIO, kind: str, subtype: str) -> None:
+def write_flac(pieces: Iterable[Audio], target: BinaryIO, bits: int) -> None:
+    """The pieces of one sound in [-1, 1) as a FLAC file of 16 or 24 bits."""
+    _encode(pieces, target, "FLAC", f"PCM_{bits}")
+
+
+def _encode(pieces: Iterable[Audio], target: Path | BinaryIO, kind: str, subtype: str) -> None:
+    rest = iter(pieces)
+    first = next(rest)
+    channels, rate = first.channels, first.sample_rate
+    try:
+        with soundfile.SoundFile(target, "w", rate, channels, subtype, format=kind) as file:
+            for piece in itertools.chain([first], rest):
+                file.write(_quantised(piece, subtype))
+    except (soundfile.LibsndfileError, ValueError, TypeError) as error:
+        what = f"{channels} channel(s) at {rate} Hz"
+        raise AudioError(f"{kind} cannot hold {what}: {error}") from error
+
+
+def _quantised(audio: Audio, subtype: str) -> Num[np.ndarray, "time channels"]:
     frames = audio.samples.detach().cpu().numpy().T.astype(np.float64)
     # Quantise here: libsndfile scales floats by 2^n - 1, which is not exact on reading.
     bits = {"PCM_16": 16, "PCM_24": 24, "PCM_32": 32}.get(subtype)
@@ -58,9 +80,4 @@ def _encode(audio: Audio, target: Path | io.BytesIO, kind: str, subtype: str) ->
         full_scale = 2.0 ** (bits - 1)
         scaled = np.clip(np.round(frames * full_scale), -full_scale, full_scale - 1)
         frames = (scaled.astype(np.int64) << (32 - bits)).astype(np.int32)
-    frames = np.ascontiguousarray(frames)
-    try:
-        soundfile.write(target, frames, audio.sample_rate, subtype=subtype, format=kind)
-    except (soundfile.LibsndfileError, ValueError, TypeError) as error:
-        what = f"{audio.samples.shape[0]} channel(s) at {audio.sample_rate} Hz"
-        raise AudioError(f"{kind} cannot hold {what}: {error}") from error
+    return np.ascontiguousarray(frames)
