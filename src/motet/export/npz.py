@@ -101,6 +101,7 @@ def _curves(motion: Motion) -> dict[str, np.ndarray]:
     for track in motion.space.tracks:
         if track.name in _OWN_KEYS or "." in track.name or "/" in track.name:
             raise SpaceError(f"a track named {track.name!r} cannot be written; rename it")
+        # (frames, *shape of the track)
         members[track.name] = motion[track.name].float().cpu().contiguous().numpy()
     names = [track.name for track in motion.space.tracks]
     members |= {
@@ -144,8 +145,10 @@ def _sound(audio: Audio | None) -> dict[str, np.ndarray]:
     facts = {"sample_rate": np.array(audio.sample_rate, np.int64), "layout": np.array(audio.layout)}
     peak = float(samples.abs().max())
     is_in_range = float(samples.max()) < 1 and peak <= 1
+    # A power of two: scaling loses no bit.
     scale = 1.0 if is_in_range else 2.0 ** math.floor(math.log2(peak) + 1)
     scaled = samples / scale
+    # A sound that came from 16 bits goes back into them exactly.
     bits = 16 if bool((scaled * 2**15 == (scaled * 2**15).round()).all()) else 24
     if samples.shape[0] > 8 or audio.sample_rate > 655_350:
         return {"sound": samples.contiguous().numpy(), "sound_scale": np.array(1.0), **facts}
@@ -154,6 +157,7 @@ def _sound(audio: Audio | None) -> dict[str, np.ndarray]:
 
 
 def _store(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    # Fixed date, system and rights: the same take gives the same bytes.
     info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
     info.compress_type = zipfile.ZIP_STORED if name == "sound" else zipfile.ZIP_DEFLATED
     info.create_system, info.external_attr = 3, 0o644 << 16
