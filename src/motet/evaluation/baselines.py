@@ -44,6 +44,7 @@ def loudness_to_jaw(audio: Audio, seed: int = 0) -> Motion:
     """Jaw opening 0 to 0.3 over the clip's upper 40 dB, smoothed over five frames."""
     del seed
     level = loudness_db(audio, FPS)
+    # The 95th percentile stands for loud speech; recordings under -50 dB count as silence.
     top = max(float(level.quantile(0.95)), -50.0)
     share = ((level - (top - 40.0)) / 40.0).clamp(0.0, 1.0)
     smooth = _smoothed(share.unsqueeze(-1), (1.0, 2.0, 3.0, 2.0, 1.0))
@@ -90,6 +91,7 @@ def loudness_db(audio: Audio, fps: float) -> Float[Tensor, "frames"]:
     """Loudness of 40 ms around each frame, dB of full scale, not under -80."""
     sound = audio.expect(audio.sample_rate, "mono").samples.reshape(-1).double()
     half = round(0.02 * audio.sample_rate)
+    # A running sum of squares, so that each frame costs one difference.
     energy = torch.cat([torch.zeros(1, dtype=torch.float64), sound.square().cumsum(0)])
     centre = (
         (torch.arange(frame_count(audio.seconds, fps)) * (audio.sample_rate / fps)).round().long()
@@ -112,7 +114,8 @@ def _motion(weights: Float[Tensor, "frames 52"]) -> Motion:
 def _smoothed(
     values: Float[Tensor, "frames dims"], kernel: tuple[float, ...]
 ) -> Float[Tensor, "frames dims"]:
-    weights = torch.tensor(kernel) / sum(kernel)
+    weights = torch.tensor(kernel) / sum(kernel)  # (taps), sums to 1
     reach = len(kernel) // 2
     padded = torch.cat([values[:1].expand(reach, -1), values, values[-1:].expand(reach, -1)])
+    # (frames, dims, taps) -> weighted mean
     return (padded.unfold(0, len(kernel), 1) * weights).sum(-1)

@@ -26,7 +26,7 @@ def _last_states(
 ) -> Float[Tensor, "batch feature"]:
     """Final states of the last layer, forward and backward."""
     _, states = gru(x)
-    return torch.cat([states[-2], states[-1]], -1)
+    return torch.cat([states[-2], states[-1]], -1)  # last layer, forward and backward
 
 
 class ConditionFeatures(nn.Module):
@@ -41,7 +41,7 @@ class ConditionFeatures(nn.Module):
         self, heard: Float[Tensor, "batch frames columns"]
     ) -> Float[Tensor, "batch feature"]:
         """Features of audio columns followed by the unit source (3) and the genre (1)."""
-        sound = self.audio_embedder(heard[..., :-CONDITION])
+        sound = self.audio_embedder(heard[..., :-CONDITION])  # (batch, frames, width - condition)
         return _last_states(self.encoder, torch.cat([sound, heard[..., -CONDITION:]], -1))
 
 
@@ -75,6 +75,7 @@ class MotionFeatures(nn.Module):
         self, codes: Float[Tensor, "batch frames width"]
     ) -> Float[Tensor, "batch frames dim"]:
         """Motion from the mean of its codes, with the codes to look at."""
+        # The decoder starts from the mean code alone: what the mean does not hold cannot come back.
         start = codes.mean(1, keepdim=True).expand_as(codes) + self._positions(codes)
         return self.fc_out(self.motion_decoder(start, codes))
 
@@ -86,8 +87,10 @@ def contrast_loss(
     condition: Float[Tensor, "batch feature"], motion: Float[Tensor, "batch feature"]
 ) -> Float[Tensor, ""]:
     """Pulls what belongs together, pushes the rest at least ten apart."""
+    # (motions, conditions)
     distance = torch.cdist(motion, condition, compute_mode="donot_use_mm_for_euclid_dist")
     same = torch.eye(len(distance), dtype=torch.bool, device=distance.device)
+    # Pairs farther apart than the margin cost nothing.
     apart = (MARGIN - distance).clamp(min=0).square()
     return torch.where(same, distance.square(), apart).sum() / len(distance) ** 2
 

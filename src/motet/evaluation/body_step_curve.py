@@ -60,6 +60,7 @@ def body_step_curve(
     Args:
         takes: for each sound and way; two at least.
     """
+    # Reference takes with other seeds give the distance that chance alone makes.
     first, _, _ = _drawn(draw, cases, reference, range(takes))
 
     def row(name: str, options: Mapping[str, Any]) -> BodyStepRow:
@@ -105,6 +106,7 @@ def _drawn(
     """Joints of all takes of each case, mean scores, CPU seconds."""
     positions, scores, cpu_s = [], {name: [] for name in SCORES}, 0.0
     for case in cases:
+        # all takes as one batch
         motion, elapsed = timed(lambda case=case: draw(case, tuple(seeds), options))
         cpu_s += elapsed.cpu_s
         poses = [pose_body(Motion(values, motion.space)) for values in motion.values]

@@ -108,7 +108,7 @@ def drawn_opening(
     if not parts:
         raise InputError("there are no pictures in which lips could be found")
     points, result = (torch.cat(part) for part in zip(*parts, strict=True))
-    return (points[:, LOWER] - points[:, UPPER]).norm(dim=-1), result
+    return (points[:, LOWER] - points[:, UPPER]).norm(dim=-1), result  # (frames), pixels
 
 
 def _together(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
@@ -129,6 +129,7 @@ def best_correlation(
     if count < 10 + 2 * lag:
         raise InputError(f"{count} frames are too few to correlate")
     seen, expected, found = seen[:count].double(), expected[:count].double(), found[:count]
+    # Frames that have a partner at every shift: correlations over the same frames compare.
     inside = torch.arange(lag, count - lag)
     inside = inside[found[inside]]
     return max(

@@ -126,7 +126,8 @@ def window_by_window(session: Stream, audio: Audio, chunk: int) -> Iterator[Moti
         for motion in session.push(audio.slice(start, start + chunk)):
             sizes.append(motion.frames)
             yield motion
-    probed = -(-min(probe, total) // chunk) * chunk
+    probed = -(-min(probe, total) // chunk) * chunk  # samples already pushed
+    # The method emits windows of one size: then long pieces may be pushed and cut up afterwards.
     window = sizes[-1] if len(sizes) >= 4 and len({*sizes[1:]}) == 1 else 0
     step = round(LARGE_CHUNK_S * audio.sample_rate) if window else chunk
     for start in range(probed, total, step):

@@ -87,6 +87,7 @@ class GroupTally:
         counts: dict[str, float] = {}
         for lips in (mouth, *([camera] if camera else [])):
             self.clips.add(closure_contrast(lips, phones))
+            # The camera's own opening, where there is one, overrides the figure's relative count.
             counts |= closure_counts(lips, phones)
         self.closures.add(counts)
 
@@ -124,7 +125,7 @@ def on_tracked_time(predicted: LipMotion, tracked: Tracked) -> tuple[LipMotion, 
     if not len(inside):
         raise InputError("the tracked frames and the prediction have no time in common")
     common = slice(int(inside[0]), int(inside[-1]) + 1)
-    position = tracked.time_s[common] * predicted.fps
+    position = tracked.time_s[common] * predicted.fps  # (frames), in frames of the prediction
     lips = None if predicted.lips is None else _interpolated(predicted.lips, position)
     opening = _interpolated(predicted.opening, position)
     return LipMotion(opening, tracked.fps, lips), common
@@ -133,7 +134,7 @@ def on_tracked_time(predicted: LipMotion, tracked: Tracked) -> tuple[LipMotion, 
 def _interpolated(values: Tensor, position: Float[Tensor, "times"]) -> Tensor:
     left = position.floor().long().clamp(0, len(values) - 1)
     right = (left + 1).clamp(max=len(values) - 1)
-    weight = (position - left).reshape(-1, *[1] * (values.ndim - 1))
+    weight = (position - left).reshape(-1, *[1] * (values.ndim - 1))  # (times, 1, ...)
     return values[left] * (1 - weight) + values[right] * weight
 
 

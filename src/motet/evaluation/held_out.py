@@ -137,6 +137,7 @@ def _other_speaker(path: Path) -> HeldOutClip:
 
 def _grid_s1(folder: Path) -> tuple[HeldOutClip, ...]:
     file = read_arrays(folder / "motion.npz")
+    # Every twentieth clip is the test split of this corpus.
     fps, names, starts = float(file["fps"]), file["names"][::20], file["audio_start"][::20]
     scores, lips, poses = (
         _house_order(file["blendshapes"][::20]),
@@ -190,6 +191,7 @@ class _Shot:
 
 def _house_order(raw: np.ndarray) -> np.ndarray:
     """The tracker's order (`_neutral`, then 51 shapes) in the house order, without tongue."""
+    # Both orders are alphabetical; the first score is `_neutral`, the tongue is not tracked.
     return np.concatenate([raw[..., 1:], np.zeros_like(raw[..., :1])], axis=-1).astype(np.float64)
 
 

@@ -188,6 +188,7 @@ def _nearest(tail: _Tail) -> Way:
     own, other = (
         feature_windows(s.features, s.frames, size).flatten(1) for s in (tail.held, tail.taught)
     )
+    # (held-out frames): index of a training frame
     nearest = torch.cat([torch.cdist(some, other).argmin(1) for some in own.split(128)])
 
     def lay(rows: Tensor) -> Tensor:
@@ -206,6 +207,7 @@ def _still(tail: _Tail) -> Way:
 
 def _without_truth(tail: _Tail, config: TailConfig) -> tuple[Score, ...]:
     """The model with the sound of half a tail later, in half of the frames that are looked at."""
+    # half of the frames that are looked at
     rows = torch.arange(0, len(tail.held.frames), 2 * config.every)
     values: dict[str, list[float]] = {name: [] for name in WITHOUT_TRUTH}
     for some in rows.split(16):
@@ -262,6 +264,7 @@ def _scores(
         share = _share(tail, some)
         drawn = {
             "psnr": picture.psnr(whole, true, face),
+            # Pixels that are hardly drawn would count as perfect.
             "psnr_mouth": picture.psnr(region, observed, (share > 0.02).float()),
             "ssim": picture.ssim(whole, true),
             "perceptual": picture.perceptual(region, observed),
@@ -286,6 +289,7 @@ def _scores(
 
 def _landmark_scores(found: Points, filmed: Points) -> dict[str, float]:
     both = found[1] & filmed[1]
+    # A correlation over two frames is always +-1.
     if int(both.sum()) < 3:
         return {}
     one, two = found[0][both], filmed[0][both]
@@ -325,7 +329,9 @@ def _sound(tail: _Tail, expert: Expert) -> _Sound | None:
     ][::WINDOW_STEP]
     if not len(starts):
         return None
+    # (offsets, windows): first frame of the sound at each shift
     requested = held.frames[starts] + torch.tensor(OFFSETS).unsqueeze(1)
+    # Shifted windows coincide: each stretch of sound is encoded once.
     moments, where = requested.unique(return_inverse=True)
     heard = torch.cat(
         [
@@ -340,7 +346,7 @@ def _sound(tail: _Tail, expert: Expert) -> _Sound | None:
 def _sync(tail: _Tail, way: Way, expert: Expert, sound: _Sound) -> dict[str, float]:
     """Windows overlap, so every mouth is drawn once and looked at in all of them."""
     rows = sound.starts.unsqueeze(1) + torch.arange(expert.frames)
-    drawn, where = rows.unique(return_inverse=True)
+    drawn, where = rows.unique(return_inverse=True)  # each mouth is drawn once, `where` indexes it
     mouths = torch.cat(
         [mouth_view(way(some), tail.model.config.border) for some in drawn.split(64)]
     )

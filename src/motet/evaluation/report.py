@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motet.atomic_write import make_folder, write_bytes
 from motet.metrics import blink, body, body_reaction, diversity, head, jitter, lip, picture, seam
 from motet.metrics.metric import Metric
 
@@ -77,14 +77,9 @@ class Report:
 
     def save(self, path: Path) -> Path:
         """Write the JSON; the file appears only when it is complete."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            beside.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-        return path
+        make_folder(path.parent)
+        text = json.dumps(self.to_json(), indent=1) + "\n"
+        return write_bytes(path, text.encode())
 
     def table(self) -> Table:
         """A rich table: one line a score, one column a subject."""

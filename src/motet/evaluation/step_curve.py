@@ -61,6 +61,7 @@ def step_curve(
     compare = _Comparison(first, lip_geometry)
     other_seeds = range(takes, 2 * takes)
     second, second_cpu_s = _draw(sample, sounds, reference, other_seeds)
+    # The lesser of two runs: other work on the machine only adds.
     name, cpu_s = f"{reference['sampler']}, other seeds", min(first_cpu_s, second_cpu_s)
     rows = [compare.row(name, int(reference["steps"]), second, 10 * cpu_s / seconds)]
     for name, steps in choices:
@@ -76,6 +77,7 @@ class _Comparison:
     def __init__(self, reference: Sequence[Motion], lip_geometry: LipGeometry) -> None:
         self._lip_geometry = lip_geometry
         self._cloud = _cloud(reference, lip_geometry)
+        # Each statistic in deviations of the reference: millimetres and degrees compare.
         self._scale = self._cloud.std(0).clamp(min=1e-6)
         self._mean_lips = [lip_geometry.lips(motion).mean(0) for motion in reference]
 
@@ -84,6 +86,7 @@ class _Comparison:
         geometry = self._lip_geometry
         cloud = _cloud(motions, geometry)
         errors = [
+            # Means over takes: the spread of single takes is measured by the diversity.
             1000 * float((geometry.lips(motion).mean(0) - mean).norm(dim=-1).mean())
             for motion, mean in zip(motions, self._mean_lips, strict=True)
         ]

@@ -62,18 +62,21 @@ def style_transfer(
         raise InputError(f"style transfer is judged among three clips and more, not {len(clips)}")
     takes = [list(speak(clip)) for clip in clips]
     vectors = torch.stack([embed(clip) for clip in clips]).double()
-    said = torch.stack(
+    generated = torch.stack(
         [torch.stack([embed(take) for take in made]).mean(0) for made in takes]
     ).double()
     likeness = torch.nn.functional.cosine_similarity(
-        (said - said.mean(0)).unsqueeze(1), (vectors - vectors.mean(0)).unsqueeze(0), dim=-1
+        # Centred: all embeddings share a large common part that says nothing about style.
+        (generated - generated.mean(0)).unsqueeze(1),
+        (vectors - vectors.mean(0)).unsqueeze(0),
+        dim=-1,
     )
     own, count = likeness.diagonal(), len(clips)
     ranks = (likeness >= own.unsqueeze(1)).sum(
         1
     )  # of equals the own clip comes last: a deaf model wins nothing
-    shown = torch.stack([motion_statistics(clip, lip_geometry) for clip in clips])
-    heard = torch.stack(
+    clip_statistics = torch.stack([motion_statistics(clip, lip_geometry) for clip in clips])
+    take_statistics = torch.stack(  # (clips, statistics) of the takes
         [
             torch.stack([motion_statistics(take, lip_geometry) for take in made]).mean(0)
             for made in takes
@@ -86,7 +89,8 @@ def style_transfer(
         first_place=float((ranks == 1).double().mean()),
         median_rank=float(ranks.double().quantile(0.5)),
         correlations={
-            name: _correlation(shown[:, i], heard[:, i]) for i, name in enumerate(STATISTICS)
+            name: _correlation(clip_statistics[:, i], take_statistics[:, i])
+            for i, name in enumerate(STATISTICS)
         },
     )
 

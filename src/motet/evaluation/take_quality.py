@@ -124,8 +124,13 @@ def evaluate(
     loudness = _loudness(audio, motion.frames, fps)
     scores = {"length_error": float(abs(motion.frames - frame_count(audio.seconds, fps)))}
     result = lip.opening_correlation(
-        mouth.opening, loudness, fps, min(MAX_OFFSET_S, (motion.frames - 10) / fps / 2)
+        # Short takes allow short lags only: ten frames must overlap.
+        mouth.opening,
+        loudness,
+        fps,
+        min(MAX_OFFSET_S, (motion.frames - 10) / fps / 2),
     )
+    # A lag means nothing where opening and loudness hardly agree.
     scores |= {"sync_offset": result.lag_s} if result.correlation >= 0.3 else {}
     scores["sync_correlation"] = result.correlation
     scores["opening_range"] = 1000.0 * (
@@ -148,8 +153,10 @@ def evaluate(
 def silences(audio: Audio, frames: int, fps: float) -> list[tuple[float, float]]:
     """Stretches in which nothing is heard, their edges left out, seconds."""
     level = _loudness(audio, frames, fps)
+    # Relative to loud speech, so that quiet recordings have pauses too.
     quiet = level < max(quantile(level, 0.9) - 45.0, -60.0)
     edges = (
+        # +1 where a run of quiet frames begins, -1 where it ends.
         torch.diff(torch.cat([quiet.new_zeros(1), quiet, quiet.new_zeros(1)]).int())
         .nonzero()
         .flatten()
@@ -158,6 +165,7 @@ def silences(audio: Audio, frames: int, fps: float) -> list[tuple[float, float]]
     runs = [
         (first / fps, (stop - 1) / fps) for first, stop in zip(edges[::2], edges[1::2], strict=True)
     ]
+    # The lips need a fifth of a second to come to rest, and open a little before speech.
     return [(start + 0.2, end - 0.2) for start, end in runs if end - start >= 0.5]
 
 

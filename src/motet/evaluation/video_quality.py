@@ -96,6 +96,7 @@ def _lips(path: Path) -> tuple[dict[str, float], list[str]]:
 
     seen = sight(path, find_model())
     count = max(1, round((seen.time[-1] + 1 / FPS) * FPS))
+    # Frames without a face are bridged linearly.
     opening = np.interp(np.arange(count) / FPS, seen.time[seen.found], seen.lip[seen.found, 0])
     low, high = np.percentile(opening, [5, 95])
     scores = {"found": float(seen.found.mean()), "opening": float(high - low)}
@@ -119,6 +120,7 @@ def _quiet(sound: Float[ndarray, "time"], frames: int) -> ndarray:
         frames, 640
     )
     silent = 10 * np.log10((padded**2).mean(axis=1) + 1e-10) < QUIET_DB
+    # Nine silent frames in a row: the four before and after too.
     return np.convolve(silent, np.ones(9), mode="same") >= 9
 
 

@@ -69,6 +69,7 @@ def check_ending(path: str | Path) -> Format:
         ConfigError: no format has that ending; names those there are.
     """
     found = format_of(path)
+    # `name.amass.npz`: the ending before the last names the layout.
     second = Path(Path(path).stem).suffix.lower().removeprefix(".")
     ending = Path(path).suffix.lower()
     if ending == ".npz" and second.isalpha() and second not in BODY_ARCHIVES:
@@ -144,6 +145,7 @@ def write_clip(
     options = ExportOptions(
         size, Path(avatar) if avatar is not None else None, avatar_map, marker, fps, progress
     )
+    # Resampled once here, so that every format gets the same frames.
     if fps is not None and clip.motion is not None and clip.motion.space.fps != fps:
         clip = dataclasses.replace(clip, motion=clip.motion.at(fps))
     if avatar is not None and not kind.takes_avatar:

@@ -33,6 +33,7 @@ def _order() -> tuple[str, ...]:
     names = [name[0].lower() + name[1:] for name in SHAPE_COLUMNS]
     for right, left in (("jawRight", "jawLeft"), ("mouthRight", "mouthLeft")):
         index = names.index(right)
+        # ARKit lists left before right here, the CSV of the iPhone the other way round.
         names[index : index + 2] = [left, right]
     return tuple(names)
 
@@ -118,6 +119,7 @@ def _head(content: dict[str, Any], frames: int, path: Path) -> np.ndarray | None
         raise AssetError(
             f"{path} has rotations that are not one quaternion for each of its {frames} frames"
         )
+    # x, y, z, w as in SciPy
     return Rotation.from_quat(rotations[:, joints.index("head")]).as_rotvec()
 
 
@@ -126,6 +128,7 @@ def _table(content: dict[str, Any], key: str, shape: tuple[int, ...], path: Path
         table = np.array(content[key], dtype=np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise AssetError(f"{path} has a {key} that is not a table of numbers") from error
+    # (frames, *shape)
     fits = table.ndim == 1 + len(shape) and table.shape[1:] == shape and table.size <= MAX_NUMBERS
     if not fits or not np.isfinite(table).all():
         raise AssetError(

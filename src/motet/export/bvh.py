@@ -42,7 +42,7 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """
     motion = body_motion_of(clip, "BVH")
     rotations = local_rotations(motion).double().numpy()
-    root = motion["root"].double().numpy() * CENTIMETRES
+    root = motion["root"].double().numpy() * CENTIMETRES  # (frames, 3), cm
     frames = np.concatenate([root, _angles(rotations)], axis=1)
     write_bytes(path, write_text(Bvh(_skeleton(), frames, 1.0 / motion.space.fps)).encode("ascii"))
     options.report(motion.frames)
@@ -75,6 +75,7 @@ def _skeleton() -> tuple[BvhJoint, ...]:
     for index, (name, parent) in enumerate(zip(SMPLX25_JOINTS, SMPLX25_PARENTS, strict=True)):
         positions = ("Xposition", "Yposition", "Zposition") if parent < 0 else ()
         channels = (*positions, *rotations)
+        # Only bones without a child have an end site.
         end = None if index in SMPLX25_PARENTS else ENDS_CM.get(name, (0.0, 0.0, 5.0))
         x, y, z = offsets[index] if parent >= 0 else (0.0, 0.0, 0.0)
         joints.append(BvhJoint(name, parent, (float(x), float(y), float(z)), channels, end))
@@ -87,6 +88,8 @@ def _angles(
     """Euler angles in file order, degrees, unwrapped over time."""
     from scipy.spatial.transform import Rotation
 
+    # (frames * joints, 3)
     flat = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_euler(ORDER, degrees=True)
     angles = flat.reshape(len(rotations), -1)
+    # Programs interpolate angles: a jump from 180 to -180 degrees would spin the bone.
     return np.unwrap(angles, period=360.0, axis=0)

@@ -59,6 +59,7 @@ def sign_video(
         c2pa = _library()
     except MissingDependency:
         return False
+    # Without a signer's certificate the statement is intact but by an unknown signer, as it says.
     signing = signing or process_signing()
     try:
         info = c2pa.C2paSignerInfo(signing.algorithm.encode(), signing.chain, signing.key, None)
@@ -144,6 +145,7 @@ def read_credentials(path: Path) -> Credentials | None:
     actions = listed[0] if listed else []
     kinds = [action["digitalSourceType"] for action in actions if "digitalSourceType" in action]
     generator = active.get("claim_generator_info", [{}])[0]
+    # An unknown signer is expected; anything else means that the file was changed.
     broken = [code for code in codes if code != "signingCredential.untrusted"]
     facts = {key: str(value) for key, value in data.get(LABEL, {}).items()}
     return Credentials(

@@ -51,6 +51,7 @@ def face_motion(clip: Clip, kind: str) -> Motion:
         SpaceError: it is in a space from which no conversion to ARKit shapes is known.
     """
     motion = single_motion(clip, kind)
+    # From a body with a face, or another rig, to the 52 weights and the head.
     return motion.to(arkit_space(motion.space.fps))
 
 
@@ -152,6 +153,8 @@ def quaternions_from_axis_angle(
 
 def continuous(quaternions: Float[np.ndarray, "frames 4"]) -> Float[np.ndarray, "frames 4"]:
     """The same rotations with signs such that neighbouring frames interpolate the short way."""
+    # (frames - 1): neighbours in opposite hemispheres
     flips = np.sum(quaternions[1:] * quaternions[:-1], axis=-1) < 0
+    # each flip turns all later frames round
     signs = np.concatenate([[1.0], np.cumprod(np.where(flips, -1.0, 1.0))])
     return quaternions * signs[:, None]

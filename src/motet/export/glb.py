@@ -20,6 +20,7 @@ from motet.types import Clip
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """Write the figure, or the avatar of the options, with the clip's motion as animation."""
     motion = single_motion(clip, "GLB")
+    # An avatar is driven by its face: a body in the take is left out for it.
     has_body = split(motion)[1] is not None
     motion = motion if has_body and options.avatar is None else face_motion(clip, "GLB")
     if options.avatar is not None:
@@ -51,5 +52,6 @@ def making(clip: Clip) -> dict[str, Any]:
     """Provenance that is stored in the file."""
     keys = ("method", "weights", "seed", "source")
     facts = {key: clip.provenance.get(key) for key in keys}
+    # Empty facts would read as known and blank.
     facts = {key: value for key, value in facts.items() if value not in (None, "")}
     return {"synthetic": True, "made_by": generator(), **facts}

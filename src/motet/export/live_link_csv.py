@@ -77,6 +77,7 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     text.write(",".join(names) + "\n")
     for index, row in enumerate(table):
         cells = ",".join(f"{value:.8f}" for value in row)
+        # Eight digits: reading back is exact to a float32.
         text.write(f"{timecode(index / motion.space.fps)},{len(row)},{cells}\n")
     write_bytes(path, text.getvalue().encode())
     options.report(motion.frames)
@@ -109,6 +110,7 @@ def read(path: Path) -> Clip:
     names = [name for name in known if name.lower() in columns]
     indices = [columns[name.lower()] for name in names]
     table = np.array([[_number(_cell(row, k, path), path) for k in indices] for row in body])
+    # The phone drops frames: rows are brought to an even grid.
     fps, table = even_frames(seconds_of(codes), table, path)
     return _clip(dict(zip(names, table.T, strict=True)), fps, path)
 
@@ -130,6 +132,7 @@ def _eye_angles(motion: Motion) -> np.ndarray:
         return motion.channel("blendshapes", name).cpu().numpy()
 
     angles = []
+    # The file's left eye follows the shapes of the right one, as in recordings of the application.
     for other, inwards in (("Right", -1.0), ("Left", 1.0)):
         side = weight(f"eyeLookIn{other}") - weight(f"eyeLookOut{other}")
         yaw = inwards * side * EYE_REACH["side"]

@@ -91,9 +91,10 @@ def source_of(clip: Clip) -> Float[np.ndarray, "places 3"] | None:
 def loudness(audio: Audio, frames: int, fps: float) -> Float[np.ndarray, "frames"]:
     """RMS level of each frame relative to the loudest frame, 0..1."""
     samples = audio.samples.detach().float().cpu().numpy().reshape(-1, audio.samples.shape[-1])
-    edges = np.arange(frames + 1) * audio.sample_rate / fps
+    edges = np.arange(frames + 1) * audio.sample_rate / fps  # sample at which each frame begins
     edges = np.minimum(edges, samples.shape[1]).astype(int)
     power = np.square(samples).mean(axis=0, dtype=np.float64)
+    # (frames): running sum at the edges
     energy = np.diff(np.concatenate([[0.0], np.cumsum(power)])[edges])
     level = np.sqrt(np.maximum(energy, 0) / np.maximum(np.diff(edges), 1))
     return level / max(float(level.max()), 1e-9)

@@ -56,7 +56,7 @@ def write_kind(clip: Clip, path: Path, kind: str) -> int:
         SpaceError: its motion has no body.
     """
     motion = body_motion_of(clip, kind)
-    poses = np.zeros((motion.frames, 55, 3))
+    poses = np.zeros((motion.frames, 55, 3))  # axis-angle; fingers and face at rest
     poses[:, :25] = axis_angle_from_matrix(local_rotations(motion).double()).numpy()
     root = motion["root"].double().numpy()
     members = _WRITERS[kind](poses, root - PELVIS_M, motion.space.fps)
@@ -77,7 +77,7 @@ def read_kind(members: dict[str, np.ndarray], path: Path) -> Clip:
         rest = np.asarray(members.get("pelvis_rest", PELVIS_M), np.float64).reshape(3)
         poses, trans, rate = _read_arrays(members)
         joints = torch.from_numpy(poses.reshape(len(poses), -1, 3)[:, :25].astype(np.float64))
-        rotations = matrix_from_axis_angle(joints)
+        rotations = matrix_from_axis_angle(joints)  # (frames, 25, 3, 3)
         root = torch.from_numpy(np.asarray(trans, np.float64))
         fits = rotations.shape[1:] == (25, 3, 3) and root.shape == (len(rotations), 3)
         if not fits or not len(root) or not 0 < rate <= 1000:
@@ -141,10 +141,12 @@ def _amass(
     frames = len(poses)
     poses = poses.copy()
     root = matrix_from_axis_angle(torch.from_numpy(poses[:, 0]))
+    # Only the root is turned to z up: all other joints are relative to it.
     poses[:, 0] = axis_angle_from_matrix(torch.from_numpy(TO_Z_UP) @ root).numpy()
     flat = poses.reshape(frames, 165)
     return {
         "poses": flat,
+        # SMPL-X turns about the pelvis at rest, not about the origin.
         "trans": (trans + PELVIS_M) @ TO_Z_UP.T - PELVIS_M,
         "root_orient": flat[:, :3],
         "pose_body": flat[:, 3:66],

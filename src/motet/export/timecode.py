@@ -42,6 +42,7 @@ class Timecode:
 
 def timecode(seconds: float) -> str:
     """HH:MM:SS:FF.fff with frames of 1/60 s."""
+    # Whole numbers, so that no frame shows 59.9999.
     thousandths = round(seconds * 60_000)
     whole, rest = divmod(thousandths, 60_000)
     clock = f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
@@ -70,6 +71,7 @@ def counting_rate(codes: Sequence[Timecode]) -> int:
     """
     clock = np.array([code.clock for code in codes])
     frame = np.array([code.frame for code in codes])
+    # Within a second the frame number rises by `inside`; at the next one it falls by rate - inside.
     jumps, steps = np.diff(clock), np.diff(frame)
     inside = steps[(jumps == 0) & (steps > 0)]
     # Midnight is a change of the second too.
@@ -93,6 +95,8 @@ def seconds_of(codes: Sequence[Timecode]) -> Float[np.ndarray, "frames"]:
     day = DAY_SECONDS
     if any(code.drop_frame for code in codes) and rate % 30 == 0:
         minutes = clock // 60
+        # Drop-frame skips two numbers (four at 60) each minute but every tenth; frames run at rate
+        # / 1.001.
         dropped = rate // 15 * (minutes - minutes // 10)
         times = (clock * rate + frame - dropped) * 1.001 / rate
         day = (DAY_SECONDS * rate - rate // 15 * 1296) * 1.001 / rate
@@ -131,6 +135,7 @@ def even_frames(
 def _frame_rate(times: np.ndarray, step: float) -> float:
     """Mean frame rate, rounded to a common one that the timecodes cannot distinguish from it."""
     duration = times[-1] - times[0]
+    # Dropped rows count as the steps that they are.
     mean = np.round(np.diff(times) / step).sum() / duration
     nearest = _COMMON_FPS[np.abs(_COMMON_FPS - mean).argmin()]
     # Timecodes are rounded to 1/60000 s.

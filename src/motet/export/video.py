@@ -81,6 +81,7 @@ def write_video(
 def _rate(fps: float) -> Fraction:
     if not 0 < fps <= 1000:
         raise InputError(f"video has between 0 and 1000 frames per second, not {fps}")
+    # 1001 covers the NTSC rates, 30000/1001 and its like.
     return Fraction(fps).limit_denominator(1001)
 
 
@@ -170,6 +171,7 @@ class _Encoding:
                 self._put(_checked(frame, self._shape))
             self._put(None)
         except BaseException:
+            # The caller was interrupted: the encoder stops instead of waiting for pictures.
             self._abandoned.set()
             raise
         finally:
@@ -181,6 +183,7 @@ class _Encoding:
         while self._failure is None:
             try:
                 return self._waiting.put(frame, timeout=0.2)
+            # Waits in short turns: the encoder may have failed meanwhile.
             except queue.Full:
                 continue
         raise self._failure
@@ -218,6 +221,7 @@ class _Encoding:
         last, count = next(frames), 0
         for following in _and_none(frames):
             end = Fraction(count + 1) / self._rate
+            # The last picture stays until the sound ends.
             if following is None and self._audio is not None:
                 end = max(end, Fraction(self._audio.length, self._audio.rate))
             container.mux(video.encode(self._picture(last, count)))
@@ -253,6 +257,7 @@ class _Encoding:
     def _picture(self, rgb: np.ndarray, index: int) -> av.VideoFrame:
         height, width = rgb.shape[:2]
         if height % 2 or width % 2:
+            # 4:2:0 needs even sizes; the last row or column is repeated.
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(yuv420(np.ascontiguousarray(rgb)), format="yuv420p")
         picture.colorspace, picture.color_range = Colorspace.ITU709, ColorRange.MPEG

@@ -25,6 +25,7 @@ _R0, _R1, _R2 = _RED
 
 @kernel
 def _convert(rgb, luma, blue, red):
+    # Rounding terms; chroma sums four pixels, hence two more bits.
     half, grey = np.int32(1 << 15), np.int32((128 << 18) + (1 << 17))
     for row in range(np.uint32(luma.shape[0])):
         for column in range(np.uint32(luma.shape[1])):

@@ -83,6 +83,7 @@ def measure(subject: BenchSubject, sound: Path, config: BenchConfig) -> Result:
         ConfigError: the subject does not exist.
         MotetError: it cannot be loaded, or cannot work on this sound.
     """
+    # A fresh process: loading is cold, and peak memory is this subject's own.
     load_stage, worker = _timed("load", lambda: _load(subject, config))
     audio = _read(sound)
     if worker.draw is not None:
@@ -91,6 +92,7 @@ def measure(subject: BenchSubject, sound: Path, config: BenchConfig) -> Result:
         "first run, 1 s of sound", lambda: worker.run(audio.slice(0, audio.sample_rate))
     )
     runs = [_timed("curves", lambda: worker.run(audio)) for _ in range(config.repeats)]
+    # The median run: the mean would follow whatever else the machine does.
     runs.sort(key=lambda pair: pair[0].wall_s)
     curves, motion = runs[len(runs) // 2]
     stages = [load_stage, first_stage, curves]

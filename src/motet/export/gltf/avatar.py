@@ -192,6 +192,7 @@ def _turns(
     if "head" in nodes:
         share = NECK_SHARE if "neck" in nodes else 0.0
         if "neck" in nodes:
+            # Both bones together make the head's rotation.
             turns[nodes["neck"]] = share * head
         turns[nodes["head"]] = (1.0 - share) * head
     if "jaw" in nodes and found.mouth in ("", "ARKit shapes") and "jawOpen" not in found.shapes:
@@ -224,6 +225,7 @@ def _curves(
     smooth = {node for node, targets in names.items() if found.curves.keys() & set(targets)}
     stepped: set[int] = set()
     for name, expression in expressions.items():
+        # A target that is driven directly is not driven by an expression again.
         if name not in found.curves or name in every:
             continue
         curve = found.curves[name]
@@ -236,6 +238,7 @@ def _curves(
     for node in sorted(smooth | stepped):
         resting = resting_weights(content, node, len(names[node]), path)
         moved[node] = [
+            # From the resting weight to 1: full weight is full weight for every character.
             rest + np.clip(curve, 0, 1) * (1 - rest if 0 <= rest <= 1 else 1)
             for rest, curve in zip(resting, added[node], strict=True)
         ]

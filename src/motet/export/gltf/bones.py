@@ -149,12 +149,16 @@ def turned(
     turn = Rotation.from_rotvec(turns)
     extensions = content.get("extensions")
     if isinstance(extensions, dict) and "VRM" in extensions:
+        # VRM 0 faces -Z: rotations are given for a face that looks along +Z.
         half = Rotation.from_euler("Y", np.pi)
         turn = half * turn * half.inv()
     parent = Rotation.identity()
     for above in _ancestors(content, node, path):
+        # From the root down: world rotation of the bone's parent at rest.
         parent = _rotation(above, path) * parent
     own = _rotation(entries(content, "nodes", path)[node], path)
+    # R_local = P^-1 R_world P R_rest: the rotation in the world, seen from the parent, on top of
+    # the rest pose.
     return continuous((parent.inv() * turn * parent * own).as_quat())
 
 
@@ -176,11 +180,12 @@ def without_matrix(node: dict[str, Any], path: Path) -> None:
 
 def _decompose(matrix: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Translation, rotation and scale of a matrix of glTF (column-major)."""
-    columns = np.array(matrix, np.float64).reshape(4, 4)
+    columns = np.array(matrix, np.float64).reshape(4, 4)  # row k is column k of the matrix
     lengths = np.sqrt((columns[:3, :3] ** 2).sum(axis=1))
     if not np.isfinite(columns).all() or not (lengths > 1e-12).all() or abs(columns).max() > 1e9:
         raise ValueError("a matrix without an inverse")
     axes = (columns[:3, :3] / lengths[:, None]).T
+    # A mirrored matrix: the mirror goes into the scale, a rotation remains.
     if np.linalg.det(axes) < 0:
         axes, lengths = -axes, -lengths
     return columns[3, :3], axes, lengths

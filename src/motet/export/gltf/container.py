@@ -17,6 +17,7 @@ MAX_JSON_BYTES = 256 << 20
 def pack_glb(content: dict[str, Any], data: bytes) -> bytes:
     """A GLB file."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+    # Chunks are aligned to four bytes: JSON is filled with spaces, bytes with zeros.
     text += b" " * (-len(text) % 4)
     data += b"\0" * (-len(data) % 4)
     chunks = struct.pack("<II", len(text), _JSON) + text

@@ -46,6 +46,7 @@ class Document:
     def view(self, array: np.ndarray | bytes, target: int | None = None) -> int:
         """Append bytes as a buffer view, aligned to four."""
         raw = array if isinstance(array, bytes) else np.ascontiguousarray(array).tobytes()
+        # Accessors must start at multiples of their component size; four serves all.
         self._data += b"\0" * (-len(self._data) % 4)
         entry = {"buffer": 0, "byteOffset": len(self._data), "byteLength": len(raw)}
         self._data += raw
@@ -73,6 +74,7 @@ class Document:
         entry |= {"count": len(table), "type": _TYPE[table.shape[1]]}
         if normalized:
             entry["normalized"] = True
+        # glTF demands bounds of positions and of animation times.
         if bounds:
             entry |= {"min": table.min(axis=0).tolist(), "max": table.max(axis=0).tolist()}
         return self.add("accessors", entry)
@@ -92,12 +94,14 @@ class Document:
         values = [values.astype(np.float32) for _, values in displacements]
         entries: list[int] = []
         if any(len(some) for some in rows):
+            # All shapes share two views, one of indices and one of displacements.
             views = self.view(np.concatenate(rows)), self.view(np.concatenate(values))
         row_offset = value_offset = 0
         for some, moved in zip(rows, values, strict=True):
             low, high = (
                 (moved.min(axis=0), moved.max(axis=0)) if len(moved) else (np.zeros(3), np.zeros(3))
             )
+            # Vertices that are not listed do not move: the bounds include 0.
             if len(moved) < count:
                 low, high = np.minimum(low, 0), np.maximum(high, 0)
             entry: dict[str, Any] = {

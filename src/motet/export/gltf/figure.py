@@ -79,6 +79,7 @@ def add_animation(
         channel(
             node,
             "weights",
+            # (frames, shapes), frame by frame as glTF stores it
             np.stack([performance.weights.get(shape, still) for shape in names], axis=1).reshape(
                 -1
             ),
@@ -104,6 +105,7 @@ def _skeleton(document: Document, figure: FigureParts) -> list[int]:
         figure.joint_rotations_at_rest,
         strict=True,
     ):
+        # Rest frames are aligned with the world, so a local offset is a difference of positions.
         offset = place - (figure.joint_positions[parent] if parent >= 0 else 0)
         node: dict[str, Any] = {"name": name, "translation": [float(v) for v in np.float32(offset)]}
         if abs(turn[3]) < 1 - 1e-9:
@@ -117,6 +119,7 @@ def _skeleton(document: Document, figure: FigureParts) -> list[int]:
 
 
 def _skin(document: Document, figure: FigureParts, joints: list[int]) -> int:
+    # (joints, 4, 4): world to joint, a translation only
     inverse = np.tile(np.eye(4, dtype=np.float32), (len(joints), 1, 1))
     inverse[:, 3, :3] = -figure.joint_positions  # column by column, as glTF stores matrices
     matrices = document.accessor(inverse.reshape(len(joints), 16))
@@ -138,6 +141,7 @@ def _mesh(document: Document, surface: Surface, materials: dict[Material, int]) 
         ),
         "NORMAL": document.accessor(surface.normals.astype(np.float32), target=VERTICES),
         "JOINTS_0": document.accessor(
+            # glTF validators want index 0 where the weight is 0.
             np.where(surface.joint_weight > 0, surface.joint_index, 0).astype(np.uint8),
             target=VERTICES,
         ),
@@ -162,6 +166,7 @@ def _mesh(document: Document, surface: Surface, materials: dict[Material, int]) 
     ]
     primitives = []
     for material, faces in surface.faces.items():
+        # 65,535 itself is reserved (primitive restart).
         numbers = faces.reshape(-1).astype(
             np.uint16 if len(surface.vertices) <= 65_535 else np.uint32
         )

@@ -76,6 +76,7 @@ def _surface(shaped: ShapedHouse, name: str) -> Surface:
     vertices = shaped.vertices[place].numpy()
     faces = part.faces.numpy() - place.start
     regions = rig.regions[place]
+    # Triangles do not cross regions: one corner names the region.
     face_region = regions[faces[:, 0]]
     is_eye = name.startswith("eye_")
     materials = {
@@ -101,6 +102,7 @@ def _colours(rig: HouseRig, place: slice) -> np.ndarray:
     caves = np.isin(rig.regions[place], [rig.region_names.index(name) for name in _DARK_CAVES])[
         :, None
     ]
+    # Baked occlusion, strong inside the mouth, faint elsewhere, where viewers add their own shadow.
     return colours * np.where(caves, 0.25 + 0.75 * seen, 0.7 + 0.3 * seen)
 
 
@@ -122,11 +124,12 @@ def _eye_material(white: tuple[float, ...]) -> Material:
 def _eye_places(vertices: np.ndarray) -> np.ndarray:
     """Texture coordinates by projection along the axis of the eyeball."""
     local = vertices - vertices.mean(axis=0)
-    axis = local[np.argsort(-local[:, 2])[:8]].mean(axis=0)
+    axis = local[np.argsort(-local[:, 2])[:8]].mean(axis=0)  # the front pole of the eyeball
     axis /= np.linalg.norm(axis)
     right = np.cross([0.0, 1.0, 0.0], axis)
     right /= np.linalg.norm(right)
     radius = np.linalg.norm(local, axis=1).max()
+    # (verts) each, -1..1
     across, up = local @ right / radius, local @ np.cross(axis, right) / radius
     return np.clip(np.stack([0.5 + 0.5 * across, 0.5 - 0.5 * up], axis=1), 0, 1)
 
@@ -137,6 +140,7 @@ def _shapes(
     deltas = rig.shape_deltas()[:, place].numpy()
     found = {}
     for name, delta in zip(ARKIT_SHAPES, deltas, strict=True):
+        # indices of vertices that this shape moves
         moving = np.flatnonzero(np.abs(delta).max(axis=1) > 0)
         if len(moving) or every:
             found[name] = (moving, delta[moving])
@@ -151,6 +155,7 @@ def _hair(shaped: ShapedHouse) -> Surface:
     )
     shade = (0.5 + 0.5 * hair.along**0.7) * hair.tone
     head = np.zeros((len(hair.vertices), 4), np.uint8)
+    # All hair turns with the head.
     head[:, 0] = rig.joint_names.index("head")
     weight = np.zeros_like(head)
     weight[:, 0] = 255

@@ -22,6 +22,7 @@ def body_performance(motion: Motion) -> Performance:
     with torch.no_grad():
         face = None if face is None else Motion(face.values.detach().cpu().double(), face.space)
         body = Motion(body.values.detach().cpu().double(), body.space)
+        # In double precision: quaternions of small turns would lose half their digits.
         turns = figure.local_rotations(body, face).numpy()
         places = figure.root_positions(body, figure.world_rotations(body, face)).numpy()
     local = {

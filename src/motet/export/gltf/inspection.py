@@ -62,6 +62,7 @@ def check_document(content: dict[str, Any], path: Path) -> None:
         raise AssetError(f"{path} is not glTF 2: its asset states no such version")
     for kind in ("nodes", "meshes", "buffers", "bufferViews", "accessors", "animations"):
         entries(content, kind, path)
+        # glTF forbids empty lists; some exporters write them.
         if kind in content and not content[kind]:
             del content[kind]
 
@@ -111,6 +112,7 @@ def _vrm_0(content: dict[str, Any], extension: Any, path: Path) -> dict[str, Exp
     nodes = entries(content, "nodes", path)
     found: dict[str, Expression] = {}
     for group in _objects(master, "blendShapeGroups"):
+        # A preset name tells more than the author's own; `unknown` tells nothing.
         preset = group.get("presetName")
         name = (
             preset
@@ -123,6 +125,7 @@ def _vrm_0(content: dict[str, Any], extension: Any, path: Path) -> dict[str, Exp
         for bind in _objects(group, "binds"):
             mesh, target = _whole(bind, "mesh", path), _whole(bind, "index", path)
             binds += [
+                # VRM 0 binds name a mesh and count to 100; every node with that mesh moves.
                 (number, target, _share(bind, 100.0))
                 for number, node in enumerate(nodes)
                 if node.get("mesh") == mesh

@@ -33,6 +33,7 @@ class AvatarMap:
         for left, right in self.shapes.items():
             if left in known:
                 found[left] = right
+            # Written the other way round: ARKit name first.
             elif right in known and right is not None:
                 found[right] = left
             else:

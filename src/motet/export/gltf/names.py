@@ -35,6 +35,7 @@ _LONG = 7
 @lru_cache(maxsize=4096)
 def words(name: str) -> tuple[str, ...]:
     """The words of a name in lower case, split at separators, digits and capitals."""
+    # NFKC folds full-width and compatibility forms, as Japanese programs write them.
     return tuple(word.lower() for word in _WORD.findall(unicodedata.normalize("NFKC", name)))
 
 
@@ -54,6 +55,7 @@ def without_start(parts: tuple[str, ...]) -> tuple[str, ...]:
 def side_last(parts: tuple[str, ...]) -> str:
     """The words joined; a side that stands alone is spelled out and moved to the end."""
     sides = [number for number, word in enumerate(parts) if word in _SIDES]
+    # `Left_Right` or `L` alone is no side of something.
     if len(sides) != 1 or len(parts) == 1:
         return "".join(parts)
     (at,) = sides
@@ -74,11 +76,12 @@ def _arkit_spellings() -> dict[str, str]:
     for name in ARKIT_SHAPES:
         for side in ("Left", "Right"):
             if name.endswith(side):
-                found.setdefault((name.removesuffix(side) + side[0]).lower(), name)
+                found.setdefault((name.removesuffix(side) + side[0]).lower(), name)  # mouthSmileL
     return found
 
 
 _ARKIT = _arkit_spellings()
+# Longest first: `mouthSmileLeft` before a shorter name that it ends with.
 _LONG_NAMES = sorted((name for name in _ARKIT if len(name) >= _LONG), key=len, reverse=True)
 
 
@@ -96,6 +99,8 @@ def _behind_prefix(spelling: str) -> str | None:
     for known in _LONG_NAMES:
         if spelling.endswith(known):
             prefix = spelling.removesuffix(known)
+            # A second shape in the prefix: a corrective of both, which has no weight of its own
+            # here.
             combined = any(other in prefix for other in _LONG_NAMES)
             return None if combined else _ARKIT[known]
     return None
@@ -121,6 +126,7 @@ def vowel_targets(names: Iterable[str]) -> dict[str, str]:
     for name in names:
         parts = _without_end(words(name))
         if parts and parts[-1] in _VOWEL_WORDS:
+            # `Fcl_MTH_A` and `Fcl_MTH_I` are one series, `Hat_A` another.
             series.setdefault(parts[:-1], {})[name] = _VOWEL_WORDS[parts[-1]]
     best = max(series.values(), key=lambda found: len(set(found.values())), default={})
     return best if len(set(best.values())) >= _ENOUGH_VOWELS else {}

@@ -80,9 +80,11 @@ def vertex_normals(
 ) -> Float[np.ndarray, "verts 3"]:
     """Unit normals, triangles weighted by area; vertices of no triangle point up."""
     corners = vertices[faces].astype(np.float64)
+    # (faces, 3): length is twice the area, hence the weighting
     flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     total = np.zeros((len(vertices), 3))
     for corner in range(3):
+        # Not `total[...] += flat`: a vertex occurs in many triangles.
         np.add.at(total, faces[:, corner], flat)
     length = np.linalg.norm(total, axis=1, keepdims=True)
     return np.where(length > 1e-14, total / np.maximum(length, 1e-14), [0.0, 1.0, 0.0]).astype(

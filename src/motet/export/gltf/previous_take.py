@@ -20,6 +20,7 @@ def remove_takes(content: dict[str, Any], data: bytes, path: Path) -> bytes:
     if not old:
         return data
     content["animations"] = [one for one in animations if not any(one is take for take in old)]
+    # Others may refer to the same times or values.
     unused = _accessors(old) - _accessors(content["animations"])
     if not content["animations"]:
         del content["animations"]
@@ -50,11 +51,13 @@ def _without_last(content: dict[str, Any], data: bytes, unused: set[int], path: 
     views = entries(content, "bufferViews", path)
     while accessors and len(accessors) - 1 in unused:
         view, last = accessors[-1].get("bufferView"), len(views) - 1
+        # Only bytes at the very end can go without renumbering anything.
         if not views or view != last or _shared(content, last, path):
             break
         start, length = views[last].get("byteOffset", 0), views[last].get("byteLength")
         if not isinstance(start, int) or not isinstance(length, int) or start < 0:
             break
+        # up to three bytes of padding
         if len(data) - (start + length) not in range(4) or "extensions" in views[last]:
             break
         accessors.pop()

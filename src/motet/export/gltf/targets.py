@@ -31,6 +31,7 @@ def morph_names(content: dict[str, Any], path: Path) -> dict[int, list[str]]:
         count = max(map(len, lists))
         if count:
             names = _declared_names(mesh) or _accessor_names(content, lists, path)
+            # Fewer or more names than targets occur in the wild.
             names = [*names[:count], *[""] * (count - len(names))]
             found[number] = [name or f"#{index}" for index, name in enumerate(names)]
     return found
@@ -111,6 +112,7 @@ def complete_targets(document: Document, path: Path) -> None:
                 continue
             vertices = _vertices(document.content, primitive, path)
             if vertices not in zeros:
+                # A sparse accessor without entries: zeros that take no bytes.
                 zeros[vertices] = document.sparse(
                     vertices, [(np.zeros(0, np.int64), np.zeros((0, 3)))]
                 )[0]

@@ -15,6 +15,7 @@ IRIS_RADIUS, PUPIL_RADIUS = 0.395, 0.150
 def png(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
     """A picture as PNG."""
     height, width, _ = rgb.shape
+    # filter type 0 before each row of pixels
     rows = np.concatenate([np.zeros((height, 1), np.uint8), rgb.reshape(height, -1)], axis=1)
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
@@ -37,11 +38,13 @@ def eye_picture(
         white: colour of the sclera, linear light.
         iris: outer iris, inner iris, pupil and limbus, linear light.
     """
-    place = (np.arange(size) + 0.5) / size * 2 - 1
+    place = (np.arange(size) + 0.5) / size * 2 - 1  # pixel centres, -1..1
     x, y = np.meshgrid(place, -place)
     radius, angle = np.hypot(x, y)[..., None], np.arctan2(y, x)[..., None]
     outer, inner, pupil, limbus = iris
+    # 0 at the pupil, 1 at the edge of the iris
     depth = np.clip((radius - PUPIL_RADIUS) / (IRIS_RADIUS - PUPIL_RADIUS), 0, 1)
+    # Two incommensurate waves: fibres that do not repeat visibly.
     fibres = np.sin(angle * 31 + 3 * np.sin(angle * 5 + radius * 12)) * np.sin(
         angle * 19 + radius * 27
     )
@@ -52,6 +55,7 @@ def eye_picture(
     colour = _blend(colour, pupil, np.clip((PUPIL_RADIUS + 0.012 - radius) / 0.024, 0, 1))
     ball = white * (1 - 0.25 * np.clip(radius - 0.5, 0, 0.5))
     colour = _blend(ball, colour, np.clip((IRIS_RADIUS + 0.015 - radius) / 0.03, 0, 1))
+    # Linear light to sRGB.
     encoded = np.where(
         colour <= 0.0031308, 12.92 * colour, 1.055 * np.clip(colour, 0, 1) ** (1 / 2.4) - 0.055
     )

@@ -144,9 +144,11 @@ def understood(
     by_hand = {name: _meaning(wanted) for name, wanted in mapping.items() if wanted is not None}
     parts = {name: shapes for name, shapes in by_hand.items() if isinstance(shapes, tuple)}
     hand_visemes = {name: one for name, one in by_hand.items() if isinstance(one, str)}
+    # Names by hand first, then exact names, then other programs' names.
     parts |= {name: (found,) for name in free if (found := arkit_name(name)) is not None}
     parts |= _other_names(declared, free, parts)
     mouth = {name for name, shapes in parts.items() if shapes[0].startswith(("mouth", "jaw"))}
+    # A few ARKit names beside a full set of visemes are leftovers: the visemes speak then.
     enough = len({shape for name in mouth for shape in parts[name]}) >= _ENOUGH_MOUTH
     spoken, kind = ({}, "") if enough else _spoken(free, declared)
     spoken |= hand_visemes
@@ -155,6 +157,7 @@ def understood(
         parts = {n: shapes for n, shapes in parts.items() if n not in mouth or n in by_hand}
     elif any(shape.startswith(_OPENING) for name in mouth for shape in parts[name]):
         kind = "ARKit shapes"
+    # A name for both sides gets their mean.
     curves = {n: np.mean([weights[s] for s in shapes], axis=0) for n, shapes in parts.items()}
     if spoken:
         fitted = fit_visemes(weights, tuple(dict.fromkeys(spoken.values())), fps)
@@ -202,6 +205,7 @@ def _other_names(
     for spelling, name in order:
         shapes = _shapes(spelling)
         family = spelling.replace("upper", "lower").replace("right", "left")
+        # Upper and lower or left and right parts of one shape may share it; another name may not.
         if all(taken.get(shape, family) == family for shape in shapes):
             result[name] = shapes
             taken |= {shape: family for shape in shapes}
@@ -224,6 +228,7 @@ def _spoken(free: list[str], declared: list[str]) -> tuple[dict[str, str], str]:
     ]
     best = max(series, key=lambda found: len(set(found.values())))
     vowels = {name: found for name in declared if (found := vowel(name)) is not None}
+    # Declared expressions win over morph targets that are merely named like vowels.
     vowels = vowels or vowel_targets(free)
     # Two names such as `V_E` and `V_O` are a series of vowels that lost some.
     if best and len(set(best.values())) >= len(set(vowels.values())):
