@@ -15,6 +15,7 @@ import type {
 import { type Curves, curves } from '../player/curves';
 import { commandLine } from '../take/command';
 import { Playback } from '../take/playback.svelte';
+import { Editing } from './editing.svelte';
 
 /** What the page is busy with. */
 export interface Work {
@@ -60,6 +61,7 @@ export class Studio {
   settings = $state<Settings>({ ...REST });
 
   readonly playback = new Playback();
+  readonly editing = new Editing(this);
 
   get state(): 'connecting' | 'loading' | 'ready' | 'failed' {
     return this.health?.state ?? 'connecting';
@@ -67,7 +69,7 @@ export class Studio {
 
   /** Curves as the figure shows them. */
   get shown(): Curves | undefined {
-    return this.base;
+    return this.editing.shown;
   }
 
   /** Methods that move a face. */
@@ -150,7 +152,9 @@ export class Studio {
       get<{ takes: Take[] }>('/takes?count=200'),
     ]);
     this.peaks = new Int8Array(peaks);
-    this.takes = takes.takes.filter((take) => take.sound === sound.id && take.space === 'arkit');
+    this.takes = takes.takes.filter(
+      ({ sound: own, space, state }) => own === sound.id && space === 'arkit' && ['made', 'imported'].includes(state),
+    );
     if (this.takes[0]) await this.show(this.takes[0]);
   }
 
@@ -188,6 +192,7 @@ export class Studio {
   async show(take: Take) {
     this.base = curves(await bytes(`/takes/${take.id}/curves?avatar=raw`));
     this.take = take;
+    await this.editing.open(take);
     this.check = this.phones = undefined;
     void get<Check>(`/takes/${take.id}/check`).then(
       (check) => this.take?.id === take.id && (this.check = check),

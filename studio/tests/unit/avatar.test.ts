@@ -2,7 +2,11 @@ import { describe, expect, test } from 'vitest';
 
 import { attach, type Profile } from '../../src/player/avatar';
 
-function node(name: string, more: object = {}, children: ReturnType<typeof node>[] = []) {
+interface FakeNode {
+  traverse(visit: (node: object) => void): void;
+}
+
+function node(name: string, more: object = {}, children: FakeNode[] = []) {
   const quaternion = { values: [0, 0, 0, 1], set: (...v: number[]) => (quaternion.values = v) };
   const made = {
     name,
