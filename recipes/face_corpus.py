@@ -21,15 +21,22 @@ from numpy import ndarray
 from motet.data.clip import Recording
 from motet.data.corpus import CorpusWriter
 from motet.data.readers.tracked import read_facegood, read_grid
+from motet.data.speech.corpus import read_index
 from motet.errors import ConfigError
+from motet.face.lip_shapes import joined, measure, solve_mouth, spread
 from motet.phonetics.phones import PhoneSpan
+from motet.synthesis.performance.articulation import articulation
 from motet.synthesis.performance.model import load_model
-from motet.synthesis.performance.perform import PerformanceModel, perform
+from motet.synthesis.performance.perform import PerformanceModel, articulated, perform
 from motet.synthesis.performance.style import StyleSettings, personal
 from motet.types import ARKIT_SHAPES, Motion
 from recipes.performances import CREDITS, intervals, performed_recordings, quiet_recordings
-from recipes.speech_features import SpeechFolders, speech_examples
+from recipes.speech_features import SpeechFolders
 
+_MOUTH = ("mouth", "jaw", "tongue")
+PEOPLES_RANGE = (1.15, 2.0, 1.15, 1.15)
+"""Factors of gap, width, height and chin from GRID s1 to people (spreads of the seven clips named
+in `motet.synthesis.performance.perform`)."""
 Report = Callable[[str, float], None]
 """Called with a group and its minutes so far."""
 
@@ -56,6 +63,8 @@ class FaceCorpus:
     """People sampled for each voice."""
     takes: int = 1
     """Performances of every utterance, each in another style."""
+    voice_minutes: float = 10.0
+    """Most speech of one voice, so that single long voices do not outweigh the many."""
     quiet_minutes: float = 8.0
     """Minutes of silence and noise."""
     seed: int = 0
@@ -87,16 +96,23 @@ def build_face_corpus(options: FaceCorpus, report: Report | None = None) -> None
         AssetError: a source or the fitted model is missing.
     """
     model, writer, seed = load_model(), CorpusWriter(options.out), options.seed
-    phones = {e.entry.name: e.phones for e in speech_examples(options.folders, "grid")}
+    phones = {e.name: e.phones for e in read_index(options.folders.speech, "grid")}
     tracked = (_with_phones(r, phones) for r in read_grid(options.data / "grid_s1"))
-    _write(writer, "grid-s1", (_filled(r, model, seed) for r in tracked), report)
+    people = (_with_peoples_range(r) for r in tracked)
+    _write(writer, "grid-s1", (_filled(r, model, seed) for r in people), report)
     mouths = read_facegood(options.data / "facegood")
     _write(writer, "facegood", (_filled(r, model, seed) for r in mouths), report)
     _write(writer, "quiet", quiet_recordings(model, options.quiet_minutes, seed), report)
     for source in options.sources:
         if (options.folders.speech / f"{source}.json").exists():
             performances = performed_recordings(
-                model, options.folders, source, options.performers, options.takes, seed
+                model,
+                options.folders,
+                source,
+                options.performers,
+                options.takes,
+                seed,
+                options.voice_minutes,
             )
             _write(writer, f"performed-{source}", performances, report)
 
@@ -124,6 +140,26 @@ def _with_phones(recording: Recording, phones: Mapping[str, tuple[PhoneSpan, ...
     return dataclasses.replace(recording, facts=facts)
 
 
+def _with_peoples_range(recording: Recording) -> Recording:
+    """The mouth of the reserved man of GRID s1 with people's range: opening and width scaled,
+    protrusion, smile and upper lip by his phones where they are known.
+    """
+    weights = recording.motion["blendshapes"].double().numpy()
+    phones = tuple(PhoneSpan(p.start, p.end, p.symbol) for p in recording.facts.phones)
+    times = np.arange(len(weights)) / recording.motion.space.fps
+    shapes = joined(weights)
+    if phones:
+        courses = articulation(phones, times)
+        shapes = np.maximum(shapes, articulated(np.zeros_like(shapes), courses))
+    measures = measure(weights)
+    measures[:, 0] = np.maximum(measures[:, 0], 0.0)
+    mouth = spread(solve_mouth(measures * np.array(PEOPLES_RANGE), shapes))
+    changed = [column for column in range(52) if ARKIT_SHAPES[column].startswith(_MOUTH)]
+    values = recording.motion.values.clone()
+    values[:, changed] = torch.from_numpy(mouth[:, changed]).float()
+    return dataclasses.replace(recording, motion=Motion(values, recording.motion.space))
+
+
 def _filled(recording: Recording, model: PerformanceModel, seed: int) -> Recording:
     """Channels that were not observed, filled with a plausible performance.
 
@@ -135,7 +171,7 @@ def _filled(recording: Recording, model: PerformanceModel, seed: int) -> Recordi
     hidden = ~recording.valid_channels
     # A mouth that was observed keeps even the shapes that were not seen to move.
     for column, name in enumerate(ARKIT_SHAPES):
-        if name.startswith(("mouth", "jaw", "tongue")):
+        if name.startswith(_MOUTH):
             hidden[column] = False
     values = torch.where(hidden, performance, recording.motion.values)
     names = [n for n, h in zip(ARKIT_SHAPES, hidden.tolist(), strict=False) if h]

@@ -72,14 +72,16 @@ def performed_recordings(
     performers: int,
     takes: int,
     seed: int,
+    voice_minutes: float = float("inf"),
 ) -> Iterator[Recording]:
     """Long performances on all training utterances of one source, in all styles.
 
     Args:
         performers: people sampled for each voice.
         takes: performances of every utterance.
+        voice_minutes: most speech of one voice.
     """
-    voices = _pieces_by_voice(model, folders, source)
+    voices = _pieces_by_voice(model, folders, source, voice_minutes)
     names = sorted(STYLES)
     for (voice, language), pieces in sorted(voices.items()):
         for take in range(takes):
@@ -96,13 +98,15 @@ def performed_recordings(
 
 
 def _pieces_by_voice(
-    model: PerformanceModel, folders: SpeechFolders, source: str
+    model: PerformanceModel, folders: SpeechFolders, source: str, voice_minutes: float
 ) -> dict[tuple[str, str], list[Piece]]:
     voices: dict[tuple[str, str], list[Piece]] = {}
     language: dict[str, str] = {}
+    minutes: dict[str, float] = {}
     for example in speech_examples(folders, source):
         entry, features = example.entry, example.features
-        if entry.split != "train":
+        minutes[entry.speaker] = minutes.get(entry.speaker, 0.0) + entry.seconds / 60
+        if entry.split != "train" or minutes[entry.speaker] > voice_minutes:
             continue
         phones = example.phones or covered(model.acoustics.recognise(features))
         voice = (entry.speaker, language.setdefault(entry.speaker, entry.language))

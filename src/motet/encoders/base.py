@@ -13,7 +13,7 @@ import importlib
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -71,6 +71,20 @@ class SpeechEncoder(AudioEncoder[EncoderState], Protocol[EncoderState]):
         self, features: Float[Tensor, "batch known dim"], first: int, frames: int
     ) -> Float[Tensor, "batch frames"]:
         """Gap between the inner lips, mouth widths; the first frame begins with feature `first`."""
+        ...
+
+
+@runtime_checkable
+class OfflineEncoder(Protocol):
+    """An encoder that encodes whole recordings, in long windows, and can also stream."""
+
+    def streaming(self, look_ahead_s: float = 0.3, hop_s: float = 0.16) -> SpeechEncoder[Any]:
+        """The same network as a stream.
+
+        Args:
+            look_ahead_s: least seconds of sound after a feature's time that it sees.
+            hop_s: seconds of sound from one block of features to the next.
+        """
         ...
 
 

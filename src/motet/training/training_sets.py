@@ -28,9 +28,11 @@ from motet.data.readers.vertex_sequences import vertex_training_set
 from motet.data.readers.vocaset import read_vocaset
 from motet.data.training_set import TrainingItem, TrainingSet
 from motet.encoders.phonetic.encoder import PhoneticEncoder, load_phonetic
+from motet.encoders.whisper.encoder import WhisperAudioEncoder, load_network
 from motet.errors import InputError
 from motet.face.lip_shapes import close_lips
 from motet.phonetics.phones import PHONES
+from motet.training.feature_variants import variant_features, variants_of
 from motet.training.voice_augment import SHARE, perturbed_features
 from motet.types import Audio, Motion, arkit_space
 
@@ -47,7 +49,16 @@ _MESHES = {"vertices/vocaset": read_vocaset, "vertices/biwi": read_biwi}
 
 def performances(architecture: Any, folder: Path) -> tuple[TrainingSet, About]:
     """A corpus of motet with features of the phonetic encoder."""
-    return training_set(folder), partial(_facts, folder)
+    return training_set(folder), partial(_phonetic_facts, folder)
+
+
+def whisper_performances(architecture: Any, folder: Path) -> tuple[TrainingSet, About]:
+    """A corpus of motet with Whisper's features, whole and streamed, of clean and degraded sound;
+    with those of the phonetic encoder for a model of that encoder.
+    """
+    if architecture.streaming is None or architecture.streaming.front_end != "whisper":
+        return performances(architecture, folder)
+    return whisper_set(folder), partial(_whisper_facts, folder)
 
 
 def meshes_or_performances(architecture: Any, folder: Path) -> tuple[TrainingSet, About]:
@@ -85,12 +96,9 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
         InputError: no clip of that split, or not a corpus.
     """
     corpus, encoder = Corpus(data), load_phonetic()
-    entries = corpus.select(split=split, licences=SHIPPABLE)
-    if not entries:
-        raise InputError(f"{data} has no {split} clips that may shape shipped weights")
     cache = (cache or data / "features") / encoder.digest
     items: list[TrainingItem] = []
-    for entry in entries:
+    for entry in _shippable(corpus, split):
         item = _item(corpus, entry, _features(corpus, entry, encoder.features, cache))
         double = _features(
             corpus, entry, partial(_perturbed, encoder, entry.facts.name), cache / "perturbed"
@@ -102,11 +110,47 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
     return TrainingSet(arkit_space(), items)
 
 
+def whisper_set(data: Path, split: str = "train", cache: Path | None = None) -> TrainingSet:
+    """The clips of a corpus that may shape shipped weights, each with its variants of Whisper's
+    features (`motet.training.feature_variants`); they are kept in `cache`.
+
+    Raises:
+        InputError: no clip of that split, or not a corpus.
+    """
+    corpus, encoder = Corpus(data), WhisperAudioEncoder(*load_network())
+    cache = (cache or data / "features") / encoder.digest
+    items: list[TrainingItem] = []
+    for entry in _shippable(corpus, split):
+        variants = variants_of(entry.facts.name)
+        for variant in variants:
+            encode = partial(variant_features, variant=variant, encoder=encoder)
+            features = _features(corpus, entry, encode, cache / variant.name)
+            item = _item(corpus, entry, features)
+            items.append(dataclasses.replace(item, weight=item.weight / len(variants)))
+    return TrainingSet(arkit_space(), items)
+
+
+def _shippable(corpus: Corpus, split: str) -> list[Entry]:
+    entries = corpus.select(split=split, licences=SHIPPABLE)
+    if not entries:
+        raise InputError(f"{corpus.folder} has no {split} clips that may shape shipped weights")
+    return entries
+
+
 def _perturbed(encoder: PhoneticEncoder, name: str, audio: Audio) -> Tensor:
     return perturbed_features(audio, encoder, zlib.crc32(name.encode()))
 
 
-def _facts(data: Path) -> dict[str, Any]:
+def _whisper_facts(data: Path) -> dict[str, Any]:
+    about = "whole and in part streamed, clean or through rooms, microphones and noise"
+    return _facts(data, about, load_network()[1])
+
+
+def _phonetic_facts(data: Path) -> dict[str, Any]:
+    return _facts(data, "each also with a perturbed voice", load_phonetic().digest)
+
+
+def _facts(data: Path, about: str, front_end: str) -> dict[str, Any]:
     entries = Corpus(data).select(split="train", licences=SHIPPABLE)
     hours: dict[str, float] = {}
     for entry in entries:
@@ -115,12 +159,10 @@ def _facts(data: Path) -> dict[str, Any]:
         )
     rounded = {source: round(value, 3) for source, value in sorted(hours.items())}
     return {
-        "data": (
-            f"{sum(hours.values()):.2f} h in {len(entries)} clips, each also with a perturbed voice"
-        ),
+        "data": f"{sum(hours.values()):.2f} h in {len(entries)} clips, {about}",
         "licence": "Apache-2.0",
         "sources": rounded,
-        "front_end": load_phonetic().digest,
+        "front_end": front_end,
     }
 
 

@@ -131,8 +131,8 @@ class StreamingConfig:
     codec: CodecConfig = CodecConfig(
         55, 20, 160, 4, 4, (1, 2, 4, 8, 16), full_width_scale=False, inner_norm=True
     )
-    front_end: Literal["phonetic", "bands"] = "phonetic"
-    """Audio encoder: the shipped phonetic encoder, or band energies (tests)."""
+    front_end: Literal["whisper", "phonetic", "bands"] = "phonetic"
+    """Audio encoder: Whisper's or the phonetic encoder (both shipped), or band energies (tests)."""
     audio_dim: int = 256
     """Channels of the audio features."""
     audio_width: int = 128
@@ -161,6 +161,15 @@ class StreamingConfig:
     """Default number of frames emitted of each window."""
     look_ahead: int = 4
     """Default number of feature steps read beyond the emitted frames."""
+    stream_commit: int = 3
+    """The same of a stream, where every frame that is waited for costs time."""
+    stream_look_ahead: int = 4
+    """The same of a stream."""
+    encoder_look_ahead_s: float = 0.12
+    """Of an encoder that also works offline: least sound after a feature that it sees in a
+    stream."""
+    encoder_hop_s: float = 0.08
+    """Of such an encoder: sound from one block of features to the next in a stream."""
     seam_decay_frames: float = 4.0
     """Time constant of the fading correction at a seam."""
     flip: float = 0.2
@@ -177,6 +186,8 @@ class StreamingConfig:
     """Training: loss weight of frames whose audio has not arrived; they are regenerated later."""
     motion_weight: float = 1.0
     """Training: weight of the expected motion's error relative to the bits' cross entropy."""
+    regressor: bool = False
+    """Whether mouth shapes regressed from the features are an input of the generator."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.commit <= self.codec.frames:
@@ -234,7 +245,9 @@ class ArtalkConfig:
         )
 
 
-STREAMING_ONLY = ("guidance_style", "decode", "commit", "look_ahead", "closures", "opening")
+STREAMING_ONLY = (
+    "guidance_style", "decode", "commit", "look_ahead", "closures", "opening", "mode",
+)  # fmt: skip
 PUBLISHED_ONLY = ("smooth", "fix_pose", "jaw_only_opens", "precision")
 
 
@@ -261,14 +274,17 @@ class ArtalkCondition:
     """Of sampled bits; below 1 calmer."""
     top_p: float = option(0.97, 0.51, given={"decode": "sample"})
     """Of sampled bits: a class that is less likely than 1 - top_p is never sampled."""
+    mode: Literal["auto", "offline", "stream"] = option("auto", "stream", preset="shipped")
+    """Streaming model: `offline` encodes the recording in long windows, `stream` as a live session
+    does (`run` with it equals `live`); `auto`: offline for recordings, stream when live."""
     commit: int = option(0, 2)
-    """Streaming model: frames emitted of each window (0: the trained number). Fewer: shorter
-    latency and more work."""
+    """Streaming model: frames emitted of each window (0: the trained number of the mode). Fewer:
+    shorter latency and more work."""
     look_ahead: int = option(-1, 8)
     """Streaming model: feature steps of 20 ms beyond the emitted frames that a window waits for
-    (-1: the trained number)."""
+    (-1: the trained number of the mode)."""
     closures: bool = option(True, False, preset="shipped")
-    """Streaming model: close the lips where the phonetic encoder detects p, b or m, even where the
+    """Streaming model: close the lips where the audio encoder detects p, b or m, even where the
     model alone would leave them a little open."""
     opening: float = option(0.4, 0.9)
     """Streaming model: weight of the regressed lip aperture against the model's (0: the model
@@ -311,6 +327,8 @@ class ArtalkCondition:
         if config.streaming is not None:
             refuse(self, ("guidance_audio",), "only the published training generation has it")
             refuse(self, PUBLISHED_ONLY, "only the published models have it")
+            if config.streaming.front_end != "whisper":
+                refuse(self, ("mode",), "the audio encoder of this model always streams")
             return
         refuse(self, STREAMING_ONLY, "only the streaming model has it")
         if config.released is not None:
@@ -322,6 +340,10 @@ STYLES = (
 )  # fmt: skip
 """Styles whose vectors are in the shipped weights: means over the training performances of that
 name."""
+SHIPPED = StreamingConfig(
+    front_end="whisper", audio_dim=384, regressor=True, look_ahead=16, styles=STYLES
+)
+"""The small streaming model that ships."""
 TINY_CODEC = CodecConfig(55, 8, 32, 1, 2, (1, 2, 4, 8), full_width_scale=False, inner_norm=True)
 TINY = StreamingConfig(
     TINY_CODEC,
@@ -358,7 +380,7 @@ TINY_TRAINING = TrainingConfig(
     heads=4,
 )
 PRESETS: dict[str, ArtalkConfig] = {
-    "default": ArtalkConfig("streaming", streaming=StreamingConfig(styles=STYLES, look_ahead=24)),
+    "default": ArtalkConfig("streaming", streaming=SHIPPED),
     "tiny": ArtalkConfig("streaming", streaming=TINY),
     "tiny_released": ArtalkConfig("released", released=TINY_RELEASED),
     "tiny_training": ArtalkConfig("training", training=TINY_TRAINING),

@@ -11,11 +11,13 @@ from motet.face.lip_geometry import house_lips
 from motet.methods.artalk.config import ArtalkConfig
 from motet.methods.artalk.published_v2.loss import training_stages
 from motet.methods.artalk.streaming.loss import streaming_stages
-from motet.stage import Stage
+from motet.stage import ClosedFormStage, Stage
 
 
-def stages(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None = None) -> list[Stage]:
-    """`codec`, then `generator`; both hold the whole model, so the last checkpoint is complete.
+def stages(
+    config: ArtalkConfig, tensors: Mapping[str, Tensor] | None = None
+) -> list[Stage | ClosedFormStage]:
+    """The stages in order; each holds the whole model, so the last checkpoint is complete.
 
     Raises:
         ConfigError: the released generation, whose training was never published.

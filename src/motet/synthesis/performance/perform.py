@@ -114,7 +114,7 @@ def mouth_weights(
         acoustic[:, 1] *= WIDTH_GAIN
         share = np.array(model.acoustic_share)
         measures = (1 - share) * measures + share * acoustic
-    shapes = _articulated(shapes, courses)
+    shapes = articulated(shapes, courses)
     measures[:, [0, 2, 3]] *= OPENING_GAIN
     measures[:, 0] = np.maximum(measures[:, 0], 0.0)
     gain = style.articulation * _amplitude(prosody, style)
@@ -125,7 +125,9 @@ def mouth_weights(
     return _with_contacts(mouth, phones, times, open_share)
 
 
-def _articulated(shapes: ndarray, courses: ndarray) -> ndarray:
+def articulated(
+    shapes: Float[ndarray, "frames shapes"], courses: Float[ndarray, "frames 3"]
+) -> Float[ndarray, "frames shapes"]:
     """Mouth shapes with protrusion, spreading and upper lip by their articulatory courses."""
     result = shapes.copy()
     for name, (course, top) in _ARTICULATED.items():

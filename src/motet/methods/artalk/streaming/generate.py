@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.encoders.base import SpeechEncoder
+from motet.encoders.base import OfflineEncoder, SpeechEncoder
 from motet.errors import ConfigError, nearest
 from motet.face.intensity import MOUTH_SHAPES
 from motet.face.lip_aperture import BlendAperture
@@ -64,11 +64,12 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
     """Samples of silence that cover a window's whole context."""
 
     def __init__(self, model: StreamingModel, encoder: SpeechEncoder[Any]) -> None:
-        self.model, self.encoder, self.config = (
-            model.eval().requires_grad_(False),
-            encoder,
-            model.config,
-        )
+        self.model, self.config = model.eval().requires_grad_(False), model.config
+        self.encoder = self._stream_encoder = encoder
+        if isinstance(encoder, OfflineEncoder):
+            self._stream_encoder = encoder.streaming(
+                self.config.encoder_look_ahead_s, self.config.encoder_hop_s
+            )
         self.space: MotionSpace = arkit_space()
         self._weights = self.space.range("blendshapes")
         names = (*ARKIT_SHAPES, "x", "y", "z")
@@ -91,7 +92,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         lines = 2 * batch if condition.decode == "lively" else batch
         return ArtalkState(
             seeds=tuple(seeds),
-            stream=FeatureStream.begin(self.encoder, batch),
+            stream=FeatureStream.begin(self._encoder(condition), batch),
             condition=condition,
             style=self._style(condition).expand(lines, -1),
             past=torch.zeros(
@@ -104,6 +105,13 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
     def style_vector(self, motion: Motion) -> Float[Tensor, "style"]:
         """The style encoder's vector of a clip."""
         return self.model.style(motion.values.unsqueeze(0))[0]
+
+    def encoder_of(self, state: ArtalkState) -> SpeechEncoder[Any]:
+        """The encoder of the session's mode."""
+        return self._encoder(state.condition)
+
+    def _encoder(self, condition: ArtalkCondition) -> SpeechEncoder[Any]:
+        return self._stream_encoder if condition.mode == "stream" else self.encoder
 
     def window_ready(self, state: ArtalkState) -> bool:
         """Whether all features of the next window's context are known."""
@@ -132,14 +140,20 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         """Smoothing of drawn motion, lip aperture, lip closures."""
         steps, start, first, _ = self._audible(state)
         condition = state.condition
+        position, regressor = start + self.config.audio_before - first, self.model.audio.regressor
         cues = speech_cues(
             self.encoder,
             steps,
-            start + self.config.audio_before - first,
+            position,
             frames.shape[1],
-            aperture=condition.opening > 0,
+            aperture=condition.opening > 0 and regressor is None,
             closures=condition.closures,
         )
+        if condition.opening and regressor is not None and steps.shape[1]:
+            there = steps.to(regressor.weight.device)
+            known = torch.ones(steps.shape[:2], dtype=torch.bool, device=there.device)
+            shapes = regressor(there, known, position, frames.shape[1])
+            cues = dataclasses.replace(cues, aperture=regressor.aperture(shapes).to(CPU))
         frames, chain = self._chain(condition).step(frames, state.chain, cues)
         return frames, dataclasses.replace(state, chain=chain)
 
@@ -159,9 +173,11 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         return OperatorChain(operators)
 
     def _with_defaults(self, condition: ArtalkCondition) -> ArtalkCondition:
-        commit = condition.commit or self.config.commit
-        look = self.config.look_ahead if condition.look_ahead < 0 else condition.look_ahead
-        frames = self.config.codec.frames
+        config, live = self.config, condition.mode == "stream"
+        commit = condition.commit or (config.stream_commit if live else config.commit)
+        usual = config.stream_look_ahead if live else config.look_ahead
+        look = usual if condition.look_ahead < 0 else condition.look_ahead
+        frames = config.codec.frames
         if not 1 <= commit <= frames:
             raise ConfigError(f"commit must lie between 1 and {frames} frames, not {commit}")
         most = self.config.audio_steps - self.config.audio_before

@@ -18,8 +18,9 @@ from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import StreamingConfig
 from motet.methods.artalk.streaming.batches import STYLE_FRAMES, pair_batch, window_batch
 from motet.methods.artalk.streaming.model import StreamingModel, known_mask
+from motet.methods.artalk.streaming.regressor import fit_regressor
 from motet.nn.seeded import integers, normal, uniform
-from motet.stage import Stage
+from motet.stage import ClosedFormStage, Stage
 from motet.types import ARKIT_SHAPES
 
 Batch = Mapping[str, Tensor]
@@ -35,8 +36,9 @@ def streaming_stages(
     config: StreamingConfig,
     tensors: Mapping[str, Tensor] | None = None,
     geometry: Geometry | None = None,
-) -> list[Stage]:
-    """`codec` trains the codec alone, `generator` everything else around the frozen codec.
+) -> list[Stage[TrainingSet] | ClosedFormStage[TrainingSet]]:
+    """`codec` trains the codec alone, `generator` everything else around the frozen codec. A model
+    with a regressor has that fitted first, in closed form.
 
     Args:
         geometry: points of a figure (lips above all) whose error in millimetres is added to both
@@ -63,7 +65,13 @@ def streaming_stages(
     def prepare(corpus: TrainingSet) -> None:
         fit_statistics(model.codec, corpus)
 
+    def fit(corpus: TrainingSet) -> Mapping[str, Tensor]:
+        assert model.audio.regressor is not None
+        fit_regressor(model.audio.regressor, corpus)
+        return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
     return [
+        *([ClosedFormStage("regressor", fit)] if config.regressor else []),
         Stage("codec", model, [model.codec], codec_terms, codec_batch, prepare),
         Stage(
             "generator",

@@ -15,9 +15,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from motet.face.lip_shapes import SOLVED
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import StreamingConfig
 from motet.methods.artalk.quantizer import ResidualQuantizer, area_matrix
+from motet.methods.artalk.streaming.regressor import MouthRegressor
 from motet.nn.attention import attend, level_mask
 from motet.nn.position import sinusoid_table
 
@@ -44,6 +46,11 @@ class AudioMixer(nn.Module):
         self.filters = nn.ModuleList(
             nn.Linear(5 * width, width) for _ in range(config.audio_layers)
         )
+        self.regressor: MouthRegressor | None = None
+        if config.regressor:
+            self.regressor = MouthRegressor(config.audio_dim, config.steps_per_frame)
+            self.shapes_entry = nn.Linear(len(SOLVED), width)
+        self.frames, self.steps_per_frame = config.codec.frames, config.steps_per_frame
         self.exit = nn.Linear(3 * width, width)
         pool = torch.cat([area_matrix(self.inside, patch) for patch in config.codec.patches])
         self.register_buffer("pool", pool, persistent=False)
@@ -71,6 +78,8 @@ class AudioMixer(nn.Module):
             torch.where(known.unsqueeze(-1), self.entry(self.entry_norm(features)), self.unheard)
             + self.position
         )
+        if self.regressor is not None:
+            x = x + self._regressed(features, known)
         for norm, mix in zip(self.norms, self.filters, strict=True):
             # (batch, steps, 5 * width): each step with two neighbours on both sides.
             patches = F.pad(norm(x), (0, 0, 2, 2)).unfold(1, 5, 1).transpose(2, 3).flatten(2)
@@ -78,6 +87,17 @@ class AudioMixer(nn.Module):
         # Context steps have been mixed in; tokens span the window's own steps only.
         x = x[:, self.before : self.before + self.inside]
         return self.exit(torch.cat([self.pool @ x, x[:, self.ends[0]], x[:, self.ends[1]]], -1))
+
+    def _regressed(
+        self, features: Float[Tensor, "batch steps audio"], known: Bool[Tensor, "batch steps"]
+    ) -> Float[Tensor, "batch steps width"]:
+        """The regressor's mouth shapes at the window's own steps, zero in its context."""
+        assert self.regressor is not None
+        shapes = self.regressor(features, known, self.before, self.frames)
+        entry = self.shapes_entry(self.regressor.normalised(shapes))
+        # Every frame spans its own steps: (batch, frames * steps_per_frame, width).
+        entry = entry.repeat_interleave(self.steps_per_frame, dim=1)
+        return F.pad(entry, (0, 0, self.before, features.shape[1] - self.before - self.inside))
 
 
 class ClipStyleEncoder(nn.Module):
