@@ -72,6 +72,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     np.savez(folder / "shape.npz", shape=np.full(100, 3.0, np.float32))
     np.save(folder / "template.npy", np.ones((12, 3), np.float32))
     (folder / "phones.ctm").write_text("x 1 0.2 0.1 B\nx 1 0.3 0.3 AA\nx 1 0.6 0.2 M\n")
+    poses = np.zeros((1, 55, 3), np.float32)
+    poses[:, 16:18, 2] = [-1.0, 1.0]
+    np.savez(folder / "pose.npz", poses=poses, trans=np.array([[0.5, 0.9, 1.0]]))
     config = PRESETS["tiny"]
     person = SyntheticPerson(config, 60).write(folder / "person")
     from motet.checkpoint import save_checkpoint
@@ -80,6 +83,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     save_checkpoint(person / WEIGHTS, Speech2LipModel(config).state_dict(), config, {})
     return {
         "{take}": str(folder / "take.npz"),
+        "{pose}": str(folder / "pose.npz"),
         "{shape}": str(folder / "shape.npz"),
         "{template}": str(folder / "template.npy"),
         "{timing}": str(folder / "phones.ctm"),

@@ -173,7 +173,8 @@ class Sam:
     """Folder of the corpus; an interrupted run goes on when the command is given again."""
     size: str = "test"
     """test (48 sequences of 10 s), ci (810, 2.2 h), wide (1,458, 4.1 h: more sounds, to train on)
-    or full (3,888, 10.8 h)."""
+    or full (3,888, 10.8 h); life (1,440 of 9 to 40 s, 8 h: several events, moving sources, gaps,
+    dancing, speech of others and of the figure itself)."""
     mocap: Path | None = None
     """Folder of open motion captures of standing people (idle/*.bvh.gz); synthetic motion when left
     out."""
@@ -191,6 +192,7 @@ class Sam:
         from motet.audio.spatial.hrtf import load_head
         from motet.cli.progress import progress_bars
         from motet.synthesis.reaction.corpus import CorpusChoice, build_sam, seconds_made
+        from motet.synthesis.reaction.life_corpus import SIZE, build_life
 
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"--limit is a number of sequences, at least 1, not {self.limit}")
@@ -201,12 +203,18 @@ class Sam:
             )
         with progress_bars(self.quiet) as bars:
             task = bars.add_task(f"making {self.out.name}", total=None)
-            count = build_sam(
-                CorpusChoice(self.out, self.size, self.seed, self.mocap, self.limit),
-                lambda done, total: bars.update(task, completed=done, total=total),
-                load_head(self.head) if self.head else None,
-            )
-        print(f"{self.out}  {count} sequences, {seconds_made(count) / 3600:.2f} h")
+            choice = CorpusChoice(self.out, self.size, self.seed, self.mocap, self.limit)
+            head = load_head(self.head) if self.head else None
+
+            def report(done: int, total: int) -> None:
+                bars.update(task, completed=done, total=total)
+
+            if self.size == SIZE:
+                count, seconds = build_life(choice, report, head)
+            else:
+                count = build_sam(choice, report, head)
+                seconds = seconds_made(count)
+        print(f"{self.out}  {count} sequences, {seconds / 3600:.2f} h")
         return 0
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from motet.errors import InputError
@@ -167,6 +167,11 @@ class SpatialItem:
     """What sounds, where it is known."""
     ears: int = 2
     """2: the columns of the left ear are followed by those of the right one."""
+    role: int = 0
+    """0: the figure listens; 1: it speaks itself."""
+    attended: Int[Tensor, "frames"] | None = None
+    """2 where the figure attends to the source, 1 before it does, 0 where there is no source; None:
+    2 everywhere."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +202,9 @@ class SpatialSet:
         Returns:
             None for the second where the share is 0 or there is only one sequence.
         """
-        train, held = partition(self.items, [item.name for item in self.items], share)
+        # Excerpts of a sequence, and its three genres, stay together.
+        groups = [item.name.partition("@")[0][:-1] for item in self.items]
+        train, held = partition(self.items, groups, share)
         return SpatialSet(train), SpatialSet(held) if held else None
 
     def draw(
@@ -208,6 +215,7 @@ class SpatialSet:
         *,
         seen_from: Literal["root", "start"] = "root",
         mirror: bool = True,
+        from_start: float = 0.0,
     ) -> dict[str, Tensor]:
         """Windows that begin with the figure at the origin, looking to +Z; about half of them seen
         in a mirror.
@@ -217,6 +225,7 @@ class SpatialSet:
             seen_from: `root` leaves the source as it is stored, `start` gives it as seen from the
                 pelvis of the window's first frame with upright axes.
             mirror: False leaves all windows as recorded.
+            from_start: share of windows that begin where their sequence begins.
 
         Raises:
             InputError: every sequence is shorter than a window.
@@ -230,6 +239,11 @@ class SpatialSet:
         chosen = torch.randint(len(usable), (size,), generator=randomness).tolist()
         starts = torch.rand(size, generator=randomness, dtype=torch.float64).tolist()
         flips = (torch.rand(size, generator=randomness) < 0.5).tolist()
+        if from_start:
+            first = torch.rand(size, generator=randomness) < from_start
+            starts = [
+                0.0 if begins else s for begins, s in zip(first.tolist(), starts, strict=True)
+            ]
         rows = [
             spatial_window(
                 usable[i],
@@ -274,4 +288,12 @@ def spatial_window(
         )
         if item.ears == 2:
             audio = audio.roll(audio.shape[1] // 2, 1)
-    return {"motion": motion, "audio": audio, "source": source, "genre": torch.tensor(item.genre)}
+    attended = torch.full((frames,), 2) if item.attended is None else item.attended[span].long()
+    return {
+        "motion": motion,
+        "audio": audio,
+        "source": source,
+        "genre": torch.tensor(item.genre),
+        "role": torch.tensor(item.role),
+        "attended": attended,
+    }

@@ -47,6 +47,7 @@ from motet.methods.mospa.windows import (
 from motet.types import Audio
 
 TINY = PRESETS["tiny"]
+PUBLISHED_SOURCE = {"source": SourceConfig(), "events": False}
 
 
 def body_vectors(frames: int = 60, seed: int = 0, batch: tuple[int, ...] = ()) -> torch.Tensor:
@@ -156,7 +157,7 @@ def test_a_resting_source_is_seen_anew_from_each_estimate() -> None:
 
 @pytest.mark.parametrize("mode", ["selfconsistent", "initial"])
 def test_published_models_take_honest_sources(mode: str) -> None:
-    method = tiny(source=SourceConfig(), source_axes=False, fusion="tokens", patch=1, summary=False)
+    method = tiny(**PUBLISHED_SOURCE, source_axes=False, fusion="tokens", patch=1, summary=False)
     left, right = (
         method.run(noise_sound(1.0), MospaCondition(source=text, source_mode=mode), (0,)).values
         for text in ("90,0,2", "-90,0,2")
@@ -165,7 +166,7 @@ def test_published_models_take_honest_sources(mode: str) -> None:
 
 
 def test_the_released_switches_are_options() -> None:
-    method = tiny(source=SourceConfig(), source_axes=False, fusion="tokens", patch=1, summary=False)
+    method = tiny(**PUBLISHED_SOURCE, source_axes=False, fusion="tokens", patch=1, summary=False)
     plain, *others = (
         method.run(
             noise_sound(0.5), MospaCondition(source="50,10,3", source_mode="initial", **given), (0,)
@@ -226,13 +227,14 @@ def test_windows_join_without_a_jump() -> None:
 def test_the_sound_is_where_the_ears_hear_it() -> None:
     from motet.audio.spatial.spatialise import spatialise
 
-    method = tiny()
+    method = tiny(events=False)
     mono = Audio.mono(torch.randn(30720, generator=torch.Generator().manual_seed(2)) * 0.1, 30720)
     seen = []
     for azimuth in (60.0, -60.0):
         ears = spatialise(mono, azimuth, 0.0, 1.5).samples.T.unsqueeze(0)
         state = method.begin(MospaCondition(), (0,))
-        view, _ = method._source(state, ears, torch.zeros(1, 3), torch.zeros(1))
+        world, state = method._world_source(state, ears)
+        view, _ = method._source_view(state, world, torch.zeros(1, 3), torch.zeros(1))
         seen.append(view(None)[0, 0])
     assert float(seen[0][0]) > 1.0 > -1.0 > float(seen[1][0])
     torch.testing.assert_close(seen[0] * torch.tensor([-1.0, 1.0, 1.0]), seen[1], atol=0.15, rtol=0)

@@ -19,6 +19,8 @@ this one does not.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,7 +28,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -55,6 +57,8 @@ class Recorded:
     """Local rotations of the first 25 joints."""
     source: Float[Tensor, "frames 3"]
     """Seen from the pelvis in each frame."""
+    attended: Bool[np.ndarray, "frames"] | None = None
+    """Whether the figure attends to the source; None where it always does."""
 
     @property
     def genre(self) -> int:
@@ -127,7 +131,7 @@ class Sam:
         path = self.folder / "motion" / f"{name}.npz"
         try:
             keys = ("poses", "trans", "sound_source")
-            stored = read_arrays(path, keys)
+            stored = read_arrays(path, (*keys, "attended"))
             poses, root, source = (
                 torch.from_numpy(np.asarray(stored[key], np.float64)) for key in keys
             )
@@ -143,7 +147,10 @@ class Sam:
                 f"{path}: poses {tuple(poses.shape)}, trans {tuple(root.shape)} and sound_source"
                 f" {tuple(source.shape)} do not belong together"
             )
-        return Recorded(name, root, matrix_from_axis_angle(poses[:, :25]), source)
+        attended = stored.get("attended")
+        if attended is not None and attended.shape != (len(root),):
+            raise AssetError(f"{path}: attended has the shape {attended.shape}, not ({len(root)},)")
+        return Recorded(name, root, matrix_from_axis_angle(poses[:, :25]), source, attended)
 
     def labels(self) -> Mapping[str, str]:
         """Class of the sound by sequence id, or by audio id in SAM's own file; may be empty."""
@@ -155,6 +162,14 @@ class Sam:
         path = self.folder / "reactions.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return {entry["id"]: entry for entry in map(json.loads, lines)}
+
+    def role(self, name: str) -> int:
+        """1 where the figure itself speaks."""
+        return int(self._roles.get(name, "listener") == "speaker")
+
+    @functools.cached_property
+    def _roles(self) -> Mapping[str, str]:
+        return {name: entry.get("role", "listener") for name, entry in self.reactions().items()}
 
     def _words(self, name: str) -> list[str]:
         path = self.folder / name
@@ -192,7 +207,74 @@ def spatial_item(
         recorded.genre,
         label,
         2 if ears == "binaural" else 1,
+        data.role(name),
+        _attention(recorded)[:length],
     )
+
+
+EXCERPT, EXCERPT_HOP = 300, 200
+"""Frames of an excerpt of a long sequence, and from one excerpt to the next. Features refer to the
+loudest moment of what is analysed, so each excerpt is analysed by itself, as windows are."""
+
+
+def spatial_excerpts(
+    data: Sam, name: str, ears: Ears, cache: Path | None = None, velocity_fps: int = MOTION_FPS
+) -> Iterator[SpatialItem]:
+    """A long sequence as overlapping excerpts of 10 s; a short one as it is."""
+    recorded = data.read(name)
+    frames = len(recorded.root) // KEPT
+    if frames < 1.2 * EXCERPT:
+        yield spatial_item(data, name, ears, cache, velocity_fps)
+        return
+    if velocity_fps == MOTION_FPS:
+        motion = encode_body(recorded.root, recorded.rotations)[::KEPT].float()
+    else:
+        motion = encode_body(recorded.root[::KEPT], recorded.rotations[::KEPT]).float()
+    audio = resample(data.audio(name), RATE_HZ)
+    attended, per_frame = _attention(recorded), RATE_HZ * KEPT // MOTION_FPS
+    label, role = data.labels().get(name, ""), data.role(name)
+    for start in [*range(0, frames - EXCERPT, EXCERPT_HOP), frames - EXCERPT]:
+        span = slice(start, start + EXCERPT)
+        piece = audio.slice(start * per_frame, (start + EXCERPT) * per_frame)
+        features = _cached_by_content(piece, ears, cache)[:EXCERPT]
+        yield SpatialItem(
+            f"{name}@{start:04d}",
+            motion[span][: len(features)],
+            features,
+            recorded.source[::KEPT][span][: len(features)].float(),
+            recorded.genre,
+            label,
+            2 if ears == "binaural" else 1,
+            role,
+            attended[span][: len(features)],
+        )
+
+
+def _attention(recorded: Recorded) -> Int[Tensor, "frames"]:
+    """`SpatialItem.attended` of a sequence, 30 frames a second."""
+    frames = len(recorded.root[::KEPT])
+    if recorded.attended is None:
+        return torch.full((frames,), 2, dtype=torch.int8)
+    attended = torch.from_numpy(np.asarray(recorded.attended, bool)[::KEPT].copy())
+    if not bool(attended.any()):
+        return torch.zeros(frames, dtype=torch.int8)
+    return attended.to(torch.int8) + 1
+
+
+def _cached_by_content(
+    audio: Audio, ears: Ears, cache: Path | None
+) -> Float[Tensor, "frames columns"]:
+    """Features under a digest of the samples: the genres of a scene share one sound."""
+    if cache is None:
+        return binaural_columns(audio, ears).half().float()
+    digest = hashlib.sha256(audio.samples.contiguous().numpy().tobytes()).hexdigest()[:24]
+    path = cache / f"{digest}.safetensors"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        features = binaural_columns(audio, ears).half().contiguous()
+        with appearing(path) as beside:
+            save_file({"features": features}, beside)
+    return load_file(path)["features"].float()
 
 
 def cached_features(
@@ -253,7 +335,7 @@ def _items(
     report: Callable[[int, int], None] | None,
 ) -> Iterator[SpatialItem]:
     for number, name in enumerate(names):
-        yield spatial_item(data, name, ears, cache, velocity_fps)
+        yield from spatial_excerpts(data, name, ears, cache, velocity_fps)
         if report is not None:
             report(number + 1, len(names))
 

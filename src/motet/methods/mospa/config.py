@@ -11,6 +11,8 @@ from motet.options import check_choices, check_ranges, option, refuse
 SourceNorm = Literal["time", "xyz", "none"]
 SourceMode = Literal["default", "oracle", "initial", "selfconsistent"]
 Genre = Literal["dull", "neutral", "sensitive"]
+Role = Literal["listener", "speaker"]
+ROLES: tuple[Role, ...] = ("listener", "speaker")
 GENRES: tuple[Genre, ...] = ("dull", "neutral", "sensitive")
 """In the order of the genre digit, which is the paper's order of naming them (the digit's meaning
 is not documented)."""
@@ -111,6 +113,13 @@ class MospaConfig:
     source_axes: bool = False
     """Motion enters and leaves the network also in axes that point at the source, besides the
     figure's own; needs `frames` and `normalise`."""
+    known_frames: bool = False
+    """The network sees which frames are known (the start pose, the end of the window before) and
+    has them clean; training draws how many. Needs `guessing`."""
+    roles: bool = False
+    """The figure listens or speaks itself; one learned vector each."""
+    events: bool = False
+    """The source is that of the newest event in each frame, none before the first."""
     source: SourceConfig = SourceConfig()
     mask_sound_source: bool = False
     """No source conditioning."""
@@ -163,6 +172,10 @@ class MospaConfig:
             )
         if self.guessing and not self.normalise:
             raise ConfigError("guessing needs normalise: it assumes motion of deviation 1")
+        if self.known_frames and not self.guessing:
+            raise ConfigError("known_frames needs guessing: both replace the noisy motion")
+        if self.events and self.source.frame != "start":
+            raise ConfigError("events need a source that is seen from the window's start")
         if self.summary and self.fusion == "tokens":
             raise ConfigError("summary needs the fusion 'frames'")
         if self.source_axes and (
@@ -191,6 +204,11 @@ class MospaCondition:
     (rows of seconds, x, y, z in metres); empty: estimated from the two channels."""
     genre: Genre = option("neutral", "dull")
     """How strongly the figure reacts."""
+    start: str = option("", "{pose}")
+    """The pose that the take begins with and where it stands: the last frame of a take (.npz), or
+    of poses and trans in SMPL-X order; empty: relaxed standing at the origin."""
+    role: Literal["default", "listener", "speaker"] = option("default", "speaker")
+    """Whether the figure listens, or speaks the recording itself and moves as speakers do."""
     guidance_audio: float = option(1.0, 2.0)
     """Classifier-free guidance scale of the audio; 1: none."""
     steps: int = option(0, 2)
@@ -238,6 +256,12 @@ class MospaCondition:
         """
         if config.source.frame == "start" and self.source_mode != "oracle":
             refuse(self, ("source_mode",), "this model sees the source from its window's start")
+        if not config.roles:
+            refuse(self, ("role",), "this model knows no speakers")
+        if self.role == "speaker" and self.source:
+            raise ConfigError(
+                "whoever speaks is the source: leave source out, or choose the role listener"
+            )
         sampler = config.sampler if self.sampler == "default" else self.sampler
         if sampler == "dpm++2m":
             refuse(self, ("flexibility",), "dpm++2m adds no noise; choose ancestral or ddim")
@@ -257,6 +281,9 @@ PRESETS: dict[str, MospaConfig] = {
         fusion="frames",
         patch=4,
         summary=True,
+        known_frames=True,
+        roles=True,
+        events=True,
         source_axes=True,
         source=_HOUSE_SOURCE,
         mask_targets="audio+source",
@@ -280,6 +307,9 @@ PRESETS: dict[str, MospaConfig] = {
         fusion="frames",
         patch=4,
         summary=True,
+        known_frames=True,
+        roles=True,
+        events=True,
         source_axes=True,
         source=_HOUSE_SOURCE,
         normalise=True,

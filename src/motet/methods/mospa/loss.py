@@ -24,7 +24,9 @@ from motet.checkpoint import load_strict
 from motet.data.training_set import SpatialSet
 from motet.diffusion.denoise import add_noise
 from motet.methods.mospa.config import LossConfig, MospaConfig
+from motet.methods.mospa.known_frames import KnownFrames
 from motet.methods.mospa.model import MospaModel, source_input
+from motet.methods.mospa.sound_events import smooth_switches
 from motet.nn.seeded import normal, uniform
 from motet.stage import Stage
 from motet.types import SMPLX25_JOINTS
@@ -33,6 +35,8 @@ FEET = [
     SMPLX25_JOINTS.index(name) for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")
 ]
 FINETUNE_FACTOR = 3.0
+FROM_START = 0.2
+"""Share of windows that begin with their sequence, as first windows do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +133,10 @@ def training_loss(
     noise = normal(seen.shape, randomness, seen.device, seen.dtype)
     audible = (uniform(size, randomness, seen.device) >= config.mask_share).to(seen.dtype)
     noisy = add_noise(model.schedule, seen, noise, step)
+    known = draw_known(model, clean, randomness) if config.known_frames else None
+    source = batch["source"]
+    if config.events:
+        source = draw_attended(source, batch["attended"], randomness)
     # Without its own half precision the precision of the training applies.
     half = torch.autocast(seen.device.type, torch.bfloat16) if config.half_training else None
     with half or contextlib.nullcontext():
@@ -136,11 +144,16 @@ def training_loss(
             noisy,
             step,
             batch["audio"],
-            source_input(batch["source"], config.source),
+            source_input(source, config.source),
             batch["genre"],
             audible,
+            batch["role"] if config.roles else None,
+            known,
         )
     estimate = estimate.to(seen.dtype)
+    if known is not None:
+        # The border counts: changes from the last known frame to the first unknown one.
+        estimate = torch.where(known.mask.unsqueeze(-1), seen, estimate)
     count = config.loss.geometry_frames or clean.shape[1]
     start = int(torch.randint(clean.shape[1] - count + 1, (1,), generator=randomness))
     posed = slice(start, start + count)
@@ -150,6 +163,58 @@ def training_loss(
         weights(config.loss),
     )
     return {name: chosen[name] * value.mean() for name, value in terms.items() if chosen[name]}
+
+
+KNOWN_SHARES = (0.12, 0.40, 0.55)
+"""Cumulative shares of windows with no known frame, with one, with any number up to the overlap;
+the others know as many as windows overlap."""
+JITTER_RAD, DISTANCE_SPREAD = 0.17, 0.35
+"""Deviation of estimated directions, and of the logarithm of estimated distances."""
+TOLD = 0.5
+"""Share of windows whose source is given, before its first event too."""
+
+
+def draw_known(
+    model: MospaModel, clean: Float[Tensor, "batch frames dim"], randomness: torch.Generator
+) -> KnownFrames:
+    """Random prefixes as known frames.
+
+    The velocity in the last of them leads to a frame that is not known, so it is zero, as it is
+    when windows are generated.
+    """
+    size, frames = clean.shape[:2]
+    overlap = max(1, model.config.overlap)
+    drawn, share = torch.rand(2, size, generator=randomness, dtype=torch.float64)
+    count = torch.full((size,), overlap)
+    some = 1 + (share * overlap).long()
+    count = torch.where(drawn < KNOWN_SHARES[2], some, count)
+    count = torch.where(drawn < KNOWN_SHARES[1], torch.ones_like(count), count)
+    count = torch.where(drawn < KNOWN_SHARES[0], torch.zeros_like(count), count)
+    mask = (torch.arange(frames) < count.unsqueeze(1)).to(clean.device)
+    last = (torch.arange(frames) == (count - 1).unsqueeze(1)).to(clean.device)
+    motion = clean.clone()
+    motion[..., VELOCITIES] *= ~last.unsqueeze(-1)
+    return KnownFrames(mask, model.normalised(motion))
+
+
+def draw_attended(
+    source: Float[Tensor, "batch frames 3"],
+    attended: Int[Tensor, "batch frames"],
+    randomness: torch.Generator,
+) -> Float[Tensor, "batch frames 3"]:
+    """Sources as they are known when windows are generated: given, or estimated from their first
+    event on; zeros where there is none.
+    """
+    size = len(source)
+    told = (torch.rand(size, generator=randomness) < TOLD).to(source.device)
+    turn, spread = torch.randn(2, size, generator=randomness).to(source)
+    turn, spread = turn * JITTER_RAD * ~told, (spread * DISTANCE_SPREAD * ~told).exp()
+    cosine, sine = turn.cos().unsqueeze(1), turn.sin().unsqueeze(1)
+    x, y, z = source.unbind(-1)
+    moved = torch.stack([cosine * x + sine * z, y, cosine * z - sine * x], -1)
+    moved = moved * torch.stack([spread, torch.ones_like(spread), spread], -1).unsqueeze(1)
+    known = (attended == 2) | ((attended == 1) & told.unsqueeze(1))
+    return smooth_switches(moved * known.unsqueeze(-1))
 
 
 def draw_steps(config: MospaConfig, size: int, randomness: torch.Generator) -> Int[Tensor, "batch"]:
@@ -166,7 +231,13 @@ def stages(config: MospaConfig, tensors: Mapping[str, Tensor] | None = None) -> 
     offsets = house_offsets()
 
     def batch(corpus: SpatialSet, size: int, randomness: torch.Generator) -> dict[str, Tensor]:
-        return corpus.draw(size, config.window, randomness, seen_from=config.source.frame)
+        return corpus.draw(
+            size,
+            config.window,
+            randomness,
+            seen_from=config.source.frame,
+            from_start=FROM_START if config.known_frames else 0.0,
+        )
 
     def loss(batch: Mapping[str, Tensor], randomness: torch.Generator) -> dict[str, Tensor]:
         return training_loss(model, batch, randomness, offsets)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from motet.body.feature_vector import DIM
 from motet.diffusion.schedule import Schedule, make_schedule
 from motet.methods.mospa.cached_layers import CachedLayer, Known, cached_layers
-from motet.methods.mospa.config import GENRES, MospaConfig, SourceConfig
+from motet.methods.mospa.config import GENRES, ROLES, MospaConfig, SourceConfig
+from motet.methods.mospa.known_frames import KnownFrames
 from motet.methods.mospa.source_frame import (
     MOVED,
     ROOT_ROWS,
@@ -102,6 +103,12 @@ class MospaModel(nn.Module):
         self.embed_motion = nn.Linear((DIM + MOVED if config.source_axes else DIM) * patch, width)
         self.embed_source = nn.Linear(config.source.dim * patch, width)
         self.embed_genre = nn.Parameter(torch.randn(len(GENRES), width))
+        if config.known_frames:
+            # Zero at first: weights trained without known frames can be trained further with them.
+            self.embed_known = nn.Linear(patch, width, bias=False)
+            nn.init.zeros_(self.embed_known.weight)
+        if config.roles:
+            self.embed_role = nn.Parameter(torch.zeros(len(ROLES), width))
         if config.summary:
             size = 2 * config.audio_dim + config.source.dim + width
             self.embed_summary = nn.Sequential(
@@ -151,6 +158,7 @@ class MospaModel(nn.Module):
         genre: Int[Tensor, "batch"],
         audible: Float[Tensor, "batch"] | None = None,
         before: EmbeddedConditions | None = None,
+        role: Int[Tensor, "batch"] | None = None,
     ) -> EmbeddedConditions:
         """Embed the conditions.
 
@@ -160,6 +168,7 @@ class MospaModel(nn.Module):
             audible: 0 for items whose audio is left out (with the source, where the model leaves
                 out both).
             before: earlier conditions with the same weights, whose cached layers are reused.
+            role: with `roles`: 0 listener (as when left out), 1 speaker.
         """
         config = self.config
         batch, frames = audio.shape[:2]
@@ -174,6 +183,9 @@ class MospaModel(nn.Module):
         genre_token = self.embed_genre[
             torch.zeros_like(genre) if config.mask_genre else genre
         ].unsqueeze(1)
+        if config.roles:
+            role = torch.zeros_like(genre) if role is None else role
+            genre_token = genre_token + self.embed_role[role].unsqueeze(1)
         sound, position = (
             self.embed_audio(self._patched(audio)),
             self.embed_source(self._patched(source)),
@@ -207,6 +219,7 @@ class MospaModel(nn.Module):
         noisy: Float[Tensor, "batch frames dim"],
         step: Int[Tensor, "batch"],
         conditions: EmbeddedConditions,
+        known: KnownFrames | None = None,
     ) -> Float[Tensor, "batch frames dim"]:
         """Clean motion, normalised like the noisy one.
 
@@ -216,9 +229,10 @@ class MospaModel(nn.Module):
 
         Args:
             step: 1 ... the number of steps; the released program counts from 0.
+            known: frames that the network sees clean; with `known_frames`, also which these are.
         """
         # (batch, tokens, width), the motion's tokens only.
-        x = self._through_layers(self.tokens(noisy, step, conditions), conditions)
+        x = self._through_layers(self.tokens(noisy, step, conditions, known), conditions)
         own = self._unpatched(self.output(x))
         if conditions.direction is None:
             return own
@@ -266,15 +280,20 @@ class MospaModel(nn.Module):
         noisy: Float[Tensor, "batch frames dim"],
         step: Int[Tensor, "batch"],
         conditions: EmbeddedConditions,
+        known: KnownFrames | None = None,
     ) -> Float[Tensor, "batch tokens width"]:
         """All input tokens of the first layer, with positions."""
-        visible = self._visible(noisy, step)
+        patch, visible = self.config.patch, self._visible(noisy, step)
+        if known is not None:
+            visible = known.imposed_on(visible)
         if conditions.direction is not None:
             visible = torch.cat([visible, in_source_axes(visible, conditions.direction)], -1)
         moved, when = (
             self.embed_motion(self._patched(visible)),
             self.embed_step(self.positions[step - 1]).unsqueeze(1),
         )
+        if known is not None and self.config.known_frames:
+            moved = moved + self.embed_known(known.mask.to(moved).unflatten(1, (-1, patch)))
         if conditions.added is not None:
             x = torch.cat([conditions.tokens, when, moved + conditions.added], 1)
             return x + self.positions[: x.shape[1]]
@@ -292,9 +311,12 @@ class MospaModel(nn.Module):
         source: Float[Tensor, "batch frames coordinates"],
         genre: Int[Tensor, "batch"],
         audible: Float[Tensor, "batch"] | None = None,
+        role: Int[Tensor, "batch"] | None = None,
+        known: KnownFrames | None = None,
     ) -> Float[Tensor, "batch frames dim"]:
         """`embed_conditions` and `estimate` in one, for training."""
-        return self.estimate(noisy, step, self.embed_conditions(audio, source, genre, audible))
+        conditions = self.embed_conditions(audio, source, genre, audible, role=role)
+        return self.estimate(noisy, step, conditions, known)
 
     def _patched(self, values: Tensor) -> Tensor:
         patch = self.config.patch

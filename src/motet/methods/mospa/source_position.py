@@ -147,7 +147,12 @@ def estimated_position(audio: Audio) -> Float[np.ndarray, "3"]:
     """Direction of arrival of the first onset, at an assumed distance; straight ahead when there
     is no clear direction.
     """
-    angle = math.radians(azimuth_by_head(first_audible(audio)))
+    return position_at(azimuth_by_head(first_audible(audio)))
+
+
+def position_at(azimuth_deg: float) -> Float[np.ndarray, "3"]:
+    """Position in a direction, at the assumed distance and height."""
+    angle = math.radians(azimuth_deg)
     return np.array(
         [
             ASSUMED_DISTANCE_M * math.sin(angle),

@@ -16,6 +16,7 @@ from motet.diffusion.sample import Noise, SamplerName, sampler
 from motet.diffusion.schedule import descend, strided_timesteps
 from motet.errors import ConfigError
 from motet.methods.mospa.config import MospaCondition, SourceConfig
+from motet.methods.mospa.known_frames import KnownFrames
 from motet.methods.mospa.model import EmbeddedConditions, MospaModel, source_input
 from motet.nn.device import on_device
 
@@ -46,6 +47,8 @@ class WindowConditions:
     """The source position is recomputed from every estimate (`selfconsistent`)."""
     source_config: SourceConfig | None = None
     """Source-position encoding, where it is not the model's own."""
+    role: Int[Tensor, "batch"] | None = None
+    """With `roles`: 0 listener, 1 speaker."""
 
     def to(self, device: torch.device) -> WindowConditions:
         """The same for a network on a device; the source is still seen from the CPU."""
@@ -57,7 +60,8 @@ class WindowConditions:
             return view.to(device)
 
         audio, genre = self.audio.to(device), self.genre.to(device)
-        return dataclasses.replace(self, audio=audio, genre=genre, source=seen)
+        role = None if self.role is None else self.role.to(device)
+        return dataclasses.replace(self, audio=audio, genre=genre, source=seen, role=role)
 
 
 def sampling_config(condition: MospaCondition, model: MospaModel) -> SamplingConfig:
@@ -102,7 +106,12 @@ def sample_window(
     """
     batch, guided = len(conditions.audio), sampling.guidance != 1.0
     audible = torch.cat([torch.ones(batch), torch.zeros(batch)]) if guided else None
-    known = None if imposed is None else model.normalised(imposed)
+    known = None
+    if imposed is not None:
+        known = KnownFrames.first(model.normalised(imposed), start.shape[1])
+    # Models that take noisy motion as it is see the known frames as noisy as the others.
+    seen = known if model.config.guessing else None
+    role = conditions.role
 
     def embedded(
         estimate: Tensor | None, before: EmbeddedConditions | None = None
@@ -117,18 +126,21 @@ def sample_window(
             conditions.genre.repeat(twice),
             audible,
             before,
+            None if role is None else role.repeat(twice),
         )
 
     state: dict[str, EmbeddedConditions] = {"conditions": embedded(None)}
 
     def denoise(x: Tensor, step: int) -> Tensor:
         steps = torch.full((batch * (2 if guided else 1),), step)
-        prediction = model.estimate(x.repeat(2, 1, 1) if guided else x, steps, state["conditions"])
+        clean = None if seen is None else seen.twice() if guided else seen
+        noisy = x.repeat(2, 1, 1) if guided else x
+        prediction = model.estimate(noisy, steps, state["conditions"], clean)
         if guided:
             with_audio, without = prediction.chunk(2)
             prediction = without + sampling.guidance * (with_audio - without)
         if known is not None:
-            prediction = torch.cat([known, prediction[:, known.shape[1] :]], 1)
+            prediction = known.imposed_on(prediction)
         if conditions.moving:
             state["conditions"] = embedded(model.restored(prediction), state["conditions"])
         return prediction

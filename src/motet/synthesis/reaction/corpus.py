@@ -29,12 +29,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from motet.atomic_write import appearing, write_bytes
-from motet.audio.io.write import write_audio
+from motet.atomic_write import write_bytes
 from motet.audio.spatial.hrtf import Head
 from motet.audio.spatial.room import Room
 from motet.audio.spatial.spatialise import spatialise_in_room
 from motet.errors import ConfigError, InputError, nearest
+from motet.synthesis.reaction.corpus_files import (
+    SUBJECTS,
+    Listed,
+    claim_folder,
+    write_lists,
+    write_sequence,
+)
 from motet.synthesis.reaction.idle import IdleLibrary
 from motet.synthesis.reaction.perform import AT, Performance, perform
 from motet.synthesis.reaction.policies import FAMILY_OF, Reaction, react
@@ -45,7 +51,6 @@ from motet.synthesis.soundscape.tones import RATE as SOUND_RATE
 from motet.types import Audio
 
 SECONDS = 10.0
-SUBJECTS, SPEAKERS = 12, 4
 SECTOR_DEG = (90.0, 135.0)
 """Directions (to the left, somewhat behind) from which no sound of the training comes."""
 EARS = np.array([0.0, 0.025, 0.012])
@@ -170,41 +175,28 @@ def build_sam(
     if choice.size not in SIZES:
         raise ConfigError(f"no corpus of size {choice.size!r}; {nearest(choice.size, SIZES)}")
     requested = list(items(SIZES[choice.size], choice.seed))[: choice.limit]
-    for folder in ("audio", "motion", "splits"):
-        (choice.out / folder).mkdir(parents=True, exist_ok=True)
-    _claim(choice)
+    claim_folder(
+        choice.out,
+        {"size": choice.size, "seed": choice.seed, "mocap": choice.mocap is not None},
+    )
     library = IdleLibrary(choice.mocap)
     lines = []
     for number, item in enumerate(requested):
         truth = choice.out / "motion" / f".{item.name}.json"
         if not truth.is_file():
             made = make_item(item, choice.seed, library, head)
-            _write_item(choice.out, item, made)
+            write_sequence(
+                choice.out, item.name, made.binaural, made.performance, made.source[None]
+            )
             write_bytes(truth, json.dumps(made.truth, sort_keys=True).encode())
         lines.append(truth.read_text())
         if (number + 1) % 27 == 0:
             # What there is so far can be trained on already.
-            _write_lists(choice.out, requested[: number + 1], lines)
+            write_lists(choice.out, _listed(requested[: number + 1]), lines)
         if report is not None:
             report(number + 1, len(requested))
-    _write_lists(choice.out, requested, lines)
+    write_lists(choice.out, _listed(requested), lines)
     return len(requested)
-
-
-def _claim(choice: CorpusChoice) -> None:
-    """A folder belongs to one size and seed."""
-    path, facts = (
-        choice.out / "corpus.json",
-        json.dumps(
-            {"size": choice.size, "seed": choice.seed, "mocap": choice.mocap is not None},
-            sort_keys=True,
-        ),
-    )
-    if path.is_file() and path.read_text() != facts:
-        raise InputError(
-            f"{choice.out} holds another corpus ({path.read_text()}); give an empty folder"
-        )
-    write_bytes(path, facts.encode())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,54 +291,8 @@ def _truth(
     }
 
 
-def _write_item(out: Path, item: Item, made: MadeItem) -> None:
-    from scipy.spatial.transform import Rotation
-
-    body = made.performance
-    frames = len(body.root)
-    poses = np.zeros((frames, 55, 3), np.float32)
-    poses[:, :25] = (
-        Rotation.from_matrix(body.rotations.reshape(-1, 3, 3)).as_rotvec().reshape(frames, 25, 3)
-    )
-    local = np.einsum("fji,fj->fi", body.rotations[:, 0], made.source - body.root)
-    arrays = {
-        "betas": np.zeros(300, np.float32),
-        "poses": poses,
-        "trans": body.root.astype(np.float32),
-        "sound_source": local.astype(np.float32),
-    }
-    with appearing(out / "motion" / f"{item.name}.npz") as beside, beside.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-    for ear, side in enumerate("lr"):
-        write_audio(
-            Audio(made.binaural.samples[ear : ear + 1], SOUND_RATE, "mono"),
-            out / "audio" / f"{item.name}_{side}.wav",
-            subtype="PCM_16",
-        )
-
-
-def _write_lists(out: Path, made: list[Item], truths: list[str]) -> None:
-    for split in ("train", "val", "test", "sector"):
-        names = [item.name for item in made if item.split == split]
-        write_bytes(
-            out / "splits" / f"crossmodal_{split}.txt",
-            "".join(f"{name}\n" for name in names).encode(),
-        )
-    write_bytes(out / "ignore_list.txt", b"")
-    write_bytes(out / "audio.txt", "".join(f"{item.name} {item.sound}\n" for item in made).encode())
-    write_bytes(
-        out / "subject_ids.txt",
-        "".join(f"{item.name} {_subject(item)}\n" for item in made).encode(),
-    )
-    write_bytes(out / "reactions.jsonl", "".join(f"{line}\n" for line in truths).encode())
-    positions = np.zeros((SUBJECTS, SPEAKERS, 3))
-    count = np.zeros(SUBJECTS, int)
-    for line, item in zip(truths, made, strict=True):
-        subject = _subject(item)
-        positions[subject, count[subject] % SPEAKERS] = json.loads(line)["source"]
-        count[subject] += 1
-    with appearing(out / "ssl.npy") as beside, beside.open("wb") as file:
-        np.save(file, positions, allow_pickle=False)
+def _listed(made: list[Item]) -> list[Listed]:
+    return [Listed(item.name, item.split, item.sound, _subject(item)) for item in made]
 
 
 def _subject(item: Item) -> int:
@@ -376,7 +322,8 @@ def summary(folder: Path) -> list[str]:
         f"{key}: " + ", ".join(f"{value} {number}" for value, number in sorted(count.items()))
         for key, count in counts.items()
     ]
-    return [*lines, f"{len(truths)} sequences, {seconds_made(len(truths)) / 3600:.2f} h"]
+    total = sum(float(truth.get("seconds", SECONDS)) for truth in truths)
+    return [*lines, f"{len(truths)} sequences, {total / 3600:.2f} h"]
 
 
 def seconds_made(count: int) -> float:

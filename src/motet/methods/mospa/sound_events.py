@@ -1,0 +1,118 @@
+"""Events in a recording as they come: onsets, each with the direction that it comes from.
+
+A window may hold several sounds, and the next window others. The source of a frame is that of the
+newest event before it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.audio.spatial.direction_of_arrival import azimuth_by_head
+from motet.methods.mospa.source_position import position_at
+from motet.types import Audio
+
+HOP_S = 0.02
+BACKGROUND_S = 1.2
+"""The level before an onset is the lowest decile of so much sound."""
+RISE_DB = 9.0
+"""An onset is so much louder than what was before."""
+AUDIBLE_DB, FLOOR_DB = -28.0, -66.0
+"""It is also louder than this against the window's loudest moment, and against full scale."""
+APART_S = 0.6
+"""Onsets do not follow each other faster."""
+DIRECTION_S = 0.5
+SAME_DEG = 35.0
+"""A direction nearer than this to the one before is the same source."""
+SWITCH_FRAMES = 10
+"""Frames over which the attended position goes over to a new event's."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SoundEvent:
+    """An onset and where it came from."""
+
+    seconds: float
+    """From the start of the samples."""
+    azimuth_deg: float
+
+
+def find_events(audio: Audio) -> tuple[SoundEvent, ...]:
+    """Onsets in a binaural sound with their directions.
+
+    The same sound again and again (rings, barks) is one event where its direction stays.
+    """
+    rate, events = audio.sample_rate, []
+    for onset in onsets(audio):
+        start = round(onset * rate)
+        piece = audio.slice(start, start + round(DIRECTION_S * rate))
+        if piece.samples.shape[-1] < 0.1 * rate:
+            continue
+        azimuth = azimuth_by_head(piece)
+        if events and _apart(azimuth, events[-1].azimuth_deg) < SAME_DEG:
+            continue
+        events.append(SoundEvent(onset, azimuth))
+    return tuple(events)
+
+
+def onsets(audio: Audio) -> list[float]:
+    """Moments, in seconds, at which something begins to sound."""
+    level = _level_db(audio)
+    if not len(level):
+        return []
+    before = round(BACKGROUND_S / HOP_S)
+    # The sound before the window is not known: its first moments count as silence.
+    padded = np.concatenate([np.full(before, FLOOR_DB), level])
+    history = np.lib.stride_tricks.sliding_window_view(padded, before)[: len(level)]
+    background = np.quantile(history[:, -before // 2 :], 0.1, axis=1)
+    recent = history[:, -3:].max(1)
+    loud = level > max(level.max() + AUDIBLE_DB, FLOOR_DB)
+    rises = (level > background + RISE_DB) & (level > recent + 3.0) & loud
+    found: list[float] = []
+    for index in np.flatnonzero(rises):
+        if not found or index * HOP_S - found[-1] > APART_S:
+            found.append(float(index * HOP_S))
+    return found
+
+
+def _level_db(audio: Audio) -> Float[np.ndarray, "hops"]:
+    step = round(HOP_S * audio.sample_rate)
+    samples = audio.samples.double().numpy()
+    count = samples.shape[-1] // step
+    power = (samples[:, : count * step].reshape(2, count, step) ** 2).mean((0, 2))
+    return 10 * np.log10(power + 1e-12)
+
+
+def attended_rows(
+    events: tuple[SoundEvent, ...],
+    before: Float[np.ndarray, "3"] | None,
+    frames: int,
+    fps: float,
+) -> Float[np.ndarray, "frames 3"]:
+    """Position of the attended source in each frame; NaN while there is none.
+
+    Args:
+        before: the position that was attended to when the samples began.
+    """
+    rows = np.full((frames, 3), np.nan) if before is None else np.tile(before, (frames, 1))
+    for event in events:
+        first = min(frames, round(event.seconds * fps))
+        rows[first:] = position_at(event.azimuth_deg)
+    return rows
+
+
+def smooth_switches(source: Float[Tensor, "batch frames 3"]) -> Float[Tensor, "batch frames 3"]:
+    """Each position averaged with those of the frames just before: a new event takes over within
+    a third of a second, not from one frame to the next.
+    """
+    before = source[:, :1].expand(-1, SWITCH_FRAMES - 1, -1)
+    return torch.cat([before, source], 1).unfold(1, SWITCH_FRAMES, 1).mean(-1)
+
+
+def _apart(first: float, second: float) -> float:
+    return abs((first - second + 180) % 360 - 180)
