@@ -33,7 +33,7 @@ LAYERS = [
     {"synthesis", "tracking"},
     {"render"},
     {"export"},
-    {"take", "style_video"},
+    {"take", "style_video", "editing"},
     {"sinks"},
     {"loaded_method"},
     {"session", "batch_ledger"},

@@ -50,7 +50,7 @@ class Studio:
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 
-    def wait(self, job: dict[str, Any], seconds: float = 90.0) -> dict[str, Any]:
+    def wait(self, job: dict[str, Any], seconds: float = 600.0) -> dict[str, Any]:
         """The job when it has ended."""
         end = time.monotonic() + seconds
         while job["state"] in ("queued", "running"):

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 import motet
 from motet.serve import problems
-from motet.serve.api import jobs, methods, sounds, takes
+from motet.serve.api import avatars, edits, exports, jobs, methods, sounds, takes
 from motet.serve.page import page_router
 from motet.serve.problems import Problem
 from motet.serve.security import Access, Guard
@@ -40,7 +40,7 @@ def create_app(options: ServerOptions, access: Access) -> ASGIApp:
     )
     app.state.studio = Studio(options)
     problems.install(app)
-    for part in (methods, sounds, takes, jobs):
+    for part in (methods, sounds, takes, edits, exports, avatars, jobs):
         app.include_router(part.router, prefix="/api")
     app.include_router(page_router())
     return Guard(app, access, options.limits)
