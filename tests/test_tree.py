@@ -37,6 +37,7 @@ LAYERS = [
     {"sinks"},
     {"loaded_method"},
     {"session", "batch_ledger"},
+    {"live"},
     {"training", "evaluation", "serve"},
     {"cli"},
 ]

@@ -81,28 +81,40 @@ def avatar_names(path: Path) -> Names:
     return Names(kind, tuple(dict.fromkeys([*targets, *expressions])), bones)
 
 
-def avatar_curves(
-    path: Path, motion: Motion, by_hand: AvatarMap | None = None
-) -> tuple[list[Channel], list[Values]]:
-    """The channels of an avatar, and the values of each for a motion in the `arkit` space.
+class AvatarChannels:
+    """An avatar that is read once and moved often.
+
+    Args:
+        path: a GLB or VRM.
+        by_hand: names that are assigned by hand.
 
     Raises:
-        AssetError: not a usable GLB or VRM, or it has no mouth that can speak.
-        ConfigError: `by_hand` names what the avatar or motet does not have.
+        AssetError: not a usable GLB or VRM.
     """
-    content, _ = read_glb(path)
-    by_hand = by_hand or AvatarMap()
-    weights = {
-        name: motion.channel("blendshapes", name).detach().double().cpu().numpy()
-        for name in ARKIT_SHAPES
-    }
-    head = motion["head"].detach().double().cpu().numpy()
-    driven = drive(content, weights, head, motion.space.fps, by_hand, path)
-    bones = bone_nodes(content, path, by_hand.bones)
-    faces = _vrm_shapes if _is_vrm(content) else _morphs
-    turns = _vrm_bones if _is_vrm(content) else _node_turns
-    channels = [*faces(content, driven, path), *turns(content, driven, bones, path)]
-    return [channel for channel, _ in channels], [values for _, values in channels]
+
+    def __init__(self, path: Path, by_hand: AvatarMap | None = None) -> None:
+        self._path, self._by_hand = path, by_hand or AvatarMap()
+        self._content, _ = read_glb(path)
+        self._bones = bone_nodes(self._content, path, self._by_hand.bones)
+
+    def curves(self, motion: Motion) -> tuple[list[Channel], list[Values]]:
+        """The channels of the avatar, and the values of each for a motion in the `arkit` space.
+
+        Raises:
+            AssetError: it has no mouth that can speak.
+            ConfigError: the assignment names what the avatar or motet does not have.
+        """
+        content, path = self._content, self._path
+        weights = {
+            name: motion.channel("blendshapes", name).detach().double().cpu().numpy()
+            for name in ARKIT_SHAPES
+        }
+        head = motion["head"].detach().double().cpu().numpy()
+        driven = drive(content, weights, head, motion.space.fps, self._by_hand, path)
+        faces = _vrm_shapes if _is_vrm(content) else _morphs
+        turns = _vrm_bones if _is_vrm(content) else _node_turns
+        channels = [*faces(content, driven, path), *turns(content, driven, self._bones, path)]
+        return [channel for channel, _ in channels], [values for _, values in channels]
 
 
 def _morphs(

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from motet.atomic_write import write_bytes
 from motet.errors import SpaceError
-from motet.export.gltf.profile import Channel, Values, avatar_curves
+from motet.export.gltf.profile import AvatarChannels, Channel, Values
 from motet.rigs.house.face_body import split
 from motet.serve.folder import DataFolder
 from motet.serve.tasks.avatars import stored_map
 from motet.serve.tasks.takes import stored_take
 from motet.serve.tasks.task import Arguments, Json, Report, number, text
-from motet.types import Motion, arkit_space
+from motet.types import Motion, MotionSpace, arkit_space
+
+Curves = Callable[[Motion], tuple[list[Channel], list[Values]]]
 
 
 def write_curves(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
@@ -36,7 +38,7 @@ def write_curves(arguments: Arguments, folder: DataFolder, report: Report) -> Js
     assert clip.motion is not None
     fps, avatar = number(arguments, "fps"), text(arguments, "avatar")
     motion = clip.motion if fps is None else clip.motion.at(fps)
-    channels, values = curves_for(motion, avatar, folder)
+    channels, values = curves_of(avatar, folder)(motion)
     data = packed(motion.space.fps, channels, values)
     write_bytes(folder.path("cache", text(arguments, "out"), ".curves"), data)
     return {}
@@ -57,26 +59,38 @@ def write_figure(arguments: Arguments, folder: DataFolder, report: Report) -> Js
     return {}
 
 
-def curves_for(
-    motion: Motion, avatar: str, folder: DataFolder
-) -> tuple[list[Channel], list[Values]]:
-    """Channels and values of a motion for the house figure, an avatar, or as the take has them.
+def curves_of(avatar: str, folder: DataFolder) -> Curves:
+    """A function from a motion to the channels and values of the house figure (`house`), an avatar
+    (its id), or of the take itself (`raw`).
 
     Raises:
-        SpaceError: an avatar, and the motion has no face.
+        AssetError: not a usable avatar.
     """
     if avatar in ("raw", "house"):
-        return raw_curves(motion) if avatar == "raw" else house_curves(motion)
-    face, _ = split(motion)
-    if face is None:
-        raise SpaceError("the take moves a body, avatars are moved by faces; use the house figure")
-    return avatar_curves(folder.path("avatars", avatar), face, stored_map(avatar, folder))
+        return raw_curves if avatar == "raw" else house_curves
+    channels = AvatarChannels(folder.path("avatars", avatar), stored_map(avatar, folder))
+
+    def of_face(motion: Motion) -> tuple[list[Channel], list[Values]]:
+        face, _ = split(motion)
+        if face is None:
+            raise SpaceError("the take moves a body, avatars are moved by faces; use the figure")
+        return channels.curves(face)
+
+    return of_face
+
+
+def still(space: MotionSpace) -> Motion:
+    """One frame at rest: weights of 0, no rotation, standing upright."""
+    motion = Motion(torch.zeros(1, space.dim), space)
+    for track in space.tracks:
+        if track.unit == "rotation 6D rows":
+            motion[track.name][:] = torch.tensor([1.0, 0, 0, 0, 1, 0])
+    return motion
 
 
 def write_profile(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
     """Channels of an avatar and its frame at rest, as JSON into the file `out` of the cache."""
-    still = Motion(torch.zeros(1, arkit_space().dim), arkit_space())
-    channels, values = curves_for(still, text(arguments, "avatar"), folder)
+    channels, values = curves_of(text(arguments, "avatar"), folder)(still(arkit_space()))
     rest = [float(number) for one in values for number in one[0]]
     content = {"channels": [channel.to_json() for channel in channels], "rest": rest}
     path = folder.path("cache", text(arguments, "out"), ".json")
