@@ -33,10 +33,11 @@ LAYERS = [
     {"synthesis", "tracking"},
     {"render"},
     {"export"},
-    {"take", "style_video"},
+    {"take", "style_video", "editing"},
     {"sinks"},
     {"loaded_method"},
     {"session", "batch_ledger"},
+    {"live"},
     {"training", "evaluation", "serve"},
     {"cli"},
 ]

@@ -103,6 +103,20 @@ Tensors = Mapping[str, "Tensor"]
 
 
 @dataclasses.dataclass(frozen=True)
+class StreamingDelay:
+    """One position of a method's delay dial."""
+
+    options: Mapping[str, OptionValue]
+    """Options of the condition that give it."""
+    least_s: float
+    """Smallest time from the end of a frame's own sound to the frame, seconds, computation left
+    out."""
+    most_s: float
+    cost: float
+    """CPU seconds for a second of sound."""
+
+
+@dataclasses.dataclass(frozen=True)
 class MethodSpec:
     """What a method declares about itself, without importing its code.
 
@@ -125,6 +139,8 @@ class MethodSpec:
     look_ahead_s: float
     """Streaming delay: audio after a frame that the default preset needs before it emits the frame
     (the emitted part of the window included)."""
+    delays: tuple[StreamingDelay, ...] = dataclasses.field(default=(), kw_only=True)
+    """Positions of the delay dial, the quickest first; empty: the delay cannot be chosen."""
     tolerance: float
     """Largest difference between any two cuttings of the same audio (0: bit for bit)."""
     evaluation: Literal["face", "body", "person"]

@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from motet.serve.app import create_app
 from motet.serve.security import Access
 from motet.serve.studio import ServerOptions
+from motet.serve.studio import Studio as Server
 
 BASE = "http://127.0.0.1:8420"
 
@@ -50,7 +51,7 @@ class Studio:
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 
-    def wait(self, job: dict[str, Any], seconds: float = 90.0) -> dict[str, Any]:
+    def wait(self, job: dict[str, Any], seconds: float = 600.0) -> dict[str, Any]:
         """The job when it has ended."""
         end = time.monotonic() + seconds
         while job["state"] in ("queued", "running"):
@@ -88,7 +89,7 @@ def unpacked(data: bytes) -> tuple[dict[str, Any], np.ndarray]:
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     folder = tmp_path_factory.mktemp("studio")
-    app = create_app(ServerOptions(folder, workers=1, warm=()), Access())
+    app = create_app(Server(ServerOptions(folder, workers=1, warm=())), Access())
     with TestClient(app, base_url=BASE, raise_server_exceptions=False) as client:
         yield Studio(client, folder)
 

@@ -12,6 +12,7 @@ from motet.cli import main
 from motet.serve.app import create_app
 from motet.serve.security import Access, Guard
 from motet.serve.studio import ServerOptions
+from motet.serve.studio import Studio as Server
 from tests.serve.conftest import BASE, Studio
 
 
@@ -56,7 +57,7 @@ def test_large_bodies_are_refused_with_and_without_a_length(studio: Studio) -> N
 def guarded(tmp_path: Path) -> Iterator[TestClient]:
     """A server for others, without its workers (nothing here needs one)."""
     access = Access("0.0.0.0", 8420, "s3cret", ("https://friend.example",))
-    app = create_app(ServerOptions(tmp_path), access)
+    app = create_app(Server(ServerOptions(tmp_path)), access)
     assert isinstance(app, Guard)
     yield TestClient(app, base_url="http://192.168.0.7:8420", follow_redirects=False)
 

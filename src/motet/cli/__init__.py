@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "live": "Frames from audio as it arrives on stdin (WAV or raw samples).",
     "keys": "Key motions of a recording as a file to edit (kmtalk).",
     "export": "A saved take (.npz) in other formats.",
+    "edit": "Corrections of a saved take, as the studio makes them.",
     "render": "A saved take (.npz) as video.",
     "methods": "The methods there are, and the options of one.",
     "check": "A quality report of a take or a video.",

@@ -1,4 +1,4 @@
-"""The input of `motet live`: a WAV stream or raw samples, brought to a method's rate and layout."""
+"""Standard input of `motet live`: a WAV stream or raw samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from motet.audio.io.pcm import Encoding
     from motet.method import MethodSpec
-    from motet.types import Audio
 
 RAW_RATE_HZ, RAW_CHANNELS = 16_000, 1
 LONGEST_CHUNK = 1 << 20
@@ -23,7 +22,7 @@ PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 
 
 class LiveInput:
-    """Audio from a pipe, in pieces, as a method takes it.
+    """Audio from a pipe, in pieces.
 
     Args:
         source: standard input.
@@ -76,46 +75,13 @@ class LiveInput:
             self._source.give_back(first)
         self._check_channels()
 
-    def chunks(self) -> Iterator[Audio]:
-        """Pieces of audio as they arrive, at the method's sample rate and layout."""
+    def chunks(self) -> Iterator[Tensor]:
+        """Samples (channels, time) as they arrive, at the rate of the input."""
         from motet.audio.io.pcm import read_pcm
-        from motet.audio.resampling import StreamResampler
-        from motet.types import Audio
 
-        spec = self._spec
-        width = 2 if spec.layout == "binaural" else 1
-        resampler = StreamResampler(self.rate, spec.sample_rate, width)
-        mix, rest = self._mixer()
         pieces = read_pcm(self._source, self.rate, channels=self.channels, encoding=self._encoding)
         for piece in pieces:
-            yield Audio(resampler.push(mix(piece.samples)), spec.sample_rate, spec.layout)
-        last = [resampler.push(rest()), resampler.finish()]
-        for samples in last:
-            yield Audio(samples, spec.sample_rate, spec.layout)
-
-    def _mixer(self) -> tuple[Callable[[Tensor], Tensor], Callable[[], Tensor]]:
-        """A function from input channels to the method's, and one that gives what it held back."""
-        import torch
-
-        if self._channel is not None:
-            chosen = slice(self._channel - 1, self._channel)
-            return (lambda samples: samples[chosen]), lambda: torch.zeros(1, 0)
-        if self._spec.layout == "mono":
-            return (lambda samples: samples.mean(0, keepdim=True)), lambda: torch.zeros(1, 0)
-        if self.channels == 2:
-            return (lambda samples: samples), lambda: torch.zeros(2, 0)
-        if len(self._position.split(",")) != 3:  # a file with a path: the method reads it
-            return (lambda samples: samples.expand(2, -1)), lambda: torch.zeros(2, 0)
-        from motet.audio.spatial.spatialise import Ray, SpatialStream, position_from_angles
-
-        try:
-            place = position_from_angles(*map(float, self._position.split(",")))
-        except ValueError as error:
-            raise ConfigError(
-                f"source must be AZ,EL,DIST (three numbers), not {self._position!r}"
-            ) from error
-        stream = SpatialStream([Ray(place, self._spec.fps)], self.rate)
-        return (lambda samples: stream.push(samples[0])), stream.finish
+            yield piece.samples
 
     def _check_channels(self) -> None:
         if self._channel is not None and not 1 <= self._channel <= self.channels:

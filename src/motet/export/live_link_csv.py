@@ -19,6 +19,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from motet.atomic_write import write_bytes
 from motet.errors import AssetError
@@ -66,12 +67,7 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     motion = face_motion(clip, "Live Link Face")
     rate = options.fps or ROWS_PER_SECOND
     motion = motion if motion.space.fps == rate else motion.at(rate)
-    columns = [
-        motion.channel("blendshapes", name[0].lower() + name[1:]).cpu().numpy()
-        for name in SHAPE_COLUMNS
-    ]
-    head = MIRROR * euler_from_axis_angle(motion["head"].double().cpu().numpy())
-    table = np.concatenate([np.stack(columns, axis=1), head, _eye_angles(motion)], axis=1)
+    table = curve_table(motion)
     text = io.StringIO()
     names = ("Timecode", "BlendshapeCount", *SHAPE_COLUMNS, *HEAD_COLUMNS, *EYE_COLUMNS)
     text.write(",".join(names) + "\n")
@@ -81,6 +77,16 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
         text.write(f"{timecode(index / motion.space.fps)},{len(row)},{cells}\n")
     write_bytes(path, text.getvalue().encode())
     options.report(motion.frames)
+
+
+def curve_table(motion: Motion) -> Float[np.ndarray, "frames 61"]:
+    """Shapes in the order of the file, then the angles of head and eyes."""
+    columns = [
+        motion.channel("blendshapes", name[0].lower() + name[1:]).cpu().numpy()
+        for name in SHAPE_COLUMNS
+    ]
+    head = MIRROR * euler_from_axis_angle(motion["head"].double().cpu().numpy())
+    return np.concatenate([np.stack(columns, axis=1), head, _eye_angles(motion)], axis=1)
 
 
 def read(path: Path) -> Clip:

@@ -10,11 +10,11 @@ from starlette.types import ASGIApp
 
 import motet
 from motet.serve import problems
-from motet.serve.api import jobs, methods, sounds, takes
+from motet.serve.api import avatars, edits, exports, jobs, live, methods, sounds, takes
 from motet.serve.page import page_router
 from motet.serve.problems import Problem
 from motet.serve.security import Access, Guard
-from motet.serve.studio import ServerOptions, Studio
+from motet.serve.studio import Studio
 
 _PROBLEMS = {
     code: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
@@ -22,12 +22,8 @@ _PROBLEMS = {
 }
 
 
-def create_app(options: ServerOptions, access: Access) -> ASGIApp:
-    """The application. Its workers start with it and end with it.
-
-    Raises:
-        UnwritableError: the data folder cannot be made.
-    """
+def create_app(studio: Studio, access: Access) -> ASGIApp:
+    """The application. The workers of its studio start and end with it."""
     app = FastAPI(
         title="motet",
         version=motet.__version__,
@@ -38,12 +34,13 @@ def create_app(options: ServerOptions, access: Access) -> ASGIApp:
         lifespan=_lifespan,
         responses=_PROBLEMS,
     )
-    app.state.studio = Studio(options)
+    app.state.studio = studio
     problems.install(app)
-    for part in (methods, sounds, takes, jobs):
+    for part in (methods, sounds, takes, edits, exports, avatars, jobs):
         app.include_router(part.router, prefix="/api")
+    app.include_router(live.router)
     app.include_router(page_router())
-    return Guard(app, access, options.limits)
+    return Guard(app, access, studio.limits)
 
 
 @asynccontextmanager

@@ -219,3 +219,147 @@ class Imported(BaseModel):
 
     take: Take
     remarks: list[str]
+
+
+class Edits(BaseModel):
+    """Layers over a take."""
+
+    base: str
+    """Id of the take, which never changes."""
+    take: str
+    """Id of the edited version; empty: no edits."""
+    layers: list[JsonObject]
+
+
+class EditRequest(Body):
+    """New layers of a take; see `motet.editing` for their fields."""
+
+    layers: list[JsonObject] = Field(max_length=10_000)
+
+
+class RerollRequest(Body):
+    """A stretch to generate with another seed."""
+
+    t0: float = Field(ge=0)
+    t1: float = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**31)
+    groups: list[Literal["mouth", "brows", "eyes", "cheeks", "head"]] = Field(min_length=1)
+    fade: float = Field(0.1, ge=0, le=10)
+
+
+class ExportRequest(Body):
+    """A file to write."""
+
+    take: Id
+    format: str = Field(max_length=20)
+    """Ending of the file, see `formats` of `/health`."""
+    fps: float | None = Field(None, ge=1, le=240)
+    avatar: str = Field("", pattern=r"^([0-9a-f]{24})?$")
+    """An uploaded avatar instead of the house figure."""
+    size: int | None = Field(None, ge=64, le=4096)
+    """Height and width of a video, pixels."""
+
+
+class Score(BaseModel):
+    """A measurement of a take."""
+
+    id: str
+    value: float
+    unit: str
+    about: str
+    low: float | None
+    """Where it should lie; null: it has no limits."""
+    high: float | None
+    ok: bool
+
+
+class Remark(BaseModel):
+    """Something that a viewer will notice."""
+
+    t0: float
+    t1: float
+    what: str
+    remedy: str
+
+
+class Check(BaseModel):
+    """The report of `motet check`."""
+
+    scores: list[Score]
+    remarks: list[Remark]
+
+
+class Avatar(BaseModel):
+    """An avatar."""
+
+    id: str
+    name: str
+    kind: Literal["glb", "vrm", "house"]
+    matched: list[str]
+    """Its morph targets and expressions that are driven."""
+    missed: list[str]
+    """ARKit shapes without a counterpart."""
+    ignored: list[str]
+    """Its morph targets and expressions that are not driven."""
+    bones: list[str]
+    mouth: str
+    """What the mouth speaks by; empty: nothing yet, assign its names."""
+    suggestions: dict[str, str]
+    """Likely ARKit shapes of ignored names."""
+    mapping: JsonObject
+    made: float
+
+
+class Avatars(BaseModel):
+    """Avatars, the house figure first."""
+
+    avatars: list[Avatar]
+
+
+class AvatarMapping(Body):
+    """Names assigned by hand."""
+
+    shapes: dict[str, str | None] = Field(default_factory=dict)
+    """The avatar's morph target or expression -> ARKit shape or viseme; null keeps it still."""
+    bones: dict[Literal["head", "neck", "jaw", "leftEye", "rightEye"], str | None] = Field(
+        default_factory=dict
+    )
+
+
+class Hello(Body):
+    """First message of a live session."""
+
+    type: Literal["hello"]
+    rate: int = Field(48_000, ge=8_000, le=192_000)
+    """Sample rate of the client, Hz."""
+    format: Literal["s16", "f32"] = "s16"
+    """Numbers of its samples, little endian."""
+    channels: int = Field(1, ge=1, le=8)
+    method: str = Field("artalk", max_length=100)
+    options: dict[str, Scalar] = Field(default_factory=dict)
+    postprocess: dict[str, Scalar] = Field(default_factory=dict)
+    delay_s: float | Literal["auto"] = "auto"
+    """Largest time from a sound to its frame, without computing and network."""
+    avatar: str = Field("house", pattern=r"^(house|raw|[0-9a-f]{24})$")
+    echo: Literal[False] = False
+    """Reserved: clients play their own sound."""
+    seed: int = Field(0, ge=0, lt=2**31)
+
+
+class Resume(Body):
+    """First message after a lost connection."""
+
+    type: Literal["resume"]
+    session: Id
+    from_sample: int = Field(ge=0)
+    """Sample of the whole session with which the sound that follows begins."""
+
+
+class Control(Body):
+    """A message during a session."""
+
+    type: Literal["flush", "interrupt", "set", "ping"]
+    options: dict[str, Scalar] = Field(default_factory=dict)
+    postprocess: dict[str, Scalar] | None = None
+    t: float = 0.0
+    """Of a ping: any number, which comes back."""

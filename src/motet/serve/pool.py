@@ -175,6 +175,7 @@ class WorkerPool:
         worker = await self._idle.get()
         try:
             begun()
+            await worker.start()  # the first start loads much and counts for no time limit
             async with asyncio.timeout(timeout_s):
                 return await worker.run(task, arguments, progress)
         except TimeoutError as error:

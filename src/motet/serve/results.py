@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from motet.serve.store import JobRow, Json, TakeRow, now
+from motet.serve.folder import DataFolder
+from motet.serve.store import JobRow, Json, Store, TakeRow, TakeState, now
 
 if TYPE_CHECKING:
     from motet.serve.studio import Studio
@@ -13,12 +16,50 @@ if TYPE_CHECKING:
 def finish(studio: Studio, job: JobRow, made: Json) -> Json:
     """Keep what a job made; returns the result that clients get."""
     if job.kind == "take":
-        return _keep_take(studio, job, made)
-    return made
+        return _keep_take(studio, job.request, made, "made")
+    if job.kind == "reroll":
+        return _keep_reroll(studio, job.request, made)
+    url = f"/api/exports/{job.request['export']}/{quote(str(job.request['name']))}"
+    return {"url": url, "name": job.request["name"]}
 
 
-def _keep_take(studio: Studio, job: JobRow, facts: Json) -> Json:
-    request = {name: value for name, value in job.request.items() if name != "take"}
-    identity, sound = str(job.request["take"]), str(job.request["sound"])
-    studio.store.put(TakeRow(identity, sound, request, "made", "", facts, {}, now()))
+def _keep_take(studio: Studio, asked: Json, facts: Json, state: TakeState) -> Json:
+    request = {name: value for name, value in asked.items() if name != "take"}
+    identity, sound = str(asked["take"]), str(asked["sound"])
+    studio.store.put(TakeRow(identity, sound, request, state, "", facts, {}, now()))
     return {"take": identity}
+
+
+def _keep_reroll(studio: Studio, asked: Json, made: Json) -> Json:
+    other, facts = asked["other"], made.pop("other")
+    if isinstance(other, dict) and isinstance(facts, dict) and facts:
+        _keep_take(studio, other, facts, "rerolled")
+    row = studio.store.get(TakeRow, str(asked["base"]))
+    if row is not None:
+        keep_edits(studio.store, studio.folder, row, str(asked["take"]), made)
+    return {"take": asked["take"]}
+
+
+def keep_edits(
+    store: Store, folder: DataFolder, row: TakeRow, identity: str, facts: Json
+) -> TakeRow:
+    """Rows of an edited version and its base; the version before is deleted with its file, unless
+    it is what was made now. Returns the row of the base.
+    """
+    layers = facts.pop("layers")
+    store.put(TakeRow(identity, row.sound, row.request, "edited", row.id, facts, {}, now()))
+    if row.edits.get("take") != identity:
+        drop_edits(store, folder, row)
+    row = dataclasses.replace(row, edits={"layers": layers, "take": identity})
+    store.put(row)
+    return row
+
+
+def drop_edits(store: Store, folder: DataFolder, row: TakeRow) -> TakeRow:
+    """Delete the edited version of a take. Returns the row of the base."""
+    if before := str(row.edits.get("take") or ""):
+        store.delete(TakeRow, before)
+        folder.take(before).unlink(missing_ok=True)
+    row = dataclasses.replace(row, edits={})
+    store.put(row)
+    return row

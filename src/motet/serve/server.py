@@ -8,15 +8,14 @@ import sys
 
 import uvicorn
 
-from motet.errors import ConfigError, InputError
+from motet.errors import ConfigError
 from motet.serve.app import create_app
+from motet.serve.listener import listen
 from motet.serve.security import LOOPBACK, Access
-from motet.serve.studio import ServerOptions
+from motet.serve.studio import ServerOptions, Studio
 
 SHUTDOWN_S = 8
 """Connections that are still open after this time are cut."""
-LIVE_QUEUE = 32
-"""Messages of a socket that may wait until they are read."""
 
 
 def serve(options: ServerOptions, access: Access) -> None:
@@ -31,11 +30,13 @@ def serve(options: ServerOptions, access: Access) -> None:
             f"others can reach {access.host or 'every address'}: give --token as well, and they"
             " need it to use the studio"
         )
-    listener = _bound(access)
+    listener = listen(access.host, access.port)
+    listener.set_inheritable(True)
     access = Access(access.host, listener.getsockname()[1], access.token, access.allowed_origins)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    studio = Studio(options)
     config = uvicorn.Config(
-        create_app(options, access),
+        create_app(studio, access),
         log_level="warning",
         access_log=False,
         ws="websockets-sansio",
@@ -46,21 +47,17 @@ def serve(options: ServerOptions, access: Access) -> None:
     name = "127.0.0.1" if access.host in ("0.0.0.0", "") else access.host
     token = f"/?t={access.token}" if access.token else ""
     print(f"motet studio at http://{name}:{access.port}{token}", file=sys.stderr, flush=True)
-    uvicorn.Server(config).run([listener])
+    _Server(config, studio).run([listener])
 
 
-def _bound(access: Access) -> socket.socket:
-    family = socket.AF_INET6 if ":" in access.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((access.host.strip("[]"), access.port))
-        listener.listen(128)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise InputError(
-            f"port {access.port} of {access.host} cannot be listened on: {error}; choose another"
-            " with --port"
-        ) from error
-    listener.set_inheritable(True)
-    return listener
+class _Server(uvicorn.Server):
+    """uvicorn that says goodbye to live sessions (1001) before it cuts their sockets (1012)."""
+
+    def __init__(self, config: uvicorn.Config, studio: Studio) -> None:
+        super().__init__(config)
+        self._studio = studio
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End live sessions, then everything else."""
+        await self._studio.rooms.close()
+        await super().shutdown(sockets)

@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 from motet.config import JsonValue
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+TakeState = Literal["made", "edited", "imported", "rerolled"]
 UNFINISHED: tuple[JobState, ...] = ("queued", "running")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sounds (
@@ -56,7 +57,7 @@ class TakeRow:
     sound: str
     """Id of the sound; empty when it was imported without one."""
     request: Json
-    state: Literal["made", "edited", "imported", "rerolled"]
+    state: TakeState
     parent: str
     """Id of the take that it was made of; empty: of none."""
     facts: Json
@@ -127,8 +128,10 @@ class Store:
         return list(self._select(SoundRow, "ORDER BY made DESC LIMIT ?", (count,)))
 
     def takes(self, before: float, count: int) -> list[TakeRow]:
-        """Takes that were made before a time, the newest first; edited versions are left out."""
-        where = "WHERE made < ? AND state != 'edited' ORDER BY made DESC LIMIT ?"
+        """Takes that were made before a time, the newest first; what only serves edits is left
+        out.
+        """
+        where = "WHERE made < ? AND state IN ('made', 'imported') ORDER BY made DESC LIMIT ?"
         return list(self._select(TakeRow, where, (before, count)))
 
     def children(self, parent: str) -> list[TakeRow]:

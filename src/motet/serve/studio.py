@@ -18,6 +18,7 @@ from motet.registry import DEFAULT
 from motet.serve.folder import DataFolder
 from motet.serve.jobs import Jobs
 from motet.serve.limits import Limits
+from motet.serve.live_rooms import LiveRooms
 from motet.serve.pool import TaskFailed, WorkerPool
 from motet.serve.problems import Refusal
 from motet.serve.results import finish
@@ -58,6 +59,7 @@ class Studio:
         self.jobs = Jobs(
             self.store, self.pool, self.limits, lambda job, made: finish(self, job, made)
         )
+        self.rooms = LiveRooms(self.folder, self.limits)
         self.state: Literal["loading", "ready", "failed"] = "loading"
         self.problem = ""
         self._loading: asyncio.Task[None] | None = None
@@ -70,6 +72,7 @@ class Studio:
 
     async def close(self) -> None:
         """Let running jobs finish for a moment, then end the workers."""
+        await self.rooms.close()
         await self.jobs.close()
         if self._loading is not None:
             self._loading.cancel()

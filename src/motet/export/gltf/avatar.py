@@ -65,7 +65,7 @@ class AvatarReport:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Driven:
+class Driven:
     """What an animation moves."""
 
     curves: dict[int, list[np.ndarray]]
@@ -74,6 +74,8 @@ class _Driven:
     """Nodes whose weights jump between frames."""
     turns: dict[int, np.ndarray]
     """Rotations of bones in the world, axis-angle (frames, 3)."""
+    weights: Weights
+    """Weights by the avatar's names of morph targets and expressions, without resting weights."""
     report: AvatarReport
 
 
@@ -86,7 +88,7 @@ def inspect_avatar(path: Path, by_hand: AvatarMap | None = None) -> AvatarReport
     """
     content, _ = read_glb(path)
     still = {name: np.zeros(1) for name in ARKIT_SHAPES}
-    return _driven(content, still, np.zeros((1, 3)), 1.0, by_hand or AvatarMap(), path).report
+    return drive(content, still, np.zeros((1, 3)), 1.0, by_hand or AvatarMap(), path).report
 
 
 def animated_avatar(
@@ -111,7 +113,7 @@ def animated_avatar(
         for name in ARKIT_SHAPES
     }
     head = motion["head"].detach().double().cpu().numpy()
-    driven = _driven(content, weights, head, motion.space.fps, by_hand or AvatarMap(), path)
+    driven = drive(content, weights, head, motion.space.fps, by_hand or AvatarMap(), path)
     own = _own_bytes(content, data, path)
     document = Document(content, remove_takes(content, own, path))
     complete_targets(document, path)
@@ -127,7 +129,7 @@ def animated_avatar(
         ) from error
 
 
-def _add_take(document: Document, driven: _Driven, fps: float, path: Path) -> None:
+def _add_take(document: Document, driven: Driven, fps: float, path: Path) -> None:
     content = document.content
     rotations = {
         str(node): turned(content, node, turns, path) for node, turns in driven.turns.items()
@@ -153,15 +155,20 @@ def _add_take(document: Document, driven: _Driven, fps: float, path: Path) -> No
             take["samplers"][channel["sampler"]]["interpolation"] = "STEP"
 
 
-def _driven(
+def drive(
     content: dict[str, Any],
     weights: Weights,
     head: np.ndarray,
     fps: float,
     by_hand: AvatarMap,
     path: Path,
-) -> _Driven:
-    """Curves of all morph targets of every node that can be animated, turns of bones, report."""
+) -> Driven:
+    """Curves of all morph targets of every node that can be animated, turns of bones, report.
+
+    Raises:
+        AssetError: it has no mouth that can speak.
+        ConfigError: `by_hand` names what the avatar or motet does not have.
+    """
     names = morph_names(content, path)
     expressions = vrm_expressions(content, names, path)
     every = list(dict.fromkeys(name for targets in names.values() for name in targets))
@@ -181,7 +188,7 @@ def _driven(
         tuple(str(entries(content, "nodes", path)[node].get("name", node)) for node in turns),
         mouth,
     )
-    return _Driven(curves, binary, turns, report)
+    return Driven(curves, binary, turns, found.curves, report)
 
 
 def _turns(

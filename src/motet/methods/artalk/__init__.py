@@ -1,6 +1,14 @@
 """ARTalk: autoregressive next-scale prediction of bitwise motion tokens, conditioned on audio."""
 
-from motet.method import MethodSpec
+from motet.method import MethodSpec, StreamingDelay
+
+
+def _delay(
+    commit: int, look_ahead: int, least_s: float, most_s: float, cost: float
+) -> StreamingDelay:
+    options = {"commit": commit, "look_ahead": look_ahead}
+    return StreamingDelay(options, least_s, most_s, cost)
+
 
 SPEC = MethodSpec(
     name="artalk",
@@ -15,6 +23,13 @@ SPEC = MethodSpec(
     sample_rate=16000,
     layout="mono",
     look_ahead_s=1.07,
+    delays=(
+        _delay(4, 0, 0.14, 0.26, 0.23),
+        _delay(2, 4, 0.22, 0.26, 0.38),
+        _delay(4, 4, 0.22, 0.34, 0.21),
+        _delay(12, 4, 0.22, 0.66, 0.12),
+        _delay(12, 24, 0.62, 1.06, 0.11),
+    ),
     tolerance=1e-5,
     evaluation="face",
     config="motet.methods.artalk.config:ArtalkConfig",

@@ -15,6 +15,7 @@ from motet.errors import ConfigError
 from motet.method import MethodSpec, option_names
 from motet.registry import specs_of
 from motet.serve import answers, models
+from motet.serve.api.avatars import stored_map
 from motet.serve.option_schema import checked_options, checked_postprocess
 from motet.serve.problems import Refusal, required
 from motet.serve.store import Json, SoundRow, TakeRow, now
@@ -63,11 +64,11 @@ def _job_request(body: models.TakeRequest, studio: Studio) -> Json:
         "seed": body.seed,
         "postprocess": checked_postprocess(body.method, body.postprocess),
         "fps": body.fps,
+        "weights": [_weights_digest(spec) for spec in specs],
     }
     if body.fps is not None and specs[0].output == "frames":
         raise ConfigError(f"{body.method} draws at the rate of its footage; leave fps out")
-    weights: list[JsonValue] = [_weights_digest(spec) for spec in specs]
-    return {**request, "take": values_digest({**request, "weights": weights})}
+    return {**request, "take": values_digest(request)}
 
 
 def _check_style(options: dict[str, bool | int | float | str], studio: Studio) -> None:
@@ -163,6 +164,9 @@ async def curves(
     if row.facts.get("kind") != "motion":
         raise Refusal(409, "this take is a video and has no curves; play its file instead")
     name: dict[str, JsonValue] = {"take": identity, "avatar": avatar, "fps": fps}
+    if avatar not in ("house", "raw"):
+        required(_stored(studio.folder.path("avatars", avatar)), "avatar")
+        name["map"] = stored_map(avatar, studio)
     path = await studio.cached("curves", name, ".curves")
     return FileResponse(path, media_type="application/octet-stream", headers=IMMUTABLE)
 
@@ -172,6 +176,10 @@ def file_stem(row: TakeRow) -> str:
     name = FilePath(str(row.request.get("name") or "take")).stem
     method = str(row.request.get("method") or "take").replace(",", "-")
     return f"{name}-{method}-{row.request.get('seed') or 0}"
+
+
+def _stored(path: FilePath) -> FilePath | None:
+    return path if path.is_file() else None
 
 
 def _row(identity: str, studio: Studio) -> TakeRow:

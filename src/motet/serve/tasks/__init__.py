@@ -4,7 +4,7 @@ JSON; whatever is larger is a file of the folder.
 
 from __future__ import annotations
 
-from motet.serve.tasks import curves, sounds, takes
+from motet.serve.tasks import avatars, curves, edits, exports, sounds, takes
 from motet.serve.tasks.task import Task
 
 TASKS: dict[str, Task] = {
@@ -14,5 +14,11 @@ TASKS: dict[str, Task] = {
     "take": takes.make_take,
     "import_take": takes.import_take,
     "curves": curves.write_curves,
+    "profile": curves.write_profile,
     "figure": curves.write_figure,
+    "inspect_avatar": avatars.inspect,
+    "export": exports.export,
+    "check": exports.check,
+    "edit": edits.edit,
+    "reroll": edits.reroll,
 }

@@ -8,54 +8,37 @@ y z w in the parent's axes), a `position` three (metres), everything else one.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Float
+import torch
 
 from motet.atomic_write import write_bytes
-from motet.config import JsonValue
+from motet.errors import SpaceError
+from motet.export.gltf.profile import AvatarChannels, Channel, Values
 from motet.rigs.house.face_body import split
 from motet.serve.folder import DataFolder
+from motet.serve.tasks.avatars import stored_map
 from motet.serve.tasks.takes import stored_take
 from motet.serve.tasks.task import Arguments, Json, Report, number, text
-from motet.types import Motion
+from motet.types import Motion, MotionSpace, arkit_space
 
-SIZES = {"rotation": 4, "position": 3}
-"""Numbers of a channel in each frame, where it is not one."""
-Values = Float[np.ndarray, "frames size"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Channel:
-    """One thing that a player moves."""
-
-    kind: str
-    """`morph`, `expression`, `rotation`, `position`, or `weight` and `angle` of the take's own
-    numbers."""
-    name: str
-    """Name of the expression, bone or weight."""
-    node: str = ""
-    """Node with the morph target; empty: every node that has a target of that name."""
-
-    def to_json(self) -> Json:
-        """As players read it."""
-        key = {"morph": "target", "rotation": "node", "position": "node"}.get(self.kind, "name")
-        found: Json = {"kind": self.kind, key: self.name, "size": SIZES.get(self.kind, 1)}
-        return {**found, "node": self.node} if self.kind == "morph" else found
+Curves = Callable[[Motion], tuple[list[Channel], list[Values]]]
 
 
 def write_curves(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
-    """Curves of a take for `avatar` (`house` or `raw`), into the file `out` of the cache."""
+    """Curves of a take for `avatar` (`house`, `raw`, or an id), into the file `out` of the cache.
+
+    Raises:
+        SpaceError: the take has no face, which alone moves avatars.
+    """
     clip = stored_take(text(arguments, "take"), folder)
     assert clip.motion is not None
-    fps = number(arguments, "fps")
+    fps, avatar = number(arguments, "fps"), text(arguments, "avatar")
     motion = clip.motion if fps is None else clip.motion.at(fps)
-    raw = text(arguments, "avatar") == "raw"
-    channels, values = raw_curves(motion) if raw else house_curves(motion)
+    channels, values = curves_of(avatar, folder)(motion)
     data = packed(motion.space.fps, channels, values)
     write_bytes(folder.path("cache", text(arguments, "out"), ".curves"), data)
     return {}
@@ -73,6 +56,45 @@ def write_figure(arguments: Arguments, folder: DataFolder, report: Report) -> Js
     write_bytes(
         folder.path("cache", text(arguments, "out"), ".glb"), pack_glb(*document.finished())
     )
+    return {}
+
+
+def curves_of(avatar: str, folder: DataFolder) -> Curves:
+    """A function from a motion to the channels and values of the house figure (`house`), an avatar
+    (its id), or of the take itself (`raw`).
+
+    Raises:
+        AssetError: not a usable avatar.
+    """
+    if avatar in ("raw", "house"):
+        return raw_curves if avatar == "raw" else house_curves
+    channels = AvatarChannels(folder.path("avatars", avatar), stored_map(avatar, folder))
+
+    def of_face(motion: Motion) -> tuple[list[Channel], list[Values]]:
+        face, _ = split(motion)
+        if face is None:
+            raise SpaceError("the take moves a body, avatars are moved by faces; use the figure")
+        return channels.curves(face)
+
+    return of_face
+
+
+def still(space: MotionSpace) -> Motion:
+    """One frame at rest: weights of 0, no rotation, standing upright."""
+    motion = Motion(torch.zeros(1, space.dim), space)
+    for track in space.tracks:
+        if track.unit == "rotation 6D rows":
+            motion[track.name][:] = torch.tensor([1.0, 0, 0, 0, 1, 0])
+    return motion
+
+
+def write_profile(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
+    """Channels of an avatar and its frame at rest, as JSON into the file `out` of the cache."""
+    channels, values = curves_of(text(arguments, "avatar"), folder)(still(arkit_space()))
+    rest = [float(number) for one in values for number in one[0]]
+    content = {"channels": [channel.to_json() for channel in channels], "rest": rest}
+    path = folder.path("cache", text(arguments, "out"), ".json")
+    write_bytes(path, json.dumps(content).encode())
     return {}
 
 
@@ -102,13 +124,13 @@ def house_curves(motion: Motion) -> tuple[list[Channel], list[Values]]:
 
     has_body = split(motion)[1] is not None
     performance = body_performance(motion) if has_body else house_performance(motion)
-    channels = [Channel("morph", name) for name in performance.weights]
+    channels = [Channel("morph", target=name) for name in performance.weights]
     values: list[Values] = [weights[:, None] for weights in performance.weights.values()]
     for joint, turns in performance.turns.items():
-        channels.append(Channel("rotation", joint))
+        channels.append(Channel("rotation", node=joint))
         values.append(turns / np.linalg.norm(turns, axis=1, keepdims=True))
     for joint, places in performance.places.items():
-        channels.append(Channel("position", joint))
+        channels.append(Channel("position", node=joint))
         values.append(places)
     return channels, values
 
@@ -116,7 +138,7 @@ def house_curves(motion: Motion) -> tuple[list[Channel], list[Values]]:
 def packed(fps: float, channels: Sequence[Channel], values: Sequence[Values]) -> bytes:
     """Curves as the bytes of a file."""
     table = np.concatenate([np.asarray(one, np.float32) for one in values], axis=1)
-    listed: list[JsonValue] = [channel.to_json() for channel in channels]
+    listed = [channel.to_json() for channel in channels]
     header = json.dumps({"fps": fps, "frames": len(table), "channels": listed}).encode()
     header += b" " * (-len(header) % 4)
     return struct.pack("<I", len(header)) + header + table.astype("<f4").tobytes()
