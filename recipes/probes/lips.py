@@ -24,18 +24,35 @@ PAST_STEPS = (-8, -4, -2, 0)
 CENTRED_STEPS = (-8, -4, 0, 4, 8)
 
 
+CHANNELS = ("opening", "width")
+"""Gap between the inner lips and width of the mouth, of the face's height."""
+
+
 @dataclasses.dataclass(frozen=True)
 class LipProbe:
-    """Correlations of predicted with tracked inner-lip opening."""
+    """Correlations of predicted with tracked lips."""
 
-    grid: float
-    """Median over GRID people, best lag within +-1 frame."""
-    white_house: float
-    """Median over the White House clips, best lag within +-0.2 s."""
-    clips: dict[str, float]
-    """Each clip by name."""
+    clips: dict[str, dict[str, float]]
+    """By channel and clip of other people; best lag within 0.2 s."""
     held_out: float
-    """Median over the fitted person's test clips, lag 0."""
+    """Median opening over the fitted person's test clips, lag 0."""
+    seconds: float
+    """Sound that was encoded."""
+
+    def median(self, channel: str, kind: str) -> float:
+        """Median over the clips whose names begin with `kind`: grid, web or wh."""
+        values = self.clips[channel]
+        return statistics.median(v for name, v in values.items() if name.startswith(kind))
+
+    @property
+    def grid(self) -> float:
+        """Median opening over GRID people."""
+        return self.median("opening", "grid")
+
+    @property
+    def white_house(self) -> float:
+        """Median opening over the White House clips."""
+        return self.median("opening", "wh")
 
 
 def probe_lips(
@@ -45,49 +62,45 @@ def probe_lips(
     reach: Sequence[int] = PAST_STEPS,
     stride: int = 3,
     penalty: float = 0.02,
+    listen_others: Listen | None = None,
 ) -> LipProbe:
-    """Fit lip opening on the GRID speaker's training clips and correlate on other people.
+    """Fit opening and width on the GRID speaker's training clips and correlate on other people.
 
     Args:
         stride: every so many training clips are used.
+        listen_others: another way to features for other people, e.g. at another level.
     """
     lips, start, names = read_grid_lips(grid)
-    opening = lips[..., 0] - lips[..., 0].mean(1, keepdim=True)
-    clock = torch.arange(lips.shape[1]) / 25.0
-    rows, targets = [], []
+    measures = lips[..., : len(CHANNELS)]
+    measures = measures - measures.mean(1, keepdim=True)
+    clock, seconds = torch.arange(lips.shape[1]) / 25.0, 0.0
 
-    def inputs(samples: np.ndarray, seconds: Float[Tensor, "frames"]) -> Tensor:
-        return at_times(with_context(listen(torch.from_numpy(samples)), reach), seconds)
+    def inputs(samples: np.ndarray, times: Float[Tensor, "frames"], way: Listen) -> Tensor:
+        nonlocal seconds
+        seconds += len(samples) / 16_000
+        return at_times(with_context(way(torch.from_numpy(samples)), reach), times)
+
+    def of_clip(index: int) -> Tensor:
+        return inputs(_flac(grid, names[index]), clock - start[index], listen)
 
     training = [i for i in range(len(names)) if i % 20 not in (0, 1)][::stride]
-    for i in training:
-        rows.append(inputs(_flac(grid, names[i]), clock - start[i]))
-        targets.append(opening[i, :, None])
-    weight = ridge(torch.cat(rows), torch.cat(targets), penalty)
+    rows = torch.cat([of_clip(i) for i in training])
+    weight = ridge(rows, measures[training].flatten(0, 1), penalty)
     own = [
-        float(
-            _correlation(
-                (inputs(_flac(grid, names[i]), clock - start[i]) @ weight)[:, 0], opening[i]
-            )
-        )
+        float(_correlation((of_clip(i) @ weight)[:, 0], measures[i, :, 0]))
         for i in range(0, len(names), 40)
     ]
-    clips = {}
+    clips: dict[str, dict[str, float]] = {channel: {} for channel in CHANNELS}
     for path in sorted(others.glob("*.npz")):
         with np.load(path) as clip:
             sound = clip["audio"].astype(np.float32) / 32767
-            predicted = (
-                inputs(sound, torch.from_numpy(clip["time"] - clip["audio_start"]).float()) @ weight
-            )[:, 0]
-            lags = 1 if path.name.startswith("grid") else round(0.2 * float(clip["fps"]))
-            clips[path.stem] = best_correlation(
-                predicted, torch.from_numpy(clip["lip"][:, 0]).float(), lags
-            )
-    median = {
-        kind: statistics.median(v for k, v in clips.items() if k.startswith(kind))
-        for kind in ("grid", "wh")
-    }
-    return LipProbe(median["grid"], median["wh"], clips, statistics.median(own))
+            times = torch.from_numpy(clip["time"] - clip["audio_start"]).float()
+            predicted = inputs(sound, times, listen_others or listen) @ weight
+            lags = round(0.2 * float(clip["fps"]))
+            for column, channel in enumerate(CHANNELS):
+                tracked = torch.from_numpy(clip["lip"][:, column]).float()
+                clips[channel][path.stem] = best_correlation(predicted[:, column], tracked, lags)
+    return LipProbe(clips, statistics.median(own), seconds)
 
 
 def best_correlation(

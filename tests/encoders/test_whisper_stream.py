@@ -131,8 +131,11 @@ def test_a_stream_is_close_to_the_recording_as_a_whole() -> None:
     encoder = WhisperAudioEncoder(*load_network())
     samples = resample(to_mono(read_audio(DEMO)), 16000).samples
     whole, near = encode(encoder, samples)[0], encode(encoder.streaming(0.3), samples)[0]
-    cosine = torch.nn.functional.cosine_similarity(whole - whole.mean(0), near - whole.mean(0))
-    assert float(cosine.median()) > 0.8
+    rounded = encode(encoder.streaming(0.3, precision="int8"), samples)[0]
+    scale = (whole - whole.mean(0)).norm()
+    assert float((near - whole).norm() / scale) < 0.6
+    # The error of int8 is small beside that of the missing sound.
+    assert 0 < float((rounded - near).norm() / scale) < 0.2
 
 
 def test_settings_out_of_range_and_bad_samples_are_refused(network: WhisperEncoder) -> None:

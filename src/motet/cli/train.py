@@ -26,10 +26,12 @@ class Train:
 
     target: tyro.conf.Positional[str]
     """What to train: a method (`artalk`, `diffposetalk`, `kmtalk`, `mospa`, `speech2lip`), the
-    audio encoder `phonetic`, its heads `closure-head` and `lip-aperture-head`, or `sync-expert`."""
+    audio encoder `phonetic`, its heads `closure-head` and `lip-aperture-head`, `speech-heads` (on
+    Whisper's features), or `sync-expert`."""
     data: Path
     """Corpus folder, as `motet data synth` and `track` write one (mospa: `motet data sam`).
-    speech2lip: a person captured by `motet fit`. phonetic: the folder with `grid_s1` and `speech`.
+    speech2lip: a person captured by `motet fit`. phonetic, speech-heads: the folder with `grid_s1`
+    and `speech`.
     sync-expert: the folder with `people` and `tracked`."""
     stage: str = ""
     """Stage by name; all stages in order when left out."""

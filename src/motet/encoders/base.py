@@ -227,6 +227,14 @@ ENCODERS: dict[str, EncoderSpec] = {
         "motet.encoders.whisper.encoder:load_whisper_encoder",
         "as loaded it sees windows of 20 s; its `streaming()` sees a short look-ahead",
     ),
+    "speech": EncoderSpec(
+        "the features of `whisper` and a phone channel",
+        16_000,
+        50.0,
+        False,
+        "motet.encoders.speech:load_speech_features",
+        "as loaded it sees windows of 20 s; `in_mode('stream')` sees a short look-ahead",
+    ),
     "deepspeech": EncoderSpec(
         "letter scores of a speech model that can no longer be installed (`deepspeech_encoder`)",
         16_000,

@@ -12,7 +12,7 @@ from motet.method import MethodSpec
 from motet.methods import find_methods
 from motet.training.target import Target, TrainingData, hold_out_validation
 
-OTHERS = ("phonetic", "closure-head", "lip-aperture-head", "sync-expert")
+OTHERS = ("phonetic", "closure-head", "lip-aperture-head", "speech-heads", "sync-expert")
 """Weights that are no method."""
 RENAMED: Mapping[str, str] = {"closing": "closure-head", "opening": "lip-aperture-head"}
 """Names that an earlier version used."""
@@ -97,6 +97,22 @@ def _lip_aperture_head() -> Target[Any]:
     )
 
 
+def _speech_heads() -> Target[Any]:
+    from motet.encoders.whisper.encoder import load_network
+    from motet.encoders.whisper.heads import SpeechHeadsConfig
+    from motet.training import speech_heads
+
+    config = SpeechHeadsConfig(load_network()[1])
+    return Target(
+        "speech-heads",
+        config,
+        lambda tensors: speech_heads.speech_heads_stages(config, tensors),
+        speech_heads.read_speech_steps,
+        speech_heads.DEFAULTS,
+        export=lambda finished: (speech_heads.join_stages(finished), config),
+    )
+
+
 def _sync_expert() -> Target[Any]:
     from motet.methods.speech2lip.sync.loss import expert_stage
     from motet.training.sync_expert import DEFAULTS, EXPERT, read_sync_data
@@ -114,5 +130,6 @@ _OTHERS: Mapping[str, Callable[[], Target[Any]]] = {
     "phonetic": _phonetic,
     "closure-head": _closure_head,
     "lip-aperture-head": _lip_aperture_head,
+    "speech-heads": _speech_heads,
     "sync-expert": _sync_expert,
 }

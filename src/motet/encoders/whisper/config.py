@@ -36,7 +36,7 @@ class WhisperStreaming:
     """New steps of a block."""
     past: int = 125
     """Steps whose keys and values are kept: what features see of the past."""
-    refresh: int = 16
+    refresh: int = 9
     """Steps before a block that it computes again before their keys and values are kept."""
 
     def __post_init__(self) -> None:

@@ -182,6 +182,11 @@ class OfflineWindows:
         self._size = int(window_s * FEATURE_RATE_HZ)
         self._margin = int(overlap_s * FEATURE_RATE_HZ / 2)
 
+    @property
+    def hop(self) -> int:
+        """New steps of a window."""
+        return self._size - 2 * self._margin
+
     def begin(self) -> OfflineState:
         """State before the first sample."""
         return OfflineState()
