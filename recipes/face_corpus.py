@@ -34,6 +34,8 @@ from recipes.performances import CREDITS, intervals, performed_recordings, quiet
 from recipes.speech_features import SpeechFolders
 
 _MOUTH = ("mouth", "jaw", "tongue")
+RESERVED = ("mouthPucker", "mouthStretch", "mouthDimple", "mouthSmile", "mouthPress")
+"""Shapes of width, which the man of GRID s1 hardly uses: learnt from all others."""
 PEOPLES_RANGE = (1.15, 2.0, 1.15, 1.15)
 """Factors of gap, width, height and chin from GRID s1 to people (spreads of the seven clips named
 in `motet.synthesis.performance.perform`)."""
@@ -142,7 +144,8 @@ def _with_phones(recording: Recording, phones: Mapping[str, tuple[PhoneSpan, ...
 
 def _with_peoples_range(recording: Recording) -> Recording:
     """The mouth of the reserved man of GRID s1 with people's range: opening and width scaled,
-    protrusion, smile and upper lip by his phones where they are known.
+    protrusion, smile and upper lip by his phones where they are known. His width is not to be
+    learnt all the same: shapes of width count as not observed.
     """
     weights = recording.motion["blendshapes"].double().numpy()
     phones = tuple(PhoneSpan(p.start, p.end, p.symbol) for p in recording.facts.phones)
@@ -157,7 +160,14 @@ def _with_peoples_range(recording: Recording) -> Recording:
     changed = [column for column in range(52) if ARKIT_SHAPES[column].startswith(_MOUTH)]
     values = recording.motion.values.clone()
     values[:, changed] = torch.from_numpy(mouth[:, changed]).float()
-    return dataclasses.replace(recording, motion=Motion(values, recording.motion.space))
+    seen = recording.valid_channels
+    assert seen is not None
+    reserved = torch.tensor([name.startswith(RESERVED) for name in (*ARKIT_SHAPES, "x", "y", "z")])
+    return dataclasses.replace(
+        recording,
+        motion=Motion(values, recording.motion.space),
+        valid_channels=seen & ~reserved,
+    )
 
 
 def _filled(recording: Recording, model: PerformanceModel, seed: int) -> Recording:

@@ -7,6 +7,8 @@ learns what the map cannot know: contacts, timing, style, everything above the m
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -85,37 +87,74 @@ def mouth_shapes(motion: Float[Tensor, "frames dim"]) -> Float[Tensor, "frames s
 
 @torch.no_grad()
 def fit_regressor(regressor: MouthRegressor, corpus: TrainingSet) -> None:
-    """Ridge regression in the space of the features' principal components.
+    """Ridge regression in the space of the features' principal components; each shape on the
+    recordings in which it was observed.
 
     Raises:
-        InputError: no recording in which the mouth was observed.
+        InputError: a shape of the mouth that no recording observed.
     """
-    mouth = [column for columns in _COLUMNS for column in columns]
-    items = [item for item in corpus.items if bool(item.valid[mouth].all())]
-    if not items:
-        raise InputError("no recording of the training set has an observed mouth")
-    centre, basis = _principal_components([item.features for item in items])
-    width = len(OFFSETS) * basis.shape[1]
-    square = torch.zeros(width + 1, width + 1, dtype=torch.float64)
-    cross = torch.zeros(width + 1, len(SOLVED), dtype=torch.float64)
-    power = torch.zeros(len(SOLVED), dtype=torch.float64)
-    for item in items:
+    centre, basis = _principal_components([item.features for item in corpus.items])
+    sums: dict[tuple[bool, ...], _Sums] = {}
+    for item in corpus.items:
+        observed = tuple(bool(item.valid[columns].all()) for columns in _COLUMNS)
         x, y = _around(item, centre, basis, regressor.steps_per_frame), mouth_shapes(item.motion)
-        square += item.weight * (x.T @ x).double()
-        cross += item.weight * (x.T @ y).double()
-        power += item.weight * y.double().square().sum(0)
-    count = square[-1, -1].clone()
-    penalty = RIDGE * count * torch.eye(width + 1, dtype=torch.float64)
-    penalty[-1, -1] = 0.0
-    solution = torch.linalg.solve(square + penalty, cross)
+        sums.setdefault(observed, _Sums.zeros(x.shape[1])).add(x, y, item.weight)
+    width = len(OFFSETS) * basis.shape[1] + 1
+    solution, count = torch.zeros(width, len(SOLVED), dtype=torch.float64), torch.ones(len(SOLVED))
+    total = _Sums.zeros(width)
+    # Shapes that were observed in the same recordings share one system of equations.
+    for pattern in {tuple(key[shape] for key in sums) for shape in range(len(SOLVED))}:
+        shapes = [k for k in range(len(SOLVED)) if tuple(key[k] for key in sums) == pattern]
+        parts = [part for part, seen in zip(sums.values(), pattern, strict=True) if seen]
+        if not parts:
+            raise InputError(f"no recording has an observed {SOLVED[shapes[0]]}")
+        square = torch.stack([part.square for part in parts]).sum(0)
+        cross = torch.stack([part.cross for part in parts]).sum(0)[:, shapes]
+        count[shapes] = square[-1, -1].float()
+        penalty = RIDGE * square[-1, -1] * torch.eye(width, dtype=torch.float64)
+        penalty[-1, -1] = 0.0
+        solution[:, shapes] = torch.linalg.solve(square + penalty, cross)
+        total.cross[:, shapes] = cross
+        total.power[shapes] = torch.stack([part.power for part in parts]).sum(0)[shapes]
+    _store(regressor, solution, total, count, centre, basis)
+
+
+@dataclasses.dataclass
+class _Sums:
+    """Sums of products over frames."""
+
+    square: Float[Tensor, "inputs inputs"]
+    cross: Float[Tensor, "inputs shapes"]
+    power: Float[Tensor, "shapes"]
+
+    @classmethod
+    def zeros(cls, inputs: int) -> _Sums:
+        sizes = ((inputs, inputs), (inputs, len(SOLVED)), (len(SOLVED),))
+        return cls(*(torch.zeros(size, dtype=torch.float64) for size in sizes))
+
+    def add(self, x: Tensor, y: Tensor, weight: float) -> None:
+        self.square += weight * (x.T @ x).double()
+        self.cross += weight * (x.T @ y).double()
+        self.power += weight * y.double().square().sum(0)
+
+
+def _store(
+    regressor: MouthRegressor,
+    solution: Tensor,
+    total: _Sums,
+    count: Tensor,
+    centre: Tensor,
+    basis: Tensor,
+) -> None:
+    """The solution as a map of the features themselves, and the shapes' mean and deviation."""
     # From components back to features: offsets x components x shapes to offsets x dim x shapes.
     inner = solution[:-1].unflatten(0, (len(OFFSETS), -1))
     weight = torch.einsum("dc,ocs->ods", basis.double(), inner)
-    mean = cross[-1] / count
+    mean = total.cross[-1] / count
     regressor.weight.copy_(weight.flatten(0, 1))
     regressor.bias.copy_(solution[-1] - torch.einsum("d,ods->s", centre.double(), weight))
     regressor.mean.copy_(mean)
-    regressor.deviation.copy_((power / count - mean.square()).clamp(min=1e-4).sqrt())
+    regressor.deviation.copy_((total.power / count - mean.square()).clamp(min=1e-4).sqrt())
 
 
 def _principal_components(features: list[Tensor], every: int = 20) -> tuple[Tensor, Tensor]:
