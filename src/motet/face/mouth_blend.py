@@ -1,0 +1,59 @@
+"""The model's mouth blended with one regressed from the sound, shape by shape.
+
+A linear regressor knows less than a model trained on the same speech and so carries over better to
+unseen people; the model knows contacts, timing, stillness and style. Sides keep their difference,
+and a mouth that both leave closed keeps the model's own shapes: a regressor is never quite still.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.face.lip_shapes import RESPONSE, SOLVED, sides
+from motet.face.operator import FaceCues, FrameOperator
+from motet.types import ARKIT_SHAPES
+
+CLOSED, OPEN = 0.02, 0.08
+"""Larger of both gaps, mouth widths, below which the model's mouth stays as it is, and from which
+the blend is full."""
+_COLUMNS = [[ARKIT_SHAPES.index(side) for side in sides(name)] for name in SOLVED]
+_GAP = torch.tensor([RESPONSE[name][0] for name in SOLVED])
+_JAW, _CLOSE = ARKIT_SHAPES.index("jawOpen"), ARKIT_SHAPES.index("mouthClose")
+
+
+class BlendMouth(FrameOperator):
+    """`blend_mouth` with the mouth of the cues; without one nothing is changed."""
+
+    def __init__(self, weight: float) -> None:
+        self.weight = weight
+
+    def apply(
+        self, motion: Float[Tensor, "batch frames dim"], cues: FaceCues
+    ) -> Float[Tensor, "batch frames dim"]:
+        """The processed frames."""
+        return motion if cues.mouth is None else blend_mouth(motion, cues.mouth, self.weight)
+
+
+def blend_mouth(
+    motion: Float[Tensor, "batch frames dim"],
+    mouth: Float[Tensor, "batch frames shapes"],
+    weight: float,
+) -> Float[Tensor, "batch frames dim"]:
+    """Motion of the house space (shapes first) whose mouth lies between its own and another.
+
+    Args:
+        mouth: weights of `motet.face.lip_shapes.SOLVED`.
+        weight: 0 leaves the motion as it is, 1 gives the other mouth where it is open.
+    """
+    own = torch.stack([motion[..., columns].mean(-1) for columns in _COLUMNS], -1)
+    gap = torch.maximum(own @ _GAP, mouth @ _GAP)
+    # (batch, frames, 1): full once the mouth is open.
+    share = weight * ((gap - CLOSED) / (OPEN - CLOSED)).clamp(0, 1).unsqueeze(-1)
+    change = share * (mouth - own)
+    result = motion.clone()
+    for shape, columns in enumerate(_COLUMNS):
+        result[..., columns] = (motion[..., columns] + change[..., shape : shape + 1]).clamp(0, 1)
+    result[..., _CLOSE] = torch.minimum(result[..., _CLOSE], result[..., _JAW])
+    return result

@@ -1,0 +1,52 @@
+"""The mouth blend: weights, sides, stillness of closed lips."""
+
+from __future__ import annotations
+
+import torch
+
+from motet.face.lip_shapes import SOLVED
+from motet.face.mouth_blend import BlendMouth, blend_mouth
+from motet.face.operator import NO_CUES, FaceCues
+from motet.types import ARKIT_SHAPES
+
+JAW = ARKIT_SHAPES.index("jawOpen")
+LEFT, RIGHT = (ARKIT_SHAPES.index(f"mouthSmile{side}") for side in ("Left", "Right"))
+
+
+def face(jaw: float) -> torch.Tensor:
+    motion = torch.rand(1, 5, 55, generator=torch.Generator().manual_seed(0)) * 0.1
+    motion[..., JAW], motion[..., ARKIT_SHAPES.index("mouthClose")] = jaw, 0.0
+    motion[..., LEFT], motion[..., RIGHT] = 0.3, 0.1
+    return motion
+
+
+def mouth(jaw: float, smile: float) -> torch.Tensor:
+    shapes = torch.zeros(1, 5, len(SOLVED))
+    shapes[..., SOLVED.index("jawOpen")] = jaw
+    shapes[..., SOLVED.index("mouthSmile")] = smile
+    return shapes
+
+
+def test_a_half_blend_lies_between_and_keeps_the_sides_apart():
+    motion, other = face(0.4), mouth(0.2, 0.6)
+    half = blend_mouth(motion, other, 0.5)
+    assert torch.allclose(half[..., JAW], torch.tensor(0.3))
+    assert torch.allclose(half[..., [LEFT, RIGHT]].mean(-1), torch.tensor(0.4))
+    assert torch.allclose(half[..., LEFT] - half[..., RIGHT], torch.tensor(0.2))
+    assert torch.equal(blend_mouth(motion, other, 0.0), motion)
+    eyes = [i for i, name in enumerate(ARKIT_SHAPES) if not name.startswith(("mouth", "jaw"))]
+    assert torch.equal(half[..., eyes], motion[..., eyes])
+
+
+def test_closed_lips_keep_the_models_shapes():
+    motion = face(0.0)
+    motion[..., [i for i, n in enumerate(ARKIT_SHAPES) if n.startswith("mouth")]] = 0.0
+    trembling = mouth(0.02, 0.0) + 0.001 * torch.randn(1, 5, len(SOLVED))
+    assert torch.equal(blend_mouth(motion, trembling, 1.0), motion)
+
+
+def test_without_a_mouth_nothing_changes():
+    motion = face(0.3)
+    assert BlendMouth(1.0).apply(motion, NO_CUES) is motion
+    changed = BlendMouth(1.0).apply(motion, FaceCues(mouth=mouth(0.6, 0.0)))
+    assert torch.allclose(changed[..., JAW], torch.tensor(0.6))
