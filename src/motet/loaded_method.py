@@ -180,8 +180,12 @@ class LoadedMethod(Generator[OutT]):
         seed: int = 0,
         postprocess: Postprocess | None = None,
     ) -> Stream[OutT]:
-        """A new streaming session."""
-        return Stream(self, options, seed=seed, postprocess=postprocess)
+        """A new live session.
+
+        Raises:
+            ConfigError: an option that cannot be honoured live.
+        """
+        return Stream(self, options, seed=seed, postprocess=postprocess, live=True)
 
     def pieces(
         self,
@@ -193,7 +197,7 @@ class LoadedMethod(Generator[OutT]):
     ) -> Iterator[OutT]:
         """The same for one seed, second by second: an hour takes no more memory than a second."""
         own, _ = self.split(options, postprocess)
-        stream = self.stream(options, seed=seed, postprocess=postprocess)
+        stream = Stream(self, options, seed=seed, postprocess=postprocess)
         for piece in self._prepared(audio, own, seconds=1.0):
             yield from stream.push(piece)
         yield from stream.finish()
@@ -233,6 +237,9 @@ class Stream(Generic[OutT]):
     """A running session: push audio as it arrives, take frames as soon as they are final.
 
     Not for use by several threads at once; make one stream for each speaker.
+
+    Args:
+        live: the sound is still being made: a method that also works offline streams.
     """
 
     def __init__(
@@ -242,11 +249,13 @@ class Stream(Generic[OutT]):
         *,
         seed: int = 0,
         postprocess: Postprocess | None = None,
+        live: bool = False,
     ) -> None:
         own, self._postprocess = loaded.split(options, postprocess)
         self._loaded, self._seed = loaded, seed
+        condition = loaded.condition(own)
         with threads(loaded.threads):
-            self._state = loaded.method.begin(loaded.condition(own), (seed,))
+            self._state = loaded.method.begin(_live(condition) if live else condition, (seed,))
         self._frames_emitted = 0
         self._ended = False
 
@@ -280,6 +289,18 @@ class Stream(Generic[OutT]):
         first, self._frames_emitted = self._frames_emitted, self._frames_emitted + out.frames
         done = self._loaded.sink.postprocess(out, self._postprocess, (self._seed,), first)
         return iter([item_of(done, 0)])
+
+
+def _live(condition: Settings) -> Settings:
+    """The condition of a live session, where a method has the option `mode`.
+
+    Raises:
+        ConfigError: the mode that needs the whole recording.
+    """
+    mode = getattr(condition, "mode", "")
+    if mode == "offline":
+        raise ConfigError("mode=offline needs the whole recording; leave it out of a live session")
+    return dataclasses.replace(condition, mode="stream") if mode == "auto" else condition
 
 
 def _batched(audio: Audio) -> Audio:

@@ -240,3 +240,43 @@ def test_unobserved_channels_teach_nothing() -> None:
             }
         )
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def offline_model() -> StreamingConfig:
+    """A tiny generator on Whisper's encoder."""
+    return dataclasses.replace(TINY, front_end="whisper", audio_dim=384, regressor=True)
+
+
+def test_modes_run_equals_live_and_offline_differs() -> None:
+    method, audio = method_of(offline_model()), sound(3.0)
+
+    def run(mode: str, pieces: int) -> torch.Tensor:
+        state, motion = (
+            method.begin(
+                condition_from(methods.find_methods()["artalk"], {"mode": mode, "closures": False}),
+                (0,),
+            ),
+            [],
+        )
+        for piece in audio.samples.chunk(pieces, -1):
+            out, state = method.step(state, Audio(piece, 16000))
+            motion.append(out.values)
+        return torch.cat([*motion, method.finish(state).values], 1)
+
+    for mode in ("offline", "stream"):
+        assert torch.allclose(run(mode, 1), run(mode, 37), atol=1e-5)
+    assert torch.equal(run("auto", 1), run("offline", 1))
+    assert run("stream", 1).shape == (1, 75, 55)
+    assert not torch.allclose(run("stream", 1), run("offline", 1), atol=1e-3)
+
+
+def test_a_stream_emits_early_and_other_encoders_refuse_modes() -> None:
+    method = method_of(offline_model())
+    condition = condition_from(
+        methods.find_methods()["artalk"], {"mode": "stream", "closures": False}
+    )
+    state = method.begin(condition, (0,))
+    out, _ = method.step(state, sound(0.6))
+    assert out.frames >= 3
+    with pytest.raises(ConfigError, match="always streams"):
+        check_condition(ArtalkCondition(mode="stream"), PRESETS["tiny"])

@@ -201,7 +201,7 @@ def _baseline(subject: BenchSubject) -> _Worker:
 
 
 def _method(subject: BenchSubject, config: BenchConfig) -> _Worker:
-    from motet.session import Stream, load
+    from motet.session import load
     from motet.types import Motion
 
     loaded = load(subject.name, subject.weights or None, subject.device)
@@ -211,7 +211,7 @@ def _method(subject: BenchSubject, config: BenchConfig) -> _Worker:
         return Motion(motion.values[0], motion.space)
 
     def stream(audio: Audio) -> Iterator[list[Motion | Frames]]:
-        session, prepared = Stream(loaded), loaded.prepare(audio)
+        session, prepared = loaded.stream(), loaded.prepare(audio)
         piece = max(1, round(prepared.sample_rate * config.chunk_ms / 1000.0))
         for start in range(0, prepared.samples.shape[-1], piece):
             yield list(session.push(prepared.slice(start, start + piece)))
