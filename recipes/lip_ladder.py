@@ -115,7 +115,9 @@ def regressed(method: ArtalkStreaming, clip: HeldOutClip) -> Motion:
     features = encode(encoder, clip.audio.samples.reshape(1, -1))
     frames = features.shape[1] // method.config.steps_per_frame
     known = torch.ones(features.shape[:2], dtype=torch.bool)
-    mouth = spread(regressor(features, known, 0, frames)[0].double().numpy())
+    shapes = regressor(features, known, 0, frames)[0]
+    shapes = regressor.spread(shapes, method.config.opening_gain, method.config.width_gain)
+    mouth = spread(shapes.double().numpy())
     return Motion(
         torch.from_numpy(np.concatenate([mouth, np.zeros((frames, 3))], 1)).float(), arkit_space()
     )

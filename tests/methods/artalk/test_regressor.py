@@ -48,7 +48,7 @@ def test_the_closed_form_finds_a_linear_mouth():
     found = torch.corrcoef(torch.stack([shapes[4:-4, column], truth[4:-4, column]]))[0, 1]
     assert found > 0.99
     assert torch.allclose(regressor.mean[column], torch.tensor(0.5), atol=0.03)
-    wider = regressor.spread(shapes, 1.5)
+    wider = regressor.spread(shapes, 1.5, 1.0)
     assert float(wider[:, column].std()) > 1.3 * float(shapes[:, column].std())
     assert float(wider.min()) >= 0 and float(wider.max()) <= 1
 

@@ -188,9 +188,11 @@ class StreamingConfig:
     """Training: weight of the expected motion's error relative to the bits' cross entropy."""
     regressor: bool = False
     """Whether mouth shapes regressed from the features are an input of the generator."""
-    regressor_gain: float = 1.3
-    """Of the regressed shapes' distance from their mean, where they are blended with the model's:
-    brings the spreads of opening and width to people's."""
+    opening_gain: float = 1.25
+    """Of the regressed shapes' distance from their mean, where they are blended with the model's: a
+    regression falls short of people's spread."""
+    width_gain: float = 1.5
+    """The same of the shapes of width."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.commit <= self.codec.frames:

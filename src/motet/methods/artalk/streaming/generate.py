@@ -154,8 +154,9 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
             there = steps.to(regressor.weight.device)
             known = torch.ones(steps.shape[:2], dtype=torch.bool, device=there.device)
             shapes = regressor(there, known, position, frames.shape[1])
-            mouth = regressor.spread(shapes, self.config.regressor_gain).to(CPU)
-            cues = dataclasses.replace(cues, mouth=mouth)
+            config = self.config
+            mouth = regressor.spread(shapes, config.opening_gain, config.width_gain)
+            cues = dataclasses.replace(cues, mouth=mouth.to(CPU))
         frames, chain = self._chain(condition).step(frames, state.chain, cues)
         return frames, dataclasses.replace(state, chain=chain)
 

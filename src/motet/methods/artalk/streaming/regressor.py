@@ -23,6 +23,9 @@ OFFSETS = (-8, -4, 0, 4, 8)
 COMPONENTS, RIDGE = 192, 0.1
 """Principal components of the features that count, and the ridge in their units (both chosen on
 GRID s1 against unseen people, see `recipes/performance_model`)."""
+WIDTH_SHAPES = (
+    "mouthFunnel", "mouthPucker", "mouthStretch", "mouthDimple", "mouthSmile", "mouthPress",
+)  # fmt: skip
 _COLUMNS = [[ARKIT_SHAPES.index(side) for side in sides(name)] for name in SOLVED]
 
 
@@ -38,6 +41,7 @@ class MouthRegressor(nn.Module):
     bias: Tensor
     mean: Tensor
     deviation: Tensor
+    of_width: Tensor
 
     def __init__(self, dim: int, steps_per_frame: int) -> None:
         super().__init__()
@@ -46,6 +50,8 @@ class MouthRegressor(nn.Module):
         self.register_buffer("bias", torch.zeros(shapes))
         self.register_buffer("mean", torch.zeros(shapes))
         self.register_buffer("deviation", torch.ones(shapes))
+        of_width = torch.tensor([name in WIDTH_SHAPES for name in SOLVED])
+        self.register_buffer("of_width", of_width, persistent=False)
         self.register_buffer("offsets", torch.tensor(OFFSETS), persistent=False)
 
     def forward(
@@ -73,11 +79,12 @@ class MouthRegressor(nn.Module):
         return (shapes - self.mean) / self.deviation
 
     def spread(
-        self, shapes: Float[Tensor, "*any shapes"], gain: float
+        self, shapes: Float[Tensor, "*any shapes"], opening: float, width: float
     ) -> Float[Tensor, "*any shapes"]:
-        """Shapes with `gain` times their distance from the mean, 0..1: a regression to noisy
-        targets falls short of their range.
+        """Shapes farther from their mean by these gains, 0..1: a regression falls short of the
+        spread of its targets.
         """
+        gain = torch.where(self.of_width, width, opening)
         return (self.mean + gain * (shapes - self.mean)).clamp(0, 1)
 
 
