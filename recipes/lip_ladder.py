@@ -23,6 +23,7 @@ import tyro
 from jaxtyping import Float
 from numpy import ndarray
 
+from motet.cli.requests import method_options
 from motet.encoders.base import encode, load_encoder
 from motet.evaluation.face_scores import closure_counts
 from motet.evaluation.held_out import HeldOutClip, load_held_out
@@ -74,7 +75,7 @@ class Ladder:
             report("gain only", clips, scaled(clips, motions))
 
     def _rungs(self, loaded: LoadedMethod[Motion], method: ArtalkStreaming) -> dict[str, Rung]:
-        given = dict(option.split("=", 1) for option in self.options)
+        given = method_options("artalk", {}, self.options)
 
         def targets(clip: HeldOutClip) -> Motion:
             return synthesise(clip.audio, SynthOptions(whisper=self.whisper)).motion
