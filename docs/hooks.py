@@ -6,17 +6,16 @@ the table below says which comments there are. Nothing is copied by hand, so not
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
 import inspect
 import posixpath
 import re
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+IMAGE = re.compile(r"^!\[[^\]]*\]\(([^)\s]+)\)\n\n?", re.MULTILINE)
 INCLUDE = re.compile(r"^<!-- include: (\w+) ?(\S*) -->$", re.MULTILINE)
 
 
@@ -58,6 +57,8 @@ def _verb(command: type, program: str) -> str:
 
 def _options(command: type, prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """(name, default, meaning) of every field; nested dataclasses give `--outer.inner`."""
+    from motet.option_text import field_docstrings
+
     meanings = field_docstrings(command)
     for field in dataclasses.fields(command):
         default = field.default
@@ -101,17 +102,20 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
-def field_docstrings(kind: type) -> dict[str, str]:
-    """The string below each field of a dataclass, base classes included; `--help` shows it too."""
-    found: dict[str, str] = {}
-    for cls in reversed([base for base in kind.__mro__ if dataclasses.is_dataclass(base)]):
-        (body,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-        assert isinstance(body, ast.ClassDef)
-        for line, below in zip(body.body, body.body[1:], strict=False):
-            match line, below:
-                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
-                    found[name] = text
-    return found
+def method_options(name: str, here: str) -> str:
+    """The options of a method as a table, from the dataclass that parses them."""
+    from motet.method import MethodSpec
+    from motet.option_text import options_of
+    from motet.registry import method_spec
+
+    spec: MethodSpec = method_spec(name)
+    rows = [
+        f"| `{option.name}` | {_cell(option.values)} | {_shown(option.default)} |"
+        f" {_cell(option.meaning)} |"
+        for option in options_of(spec.condition_type())
+    ]
+    head = "| option | values | default | meaning |\n|---|---|---|---|\n"
+    return head + "\n".join(rows)
 
 
 # ---- Python --------------------------------------------------------------------------------------
@@ -168,8 +172,12 @@ def methods(_: str, here: str) -> str:
 
 
 def readme(folder: str, here: str) -> str:
-    """The README of a folder below its title: headings one level lower, links rewritten."""
-    return _included(ROOT / folder / "README.md", here, demote=True)
+    """The README of a folder below its title: headings one level lower, links rewritten, without
+    the drawings that the page shows itself.
+    """
+    page = (ROOT / "docs" / here).read_text(encoding="utf-8")
+    text = _included(ROOT / folder / "README.md", here, demote=True)
+    return IMAGE.sub(lambda found: "" if f"({found[1]})" in page else found[0], text)
 
 
 def document(name: str, here: str) -> str:
@@ -207,6 +215,7 @@ PARTS = {
     "ERRORS": errors,
     "EXTRAS": extras,
     "METHODS": methods,
+    "OPTIONS": method_options,
     "PYTHON": public_api,
     "README": readme,
 }

@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     {"errors"},
     {"config", "atomic_write", "array_files", "audio_types"},
-    {"types", "options"},
+    {"types", "options", "option_text"},
     {"checkpoint", "imported"},
     {"audio", "geometry", "nn", "diffusion", "phonetics"},
     {"body"},

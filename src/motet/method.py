@@ -140,6 +140,8 @@ class MethodSpec:
     """(config, tensors or None for random weights, facts) -> Method."""
     whole_recording: str = ""
     """Why the default preset needs the whole recording; empty: it streams."""
+    deterministic: bool = False
+    """Whether every seed gives the same motion: takes differ by their blinks only."""
     stages: str = ""
     """(config, tensors or None) -> list of Stage; empty: the method does not train."""
     training_set: str = ""

@@ -65,6 +65,7 @@ def speech(tmp_path: Path) -> Path:
             "encode_windows has no effect",
         ),
         ("-m diffposetalk --option flexibility=0.5 -o {out}.npz", "flexibility"),
+        ("-m kmtalk --takes 2 --no-blink -o {out}.npz", "leave --takes or --no-blink out"),
         ("-m kmtalk --option clamp=no -o {out}.npz", "clamp has no effect"),
         ("-m kmtalk --option template={take} -o {out}.npz", "mesh spaces"),
         ("-m kmtalk --text hello --option timing={take} -o {out}.npz", "either text or timing"),

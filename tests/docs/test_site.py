@@ -69,3 +69,9 @@ def test_every_method_has_a_page_and_a_drawing() -> None:
     for method in (path.parent.name for path in folder.glob("*/README.md")):
         assert (ROOT / "docs" / "methods" / f"{method}.md").is_file()
         assert (ROOT / "docs" / "methods" / f"{method}.svg").is_file()
+
+
+def test_no_page_shows_a_drawing_twice(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        images = re.findall(r"<img[^>]* src=\"([^\"]+)\"", page.read_text(encoding="utf-8"))
+        assert len(images) == len(set(images)), page.name

@@ -29,6 +29,7 @@ VERBS: dict[str, str] = {
     "keys": "Key motions of a recording as a file to edit (kmtalk).",
     "export": "A saved take (.npz) in other formats.",
     "render": "A saved take (.npz) as video.",
+    "methods": "The methods there are, and the options of one.",
     "check": "A quality report of a take or a video.",
     "data": "Build training data: corpus | synth | track | sam | index | inspect.",
     "train": "Train a stage of a method; resumable.",

@@ -74,7 +74,8 @@ class Live:
     device: Device = "cpu"
     """Where the networks run; `auto` takes a GPU where there is one."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """NAME=VALUE: an option of the method's own (see its README); may be repeated."""
+    """NAME=VALUE: an option of the method's own (`motet methods NAME` lists them); may be
+    repeated."""
 
     def execute(self) -> int:
         """Read until stdin ends."""

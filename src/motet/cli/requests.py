@@ -93,6 +93,21 @@ def check_conditions(specs: Sequence[MethodSpec], request: Request, weights: Pat
         check_condition(condition, read_config(path, spec.config_type()))
 
 
+def check_takes(specs: Sequence[MethodSpec], request: Request) -> None:
+    """Make sure that several takes differ.
+
+    Raises:
+        ConfigError: the method gives one motion for all seeds, and no blinks are added.
+    """
+    same = all(spec.deterministic for spec in specs)
+    if len(request.seeds) > 1 and same and not request.postprocess.blink:
+        names = ",".join(spec.name for spec in specs)
+        raise ConfigError(
+            f"{names} generates the same motion for every seed and without blinks all takes are"
+            " equal; leave --takes or --no-blink out"
+        )
+
+
 def weights_of(spec: MethodSpec, options: Options) -> Path:
     """The person's weights, or the shipped ones."""
     if options.get("person"):

@@ -13,7 +13,7 @@ import tyro
 from motet.atomic_write import make_folder
 from motet.cli.avatar import avatar_map, avatar_report
 from motet.cli.recording import open_recording
-from motet.cli.requests import check_conditions, method_options
+from motet.cli.requests import check_conditions, check_takes, method_options
 from motet.errors import ConfigError, InputError
 from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
@@ -85,7 +85,8 @@ class Run:
     device: Device = "cpu"
     """Where the networks run; `auto` takes a GPU where there is one."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """NAME=VALUE: an option of the method's own (see its README); may be repeated."""
+    """NAME=VALUE: an option of the method's own (`motet methods NAME` lists them); may be
+    repeated."""
     quiet: bool = False
     """No progress bars and no closing lines."""
 
@@ -149,6 +150,7 @@ class Run:
             paths = tuple(Path(f"x.{ending.lstrip('.')}") for ending in self.formats)
         specs = specs_of(self.method)
         sink_of(specs).check(request, paths, specs)
+        check_takes(specs, request)
         check_conditions(specs, request, self.weights)
 
     def _folder(self) -> Path | None:

@@ -4,10 +4,7 @@ request.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import functools
-import inspect
 import re
 import typing
 from collections.abc import Iterator, Mapping
@@ -16,6 +13,7 @@ from motet import config as settings
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError
 from motet.method import MethodSpec, condition_from, option_names, renamed
+from motet.option_text import field_docstrings
 from motet.options import OptionValue, Postprocess
 from motet.registry import specs_of
 from motet.serve.folder import ID_PATTERN
@@ -29,7 +27,7 @@ _FILE = re.compile(r"[/\\\x00]|\.[A-Za-z]\w{0,11}$")
 
 def schema_of(cls: type[Settings]) -> Json:
     """JSON schema of a dataclass of plain options; field docstrings are the descriptions."""
-    hints, documents = typing.get_type_hints(cls), field_documents(cls)
+    hints, documents = typing.get_type_hints(cls), field_docstrings(cls)
     properties: Json = {
         field.name: _property(hints[field.name], field, documents.get(field.name, ""))
         for field in dataclasses.fields(cls)
@@ -45,19 +43,6 @@ def _property(hint: object, field: dataclasses.Field[object], document: str) -> 
     default = field.default
     assert default is None or isinstance(default, str | int | float | bool)
     return {**found, "default": default, "description": document}
-
-
-@functools.cache
-def field_documents(cls: type) -> Mapping[str, str]:
-    """Docstrings of the fields of a dataclass."""
-    tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(cls)))
-    body = typing.cast(ast.ClassDef, tree.body[0]).body
-    found = {}
-    for field, after in zip(body, body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
-            text = getattr(after.value, "value", "")
-            found[ast.unparse(field.target)] = " ".join(str(text).split())
-    return found
 
 
 def styles_of(spec: MethodSpec) -> tuple[str, ...]:

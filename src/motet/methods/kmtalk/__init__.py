@@ -18,6 +18,7 @@ SPEC = MethodSpec(
     whole_recording="its key frames come from the phones of the whole recording",
     tolerance=1e-5,
     evaluation="face",
+    deterministic=True,
     config="motet.methods.kmtalk.config:KMTalkConfig",
     condition="motet.methods.kmtalk.config:KMTalkCondition",
     presets="motet.methods.kmtalk.config:PRESETS",
