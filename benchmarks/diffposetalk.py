@@ -15,8 +15,9 @@ from torch import Tensor
 from benchmarks.report import run
 from motet.evaluation.bench.clock import least_cpu_seconds
 from motet.methods.diffposetalk.config import PRESETS, DiffPoseTalkCondition, DiffPoseTalkConfig
+from motet.methods.diffposetalk.denoiser import Denoiser
 from motet.methods.diffposetalk.generate import DiffPoseTalk
-from motet.methods.diffposetalk.model import Denoiser, DiffPoseTalkModel
+from motet.methods.diffposetalk.model import DiffPoseTalkModel
 from motet.methods.diffposetalk.windows import Guidance, Person
 from motet.types import Audio
 

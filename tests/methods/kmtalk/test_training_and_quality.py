@@ -13,7 +13,8 @@ from motet.methods.kmtalk.config import PRESETS, KeyTraining, KMTalkCondition, K
 from motet.methods.kmtalk.generate import build
 from motet.methods.kmtalk.key_timing import Keys, interpolate, key_timing, pad_keys
 from motet.methods.kmtalk.keys import GAP_S, UNKNOWN_PHONE, closures, key_frames, spoken_frames
-from motet.methods.kmtalk.model import KMTalkModel, pair_steps
+from motet.methods.kmtalk.model import KMTalkModel
+from motet.methods.kmtalk.output_basis import pair_steps
 from motet.phonetics.phones import INDEX, PhoneSpan
 from motet.types import Audio, arkit_space
 from tests.methods.kmtalk.conftest import SMALL, performance, performances, trained

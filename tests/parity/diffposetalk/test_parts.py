@@ -14,8 +14,8 @@ from motet.diffusion.schedule import make_schedule
 from motet.encoders.hubert import Hubert, HubertConfig, pad_boundary
 from motet.methods.diffposetalk.coefficient_smoothing import combine_trackers, replace_head
 from motet.methods.diffposetalk.coefficients import Coefficients, pack, unpack
+from motet.methods.diffposetalk.denoiser import Denoiser, alignment_mask
 from motet.methods.diffposetalk.flame import motion_vertices
-from motet.methods.diffposetalk.model import Denoiser, alignment_mask
 from motet.methods.diffposetalk.stages import published_learning_rate
 from motet.methods.diffposetalk.style import StyleEncoder, contrast_loss
 from motet.methods.diffposetalk.two_clip import truncate

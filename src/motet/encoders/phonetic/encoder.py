@@ -211,4 +211,5 @@ def load_phonetic(path: Path | None = None) -> PhoneticEncoder:
 def load_phonetic_encoder(weights: Path | None, dim: int) -> PhoneticEncoder:
     """As `motet.encoders.base.load_encoder` asks for it."""
     del dim
-    return load_phonetic(weights)
+    # Not `load_phonetic(None)`: the cache would keep a second copy under that key.
+    return load_phonetic(weights) if weights else load_phonetic()

@@ -12,7 +12,7 @@ from motet.encoders.phonetic.encoder import load_phonetic
 from motet.methods.kmtalk.config import KMTalkConfig
 from motet.methods.kmtalk.key_timing import pad_keys
 from motet.methods.kmtalk.keys import UNKNOWN_PHONE, KeyFrames, key_frames, spoken_frames
-from motet.methods.kmtalk.model import pair_steps
+from motet.methods.kmtalk.output_basis import pair_steps
 from motet.phonetics.phones import PhoneSpan
 from motet.phonetics.recognition import recognise
 

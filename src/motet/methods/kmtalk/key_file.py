@@ -25,7 +25,7 @@ from motet.errors import AssetError, nearest
 from motet.face.operator import FaceCues, FrameOperator
 from motet.methods.kmtalk.key_timing import Keys
 from motet.methods.kmtalk.keys import UNKNOWN_PHONE, KeyFrames, Pair
-from motet.methods.kmtalk.model import OutputBasis
+from motet.methods.kmtalk.output_basis import OutputBasis
 from motet.phonetics.phones import INDEX, SYMBOLS
 from motet.types import MotionSpace
 

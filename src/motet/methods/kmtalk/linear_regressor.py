@@ -1,5 +1,5 @@
-"""Ridge regressor from acoustic features to motion, closed-form fit: from the features around a
-frame to the motion of that frame.
+"""What is fitted in closed form before training: the output basis, and the ridge regressor from the
+features around a frame to its motion.
 """
 
 from __future__ import annotations
@@ -11,13 +11,32 @@ from jaxtyping import Int
 from torch import Tensor
 
 from motet.data.training_set import TrainingItem, TrainingSet
-from motet.methods.kmtalk.model import LinearRegressor, OutputBasis, pair_steps
+from motet.methods.kmtalk.output_basis import LinearRegressor, OutputBasis, pair_steps
 
 FRAMES = 60_000
 """About so many frames of the training set are used, evenly spread, those of recorded people as
 often as they are weighted."""
 RIDGE = 0.02
 """Penalty on the weights, in units of the features' own variance times the frames."""
+
+
+def fit_basis(basis: OutputBasis, corpus: TrainingSet) -> bool:
+    """Mean, deviations and axes of the corpus, once; they are part of the weights from then on.
+    Returns whether it was done now.
+    """
+    if not bool((basis.scale == 1).all()):
+        return False
+    mean, std = corpus.statistics()
+    basis.mean.copy_(mean)
+    if not basis.fitted:
+        basis.scale.copy_(std)
+        return True
+    rows = torch.cat([item.motion[:: max(1, len(item.motion) // 64)] for item in corpus.items])
+    count = min(basis.width, min(rows.shape) - 1)
+    _, _, axes = torch.svd_lowrank(rows - mean, q=count, niter=4)  # (dim, components)
+    basis.axes[:count] = axes.T
+    basis.scale[:count] = ((rows - mean) @ axes).std(0).clamp(min=1e-6)
+    return True
 
 
 def fit_regressor(

@@ -19,8 +19,9 @@ from motet.methods.kmtalk.baselines import FaceFormerBaseline
 from motet.methods.kmtalk.batches import WindowMaker
 from motet.methods.kmtalk.config import KMTalkConfig
 from motet.methods.kmtalk.key_timing import Keys, interpolate, key_timing
-from motet.methods.kmtalk.linear_regressor import fit_regressor
-from motet.methods.kmtalk.model import KMTalkModel, OutputBasis, pair_steps
+from motet.methods.kmtalk.linear_regressor import fit_basis, fit_regressor
+from motet.methods.kmtalk.model import KMTalkModel
+from motet.methods.kmtalk.output_basis import pair_steps
 from motet.nn.seeded import normal, uniform
 from motet.stage import Stage
 from motet.types import ARKIT_SHAPES
@@ -73,25 +74,6 @@ def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
     return [
         Stage(name, model, trained, terms(name), batch, prepare) for name, trained in parts.items()
     ]
-
-
-def fit_basis(basis: OutputBasis, corpus: TrainingSet) -> bool:
-    """Mean, deviations and axes of the corpus, once; they are part of the weights from then on.
-    Returns whether it was done now.
-    """
-    if not bool((basis.scale == 1).all()):
-        return False
-    mean, std = corpus.statistics()
-    basis.mean.copy_(mean)
-    if not basis.fitted:
-        basis.scale.copy_(std)
-        return True
-    rows = torch.cat([item.motion[:: max(1, len(item.motion) // 64)] for item in corpus.items])
-    count = min(basis.width, min(rows.shape) - 1)
-    _, _, axes = torch.svd_lowrank(rows - mean, q=count, niter=4)  # (dim, components)
-    basis.axes[:count] = axes.T
-    basis.scale[:count] = ((rows - mean) @ axes).std(0).clamp(min=1e-6)
-    return True
 
 
 def losses(

@@ -1,9 +1,7 @@
 """Networks of KMTalk: audio context, key-motion decoder (LKMA), cross-modal completion (CMC).
 
-Motion inside the networks is in the output basis: deviations from the mean, channel by channel or
-along fixed principal components. Parameters keep the names of the shipped weights (`listen`,
-`reading`). Source of the two stages: Xu et al. 2024, section 3; sizes and inner form are ours
-(README).
+Motion inside the networks is in the output basis. Parameters keep the names of the shipped weights
+(`listen`, `reading`). Source: Xu et al. 2024, section 3; inner form ours (README).
 """
 
 from __future__ import annotations
@@ -24,85 +22,10 @@ from motet.methods.kmtalk.key_timing import (
     sinusoid_at,
 )
 from motet.methods.kmtalk.layers import CrossLayer, MixLayer
+from motet.methods.kmtalk.output_basis import LinearRegressor, OutputBasis
 from motet.methods.kmtalk.trunk import Trunk
 from motet.nn.position import sinusoid_table
 from motet.phonetics.phones import INDEX, SILENCE
-
-
-class OutputBasis(nn.Module):
-    """Motion to the basis in which the networks predict, and back.
-
-    Without components every channel is divided by its deviation; with components motion is
-    projected on fixed axes.
-    """
-
-    def __init__(self, config: KMTalkConfig) -> None:
-        super().__init__()
-        self.width = config.components or config.motion_dim
-        self.register_buffer("mean", torch.zeros(config.motion_dim))
-        self.register_buffer("scale", torch.ones(self.width))
-        if config.components:
-            self.register_buffer("axes", torch.zeros(config.components, config.motion_dim))
-        self.fitted = bool(config.components)
-
-    mean: Tensor
-    scale: Tensor
-    axes: Tensor
-
-    def encode(self, motion: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch inner"]:
-        """Deviations from the mean."""
-        centred = motion - self.mean  # (*batch, dim)
-        return (centred @ self.axes.T if self.fitted else centred) / self.scale
-
-    def decode(self, inner: Float[Tensor, "*batch inner"]) -> Float[Tensor, "*batch dim"]:
-        """Motion in its own units."""
-        scaled = inner * self.scale
-        return self.mean + (scaled @ self.axes if self.fitted else scaled)
-
-
-class LinearRegressor(nn.Module):
-    """Ridge regressor from acoustic features and phones around each frame to motion: fitted in
-    closed form (`motet.methods.kmtalk.linear_regressor`), then fixed.
-    """
-
-    def __init__(self, config: KMTalkConfig, inner: int) -> None:
-        super().__init__()
-        self.steps, self.each, self.frames = (
-            config.reading_steps,
-            config.steps_per_frame,
-            config.reads_phones,
-        )
-        # Feature steps, then one-hot phones.
-        inputs = len(self.steps) * config.audio_dim + len(self.frames) * (UNKNOWN_PHONE + 1)
-        self.register_buffer("weight", torch.zeros(inputs, inner))
-        self.register_buffer("bias", torch.zeros(inner))
-
-    weight: Tensor
-    bias: Tensor
-
-    def forward(
-        self, features: Float[Tensor, "batch frames audio"], spoken: Int[Tensor, "batch frames"]
-    ) -> Float[Tensor, "batch frames inner"]:
-        """In the output basis."""
-        return self.context(features, spoken) @ self.weight + self.bias
-
-    def context(
-        self, features: Float[Tensor, "batch frames audio"], spoken: Int[Tensor, "batch frames"]
-    ) -> Float[Tensor, "batch frames inputs"]:
-        """The feature steps around each frame, concatenated, then the phones around it; the ends
-        are repeated.
-        """
-        time = torch.arange(features.shape[1], device=features.device)
-        # (batch, frames * each, channels): back to single feature steps.
-        steps = features.unflatten(-1, (self.each, -1)).flatten(1, 2)
-        parts = [
-            steps[:, (time * self.each + offset).clamp(0, steps.shape[1] - 1)]
-            for offset in self.steps
-        ]
-        for offset in self.frames:
-            phones = spoken[:, (time + offset).clamp(0, spoken.shape[1] - 1)]
-            parts.append(nn.functional.one_hot(phones, UNKNOWN_PHONE + 1).to(features))
-        return torch.cat(parts, -1)
 
 
 class KeyDecoder(nn.Module):
@@ -137,9 +60,8 @@ class KeyDecoder(nn.Module):
             named: False for items whose phone identities are dropped.
         """
         band = round(self.config.key_band_s * self.config.fps)
-        if (
-            not self.config.key_layers
-        ):  # the paper's ablation: an ordinary decoder over all frames, read off at the keys
+        if not self.config.key_layers:
+            # The paper's ablation: an ordinary decoder over all frames, read off at the keys.
             # (batch, frames)
             every = torch.arange(audio.shape[1], device=audio.device).expand(len(audio), -1)
             x, valid = audio, every < length.unsqueeze(1)
@@ -326,21 +248,3 @@ class KMTalkModel(nn.Module):
             return self.completion(base, audio, keys, length, masked)
         at_key = key_timing(keys, audio.shape[1], self.config.fps)[0]
         return self.completion(audio, length, base, at_key) + (0 if linear is None else linear)
-
-
-def pair_steps(
-    features: Float[Tensor, "batch steps channels"], frames: int, steps: int
-) -> Float[Tensor, "batch frames audio"]:
-    """Features concatenated per frame: frame t gets the steps from `steps * t`; the last is
-    repeated where the end is missing.
-    """
-    needed = frames * steps
-    if features.shape[1] < needed:
-        last = (
-            features[:, -1:]
-            if features.shape[1]
-            else features.new_zeros(len(features), 1, features.shape[2])
-        )
-        features = torch.cat([features, last.expand(-1, needed - features.shape[1], -1)], 1)
-    # (batch, frames, steps * channels)
-    return features[:, :needed].unflatten(1, (frames, steps)).flatten(2)

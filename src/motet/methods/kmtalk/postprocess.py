@@ -1,0 +1,71 @@
+"""Post-processing of a take: scale, edited keys, silence and closures in the house space; of meshes
+the edited keys alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.face.head import SmoothHead
+from motet.face.intensity import MOUTH_CHANNELS, ClampWeights, ScaleChannels
+from motet.face.lip_closure import CloseAtPhones, amount_from_timing
+from motet.face.operator import FaceCues, Operator, OperatorChain
+from motet.face.silence import DampSilence, silent_frames
+from motet.methods.kmtalk.config import KMTalkCondition
+from motet.methods.kmtalk.key_file import EditedKeys, KeyEdits
+from motet.methods.kmtalk.keys import closures
+from motet.phonetics.phone_source import Phones
+from motet.types import MotionSpace
+
+HEAD_SMOOTHING_FRAMES = 6
+"""Deviation of the filter over the head's course, a quarter of a second. The regressor predicts the
+head from each frame's audio alone, which jitters (13 degrees a second at a range of 2)."""
+
+
+def channel_scale(condition: KMTalkCondition, space: MotionSpace) -> Float[Tensor, "dim"]:
+    """Factor of each channel of the house space."""
+    scale = torch.ones(space.dim)
+    scale[MOUTH_CHANNELS] = condition.amplitude
+    scale[space.range("head")] = condition.head
+    return scale
+
+
+def face_chain(
+    condition: KMTalkCondition, space: MotionSpace, edits: KeyEdits | None
+) -> OperatorChain:
+    """Operators of the house space. A take with edited keys is not post-processed further."""
+    head = space.range("head")
+    operators: list[Operator[Any]] = [
+        SmoothHead(head, HEAD_SMOOTHING_FRAMES),
+        ScaleChannels(channel_scale(condition, space)),
+    ]
+    if edits is not None and condition.clamp:
+        operators.append(EditedKeys(edits, head, HEAD_SMOOTHING_FRAMES))
+    operators.append(ClampWeights())
+    if edits is None:
+        # Silence is damped before closures, so that a closure at its border survives.
+        operators.append(DampSilence(MOUTH_CHANNELS, space.fps))
+        if condition.seal:
+            operators.append(CloseAtPhones())
+    return OperatorChain(operators)
+
+
+def mesh_chain(condition: KMTalkCondition, edits: KeyEdits | None) -> OperatorChain:
+    """Operators of mesh spaces: edited keys."""
+    if edits is None or not condition.clamp:
+        return OperatorChain(())
+    return OperatorChain([EditedKeys(edits, None, HEAD_SMOOTHING_FRAMES)])
+
+
+def face_cues(
+    phones: Sequence[Phones], samples: Float[Tensor, "batch time"], frames: int, fps: float
+) -> FaceCues:
+    """Cues of whole recordings: silent frames, and closures at p, b and m."""
+    closed = [amount_from_timing(frames, fps, closures(item.spans)) for item in phones]
+    silent = [silent_frames(row, frames) for row in samples]  # (frames) each
+    return FaceCues(closure_amount=torch.stack(closed), silent=torch.stack(silent))
