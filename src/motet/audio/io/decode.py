@@ -29,6 +29,8 @@ _FORMATS = (
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
 _TOLERANCE_S = 0.15
 """A sound may end this much before the declared duration: an encoder's last frames."""
+_LAVC_PRIMING = 1024
+"""Samples that FFmpeg's AAC encoder puts before a sound."""
 _MAX_LATE_S = 3600.0
 """A declared start later than this after the picture is not believed."""
 
@@ -42,11 +44,21 @@ class _Decoded:
     layout: Layout | None = None
     first_s: float = 0.0
     """Time stamp of the first frame."""
+    priming: int = 0
+    """Samples before the sound that its encoder added and the file does not declare."""
+    dropped: int = 0
+    """How many of them are dropped so far."""
     packets: int = 0
     """Encoded frames of the sound stream that are not empty."""
     last_s: float = 0.0
     """End of the last packet of any stream."""
     failure: str = ""
+
+    def without_priming(self, values: Block) -> Block:
+        """The next samples, less what is left of the priming."""
+        count = min(self.priming - self.dropped, values.shape[1])
+        self.dropped += count
+        return values[:, count:]
 
 
 def decode(path: Path, limits: Limits, encoded_frames: int | None = None, track: int = 0) -> Sound:
@@ -96,7 +108,8 @@ def _read_again(path: Path, track: int, late: int, length: int) -> Iterator[Bloc
         stream = container.streams.audio[track]
         decoded = _Decoded(Gauge(0))
         frames = _frames(container, stream, decoded)
-        yield from aligned((_values(frame) for frame in frames), late, length)
+        blocks = (decoded.without_priming(_values(frame)) for frame in frames)
+        yield from aligned(blocks, late, length)
 
 
 @contextlib.contextmanager
@@ -136,7 +149,7 @@ def _collect(container: Any, stream: AudioStream, path: Path, limits: Limits) ->
             raise AudioError(
                 f"{path} is too long: more than {limits.accept} values; cut it into parts"
             )
-        gauge.add(values)
+        gauge.add(decoded.without_priming(values))
     return decoded
 
 
@@ -158,6 +171,8 @@ def _frames(container: Any, stream: AudioStream, decoded: _Decoded) -> Iterator[
                 decoded.last_s = max(decoded.last_s, end_s)
             if packet.stream.index != stream.index:
                 continue
+            if packet.size and not decoded.packets:
+                decoded.priming = _undeclared_priming(stream, packet)
             decoded.packets += packet.size > 0
             for frame in packet.decode():
                 converter = converter or av.AudioResampler(
@@ -186,8 +201,18 @@ def _alignment(container: Any, stream: AudioStream, decoded: _Decoded) -> tuple[
     if container.streams.video:
         start_s = (container.start_time or 0) / av.time_base
         late = round((decoded.first_s - start_s) * decoded.rate)
-        late = late if 0 < late < _MAX_LATE_S * decoded.rate else 0
+        # Time stamps count from the priming.
+        late = late + decoded.priming if 0 < late < _MAX_LATE_S * decoded.rate else 0
     return late, late + length
+
+
+def _undeclared_priming(stream: AudioStream, first: Any) -> int:
+    """Priming by the first packet, in which FFmpeg's encoder leaves its name. A file that declares
+    the priming places this packet before time 0.
+    """
+    is_aac = stream.codec_context.name in ("aac", "aac_latm")
+    declared = (first.pts or 0) < 0
+    return _LAVC_PRIMING if is_aac and not declared and b"Lavc" in bytes(first)[:64] else 0
 
 
 def _mp4_duration(container: Any, stream: AudioStream) -> float | None:
