@@ -15,6 +15,7 @@ import soundfile
 
 import motet
 from motet.cli import main
+from motet.phonetics.alignment import PHONES
 from motet.types import ARKIT_SHAPES
 from tests.serve.conftest import Studio, wav
 
@@ -216,3 +217,19 @@ def test_a_take_is_imported_with_its_sound(studio: Studio, take: dict[str, Any])
     assert answer.status_code == 415
     answer = studio.http.post("/api/takes/import", files={"file": ("mine.csv", data)})
     assert answer.status_code == 400 and str(studio.folder) not in answer.text
+
+
+def test_a_transcript_gives_the_times_of_words_and_phones(studio: Studio) -> None:
+    folder = Path(motet.__file__).parent / "data" / "librivox"
+    sentences = json.loads((folder / "sentences.json").read_text())
+    name, text = "0870", sentences["0870"]
+    sound = studio.upload((folder / f"{name}.flac").read_bytes(), f"{name}.flac")
+    answer = studio.http.post(f"/api/sounds/{sound['id']}/phones", json={"text": text})
+    assert answer.status_code == 200, answer.text
+    words, phones = answer.json()["words"], answer.json()["phones"]
+    assert [word["label"] for word in words] == text.lower().split()
+    times = [t for span in phones for t in (span["t0"], span["t1"])]
+    assert times == sorted(times) and times[0] >= 0 and times[-1] <= sound["seconds"]
+    assert len(phones) > len(words) and {span["label"] for span in phones} <= PHONES
+    answer = studio.http.post(f"/api/sounds/{sound['id']}/phones", json={"text": "xqzt"})
+    assert answer.status_code in (400, 422) and "xqzt" in answer.text

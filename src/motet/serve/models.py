@@ -104,6 +104,27 @@ class Sounds(BaseModel):
     sounds: list[Sound]
 
 
+class Transcript(Body):
+    """What is said in a sound."""
+
+    text: str = Field(min_length=1, max_length=10_000)
+
+
+class Label(BaseModel):
+    """A word or phone with its time, seconds."""
+
+    t0: float
+    t1: float
+    label: str
+
+
+class Phones(BaseModel):
+    """What is said when."""
+
+    words: list[Label]
+    phones: list[Label]
+
+
 class TakeRequest(Body):
     """What to generate."""
 

@@ -164,6 +164,10 @@ export interface Avatar {
   missed: string[];
   ignored: string[];
   bones: string[];
-  mouth?: string;
-  suggestions?: Record<string, string>;
+  /** What the mouth speaks by; empty: nothing is known yet. */
+  mouth: string;
+  /** Its shape to the ARKit shape that its name resembles. */
+  suggestions: Record<string, string>;
+  /** What was assigned by hand. */
+  mapping: Record<string, unknown>;
 }

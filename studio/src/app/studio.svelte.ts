@@ -37,6 +37,7 @@ export interface Settings {
   text: string;
 }
 
+const TRANSCRIPT = 'transcript of ';
 const REST: Settings = { method: '', options: {}, intensity: 1, head: true, blink: true, seed: 0, text: '' };
 
 /** State of the Studio tab; every part of the page reads and changes it here. */
@@ -57,6 +58,8 @@ export class Studio {
   base = $state.raw<Curves>();
   avatars = $state<Avatar[]>([]);
   avatar = $state<Avatar>();
+  /** Rises when an avatar's mapping has changed, so that it is loaded again. */
+  mapped = $state(0);
   method = $state<Method>();
   settings = $state<Settings>({ ...REST });
 
@@ -81,7 +84,16 @@ export class Studio {
   command(...outputs: string[]): string {
     const { method, options, intensity, head, blink, seed, text } = this.settings;
     const postprocess = { intensity, head, blink };
-    return commandLine({ sound: this.sound?.name ?? 'speech.wav', method, options, postprocess, seed, text, outputs });
+    const takesText = this.method && 'text' in this.method.options.properties;
+    return commandLine({
+      sound: this.sound?.name ?? 'speech.wav',
+      method,
+      options,
+      postprocess,
+      seed,
+      ...(takesText && text ? { text } : {}),
+      outputs,
+    });
   }
 
   /** Ask the server until it is ready, then for what it keeps. */
@@ -156,11 +168,29 @@ export class Studio {
       ({ sound: own, space, state }) => own === sound.id && space === 'arkit' && ['made', 'imported'].includes(state),
     );
     if (this.takes[0]) await this.show(this.takes[0]);
+    const transcript = localStorage.getItem(TRANSCRIPT + sound.id);
+    if (transcript) await this.transcribe(transcript);
+  }
+
+  /** Words and phones of the sound from its transcript; methods that can use it get it too. */
+  async transcribe(text: string) {
+    const { sound } = this;
+    if (!sound) return;
+    this.settings.text = text;
+    this.phones = undefined;
+    if (text) localStorage.setItem(TRANSCRIPT + sound.id, text);
+    else localStorage.removeItem(TRANSCRIPT + sound.id);
+    if (!text) return;
+    await this.guarded(async () => {
+      const phones = await send<Phones>('POST', `/sounds/${sound.id}/phones`, { text });
+      if (this.sound?.id === sound.id) this.phones = phones;
+    });
   }
 
   private forget() {
     this.take = this.base = this.check = this.phones = this.peaks = undefined;
     this.takes = [];
+    this.settings.text = '';
   }
 
   /** Make a take with the present settings and play it. */
@@ -174,7 +204,7 @@ export class Studio {
         Object.entries({ intensity, head, blink }).filter(([name]) => name in acting),
       );
       const request: TakeRequest = { sound: sound.id, method, options, seed, postprocess };
-      if (text) request.text = text;
+      if (text && this.method && 'text' in this.method.options.properties) request.text = text;
       this.work = { title: sound.name, stage: 'Waiting for a free worker', share: undefined };
       const answer = await send<{ job: Job | null; take: Take | null }>('POST', '/takes', request);
       const take = answer.take ?? (await get<Take>(`/takes/${(await this.follow(answer.job!.id)).take}`));
@@ -193,13 +223,9 @@ export class Studio {
     this.base = curves(await bytes(`/takes/${take.id}/curves?avatar=raw`));
     this.take = take;
     await this.editing.open(take);
-    this.check = this.phones = undefined;
+    this.check = undefined;
     void get<Check>(`/takes/${take.id}/check`).then(
       (check) => this.take?.id === take.id && (this.check = check),
-      () => {},
-    );
-    void get<Phones>(`/takes/${take.id}/phones`).then(
-      (phones) => this.take?.id === take.id && (this.phones = phones),
       () => {},
     );
   }
@@ -230,6 +256,16 @@ export class Studio {
       });
       this.avatars = [avatar, ...this.avatars.filter((a) => a.id !== avatar.id)];
       this.avatar = avatar;
+    });
+  }
+
+  /** Assign shapes of an avatar by hand; an empty assignment returns to what is found by name. */
+  async mapAvatar(avatar: Avatar, shapes: Record<string, string | null>) {
+    await this.guarded(async () => {
+      const changed = await send<Avatar>('PUT', `/avatars/${avatar.id}/mapping`, { shapes, bones: {} });
+      this.avatars = this.avatars.map((a) => (a.id === changed.id ? changed : a));
+      this.avatar = changed;
+      this.mapped += 1;
     });
   }
 

@@ -1,9 +1,11 @@
 /** A live session: sound goes up, frames come back and are handed out when their sound plays. */
+import type { Channel } from './avatar';
+
 export interface LiveOptions {
   avatar?: string;
   method?: string;
   options?: Record<string, unknown>;
-  /** Seconds between a sound and its motion, or `auto` for the server's advice. */
+  /** Largest time from a sound to its frame in seconds, or `auto`. */
   delay?: number | 'auto';
   seed?: number;
   /** Play the microphone back, delayed so that it fits the face. */
@@ -13,7 +15,9 @@ export interface LiveOptions {
 export interface Ready {
   session: string;
   fps: number;
-  channels: unknown[];
+  /** With `rest` the profile that `attach` takes. */
+  channels: Channel[];
+  /** What the method waits for, and the delay at which no frame comes late. */
   delay_s: { algorithm: number; advice: number };
   rest: number[];
 }
@@ -22,8 +26,10 @@ export interface Stats {
   rtf: number;
   queue_s: number;
   frames: number;
-  /** Median age of the frames of the last second when they were due, measured here. */
+  /** Median time from a sound to the arrival of its frame over the last second, measured here. */
   delay_s?: number;
+  /** Frames that came after their sound had been played, since the beginning. */
+  late: number;
 }
 
 interface Events {
@@ -72,11 +78,13 @@ export function connect(url: string, options: LiveOptions = {}): Live {
   const delayNode = context.createDelay(5);
   if (options.echo) delayNode.connect(context.destination);
   let stream: MediaStream | undefined;
-  let delay = typeof options.delay === 'number' ? options.delay : 0.45;
+  let delay = 0.45; // until the server has given its advice
   let started: number | undefined; // time of the context at the first sample that was sent
   let queue: Due[] = [];
   let ages: number[] = [];
+  let late = 0;
   let running = true;
+  let fps = 25;
 
   socket.onopen = () =>
     send({
@@ -85,7 +93,7 @@ export function connect(url: string, options: LiveOptions = {}): Live {
       format: 's16',
       method: options.method ?? 'artalk',
       options: options.options ?? {},
-      ...(delay && options.delay !== 'auto' ? { delay_s: delay } : {}),
+      delay_s: options.delay ?? 'auto',
       avatar: options.avatar ?? 'house',
       echo: false,
       seed: options.seed ?? 0,
@@ -98,14 +106,15 @@ export function connect(url: string, options: LiveOptions = {}): Live {
     if (typeof data !== 'string') return receive(data as ArrayBuffer);
     const { type, ...message } = JSON.parse(data);
     if (type === 'ready') {
-      if (options.delay === 'auto' || options.delay === undefined) delay = message.delay_s.advice;
+      delay = message.delay_s.advice;
+      fps = message.fps;
       delayNode.delayTime.value = delay;
       requestAnimationFrame(hand);
     }
     if (type === 'stats') {
       const sorted = ages.sort((a, b) => a - b);
       ages = [];
-      return emit('stats', { ...message, delay_s: sorted[sorted.length >> 1] });
+      return emit('stats', { ...message, late, delay_s: sorted[sorted.length >> 1] });
     }
     emit(type === 'error' ? 'problem' : type, message.problem ?? message);
   };
@@ -118,14 +127,15 @@ export function connect(url: string, options: LiveOptions = {}): Live {
     for (let f = 0; f < count; f++) {
       const values = new Float32Array(width);
       for (let c = 0; c < width; c++) values[c] = half(view.getUint16(16 + 2 * (f * width + c), true));
-      const seconds = sample / RATE + f / fps();
+      const seconds = sample / RATE + f / fps;
       queue.push({ seconds, values });
-      if (started !== undefined) ages.push(context.currentTime - started - seconds);
+      if (started !== undefined) {
+        const age = context.currentTime - started - seconds;
+        ages.push(age);
+        if (age > delay) late += 1;
+      }
     }
   }
-  let rate = 25;
-  const fps = () => rate;
-  on('ready', (ready) => (rate = ready.fps));
 
   /** Hand out the newest frame whose delayed sound is playing now. */
   function hand() {

@@ -42,28 +42,31 @@ export async function housePerformer(): Promise<Performer> {
   };
 }
 
-/** Load a user's own avatar with its profile; VRM support is fetched only for VRM files. */
-export async function avatarPerformer(id: string, kind: string): Promise<Performer> {
-  const { MeshoptDecoder } = await import('three/addons/libs/meshopt_decoder.module.js');
-  const loader = new GLTFLoader().setMeshoptDecoder(MeshoptDecoder);
+/** Load a figure that is posed through its profile; VRM support is fetched only for VRM files. */
+export async function avatarPerformer(id: string, kind: string, given?: Profile): Promise<Performer> {
+  const loader = new GLTFLoader();
+  if (kind !== 'house') {
+    const { MeshoptDecoder } = await import('three/addons/libs/meshopt_decoder.module.js');
+    loader.setMeshoptDecoder(MeshoptDecoder);
+  }
   if (kind === 'vrm') {
     const { VRMLoaderPlugin } = await import('@pixiv/three-vrm');
     loader.register((parser) => new VRMLoaderPlugin(parser));
   }
   const [gltf, profile] = await Promise.all([
-    loader.loadAsync(`/api/avatars/${id}`),
-    get<Profile>(`/avatars/${id}/profile`),
+    loader.loadAsync(kind === 'house' ? '/api/figure.glb' : `/api/avatars/${id}`),
+    given ?? get<Profile>(`/avatars/${id}/profile`),
   ]);
   const avatar = attach(gltf as unknown as LoadedAvatar, profile);
   const vrm = gltf.userData.vrm as
     | { update(seconds: number): void; meta?: { metaVersion?: string } }
     | undefined;
   if (vrm?.meta?.metaVersion === '0') gltf.scene.rotation.y = Math.PI; // VRM 0 faces away
-  const head = profile.channels.find((c) => /head/i.test(c.bone ?? c.node ?? ''))?.node;
+  const head = profile.channels.find((c) => c.kind === 'rotation' && /head/i.test(c.bone || c.node || ''))?.node;
   return {
     id,
     scene: gltf.scene,
-    head: head ? gltf.scene.getObjectByName(head) : named(gltf.scene, /head$/i),
+    head: (head && gltf.scene.getObjectByName(head)) || named(gltf.scene, /head$/i),
     pose: (frame) => avatar.pose(frame),
     rest: avatar.rest,
     update: (seconds) => vrm?.update(seconds),

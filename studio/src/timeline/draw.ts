@@ -60,7 +60,8 @@ function waveform(context: CanvasRenderingContext2D, { peaks, duration, width, s
   if (!peaks) return;
   const pairs = peaks.length / 2;
   const middle = row.top + row.height / 2;
-  const size = (row.height - 10) / 2 / 127;
+  const loudest = peaks.reduce((most, peak) => Math.max(most, Math.abs(peak)), 16);
+  const size = (row.height - 10) / 2 / loudest;
   context.fillStyle = colour('--ink-soft');
   for (let x = 0; x < width; x++) {
     const from = Math.floor((timeAt(span, x) / duration) * pairs);

@@ -1,3 +1,4 @@
+import type { Curves } from '../player/curves';
 import { GROUPS, type Group, groupOf, readable, SUMMARY, TITLES } from '../take/groups';
 
 /** One row of the timeline. */
@@ -14,17 +15,24 @@ export interface Row {
 }
 
 export const RULER = 22;
-const HEIGHTS = { wave: 56, words: 24, phones: 22, group: 56, channel: 46 };
-const HEAD_RANGE = 0.35; // radians, about 20 degrees
+const HEIGHTS = { wave: 48, words: 24, phones: 22, group: 45, channel: 45 };
+const LEAST_RANGE = 0.25;
 
 /** Rows from top to bottom: the sound, words and phones where known, groups and their open channels. */
-export function rowsOf(channels: readonly string[], open: ReadonlySet<Group>, hasPhones: boolean): Row[] {
+export function rowsOf(
+  channels: readonly string[],
+  largest: ReadonlyMap<string, number>,
+  open: ReadonlySet<Group>,
+  hasPhones: boolean,
+): Row[] {
   const rows: Row[] = [];
   let top = RULER;
   const add = (kind: Row['kind'], title: string, names: string[] = [], group?: Group) => {
     const height = HEIGHTS[kind];
-    const range = group === 'head' ? { low: -HEAD_RANGE, high: HEAD_RANGE } : { low: 0, high: 1 };
-    rows.push({ kind, title, top, height, group, channels: names, ...range });
+    // Small motion fills its row too; a key may be dragged beyond.
+    const most = Math.max(LEAST_RANGE, ...names.map((name) => 1.1 * (largest.get(name) ?? 0)));
+    const high = Math.min(most, 1);
+    rows.push({ kind, title, top, height, group, channels: names, low: group === 'head' ? -high : 0, high });
     top += height;
   };
   add('wave', 'Sound');
@@ -41,6 +49,16 @@ export function rowsOf(channels: readonly string[], open: ReadonlySet<Group>, ha
   return rows;
 }
 
+/** Largest size of each channel over a take. */
+export function largestOf({ channels, values }: Pick<Curves, 'channels' | 'values'>): Map<string, number> {
+  const most = new Float32Array(channels.length);
+  for (let i = 0; i < values.length; i++) {
+    const c = i % channels.length;
+    most[c] = Math.max(most[c]!, Math.abs(values[i]!));
+  }
+  return new Map(channels.map((name, c) => [name, most[c]!]));
+}
+
 /** The stretch of time that is shown. */
 export interface Span {
   start: number;
@@ -53,7 +71,8 @@ export const xAt = (span: Span, t: number) => (t - span.start) / span.scale;
 
 export const valueAt = (row: Row, y: number) => {
   const share = (row.top + row.height - 6 - y) / (row.height - 12);
-  return row.low + Math.min(Math.max(share, 0), 1) * (row.high - row.low);
+  const value = row.low + share * (row.high - row.low);
+  return Math.min(Math.max(value, row.low < 0 ? -1 : 0), 1);
 };
 export const yAt = (row: Row, value: number) => {
   const share = Math.min(Math.max((value - row.low) / (row.high - row.low), 0), 1);

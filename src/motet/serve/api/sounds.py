@@ -70,5 +70,13 @@ async def peaks(
     return FileResponse(path, media_type="application/octet-stream", headers=IMMUTABLE)
 
 
+@router.post("/{identity}/phones")
+async def phones(identity: SoundId, body: models.Transcript, studio: Shared) -> models.Phones:
+    """Times of the words and phones of a transcript (English), by forced alignment."""
+    _row(identity, studio)
+    found = await studio.quick.ask("align", {"sound": identity, "text": body.text})
+    return models.Phones.model_validate(found)
+
+
 def _row(identity: str, studio: Studio) -> SoundRow:
     return required(studio.store.get(SoundRow, identity), "sound")

@@ -88,50 +88,52 @@ function s(e, t = {}) {
 		i.readyState === WebSocket.OPEN && i.send(JSON.stringify(e));
 	}, u = n.createDelay(5);
 	t.echo && u.connect(n.destination);
-	let d, f = typeof t.delay == "number" ? t.delay : .45, p, m = [], h = [], g = !0;
+	let d, f = .45, p, m = [], h = [], g = 0, _ = !0, v = 25;
 	i.onopen = () => l({
 		type: "hello",
 		rate: o,
 		format: "s16",
 		method: t.method ?? "artalk",
 		options: t.options ?? {},
-		...f && t.delay !== "auto" ? { delay_s: f } : {},
+		delay_s: t.delay ?? "auto",
 		avatar: t.avatar ?? "house",
 		echo: !1,
 		seed: t.seed ?? 0
 	}), i.onclose = (e) => {
-		g = !1, s("close", {
+		_ = !1, s("close", {
 			code: e.code,
 			reason: e.reason
 		});
 	}, i.onmessage = ({ data: e }) => {
-		if (typeof e != "string") return _(e);
-		let { type: n, ...r } = JSON.parse(e);
-		if (n === "ready" && ((t.delay === "auto" || t.delay === void 0) && (f = r.delay_s.advice), u.delayTime.value = f, requestAnimationFrame(b)), n === "stats") {
+		if (typeof e != "string") return y(e);
+		let { type: t, ...n } = JSON.parse(e);
+		if (t === "ready" && (f = n.delay_s.advice, v = n.fps, u.delayTime.value = f, requestAnimationFrame(b)), t === "stats") {
 			let e = h.sort((e, t) => e - t);
 			return h = [], s("stats", {
-				...r,
+				...n,
+				late: g,
 				delay_s: e[e.length >> 1]
 			});
 		}
-		s(n === "error" ? "problem" : n, r.problem ?? r);
+		s(t === "error" ? "problem" : t, n.problem ?? n);
 	};
-	function _(e) {
+	function y(e) {
 		let t = new DataView(e), r = Number(t.getBigUint64(4, !0)), [i, a] = [t.getUint16(12, !0), t.getUint16(14, !0)];
 		for (let e = 0; e < i; e++) {
 			let i = new Float32Array(a);
 			for (let n = 0; n < a; n++) i[n] = c(t.getUint16(16 + 2 * (e * a + n), !0));
-			let s = r / o + e / y();
-			m.push({
+			let s = r / o + e / v;
+			if (m.push({
 				seconds: s,
 				values: i
-			}), p !== void 0 && h.push(n.currentTime - p - s);
+			}), p !== void 0) {
+				let e = n.currentTime - p - s;
+				h.push(e), e > f && (g += 1);
+			}
 		}
 	}
-	let v = 25, y = () => v;
-	x("ready", (e) => v = e.fps);
 	function b() {
-		if (g) {
+		if (_) {
 			if (p !== void 0) {
 				let e = n.currentTime - p - f, t;
 				for (; m.length && m[0].seconds <= e;) t = m.shift();
@@ -158,7 +160,7 @@ function s(e, t = {}) {
 		};
 	}
 	function C() {
-		g = !1, d?.getTracks().forEach((e) => e.stop()), i.close(1e3), n.close();
+		_ = !1, d?.getTracks().forEach((e) => e.stop()), i.close(1e3), n.close();
 	}
 	let w = {
 		on: x,

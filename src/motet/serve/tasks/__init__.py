@@ -11,6 +11,7 @@ TASKS: dict[str, Task] = {
     "inspect_sound": sounds.inspect_sound,
     "peaks": sounds.peaks,
     "playable": sounds.playable,
+    "align": sounds.align,
     "take": takes.make_take,
     "import_take": takes.import_take,
     "curves": curves.write_curves,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 
 from motet.atomic_write import appearing, write_bytes
 from motet.audio import read_audio, resample, to_mono
 from motet.audio.io.container_checks import inspect
+from motet.config import JsonValue
 from motet.errors import AudioError
 from motet.serve.folder import DataFolder
 from motet.serve.tasks.task import Arguments, Json, Report, number, text
@@ -65,6 +69,32 @@ def peaks(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
     numbers = np.clip(np.round(pairs * 127), -127, 127).astype(np.int8)
     write_bytes(folder.path("cache", text(arguments, "out"), ".peaks"), numbers.tobytes())
     return {}
+
+
+def align(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
+    """Times of the words and phones of a transcript; silence is left out.
+
+    Raises:
+        AlignmentFailed: the text is not what is said, or not English.
+        UnknownWords: words that the dictionary lacks.
+    """
+    from motet.phonetics.alignment import SAMPLE_RATE, SILENCE, Aligner
+
+    audio = resample(to_mono(read_audio(folder.sound(text(arguments, "sound")))), SAMPLE_RATE)
+    phones = Aligner().align(audio, text(arguments, "text"))
+    words = [
+        (group[0].start_s, group[-1].end_s, word)
+        for word, members in itertools.groupby(phones, lambda phone: phone.word)
+        if word and (group := list(members))
+    ]
+    spoken = [(p.start_s, p.end_s, p.label) for p in phones if p.label != SILENCE]
+    return {"words": _labels(words), "phones": _labels(spoken)}
+
+
+def _labels(spans: Sequence[tuple[float, float, str]]) -> list[JsonValue]:
+    return [
+        {"t0": round(start, 3), "t1": round(end, 3), "label": label} for start, end, label in spans
+    ]
 
 
 def playable(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
