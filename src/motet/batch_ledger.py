@@ -17,6 +17,7 @@ from pathlib import Path
 
 from motet import __version__
 from motet.atomic_write import write_bytes
+from motet.config import parse_json
 from motet.errors import InputError, MotetError
 
 LEDGER_NAME = "motet-ledger.jsonl"
@@ -91,9 +92,9 @@ class Ledger:
     def _take(self, line: bytes) -> bool:
         """Read one line; whether it is an entry."""
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             key, outputs = entry["key"], entry["outputs"]
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             return False
         if not isinstance(key, str) or not isinstance(outputs, dict | list):
             return False

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from motet import config as settings
 from motet.array_files import read_arrays
 from motet.atomic_write import make_folder, write_bytes
-from motet.config import JsonValue, Settings
+from motet.config import JsonValue, Settings, parse_json
 from motet.errors import AssetError, CheckpointError, nearest
 
 C = TypeVar("C")
@@ -258,8 +258,11 @@ def _facts_of(
             " converted by 'motet weights import'"
         )
     try:
-        return json.loads(metadata["config"]), json.loads(metadata["facts"]), metadata["digest"]
-    except (KeyError, json.JSONDecodeError) as error:
+        config, facts = parse_json(metadata["config"]), parse_json(metadata["facts"])
+        if not isinstance(config, dict) or not isinstance(facts, dict):
+            raise ValueError("not objects")
+        return config, facts, metadata["digest"]
+    except (KeyError, ValueError) as error:
         raise CheckpointError(
             f"{path} is damaged: its configuration cannot be read; fetch it again"
         ) from error

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,8 @@ class Settings(Protocol):
 C = TypeVar("C")
 Migration = Callable[[dict[str, JsonValue]], dict[str, JsonValue]]
 MIGRATIONS: dict[tuple[str, int], Migration] = {}
+_MAX_DIGITS = 300
+"""Of an integer: more do not fit into a float."""
 
 
 def to_json(config: Settings) -> dict[str, JsonValue]:
@@ -42,6 +45,30 @@ def to_json(config: Settings) -> dict[str, JsonValue]:
     return plain if schema is None else {"schema": schema, **plain}
 
 
+def parse_json(text: str | bytes) -> JsonValue:
+    """JSON from a file that anybody may have written.
+
+    Raises:
+        ValueError: not JSON, nested too deeply, or a number that is no finite float.
+    """
+    try:
+        return json.loads(text, parse_int=_integer, parse_float=_number, parse_constant=_number)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return value
+
+
 def from_json(cls: type[C], values: Mapping[str, JsonValue]) -> C:
     """Build a dataclass from JSON values, strictly.
 
@@ -49,6 +76,8 @@ def from_json(cls: type[C], values: Mapping[str, JsonValue]) -> C:
         ConfigError: an unknown or missing key, a value of the wrong type, or a schema newer than
             this program.
     """
+    if not isinstance(values, Mapping):  # from a file
+        raise ConfigError(f"{cls.__name__} must be an object, not {_short(values)}")
     values = _migrated(cls, dict(values))
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
@@ -76,6 +105,10 @@ def _hints(cls: type) -> dict[str, object]:
     of a thousand intervals is read.
     """
     return typing.get_type_hints(cls)
+
+
+def _short(value: object) -> str:
+    return repr(value)[:80]
 
 
 def _required(field: dataclasses.Field[object]) -> bool:
@@ -120,14 +153,14 @@ def _value(hint: object, value: JsonValue, where: str) -> object:
         return _value(next(a for a in arguments if a is not type(None)), value, where)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} must be an object, not {value!r}")
+            raise ConfigError(f"{where} must be an object, not {_short(value)}")
         return from_json(hint, value)
     if origin is tuple:
         return _tuple(arguments, value, where)
     if origin is typing.Literal:
         if value not in arguments:
             raise ConfigError(
-                f"{where} must be one of {', '.join(map(repr, arguments))}, not {value!r}"
+                f"{where} must be one of {', '.join(map(repr, arguments))}, not {_short(value)}"
             )
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -135,13 +168,13 @@ def _value(hint: object, value: JsonValue, where: str) -> object:
     if isinstance(hint, type) and (
         not isinstance(value, hint) or (hint is int and isinstance(value, bool))
     ):
-        raise ConfigError(f"{where} must be {hint.__name__}, not {value!r}")
+        raise ConfigError(f"{where} must be {hint.__name__}, not {_short(value)}")
     return value
 
 
 def _tuple(arguments: tuple[object, ...], value: JsonValue, where: str) -> tuple[object, ...]:
     if not isinstance(value, list | tuple):
-        raise ConfigError(f"{where} must be a list, not {value!r}")
+        raise ConfigError(f"{where} must be a list, not {_short(value)}")
     if len(arguments) == 2 and arguments[1] is Ellipsis:
         return tuple(_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if len(value) != len(arguments):

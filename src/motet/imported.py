@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 from motet import config as settings
-from motet.config import JsonValue, Settings
+from motet.config import JsonValue, Settings, parse_json
 from motet.errors import CheckpointError, ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -58,10 +57,10 @@ def read_settings(path: Path) -> dict[str, JsonValue]:
         ConfigError: not there, or not a JSON object.
     """
     try:
-        given = json.loads(Path(path).read_text(encoding="utf-8"))
+        given = parse_json(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(given, dict):
         raise ConfigError(f'{path} must hold an object like {{"codec": {{"heads": 8}}}}')

@@ -115,3 +115,35 @@ sys.exit(motet.cli.main([]))
         pytest.skip("no mounting here")
     assert done.stderr == f"motet: {tmp_path}/a.mp4 cannot be written: {reason}\n"
     assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting needs root")
+def test_a_read_only_system_without_a_home_runs(tmp_path: Path) -> None:
+    program = """
+import os, sys
+import numpy as np
+import soundfile
+from motet.cli import main
+time = np.arange(16000) / 16000
+soundfile.write("a.wav", 0.3 * np.sin(800 * time) * np.sin(12 * time), 16000)
+outs = [word for ending in ("csv", "glb", "mp4") for word in ("-o", f"a.{ending}")]
+codes = [
+    main(["run", "a.wav", "--quiet", "--size", "64", *outs]),
+    os.dup2(os.open("a.wav", os.O_RDONLY), 0) or main(["live"]),
+    main(["run", "a.wav", "--quiet", "-m", "mospa", "--source", "30,0,1", "-o", "b.npz"]),
+]
+sys.exit(max(codes))
+"""
+    script = 'mount -t tmpfs tmpfs "$1" && mount -o remount,bind,ro / || exit 77; cd "$1";'
+    script += ' "$2" -c "$3" >&2; code=$?; ls; exit $code'
+    command = ["unshare", "-m", "sh", "-c", script, "sh", str(tmp_path), sys.executable, program]
+    source = Path(motet.cli.__file__).parents[2]
+    environment = {"HOME": "/nonexistent", "TMPDIR": str(tmp_path), "PYTHONPATH": str(source)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={"PATH": os.environ["PATH"], **environment}
+    )
+    if done.returncode in (1, 77) and ("unshare" in done.stderr or "mount" in done.stderr):
+        pytest.skip("no mounting here")
+    assert done.returncode == 0, done.stderr
+    assert {"a.csv", "a.glb", "a.mp4", "b.npz"} <= set(done.stdout.split())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from motet.errors import ConfigError
+from motet.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from motet.data.clip import Recording
@@ -52,11 +53,13 @@ class Synth:
         shared = ("style", "person", "phones", "whisper", "seed", "licence", "language", "speaker")
         options = SynthOptions(**{name: getattr(self, name) for name in shared})
         encoder = load_whisper_encoder(self.whisper)
-        for path in self.audio:
+
+        def work(path: Path) -> None:
             recording = synthesise(path, options, encoder)
             facts = recording.facts
             print(_saved(recording, self.out, path), f"{len(facts.phones)} phones, {facts.style}")
-        return 0
+
+        return _each(self.audio, self.out, dataclasses.asdict(options), work)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,18 +90,50 @@ class TrackVideos:
         options = TrackOptions(
             self.model, self.licence, "", self.speaker, self.language, whisper=self.whisper
         )
-        for path in self.video:
+
+        def work(path: Path) -> None:
             recording, report = track_video(path, options)
             print(_saved(recording, self.out, path))
             print("\n".join(f"  {line}" for line in report.lines()))
-        return 0
+
+        return _each(self.video, self.out, dataclasses.asdict(options), work)
+
+
+def _each(
+    sources: Sequence[Path],
+    folder: Path,
+    settings: Mapping[str, object],
+    work: Callable[[Path], None],
+) -> int:
+    """Make the recording of every source that is not made yet: what was killed goes on.
+
+    Raises:
+        InputError: names the sources that failed; the others are made.
+    """
+    from motet.atomic_write import make_folder
+    from motet.batch_ledger import LEDGER_NAME, Job, Ledger, run_jobs
+
+    make_folder(folder)
+    jobs = [Job(path, (_target(folder, path),)) for path in sources]
+    outcomes = run_jobs(jobs, settings, lambda job: work(job.source), Ledger(folder / LEDGER_NAME))
+    made_before = sum(outcome.state == "skipped" for outcome in outcomes)
+    if made_before:
+        print(f"{made_before} of {len(jobs)} were made before")
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    if failed:
+        raise InputError("; ".join(f"{o.job.source}: {o.reason}" for o in failed))
+    return 0
+
+
+def _target(folder: Path, source: Path) -> Path:
+    return folder / f"{source.stem}.safetensors"
 
 
 def _saved(recording: Recording, folder: Path, source: Path) -> str:
     """Write a recording into a corpus; a line about it."""
     from motet.data.corpus import save_indexed
 
-    target = save_indexed(folder / f"{source.stem}.safetensors", recording)
+    target = save_indexed(_target(folder, source), recording)
     return f"{target}  {recording.seconds:.2f} s"
 
 

@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from motet.config import from_json, to_json
+from motet.config import from_json, parse_json, to_json
 from motet.errors import AssetError, ConfigError, InputError
 from motet.types import Audio, Clip, Motion, MotionSpace, Track
 
@@ -254,7 +254,7 @@ class RecordingFile:
 
     def _read_heads(self, text: str) -> list[dict[str, Any]]:
         try:
-            heads = json.loads(text)
+            heads = parse_json(text)
         except ValueError as error:
             raise AssetError(
                 f"the facts in {self.path} are no JSON ({reason_of(error)}); write the file again"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from motet.config import to_json
+from motet.config import parse_json, to_json
 from motet.data.clip import (
     FORMAT,
     VERSION,
@@ -118,7 +118,7 @@ def read_index(folder: Path) -> list[Entry]:
             f" track' write one with -o {folder}"
         )
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = parse_json(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise AssetError(
             f"{path} is no JSON ({reason_of(error)}); build the corpus again"

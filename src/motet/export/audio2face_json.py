@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from motet.atomic_write import write_bytes
+from motet.config import parse_json
 from motet.errors import AssetError
 from motet.export.curves import (
     face_clip,
@@ -100,8 +101,8 @@ def _content(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_BYTES:
         raise AssetError(f"{path} is larger than {MAX_BYTES} bytes and is not read")
     try:
-        content = json.loads(path.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, ValueError) as error:
+        content = parse_json(path.read_bytes())
+    except ValueError as error:
         raise AssetError(f"{path} is not JSON: {str(error)[:100]}") from error
     if not isinstance(content, dict) or "weightMat" not in content:
         raise AssetError(f"{path} is not an Audio2Face export: it has no weightMat")

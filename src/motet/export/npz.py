@@ -40,6 +40,7 @@ from motet.array_files import read_arrays
 from motet.atomic_write import appearing
 from motet.audio.io.write import write_flac
 from motet.audio_types import AudioSource
+from motet.config import parse_json
 from motet.errors import AssetError, AudioError, SpaceError
 from motet.export import smplx_npz
 from motet.export.curves import single_motion
@@ -92,7 +93,7 @@ def read(path: Path) -> Clip:
             f"{path} is a take of the format {version[:40]!r}, this program reads {FORMAT!r}"
         )
     try:
-        provenance = json.loads(_text(members, "provenance", path))
+        provenance = parse_json(_text(members, "provenance", path))
         if not isinstance(provenance, dict):
             raise AssetError(f"{path} is damaged: its provenance is not an object")
         return Clip(_read_sound(members, path), _read_motion(members, path), provenance=provenance)

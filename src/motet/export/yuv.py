@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import UInt8
 
-from motet.render.kernel import kernel
+from motet.kernel import kernel
 
 # BT.709 in limited range (luma 16..235, chroma 16..240), in units of 1 / 65536; Source: ITU-R
 # BT.709-6, items 3.2 to 3.5.

@@ -5,7 +5,7 @@ there is none.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from motet.face.operator import FaceCues, FrameOperator
@@ -14,6 +14,7 @@ RELATIVE_LEVEL = 0.005
 """Level (root mean square of a frame) of silence over the loudest frame's: 46 dB under it."""
 ABSOLUTE_LEVEL = 3e-4
 """Under this level there is silence whatever the loudest frame is: 70 dB under full scale."""
+BLOCK_FRAMES = 1000
 SHORTEST_S, EDGE_S = 0.4, 0.2
 """Shorter silences belong to speech (stops, breaths). Lips move on for so long into a silence and
 begin so long before its end."""
@@ -22,9 +23,20 @@ begin so long before its end."""
 def silent_frames(samples: Float[Tensor, "time"], frames: int) -> Bool[Tensor, "frames"]:
     """Frames without sound. Needs the whole recording, for the loudest frame is the reference."""
     edges = torch.linspace(0, len(samples), frames + 1, dtype=torch.float64).round().long()
-    power = torch.nn.functional.pad(samples.double().square().cumsum(0), (1, 0))
-    level = (power[edges].diff() / edges.diff().clamp(min=1)).clamp(min=0).sqrt()
+    # Block by block: sums in double precision of an hour at once would take a gigabyte.
+    blocks = edges.split(BLOCK_FRAMES)
+    following = [block[:1] for block in blocks[1:]] + [edges[:0]]
+    energy = torch.cat(
+        [_energy(samples, torch.cat(ends)) for ends in zip(blocks, following, strict=True)]
+    )
+    level = (energy / edges.diff().clamp(min=1)).clamp(min=0).sqrt()
     return level < max(ABSOLUTE_LEVEL, RELATIVE_LEVEL * float(level.max()))
+
+
+def _energy(samples: Float[Tensor, "time"], edges: Int[Tensor, "frames+1"]) -> Tensor:
+    """Sum of squares between neighbouring edges."""
+    squares = samples[edges[0] : edges[-1]].double().square()
+    return torch.nn.functional.pad(squares.cumsum(0), (1, 0))[edges - edges[0]].diff()
 
 
 class DampSilence(FrameOperator):

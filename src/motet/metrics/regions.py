@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from motet.array_files import read_array
+from motet.config import parse_json
 from motet.errors import AssetError, nearest
 
 KNOWN_SIZES = {
@@ -95,7 +95,7 @@ def _indices(path: Path, parts: tuple[str, ...]) -> list[int]:
         return _part(read_inert(path.read_bytes()), parts, path)
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".json":
-        return _part(json.loads(text), parts, path)
+        return _part(parse_json(text), parts, path)
     return [int(number) for number in re.split(r"[\s,]+", text.strip()) if number]
 
 

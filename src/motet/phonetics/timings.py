@@ -13,13 +13,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from motet.config import parse_json
 from motet.errors import AssetError, InputError
 from motet.phonetics.phones import ARPABET, SILENCE, PhoneSpan, phones_of_ipa, spans
 
@@ -256,7 +256,7 @@ def _csv(text: str) -> list[TimedLabel]:
 
 def _json(text: str) -> list[TimedLabel]:
     """Start, end and label in any of the usual spellings, in nested lists and dictionaries."""
-    return list(_json_labels(json.loads(text)))
+    return list(_json_labels(parse_json(text)))
 
 
 def _json_labels(value: Any) -> Iterator[TimedLabel]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from motet.render.kernel import kernel
+from motet.kernel import kernel
 from motet.render.sample_layout import EYE, LANES, PACKED, clamp, flat_weights
 
 CORNEA_BULGE = np.float32(0.75)

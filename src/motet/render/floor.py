@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from motet.render.kernel import kernel
+from motet.kernel import kernel
 
 TILE_M = 0.5
 HAZE_M = np.float32(3.2)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from motet.kernel import kernel
 from motet.render.eye_shading import shade_eyes
-from motet.render.kernel import kernel
 from motet.render.sample_layout import LANES, PACKED, STRAND, clamp, flat_weights
 
 _TWO = np.uint32(2)

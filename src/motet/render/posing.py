@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from motet.render.kernel import kernel
+from motet.kernel import kernel
 from motet.rigs.house import ShapedHouse
 from motet.types import Motion
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from motet.render.kernel import kernel
+from motet.kernel import kernel
 
 NOTHING = -1
 """Triangle index of a sample that sees only the background."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from motet.render.kernel import kernel
+from motet.kernel import kernel
 
 SMOOTH, EYE, STRAND = np.uint8(0), np.uint8(1), np.uint8(2)
 """Kinds of triangles: opaque surfaces with highlights, eyeballs, thin strands without highlights of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from motet.kernel import kernel
 from motet.render import raster
-from motet.render.kernel import kernel
 
 MAP_SIZE = 160
 REACH_M = 0.19

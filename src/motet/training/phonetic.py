@@ -67,7 +67,7 @@ DEFAULT = TrainConfig(
     weight_decay=0.02,
     average=0.998,
     minutes=61.0,
-    save_every_s=120.0,
+    save_every_s=60.0,
     log_every=20,
 )
 

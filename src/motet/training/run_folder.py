@@ -13,13 +13,16 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TextIO
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from motet import config as settings
+from motet.atomic_write import make_folder, write_bytes
+from motet.config import parse_json
 from motet.errors import ConfigError, require
 from motet.training.settings import TrainConfig
 
@@ -47,12 +50,12 @@ def claim(folder: Path, stage: str, config: TrainConfig, shards: int) -> None:
     Raises:
         ConfigError: the folder holds a run of another configuration.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     kept = {k: v for k, v in settings.to_json(config).items() if k not in LENGTH}
     wanted = {"stage": stage, **kept, "shards": shards}
     path = folder / RUN
     if path.exists():
-        stored = {**BEFORE, **json.loads(path.read_text())}
+        stored = {**BEFORE, **_stored(path)}
         changed = [
             f"{key} {stored.get(key)} (now {wanted[key]})"
             for key in wanted
@@ -63,7 +66,17 @@ def claim(folder: Path, stage: str, config: TrainConfig, shards: int) -> None:
                 f"{folder} holds a run with {', '.join(changed)}; give its settings, choose another"
                 " folder or remove it"
             )
-    path.write_text(json.dumps(wanted, indent=1))
+    write_bytes(path, json.dumps(wanted, indent=1).encode())
+
+
+def _stored(path: Path) -> dict[str, object]:
+    try:
+        stored = parse_json(path.read_text())
+        if isinstance(stored, dict):
+            return stored
+    except (OSError, ValueError):
+        pass
+    raise ConfigError(f"{path} is damaged; remove its folder, or choose another one")
 
 
 def save_state(
@@ -80,9 +93,8 @@ def save_state(
         moments = optimiser.state.get(parameter, {})
         tensors |= {f"optimiser.{key}.{name}": moments[key] for key in moments}
     metadata = {key: str(value) for key, value in dataclasses.asdict(progress).items()}
-    path, partial = folder / STATE, folder / f"{STATE}.part"
-    partial.write_bytes(save({k: t.detach().cpu().clone() for k, t in tensors.items()}, metadata))
-    os.replace(partial, path)
+    values = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+    write_bytes(folder / STATE, save(values, metadata))
 
 
 def load_state(
@@ -91,13 +103,33 @@ def load_state(
     average: Mapping[str, Tensor],
     optimiser: torch.optim.Optimizer,
 ) -> Progress | None:
-    """Bring back what `save_state` wrote; None where nothing was saved."""
+    """Bring back what `save_state` wrote; None where nothing was saved.
+
+    Raises:
+        ConfigError: the file is damaged or of another model.
+    """
     path = folder / STATE
     if not path.exists():
         return None
-    with safe_open(str(path), framework="pt") as file:
-        metadata = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return _restore(tensors, metadata, model, average, optimiser)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ConfigError(
+            f"{path} is damaged or of another model ({reason}); remove it to begin anew"
+        ) from error
+
+
+def _restore(
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str],
+    model: nn.Module,
+    average: Mapping[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+) -> Progress:
     model.load_state_dict(
         {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
     )
@@ -137,10 +169,19 @@ class RunLog:
             require("tensorboard.summary", "train").Writer(str(folder)) if tensorboard else None
         )
 
+    def _broken_line(self, file: TextIO) -> str:
+        """What ends a line that was cut short when the run was killed."""
+        size = file.seek(0, os.SEEK_END)
+        if not size:
+            return ""
+        file.seek(size - 1)
+        return "" if file.read(1) == "\n" else "\n"
+
     def write(self, line: Mapping[str, float]) -> None:
         """One report; `step` is its place on TensorBoard's axis."""
-        with self._path.open("a") as file:
-            file.write(json.dumps({key: round(value, 6) for key, value in line.items()}) + "\n")
+        text = json.dumps({key: round(value, 6) for key, value in line.items()})
+        with self._path.open("a+") as file:
+            file.write(f"{self._broken_line(file)}{text}\n")
         if self._events is not None:
             for key, value in line.items():
                 if key != "step":

@@ -6,7 +6,8 @@ import functools
 
 import numpy as np
 from jaxtyping import Float
-from numba import njit
+
+from motet.kernel import kernel
 
 HALF_TAPS = 4
 PHASES = 512
@@ -42,7 +43,7 @@ def read_delayed(
     return output
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@kernel
 def _read(samples, start, delay, gain, hop, table, output):
     phases = table.shape[0] - 1
     for edge in range(delay.shape[0] - 1):

@@ -21,7 +21,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +36,7 @@ from motet.atomic_write import appearing
 from motet.audio.io.read import read_audio
 from motet.audio.resampling import resample
 from motet.body.feature_vector import encode_body
+from motet.config import parse_json
 from motet.data.training_set import SpatialItem, SpatialSet
 from motet.encoders.binaural import RATE_HZ, binaural_features, ear_features
 from motet.errors import AssetError, InputError, nearest
@@ -161,7 +161,7 @@ class Sam:
         """What each scripted reaction set out to do, by id; empty for recorded people."""
         path = self.folder / "reactions.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return {entry["id"]: entry for entry in map(json.loads, lines)}
+        return {entry["id"]: entry for entry in map(parse_json, lines)}
 
     def role(self, name: str) -> int:
         """1 where the figure itself speaks."""

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Int16
 
 from motet.array_files import read_array
+from motet.config import parse_json
 from motet.data.speech.utterance import SPEECH_RATE_HZ, Utterance
 from motet.errors import AssetError
 from motet.phonetics.phones import PhoneSpan
@@ -85,7 +86,7 @@ def read_index(folder: Path, source: str) -> list[CorpusEntry]:
         AssetError: the source is not in the folder, or its index is damaged.
     """
     try:
-        rows = json.loads((folder / f"{source}.json").read_text())
+        rows = parse_json((folder / f"{source}.json").read_text())
         return [
             CorpusEntry(**{**row, "phones": tuple(PhoneSpan(*p) for p in row["phones"])})
             for row in rows

@@ -25,7 +25,12 @@ from motet.export.gltf.bones import (
 from motet.export.gltf.container import pack_glb, read_glb
 from motet.export.gltf.document import Document
 from motet.export.gltf.figure import add_animation
-from motet.export.gltf.inspection import Expression, entries, vrm_expressions
+from motet.export.gltf.inspection import (
+    Expression,
+    check_self_contained,
+    entries,
+    vrm_expressions,
+)
 from motet.export.gltf.mapping import AvatarMap
 from motet.export.gltf.parts import Performance
 from motet.export.gltf.previous_take import MARK, remove_takes
@@ -108,6 +113,7 @@ def animated_avatar(
         ConfigError: `by_hand` names what the avatar or motet does not have.
     """
     content, data = read_glb(path)
+    check_self_contained(content, path)
     weights = {
         name: motion.channel("blendshapes", name).detach().cpu().numpy().astype(np.float64)
         for name in ARKIT_SHAPES

@@ -51,6 +51,29 @@ def entry(content: dict[str, Any], kind: str, number: Any, path: Path) -> dict[s
     return found[number]
 
 
+def check_self_contained(content: dict[str, Any], path: Path) -> None:
+    """Make sure that nothing refers to another file or an address: a copy of the avatar would carry
+    the reference to wherever it is opened.
+
+    Raises:
+        AssetError: names the reference.
+    """
+    waiting: list[Any] = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        if not isinstance(value, dict):
+            continue
+        reference = value.get("uri")
+        if isinstance(reference, str) and reference[:5].lower() != "data:":
+            raise AssetError(
+                f"{path} refers to {reference[:60]!r}, which lies outside the file; export it as"
+                " one self-contained GLB"
+            )
+        waiting += [inner for key, inner in value.items() if key != "extras"]
+
+
 def check_document(content: dict[str, Any], path: Path) -> None:
     """Check the version and that the lists an animation uses are lists.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from motet.config import parse_json
 from motet.errors import AssetError, ConfigError, nearest
 
 BONES = ("head", "neck", "jaw", "leftEye", "rightEye")
@@ -52,7 +52,7 @@ def read_map(path: Path) -> AvatarMap:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise AssetError(f"{path} is larger than {MAX_BYTES} bytes and is not read")
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except OSError as error:
         raise AssetError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

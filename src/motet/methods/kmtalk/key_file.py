@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.atomic_write import write_bytes
+from motet.config import parse_json
 from motet.errors import AssetError, nearest
 from motet.face.operator import FaceCues, FrameOperator
 from motet.methods.kmtalk.key_timing import Keys
@@ -30,6 +30,7 @@ from motet.phonetics.phones import INDEX, SYMBOLS
 from motet.types import MotionSpace
 
 FORMAT = "motet-keys/1"
+_LARGEST_VALUE = 1e6
 _LARGEST = 200_000_000
 
 
@@ -205,7 +206,7 @@ def _content(path: Path) -> dict[str, Any]:
             raise AssetError(
                 f"{path} has {path.stat().st_size / 1e6:.0f} MB, which no file of keys has"
             )
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise AssetError(
             f"{path} does not exist; write it with  motet keys AUDIO -o {path.name}"
@@ -233,8 +234,8 @@ def _row(
                 f"a key has the channel {name!r}, which {space.name!r} has not;"
                 f" {nearest(name, names)}"
             )
-        if not math.isfinite(float(value)):
-            raise AssetError(f"{name} at frame {frame} is not finite")
+        if not abs(float(value)) <= _LARGEST_VALUE:
+            raise AssetError(f"{name} at frame {frame} is {str(value)[:20]}, which no pose has")
         pose[names.index(name)], given[names.index(name)] = float(value), True
     before, after = ([*key.get("phones", []), "", ""])[:2]
     return frame, (INDEX.get(before, UNKNOWN_PHONE), INDEX.get(after, UNKNOWN_PHONE)), pose, given

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +14,7 @@ from numpy import ndarray
 from motet.audio.downmix import to_mono
 from motet.audio.io.read import read_audio
 from motet.audio.resampling import resample
-from motet.config import to_json
+from motet.config import parse_json, to_json
 from motet.data.clip import Interval, Recording, RecordingFacts
 from motet.errors import InputError
 from motet.phonetics.phones import ARPABET, PhoneSpan, phones_of_ipa, spans
@@ -143,7 +142,7 @@ def read_phones(path: Path) -> tuple[PhoneSpan, ...]:
     try:
         text = path.read_text(encoding="utf-8")
         rows: Iterable[Any] = (
-            json.loads(text)
+            parse_json(text)
             if path.suffix == ".json"
             else [line.split() for line in text.splitlines() if line.strip()]
         )

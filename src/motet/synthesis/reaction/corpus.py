@@ -33,6 +33,7 @@ from motet.atomic_write import write_bytes
 from motet.audio.spatial.hrtf import Head
 from motet.audio.spatial.room import Room
 from motet.audio.spatial.spatialise import spatialise_in_room
+from motet.config import parse_json
 from motet.errors import ConfigError, InputError, nearest
 from motet.synthesis.reaction.corpus_files import (
     SUBJECTS,
@@ -307,7 +308,7 @@ def summary(folder: Path) -> list[str]:
     """
     try:
         truths = [
-            json.loads(line) for line in (folder / "reactions.jsonl").read_text().splitlines()
+            parse_json(line) for line in (folder / "reactions.jsonl").read_text().splitlines()
         ]
         counts = {
             key: Counter(str(truth[key]) for truth in truths)

@@ -5,7 +5,6 @@ The same person reacts to the same sound from the same position with another see
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from motet.body.skeleton import body_motion
+from motet.config import parse_json
 from motet.errors import AssetError
 from motet.synthesis.reaction.corpus import SECONDS, SIZES, canonical, items
 from motet.synthesis.reaction.idle import IdleLibrary
@@ -39,7 +39,7 @@ def policy_again(folder: Path) -> Callable[[str], Motion]:
         AssetError: not a corpus of `motet data sam`.
     """
     try:
-        facts = json.loads((Path(folder) / "corpus.json").read_text(encoding="utf-8"))
+        facts = parse_json((Path(folder) / "corpus.json").read_text(encoding="utf-8"))
         size, seed = SIZES[facts["size"]], int(facts["seed"])
     except (OSError, KeyError, ValueError) as error:
         raise AssetError(

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from motet import config as settings
 from motet.atomic_write import write_bytes
+from motet.config import parse_json
 from motet.errors import AssetError, ConfigError
 
 if TYPE_CHECKING:
@@ -275,13 +276,13 @@ def read_facts(folder: Path) -> PersonFacts:
     """
     path = Path(folder) / FACTS
     try:
-        return settings.from_json(PersonFacts, json.loads(path.read_text(encoding="utf-8")))
+        return settings.from_json(PersonFacts, parse_json(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise AssetError(
             f"{folder} is not a person ({FACTS} is missing); make one with 'motet fit VIDEO -o"
             f" {folder}'"
         ) from error
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise AssetError(f"{path} cannot be read: {error}") from error
 
 
