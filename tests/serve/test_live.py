@@ -155,7 +155,7 @@ def test_listeners_see_the_same_frames(studio: Studio) -> None:
         ({"method": "kmtalk"}, "whole recording"),
         ({"method": "nothing"}, "no method"),
         ({"method": "artalk,mospa"}, "one method"),
-        ({"method": "mospa"}, "binaural"),
+        ({"method": "mospa", "options": {}}, "binaural"),
         ({"options": {"style": "/etc/passwd"}}, "cannot name a file"),
         ({"options": {"styl": "warm"}}, "style"),
         ({"delay_s": 0.1}, "0.26"),
