@@ -86,11 +86,11 @@ def test_it_is_live(weights: Path, stdin: None, capsys: pytest.CaptureFixture[st
 def test_it_is_served(weights: Path, stdin: None, monkeypatch: pytest.MonkeyPatch) -> None:
     del stdin
     client = pytest.importorskip("websockets.sync.client")
-    from motet.serve.socket import LineSocket
+    from motet.serve.line_server import LineServer
 
     ports: list[int] = []
     monkeypatch.setattr(
-        LineSocket, "wait", lambda self, seconds=None: ports.append(self.port) or time.sleep(1)
+        LineServer, "wait", lambda self, seconds=None: ports.append(self.port) or time.sleep(1)
     )
     line = ["live", "-m", "toy", "--weights", str(weights), "--to", "ws", "--port", "0"]
     thread = threading.Thread(target=main, args=(line,))

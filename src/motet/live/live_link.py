@@ -8,15 +8,15 @@ head and eyes with the signs of the recordings.
 
 from __future__ import annotations
 
-import socket
 import struct
 import uuid
 
 import numpy as np
 from jaxtyping import Float
 
-from motet.errors import InputError, SpaceError
+from motet.errors import SpaceError
 from motet.export.live_link_csv import SHAPE_COLUMNS, curve_table
+from motet.live.udp import UdpSender
 from motet.types import Motion
 
 DEFAULT_PORT = 11_111
@@ -49,13 +49,7 @@ class LiveLinkSender:
     def __init__(
         self, host: str = "127.0.0.1", port: int = DEFAULT_PORT, subject: str = SUBJECT
     ) -> None:
-        try:
-            family, kind, _, _, self._address = socket.getaddrinfo(
-                host, port, type=socket.SOCK_DGRAM
-            )[0]
-        except (OSError, UnicodeError) as error:
-            raise InputError(f"there is no host {host!r}: {error}; check its name") from error
-        self._socket = socket.socket(family, kind)
+        self._socket = UdpSender(host, port)
         self._subject, self._device = subject, f"${uuid.uuid4()}".upper()
         self._frames = 0
 
@@ -71,7 +65,7 @@ class LiveLinkSender:
             seconds = self._frames / motion.space.fps
             self._frames += 1
             data = packet(row, seconds, self._subject, self._device)
-            self._socket.sendto(data, self._address)
+            self._socket.send(data)
 
     def close(self) -> None:
         """Close the socket."""

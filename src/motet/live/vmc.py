@@ -17,6 +17,7 @@ from motet.errors import SpaceError, require
 from motet.export.curves import quaternions_from_axis_angle
 from motet.export.gltf.bones import NECK_SHARE
 from motet.export.gltf.visemes import fit_visemes
+from motet.live.udp import UdpSender
 from motet.types import ARKIT_SHAPES, Motion
 
 DEFAULT_PORT = 39_539
@@ -25,6 +26,8 @@ VOWELS = {"aa": "A", "I": "I", "U": "U", "E": "E", "O": "O"}
 """Oculus vowels and the names of VRM 0 under which receivers know them."""
 _UNITY = np.array([1.0, -1.0, -1.0, 1.0])
 """Quaternion x y z w in mirrored axes."""
+IN_A_PACKET = 24
+"""Messages in a bundle: with more it would not fit into one packet of most networks."""
 AVAILABLE, CALIBRATED = 1, 3
 """State of the sender: running, calibrated."""
 
@@ -38,13 +41,13 @@ class VmcSender:
 
     Raises:
         MissingDependency: the package `python-osc` is not installed.
+        InputError: no such host.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = DEFAULT_PORT) -> None:
         self._bundles: ModuleType = require("pythonosc.osc_bundle_builder", "live")
         self._messages: ModuleType = require("pythonosc.osc_message_builder", "live")
-        client: ModuleType = require("pythonosc.udp_client", "live")
-        self._client: Any = client.UDPClient(host, port)
+        self._socket = UdpSender(host, port)
         self._began_s = time.monotonic()
 
     def send(self, motion: Motion) -> None:
@@ -59,7 +62,7 @@ class VmcSender:
             name: motion.channel("blendshapes", name).double().cpu().numpy()
             for name in ARKIT_SHAPES
         }
-        vowels = fit_visemes(weights, tuple(VOWELS))
+        vowels = fit_visemes(weights, tuple(VOWELS), motion.space.fps)
         blink = np.stack([weights["eyeBlinkLeft"], weights["eyeBlinkRight"]])
         named = {
             **{name[0].upper() + name[1:]: curve for name, curve in weights.items()},
@@ -75,22 +78,24 @@ class VmcSender:
             self._send_frame({name: curve[frame] for name, curve in named.items()}, bones)
 
     def close(self) -> None:
-        """Nothing to close: UDP has no connection."""
+        """Close the socket."""
+        self._socket.close()
 
     def _send_frame(self, weights: dict[str, float], bones: dict[str, np.ndarray]) -> None:
-        now = self._bundles.IMMEDIATELY
-        # Two bundles, so that each stays below the size of one network packet.
-        first, second = (self._bundles.OscBundleBuilder(now) for _ in range(2))
-        first.add_content(self._message("/VMC/Ext/OK", AVAILABLE, CALIBRATED, 0, 1))
-        first.add_content(self._message("/VMC/Ext/T", time.monotonic() - self._began_s))
-        for name, turn in bones.items():
-            place = (0.0, 0.0, 0.0)
-            first.add_content(self._message("/VMC/Ext/Bone/Pos", name, *place, *map(float, turn)))
-        for name, value in weights.items():
-            second.add_content(self._message("/VMC/Ext/Blend/Val", name, float(value)))
-        second.add_content(self._message("/VMC/Ext/Blend/Apply"))
-        for bundle in (first, second):
-            self._client.send(bundle.build())
+        messages = [
+            self._message("/VMC/Ext/OK", AVAILABLE, CALIBRATED, 0, 1),
+            self._message("/VMC/Ext/T", time.monotonic() - self._began_s),
+            *(self._message("/VMC/Ext/Bone/Pos", name, 0.0, 0.0, 0.0, *map(float, turn))
+              for name, turn in bones.items()),
+            *(self._message("/VMC/Ext/Blend/Val", name, float(value))
+              for name, value in weights.items()),
+            self._message("/VMC/Ext/Blend/Apply"),
+        ]  # fmt: skip
+        for start in range(0, len(messages), IN_A_PACKET):
+            bundle = self._bundles.OscBundleBuilder(self._bundles.IMMEDIATELY)
+            for message in messages[start : start + IN_A_PACKET]:
+                bundle.add_content(message)
+            self._socket.send(bundle.build().dgram)
 
     def _message(self, address: str, *values: str | int | float) -> Any:
         builder = self._messages.OscMessageBuilder(address)

@@ -29,6 +29,7 @@ def method_info(spec: MethodSpec, loaded: bool) -> models.MethodInfo:
         layout=spec.layout,
         streams=spec.streams,
         look_ahead_s=spec.look_ahead_s if spec.streams else None,
+        delays=sorted({position.most_s for position in spec.delays}),
         whole_recording=spec.whole_recording,
         loaded=loaded,
         available=bool(spec.weights),

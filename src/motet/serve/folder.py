@@ -38,7 +38,7 @@ class DataFolder:
         Raises:
             ValueError: not an id, which no caller passes.
         """
-        if kind not in KINDS or not re.match(ID_PATTERN, identity):
+        if kind not in KINDS or not re.fullmatch(ID_PATTERN, identity):
             raise ValueError(f"no id of {kind}: {identity[:40]!r}")
         return self.root / kind / f"{identity}{ending}"
 
@@ -57,6 +57,22 @@ class DataFolder:
     def cached(self, name: Mapping[str, object], ending: str) -> Path:
         """A file that can be made again, by what it is made of."""
         return self.path("cache", values_digest(name), ending)
+
+    def prune(self, most_bytes: int, kept: Path) -> None:
+        """Delete exports and caches, those used least recently first, until everything fits.
+
+        Args:
+            kept: a file that stays in any case: it has just been made.
+        """
+        files = {path: path.stat() for path in self.root.rglob("*") if path.is_file()}
+        total = sum(state.st_size for state in files.values())
+        again = [path for path in files if path.parent.name in ("renders", "cache")]
+        for path in sorted(again, key=lambda path: files[path].st_mtime):
+            if total <= most_bytes:
+                return
+            if path != kept:
+                path.unlink(missing_ok=True)
+                total -= files[path].st_size
 
     def scrub(self, message: str) -> str:
         """A message without the paths of this folder."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 import time
 from types import TracebackType
@@ -68,9 +69,7 @@ class LineServer:
         self._server = uvicorn.Server(config)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
-            target=lambda: self._loop.run_until_complete(self._server.serve([listener])),
-            name="frames",
-            daemon=True,
+            target=self._run, args=(listener,), name="frames", daemon=True
         )
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
@@ -116,6 +115,12 @@ class LineServer:
         self._server.force_exit = True
         self._thread.join(PATIENCE_S)
 
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            self._loop.run_until_complete(self._server.serve([listener]))
+        finally:
+            self._loop.close()
+
     def _spread(self, line: str) -> None:
         for client in self._clients:
             client.add(line)
@@ -124,13 +129,13 @@ class LineServer:
         for client in self._clients:
             client.end(code)
 
-    async def _serve(self, socket: WebSocket) -> None:
-        await socket.accept()
+    async def _serve(self, connection: WebSocket) -> None:
+        await connection.accept()
         if len(self._clients) >= MOST_CLIENTS:
             reason = f"{MOST_CLIENTS} clients are connected already; try again later"
-            await socket.close(TRY_LATER, reason)
+            await connection.close(TRY_LATER, reason)
             return
-        client = _Client(socket)
+        client = _Client(connection)
         self._clients.add(client)
         self._somebody.set()
         try:
@@ -142,8 +147,8 @@ class LineServer:
 class _Client:
     """A connection with the lines that wait for it."""
 
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
+    def __init__(self, connection: WebSocket) -> None:
+        self._socket = connection
         self._lines: asyncio.Queue[str | int] = asyncio.Queue()
         self._is_slow = asyncio.Event()
 

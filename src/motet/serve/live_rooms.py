@@ -13,7 +13,7 @@ from motet.serve.folder import DataFolder
 from motet.serve.limits import Limits
 from motet.serve.models import Hello
 from motet.serve.option_schema import checked_options, checked_postprocess
-from motet.serve.problems import Refusal
+from motet.serve.problems import Refusal, required
 
 if TYPE_CHECKING:
     from motet.live.delay import Dial
@@ -51,6 +51,9 @@ class LiveRooms:
             MotetError: something in the hello cannot be honoured.
         """
         dial = self._dial(hello)
+        if hello.avatar not in ("house", "raw"):
+            path = self._folder.path("avatars", hello.avatar)
+            required(path if path.is_file() else None, "avatar")
         self._check_room_for(dial.cost)
         self._opening += dial.cost  # loading takes a while; the place is taken meanwhile
         try:

@@ -34,6 +34,8 @@ class MethodInfo(BaseModel):
     streams: bool
     look_ahead_s: float | None
     """Streaming delay; null for methods that need the whole recording."""
+    delays: list[float]
+    """Positions of the delay dial of live sessions, seconds; empty: it cannot be chosen."""
     whole_recording: str
     """Why it needs the whole recording; empty: it streams."""
     loaded: bool

@@ -95,7 +95,7 @@ def _checked(name: str, value: OptionValue) -> OptionValue:
     if not isinstance(value, str):
         return value
     if value.startswith("take:"):
-        if not re.match(ID_PATTERN, value.removeprefix("take:")):
+        if not re.fullmatch(ID_PATTERN, value.removeprefix("take:")):
             raise ConfigError(f"option {name} names no take: {value[:40]!r}; give take:ID")
         return value
     last_line = value.rstrip()

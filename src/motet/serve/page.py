@@ -25,13 +25,15 @@ def page_router(folder: Path = PAGE) -> APIRouter:
 
     @router.get("/{name:path}")
     async def file(name: str, request: Request) -> Response:
-        """A file of the page; `/` is its index."""
+        """A file of the page; `/` and other names without an ending are its index."""
         path = files.get(name or "index.html")
         if path is None:
             if not files:
                 text = "this installation has no page; the API is described at /api/openapi.json"
                 raise Refusal(404, text)
-            raise Refusal(404, "the page has no such file; open /")
+            if "." in name or name.startswith("api/"):
+                raise Refusal(404, "the page has no such file; open /")
+            path, name = files["index.html"], "index.html"  # a place within the page
         return _answer(path, name, request)
 
     return router

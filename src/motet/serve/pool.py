@@ -44,7 +44,8 @@ class Worker:
     """
 
     def __init__(self, root: Path, warm: Sequence[str]) -> None:
-        self._command = [sys.executable, "-m", "motet.serve.worker", str(root), *warm]
+        self._root = root
+        self._command = [sys.executable, "-P", "-m", "motet.serve.worker", str(root), *warm]
         self._process: Process | None = None
         self._starting = asyncio.Lock()
 
@@ -59,14 +60,18 @@ class Worker:
                 await self._start()
 
     async def _start(self) -> None:
-        # One thread a worker: their number is chosen by the number of cores.
-        environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+        # One thread a worker: their number is chosen by the number of cores. It works in the data
+        # folder, so that a name without a path means nothing of the user's.
+        environment = {"OMP_NUM_THREADS": "1", **os.environ}
+        paths = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+        environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, paths))
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=PIPE,
             stdout=PIPE,
             limit=LONGEST_LINE,
             env=environment,
+            cwd=self._root,
             start_new_session=True,  # Ctrl-C goes to the server, which lets running jobs finish
         )
         try:

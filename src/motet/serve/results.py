@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from motet.serve.folder import DataFolder
+from motet.serve.limits import MB
 from motet.serve.store import JobRow, Json, Store, TakeRow, TakeState, now
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ def finish(studio: Studio, job: JobRow, made: Json) -> Json:
         return _keep_take(studio, job.request, made, "made")
     if job.kind == "reroll":
         return _keep_reroll(studio, job.request, made)
-    url = f"/api/exports/{job.request['export']}/{quote(str(job.request['name']))}"
+    export = str(job.request["export"])
+    written = studio.folder.path("renders", export, str(job.request["format"]))
+    studio.folder.prune(studio.limits.max_disk_gb * 1000 * MB, written)
+    url = f"/api/exports/{export}/{quote(str(job.request['name']))}"
     return {"url": url, "name": job.request["name"]}
 
 

@@ -169,13 +169,6 @@ async def _deny(refusal: Response, scope: Scope, receive: Receive, send: Send) -
     """Refuse a socket before it is open, with the status of the refusal."""
     await receive()
     if "websocket.http.response" in scope.get("extensions", {}):
-        await refusal(scope, receive, _as_denial(send))
+        await refusal(scope, receive, send)
     else:
         await send({"type": "websocket.close", "code": 1008, "reason": "not allowed"})
-
-
-def _as_denial(send: Send) -> Send:
-    async def sending(message: Message) -> None:
-        await send({**message, "type": message["type"].replace("http.", "websocket.http.")})
-
-    return sending

@@ -41,6 +41,7 @@ async def live(socket: WebSocket, studio: Shared) -> None:
         return
     except (Refusal, MotetError) as error:
         found = error.problem if isinstance(error, Refusal) else problem_of(error)
+        found = found.model_copy(update={"detail": studio.folder.scrub(found.detail)})
         await _refuse(socket, found, TRY_LATER if found.status in (429, 503) else INVALID)
         return
     except Exception as error:

@@ -38,7 +38,7 @@ def reroll(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
 
 def _edit(base: str, layers: list[Layer], identity: str, folder: DataFolder) -> Json:
     def read(take: str) -> Motion:
-        if not re.match(ID_PATTERN, take) or not folder.take(take).is_file():
+        if not re.fullmatch(ID_PATTERN, take) or not folder.take(take).is_file():
             raise ConfigError(f"there is no take {take[:40]!r}; leave its layer out")
         motion = stored_take(take, folder).motion
         assert motion is not None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 
 from motet import config as settings
-from motet.audio import read_audio
+from motet.audio import open_audio, read_audio
 from motet.errors import AssetError
 from motet.export import read_take, write_clip
 from motet.export.npz import read as read_npz
@@ -13,8 +15,8 @@ from motet.options import OptionValue, Postprocess
 from motet.serve.folder import DataFolder
 from motet.serve.tasks.task import Arguments, Json, Report, mapping, number, text
 from motet.session import load_methods
-from motet.sinks import FRAME_SINK, Request
-from motet.types import Audio, Clip
+from motet.sinks import MOTION_SINK, Request
+from motet.types import Audio, Clip, frame_count
 
 READABLE = (".npz", ".csv", ".json", ".bvh")
 
@@ -26,26 +28,22 @@ def make_take(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
     """
     identity, name = text(arguments, "take"), text(arguments, "name")
     report("reading the sound")
-    audio = read_audio(folder.sound(text(arguments, "sound")))
+    audio = open_audio(folder.sound(text(arguments, "sound")))
     request = _request(arguments, folder)
     report("loading the method")
     generator = load_methods(text(arguments, "method"), None, request.options)
     report("generating")
-    if generator.sink is FRAME_SINK:
-        path = folder.take(identity, ".mp4")
-        generator.write(
-            audio,
-            request,
-            name,
-            lambda take: [path],
-            lambda file, frames: lambda done: report("drawing", done, frames),
-        )
-        frames = round(audio.seconds * generator.fps)
-        return {"kind": "pictures", "fps": generator.fps, "frames": frames, "space": ""}
-    take = generator.take(audio, request, name)
-    report("writing")
-    write_clip(take, folder.take(identity))
-    return take_facts(take)
+    is_motion = generator.sink is MOTION_SINK
+    path = folder.take(identity, ".npz" if is_motion else ".mp4")
+
+    def progress(file: Path, frames: int) -> Callable[[int], None]:
+        return lambda done: report("writing" if is_motion else "drawing", done, frames)
+
+    generator.write(audio, request, name, lambda take: [path], progress)
+    if is_motion:
+        return take_facts(read_npz(path))
+    frames = frame_count(audio.seconds, generator.fps)
+    return {"kind": "pictures", "fps": generator.fps, "frames": frames, "space": ""}
 
 
 def _request(arguments: Arguments, folder: DataFolder) -> Request:
@@ -84,7 +82,7 @@ def import_take(arguments: Arguments, folder: DataFolder, report: Report) -> Jso
     report("writing")
     made: Json = {}
     if not sound and clip.audio is not None:
-        made["sound"] = _sound_of(clip.audio, folder)
+        made["sound"] = _sound_of(clip.audio.load(), folder)
     return {**take_facts(clip), **made}
 
 

@@ -13,10 +13,11 @@ import pytest
 
 from motet.cli import main
 from motet.errors import InputError, MissingDependency
-from motet.serve import socket as module
-from motet.serve.socket import LineSocket
+from motet.serve import line_server as module
+from motet.serve.line_server import LineServer
 
 client = pytest.importorskip("websockets.sync.client")
+exceptions = pytest.importorskip("websockets.exceptions")
 
 
 def until(condition, seconds: float = 10.0) -> None:
@@ -27,13 +28,13 @@ def until(condition, seconds: float = 10.0) -> None:
 
 
 def test_every_client_gets_every_line_in_order_and_the_end() -> None:
-    with LineSocket(0) as server:
+    with LineServer(0) as server:
         assert not server.wait(0.01)
         with (
             client.connect(f"ws://127.0.0.1:{server.port}") as one,
             client.connect(f"ws://127.0.0.1:{server.port}") as two,
         ):
-            until(lambda: len(server._clients) == 2)
+            until(lambda: server.clients == 2)
             for number in range(50):
                 server.send(str(number))
             ending = threading.Thread(target=server.close)
@@ -43,11 +44,11 @@ def test_every_client_gets_every_line_in_order_and_the_end() -> None:
 
 
 def test_a_client_that_leaves_disturbs_nobody() -> None:
-    with LineSocket(0) as server:
+    with LineServer(0) as server:
         with client.connect(f"ws://127.0.0.1:{server.port}"):
             assert server.wait(10)
         with client.connect(f"ws://127.0.0.1:{server.port}") as other:
-            until(lambda: len(server._clients) >= 1)
+            until(lambda: server.clients >= 1)
             time.sleep(0.05)
             for number in range(5):
                 server.send(str(number))
@@ -56,24 +57,70 @@ def test_a_client_that_leaves_disturbs_nobody() -> None:
 
 def test_a_client_that_does_not_keep_up_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BACKLOG", 3)
-    with LineSocket(0) as server, client.connect(f"ws://127.0.0.1:{server.port}", max_queue=1) as _:
+    with LineServer(0) as server, client.connect(f"ws://127.0.0.1:{server.port}", max_queue=1) as _:
         assert server.wait(10)
         began = time.monotonic()
         for _ in range(300):
             server.send("x" * 100_000)
         assert time.monotonic() - began < 5.0, "the sender waits for nobody"
-        assert not server._clients
+        until(lambda: server.clients == 0)
+
+
+def test_a_full_server_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CLIENTS", 1)
+    with LineServer(0) as server, client.connect(f"ws://127.0.0.1:{server.port}"):
+        assert server.wait(10)
+        with client.connect(f"ws://127.0.0.1:{server.port}") as second:
+            with pytest.raises(exceptions.ConnectionClosed) as closed:
+                second.recv(timeout=10)
+            assert (
+                closed.value.rcvd.code == 1013 and "connected already" in closed.value.rcvd.reason
+            )
+
+
+def test_pages_of_other_sites_are_refused() -> None:
+    with LineServer(0) as server:
+        with (
+            pytest.raises(exceptions.InvalidStatus) as refused,
+            client.connect(f"ws://127.0.0.1:{server.port}", origin="http://evil.example"),
+        ):
+            pass
+        assert refused.value.response.status_code == 403
+
+
+def test_clients_that_talk_and_do_not_close_hold_nothing_up() -> None:
+    server = LineServer(0)
+    with client.connect(f"ws://127.0.0.1:{server.port}") as talker:
+        until(lambda: server.clients == 1)
+        for _ in range(2000):
+            talker.send("x" * 1000)
+        server.send("line")
+        assert talker.recv(timeout=10) == "line"
+        began = time.monotonic()
+        server.close()
+        assert time.monotonic() - began < 10
+
+
+def test_a_stopped_program_says_that_it_goes_away() -> None:
+    server = LineServer(0)
+    with client.connect(f"ws://127.0.0.1:{server.port}") as listener:
+        until(lambda: server.clients == 1)
+        with pytest.raises(KeyboardInterrupt), server:
+            raise KeyboardInterrupt
+        with pytest.raises(exceptions.ConnectionClosed) as closed:
+            listener.recv(timeout=10)
+        assert closed.value.rcvd.code == 1001
 
 
 def test_a_taken_port_is_an_error_with_a_remedy() -> None:
-    with LineSocket(0) as server, pytest.raises(InputError, match="--port"):
-        LineSocket(server.port)
+    with LineServer(0) as server, pytest.raises(InputError, match="--port"):
+        LineServer(server.port)
 
 
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "websockets.sync.server", None)
-    with pytest.raises(MissingDependency, match="websockets"):
-        LineSocket(0)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(MissingDependency, match="uvicorn"):
+        LineServer(0)
 
 
 def test_live_sends_the_frames_that_it_prints(
@@ -92,7 +139,7 @@ def test_live_sends_the_frames_that_it_prints(
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     ports: list[int] = []
     monkeypatch.setattr(
-        LineSocket,
+        LineServer,
         "wait",
         lambda self, seconds=None: ports.append(self.port) or self._somebody.wait(20),
     )
