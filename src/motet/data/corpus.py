@@ -37,6 +37,10 @@ SHIPPABLE = (
     "Apache-2.0",
 )
 """Licences under which recordings may train shipped weights."""
+PRIVATE = "private"
+"""Licence of a user's own recordings: what they train is for the user alone, and says so."""
+TRAINABLE = (*SHIPPABLE, PRIVATE)
+"""Licences under which recordings may train weights at all."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, runtime_checkabl
 import torch
 from torch import Tensor
 
+import motet
 from motet.checkpoint import read_checkpoint, save_checkpoint
 from motet.config import from_json
+from motet.data.corpus import PRIVATE
 from motet.errors import ConfigError, nearest
 from motet.stage import ClosedFormStage, ExamplesT, Stage
 from motet.training.compute import launch
@@ -130,6 +132,7 @@ def train_target(
     tensors, began = _initial(target, job)
     fabric = launch(job.compute)
     source = target.read(data, job.config.validation)
+    _refuse_private(out, source.metadata)
     finished: dict[str, Tensors] = {}
     for name in names:
         run = _StageRun(target, name, source, job, fabric, began, report)
@@ -225,6 +228,16 @@ class _StageRun(Generic[ExamplesT]):
                 tensors, architecture = self.target.export(finished)
             save_checkpoint(out, tensors, architecture, facts, half=self.target.half)
         self.fabric.barrier()
+
+
+def _refuse_private(out: Path, about: Callable[[], Metadata]) -> None:
+    """Weights from private recordings are never written into the package, which others get."""
+    in_package = out.resolve().is_relative_to(Path(motet.__file__).resolve().parent)
+    if in_package and about().get("licence") == PRIVATE:
+        raise ConfigError(
+            f"{out} lies in the package, and weights of private recordings are not shipped; write"
+            " them elsewhere"
+        )
 
 
 def _initial(target: Target[ExamplesT], job: TrainingJob) -> tuple[Tensors | None, Metadata]:

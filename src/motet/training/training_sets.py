@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from motet.data.clip import Interval
-from motet.data.corpus import SHIPPABLE, Corpus, Entry
+from motet.data.corpus import PRIVATE, TRAINABLE, Corpus, Entry
 from motet.data.readers.biwi import read_biwi
 from motet.data.readers.sam import spatial_set
 from motet.data.readers.vertex_sequences import vertex_training_set
@@ -89,7 +89,7 @@ def bodies(architecture: Any, folder: Path) -> tuple[Any, About]:
 
 
 def training_set(data: Path, split: str = "train", cache: Path | None = None) -> TrainingSet:
-    """The clips of a corpus that may shape shipped weights, each also with a perturbed voice;
+    """The clips of a corpus that may train weights, each also with a perturbed voice;
     phonetic features are kept in `cache`.
 
     Raises:
@@ -98,7 +98,7 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
     corpus, encoder = Corpus(data), load_phonetic()
     cache = (cache or data / "features") / encoder.digest
     items: list[TrainingItem] = []
-    for entry in _shippable(corpus, split):
+    for entry in _trainable(corpus, split):
         item = _item(corpus, entry, _features(corpus, entry, encoder.features, cache))
         double = _features(
             corpus, entry, partial(_perturbed, encoder, entry.facts.name), cache / "perturbed"
@@ -111,7 +111,7 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
 
 
 def whisper_set(data: Path, split: str = "train", cache: Path | None = None) -> TrainingSet:
-    """The clips of a corpus that may shape shipped weights, each with its variants of Whisper's
+    """The clips of a corpus that may train weights, each with its variants of Whisper's
     features (`motet.training.feature_variants`); they are kept in `cache`.
 
     Raises:
@@ -120,7 +120,7 @@ def whisper_set(data: Path, split: str = "train", cache: Path | None = None) -> 
     corpus, encoder = Corpus(data), WhisperAudioEncoder(*load_network())
     cache = (cache or data / "features") / encoder.digest
     items: list[TrainingItem] = []
-    for entry in _shippable(corpus, split):
+    for entry in _trainable(corpus, split):
         variants = variants_of(entry.facts.name)
         for variant in variants:
             encode = partial(variant_features, variant=variant, encoder=encoder)
@@ -130,10 +130,13 @@ def whisper_set(data: Path, split: str = "train", cache: Path | None = None) -> 
     return TrainingSet(arkit_space(), items)
 
 
-def _shippable(corpus: Corpus, split: str) -> list[Entry]:
-    entries = corpus.select(split=split, licences=SHIPPABLE)
+def _trainable(corpus: Corpus, split: str) -> list[Entry]:
+    entries = corpus.select(split=split, licences=TRAINABLE)
     if not entries:
-        raise InputError(f"{corpus.folder} has no {split} clips that may shape shipped weights")
+        raise InputError(
+            f"{corpus.folder} has no {split} clips whose licence allows training; licences are"
+            f" {', '.join(TRAINABLE)}"
+        )
     return entries
 
 
@@ -151,7 +154,8 @@ def _phonetic_facts(data: Path) -> dict[str, Any]:
 
 
 def _facts(data: Path, about: str, front_end: str) -> dict[str, Any]:
-    entries = Corpus(data).select(split="train", licences=SHIPPABLE)
+    entries = _trainable(Corpus(data), "train")
+    private = any(entry.facts.licence == PRIVATE for entry in entries)
     hours: dict[str, float] = {}
     for entry in entries:
         hours[f"{entry.facts.source} ({entry.facts.licence})"] = (
@@ -160,7 +164,7 @@ def _facts(data: Path, about: str, front_end: str) -> dict[str, Any]:
     rounded = {source: round(value, 3) for source, value in sorted(hours.items())}
     return {
         "data": f"{sum(hours.values()):.2f} h in {len(entries)} clips, {about}",
-        "licence": "Apache-2.0",
+        "licence": PRIVATE if private else "Apache-2.0",
         "sources": rounded,
         "front_end": front_end,
     }
