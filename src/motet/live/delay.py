@@ -64,7 +64,9 @@ def dial(spec: MethodSpec, delay_s: float | None, options: Mapping[str, OptionVa
 
 def _present(spec: MethodSpec, options: Mapping[str, OptionValue]) -> Dial:
     """What the user's options, or the method's own, amount to."""
-    positions = [position for position in spec.delays if _matches(position, options)]
+    own = [position for position in spec.delays if position.most_s == spec.look_ahead_s]
+    chosen = {**own[0].options, **options} if own else options
+    positions = [position for position in spec.delays if _matches(position, chosen)]
     if positions:
         slowest = max(positions, key=lambda position: position.most_s)
         return Dial({}, slowest.most_s, slowest.cost)
