@@ -95,7 +95,7 @@ def _shown(default: object) -> str:
 
 
 def _dashed(name: str) -> str:
-    return name.replace("_", "-")
+    return name.rstrip("_").replace("_", "-")  # `from_`: the word is Python's own
 
 
 def _cell(text: str) -> str:

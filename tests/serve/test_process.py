@@ -80,6 +80,8 @@ def running(folder: Path) -> Iterator[Server]:
     finally:
         server.process.kill()
         server.process.wait(20)
+        assert server.process.stderr is not None
+        server.process.stderr.close()
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ VERBS: dict[str, str] = {
     "run": "Motion, video or 3D from recordings: the main job.",
     "fit": "Learn one person from videos, for speech2lip.",
     "serve": "The studio: a page in the browser, and its API.",
-    "live": "Frames from audio as it arrives on stdin (WAV or raw samples).",
+    "live": "Frames from audio as it arrives: to a pipe, sockets, VMC receivers, Unreal.",
     "keys": "Key motions of a recording as a file to edit (kmtalk).",
     "export": "A saved take (.npz) in other formats.",
     "edit": "Corrections of a saved take, as the studio makes them.",
