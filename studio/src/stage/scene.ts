@@ -2,6 +2,7 @@ import {
   ACESFilmicToneMapping,
   Box3,
   DirectionalLight,
+  HemisphereLight,
   type Object3D,
   PerspectiveCamera,
   PMREMGenerator,
@@ -22,6 +23,15 @@ export const VIEWS = {
 } as const;
 export type View = keyof typeof VIEWS;
 
+/** Whether pictures are computed by the processor, as in virtual machines: then draw plainly. */
+function withoutGpu(): boolean {
+  const gl = document.createElement('canvas').getContext('webgl2');
+  const info = gl?.getExtension('WEBGL_debug_renderer_info');
+  const name = info ? String(gl!.getParameter(info.UNMASKED_RENDERER_WEBGL)) : '';
+  gl?.getExtension('WEBGL_lose_context')?.loseContext();
+  return /swiftshader|llvmpipe|softpipe|basic render/i.test(name);
+}
+
 /** A stage that draws only when something has changed: a laptop stays cool and quiet. */
 export class Stage {
   readonly scene = new Scene();
@@ -32,6 +42,7 @@ export class Stage {
   onDrawn: () => void = () => {};
 
   private readonly renderer: WebGLRenderer;
+  private readonly plain: boolean;
   private readonly camera = new PerspectiveCamera(20, 1, 0.05, 50);
   private readonly controls: OrbitControls;
   private readonly sizes: ResizeObserver;
@@ -44,7 +55,8 @@ export class Stage {
 
   /** @throws Error when the browser has no WebGL. */
   constructor(private readonly canvas: HTMLCanvasElement) {
-    this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true, preserveDrawingBuffer: false });
+    this.plain = withoutGpu();
+    this.renderer = new WebGLRenderer({ canvas, antialias: !this.plain, alpha: true });
     this.renderer.toneMapping = ACESFilmicToneMapping;
     this.renderer.toneMappingExposure = 0.94;
     this.light();
@@ -59,10 +71,13 @@ export class Stage {
   }
 
   private light() {
-    const room = new PMREMGenerator(this.renderer);
-    this.scene.environment = room.fromScene(new RoomEnvironment(), 0.04).texture;
-    this.scene.environmentIntensity = 0.42;
-    room.dispose();
+    if (this.plain) this.scene.add(new HemisphereLight(0xffffff, 0x8a8078, 1.1));
+    else {
+      const room = new PMREMGenerator(this.renderer);
+      this.scene.environment = room.fromScene(new RoomEnvironment(), 0.04).texture;
+      this.scene.environmentIntensity = 0.42;
+      room.dispose();
+    }
     const key = new DirectionalLight(0xfff1e0, 2.1);
     key.position.set(-0.9, 2.6, 2.0);
     const rim = new DirectionalLight(0xbfd6ff, 1.5);
@@ -124,12 +139,6 @@ export class Stage {
     });
   }
 
-  /** The current picture as a data URL. */
-  picture(): string {
-    this.renderer.render(this.scene, this.camera);
-    return this.canvas.toDataURL('image/png');
-  }
-
   dispose() {
     cancelAnimationFrame(this.request);
     this.request = -1;
@@ -141,7 +150,7 @@ export class Stage {
   private resize() {
     const { clientWidth: width, clientHeight: height } = this.canvas.parentElement!;
     if (!width || !height) return;
-    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    this.renderer.setPixelRatio(this.plain ? 0.75 : Math.min(devicePixelRatio, 2));
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / height;
     this.camera.updateProjectionMatrix();
