@@ -155,7 +155,10 @@ def _keys(holder: Any) -> Any:
 
 
 def _text(tree: Any) -> str:
-    return json.dumps(tree)
+    try:
+        return json.dumps(tree)
+    except RecursionError:  # copies of copies
+        return "null"
 
 
 def tree(rng: random.Random, data: bytes) -> bytes:
@@ -196,7 +199,7 @@ def safetensors(rng: random.Random, data: bytes) -> bytes:
     inner = [k for k, v in facts.items() if str(v)[:1] in "{["] if isinstance(facts, dict) else []
     if inner and rng.random() < 0.6:
         key = rng.choice(inner)
-        facts[key] = tree(rng, str(facts[key]).encode()).decode()
+        facts[key] = tree(rng, str(facts[key]).encode()).decode("utf-8", "replace")
     else:
         head = changed_tree(rng, head)
     text = _text(head).encode()

@@ -96,8 +96,8 @@ def _run(
         code = process.returncode
         if code == 0:
             return
-        if not (scratch / STATE).exists():
-            raise RuntimeError(f"the worker ended with {code} before its first input")
+        if code == 1 or not (scratch / STATE).exists():
+            raise RuntimeError("the fuzzer itself failed; its worker's error stands above")
         state = json.loads((scratch / STATE).read_text())
         path = Path(state["path"])
         problem = "hangs" if hangs.is_set() else f"ends the process with {code}"
