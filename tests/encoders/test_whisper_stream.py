@@ -89,12 +89,10 @@ def test_features_come_with_the_stated_look_ahead(network: WhisperEncoder) -> No
     assert features.shape[1] <= 50
 
 
-def test_positions_start_again_before_the_table_ends(
-    network: WhisperEncoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_positions_start_again(network: WhisperEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     windows, samples = StreamingWindows(network, SMALL), sound(4.0)
     far = streamed(windows, samples, 1600)
-    monkeypatch.setattr(module, "LONGEST", 60)
+    monkeypatch.setattr(module, "FARTHEST", 60)
     near = streamed(windows, samples, 1600)
     assert torch.equal(near[:54], far[:54]) and not torch.equal(near, far)
     assert torch.equal(near, streamed(windows, samples, 333))

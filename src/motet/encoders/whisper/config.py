@@ -40,7 +40,7 @@ class WhisperStreaming:
     """Steps before a block that it computes again before their keys and values are kept."""
 
     def __post_init__(self) -> None:
-        ranges = {"look_ahead": (0, 50), "hop": (1, 50), "past": (1, 500), "refresh": (0, 50)}
+        ranges = {"look_ahead": (0, 50), "hop": (1, 50), "past": (1, 250), "refresh": (0, 50)}
         for name, (least, most) in ranges.items():
             if not least <= getattr(self, name) <= most:
                 raise ConfigError(

@@ -9,7 +9,7 @@ computes its own steps and those of the look-ahead only:
 
 A step's keys and values are kept once the sound after it is known: steps are computed again until
 they lie `refresh` steps behind the block. Positions count on from the start of the window. Before
-they reach the end of Whisper's table, the past is encoded once more with positions from zero.
+they reach `FARTHEST`, the past is encoded once more with positions from zero.
 
 Blocks begin at fixed steps whatever the chunks of samples are, and every block has the same shapes,
 so every chunking gives the same bits.
@@ -28,7 +28,6 @@ from motet.audio.mel import mel_filterbank
 from motet.encoders.whisper.config import WhisperStreaming
 from motet.encoders.whisper.network import (
     HOP,
-    LONGEST,
     MEL_BINS,
     RATE_HZ,
     STEP,
@@ -41,6 +40,9 @@ from motet.encoders.whisper.network import (
 LEAD = WINDOW // 2
 """Samples before and after the centre of a mel frame. A step needs the samples up to `LEAD` after
 the beginning of the next step."""
+FARTHEST = 500
+"""Positions that a stream uses (10 s), though Whisper's table has 1,500. Positions leave a trace in
+the features, and what is trained on them has mostly seen utterances of 3 to 16 s."""
 LOUDEST = 0.0
 """Log10 of the largest mel energy that is taken for granted at the beginning: speech has more."""
 
@@ -127,7 +129,7 @@ class StreamingWindows:
         begin, stop = state.emitted, state.emitted + settings.hop + settings.look_ahead
         # Steps before the block whose keys and values the look-ahead now completes.
         start, after = (max(0, step - settings.refresh) for step in (begin, begin + settings.hop))
-        if stop - state.origin > LONGEST:
+        if stop - state.origin > FARTHEST:
             state = self._from_zero(state, max(0, start - settings.past), start)
         x = state.steps[start - state.first : stop - state.first]
         features, kept = self._transform(state, x, start, after - start)
