@@ -161,7 +161,7 @@ class StreamingConfig:
     """Default number of frames emitted of each window."""
     look_ahead: int = 4
     """Default number of feature steps read beyond the emitted frames."""
-    stream_commit: int = 3
+    stream_commit: int = 4
     """The same of a stream, where every frame that is waited for costs time."""
     stream_look_ahead: int = 4
     """The same of a stream."""
@@ -191,7 +191,7 @@ class StreamingConfig:
     opening_gain: float = 1.25
     """Of the regressed shapes' distance from their mean, where they are blended with the model's: a
     regression falls short of people's spread."""
-    width_gain: float = 1.5
+    width_gain: float = 1.8
     """The same of the shapes of width."""
 
     def __post_init__(self) -> None:
@@ -291,7 +291,7 @@ class ArtalkCondition:
     closures: bool = option(True, False, preset="shipped")
     """Streaming model: close the lips where the audio encoder detects p, b or m, even where the
     model alone would leave them a little open."""
-    opening: float = option(0.4, 0.9)
+    opening: float = option(0.95, 0.2)
     """Streaming model: weight of the regressed mouth (of a model without that regressor: lip
     aperture) against the model's own (0: the model alone)."""
     smooth: bool = option(False, True, preset="tiny_released")
