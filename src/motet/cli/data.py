@@ -227,7 +227,8 @@ class Sam:
         from motet.audio.spatial.hrtf import load_head
         from motet.cli.progress import progress_bars
         from motet.synthesis.reaction.corpus import CorpusChoice, build_sam, seconds_made
-        from motet.synthesis.reaction.life_corpus import SIZE, build_life
+        from motet.synthesis.reaction.corpus_files import LIFE
+        from motet.synthesis.reaction.life_corpus import build_life
 
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"--limit is a number of sequences, at least 1, not {self.limit}")
@@ -244,7 +245,7 @@ class Sam:
             def report(done: int, total: int) -> None:
                 bars.update(task, completed=done, total=total)
 
-            if self.size == SIZE:
+            if self.size == LIFE:
                 count, seconds = build_life(choice, report, head)
             else:
                 count = build_sam(choice, report, head)

@@ -141,7 +141,9 @@ def reference_subjects(
 def cases(data: Sam, split: str, config: BodyEvaluation) -> Iterator[Case]:
     """Evenly chosen held-out sequences, each with the truth of one in another direction."""
     truths = data.reactions()
-    names = [name for name in data.names(split) if name in truths]
+    # Long scenes without an event (idle people, speakers) hold no reaction to measure.
+    names = [name for name in data.names(split) if truths.get(name, {}).get("events", [name])]
+    names = [name for name in names if name in truths]
     if not names:
         raise InputError(
             f"{data.folder} holds no facts on the reactions of its split {split!r}; corpora of"

@@ -177,6 +177,14 @@ def test_events_are_found_where_and_when_they_are() -> None:
     assert not sound_events.find_events(bursts())
 
 
+def test_a_sound_that_goes_on_is_no_event_in_the_next_window() -> None:
+    audio = bursts((0.0, 0), (3.0, 1))
+    assert len(sound_events.find_events(audio)) == 2
+    assert len(sound_events.find_events(audio, continues=True)) == 1
+    right = np.array([-2.0, 1.4, 0.5])
+    assert not sound_events.find_events(audio, right, continues=True)
+
+
 def test_attention_goes_to_the_newest_event_and_stays() -> None:
     events = sound_events.find_events(bursts((1.0, 0), (4.0, 1)))
     rows = sound_events.attended_rows(events, None, 180, 30.0)

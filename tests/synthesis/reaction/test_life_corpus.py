@@ -23,6 +23,7 @@ from motet.synthesis.reaction.life_corpus import (
     perform_scene,
     scene_audio,
 )
+from motet.synthesis.reaction.policy_upper_bound import policy_again
 from motet.synthesis.reaction.scene import CorpusScene, PlacedSound, straight
 from motet.synthesis.reaction.speaking import prosody
 
@@ -62,7 +63,7 @@ def test_two_events_have_two_reactions_and_nothing_jumps() -> None:
     )
     pose = pose_body(motion)
     assert body_continuity.largest_step(pose).metres < 0.25
-    assert body_continuity.most_conspicuous_step(pose).ratio < 4
+    assert body_continuity.most_conspicuous_step(pose).ratio < 6  # a startle is quick
     torch.testing.assert_close(motion["root"][0], standing_root(), atol=1e-3, rtol=0)
     first = torch.from_numpy(body.rotations[0]).float()
     torch.testing.assert_close(first, standing_rotations(), atol=2e-3, rtol=0)
@@ -116,6 +117,7 @@ def test_the_files_share_sound_resume_and_are_read_in_excerpts(tmp_path) -> None
     assert (tmp_path / "motion" / "s0000g1.npz").stat().st_mtime_ns == before
     with pytest.raises(InputError, match="another corpus"):
         build_life(CorpusChoice(tmp_path, "life", 1, None, 3))
+    assert policy_again(tmp_path) is None, "long scenes have no policy run again"
     data = Sam(tmp_path)
     assert data.read("s0000g0").attended is not None and data.role("s0000g0") == 0
     items = spatial_set(tmp_path, "train", "mono").items

@@ -237,6 +237,8 @@ class MospaCondition:
     """Anchor standing feet and keep them above the floor."""
     upright: bool = option(True, False, preset="shipped", sound="long")
     """With `feet`: straighten legs that rest half bent; squats and movements stay."""
+    life: bool = option(True, False)
+    """With `feet`: breath, weight shifts and a wandering gaze while the figure stands still."""
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -246,7 +248,7 @@ class MospaCondition:
                 f"steps must be at least 1 (or 0 for the model's own number), not {self.steps}"
             )
         if not self.feet:
-            refuse(self, ("upright",), "it is a part of feet")
+            refuse(self, ("upright", "life"), "they are parts of feet")
 
     def check(self, config: MospaConfig) -> None:
         """Check that a model can honour every option that is set.
@@ -256,6 +258,8 @@ class MospaCondition:
         """
         if config.source.frame == "start" and self.source_mode != "oracle":
             refuse(self, ("source_mode",), "this model sees the source from its window's start")
+        if not config.guessing:
+            refuse(self, ("life",), "published models move as published")
         if not config.roles:
             refuse(self, ("role",), "this model knows no speakers")
         if self.role == "speaker" and self.source:

@@ -24,6 +24,7 @@ from motet.body.feature_vector import (
     vector_rotations,
 )
 from motet.body.foot_contact import settle_feet
+from motet.body.idle_life import add_life
 from motet.body.motion_continuity import join_to_known
 from motet.body.skeleton import STANDING_HEIGHT_M, heading
 from motet.checkpoint import load_strict
@@ -167,7 +168,7 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         count = 0 if known is None else known.shape[1]
         if known is not None:
             vector = torch.cat([known, vector[:, count:]], 1)
-        vector = self._finished(vector, count, state.condition)
+        vector = self._finished(vector, count, state)
         stop = config.window - self._discarded
         past = vector[:, stop - config.overlap : stop] if config.overlap else None
         vector = vector[:, :stop]
@@ -254,11 +255,14 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
             positions = [torch.from_numpy(estimated_position(audio)).float() for audio in ears]
             return torch.stack(positions).unsqueeze(1).expand(-1, frames, -1), state
         rows = [
-            attended_rows(find_events(audio), before, frames, self.space.fps)
+            attended_rows(
+                find_events(audio, before, continues=first > 0), before, frames, self.space.fps
+            )
             for audio, before in zip(ears, state.attended, strict=True)
         ]
-        # The next window begins `overlap` frames before the end of this one.
-        after = [row[frames - self.config.overlap - 1] for row in rows]
+        # The next window begins `overlap` frames before the end of what this one emits.
+        begins = max(1, frames - self._discarded - self.config.overlap)
+        after = [row[begins - 1] for row in rows]
         attended = tuple(None if np.isnan(row).any() else row for row in after)
         world = torch.from_numpy(np.stack(rows)).float()
         return world, dataclasses.replace(state, attended=attended)
@@ -290,22 +294,22 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         return world_view(own, first, config, "selfconsistent" if mode == "default" else mode)
 
     def _finished(
-        self, vector: Float[Tensor, "batch frames dim"], known: int, condition: MospaCondition
+        self, vector: Float[Tensor, "batch frames dim"], known: int, state: MospaState
     ) -> Float[Tensor, "batch frames dim"]:
-        """Join the known frames without a step, anchor standing feet, straighten legs that rest
-        half bent.
+        """Join the known frames without a step, add life where the figure stands still, anchor
+        standing feet, straighten legs that rest half bent.
         """
+        condition, fps = state.condition, self.space.fps
         if not known and not condition.feet:
             return vector
         rows, between = [], VELOCITY_FRAMES[self.config.velocity_fps]
-        for item in vector:
-            root, rotations = join_to_known(
-                item[:, ROOT], vector_rotations(item), known, self.space.fps
-            )
+        for item, seed in zip(vector, state.seeds, strict=True):
+            root, rotations = join_to_known(item[:, ROOT], vector_rotations(item), known, fps)
             if condition.feet:
-                root, rotations = settle_feet(
-                    root, rotations, self.space.fps, known, condition.upright
-                )
+                if condition.life and self.config.guessing:
+                    first = self._first_frame(state)
+                    root, rotations = add_life(root, rotations, fps, known, first, seed)
+                root, rotations = settle_feet(root, rotations, fps, known, condition.upright)
             rows.append(encode_body(root, rotations, frames_between=between))
         return torch.cat([vector[:, :known], torch.stack(rows)[:, known:]], 1)
 

@@ -42,32 +42,40 @@ class SoundEvent:
     azimuth_deg: float
 
 
-def find_events(audio: Audio) -> tuple[SoundEvent, ...]:
+def find_events(
+    audio: Audio, attended: Float[np.ndarray, "3"] | None = None, *, continues: bool = False
+) -> tuple[SoundEvent, ...]:
     """Onsets in a binaural sound with their directions.
 
     The same sound again and again (rings, barks) is one event where its direction stays.
+
+    Args:
+        attended: position that is attended to already, metres.
+        continues: the samples follow others, so what sounds at their start is no onset.
     """
     rate, events = audio.sample_rate, []
-    for onset in onsets(audio):
+    last = None if attended is None else float(np.degrees(np.arctan2(attended[0], attended[2])))
+    for onset in onsets(audio, continues=continues):
         start = round(onset * rate)
         piece = audio.slice(start, start + round(DIRECTION_S * rate))
         if piece.samples.shape[-1] < 0.1 * rate:
             continue
         azimuth = azimuth_by_head(piece)
-        if events and _apart(azimuth, events[-1].azimuth_deg) < SAME_DEG:
+        if last is not None and _apart(azimuth, last) < SAME_DEG:
             continue
         events.append(SoundEvent(onset, azimuth))
+        last = azimuth
     return tuple(events)
 
 
-def onsets(audio: Audio) -> list[float]:
+def onsets(audio: Audio, *, continues: bool = False) -> list[float]:
     """Moments, in seconds, at which something begins to sound."""
     level = _level_db(audio)
     if not len(level):
         return []
     before = round(BACKGROUND_S / HOP_S)
-    # The sound before the window is not known: its first moments count as silence.
-    padded = np.concatenate([np.full(before, FLOOR_DB), level])
+    earlier = max(level[0], FLOOR_DB) if continues else FLOOR_DB
+    padded = np.concatenate([np.full(before, earlier), level])
     history = np.lib.stride_tricks.sliding_window_view(padded, before)[: len(level)]
     background = np.quantile(history[:, -before // 2 :], 0.1, axis=1)
     recent = history[:, -3:].max(1)

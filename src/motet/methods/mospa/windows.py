@@ -109,8 +109,12 @@ def sample_window(
     known = None
     if imposed is not None:
         known = KnownFrames.first(model.normalised(imposed), start.shape[1])
-    # Models that take noisy motion as it is see the known frames as noisy as the others.
-    seen = known if model.config.guessing else None
+    # Weights that were trained without known frames stand still when they see a long past clean; a
+    # single frame they follow. Published models see it as noisy as the rest, as released.
+    is_seen = model.config.known_frames or (
+        model.config.guessing and imposed is not None and imposed.shape[1] == 1
+    )
+    seen = known if is_seen else None
     role = conditions.role
 
     def embedded(

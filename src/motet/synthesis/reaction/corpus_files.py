@@ -20,6 +20,8 @@ from motet.synthesis.reaction.perform import Performance
 from motet.types import Audio
 
 SUBJECTS, SPEAKERS = 12, 4
+LIFE = "life"
+"""Name of the corpus of long scenes among the sizes of `motet data sam`."""
 
 
 @dataclasses.dataclass(frozen=True)

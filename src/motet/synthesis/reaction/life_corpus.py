@@ -20,6 +20,7 @@ from motet.atomic_write import write_bytes
 from motet.audio.spatial.hrtf import Head
 from motet.synthesis.reaction.corpus import CorpusChoice
 from motet.synthesis.reaction.corpus_files import (
+    LIFE,
     SUBJECTS,
     Listed,
     claim_folder,
@@ -40,8 +41,7 @@ from motet.synthesis.reaction.scene import (
 )
 from motet.types import Audio
 
-SIZE, SCENES = "life", 480
-"""Name of the corpus among the sizes of `motet data sam`, and scenes in it."""
+SCENES = 480
 VARIANTS, HELD_OUT = 18, 4
 SECTOR_DEG = (90.0, 135.0)
 KINDS = (
@@ -265,7 +265,7 @@ def build_life(
     Raises:
         InputError: the folder holds a corpus of other choices.
     """
-    facts = {"size": SIZE, "seed": choice.seed, "mocap": choice.mocap is not None}
+    facts = {"size": LIFE, "seed": choice.seed, "mocap": choice.mocap is not None}
     claim_folder(choice.out, facts)
     library, lines, listed = IdleLibrary(choice.mocap), [], []
     total = min(choice.limit or SCENES * 3, SCENES * 3)

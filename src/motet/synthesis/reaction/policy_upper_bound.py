@@ -16,6 +16,7 @@ from motet.body.skeleton import body_motion
 from motet.config import parse_json
 from motet.errors import AssetError
 from motet.synthesis.reaction.corpus import SECONDS, SIZES, canonical, items
+from motet.synthesis.reaction.corpus_files import LIFE
 from motet.synthesis.reaction.idle import IdleLibrary
 from motet.synthesis.reaction.perform import perform
 from motet.synthesis.reaction.policies import react
@@ -29,8 +30,9 @@ OTHER_DRAWS = 7919
 KEPT = 4
 
 
-def policy_again(folder: Path) -> Callable[[str], Motion]:
-    """A function from sequence id to the policy's reaction with another seed, 30 fps.
+def policy_again(folder: Path) -> Callable[[str], Motion] | None:
+    """A function from sequence id to the policy's reaction with another seed, 30 fps; None for
+    corpora of long scenes, whose people do other things in between.
 
     The person may choose the other form of a reaction, start earlier or later and take other steps;
     standing about is made up.
@@ -40,6 +42,8 @@ def policy_again(folder: Path) -> Callable[[str], Motion]:
     """
     try:
         facts = parse_json((Path(folder) / "corpus.json").read_text(encoding="utf-8"))
+        if facts["size"] == LIFE:
+            return None
         size, seed = SIZES[facts["size"]], int(facts["seed"])
     except (OSError, KeyError, ValueError) as error:
         raise AssetError(
