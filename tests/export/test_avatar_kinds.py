@@ -304,6 +304,15 @@ def test_binary_expressions_are_off_or_on(tmp_path: Path, vrm_0: bool) -> None:
     assert take_["samplers"][channel["sampler"]]["interpolation"] == "STEP"
 
 
+def test_targets_of_driven_expressions_are_not_ignored(tmp_path: Path) -> None:
+    binds = {"morphTargetBinds": [{"node": 3, "index": 0, "weight": 1.0}]}
+    happy = {"morphTargetBinds": [{"node": 3, "index": 1, "weight": 1.0}]}
+    preset = {"aa": binds, "happy": happy}
+    extensions = {"VRMC_vrm": {"expressions": {"preset": preset}}}
+    report = inspect_avatar(avatar(tmp_path / "a.glb", ["M_A", "M_H"], extensions=extensions))
+    assert report.matched == ("aa",) and report.ignored == ("M_H",)
+
+
 def test_a_second_run_replaces_the_take(tmp_path: Path) -> None:
     path = avatar(tmp_path / "a.glb", ["jawOpen", "eyeBlinkLeft"])
     once = write_clip(take(9), tmp_path / "b.glb", avatar=path)

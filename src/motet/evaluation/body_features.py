@@ -38,11 +38,13 @@ class ConditionFeatures(nn.Module):
         self.encoder = nn.GRU(HEARING_WIDTH, hidden, layers, batch_first=True, bidirectional=True)
 
     def forward(
-        self, heard: Float[Tensor, "batch frames columns"]
+        self, conditions: Float[Tensor, "batch frames columns"]
     ) -> Float[Tensor, "batch feature"]:
         """Features of audio columns followed by the unit source (3) and the genre (1)."""
-        sound = self.audio_embedder(heard[..., :-CONDITION])  # (batch, frames, width - condition)
-        return _last_states(self.encoder, torch.cat([sound, heard[..., -CONDITION:]], -1))
+        sound = self.audio_embedder(
+            conditions[..., :-CONDITION]
+        )  # (batch, frames, width - condition)
+        return _last_states(self.encoder, torch.cat([sound, conditions[..., -CONDITION:]], -1))
 
 
 class MotionFeatures(nn.Module):
@@ -98,8 +100,8 @@ def contrast_loss(
 def feature_losses(
     condition: ConditionFeatures,
     motion: MotionFeatures,
-    heard: Float[Tensor, "batch frames columns"],
-    moved: Float[Tensor, "batch frames dim"],
+    conditions: Float[Tensor, "batch frames columns"],
+    motions: Float[Tensor, "batch frames dim"],
     *,
     decode: bool = True,
 ) -> dict[str, Float[Tensor, ""]]:
@@ -107,9 +109,11 @@ def feature_losses(
 
     Source: the released program; section 11 of the method's card.
     """
-    codes = motion.codes(moved)
-    terms = {"contrast": contrast_loss(condition(heard), _last_states(motion.encoder, codes))}
-    return {**terms, "motion": (motion.decoded(codes) - moved).square().mean()} if decode else terms
+    codes = motion.codes(motions)
+    terms = {"contrast": contrast_loss(condition(conditions), _last_states(motion.encoder, codes))}
+    return (
+        {**terms, "motion": (motion.decoded(codes) - motions).square().mean()} if decode else terms
+    )
 
 
 def official_names(found: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -72,7 +72,7 @@ class _Tail:
     person: Person
     model: Speech2LipModel
     mouth: Mouth
-    taught: MouthSet
+    training: MouthSet
     held: MouthSet
 
 
@@ -164,17 +164,17 @@ def _laid(tail: _Tail, lips: Tensor, rows: Tensor, heal: bool) -> Tensor:
 
 
 def _drawn(tail: _Tail, later: int = 0) -> Way:
-    """What the model draws, hearing the true sound or that of `later` rows on."""
+    """What the model draws from the true sound or that of `later` rows on."""
     model, held = tail.model, tail.held
 
     def draw(rows: Tensor) -> Tensor:
         with torch.no_grad():
-            heard = model.hearing(
+            audio_codes = model.hearing(
                 held.windows((rows + later) % len(held.frames), model.config.hearing)
             )
             return _laid(
                 tail,
-                model.lips(model.lip.prepare(), heard, held.moment[rows], held.canonical),
+                model.lips(model.lip.prepare(), audio_codes, held.moment[rows], held.canonical),
                 rows,
                 heal=True,
             )
@@ -186,14 +186,14 @@ def _nearest(tail: _Tail) -> Way:
     """Windows of the same length, compared as they are."""
     size = tail.model.config.hearing.window
     own, other = (
-        feature_windows(s.features, s.frames, size).flatten(1) for s in (tail.held, tail.taught)
+        feature_windows(s.features, s.frames, size).flatten(1) for s in (tail.held, tail.training)
     )
     # (held-out frames): index of a training frame
     nearest = torch.cat([torch.cdist(some, other).argmin(1) for some in own.split(128)])
 
     def lay(rows: Tensor) -> Tensor:
         taken = nearest[rows]
-        lips = tail.taught.lips[taken].float() / 255 / tail.taught.tone[taken][..., None, None]
+        lips = tail.training.lips[taken].float() / 255 / tail.training.tone[taken][..., None, None]
         return _laid(tail, lips, rows, heal=False)
 
     return lay
@@ -206,7 +206,7 @@ def _still(tail: _Tail) -> Way:
 
 
 def _without_truth(tail: _Tail, config: TailConfig) -> tuple[Score, ...]:
-    """The model with the sound of half a tail later, in half of the frames that are looked at."""
+    """The model with the sound of half a tail later, in half of the scored frames."""
     # half of the frames that are looked at
     rows = torch.arange(0, len(tail.held.frames), 2 * config.every)
     values: dict[str, list[float]] = {name: [] for name in WITHOUT_TRUTH}
@@ -312,10 +312,10 @@ def _pasted(true: Tensor, region: Tensor, tail: _Tail, rows: Tensor) -> Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class _Sound:
-    """What the expert hears around windows of mouths, once for all ways."""
+    """The expert's audio embeddings around windows of mouths, the same for all ways of drawing."""
 
     starts: Tensor
-    heard: Float[Tensor, "offsets windows width"]
+    codes: Float[Tensor, "offsets windows width"]
 
 
 @torch.no_grad()
@@ -333,13 +333,13 @@ def _sound(tail: _Tail, expert: Expert) -> _Sound | None:
     requested = held.frames[starts] + torch.tensor(OFFSETS).unsqueeze(1)
     # Shifted windows coincide: each stretch of sound is encoded once.
     moments, where = requested.unique(return_inverse=True)
-    heard = torch.cat(
+    codes = torch.cat(
         [
             expert.encode_audio(expert.audio_windows(held.mel, held.features, some))
             for some in moments.split(64)
         ]
     )
-    return _Sound(starts, heard[where])
+    return _Sound(starts, codes[where])
 
 
 @torch.no_grad()
@@ -353,4 +353,4 @@ def _sync(tail: _Tail, way: Way, expert: Expert, sound: _Sound) -> dict[str, flo
     seen = torch.cat(
         [expert.encode_lower_faces(mouths[some].transpose(1, 2)) for some in where.split(16)]
     )
-    return picture.sync_scores(seen, sound.heard, OFFSETS)
+    return picture.sync_scores(seen, sound.codes, OFFSETS)

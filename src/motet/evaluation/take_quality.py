@@ -151,7 +151,7 @@ def evaluate(
 
 
 def silences(audio: Audio, frames: int, fps: float) -> list[tuple[float, float]]:
-    """Stretches in which nothing is heard, their edges left out, seconds."""
+    """Silent stretches without their edges, seconds."""
     level = _loudness(audio, frames, fps)
     # Relative to loud speech, so that quiet recordings have pauses too.
     quiet = level < max(quantile(level, 0.9) - 45.0, -60.0)

@@ -1,7 +1,7 @@
 """Videos of a speaking face: lip sync, stillness in silence, content credentials.
 
 Lips are measured with the face landmarker (extra `track`); where it is not installed only the
-credentials are told.
+credentials are reported.
 """
 
 from __future__ import annotations

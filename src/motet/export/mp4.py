@@ -63,7 +63,7 @@ def _rendered(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np
     return BodyRenderer(options.size, options.size).frames(motion, source, glow)
 
 
-def source_of(clip: Clip) -> Float[np.ndarray, "places 3"] | None:
+def source_of(clip: Clip) -> Float[np.ndarray, "positions 3"] | None:
     """Position of the sound source from the take's provenance; None if it has none.
 
     Under `SOURCE_KEY`, or as AZ,EL,DIST in the option `source`.

@@ -346,22 +346,22 @@ def _steps(
 
 
 def sync_scores(
-    seen: Float[Tensor, "windows width"],
-    heard: Float[Tensor, "offsets windows width"],
+    mouths: Float[Tensor, "windows width"],
+    sound: Float[Tensor, "offsets windows width"],
     offsets: list[int],
 ) -> dict[str, float]:
     """SyncNet's confidence, distance and offset, from the expert's unit vectors.
 
     Args:
-        seen: of each window of five mouths.
-        heard: of the sound of the same windows moved by each offset.
+        mouths: of each window of five mouths.
+        sound: of the sound of the same windows moved by each offset.
         offsets: in frames.
 
     Source: Chung and Zisserman 2016: distances averaged over time for each offset; the smallest is
     the distance, the median less the smallest the confidence.
     """
     # (offsets): mean over windows of the distance at each shift of the sound
-    distance = (heard - seen.unsqueeze(0)).norm(dim=-1).mean(1)
+    distance = (sound - mouths.unsqueeze(0)).norm(dim=-1).mean(1)
     best = int(distance.argmin())
     return {
         "sync_distance": float(distance[best]),

@@ -47,11 +47,13 @@ def collect(
         t0, t1 = np.int32(keys[2 * row, 2 * column]), np.int32(keys[2 * row, 2 * column + 1])
         t2 = np.int32(keys[2 * row + 1, 2 * column])
         t3 = np.int32(keys[2 * row + 1, 2 * column + 1])
+        # Nothing that moves covers this pixel: the picture drawn once stays.
         if max(max(t0, t1), max(t2, t3)) < still:
             continue
         x, y = np.float32(np.int32(2 * column)), np.float32(np.int32(2 * row))
         pixels[count] = column
         first = n
+        # One triangle covers the pixel: one sample in its middle.
         if t0 == t1 and t0 == t2 and t0 == t3:
             seen[n], position[n, 0], position[n, 1], weight[n] = t0, x + _1, y + _1, _1
             n += np.uint32(1)
@@ -69,6 +71,8 @@ def collect(
                     if (done >> other) & 1:
                         continue
                     step = abs(screen[np.uint32(triangles[max(o, 0), 0]), 2] - depth)
+                    # Triangles of one surface at nearly one depth are shaded once: the cost is the
+                    # shading.
                     is_close = step < np.float32(0.008) * depth
                     near = joins and o >= 0 and group[o] == group[t] and is_close
                     if o == t or near:
@@ -100,6 +104,7 @@ def interpolate(count, seen, position, screen, triangles, packed, blocks):
     for i in range(np.uint32(count)):
         t = np.uint32(max(0, seen[i]))
         a, b, c = np.uint32(triangles[t, 0]), np.uint32(triangles[t, 1]), np.uint32(triangles[t, 2])
+        # Weights in the picture: triangles are small enough for perspective not to matter.
         wa, wb, wc = flat_weights(screen, a, b, c, position[i, 0], position[i, 1])
         base = (i // np.uint32(LANES)) * np.uint32(PACKED * LANES) + i % np.uint32(LANES)
         for k in range(np.uint32(9)):
@@ -178,6 +183,7 @@ def develop(count, pixels, sizes, seen, weight, blocks, backdrop, table, bytes_o
         for channel in range(3):
             value = red if channel == 0 else (green if channel == 1 else blue)
             if value > knee:
+                # Above the knee brightness approaches 1 smoothly instead of clipping.
                 over = value - knee
                 value = knee + room * over / (over + room)
             bytes_out[column, channel] = table[np.uint32(clamp(value) * top + HALF)]

@@ -20,6 +20,7 @@ def add_shapes(start, vertex, delta, weights, moved):
     """Add each shape's displacements, listed for the vertices it moves, times its weight."""
     for shape in range(weights.shape[0]):
         weight = weights[shape]
+        # Most shapes rest in most frames.
         if weight == np.float32(0):
             continue
         for entry in range(start[shape], start[shape + 1]):
@@ -42,6 +43,7 @@ def skin_vertices(moved, vertex, joint, weights, transforms, vertices):
                 if weight == np.float32(0):
                     break
                 linear = transforms[j, k, 0] * x + transforms[j, k, 1] * y + transforms[j, k, 2] * z
+                # Influences are sorted, so the first zero ends them.
                 total += weight * (linear + transforms[j, k, 3])
             vertices[target, k] = total
 
@@ -60,6 +62,7 @@ class Poser:
         self._start, self._shape_vertex, self._delta = _sparse_shapes(shaped)
         weight = shaped.rig.weights[shaped.turning].numpy()
         count = int((weight > 0).sum(axis=1).max())
+        # (verts, influences), strongest first
         self._joint = np.argsort(-weight, axis=1, kind="stable")[:, :count].astype(np.int32)
         self._weight = np.ascontiguousarray(np.take_along_axis(weight, self._joint, axis=1))
 
@@ -88,7 +91,7 @@ class Poser:
 
 def _sparse_shapes(shaped: ShapedHouse) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Displacements as a list: first entry of each shape, turning vertex and displacement."""
-    dense = shaped.rig.shape_deltas(eyeballs=False)[:, shaped.turning].numpy()
+    dense = shaped.rig.shape_deltas(eyeballs=False)[:, shaped.turning].numpy()  # (shapes, verts, 3)
     shape, vertex = np.nonzero(dense.any(axis=2))
     start = np.searchsorted(shape, np.arange(len(dense) + 1))
     return start, vertex.astype(np.int32), np.ascontiguousarray(dense[shape, vertex])

@@ -70,6 +70,7 @@ class Renderer:
         """
         motion = self._shaped.rig.accept(motion)
         check_drawable(motion)
+        # The body below the neck is drawn once, from the neutral pose.
         neutral = self._pose(Motion(torch.zeros(1, motion.space.dim), motion.space))[0]
         stages = [Stage(self, neutral) for _ in range(self._workers)]
         chunks = (motion.slice(k, k + CHUNK) for k in range(0, motion.frames, CHUNK))
@@ -82,6 +83,7 @@ class Renderer:
         head, eyes = names.index("head"), [names.index(f"eye.{side}") for side in "LR"]
         frames = []
         for weights, transforms in self._poser.poses(motion):
+            # (eyes, 3, 3): eyeball axes in the world
             eye_frames = (transforms[eyes, :, :3] @ self._scene.eye_rest).astype(np.float32)
             frames.append((weights, transforms, transforms[head], eye_frames))
         return frames
@@ -113,8 +115,10 @@ def draw_in_order(
         threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in draw]
         pending: deque[Future] = deque()
         for index, frame in enumerate(frames):
+            # Fixed assignment: a worker's buffers belong to its own thread.
             worker = index % len(draw)
             pending.append(threads[worker].submit(draw[worker], *frame))
+            # Drawing may run ahead by a chunk; memory stays bounded.
             if len(pending) > CHUNK:
                 yield pending.popleft().result()
         while pending:
@@ -141,6 +145,7 @@ class Stage:
         self._sharp = np.zeros((n_coarse, 3), np.float32)
         self._screen = np.zeros((n, 3), np.float32)
         self._packed = np.zeros((n, PACKED), np.float32)
+        # Columns: light 0-2, normal 3-5, gloss 6-8, eye coordinates 9-11.
         self._packed[: scene.n_solid, 6:9] = scene.gloss
         self._packed[: scene.n_solid, 9:12] = scene.eye_local
         self._shadow = np.ones(scene.n_solid, np.float32)
@@ -190,6 +195,7 @@ class Stage:
     def _clear(self, box: tuple[int, int, int, int]) -> None:
         """Restore the depth buffer where the last frame was drawn."""
         top, bottom, left, right = (SUPERSAMPLE * edge for edge in box)
+        # The rasteriser writes whole strips, up to one strip beyond the box.
         right += raster.STRIP
         self._depth.keys[top:bottom, left:right] = self._still[top:bottom, left:right]
 

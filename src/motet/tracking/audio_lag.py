@@ -28,7 +28,7 @@ class Lag:
 
 def measure_lag(
     opening: Float[ndarray, "frames"],
-    heard: Float[ndarray, "frames"],
+    expected: Float[ndarray, "frames"],
     fps: float,
     kind: str = "lips",
     search_s: float = 0.3,
@@ -37,14 +37,16 @@ def measure_lag(
 
     Args:
         opening: measured opening of the lips.
-        heard: opening predicted from the sound (acoustic regressor), or its loudness.
-        kind: which of the two `heard` is, `lips` or `loudness`; loudness predicts much less: it is
-            believed only over long recordings.
+        expected: opening predicted from the sound (acoustic regressor), or its loudness.
+        kind: which of the two `expected` is, `lips` or `loudness`; loudness predicts much less and
+            is trusted over long recordings only.
     """
     reach = min(int(round(search_s * fps)), len(opening) // 3)
-    if reach < 1 or np.std(opening) < 1e-9 or np.std(heard) < 1e-9:
+    if reach < 1 or np.std(opening) < 1e-9 or np.std(expected) < 1e-9:
         return Lag(0.0, 0.0, False)
-    scores = np.array([_correlation(opening, heard, shift) for shift in range(-reach, reach + 1)])
+    scores = np.array(
+        [_correlation(opening, expected, shift) for shift in range(-reach, reach + 1)]
+    )
     best = int(scores.argmax())
     offset = 0.0
     if 0 < best < len(scores) - 1:
@@ -71,10 +73,12 @@ def loudness_course(
     return gaussian_filter1d(np.maximum(level - np.quantile(level, 0.1), 0.0), fps / 25)
 
 
-def _correlation(seen: ndarray, heard: ndarray, shift: int) -> float:
-    """Of seen[i] with heard[i + shift]: the sound of frame i is found `shift` frames later."""
+def _correlation(seen: ndarray, expected: ndarray, shift: int) -> float:
+    """Of seen[i] with expected[i + shift]: the sound of frame i is found `shift` frames later."""
     a, b = (
-        (seen[: len(seen) - shift], heard[shift:]) if shift >= 0 else (seen[-shift:], heard[:shift])
+        (seen[: len(seen) - shift], expected[shift:])
+        if shift >= 0
+        else (seen[-shift:], expected[:shift])
     )
     if np.std(a) < 1e-9 or np.std(b) < 1e-9:
         return -1.0

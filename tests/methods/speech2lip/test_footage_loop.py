@@ -90,6 +90,6 @@ def test_the_shipped_person_has_no_specks_at_the_borders_of_squares() -> None:
             feature_windows(features, shown, speaker.model.config.hearing.window)
         )
         lips = speaker.model.lips(
-            speaker.places, heard, speaker.mouth.moment(shown), speaker.mouth.canonical
+            speaker.positions, heard, speaker.mouth.moment(shown), speaker.mouth.canonical
         )
     assert roughness_at_borders(lips - lips.mean(0)) < 1.1

@@ -187,10 +187,18 @@ def drive(
     if not mouth:
         raise AssetError(f"{path} has no mouth that can speak: {_silent(every)}")
     curves, binary = _curves(content, names, expressions, found, path)
+    # Targets that a driven expression moves are driven too.
+    bound = {
+        names[node][target]
+        for name, expression in expressions.items()
+        if name in found.curves
+        for node, target, _ in expression.binds
+    }
+    driven = found.curves.keys() | bound
     report = AvatarReport(
         tuple(found.curves),
         tuple(name for name in ARKIT_SHAPES if name not in found.shapes),
-        tuple(name for name in every if name not in found.curves),
+        tuple(name for name in every if name not in driven),
         tuple(str(entries(content, "nodes", path)[node].get("name", node)) for node in turns),
         mouth,
     )

@@ -87,9 +87,9 @@ def add_animation(
     for joint, turns in performance.turns.items():
         if joint in joints:
             channel(joints[joint], "rotation", turns / np.linalg.norm(turns, axis=1, keepdims=True))
-    for joint, places in performance.places.items():
+    for joint, translations in performance.translations.items():
         if joint in joints:
-            channel(joints[joint], "translation", places)
+            channel(joints[joint], "translation", translations)
     animation = {"name": name, "channels": channels, "samplers": samplers}
     document.content.setdefault("animations", []).insert(
         0 if first else len(document.content.get("animations", [])), animation

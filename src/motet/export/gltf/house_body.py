@@ -24,7 +24,7 @@ def body_performance(motion: Motion) -> Performance:
         body = Motion(body.values.detach().cpu().double(), body.space)
         # In double precision: quaternions of small turns would lose half their digits.
         turns = figure.local_rotations(body, face).numpy()
-        places = figure.root_positions(body, figure.world_rotations(body, face)).numpy()
+        translations = figure.root_positions(body, figure.world_rotations(body, face)).numpy()
     local = {
         name: continuous(Rotation.from_matrix(turns[:, k]).as_quat())
         for k, name in enumerate(figure.rig.joint_names)
@@ -34,4 +34,4 @@ def body_performance(motion: Motion) -> Performance:
         if face is None
         else {name: face.channel("blendshapes", name).float().numpy() for name in ARKIT_SHAPES}
     )
-    return Performance(motion.space.fps, weights, local, {figure.rig.joint_names[0]: places})
+    return Performance(motion.space.fps, weights, local, {figure.rig.joint_names[0]: translations})

@@ -65,7 +65,9 @@ class Performance:
     weights: Mapping[str, Float[np.ndarray, "frames"]]
     turns: Mapping[str, Float[np.ndarray, "frames 4"]]
     """Quaternions x y z w."""
-    places: Mapping[str, Float[np.ndarray, "frames 3"]] = dataclasses.field(default_factory=dict)
+    translations: Mapping[str, Float[np.ndarray, "frames 3"]] = dataclasses.field(
+        default_factory=dict
+    )
     """Translation against the parent, metres, of joints that translate."""
 
     @property

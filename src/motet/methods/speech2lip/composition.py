@@ -93,7 +93,7 @@ def blend_input(
         # Exactly 1 after bilinear look-up: wholly inside the face.
         # Outside the face the canonical picture is black.
         inside = sample((scene.canonical > 0).to(merged), scene.grid, exact) == 1
-        # Pixels change places between both pictures: a border of drawn pixels cannot be told by its
+        # Pixels change between both pictures: a border of drawn pixels cannot be told by its
         # texture.
         first = torch.where(inside & (swap.warped == 0), observed, warped)
         second = torch.where(inside & (swap.observed == 0), warped, observed)

@@ -84,7 +84,7 @@ def map_pixels(
     """Where each pixel of a view with depth lies in another view, in [-1, 1] over first to last
     pixel centre, and its depth there.
 
-    Pixels without depth (0) get meaningless places.
+    Pixels without depth (0) get meaningless positions.
     """
     batch, height, width = depth.shape
     row, column = torch.meshgrid(  # (height, width) each
@@ -119,12 +119,12 @@ def sample(
     exact: bool = False,
     padding: str = "zeros",
 ) -> Tensor:
-    """Bilinear look-up of a picture at places in [-1, 1].
+    """Bilinear look-up of a picture at positions in [-1, 1].
 
     Args:
-        exact: places mean first to last pixel centre, as `map_pixels` makes them. The released code
-            reads them as first to last pixel edge, half a pixel off at the borders; False keeps
-            that.
+        exact: positions mean first to last pixel centre, as `map_pixels` makes them. The released
+            code reads them as first to last pixel edge, half a pixel off at the borders; False
+            keeps that.
     """
     return F.grid_sample(picture, grid, mode="bilinear", padding_mode=padding, align_corners=exact)
 
@@ -137,10 +137,10 @@ def interpolated_depth(
     """
     from scipy.interpolate import LinearNDInterpolator
 
-    places = points.double().numpy()
+    positions = points.double().numpy()
     row, column = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
     return torch.from_numpy(
-        LinearNDInterpolator(places[:, :2], places[:, 2], fill_value=0.0)(column, row)
+        LinearNDInterpolator(positions[:, :2], positions[:, 2], fill_value=0.0)(column, row)
     ).float()
 
 
@@ -158,7 +158,7 @@ def observed_to_canonical(
     depth: Float[Tensor, "height width"],
     relative: Float[Tensor, "batch 4 4"],
     focal: float,
-    places: Float[Tensor, "*batch rows columns 2"],
+    positions: Float[Tensor, "*batch rows columns 2"],
     rounds: int = 6,
 ) -> Float[Tensor, "batch rows columns 2"]:
     """Canonical column and row of observed pixels, from the canonical depth alone.
@@ -171,11 +171,11 @@ def observed_to_canonical(
     Args:
         depth: of the canonical view, with no holes near the face (`filled_depth`).
         relative: canonical to observed, of each frame.
-        places: column and row of the observed pixels, the same for all frames or of each.
+        positions: column and row of the observed pixels, the same for all frames or of each.
     """
     height, width = depth.shape
     batch = len(relative)
-    target = places.expand(batch, *places.shape[-3:])
+    target = positions.expand(batch, *positions.shape[-3:])
     # First estimate: the face as a plane at its median depth.
     middle = depth[depth > 0].median() if bool((depth > 0).any()) else depth.new_tensor(1.0)
     flat = _unproject(target, middle.expand(target.shape[:-1]), focal, width, height)

@@ -1,8 +1,8 @@
 """Networks of Speech2Lip: audio net, implicit lip model, Blend-Net. Tensors in, tensors out.
 
 Everything that does not change from frame to frame (position encodings and their first linear
-layers) is computed once and cached by the caller (`LipModel.places`); a frame then costs its hidden
-layers only. The numbers stay those of the plain form.
+layers) is computed once and cached by the caller (`LipModel.prepare`); a frame then costs its
+hidden layers only. The numbers stay those of the plain form.
 """
 
 from __future__ import annotations
@@ -53,11 +53,13 @@ class AudioNet(nn.Module):
         return self.head(self.conv(window.transpose(1, 2))[..., 0])
 
 
-def position_code(places: Float[Tensor, "*batch 2"], octaves: int) -> Float[Tensor, "*batch code"]:
+def position_code(
+    positions: Float[Tensor, "*batch 2"], octaves: int
+) -> Float[Tensor, "*batch code"]:
     """The position, then sine and cosine of it times 1, 2, 4, ... (without pi, as released)."""
-    parts = [places]
+    parts = [positions]
     for octave in range(octaves):
-        parts += [(places * 2**octave).sin(), (places * 2**octave).cos()]
+        parts += [(positions * 2**octave).sin(), (positions * 2**octave).cos()]
     return torch.cat(parts, -1)
 
 
@@ -79,17 +81,21 @@ def pixel_grid(width: int, height: int) -> Float[Tensor, "pixels 2"]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Places:
+class PositionInputs:
     """Outputs of the two input layers at fixed positions; valid as long as the weights do not
     change.
     """
 
-    first: Float[Tensor, "places hidden"]
-    skip: Float[Tensor, "places hidden"]
+    first: Float[Tensor, "positions hidden"]
+    skip: Float[Tensor, "positions hidden"]
 
 
 def lapped(
-    squares: Float[Tensor, "batch colours places"], height: int, width: int, side: int, overlap: int
+    squares: Float[Tensor, "batch colours positions"],
+    height: int,
+    width: int,
+    side: int,
+    overlap: int,
 ) -> Float[Tensor, "batch 3 height width"]:
     """Assemble overlapping squares: each fades out over its neighbours, and the weights add up to 1
     everywhere.
@@ -137,20 +143,20 @@ class LipModel(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(width, config.hidden) for width in widths)
         self.out = nn.Linear(config.hidden, 3 * (config.patch + 2 * config.overlap) ** 2)
 
-    def prepare(self, places: Float[Tensor, "places 2"] | None = None) -> Places:
+    def prepare(self, positions: Float[Tensor, "positions 2"] | None = None) -> PositionInputs:
         """Input layers at fixed positions; by default those of the whole picture (one per
         patch).
         """
-        if places is None:
-            places = pixel_grid(
+        if positions is None:
+            positions = pixel_grid(
                 self.config.width // self.config.patch, self.config.height // self.config.patch
             ).to(self.out.weight)
-        code = position_code(places, self.config.frequencies)
-        return Places(self.place(code), self.place_again(code))
+        code = position_code(positions, self.config.frequencies)
+        return PositionInputs(self.place(code), self.place_again(code))
 
     def forward(
-        self, places: Places, audio: Float[Tensor, "batch out"], moment: Moment
-    ) -> Float[Tensor, "batch places colours"]:
+        self, positions: PositionInputs, audio: Float[Tensor, "batch out"], moment: Moment
+    ) -> Float[Tensor, "batch positions colours"]:
         """Colours at prepared positions.
 
         Args:
@@ -162,9 +168,9 @@ class LipModel(nn.Module):
             if moment.is_floating_point()
             else time_code(moment, self.config.moment_channels).to(audio)
         )
-        # (batch, places, hidden): the input layer is linear, so its three parts are summed.
-        hidden = places.first + (self.audio(audio) + self.time(time)).unsqueeze(1)
-        skip = places.skip + (self.audio_again(audio) + self.time_again(time)).unsqueeze(1)
+        # (batch, positions, hidden): the input layer is linear, so its three parts are summed.
+        hidden = positions.first + (self.audio(audio) + self.time(time)).unsqueeze(1)
+        skip = positions.skip + (self.audio_again(audio) + self.time_again(time)).unsqueeze(1)
         for number, layer in enumerate(self.layers):
             hidden = layer(hidden).relu()
             if number == self.config.skip_after:
@@ -172,11 +178,11 @@ class LipModel(nn.Module):
         return self.out(hidden)
 
     def picture(
-        self, places: Places, audio: Float[Tensor, "batch out"], moment: Moment
+        self, positions: PositionInputs, audio: Float[Tensor, "batch out"], moment: Moment
     ) -> Float[Tensor, "batch 3 height width"]:
         """The whole lip picture by one query for each pixel (or patch): used at inference."""
         side = self.config.patch
-        output = self(places, audio, moment).transpose(1, 2)  # (batch, colours, places)
+        output = self(positions, audio, moment).transpose(1, 2)  # (batch, colours, positions)
         if self.config.overlap:
             return lapped(output, self.config.height, self.config.width, side, self.config.overlap)
         # (batch, 3 * side * side, rows, columns) -> (batch, 3, rows * side, columns * side).
@@ -318,7 +324,7 @@ class Speech2LipModel(nn.Module):
 
     def lips(
         self,
-        places: Places,
+        positions: PositionInputs,
         codes: Tensor,
         moment: Moment,
         canonical: Float[Tensor, "3 rows columns"],
@@ -326,7 +332,7 @@ class Speech2LipModel(nn.Module):
         """The drawn lip picture, added to the mean or canonical one where the model predicts a
         residual.
         """
-        drawn = self.lip.picture(places, codes, moment)
+        drawn = self.lip.picture(positions, codes, moment)
         if self.mean is not None:
             return self.mean + drawn
         return canonical + drawn if self.config.lip.on_canonical else drawn

@@ -2,7 +2,7 @@
 the mouth only.
 
 For imported checkpoints, whose features (DeepSpeech windows) come ready-made. What the quick form
-changes: audio net once a frame, codes of places once a clip, normalisation folded into the
+changes: audio net once a frame, codes of positions once a clip, normalisation folded into the
 convolutions, and Blend-Net on the redrawn region with a margin as wide as it can see. Away from
 that region the filmed pixels stay, where the released program passes them through the net.
 """
@@ -115,7 +115,7 @@ def _joined(skip: Tensor, deep: Tensor, origin: tuple[int, ...], size: tuple[int
     """The skip connection of this size with the doubled deeper one.
 
     `align_corners` stretches pixel i of n over 2 n pixels to i (2 n - 1) / (n - 1): that depends on
-    the whole size, so the places are computed there.
+    the whole size, so the positions are computed there.
     """
     if origin == (0, 0) and tuple(skip.shape[-2:]) == tuple(size):
         return beside(skip, deep)

@@ -41,7 +41,7 @@ class Speaker:
         self.device = model.lip.out.weight.device
         with on_device(CPU):  # pictures and geometry; the networks are where the weights are
             self.mouth = Mouth(person, model.config)
-        self.places = model.lip.prepare()
+        self.positions = model.lip.prepare()
         self.blend = folded(model.blend).to(memory_format=torch.channels_last)
         self._crops, self._scene = person.crops, person.scene
         borders = [0, *self.facts.cuts, self.facts.frames]
@@ -86,7 +86,7 @@ class Speaker:
         """
         mouth, device = self.mouth, self.device
         moment, canonical = mouth.moment(shown).to(device), mouth.canonical.to(device)
-        lips = self.model.lips(self.places, codes.to(device), moment, canonical)
+        lips = self.model.lips(self.positions, codes.to(device), moment, canonical)
         # The model draws in the canonical picture's light; `tone` brings it to the frame's.
         lips = lips * tone.to(device)[..., None, None]
         mesh, observed = mouth.region(shown).mesh.to(device), observed.to(device)

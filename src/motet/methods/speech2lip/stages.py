@@ -27,7 +27,7 @@ from motet.stage import Stage
 
 Batch = Mapping[str, Tensor]
 TRUSTED = 0.75
-"""Share of right choices from which on the sync expert may teach."""
+"""Share of right choices from which on the sync expert may shape the loss."""
 _LEAST_QUIET = 10
 """Frames that a rest of the mouth is at least taken from."""
 
@@ -43,7 +43,7 @@ def stages(
         expert: judges the timing in `face`; the shipped one when left out.
     """
     # The expert follows the batches to their device (`_sync_loss`).
-    judge = (expert or load_expert(least=TRUSTED)) if config.loss.sync else None
+    expert = (expert or load_expert(least=TRUSTED)) if config.loss.sync else None
     lips, face = (_model(config, tensors) for _ in range(2))
     return [
         Stage(
@@ -58,8 +58,8 @@ def stages(
             "face",
             face,
             [face.hearing, face.lip, face.blend],
-            _face_loss(face, judge),
-            _face_batch(config, judge),
+            _face_loss(face, expert),
+            _face_batch(config, expert),
             complete=_rest_setter(face),
         ),
     ]
@@ -152,7 +152,7 @@ def _lip_term(model: Speech2LipModel, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def _face_batch(
-    config: Speech2LipConfig, judge: Expert | None
+    config: Speech2LipConfig, expert: Expert | None
 ) -> Callable[[MouthSet, int, torch.Generator], Batch]:
     """Frames with their regions; for the sync term a run as long as the expert looks, with its
     sound and that of another moment.
@@ -160,15 +160,15 @@ def _face_batch(
 
     def batch(examples: MouthSet, size: int, randomness: torch.Generator) -> Batch:
         rows, sound = torch.randint(len(examples.frames), (size,), generator=randomness), {}
-        starts = examples.runs_of(judge.frames) if judge is not None else examples.runs[:0]
-        if judge is not None and len(starts):
+        starts = examples.runs_of(expert.frames) if expert is not None else examples.runs[:0]
+        if expert is not None and len(starts):
             first, other = starts[
-                torch.randint(len(starts), (2, max(1, size // judge.frames)), generator=randomness)
+                torch.randint(len(starts), (2, max(1, size // expert.frames)), generator=randomness)
             ]
             # (runs * frames): runs of neighbouring frames
-            rows = (first.unsqueeze(1) + torch.arange(judge.frames)).flatten()
+            rows = (first.unsqueeze(1) + torch.arange(expert.frames)).flatten()
             own, wrong = (
-                judge.audio_windows(examples.mel, examples.features, examples.frames[some])
+                expert.audio_windows(examples.mel, examples.features, examples.frames[some])
                 for some in (first, other)
             )
             sound = {"sound": own, "other_sound": wrong}
@@ -184,7 +184,7 @@ def _face_batch(
 
 
 def _face_loss(
-    model: Speech2LipModel, judge: Expert | None
+    model: Speech2LipModel, expert: Expert | None
 ) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
     weights, border = model.config.loss, model.config.border
 
@@ -199,9 +199,9 @@ def _face_loss(
             "lip": lip,
             "face": weights.face * colour_loss(picture, observed, (share > 0).to(picture), weights),
         }
-        if judge is not None and "sound" in batch:
+        if expert is not None and "sound" in batch:
             terms["sync"] = weights.sync * _sync_loss(
-                judge, mouth_view(picture, border), batch["sound"], batch["other_sound"]
+                expert, mouth_view(picture, border), batch["sound"], batch["other_sound"]
             )
         return terms
 
@@ -219,15 +219,15 @@ def _swapped(
     return torch.where(on & bits & (share > 0), observed, mixed)
 
 
-def _sync_loss(judge: Expert, mouths: Tensor, sound: Tensor, other: Tensor) -> Tensor:
+def _sync_loss(expert: Expert, mouths: Tensor, sound: Tensor, other: Tensor) -> Tensor:
     """Contrastive sync loss: drawn mouths match their own audio, not that of another moment.
 
     The released code contrasts filmed mouths instead of drawn ones, which teaches nothing (Q2).
     """
-    judge.to(mouths.device)
+    expert.to(mouths.device)
     # (runs, 3, frames, h, w)
-    seen = judge.encode_lower_faces(mouths.unflatten(0, (-1, judge.frames)).transpose(1, 2))
-    return judge.loss(seen, judge.encode_audio(sound), judge.encode_audio(other))
+    seen = expert.encode_lower_faces(mouths.unflatten(0, (-1, expert.frames)).transpose(1, 2))
+    return expert.loss(seen, expert.encode_audio(sound), expert.encode_audio(other))
 
 
 def _rest_setter(model: Speech2LipModel) -> Callable[[MouthSet], None]:

@@ -123,6 +123,7 @@ class HouseRig(Rig):
                 programs that have no eye joints.
         """
         start, vertex = self._data["shape_start"], self._data["shape_vertex"]
+        # (shapes, verts, 3), from the sparse list in the file
         dense = torch.zeros(len(ARKIT_SHAPES), len(self.vertices), 3)
         delta = torch.from_numpy(self._data["shape_delta"].astype(np.float32))
         names = list(map(str, self._data["shape_names"]))
@@ -167,6 +168,7 @@ class HouseRig(Rig):
             torch.from_numpy(self._identity[key]) for key in ("axis_scale", "axis_joint")
         )
         axes = torch.from_numpy(self._identity["axis_delta"].astype(np.float32))
+        # a axes, v vertices, k coordinates
         vertices = self.vertices + torch.einsum("a,avk->vk", values * scale, axes)
         joints = self.joints + torch.einsum("a,ajk->jk", values, joint_axes)
         return ShapedHouse(self, vertices, joints, contact)

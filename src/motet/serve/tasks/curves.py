@@ -129,7 +129,7 @@ def house_curves(motion: Motion) -> tuple[list[Channel], list[Values]]:
     for joint, turns in performance.turns.items():
         channels.append(Channel("rotation", node=joint))
         values.append(turns / np.linalg.norm(turns, axis=1, keepdims=True))
-    for joint, places in performance.places.items():
+    for joint, places in performance.translations.items():
         channels.append(Channel("position", node=joint))
         values.append(places)
     return channels, values

@@ -39,14 +39,14 @@ def token_positions(patches: tuple[int, ...], conditions: int) -> Tensor:
     The middle is rounded to whole frames, halves to the even one.
     """
     frames = patches[-1]
-    places = [torch.arange(conditions * frames)]
+    positions = [torch.arange(conditions * frames)]
     for patch in patches:
-        places.append(
+        positions.append(
             conditions * frames
             # the middle of each of `patch` equal parts
             + torch.round(torch.linspace(0, frames - 1, 2 * patch + 1)[1::2]).long()
         )
-    return torch.cat(places)
+    return torch.cat(positions)
 
 
 def audio_positions(steps: int, frames: int, conditions: int) -> Tensor:

@@ -75,6 +75,7 @@ class MouthSet:
 
     def runs_of(self, length: int) -> Int[Tensor, "starts"]:
         """Rows from which on so many frames follow one another without a cut."""
+        # Two runs of FRAMES whose starts lie `more` apart overlap to one run of `length`.
         more = length - FRAMES
         first, last = self.runs[: max(0, len(self.runs) - more)], self.runs[more:]
         return first[last - first == more]
@@ -121,6 +122,7 @@ def mouth_set(
     """
     facts, track, mouth = person.facts, person.track, mouth or Mouth(person, config)
     rows = range(facts.train_frames) if part == "train" else range(facts.train_frames, facts.frames)
+    # Frames without a tracked face do not train; the held-out tail is scored as it is.
     frames = [row for row in rows if part != "train" or bool(track.seen[row])]
     if not frames:
         raise InputError(
@@ -132,6 +134,7 @@ def mouth_set(
         pictures = [crops.frame(frame) for frame in some]
         whole = torch.from_numpy(np.stack(pictures)).movedim(-1, 1)
         whole = whole.float()
+        # As bytes: minutes of footage have to stay in memory.
         lips.append(mouth.lips_seen(whole, some).round().to(torch.uint8))
         tone.append(mouth.tone(whole / 255, some))
         observed.append(

@@ -101,6 +101,7 @@ class Mouth:
         geometry, track = person.geometry, person.track
         self._depth = filled_depth(geometry.depth)
         poses = pose(track.rotation, track.translation)
+        # (frames, 4, 4): canonical head to each frame's head
         self._relative = relative_pose(poses[self.facts.canonical].expand_as(poses), poses)
         self._lip_places = self._places_of_lips()
         self.canonical = _looked_up(
@@ -131,6 +132,7 @@ class Mouth:
         lips are multiplied by this so that they fit the frame, and what is learnt from is divided
         by it.
         """
+        # (frames, 3, rows, columns), coarse grid
         seen = self.lips_seen(pictures, frames, TONE_STEP)
         return ((self._skin * seen).mean((2, 3)) / self._skin_tone.clamp(min=1e-3)).clamp(0.6, 1.6)
 
@@ -144,8 +146,10 @@ class Mouth:
             step: only every so many pixels.
         """
         size, focal, places = self.facts.size, self.facts.focal_px, self._lip_places[::step, ::step]
+        # canonical depth of each pixel, (rows, columns)
         z = _looked_up(self._depth[None, None], places[None])[0, 0]
         rays = torch.cat([(places - size / 2) / focal, torch.ones_like(z)[..., None]], -1)
+        # points in each frame's camera, (frames, rows, columns, 3)
         moved = (rays * z[..., None]) @ self._relative[frames][:, None, :3, :3].transpose(
             -1, -2
         ) + self._relative[frames][:, None, None, :3, 3]
@@ -156,6 +160,7 @@ class Mouth:
         box, lip = self.facts.lip, self.config.lip
         columns = box.left + (torch.arange(lip.width) + 0.5) * box.width / lip.width - 0.5
         rows = box.top + (torch.arange(lip.height) + 0.5) * box.height / lip.height - 0.5
+        # pixel centres of the lip picture in the crop
         row, column = torch.meshgrid(rows, columns, indexing="ij")
         return torch.stack([column, row], -1)
 
@@ -167,6 +172,7 @@ class Mouth:
             _ramp(lip.height, max(2, lip.height // 8)),
             _ramp(lip.width, max(2, lip.width // 8)),
         )
+        # The mask ends inside the box, or the border of the box would show.
         return found * (rows[:, None] * columns)[None]
 
     def _around(self, face: UInt8[Tensor, "size size"]) -> Float[Tensor, "rows columns"]:
@@ -188,6 +194,7 @@ class Mouth:
         if self.config.lip.moment == "time":
             return chosen
         relative = self._relative[chosen]
+        # Scaled so that usual turns fill -1..1 before tanh: heads beyond the footage saturate.
         turned = axis_angle_from_matrix(relative[:, :3, :3]) / 0.14
         # Where the point that lies on the axis of the canonical view has gone.
         distance = self._depth.median()
@@ -230,6 +237,7 @@ class Mouth:
             + self._relative[:, None, :3, 3]
         )
         seen = self.facts.focal_px * seen[..., :2] / seen[..., 2:] + size / 2
+        # One size for all frames, so that frames can be stacked.
         low, high = seen.amin(1), seen.amax(1)
         extent = (high - low).amax(0) + 1 + 2 * border
         width, height = (min(size // MESH * MESH, int(-(-float(e) // MESH) * MESH)) for e in extent)
@@ -252,6 +260,7 @@ class Mouth:
         )
         box = self.facts.lip
         return (
+            # In [-1, 1] over first to last pixel edge, hence the half pixel.
             2
             * (found - torch.tensor([box.left, box.top]) + 0.5)
             / torch.tensor([box.width, box.height])
@@ -262,7 +271,7 @@ class Mouth:
 def dense(mesh: Float[Tensor, "frames rows columns 2"]) -> Float[Tensor, "frames height width 2"]:
     """The map of every pixel from that of the coarse mesh."""
     rows, columns = (mesh.shape[1] - 1) * MESH, (mesh.shape[2] - 1) * MESH
-    fine = F.interpolate(
+    fine = F.interpolate(  # linear between mesh points: depth is smooth
         mesh.movedim(-1, 1), (rows + 1, columns + 1), mode="bilinear", align_corners=True
     )
     return fine[..., :rows, :columns].movedim(1, -1)
@@ -297,6 +306,7 @@ def kept_real(
     """The healed region where lips were drawn, falling without a step to the real pixels where none
     were.
     """
+    # 1 - (1 - share)^2 rises faster than the share and leaves 0 without a step.
     return observed + (1 - (1 - share).square()) * (healed - observed)
 
 

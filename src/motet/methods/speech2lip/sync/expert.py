@@ -63,6 +63,7 @@ class Look(nn.Module):
 
     def forward(self, halves: Float[Tensor, "count 3 48 96"]) -> Float[Tensor, "count shape"]:
         """Lip shape as a deviation from the person's mean mouth."""
+        # Per picture and colour: neither light nor exposure may tell the lips apart.
         picture = halves - halves.mean((2, 3), keepdim=True)
         picture = picture / (picture.square().mean((1, 2, 3), keepdim=True) + 1e-4).sqrt()
         for conv, norm in zip(self.convs, self.norms, strict=True):
@@ -115,6 +116,7 @@ class LipExpert(nn.Module):
 
     def windows(self, codes: Float[Tensor, "*batch frames code"]) -> Float[Tensor, "*batch vector"]:
         """Mean-free codes of each window, concatenated with their differences, as a unit vector."""
+        # Without its mean a window shows movement, not what the mouth looks like at rest.
         centred = codes - codes.mean(-2, keepdim=True)
         both = torch.cat(
             [centred.flatten(-2), self.config.steps * codes.diff(dim=-2).flatten(-2)], -1

@@ -1,4 +1,4 @@
-"""Lip shapes from tracked points, as the sync expert is taught them: upright, as large as the
+"""Lip shapes from tracked points, as the sync expert takes them: upright, as large as the
 mouth, left and right alike, in few numbers.
 """
 

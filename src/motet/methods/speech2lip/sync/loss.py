@@ -132,6 +132,7 @@ def sync_examples(
     Raises:
         InputError: a person has no run of frames that is long enough.
     """
+    # Relative to each clip's mean mouth: faces differ more than lips move.
     centred = outlines - outlines.mean(1, keepdim=True)
     space = space or ShapeSpace.of(centred.flatten(0, 1)[::5], config.shape)
     filmed = [
@@ -170,6 +171,7 @@ def _batch(given: SyncExamples, size: int, randomness: torch.Generator) -> Mappi
     each person in turn.
     """
     clips = torch.randint(len(given.shapes), (size,), generator=randomness)
+    # Noise of about the size of a tracker's jitter.
     shapes = given.shapes[clips] + 0.1 * torch.randn(
         given.shapes[clips].shape, generator=randomness
     )
@@ -194,6 +196,7 @@ def _loss(
     expert: LipExpert,
 ) -> Callable[[Mapping[str, Tensor], torch.Generator], dict[str, Tensor]]:
     def loss(batch: Mapping[str, Tensor], randomness: torch.Generator) -> dict[str, Tensor]:
+        # The first and last feature go on, so that every frame has its whole context.
         around = F.pad(
             batch["features"].transpose(1, 2), (BEFORE, AFTER - STEPS), mode="replicate"
         ).transpose(1, 2)
@@ -203,7 +206,8 @@ def _loss(
             expert.audio_codes(_dropout(around, randomness)),
         )
         seen = expert.look(batch["mouths"].flatten(0, 1)).unflatten(0, batch["mouths"].shape[:2])
-        wrong = seen - batch["target"]
+        wrong = seen - batch["target"]  # (runs, frames, shape)
+        # The second term is free of the run's mean: movement counts beside position.
         shape = wrong.square().mean() + (wrong - wrong.mean(1, keepdim=True)).square().mean()
         filmed = _contrastive(
             expert, expert.move(seen), expert.audio_codes(_dropout(batch["sounds"], randomness))
@@ -232,10 +236,12 @@ def _contrastive(
     )
     count = seen.shape[1]
     index = torch.arange(count, device=lips.device)
-    apart = 2 * (index.unsqueeze(1) - index).abs()
+    apart = 2 * (index.unsqueeze(1) - index).abs()  # (windows, windows), frames
+    # Windows that nearly coincide with the right one are neither right nor wrong: left out.
     cosine = (SHARPNESS * seen @ audio_codes.transpose(1, 2)).masked_fill(
         (apart > 0) & (apart < NEAREST), -1e4
     )
+    # window i of the mouths belongs to window i of the sound
     right = index.expand(len(seen), count)
     return F.cross_entropy(cosine, right) + F.cross_entropy(cosine.transpose(1, 2), right)
 
