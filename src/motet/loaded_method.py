@@ -20,7 +20,7 @@ from motet.options import OptionValue, Postprocess, changed
 from motet.sinks import Picture, Progress, Request, Sink, absorbs
 from motet.style_video import is_video, style_take
 from motet.take import Take, provenance
-from motet.types import SURROUND, Audio, OutT, concatenate, item_of
+from motet.types import SURROUND, Audio, OutT, concatenate, frame_count, item_of
 
 Options = Mapping[str, OptionValue]
 
@@ -171,7 +171,7 @@ class LoadedMethod(Generator[OutT]):
         pieces = (_repeated(piece, len(seeds)) for piece in self._prepared(audio, options))
         with threads(self.threads):
             outs = list(self.method.stream(pieces, self.condition(options), seeds))
-        return self.sink.postprocess(concatenate(outs), postprocess, seeds, 0)
+        return self.sink.postprocess(concatenate(outs), postprocess, seeds, 0, ends=True)
 
     def stream(
         self,
@@ -256,7 +256,8 @@ class Stream(Generic[OutT]):
         condition = loaded.condition(own)
         with threads(loaded.threads):
             self._state = loaded.method.begin(_live(condition) if live else condition, (seed,))
-        self._frames_emitted = 0
+        self._samples_received = self._frames_emitted = 0
+        self._held: list[OutT] = []
         self._ended = False
 
     def push(self, chunk: Audio) -> Iterator[OutT]:
@@ -269,7 +270,8 @@ class Stream(Generic[OutT]):
         chunk.expect(spec.sample_rate, spec.layout)
         with threads(self._loaded.threads):
             out, self._state = self._loaded.method.step(self._state, _batched(chunk))
-        return self._emit(out)
+        self._samples_received += chunk.samples.shape[-1]
+        return self._emit(self._final(out))
 
     def finish(self) -> Iterator[OutT]:
         """The remaining frames; the stream is over then.
@@ -281,13 +283,30 @@ class Stream(Generic[OutT]):
             raise ConfigError("this stream has ended; begin a new one")
         self._ended = True
         with threads(self._loaded.threads):
-            return self._emit(self._loaded.method.finish(self._state))
+            out = self._loaded.method.finish(self._state)
+        return self._emit(concatenate([*self._held, out]))
+
+    def _final(self, out: OutT) -> OutT:
+        """The frames that would not be among the last ones if the sound ended here; the rest waits.
+        Most methods look further ahead than that, so nothing does.
+        """
+        held = self._loaded.sink.frames_of_end(out, self._postprocess)
+        if not held:
+            return out
+        known = concatenate([*self._held, out])
+        seconds = self._samples_received / self._loaded.spec.sample_rate
+        last = frame_count(seconds, self._loaded.fps) - held - self._frames_emitted
+        ready = min(known.frames, max(0, last))
+        self._held = [known.slice(ready, known.frames)]
+        return known.slice(0, ready)
 
     def _emit(self, out: OutT) -> Iterator[OutT]:
         if not out.frames:
             return iter(())
         first, self._frames_emitted = self._frames_emitted, self._frames_emitted + out.frames
-        done = self._loaded.sink.postprocess(out, self._postprocess, (self._seed,), first)
+        done = self._loaded.sink.postprocess(
+            out, self._postprocess, (self._seed,), first, ends=self._ended
+        )
         return iter([item_of(done, 0)])
 
 

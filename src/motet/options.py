@@ -125,6 +125,9 @@ class Postprocess:
     """Keep the head's rotation."""
     blink: bool = option(True, False, sound="long")
     """Keep the method's blinks and add seeded ones. Without: the lids stay open."""
+    close_end: bool = option(True, False)
+    """Close the mouth in the last 0.12 s. Without: a clip that was cut in a vowel ends with an open
+    mouth."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.intensity <= 3.0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import base64
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
@@ -34,6 +35,7 @@ Progress = Callable[[int], None]
 """Called with the number of frames written so far."""
 BODY_SPACE = "smplx25"
 DEFAULT_SIZE = 512
+log = logging.getLogger("motet.run")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,13 +74,28 @@ class Sink(abc.ABC, Generic[OutT]):
 
     @abc.abstractmethod
     def postprocess(
-        self, out: OutT, settings: Postprocess, seeds: Sequence[int], first_frame: int
+        self,
+        out: OutT,
+        settings: Postprocess,
+        seeds: Sequence[int],
+        first_frame: int,
+        *,
+        ends: bool,
     ) -> OutT:
-        """The output after post-processing; `first_frame` is its absolute frame index.
+        """The output after post-processing.
+
+        Args:
+            first_frame: absolute index of its first frame.
+            ends: whether the clip ends with it.
 
         Raises:
             ConfigError: a setting that cannot act on this output.
         """
+
+    def frames_of_end(self, out: OutT, settings: Postprocess) -> int:
+        """Frames at the end that cannot be processed before it is known that they are the last."""
+        del out, settings
+        return 0
 
     @abc.abstractmethod
     def take(
@@ -151,14 +168,26 @@ class MotionSink(Sink["Motion"]):
                 "--no-marker is for videos (.mp4) of a body with --source; leave it out"
             )
 
+    def frames_of_end(self, out: Motion, settings: Postprocess) -> int:
+        """See `Sink`."""
+        from motet.face.postprocess import frames_of_end
+
+        return frames_of_end(settings, out.space)
+
     def postprocess(
-        self, out: Motion, settings: Postprocess, seeds: Sequence[int], first_frame: int
+        self,
+        out: Motion,
+        settings: Postprocess,
+        seeds: Sequence[int],
+        first_frame: int,
+        *,
+        ends: bool,
     ) -> Motion:
         """See `Sink`. Face motion in the house space only."""
         from motet.face.postprocess import finish_motion
 
         if out.space.name == "arkit":
-            return finish_motion(out, settings, seeds, first_frame)
+            return finish_motion(out, settings, seeds, first_frame, ends=ends)
         if changed(settings):
             raise ConfigError(_no_face(changed(settings)[0], f"motion in {out.space.name!r}"))
         return out
@@ -182,11 +211,14 @@ class MotionSink(Sink["Motion"]):
     ) -> list[Path]:
         """See `Sink`. All takes are generated as one batch."""
         from motet.export import write_clip
+        from motet.face.shut_mouth import shut_mouth
         from motet.types import Clip
 
         motion = generator.run(
             audio, request.options, seeds=request.seeds, postprocess=request.postprocess
         )
+        for remark in shut_mouth(audio, motion.item(0)):
+            log.warning("%s: %s", recording, remark)
         written: list[Path] = []
         for index, seed in enumerate(request.seeds):
             facts = generator.facts(seed, request.options, request.postprocess, recording)
@@ -262,10 +294,16 @@ class FrameSink(Sink["Frames"]):
             )
 
     def postprocess(
-        self, out: Frames, settings: Postprocess, seeds: Sequence[int], first_frame: int
+        self,
+        out: Frames,
+        settings: Postprocess,
+        seeds: Sequence[int],
+        first_frame: int,
+        *,
+        ends: bool,
     ) -> Frames:
         """See `Sink`. What a drawing method can honour is part of its options (`absorbs`)."""
-        del seeds, first_frame
+        del seeds, first_frame, ends
         if changed(settings):
             raise ConfigError(_own_footage(changed(settings)[0]))
         return out

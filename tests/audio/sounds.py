@@ -7,7 +7,14 @@ from pathlib import Path
 
 import av
 import numpy as np
+import soundfile
+import torch
 from scipy.signal import correlate, lfilter
+
+from motet.audio.speech_level import measure_blocks
+
+RATE = 16_000
+DEMO = Path(__file__).parents[2] / "examples" / "demo.flac"
 
 
 def speechlike(samples: int, rate: int, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -85,3 +92,35 @@ def encode_packed(
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def speech(start_s: float = 1.0, stop_s: float = 5.0) -> torch.Tensor:
+    """A part of the demo recording."""
+    samples, rate = soundfile.read(DEMO, dtype="float32")
+    assert rate == RATE
+    return torch.from_numpy(samples[int(start_s * RATE) : int(stop_s * RATE)])
+
+
+def at_level(samples: torch.Tensor, db: float) -> torch.Tensor:
+    """Samples whose voiced blocks have this mean level, as 16-bit sound."""
+    blocks = measure_blocks([samples.double().numpy()])
+    level = 10 * np.log10(np.mean(10 ** (blocks.level_db[blocks.voiced] / 10)))
+    scaled = samples * 10 ** ((db - float(level)) / 20)
+    return (scaled * 32768).round().clamp(-32768, 32767) / 32768
+
+
+def noise(colour: float, db: float, seconds: float = 3.0) -> torch.Tensor:
+    """Noise whose power falls with frequency to that power."""
+    count = int(seconds * RATE)
+    spectrum = np.fft.rfft(np.random.default_rng(0).standard_normal(count))
+    spectrum /= np.arange(len(spectrum)).clip(min=1) ** (colour / 2)
+    samples = np.fft.irfft(spectrum, count)
+    return torch.from_numpy(samples * 10 ** (db / 20) / samples.std()).float()
+
+
+def hum(hz: float, db: float, harmonics: int, seconds: float = 3.0) -> torch.Tensor:
+    """Mains hum, or any tone with harmonics that fall with their number."""
+    time = torch.arange(int(seconds * RATE)) / RATE
+    parts = [torch.sin(2 * torch.pi * hz * n * time + n * n) / n for n in range(1, harmonics + 1)]
+    samples = torch.stack(parts).sum(0)
+    return samples * 10 ** (db / 20) / samples.std()

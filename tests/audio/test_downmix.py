@@ -11,7 +11,7 @@ from motet.audio import to_mono
 from motet.audio.downmix import one_channel, speech_mix
 from motet.errors import AudioError
 from motet.types import SURROUND, Audio, Layout
-from tests.audio.sounds import speechlike
+from tests.audio.sounds import speech, speechlike
 
 RATE = 16_000
 SPEECH = speechlike(2 * RATE, RATE)[0]
@@ -132,3 +132,19 @@ def test_level_and_batches_change_nothing() -> None:
 def test_a_long_sound_is_judged_by_pieces_of_it() -> None:
     long = np.tile(SPEECH, 200)
     assert speech_mix(audio(long, -long)).weights == (0.5, -0.5)
+
+
+@pytest.mark.parametrize("music_db", [-10.0, 0.0, 5.0])
+@pytest.mark.parametrize("speech_turned", [True, False])
+def test_of_speech_and_music_in_opposite_phases_the_speech_is_taken(
+    music_db: float, speech_turned: bool
+) -> None:
+    spoken = speech(0.0, 5.0)
+    time = torch.arange(len(spoken)) / 16_000
+    chord = sum(torch.sin(2 * torch.pi * hz * time) for hz in (196.0, 247.0, 294.0, 392.0, 494.0))
+    beat = 0.6 + 0.4 * torch.exp(-4 * (time % 0.5))
+    music = torch.as_tensor(chord) * beat
+    music = music * spoken.std() / music.std() * 10 ** (music_db / 20)
+    same, turned = (music, spoken) if speech_turned else (spoken, music)
+    sound = Audio(torch.stack([same + turned, same - turned]), 16_000, "stereo")
+    assert speech_mix(sound).weights == ((0.5, -0.5) if speech_turned else (0.5, 0.5))

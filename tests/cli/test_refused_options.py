@@ -27,6 +27,7 @@ def speech(tmp_path: Path) -> Path:
         ("-m mospa --no-head -o {out}.npz", "head acts on a face"),
         ("-m mospa --intensity 0.5 -o {out}.npz", "intensity acts on a face"),
         ("-m mospa --no-blink -o {out}.bvh", "blink acts on a face"),
+        ("-m mospa --no-close-end -o {out}.bvh", "close_end acts on a face"),
         ("-m speech2lip --no-blink -o {out}.mp4", "own footage"),
         ("-m speech2lip --size 256 -o {out}.mp4", "--size cannot change it"),
         ("-m speech2lip --avatar {take} -o {out}.mp4", "--avatar cannot change it"),

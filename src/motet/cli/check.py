@@ -20,7 +20,8 @@ class ScoresOf(TypedDict):
 @dataclasses.dataclass(frozen=True)
 class Check:
     """Whether a take fits its own audio: offset, lip closures (with --text), stillness in silence,
-    smoothness, head, blinks. Remarks do not change the exit code.
+    smoothness, head, blinks, a mouth that stays shut over speech. Remarks do not change the exit
+    code.
     """
 
     take: tyro.conf.Positional[tuple[Path, ...]]
@@ -59,6 +60,7 @@ class Check:
             return {"scores": found.scores, "remarks": list(found.remarks)}
         from motet.evaluation.take_quality import evaluate, remarks
         from motet.export import read_take
+        from motet.face.shut_mouth import shut_mouth
         from motet.metrics.lip_geometry import lip_geometry_of
         from motet.rigs.house import load_house
 
@@ -72,7 +74,8 @@ class Check:
 
             phones = Aligner().align(resample(to_mono(clip.audio), SAMPLE_RATE), self.text)
         scores = evaluate(clip, lip_geometry_of(load_house()), phones)
-        return {"scores": scores, "remarks": remarks(scores)}
+        shut = shut_mouth(clip.audio, clip.motion) if clip.audio and clip.motion else []
+        return {"scores": scores, "remarks": [*remarks(scores), *shut]}
 
 
 VIDEO_SCORES = {

@@ -28,6 +28,7 @@ class BandEncoder:
     """
 
     sample_rate, channels, frame_rate, look_ahead_s = 16_000, 1, 50.0, 0.0
+    expects_level = True
 
     def __init__(self, dim: int) -> None:
         self.dim = dim

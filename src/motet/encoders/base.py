@@ -38,6 +38,8 @@ class AudioEncoder(Protocol[EncoderState]):
     """Channels of a feature."""
     look_ahead_s: float
     """Seconds of sound after a feature's time that it waits for; infinite: the whole recording."""
+    expects_level: bool
+    """Whether it is to get speech at the level that `motet.audio.speech_level` brings it to."""
 
     def begin(self, batch: int) -> EncoderState:
         """State before the first sample."""
@@ -104,7 +106,7 @@ class Waveform:
         sample_rate: samples a second, in and out.
     """
 
-    look_ahead_s = 0.0
+    look_ahead_s, expects_level = 0.0, False
 
     def __init__(self, sample_rate: int, channels: int = 1) -> None:
         self.sample_rate, self.frame_rate = sample_rate, float(sample_rate)
@@ -132,7 +134,7 @@ class WholeRecordingEncoder:
         features: (batch, time, ...) to (batch, steps, dim).
     """
 
-    look_ahead_s = math.inf
+    look_ahead_s, expects_level = math.inf, False
 
     def __init__(
         self,

@@ -20,7 +20,8 @@ still."""
 _PARTING = [
     ARKIT_SHAPES.index(side) for name in SOLVED if RESPONSE[name][0] > 0.05 for side in sides(name)
 ]
-_CLOSING = [ARKIT_SHAPES.index("mouthClose")]
+OPENING_CHANNELS = [*_PARTING, ARKIT_SHAPES.index("mouthClose")]
+"""Shapes that part the lips, and the one that closes them over an open jaw, in the house space."""
 
 
 class BlendAperture(FrameOperator):
@@ -68,7 +69,7 @@ def _with_gap(
     target = (1 - weight) * gap + weight * estimate
     scale = np.where(target < gap, target / np.maximum(gap, 1e-9), 1.0)[:, None]
     result = weights.copy()
-    result[:, _PARTING + _CLOSING] *= scale
+    result[:, OPENING_CHANNELS] *= scale
     jaw = ARKIT_SHAPES.index("jawOpen")
     wider = np.maximum(target - gap, 0.0) / RESPONSE["jawOpen"][0]
     result[:, jaw] = np.clip(result[:, jaw] + wider, 0.0, 1.0)

@@ -1,11 +1,12 @@
 """Sliding-window decoding, once for all methods.
 
-    samples received -> acoustic features -> windows -> frames emitted
+    samples received -> speech level -> acoustic features -> windows -> frames emitted
 
-`step` encodes the samples, appends the features to a buffer and generates windows as long as the
-next one has all it may look at; `finish` ends the stream and generates the rest, cut to
-round(seconds * fps) frames. A method says when its next window is ready and how it is generated;
-it must look at nothing beyond that, so every chunking of the sound gives the same frames.
+`step` brings speech to the level that the audio encoder expects, encodes the samples, appends the
+features to a buffer and generates windows as long as the next one has all it may look at; `finish`
+ends the stream and generates the rest, cut to round(seconds * fps) frames. A method says when its
+next window is ready and how it is generated; it must look at nothing beyond that, so every chunking
+of the sound gives the same frames.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motet.audio.speech_level import LevelState, normalise
 from motet.encoders.base import AudioEncoder
 from motet.method import ConditionT, ConfigT, Method, OutT
 from motet.nn.device import CPU, on_device
@@ -74,6 +76,8 @@ class StreamState:
     seeds: tuple[int, ...]
     """One for each item of the batch."""
     stream: FeatureStream
+    level: LevelState | None = None
+    """Of the speech so far; None before the first sample."""
     frames_generated: int = 0
     frames_total: int | None = None
     """Frames of the whole sound; None while it goes on."""
@@ -148,7 +152,7 @@ class StreamingMethod(Method[ConfigT, ConditionT, StateT, OutT]):
         return frame_count(seconds, self.fps) if samples_received else 0
 
     def receive(self, state: StateT, samples: Float[Tensor, "batch time *channels"]) -> StateT:
-        """The state with more of the sound."""
+        """The state with more of the sound, at the level that the encoder expects."""
         stream = state.stream.receive(self.encoder_of(state), samples)
         return dataclasses.replace(state, stream=stream)
 
@@ -169,6 +173,9 @@ class StreamingMethod(Method[ConfigT, ConditionT, StateT, OutT]):
         """The frames of every window that these samples complete."""
         samples = audio.expect(self.sample_rate, self.layout).samples.float()
         samples = samples[:, 0] if self.layout == "mono" else samples.transpose(1, 2)
+        if self.encoder_of(state).expects_level:
+            samples, level = normalise(samples, state.level or LevelState.begin(state.batch))
+            state = dataclasses.replace(state, level=level)
         state, pieces = self.receive(state, samples), []
         while self.window_ready(state):
             frames, state = self._next_frames(state)

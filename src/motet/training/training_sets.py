@@ -96,7 +96,8 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
         InputError: no clip of that split, or not a corpus.
     """
     corpus, encoder = Corpus(data), load_phonetic()
-    cache = (cache or data / "features") / encoder.digest
+    # Features of sound at the level of `speech_level`; earlier ones lie under the digest alone.
+    cache = (cache or data / "features") / f"{encoder.digest}-level"
     items: list[TrainingItem] = []
     for entry in _trainable(corpus, split):
         item = _item(corpus, entry, _features(corpus, entry, encoder.features, cache))

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from motet.audio import resample, to_mono
 from motet.audio.mel import LogMel
+from motet.audio.speech_level import normalise_recording
 from motet.data.augment import MILD, WARPS, degrade
 from motet.encoders.phonetic.encoder import PhoneticEncoder
 from motet.encoders.phonetic.stream import SAMPLE_RATE, feature_count
@@ -33,7 +34,8 @@ def perturbed_features(
     """Features at 50 Hz, as many as of the clip itself; a seed is one perturbation."""
     chance, config = torch.Generator().manual_seed(seed), encoder.config
     samples = resample(to_mono(audio), SAMPLE_RATE).samples.reshape(1, -1)
-    noisy = degrade(samples, samples.roll(samples.shape[1] // 2, 1), chance, MILD)[0]
+    noisy = degrade(samples, samples.roll(samples.shape[1] // 2, 1), chance, MILD)
+    noisy = normalise_recording(noisy)[0]
     warp = TRACTS[int(torch.randint(len(TRACTS), (), generator=chance))]
     mel = LogMel(bins=config.mel_bins, floor=config.mel_floor)
     steps = feature_count(samples.shape[1])

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from motet import config as settings
 from motet.audio import resample, to_mono
+from motet.audio.speech_level import normalise_recording
 from motet.checkpoint import load_strict, read_checkpoint
 from motet.encoders.phonetic.closure_head import load_closing
 from motet.encoders.phonetic.config import PhoneticConfig
@@ -66,6 +67,7 @@ class PhoneticEncoder:
     """
 
     sample_rate, channels, frame_rate = SAMPLE_RATE, 1, float(FRAME_RATE)
+    expects_level = True
 
     def __init__(
         self, net: PhoneticNet, digest: str = "", facts: Mapping[str, Any] | None = None
@@ -151,8 +153,9 @@ class PhoneticEncoder:
         return self.net.heads(torch.cat([first, self.finish(state)], 1)[0])
 
     def features(self, audio: Audio) -> Float[Tensor, "steps dim"]:
-        """Features of one whole sound of any rate."""
-        return self.encode(resample(to_mono(audio), SAMPLE_RATE).samples[0]).hidden
+        """Features of one whole sound of any rate and level, as the methods get them."""
+        samples = resample(to_mono(audio), SAMPLE_RATE).samples.float()
+        return self.encode(normalise_recording(samples)[0]).hidden
 
     @torch.inference_mode()
     def phones(

@@ -166,10 +166,13 @@ class Speech2LipCondition:
     """Lips come to rest where the audio is silent."""
     intensity: float = option(1.0, 0.0, preset="shipped")
     """Scale of the mouth's distance from rest; 1: as trained."""
+    close_end: bool = option(True, False, preset="shipped")
+    """The mouth comes to rest in the last 0.12 s."""
 
     POSTPROCESS: ClassVar[dict[str, Callable[..., dict[str, OptionValue]]]] = {
         "intensity": lambda scale: {"intensity": scale},
         "head": lambda keep: {} if keep else {"loop": "hold"},
+        "close_end": lambda close: {"close_end": close},
     }
     """Settings of `Postprocess` that these options honour."""
 
@@ -186,7 +189,11 @@ class Speech2LipCondition:
             ConfigError: names one that it cannot.
         """
         if config.official_quirks:
-            refuse(self, ("quiet_lips", "intensity"), "published models have no mouth at rest")
+            refuse(
+                self,
+                ("quiet_lips", "intensity", "close_end"),
+                "published models have no mouth at rest",
+            )
 
 
 PRESETS: dict[str, Speech2LipConfig] = {

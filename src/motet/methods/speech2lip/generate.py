@@ -17,6 +17,7 @@ from motet.checkpoint import load_strict
 from motet.config import JsonValue
 from motet.encoders.base import AudioEncoder
 from motet.errors import ConfigError
+from motet.face.clip_end import closing_frames, closing_ramp
 from motet.methods.speech2lip.config import Speech2LipCondition, Speech2LipConfig
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import FPS, Person, read_facts
@@ -153,10 +154,15 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         return max(0, self._window(state) // 4 - 1)
 
     def _ready(self, state: Speech2LipState) -> int:
-        """Frames whose features and loudness are known."""
+        """Frames whose features and loudness are known, and that cannot be the last."""
         # The window of a frame reaches half its length beyond it.
         features = (state.stream.features.stop - self._window(state) // 2) // STEPS_PER_FRAME + 1
-        return min(features, state.loudness.features.stop - self._ahead(state))
+        ahead = max(self._ahead(state), closing_frames(FPS) if self._closes(state) else 0)
+        return min(features, state.loudness.features.stop - ahead)
+
+    def _closes(self, state: Speech2LipState) -> bool:
+        """Whether the mouth comes to rest at the end."""
+        return state.condition.close_end and state.speaker.model.rest is not None
 
     def _pictures(
         self, state: Speech2LipState, item: int, until: int
@@ -183,6 +189,8 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
             return codes
         with on_device(CPU):
             activity = self._activity(state, item, until)
+            if state.frames_total is not None and self._closes(state):
+                activity = activity * (1 - closing_ramp(until - first, FPS))
         activity = activity.to(codes.device)
         # Intensity scales the distance from rest, in the space of audio codes.
         return rest + (activity * state.condition.intensity).unsqueeze(1) * (codes - rest)

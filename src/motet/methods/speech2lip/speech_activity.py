@@ -21,6 +21,7 @@ class LoudnessEncoder:
     """Level of each frame of sound, decibels below full scale, as a stream."""
 
     sample_rate, channels, frame_rate, dim, look_ahead_s = 16_000, 1, 25.0, 1, 0.0
+    expects_level = False
 
     def begin(self, batch: int) -> Float[Tensor, "batch time"]:
         """Samples of a frame that is not complete."""

@@ -1,0 +1,285 @@
+"""Level normalisation of speech as a stream: a high-pass filter, then a gain that brings quiet
+and loud speech to an ordinary level.
+
+    samples -> high-pass -> level and voicing of every 10 ms -> gain -> samples
+
+The gain follows the 80th percentile of the levels of the last second of voiced speech. That of a
+sample depends on complete blocks of 10 ms before it alone: nothing is delayed, and every chunking
+of the sound gives the same samples. Speech of ordinary level passes as it is.
+
+Only voiced blocks count, so silence and noise are not raised to the level of speech. Mains hum is
+periodic, but repeats itself more slowly than any voice; it is attenuated.
+
+Source of the idea of a level of active speech: ITU-T P.56. The gate there is relative to a whole
+recording, here it is the periodicity of a voice, which a stream can measure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from torch import Tensor
+
+SAMPLE_RATE = 16_000
+BLOCK, FRAME = 160, 640
+"""Samples between two estimates, and samples that each is made from: two periods of 50 Hz, three of
+a low voice."""
+HIGH_PASS_HZ, HIGH_PASS_ORDER = 100.0, 4
+"""Phones are told apart above it; mains hum, steps and wind lie below."""
+LEVELS_DB = (-23.0, -9.0)
+"""Levels of voiced speech that the shipped encoder was trained on most and takes as they are,
+decibels under full scale (root mean square, percentile below). Quieter and louder speech is brought
+to the nearer one."""
+LARGEST_GAIN_DB, GAIN_PER_BLOCK_DB = 60.0, 8.0
+"""The first voiced blocks of a word are quieter than it is: the gain rises with their number."""
+MEMORY, PERCENTILE = 100, 80
+"""Voiced blocks whose levels are remembered, and where among them the level of the speech lies: not
+at the loudest vowel, or the gain would move with every stress, and above the unstressed ones."""
+RANGE_DB, PATIENCE = 12.0, 40
+"""Voiced blocks so far under the level belong to somebody in the background. After so many of them
+without a louder one they are the speech."""
+RECENT, ONSET_DB = 10, 7.0
+"""A first level needs voiced blocks whose levels differ by so much within the last tenth of a
+second: held tones of music are voiced, but steady."""
+FLOOR_DB = -80.0
+"""Under it there is little but the rounding of 16-bit samples."""
+PERIODS_S, HIGHEST_HZ = (1 / 400, 1 / 75), 3000
+"""Periods of voices, and the part of the spectrum in which they are looked for."""
+VOICED = 0.32
+"""Periodicity from which a frame is voiced: 99 % of the frames of noise of any colour lie under
+0.24, 70 % of the louder frames of speech above 0.36."""
+MAINS_HZ, MAINS = (50.0, 60.0), 0.95
+"""Frequencies of mains hum, and how much a frame of it resembles the period before."""
+LOUDEST_DB, NO_SPEECH_DB, HOLD = -12.0, -22.0, 60
+"""No frame is raised above the first level; without a voiced block among so many, no frame may be
+louder than the second."""
+MAINS_GAIN_DB = -40.0
+PIECE = 1000 * BLOCK
+"""Samples that are measured at a time."""
+_FFT = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class LevelState:
+    """The streams of a batch; one for all while they receive the same samples."""
+
+    batch: int
+    streams: tuple[Channel, ...]
+
+    @classmethod
+    def begin(cls, batch: int) -> LevelState:
+        """Before the first sample."""
+        return cls(batch, (Channel(np.zeros((len(_high_pass()), 2)), np.zeros(FRAME)),))
+
+
+def normalise(
+    samples: Float[Tensor, "batch time"], state: LevelState
+) -> tuple[Float[Tensor, "batch time"], LevelState]:
+    """The next samples at an ordinary level, as many as given, and the new state."""
+    if not samples.shape[1]:
+        return samples, state
+    streams = state.streams
+    if len(streams) < state.batch and not bool((samples == samples[:1]).all()):
+        streams = streams * state.batch
+    rows = samples[: len(streams)].double().cpu().numpy()
+    # Samples that are not finite pass; the audio encoder refuses them.
+    with np.errstate(invalid="ignore", over="ignore"):
+        pairs = [_normalised(*pair) for pair in zip(rows, streams, strict=True)]
+    result = torch.from_numpy(np.stack([row for row, _ in pairs])).to(samples)
+    return result.expand(len(samples), -1), LevelState(state.batch, tuple(s for _, s in pairs))
+
+
+def normalise_recording(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
+    """A whole recording as a stream would have it, for training on it."""
+    return normalise(samples, LevelState.begin(len(samples)))[0]
+
+
+class Blocks(NamedTuple):
+    """What is measured of each block, from the frame that ends with it."""
+
+    level_db: Float[ndarray, "blocks"]
+    voiced: Bool[ndarray, "blocks"]
+    hum: Bool[ndarray, "blocks"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Gain:
+    """The level estimate after some block; a value, never changed in place."""
+
+    levels_db: tuple[float, ...] = ()
+    """Levels of the last voiced blocks."""
+    was_voiced: bool = False
+    background: int = 0
+    """Voiced blocks in a row that were too quiet to count."""
+    since_voiced: int = HOLD
+    recent_db: tuple[float, ...] = ()
+    """Levels of the last blocks."""
+    blocks: int = 0
+    """Blocks so far, counted up to a frame."""
+
+    @property
+    def level_db(self) -> float | None:
+        """Level of the speech so far; None before the first."""
+        if not self.levels_db:
+            return None
+        return sorted(self.levels_db)[-1 - len(self.levels_db) * (100 - PERCENTILE) // 100]
+
+    def after(self, level_db: float, voiced: bool) -> Gain:
+        """The state with one more block."""
+        if self.blocks < FRAME // BLOCK:  # the frame began before the sound
+            return dataclasses.replace(self, blocks=self.blocks + 1)
+        recent = (*self.recent_db, level_db)[-RECENT:]
+        # A single voiced block is chance.
+        if not (voiced and self.was_voiced):
+            since = self.since_voiced + 1
+            return dataclasses.replace(
+                self, was_voiced=voiced, since_voiced=since, recent_db=recent
+            )
+        level, levels = self.level_db, self.levels_db
+        is_quiet = level is not None and level_db < level - RANGE_DB
+        background = self.background + 1 if is_quiet else 0
+        if level is None or background >= PATIENCE:
+            if max(recent) - min(recent) > ONSET_DB:
+                levels, background = (level_db,), 0
+        elif not is_quiet:
+            levels = (*levels, level_db)[-MEMORY:]
+        return Gain(levels, True, background, 0, recent, self.blocks)
+
+    @property
+    def value_db(self) -> float:
+        """Gain for what follows; 0 before any speech, less for what would be too loud."""
+        level, low, high = self.level_db, *LEVELS_DB
+        gain = 0.0 if level is None else min(max(level, low), high) - level
+        gain = min(gain, LARGEST_GAIN_DB, GAIN_PER_BLOCK_DB * len(self.levels_db))
+        loudest = max(self.recent_db[-FRAME // BLOCK :], default=-math.inf)
+        if self.since_voiced >= HOLD:
+            return min(gain, NO_SPEECH_DB - loudest)
+        return min(gain, max(0.0, LOUDEST_DB - loudest))
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel:
+    """One stream; a value, never changed in place."""
+
+    filter: Float[ndarray, "sections 2"]
+    samples: Float[ndarray, "time"]
+    """Filtered samples: the frame before the incomplete block, and what there is of that block."""
+    gain: Gain = dataclasses.field(default_factory=lambda: Gain())
+    gains_db: tuple[float, float] = (0.0, 0.0)
+    """After the last two complete blocks."""
+
+
+def _normalised(
+    samples: Float[ndarray, "time"], state: Channel
+) -> tuple[Float[ndarray, "time"], Channel]:
+    """The same for one channel, piece by piece: a long recording needs no memory for its frames."""
+    pieces = []
+    for start in range(0, len(samples), PIECE):
+        piece, state = _step(samples[start : start + PIECE], state)
+        pieces.append(piece)
+    return np.concatenate(pieces), state
+
+
+def _step(
+    samples: Float[ndarray, "time"], state: Channel
+) -> tuple[Float[ndarray, "time"], Channel]:
+    from scipy.signal import sosfilt
+
+    filtered, memory = sosfilt(_high_pass(), samples, zi=state.filter)
+    known = np.concatenate([state.samples, filtered])
+    blocks = _measure(known)
+    gain, gains = state.gain, list(state.gains_db)
+    for level, voiced, mains in zip(*(row.tolist() for row in blocks), strict=True):
+        gain = gain.after(level, voiced and not mains)
+        gains.append(MAINS_GAIN_DB if mains else gain.value_db)
+    # Within a block the gain goes from what it was two blocks ago to what it was one block ago.
+    position = len(state.samples) - FRAME + np.arange(len(samples))
+    block, place = position // BLOCK, position % BLOCK
+    track = np.array(gains)
+    track = track[block] + (track[block + 1] - track[block]) * (place / BLOCK)
+    rest = known[len(blocks.level_db) * BLOCK :]
+    return filtered * 10.0 ** (track / 20), Channel(memory, rest, gain, (gains[-2], gains[-1]))
+
+
+def measure_blocks(pieces: Iterable[Float[ndarray, "time"]]) -> Blocks:
+    """Level, voicing and hum of a recording of one channel, in pieces of any length."""
+    from scipy.signal import sosfilt
+
+    memory, known = np.zeros((len(_high_pass()), 2)), np.zeros(FRAME)
+    measured = [_measure(known)]
+    for piece in pieces:
+        filtered, memory = sosfilt(_high_pass(), piece, zi=memory)
+        known = np.concatenate([known, filtered])
+        measured.append(_measure(known))
+        known = known[len(measured[-1].level_db) * BLOCK :]
+    return Blocks(*(np.concatenate(rows) for rows in zip(*measured, strict=True)))
+
+
+def _measure(known: Float[ndarray, "time"]) -> Blocks:
+    """Level, voicing and hum of the complete blocks after the first frame of these samples."""
+    count = (len(known) - FRAME) // BLOCK
+    if count < 1:
+        return Blocks(np.zeros(0), np.zeros(0, bool), np.zeros(0, bool))
+    rows = np.lib.stride_tricks.sliding_window_view(known, FRAME)[BLOCK::BLOCK][:count]
+    level = 10 * np.log10(np.square(rows).mean(1) + 1e-12)
+    audible = level > FLOOR_DB
+    voiced = audible & (_periodicity(rows) > VOICED)
+    mains = [_is_mains(rows, hz) for hz in MAINS_HZ]
+    return Blocks(level, voiced, audible & np.logical_or(*mains))
+
+
+def _periodicity(rows: Float[ndarray, "rows time"]) -> Float[ndarray, "rows"]:
+    """Largest peak of the autocorrelation within the periods of a voice.
+
+    Of the magnitudes of the spectrum, not of its squares: coloured noise, whose energy lies in few
+    bins, then has no more of a period than white noise.
+    """
+    window = np.hanning(FRAME)
+    spectra = np.abs(np.fft.rfft(np.stack([*(rows * window), window]), _FFT))
+    spectra[:, _FFT * HIGHEST_HZ // SAMPLE_RATE :] = 0.0
+    spectra[-1] = np.square(np.abs(np.fft.rfft(window, _FFT)))
+    similarity = np.fft.irfft(spectra)
+    similarity /= np.maximum(similarity[:, :1], 1e-20)
+    similarity[:-1] /= similarity[-1]  # what the window alone takes off
+    low, high = (round(period * SAMPLE_RATE) for period in PERIODS_S)
+    inner = similarity[:-1, low:high]
+    is_peak = (inner > similarity[:-1, low - 1 : high - 1]) & (
+        inner >= similarity[:-1, low + 1 : high + 1]
+    )
+    return np.where(is_peak, inner, 0.0).max(1)
+
+
+def _is_mains(rows: Float[ndarray, "rows time"], hz: float) -> Bool[ndarray, "rows"]:
+    """Whether a frame repeats itself with the period of the mains and with no part of it, as a
+    voice of a multiple of its frequency would.
+    """
+    whole = _similar(rows, SAMPLE_RATE / hz)
+    parts = np.max([_similar(rows, SAMPLE_RATE / hz / n) for n in range(2, 7)], axis=0)
+    return (whole > MAINS) & (parts < 0.9 * whole)
+
+
+def _similar(rows: Float[ndarray, "rows time"], period: float) -> Float[ndarray, "rows"]:
+    """Similarity of the last half of a frame with what came a period (in samples) earlier."""
+    half, whole = FRAME // 2, int(period)
+    late, start = rows[:, half:], half - whole
+    early = rows[:, start : start + half]
+    if period > whole:
+        share = period - whole
+        early = (1 - share) * early + share * rows[:, start - 1 : start - 1 + half]
+    energy = np.square(late).sum(1) * np.square(early).sum(1)
+    return (late * early).sum(1) / np.maximum(np.sqrt(energy), 1e-20)
+
+
+@cache
+def _high_pass() -> Float[ndarray, "sections 6"]:
+    from scipy.signal import butter
+
+    return butter(HIGH_PASS_ORDER, HIGH_PASS_HZ, "highpass", fs=SAMPLE_RATE, output="sos")
