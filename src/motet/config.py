@@ -69,14 +69,14 @@ def _number(text: str) -> float:
     return value
 
 
-def from_json(cls: type[C], values: Mapping[str, JsonValue]) -> C:
-    """Build a dataclass from JSON values, strictly.
+def from_json(cls: type[C], values: JsonValue | Mapping[str, JsonValue]) -> C:
+    """Build a dataclass from the values of a JSON object, strictly.
 
     Raises:
         ConfigError: an unknown or missing key, a value of the wrong type, or a schema newer than
             this program.
     """
-    if not isinstance(values, Mapping):  # from a file
+    if not isinstance(values, Mapping):
         raise ConfigError(f"{cls.__name__} must be an object, not {_short(values)}")
     values = _migrated(cls, dict(values))
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
