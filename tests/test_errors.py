@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from motet.errors import MissingDependency, install_hint, require
+from motet.errors import AssetError, MissingDependency, install_hint, require
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -81,3 +81,8 @@ def test_a_missing_module_is_a_typed_error_with_the_command() -> None:
     with pytest.raises(MissingDependency, match=re.escape(install_hint("track"))) as caught:
         require("no_such_module", "track")
     assert "\n" not in str(caught.value)
+
+
+def test_messages_are_one_line_whatever_a_file_puts_into_them() -> None:
+    error = AssetError("no name 'a\n\x1b[31m b\u2028c'  twice")
+    assert str(error) == "no name 'a [31m b c'  twice"

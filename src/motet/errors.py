@@ -25,9 +25,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
+_BREAKS = re.compile(r"\s*[\x00-\x1f\x7f\u2028\u2029]+\s*")
+
 
 class MotetError(Exception):
-    """Root of all errors that motet raises on purpose."""
+    """Root of all errors that motet raises on purpose; the message is one line, whatever names and
+    values from files stand in it.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_BREAKS.sub(" ", message))
 
 
 class InputError(MotetError):

@@ -41,7 +41,8 @@ _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xb
 _MAX_BYTES = 50_000_000
 _MAX_OVERLAP_S = 0.005
 _DAMAGE = (
-    ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError,
+    csv.Error, ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError,
+    RecursionError,
 )  # fmt: skip
 """What reading a file of another structure raises."""
 

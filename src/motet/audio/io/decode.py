@@ -210,7 +210,8 @@ def _undeclared_priming(stream: AudioStream, first: Any) -> int:
     """Priming by the first packet, in which FFmpeg's encoder leaves its name. A file that declares
     the priming places this packet before time 0.
     """
-    is_aac = stream.codec_context.name in ("aac", "aac_latm")
+    codec = stream.codec_context  # None: FFmpeg does not know it
+    is_aac = codec is not None and codec.name in ("aac", "aac_latm")
     declared = (first.pts or 0) < 0
     return _LAVC_PRIMING if is_aac and not declared and b"Lavc" in bytes(first)[:64] else 0
 
