@@ -25,7 +25,7 @@ AT_FIXED_NAMES = {
     "licences.txt",
     "demo.flac",
 }
-LAZY = re.compile(r"three-vrm|meshopt|Live|Timeline|Export")
+LAZY = re.compile(r"three-vrm|meshopt|LiveTab")
 """Chunks that are fetched when something is used for the first time."""
 TEXT = (".js", ".css", ".html", ".svg")
 
