@@ -1,6 +1,6 @@
 import numpy as np
 
-from motet.render import kernel as module
+from motet import kernel as module
 
 
 def test_kernels_compile_without_a_place_for_the_cache(monkeypatch):
