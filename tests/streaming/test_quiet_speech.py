@@ -39,7 +39,7 @@ def test_a_stream_of_quiet_speech_is_the_run() -> None:
         pieces += [piece.values for piece in session.push(Audio.mono(chunk, RATE))]
     pieces += [piece.values for piece in session.finish()]
     streamed = torch.cat(pieces)
-    take = motet.run(Audio.mono(quiet, RATE), "artalk")
+    take = motet.run(Audio.mono(quiet, RATE), "artalk", options={"mode": "stream"})
     assert take.motion is not None
     torch.testing.assert_close(streamed, take.motion.values, rtol=0, atol=1e-5)
     assert streamed[-1, JAW].abs() < 1e-6  # the end is closed
