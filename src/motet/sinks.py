@@ -35,7 +35,6 @@ Progress = Callable[[int], None]
 """Called with the number of frames written so far."""
 BODY_SPACE = "smplx25"
 DEFAULT_SIZE = 512
-log = logging.getLogger("motet.run")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +81,8 @@ class Sink(abc.ABC, Generic[OutT]):
         *,
         ends: bool,
     ) -> OutT:
-        """The output after post-processing.
-
-        Args:
-            first_frame: absolute index of its first frame.
-            ends: whether the clip ends with it.
+        """The output after post-processing; `first_frame` is its absolute frame index, `ends` says
+        whether the clip ends with it.
 
         Raises:
             ConfigError: a setting that cannot act on this output.
@@ -218,7 +214,7 @@ class MotionSink(Sink["Motion"]):
             audio, request.options, seeds=request.seeds, postprocess=request.postprocess
         )
         for remark in shut_mouth(audio, motion.item(0)):
-            log.warning("%s: %s", recording, remark)
+            logging.getLogger("motet.run").warning("%s: %s", recording, remark)
         written: list[Path] = []
         for index, seed in enumerate(request.seeds):
             facts = generator.facts(seed, request.options, request.postprocess, recording)
