@@ -64,7 +64,7 @@ class SpeechFeatures:
     """
 
     sample_rate, channels = WhisperAudioEncoder.sample_rate, 1
-    frame_rate = WhisperAudioEncoder.frame_rate
+    frame_rate, expects_level = WhisperAudioEncoder.frame_rate, True
 
     def __init__(
         self,
