@@ -40,7 +40,7 @@ class WhisperAudioEncoder:
     """
 
     sample_rate, channels, frame_rate = RATE_HZ, 1, float(FEATURE_RATE_HZ)
-    expects_level = True
+    expects_level = False
 
     def __init__(
         self,
