@@ -237,7 +237,7 @@ class MospaCondition:
     """Anchor standing feet and keep them above the floor."""
     upright: bool = option(True, False, preset="shipped", sound="long")
     """With `feet`: straighten legs that rest half bent; squats and movements stay."""
-    life: bool = option(True, False)
+    life: bool = option(True, False, preset="shipped", sound="long")
     """With `feet`: breath, weight shifts and a wandering gaze while the figure stands still."""
 
     def __post_init__(self) -> None:
