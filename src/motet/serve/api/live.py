@@ -196,7 +196,11 @@ async def _first_of(*work: object) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Not gather: cancelled itself, it would raise the tasks' cancellation, not its own.
+        await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.exception()  # what the others raised in ending is of no interest
     for task in done:
         task.result()
 
