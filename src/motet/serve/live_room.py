@@ -7,6 +7,7 @@ final meanwhile is sent then.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import logging
@@ -260,13 +261,14 @@ class Room:
             for outbox in self.outboxes:
                 outbox.put(message, frames)
 
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the server has ended
             self._loop.call_soon_threadsafe(hand_out)
 
     def _fail(self, problem: Json, code: int) -> None:
         self._emit(_text({"type": "error", "problem": problem}))
         reason = str(problem["detail"])[:100]
-        self._loop.call_soon_threadsafe(self.close, code, reason)
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.close, code, reason)
 
 
 def _text(message: Json) -> str:
