@@ -39,7 +39,7 @@ def test_a_method_describes_its_options(studio: Studio) -> None:
         decode["enum"][0] == decode["default"] == "lively" and "expected" in decode["description"]
     )
     assert "warm" in found["styles"]
-    assert set(found["postprocess"]["properties"]) == {"intensity", "head", "blink"}
+    assert set(found["postprocess"]["properties"]) == {*("intensity", "head", "blink", "close_end")}
     assert studio.get("/methods/mospa")["postprocess"]["properties"] == {}
     problem = studio.http.get("/api/methods/artalc")
     assert problem.status_code == 404 and "artalk" in problem.json()["remedy"]
