@@ -51,7 +51,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("module", "extra"), required())
 def test_every_required_module_has_a_package_that_installs_it(module: str, extra: str) -> None:
     """Modules are named like their packages, save those listed here."""
-    package = {"cv2": "mediapipe"}.get(module, module)  # OpenCV comes with MediaPipe
+    # OpenCV comes with MediaPipe.
+    package = {"cv2": "mediapipe", "pythonosc": "python-osc"}.get(module, module)
     lines = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
     assert package in map(name, lines)
     assert f'"{package}' in install_hint(extra, package)

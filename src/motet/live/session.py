@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator, Mapping
-from typing import Generic
+from typing import Generic, cast
 
 import torch
 
@@ -18,7 +18,7 @@ from motet.errors import AudioError, ConfigError
 from motet.live.input import InputMixer
 from motet.loaded_method import LoadedMethod, Stream
 from motet.options import OptionValue, Postprocess
-from motet.types import Audio, Frames, Motion, OutT
+from motet.types import Audio, Motion, OutT
 
 RATES_HZ = (8_000, 192_000)
 EASE_S = 0.15
@@ -179,8 +179,10 @@ class LiveSession(Generic[OutT]):
 
     def _ease(self) -> Iterator[LivePiece[OutT]]:
         """From the last frame to rest; pictures have none and stay."""
-        last = self._last
-        if isinstance(last, Frames) or last is None or last.space.name != "arkit":
+        if self._last is None or self.loaded.spec.output != "motion":
+            return
+        last = cast("Motion", self._last)
+        if last.space.name != "arkit":
             return
         frames = max(2, round(EASE_S * self.fps))
         share = 0.5 + 0.5 * torch.cos(torch.linspace(0, torch.pi, frames + 1)[1:])

@@ -30,7 +30,6 @@ from motet.options import Postprocess
 from motet.serve.models import Hello
 from motet.serve.problems import internal_problem, problem_of
 from motet.serve.tasks.curves import Curves, still
-from motet.types import Frames, Motion
 
 log = logging.getLogger("motet.serve")
 Message = str | bytes
@@ -246,9 +245,8 @@ class Room:
             self._emit(_text({"type": "warning", "code": "refused", "problem": problem}))
 
     def _packed(self, piece: LivePiece[Any]) -> tuple[bytes, int]:
-        out: Motion | Frames = piece.out
-        first = piece.first_frame, piece.first_sample
-        if isinstance(out, Motion):
+        first, out = (piece.first_frame, piece.first_sample), piece.out
+        if self._session.loaded.spec.output == "motion":
             _, values = self._curves(out)
             return frames_message(*first, values), out.frames
         pictures = [encode_jpeg(picture) for picture in out.rgb.numpy()]

@@ -66,7 +66,8 @@ def test_two_events_have_two_reactions_and_nothing_jumps() -> None:
     assert body_continuity.most_conspicuous_step(pose).ratio < 6  # a startle is quick
     torch.testing.assert_close(motion["root"][0], standing_root(), atol=1e-3, rtol=0)
     first = torch.from_numpy(body.rotations[0]).float()
-    torch.testing.assert_close(first, standing_rotations(), atol=2e-3, rtol=0)
+    # The breath may be anywhere in its cycle.
+    torch.testing.assert_close(first, standing_rotations(), atol=2e-2, rtol=0)
     events = made.truth["events"]
     assert [event["class"] for event in events] == ["gunshot", "phone"]
     for event in events:
