@@ -11,7 +11,7 @@ import torch
 from motet.evaluation import face as evaluation
 from motet.evaluation.face import long_audio, window_by_window
 from motet.evaluation.held_out import load_held_out
-from motet.session import Stream, load
+from motet.session import load
 from motet.types import Audio, Motion, arkit_space, concatenate
 
 FRAME = 640
@@ -82,8 +82,8 @@ def test_a_real_stream_gives_the_same_pieces(monkeypatch: pytest.MonkeyPatch) ->
     loaded = load("artalk")
     audio = loaded.prepare(long_audio(load_held_out(None).clips, 6.0))
     found, expected = (
-        list(window_by_window(Stream(loaded), audio, FRAME)),
-        small(Stream(loaded), audio),
+        list(window_by_window(loaded.stream({"mode": "stream"}), audio, FRAME)),
+        small(loaded.stream({"mode": "stream"}), audio),
     )
     assert len(found) == len(expected) > 8
     for one, other in zip(found, expected, strict=True):
