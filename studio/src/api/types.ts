@@ -7,6 +7,7 @@ export interface MethodSummary {
   fps: number;
   streams: boolean;
   look_ahead_s: number | null;
+  delays: number[];
   /** Why it needs the whole recording; empty: it streams. */
   whole_recording: string;
   loaded: boolean;
