@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from motet import __version__
@@ -21,6 +21,8 @@ from motet.config import parse_json
 from motet.errors import InputError, MotetError
 
 LEDGER_NAME = "motet-ledger.jsonl"
+LONGEST_LINE = 1 << 20
+"""Bytes that are read as one entry; a job with ten outputs writes about a thousand."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +56,8 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._done: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        damaged = [line for line in lines if line.strip() and not self._take(line)]
-        if damaged:
-            self._set_aside(damaged, [line for line in lines if line not in damaged])
+        if path.exists() and not all(self._take(line) for line in _lines(path)):
+            self._set_aside_damaged()
 
     def is_done(self, key: str, outputs: Sequence[Path]) -> bool:
         """Whether this job was recorded with exactly these files, and they are still as it left
@@ -102,9 +102,14 @@ class Ledger:
             self._done[key, tuple(outputs)] = [str(digest) for digest in outputs.values()]
         return True
 
-    def _set_aside(self, damaged: list[bytes], intact: list[bytes]) -> None:
+    def _set_aside_damaged(self) -> None:
+        intact = []
         with self.path.with_name(f"{self.path.name}.damaged").open("ab") as file:
-            file.write(b"".join(line.rstrip(b"\r\n") + b"\n" for line in damaged))
+            for line in _lines(self.path):
+                if self._take(line):
+                    intact.append(line)
+                else:
+                    file.write(line.rstrip(b"\r\n") + b"\n")
         write_bytes(self.path, b"".join(intact))
 
     def _cut_short(self) -> bool:
@@ -113,6 +118,14 @@ class Ledger:
         with self.path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read(1) != b"\n"
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Lines that are not empty; one that no job has written arrives in pieces."""
+    with path.open("rb") as file:
+        while line := file.readline(LONGEST_LINE):
+            if line.strip():
+                yield line
 
 
 def content_digest(path: Path) -> str:

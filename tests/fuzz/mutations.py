@@ -13,7 +13,8 @@ from typing import Any
 
 Mutation = Callable[[random.Random, bytes], bytes]
 INTEGERS = (0, 1, 2, 3, 127, 128, 255, 256, 32767, 65535, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
-BYTE_ORDERS = ("<", ">")
+MOST_REPEATED = 1 << 20
+"""Bytes that a change may add by repetition."""
 VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 1, 0.5, 2**31, 2**63, 10**400, -1e308, 1e999, "", "x", "é\0", [], {}, [[]],
     [0] * 50, {"a": 1}, "../../etc/passwd", "data:,", "NaN",
@@ -59,6 +60,12 @@ def integer(rng: random.Random, data: bytes) -> bytes:
     value = rng.choice(INTEGERS) + rng.choice((-1, 0, 0, 1))
     number = (value % 256**size).to_bytes(size, rng.choice(("little", "big")))
     return data[:offset] + number + data[offset + size :]
+
+
+def _copies(wanted: int, size: int) -> int:
+    """How often a part of a file is repeated: three changes that each repeat the whole would make
+    files of gigabytes."""
+    return max(1, min(wanted, MOST_REPEATED // max(size, 1)))
 
 
 PLAIN: tuple[Mutation, ...] = (flip, resize, integer)
@@ -139,7 +146,8 @@ def changed_tree(rng: random.Random, tree: Any) -> Any:
     elif kind == 1:
         del holder[key]
     elif kind == 2 and isinstance(holder, list):
-        holder[key:key] = [holder[key]] * rng.choice((1, 3, 200))
+        copies = _copies(rng.choice((1, 3, 200)), len(_text(holder[key])))
+        holder[key:key] = [holder[key]] * copies
     elif kind == 3 and isinstance(holder, dict):
         holder[rng.choice(("", "x", *map(str, holder)))] = holder.pop(key)
     elif kind == 4:
@@ -274,7 +282,7 @@ def words(rng: random.Random, data: bytes) -> bytes:
     elif kind == 1:
         del parts[index]
     elif kind == 2:
-        parts[index:index] = [parts[index]] * rng.choice((1, 2, 500))
+        parts[index:index] = [parts[index]] * _copies(rng.choice((1, 2, 500)), len(parts[index]))
     elif kind == 3:
         other = rng.randrange(len(parts))
         parts[index], parts[other] = parts[other], parts[index]

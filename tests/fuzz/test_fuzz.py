@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
+from tests.fuzz.mutations import MOST_REPEATED, tree, words
 from tests.fuzz.readers import READERS, Reader
 from tests.fuzz.search import CORPUS, search
 from tests.fuzz.worker import problem_of
@@ -26,6 +28,15 @@ def test_found_inputs(path: Path, tmp_path: Path) -> None:
     copy = tmp_path / f"input{''.join(path.suffixes)}"
     copy.write_bytes(path.read_bytes())
     assert problem_of(reader, copy) == ""
+
+
+def test_repeated_parts_stay_small() -> None:
+    line = b'{"key": "k", "outputs": ["b"]}\n'
+    data = line * 3000
+    for seed in range(40):
+        for change in (words, tree):
+            made = change(random.Random(seed), change(random.Random(seed + 1), data))
+            assert len(made) < 3 * (len(data) + 2 * MOST_REPEATED)  # UTF-16 doubles
 
 
 def test_a_reader_that_breaks_the_rules_is_found(tmp_path: Path) -> None:
