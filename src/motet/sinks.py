@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from motet.config import JsonValue
 from motet.errors import ConfigError
+from motet.export.picture import PICTURES, WITH_ALPHA, WITH_CAPTIONS, PictureOptions
 from motet.options import OptionValue, Postprocess, changed
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ Picture: TypeAlias = "UInt8[np.ndarray, 'height width 3']"
 Progress = Callable[[int], None]
 """Called with the number of frames written so far."""
 BODY_SPACE = "smplx25"
-DEFAULT_SIZE = 512
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Request:
     """Frame rate of the result; the method's own when left out."""
     avatar: Path | None = None
     """A GLB or VRM to animate instead of the house figure."""
-    size: int = DEFAULT_SIZE
-    """Height and width of drawn videos, pixels."""
+    picture: PictureOptions = PictureOptions()
+    """How pictures are drawn."""
     marker: bool = True
     """Videos of a body show the source position."""
     avatar_map: AvatarMap | None = None
@@ -155,10 +155,10 @@ class MotionSink(Sink["Motion"]):
     def _check_drawing(
         self, request: Request, paths: Sequence[Path], spaces: Sequence[str]
     ) -> None:
-        check_written(paths, request.size, request.avatar)
+        check_written(paths, request.picture, request.avatar)
         if request.marker:
             return
-        video = any(path.suffix.lower() == ".mp4" for path in paths)
+        video = any(path.suffix.lower() in PICTURES for path in paths)
         if not video or BODY_SPACE not in spaces or "source" not in request.options:
             raise ConfigError(
                 "--no-marker is for videos (.mp4) of a body with --source; leave it out"
@@ -226,7 +226,7 @@ class MotionSink(Sink["Motion"]):
                     write_clip(
                         clip,
                         path,
-                        size=request.size,
+                        **drawing(request.picture),
                         avatar=request.avatar,
                         avatar_map=request.avatar_map,
                         marker=request.marker,
@@ -272,7 +272,7 @@ class FrameSink(Sink["Frames"]):
         for flag, given in (
             ("--avatar", request.avatar is not None),
             ("--style", "style" in request.options),
-            ("--size", request.size != DEFAULT_SIZE),
+            ("--size, --background, --camera and --captions", request.picture != PictureOptions()),
             ("--no-marker", not request.marker),
         ):
             if given:
@@ -378,17 +378,37 @@ def absorbs(spec: MethodSpec) -> Mapping[str, Callable[..., Mapping[str, OptionV
     return getattr(spec.condition_type(), "POSTPROCESS", {})
 
 
-def check_written(paths: Sequence[Path], size: int, avatar: Path | None) -> None:
-    """Make sure that a picture size and an avatar act on at least one file.
+def drawing(picture: PictureOptions) -> dict[str, str]:
+    """The arguments of `write_clip` for picture options."""
+    return {
+        "size": f"{picture.width}x{picture.height}",
+        "background": picture.background,
+        "camera": picture.camera,
+        "captions": picture.captions,
+    }
+
+
+def check_written(paths: Sequence[Path], picture: PictureOptions, avatar: Path | None) -> None:
+    """Make sure that picture options and an avatar act on at least one file.
 
     Raises:
         ConfigError: one of them acts on none.
     """
-    endings = [path.suffix.lower() for path in paths]
-    if size != DEFAULT_SIZE and ".mp4" not in endings:
-        raise ConfigError("--size is for videos (.mp4); leave it out")
-    if avatar is not None and ".glb" not in endings:
-        raise ConfigError("--avatar is animated in .glb files; write one with -o FILE.glb")
+    endings = {path.suffix.lower() for path in paths}
+    plain = PictureOptions()
+    drawn = (picture.width, picture.height, picture.background, picture.camera)
+    changed_drawing = drawn != (plain.width, plain.height, plain.background, plain.camera)
+    if changed_drawing and not endings & {*PICTURES}:
+        listed = ", ".join(PICTURES)
+        raise ConfigError(f"--size, --background and --camera are for {listed}; leave them out")
+    if picture.is_transparent and not endings & {*WITH_ALPHA}:
+        raise ConfigError(
+            "a transparent background needs .webm, .mov or .png: an mp4 has no alpha channel"
+        )
+    if picture.captions and not endings & {*WITH_CAPTIONS}:
+        raise ConfigError(f"--captions is for {', '.join(WITH_CAPTIONS)}; leave it out")
+    if avatar is not None and not endings & {".glb", ".vrma"}:
+        raise ConfigError("--avatar acts on .glb and .vrma files; write one with -o FILE.glb")
 
 
 def _no_face(setting: str, what: str) -> str:
