@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from motet.config import JsonValue
 from motet.errors import ConfigError
-from motet.export.picture import PICTURES, WITH_ALPHA, WITH_CAPTIONS, PictureOptions
+from motet.export.picture import PICTURES, PictureOptions, check_written, drawing
 from motet.options import OptionValue, Postprocess, changed
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
 
     from motet.audio_types import AudioSource
+    from motet.editing import EditFile
     from motet.export.gltf.mapping import AvatarMap
     from motet.loaded_method import Generator
     from motet.method import MethodSpec
@@ -56,6 +57,8 @@ class Request:
     """Videos of a body show the source position."""
     avatar_map: AvatarMap | None = None
     """Names of the avatar that are assigned by hand."""
+    edits: EditFile | None = None
+    """Edits to apply to every take of a face."""
     other_weights: bool = False
     """Weights of the user's are used, which may generate motion in another space."""
 
@@ -150,6 +153,8 @@ class MotionSink(Sink["Motion"]):
         unusable = changed(request.postprocess)
         if unusable and not request.other_weights and "arkit" not in spaces:
             raise ConfigError(_no_face(unusable[0], names))
+        if request.edits is not None and spaces != ["arkit"] and not request.other_weights:
+            raise ConfigError(f"--edits are of a face, {names} generates no face alone")
         self._check_drawing(request, paths, spaces)
 
     def _check_drawing(
@@ -218,9 +223,16 @@ class MotionSink(Sink["Motion"]):
         written: list[Path] = []
         for index, seed in enumerate(request.seeds):
             facts = generator.facts(seed, request.options, request.postprocess, recording)
-            item = motion.item(index)
-            item = item if request.fps is None else item.at(request.fps)
-            clip = Clip(audio, item, provenance=facts)
+            clip = Clip(audio, motion.item(index), provenance=facts)
+            if request.edits is not None:
+                clip = request.edits.applied(
+                    clip,
+                    lambda seed: generator.run(
+                        audio, request.options, seeds=(seed,), postprocess=request.postprocess
+                    ).item(0),
+                )
+            if request.fps is not None and clip.motion is not None:
+                clip = dataclasses.replace(clip, motion=clip.motion.at(request.fps))
             for path in paths(index):
                 written.append(
                     write_clip(
@@ -231,7 +243,7 @@ class MotionSink(Sink["Motion"]):
                         avatar_map=request.avatar_map,
                         marker=request.marker,
                         fps=request.fps,
-                        progress=progress(path, item.frames),
+                        progress=progress(path, clip.motion.frames if clip.motion else 0),
                     )
                 )
         return written
@@ -274,6 +286,7 @@ class FrameSink(Sink["Frames"]):
             ("--style", "style" in request.options),
             ("--size, --background, --camera and --captions", request.picture != PictureOptions()),
             ("--no-marker", not request.marker),
+            ("--edits", request.edits is not None),
         ):
             if given:
                 raise ConfigError(
@@ -376,39 +389,6 @@ def absorbs(spec: MethodSpec) -> Mapping[str, Callable[..., Mapping[str, OptionV
     setting to these options, by the setting's name.
     """
     return getattr(spec.condition_type(), "POSTPROCESS", {})
-
-
-def drawing(picture: PictureOptions) -> dict[str, str]:
-    """The arguments of `write_clip` for picture options."""
-    return {
-        "size": f"{picture.width}x{picture.height}",
-        "background": picture.background,
-        "camera": picture.camera,
-        "captions": picture.captions,
-    }
-
-
-def check_written(paths: Sequence[Path], picture: PictureOptions, avatar: Path | None) -> None:
-    """Make sure that picture options and an avatar act on at least one file.
-
-    Raises:
-        ConfigError: one of them acts on none.
-    """
-    endings = {path.suffix.lower() for path in paths}
-    plain = PictureOptions()
-    drawn = (picture.width, picture.height, picture.background, picture.camera)
-    changed_drawing = drawn != (plain.width, plain.height, plain.background, plain.camera)
-    if changed_drawing and not endings & {*PICTURES}:
-        listed = ", ".join(PICTURES)
-        raise ConfigError(f"--size, --background and --camera are for {listed}; leave them out")
-    if picture.is_transparent and not endings & {*WITH_ALPHA}:
-        raise ConfigError(
-            "a transparent background needs .webm, .mov or .png: an mp4 has no alpha channel"
-        )
-    if picture.captions and not endings & {*WITH_CAPTIONS}:
-        raise ConfigError(f"--captions is for {', '.join(WITH_CAPTIONS)}; leave it out")
-    if avatar is not None and not endings & {".glb", ".vrma"}:
-        raise ConfigError("--avatar acts on .glb and .vrma files; write one with -o FILE.glb")
 
 
 def _no_face(setting: str, what: str) -> str:

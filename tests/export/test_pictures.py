@@ -13,9 +13,8 @@ from motet.errors import AssetError, ConfigError, InputError
 from motet.export import write_clip
 from motet.export.captions import Cue, lines_of, read_cues, srt, vtt, with_captions
 from motet.export.mp4 import BRIGHT, with_opacity
-from motet.export.picture import PictureOptions, parse_size, picture_options
+from motet.export.picture import PictureOptions, check_written, parse_size, picture_options
 from motet.render.shading import linear_from_srgb, srgb_table
-from motet.sinks import check_written
 from motet.types import Clip, Motion, arkit_space
 from tests.export.takes import take
 

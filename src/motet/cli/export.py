@@ -10,8 +10,7 @@ import tyro
 
 from motet.cli.avatar import avatar_map, avatar_report
 from motet.errors import ConfigError
-from motet.export.picture import DEFAULT_SIZE, picture_options
-from motet.sinks import check_written, drawing
+from motet.export.picture import DEFAULT_SIZE, check_written, drawing, picture_options
 
 WITH_SOUND = {".mp4", ".webm", ".mov", ".npz", ".html", ".srt", ".vtt"}
 

@@ -42,8 +42,7 @@ class Render:
         from motet.audio import read_audio
         from motet.cli.progress import progress_bars
         from motet.export import read_take, write_clip
-        from motet.export.picture import PICTURES, picture_options
-        from motet.sinks import check_written, drawing
+        from motet.export.picture import PICTURES, check_written, drawing, picture_options
 
         if self.out.suffix.lower() not in PICTURES:
             raise ConfigError(

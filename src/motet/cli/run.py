@@ -12,9 +12,10 @@ import tyro
 
 from motet.atomic_write import make_folder
 from motet.cli.avatar import avatar_map, avatar_report
+from motet.cli.edit import LARGEST as LARGEST_EDITS
 from motet.cli.recording import open_recording
 from motet.cli.requests import check_conditions, check_takes, method_options
-from motet.errors import ConfigError, InputError
+from motet.errors import AssetError, ConfigError, InputError
 from motet.export.picture import DEFAULT_SIZE, picture_options
 from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from motet.batch_ledger import Job, Outcome
+    from motet.editing import EditFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Run:
     .vtt with its times."""
     marker: bool = True
     """Videos of a body show the source position, if --source is given."""
+    edits: Path | None = None
+    """Edits of the studio (.json) to apply to the takes of a face."""
     weights: Path | None = None
     """A motet checkpoint to use instead of the shipped one."""
     device: Device = "cpu"
@@ -126,6 +130,7 @@ class Run:
             picture_options(self.size, self.background, self.camera, self.captions),
             self.marker,
             avatar_map=avatar_map(self.avatar, self.map),
+            edits=_edits(self.edits),
             other_weights=self.weights is not None,
         )
 
@@ -222,6 +227,16 @@ class Run:
                 return [_named(path, take, self.takes) for path in outputs]
 
             return generator.write(audio, request, source.name, paths, partial(_progress, bars))
+
+
+def _edits(path: Path | None) -> EditFile | None:
+    if path is None:
+        return None
+    from motet.editing import read_edit_file
+
+    if not path.is_file() or path.stat().st_size > LARGEST_EDITS:
+        raise AssetError(f"{path} is no file of edits; save one in the studio")
+    return read_edit_file(path.read_bytes())
 
 
 def _progress(bars: Bars, path: Path, frames: int) -> Progress:

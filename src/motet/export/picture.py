@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,3 +149,36 @@ def _picture(path: Path, width: int, height: int) -> UInt8[np.ndarray, "height w
     rgb = frame.reformat(*grown, format="rgb24").to_ndarray()
     top, left = (rgb.shape[0] - height) // 2, (rgb.shape[1] - width) // 2
     return np.ascontiguousarray(rgb[top : top + height, left : left + width])
+
+
+def drawing(picture: PictureOptions) -> dict[str, str]:
+    """The arguments of `write_clip` for picture options."""
+    return {
+        "size": f"{picture.width}x{picture.height}",
+        "background": picture.background,
+        "camera": picture.camera,
+        "captions": picture.captions,
+    }
+
+
+def check_written(paths: Sequence[Path], picture: PictureOptions, avatar: Path | None) -> None:
+    """Make sure that picture options and an avatar act on at least one file.
+
+    Raises:
+        ConfigError: one of them acts on none.
+    """
+    endings = {path.suffix.lower() for path in paths}
+    plain = PictureOptions()
+    drawn = (picture.width, picture.height, picture.background, picture.camera)
+    changed_drawing = drawn != (plain.width, plain.height, plain.background, plain.camera)
+    if changed_drawing and not endings & {*PICTURES}:
+        listed = ", ".join(PICTURES)
+        raise ConfigError(f"--size, --background and --camera are for {listed}; leave them out")
+    if picture.is_transparent and not endings & {*WITH_ALPHA}:
+        raise ConfigError(
+            "a transparent background needs .webm, .mov or .png: an mp4 has no alpha channel"
+        )
+    if picture.captions and not endings & {*WITH_CAPTIONS}:
+        raise ConfigError(f"--captions is for {', '.join(WITH_CAPTIONS)}; leave it out")
+    if avatar is not None and not endings & {".glb", ".vrma"}:
+        raise ConfigError("--avatar acts on .glb and .vrma files; write one with -o FILE.glb")

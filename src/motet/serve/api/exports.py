@@ -12,14 +12,13 @@ from starlette.responses import FileResponse
 from motet.batch_ledger import values_digest
 from motet.errors import ConfigError
 from motet.export import check_ending
-from motet.export.picture import DEFAULT_SIZE, picture_options
+from motet.export.picture import DEFAULT_SIZE, check_written, picture_options
 from motet.serve import answers, models
 from motet.serve.api.takes import TakeId, file_stem
 from motet.serve.problems import Refusal, required
 from motet.serve.store import Json, TakeRow
 from motet.serve.studio import Shared
 from motet.serve.uploads import clean_name
-from motet.sinks import check_written
 
 router = APIRouter(tags=["exports"])
 ExportId = Annotated[str, Path(pattern=models.ID_PATTERN)]
