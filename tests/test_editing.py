@@ -107,3 +107,15 @@ def test_the_command_line_applies_edits(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["edit", files[0], "--edits", files[1], "-o", files[0]]) == 2
     assert main(["edit", files[0], "--edits", files[0], "-o", files[2]]) == 2
     assert "not JSON" in capsys.readouterr().err
+
+
+def test_an_edit_file_tells_the_seeds_of_other_takes() -> None:
+    from motet.editing import read_edit_file
+
+    layer = {"type": "take", "t0": 0.2, "t1": 0.4, "groups": ["brows"], "take_id": "abc"}
+    found = read_edit_file(json.dumps({"layers": [layer], "seeds": {"abc": 5}}))
+    assert found.seed_of("abc") == 5
+    with pytest.raises(ConfigError, match="seed"):
+        read_edit_file(json.dumps([layer])).seed_of("abc")
+    with pytest.raises(ConfigError, match="whole number"):
+        read_edit_file(json.dumps({"layers": [], "seeds": {"abc": "x"}}))

@@ -17,6 +17,7 @@ w is 1 inside and falls to 0 outside over a cosine ramp. Weights stay in 0..1 af
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import typing
@@ -283,14 +284,59 @@ def _nearest_frame(times: Times, t: float) -> int:
     return int(np.argmin(np.abs(times - t)))
 
 
-def read_edits(text: str | bytes) -> list[Layer]:
-    """Layers from the text of a file: a list, or an object with `layers`.
+@dataclasses.dataclass(frozen=True)
+class EditFile:
+    """Edits of a take as the studio saves them."""
+
+    layers: tuple[Layer, ...]
+    seeds: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """Seed of each take that a `take` layer names; all else is as in the edited take."""
+
+    def seed_of(self, take: str) -> int:
+        """The seed of a take that a layer names.
+
+        Raises:
+            ConfigError: the file does not tell it.
+        """
+        if take not in self.seeds:
+            raise ConfigError(f"the edits name a take {take[:40]!r} whose seed they do not tell")
+        return self.seeds[take]
+
+    def applied(self, clip: Clip, generate: Callable[[int], Motion]) -> Clip:
+        """A take with the edits.
+
+        Args:
+            generate: the motion of a seed, all else as in the clip.
+
+        Raises:
+            ConfigError: a layer names a take whose seed is not told.
+        """
+        generated = functools.cache(generate)
+        return edited_clip(clip, self.layers, lambda take: generated(self.seed_of(take)))
+
+
+def read_edit_file(text: str | bytes) -> EditFile:
+    """Edits from the text of a file: a list of layers, or an object with `layers` and `seeds`.
 
     Raises:
-        ConfigError: not JSON, or not layers.
+        ConfigError: not JSON, or not edits.
     """
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"the edits are not JSON: {str(error)[:80]}") from error
-    return layers_from_json(content.get("layers") if isinstance(content, dict) else content)
+    if not isinstance(content, dict):
+        return EditFile(tuple(layers_from_json(content)))
+    seeds = content.get("seeds") or {}
+    if not isinstance(seeds, dict) or not all(type(seed) is int for seed in seeds.values()):
+        raise ConfigError("seeds of edits are an object: id of a take -> whole number")
+    return EditFile(tuple(layers_from_json(content.get("layers"))), seeds)
+
+
+def read_edits(text: str | bytes) -> list[Layer]:
+    """Layers from the text of a file; see `read_edit_file`.
+
+    Raises:
+        ConfigError: not JSON, or not edits.
+    """
+    return list(read_edit_file(text).layers)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from motet.config import JsonValue
 from motet.errors import ConfigError
+from motet.export.picture import PICTURES, PictureOptions, check_written, drawing
 from motet.options import OptionValue, Postprocess, changed
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
 
     from motet.audio_types import AudioSource
+    from motet.editing import EditFile
     from motet.export.gltf.mapping import AvatarMap
     from motet.loaded_method import Generator
     from motet.method import MethodSpec
@@ -34,7 +36,6 @@ Picture: TypeAlias = "UInt8[np.ndarray, 'height width 3']"
 Progress = Callable[[int], None]
 """Called with the number of frames written so far."""
 BODY_SPACE = "smplx25"
-DEFAULT_SIZE = 512
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,12 +51,14 @@ class Request:
     """Frame rate of the result; the method's own when left out."""
     avatar: Path | None = None
     """A GLB or VRM to animate instead of the house figure."""
-    size: int = DEFAULT_SIZE
-    """Height and width of drawn videos, pixels."""
+    picture: PictureOptions = PictureOptions()
+    """How pictures are drawn."""
     marker: bool = True
     """Videos of a body show the source position."""
     avatar_map: AvatarMap | None = None
     """Names of the avatar that are assigned by hand."""
+    edits: EditFile | None = None
+    """Edits to apply to every take of a face."""
     other_weights: bool = False
     """Weights of the user's are used, which may generate motion in another space."""
 
@@ -150,15 +153,17 @@ class MotionSink(Sink["Motion"]):
         unusable = changed(request.postprocess)
         if unusable and not request.other_weights and "arkit" not in spaces:
             raise ConfigError(_no_face(unusable[0], names))
+        if request.edits is not None and spaces != ["arkit"] and not request.other_weights:
+            raise ConfigError(f"--edits are of a face, {names} generates no face alone")
         self._check_drawing(request, paths, spaces)
 
     def _check_drawing(
         self, request: Request, paths: Sequence[Path], spaces: Sequence[str]
     ) -> None:
-        check_written(paths, request.size, request.avatar)
+        check_written(paths, request.picture, request.avatar)
         if request.marker:
             return
-        video = any(path.suffix.lower() == ".mp4" for path in paths)
+        video = any(path.suffix.lower() in PICTURES for path in paths)
         if not video or BODY_SPACE not in spaces or "source" not in request.options:
             raise ConfigError(
                 "--no-marker is for videos (.mp4) of a body with --source; leave it out"
@@ -218,20 +223,27 @@ class MotionSink(Sink["Motion"]):
         written: list[Path] = []
         for index, seed in enumerate(request.seeds):
             facts = generator.facts(seed, request.options, request.postprocess, recording)
-            item = motion.item(index)
-            item = item if request.fps is None else item.at(request.fps)
-            clip = Clip(audio, item, provenance=facts)
+            clip = Clip(audio, motion.item(index), provenance=facts)
+            if request.edits is not None:
+                clip = request.edits.applied(
+                    clip,
+                    lambda seed: generator.run(
+                        audio, request.options, seeds=(seed,), postprocess=request.postprocess
+                    ).item(0),
+                )
+            if request.fps is not None and clip.motion is not None:
+                clip = dataclasses.replace(clip, motion=clip.motion.at(request.fps))
             for path in paths(index):
                 written.append(
                     write_clip(
                         clip,
                         path,
-                        size=request.size,
+                        **drawing(request.picture),
                         avatar=request.avatar,
                         avatar_map=request.avatar_map,
                         marker=request.marker,
                         fps=request.fps,
-                        progress=progress(path, item.frames),
+                        progress=progress(path, clip.motion.frames if clip.motion else 0),
                     )
                 )
         return written
@@ -272,8 +284,9 @@ class FrameSink(Sink["Frames"]):
         for flag, given in (
             ("--avatar", request.avatar is not None),
             ("--style", "style" in request.options),
-            ("--size", request.size != DEFAULT_SIZE),
+            ("--size, --background, --camera and --captions", request.picture != PictureOptions()),
             ("--no-marker", not request.marker),
+            ("--edits", request.edits is not None),
         ):
             if given:
                 raise ConfigError(
@@ -376,19 +389,6 @@ def absorbs(spec: MethodSpec) -> Mapping[str, Callable[..., Mapping[str, OptionV
     setting to these options, by the setting's name.
     """
     return getattr(spec.condition_type(), "POSTPROCESS", {})
-
-
-def check_written(paths: Sequence[Path], size: int, avatar: Path | None) -> None:
-    """Make sure that a picture size and an avatar act on at least one file.
-
-    Raises:
-        ConfigError: one of them acts on none.
-    """
-    endings = [path.suffix.lower() for path in paths]
-    if size != DEFAULT_SIZE and ".mp4" not in endings:
-        raise ConfigError("--size is for videos (.mp4); leave it out")
-    if avatar is not None and ".glb" not in endings:
-        raise ConfigError("--avatar is animated in .glb files; write one with -o FILE.glb")
 
 
 def _no_face(setting: str, what: str) -> str:

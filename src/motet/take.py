@@ -23,16 +23,24 @@ class Take(Clip):
         path: str | Path,
         *,
         avatar: str | Path | None = None,
-        size: int = 512,
+        size: int | str = 512,
+        background: str = "",
+        camera: str = "head",
+        captions: str = "",
         marker: bool = True,
         fps: float | None = None,
     ) -> Path:
         """Write in the format that the path's ending names; the file appears only when complete.
 
         Args:
-            path: .mp4 .glb .csv .json .npz .bvh, or .smplx.npz .amass.npz .beat2.npz.
-            avatar: a GLB or VRM to animate instead of the house figure (.glb).
-            size: height and width of drawn videos, pixels (.mp4).
+            path: .mp4 .webm .mov .png .glb .vrma .csv .json .npz .bvh .html .srt .vtt, or
+                .smplx.npz .amass.npz .beat2.npz.
+            avatar: a GLB or VRM to animate instead of the house figure (.glb), or whose expressions
+                are used (.vrma).
+            size: of pictures: pixels, `1920x1080`, `9:16`, `1080p`.
+            background: of pictures: `#RRGGBB`, a picture file, `transparent` (.webm .mov .png).
+            camera: `head`, `bust`, `three-quarter` or `body`.
+            captions: text or .srt/.vtt file, drawn into pictures or written as captions.
             marker: videos of a body show the source position, if the take has one (.mp4).
             fps: frame rate of the file; when left out 60 for .csv, else the take's own.
 
@@ -40,7 +48,17 @@ class Take(Clip):
             InputError: no format has that ending, or the take lacks what the format needs.
         """
         check_ending(path)
-        return write_clip(self, Path(path), avatar=avatar, size=size, marker=marker, fps=fps)
+        return write_clip(
+            self,
+            Path(path),
+            avatar=avatar,
+            size=size,
+            background=background,
+            camera=camera,
+            captions=captions,
+            marker=marker,
+            fps=fps,
+        )
 
     def __repr__(self) -> str:
         out = self.motion or self.frames

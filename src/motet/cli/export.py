@@ -10,9 +10,9 @@ import tyro
 
 from motet.cli.avatar import avatar_map, avatar_report
 from motet.errors import ConfigError
-from motet.sinks import DEFAULT_SIZE, check_written
+from motet.export.picture import DEFAULT_SIZE, check_written, drawing, picture_options
 
-WITH_SOUND = {".mp4", ".npz"}
+WITH_SOUND = {".mp4", ".webm", ".mov", ".npz", ".html", ".srt", ".vtt"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,16 +24,24 @@ class Export:
     out: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(aliases=["-o"])] = ()
     """File to write; its ending chooses the format; may be repeated."""
     audio: Path | None = None
-    """Recording for the sound of a video (.mp4) or take (.npz), instead of the take's own."""
+    """Recording for the sound of videos, pages and takes (.npz), instead of the take's own."""
     fps: float | None = None
     """Output frame rate; when left out 60 for Live Link CSV, else the take's own."""
     avatar: Path | None = None
-    """A GLB or VRM to animate instead of the house figure (.glb)."""
+    """A GLB or VRM to animate instead of the house figure (.glb), or whose expressions are used
+    (.vrma)."""
     map: Path | None = None
     """Names of the avatar assigned by hand: JSON such as {"MyShape": "jawOpen", "Other": null,
     "bones": {"head": "MyBone"}}."""
-    size: int = DEFAULT_SIZE
-    """Height and width of videos in pixels."""
+    size: str = str(DEFAULT_SIZE)
+    """Size of videos: PIXELS, WIDTHxHEIGHT, or 16:9, 9:16, 4:5, 1:1, 720p, 1080p, 4k."""
+    background: str = ""
+    """Background of videos of a face: #RRGGBB, a picture file, or transparent (.webm .mov .png)."""
+    camera: str = "head"
+    """Camera of videos of a face: head, bust, three-quarter, body."""
+    captions: str = ""
+    """Captions drawn into videos or written as .srt or .vtt: what is said (text or .txt), or .srt,
+    .vtt with its times; the take's own text when left out (.srt, .vtt)."""
 
     def execute(self) -> int:
         """Read the take and write every file."""
@@ -44,10 +52,11 @@ class Export:
             raise ConfigError("no file to write; give -o FILE, its ending chooses the format")
         for path in self.out:
             check_ending(path)
-        check_written(self.out, self.size, self.avatar)
+        picture = picture_options(self.size, self.background, self.camera, self.captions)
+        check_written(self.out, picture, self.avatar)
         endings = {path.suffix.lower() for path in self.out}
         if self.audio is not None and not endings & WITH_SOUND:
-            raise ConfigError("--audio goes into .mp4 and .npz files; leave it out")
+            raise ConfigError(f"--audio goes into {', '.join(sorted(WITH_SOUND))}; leave it out")
         by_hand = avatar_map(self.avatar, self.map)
         report = avatar_report(self.avatar, by_hand)
         clip = read_take(self.take)
@@ -57,7 +66,7 @@ class Export:
             written = write_clip(
                 clip,
                 path,
-                size=self.size,
+                **drawing(picture),
                 avatar=self.avatar,
                 avatar_map=by_hand,
                 fps=self.fps,

@@ -21,11 +21,17 @@ class Render:
     take: tyro.conf.Positional[Path]
     """The take (.npz, or .csv and .json with face curves)."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """The .mp4 to write."""
+    """The video to write: .mp4, .webm, .mov, or pictures as NAME.png."""
     audio: Path | None = None
     """Recording for the sound of the video; the take's own when left out."""
-    size: int = 512
-    """Height and width in pixels."""
+    size: str = "512"
+    """PIXELS, WIDTHxHEIGHT, or 16:9, 9:16, 4:5, 1:1, 720p, 1080p, 4k."""
+    background: str = ""
+    """#RRGGBB, a picture file, or transparent (.webm, .mov, .png); of a face."""
+    camera: str = "head"
+    """head, bust, three-quarter, body; of a face."""
+    captions: str = ""
+    """Drawn into the picture: what is said (text or .txt), or .srt, .vtt with its times."""
     marker: bool = True
     """Videos of a body show the source position, if the take has one."""
     quiet: bool = False
@@ -36,12 +42,15 @@ class Render:
         from motet.audio import read_audio
         from motet.cli.progress import progress_bars
         from motet.export import read_take, write_clip
+        from motet.export.picture import PICTURES, check_written, drawing, picture_options
 
-        if self.out.suffix.lower() != ".mp4":
+        if self.out.suffix.lower() not in PICTURES:
             raise ConfigError(
-                f"a video is written as .mp4, not {self.out.suffix or 'without an ending'}; other"
-                " formats: motet export"
+                f"pictures are written as {', '.join(PICTURES)}, not"
+                f" {self.out.suffix or 'without an ending'}; other formats: motet export"
             )
+        picture = picture_options(self.size, self.background, self.camera, self.captions)
+        check_written([self.out], picture, None)
         clip = read_take(self.take)
         if self.audio is not None:
             clip = dataclasses.replace(clip, audio=read_audio(self.audio))
@@ -54,7 +63,7 @@ class Render:
             write_clip(
                 clip,
                 self.out,
-                size=self.size,
+                **drawing(picture),
                 marker=self.marker,
                 progress=lambda done: bars.update(task, completed=done),
             )

@@ -12,17 +12,20 @@ import tyro
 
 from motet.atomic_write import make_folder
 from motet.cli.avatar import avatar_map, avatar_report
+from motet.cli.edit import LARGEST as LARGEST_EDITS
 from motet.cli.recording import open_recording
 from motet.cli.requests import check_conditions, check_takes, method_options
-from motet.errors import ConfigError, InputError
+from motet.errors import AssetError, ConfigError, InputError
+from motet.export.picture import DEFAULT_SIZE, picture_options
 from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
-from motet.sinks import DEFAULT_SIZE, Progress, Request, sink_of
+from motet.sinks import Progress, Request, sink_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from motet.batch_ledger import Job, Outcome
+    from motet.editing import EditFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +79,19 @@ class Run:
     map: Path | None = None
     """Names of the avatar assigned by hand: JSON such as {"MyShape": "jawOpen", "Other": null,
     "bones": {"head": "MyBone"}}."""
-    size: int = DEFAULT_SIZE
-    """Height and width of videos in pixels."""
+    size: str = str(DEFAULT_SIZE)
+    """Size of videos: PIXELS, WIDTHxHEIGHT, or 16:9, 9:16, 4:5, 1:1, 720p, 1080p, 4k."""
+    background: str = ""
+    """Background of videos of a face: #RRGGBB, a picture file, or transparent (.webm .mov .png)."""
+    camera: str = "head"
+    """Camera of videos of a face: head, bust, three-quarter, body."""
+    captions: str = ""
+    """Captions drawn into videos or written as .srt or .vtt: what is said (text or .txt), or .srt,
+    .vtt with its times."""
     marker: bool = True
     """Videos of a body show the source position, if --source is given."""
+    edits: Path | None = None
+    """Edits of the studio (.json) to apply to the takes of a face."""
     weights: Path | None = None
     """A motet checkpoint to use instead of the shipped one."""
     device: Device = "cpu"
@@ -115,9 +127,10 @@ class Run:
             tuple(range(self.seed, self.seed + self.takes)),
             self.fps,
             self.avatar,
-            self.size,
+            picture_options(self.size, self.background, self.camera, self.captions),
             self.marker,
             avatar_map=avatar_map(self.avatar, self.map),
+            edits=_edits(self.edits),
             other_weights=self.weights is not None,
         )
 
@@ -137,8 +150,6 @@ class Run:
         """Everything that can be known before a recording is read or a model is loaded."""
         if not self.audio:
             raise ConfigError("no recording given; name at least one audio or video file")
-        if not 64 <= self.size <= 4096:
-            raise ConfigError(f"size must lie between 64 and 4096 pixels, not {self.size}")
         if self.fps is not None and not 1 <= self.fps <= 240:
             raise ConfigError(f"fps must lie between 1 and 240, not {self.fps}")
         if len(self.audio) > 1 and folder is None:
@@ -216,6 +227,16 @@ class Run:
                 return [_named(path, take, self.takes) for path in outputs]
 
             return generator.write(audio, request, source.name, paths, partial(_progress, bars))
+
+
+def _edits(path: Path | None) -> EditFile | None:
+    if path is None:
+        return None
+    from motet.editing import read_edit_file
+
+    if not path.is_file() or path.stat().st_size > LARGEST_EDITS:
+        raise AssetError(f"{path} is no file of edits; save one in the studio")
+    return read_edit_file(path.read_bytes())
 
 
 def _progress(bars: Bars, path: Path, frames: int) -> Progress:

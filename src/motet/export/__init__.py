@@ -54,8 +54,14 @@ FORMATS = {
     ".csv": Format("live_link_csv", spaces=("arkit",), reads=True),
     ".glb": Format("glb", takes_avatar=True),
     ".json": Format("audio2face_json", spaces=("arkit",), reads=True),
+    ".mov": Format("mp4"),
     ".mp4": Format("mp4"),
     ".npz": Format("npz", reads=True),
+    ".png": Format("png_sequence"),
+    ".srt": Format("captions"),
+    ".vrma": Format("vrma", takes_avatar=True),
+    ".vtt": Format("captions"),
+    ".webm": Format("mp4"),
 }
 """Every format by the ending of its files."""
 BODY_ARCHIVES = ("smplx", "amass", "beat2")
@@ -117,17 +123,24 @@ def write_clip(
     clip: Clip,
     path: str | Path,
     *,
-    size: int = 512,
+    size: int | str = 512,
+    background: str = "",
+    camera: str = "head",
+    captions: str = "",
     avatar: str | Path | None = None,
     avatar_map: AvatarMap | None = None,
     marker: bool = True,
     fps: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Path:
-    """Write a clip in the format that the path's ending names, and return the path.
+    """Write a clip in the format that the path's ending names, and return the path (of several
+    files the first).
 
     Args:
-        size: height and width of pictures, pixels (formats with pictures).
+        size: of pictures: pixels, `1920x1080`, `9:16`, `1080p` (formats with pictures).
+        background: `#RRGGBB`, a picture file, or `transparent` (.webm, .mov, .png).
+        camera: `head`, `bust`, `three-quarter` or `body`.
+        captions: text or .srt/.vtt file to draw into pictures or write as captions.
         avatar: a GLB or VRM to animate instead of the house figure (formats with a figure).
         avatar_map: names of the avatar that are assigned by hand.
         marker: whole-body pictures show the sound source, if the take has its position.
@@ -140,10 +153,12 @@ def write_clip(
         InputError: the clip lacks what the format needs, or the file cannot be written there.
     """
     from motet.export.options import ExportOptions
+    from motet.export.picture import picture_options
 
     kind = format_of(path)
+    picture = picture_options(size, background, camera, captions)
     options = ExportOptions(
-        size, Path(avatar) if avatar is not None else None, avatar_map, marker, fps, progress
+        picture, Path(avatar) if avatar is not None else None, avatar_map, marker, fps, progress
     )
     # Resampled once here, so that every format gets the same frames.
     if fps is not None and clip.motion is not None and clip.motion.space.fps != fps:
@@ -158,8 +173,8 @@ def write_clip(
         raise ConfigError(
             f"{path} is the avatar itself and would be lost; give the output another name"
         )
-    kind.load().write(clip, Path(path), options)
-    return Path(path)
+    first = kind.load().write(clip, Path(path), options)  # of formats that write several files
+    return first or Path(path)
 
 
 def read_take(path: str | Path) -> Clip:

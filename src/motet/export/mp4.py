@@ -1,4 +1,6 @@
-"""MP4: the pictures of a clip, or the house figure with its motion, with the original sound."""
+"""Videos (.mp4, .webm, .mov): the pictures of a clip, or the house figure with its motion, with the
+original sound.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from motet.audio.spatial.spatialise import position_from_angles
-from motet.errors import InputError
+from motet.errors import ConfigError, InputError
 from motet.export.options import ExportOptions
+from motet.export.picture import PictureOptions
 from motet.types import Audio, Clip, Motion
 
 SOURCE_KEY = "sound_source"
 """Key of a take's provenance: position [x, y, z] of the sound source in metres, or one for each
 frame."""
+BRIGHT = 0.5
+"""Linear light of the second background, below what the renderer compresses."""
 EAR_HEIGHT_M = 1.51
 """Height of the house figure's ears, from which the angles of a source are measured."""
 
@@ -26,41 +31,114 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     Raises:
         InputError: the clip has neither pictures nor motion, or the house figure cannot play its
             motion.
+        ConfigError: a transparent background, which the format cannot hold.
     """
+    from motet.export.codecs import codec_of
     from motet.export.video import write_video
 
+    pictures, fps = drawn_pictures(clip, options)
+    write_video(
+        path,
+        pictures,
+        fps,
+        audio=clip.audio,
+        provenance=clip.provenance,
+        progress=options.progress,
+        codec=codec_of(path),
+    )
+
+
+def drawn_pictures(
+    clip: Clip, options: ExportOptions
+) -> tuple[Iterator[UInt8[np.ndarray, "height width channels"]], float]:
+    """The clip's pictures, or those of the figure that moves, with captions; and their rate.
+
+    Pictures have three channels, or with a transparent background four (red, green, blue, opacity).
+
+    Raises:
+        InputError: the clip has neither pictures nor motion.
+        ConfigError: an option that these pictures cannot have.
+    """
     if clip.frames is not None:
         if clip.frames.rgb.ndim != 4:
             raise InputError(
                 "a video file holds one take (frames, height, width, 3), these pictures are"
                 f" {tuple(clip.frames.rgb.shape)}"
             )
-        pictures, fps = (picture.cpu().numpy() for picture in clip.frames.rgb), clip.frames.fps
+        pictures: Iterator[np.ndarray] = (rgb.cpu().numpy() for rgb in clip.frames.rgb)
+        fps = clip.frames.fps
     elif clip.motion is not None:
         pictures, fps = _rendered(clip, clip.motion, options), clip.motion.space.fps
     else:
         raise InputError("a video needs pictures or motion, this clip has neither")
-    write_video(
-        path, pictures, fps, audio=clip.audio, provenance=clip.provenance, progress=options.progress
-    )
+    if options.picture.captions:
+        from motet.export.captions import cues_of, with_captions
+
+        pictures = with_captions(pictures, fps, cues_of(clip, options.picture.captions))
+    return pictures, fps
 
 
 def _rendered(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np.ndarray]:
     """The house figure: head and shoulders for a face, the whole figure for a body."""
     from motet.rigs.house.face_body import split
 
+    drawn = options.picture
     if split(motion)[1] is None:
-        from motet.render.renderer import Renderer
-        from motet.rigs.house import load_house
-
-        return Renderer(load_house(), options.size, options.size).frames(motion)
+        return _face(motion, drawn)
+    plain = PictureOptions()
+    if (drawn.background, drawn.camera) != (plain.background, plain.camera):
+        raise ConfigError(
+            "a body is drawn whole and stands on a floor; leave background and camera out"
+        )
     from motet.render.body import BodyRenderer
 
     source = source_of(clip) if options.marker else None
     glow = None
     if clip.audio is not None:
         glow = loudness(clip.audio.load(), motion.frames, motion.space.fps)
-    return BodyRenderer(options.size, options.size).frames(motion, source, glow)
+    return BodyRenderer(drawn.width, drawn.height).frames(motion, source, glow)
+
+
+def _face(motion: Motion, drawn: PictureOptions) -> Iterator[np.ndarray]:
+    from motet.export.picture import backdrop_of
+    from motet.render.renderer import Renderer
+    from motet.rigs.house import load_house
+
+    size, shape = (drawn.width, drawn.height), (drawn.height, drawn.width, 3)
+    if not drawn.is_transparent:
+        renderer = Renderer(load_house(), *size, drawn.camera, backdrop=backdrop_of(drawn))
+        return renderer.frames(motion)
+    black, bright = (
+        Renderer(
+            load_house(), *size, drawn.camera, workers=1, backdrop=np.full(shape, value, np.float32)
+        )
+        for value in (0.0, BRIGHT)
+    )
+    return with_opacity(black.frames(motion), bright.frames(motion))
+
+
+def with_opacity(
+    black: Iterator[UInt8[np.ndarray, "height width 3"]],
+    bright: Iterator[UInt8[np.ndarray, "height width 3"]],
+) -> Iterator[UInt8[np.ndarray, "height width 4"]]:
+    """Pictures with opacity from the same pictures before two backgrounds.
+
+    In linear light a pixel is o c + (1 - o) b of its own colour c, opacity o, and background b:
+    the difference of both pictures is (1 - o) b, and the one before black is o c.
+
+    Args:
+        black, bright: the pictures before a background of 0 and of `BRIGHT`.
+    """
+    from motet.render.shading import linear_from_srgb, srgb_table
+
+    table = srgb_table()
+    linear = linear_from_srgb(np.arange(256))
+    for dark, light in zip(black, bright, strict=True):
+        through = np.clip((linear[light] - linear[dark]).mean(axis=-1) / BRIGHT, 0.0, 1.0)
+        opacity = 1.0 - through  # (height, width)
+        own = linear[dark] / np.maximum(opacity, 1 / 255)[..., None]
+        colour = table[np.clip(own * (len(table) - 1), 0, len(table) - 1).astype(np.int32)]
+        yield np.dstack([colour, np.round(255 * opacity).astype(np.uint8)])
 
 
 def source_of(clip: Clip) -> Float[np.ndarray, "positions 3"] | None:

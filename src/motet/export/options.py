@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from motet.export.picture import PictureOptions
+
 if TYPE_CHECKING:
     from motet.export.gltf.mapping import AvatarMap
 
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 class ExportOptions:
     """Options of all formats; each format uses its own."""
 
-    size: int = 512
-    """Height and width of pictures, pixels."""
+    picture: PictureOptions = PictureOptions()
+    """How pictures are drawn."""
     avatar: Path | None = None
     """A GLB or VRM to animate instead of the house figure."""
     avatar_map: AvatarMap | None = None

@@ -1,4 +1,6 @@
-"""MP4: H.264 and AAC, with the original sound.
+"""Videos with the original sound: MP4 (H.264, AAC), WebM (VP9, Opus), MOV (ProRes 4444, PCM).
+
+WebM and MOV keep the opacity of pictures that have it.
 
 Frame i is shown from i / fps on; the last one stays until the sound has ended. Every file states in
 its metadata that it is synthetic, and carries signed content credentials that state the same
@@ -28,12 +30,11 @@ from motet.audio.downmix import speech_mix, to_mono, with_mix
 from motet.audio.resampling import resample_pieces, resampled_length
 from motet.audio_types import AudioSource
 from motet.errors import InputError
+from motet.export.codecs import MP4, Codec
 from motet.export.credentials import sign_video
 from motet.export.yuv import yuv420
 from motet.types import SURROUND, Audio
 
-AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-"""Sample rates of AAC; other sounds are resampled to the next higher one."""
 _AAC_LAYOUTS = {
     1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "hexagonal", 7: "7.0", 8: "octagonal",
     16: "hexadecagonal",
@@ -51,29 +52,32 @@ def write_video(
     provenance: Mapping[str, Any] | None = None,
     progress: Callable[[int], None] | None = None,
     credentials: bool = True,
+    codec: Codec = MP4,
 ) -> Path:
     """Encode pictures as they arrive, with the sound, and return the path.
 
     Encoding runs in a thread of its own, a few frames behind whoever makes the pictures.
 
     Args:
-        frames: uint8 (height, width, 3) sRGB, all of one size; odd sizes get one more row or
-            column.
+        frames: uint8 (height, width, 3) sRGB, or (height, width, 4) with opacity, all of one size;
+            odd sizes get one more row or column.
         fps: frames per second; 25, 29.97, 30000 / 1001, ...
         audio: (channels, time). Every channel is kept as it is, up to sixteen; of more the one with
             speech.
         provenance: `method`, `weights` and `seed` are named in the file's metadata.
         progress: called with the number of frames encoded so far.
         credentials: sign the file as made by an algorithm, where the package `c2pa-python` is
-            installed.
+            installed; mp4 and mov only.
+        codec: how the file is encoded, see `CODECS`.
 
     Raises:
         InputError: no frames, frames of changing or impossible size, or the file cannot be written
             there.
     """
     with appearing(Path(path)) as beside:
-        _Encoding(beside, _rate(fps), _for_aac(audio), provenance or {}, progress).run(iter(frames))
-        if credentials:
+        sound = _encodable(audio, codec)
+        _Encoding(beside, _rate(fps), sound, provenance or {}, progress, codec).run(iter(frames))
+        if credentials and codec.container != "webm":  # C2PA defines no place in WebM
             sign_video(beside, provenance or {}, Path(path).name)
     return Path(path)
 
@@ -86,8 +90,8 @@ def _rate(fps: float) -> Fraction:
 
 
 @dataclasses.dataclass
-class _AacSound:
-    """The sound of a file at a rate of AAC, read as it is encoded."""
+class _EncodableSound:
+    """The sound of a file at a rate of its codec, read as it is encoded."""
 
     rate: int
     channels: int
@@ -105,8 +109,8 @@ class _AacSound:
         return samples
 
 
-def _for_aac(audio: AudioSource | None) -> _AacSound | None:
-    """The sound in a form that AAC can hold: its channels or one, at a rate of AAC."""
+def _encodable(audio: AudioSource | None, codec: Codec) -> _EncodableSound | None:
+    """The sound in a form that the codec can hold: its channels or one, at a rate it has."""
     if audio is None or not audio.length:
         return None
     if isinstance(audio, Audio) and audio.samples.ndim != 2:
@@ -115,15 +119,17 @@ def _for_aac(audio: AudioSource | None) -> _AacSound | None:
             f" {tuple(audio.samples.shape)}"
         )
     layout, channels = _aac_layout(audio), audio.channels
+    if codec.sound != "aac" and channels > 2:
+        layout = None  # the layouts of AAC are not those of the others
     if layout is None:
         layout, channels = "mono", 1
         audio = with_mix(audio, audio.mix or speech_mix(audio).weights)
     pieces = (to_mono(p) if channels < p.channels else p for p in audio.pieces())
-    higher = (rate for rate in AAC_RATES if rate >= audio.sample_rate)
-    rate = min(higher, default=AAC_RATES[-1])
+    higher = (rate for rate in codec.rates if rate >= audio.sample_rate)
+    rate = min(higher, default=codec.rates[-1])
     length = resampled_length(audio.length, audio.sample_rate, rate)
     resampled = resample_pieces(pieces, rate)
-    return _AacSound(rate, channels, length, layout, resampled, torch.zeros(channels, 0))
+    return _EncodableSound(rate, channels, length, layout, resampled, torch.zeros(channels, 0))
 
 
 def _aac_layout(audio: AudioSource) -> str | None:
@@ -145,11 +151,12 @@ class _Encoding:
         self,
         path: Path,
         rate: Fraction,
-        audio: _AacSound | None,
+        audio: _EncodableSound | None,
         provenance: Mapping[str, Any],
         progress: Callable[[int], None] | None,
+        codec: Codec,
     ) -> None:
-        self._path, self._rate, self._audio = path, rate, audio
+        self._path, self._rate, self._audio, self._codec = path, rate, audio, codec
         self._provenance, self._progress = provenance, progress
         # Fine enough to end with the sound to a fraction of a millisecond.
         self._ticks = rate.denominator * max(1, 12_800 // rate.numerator)
@@ -163,6 +170,8 @@ class _Encoding:
         if first is None:
             raise InputError("a video needs at least one frame")
         self._shape = _checked(first, None).shape
+        if self._shape[2] == 4 and not self._codec.alpha:
+            raise InputError(f"{self._codec.container} has no opacity; write .webm or .mov")
         worker = threading.Thread(target=self._work, name="encode", daemon=True)
         worker.start()
         try:
@@ -204,7 +213,9 @@ class _Encoding:
             # Durations in units of the sound's samples: FFmpeg's default of 1 ms would round them.
             clock = self._audio.rate if self._audio is not None else 48_000
             options = {"movflags": "faststart", "movie_timescale": str(clock)}
-            with av.open(str(self._path), "w", format="mp4", options=options) as container:
+            kind = self._codec.container
+            settings = options if kind != "webm" else {}
+            with av.open(str(self._path), "w", format=kind, options=settings) as container:
                 container.metadata.update(_marks(self._provenance))
                 self._fill(container)
         except InterruptedError:
@@ -216,7 +227,7 @@ class _Encoding:
 
     def _fill(self, container: Any) -> None:
         video = self._video_stream(container)
-        sound = _Sound(container, self._audio) if self._audio is not None else None
+        sound = _Sound(container, self._audio, self._codec) if self._audio is not None else None
         frames = self._queued()
         last, count = next(frames), 0
         for following in _and_none(frames):
@@ -243,10 +254,11 @@ class _Encoding:
 
     def _video_stream(self, container: Any) -> Any:
         stream = container.add_stream(
-            "libx264", rate=self._rate, options={"preset": "veryfast", "crf": "18"}
+            self._codec.video, rate=self._rate, options=dict(self._codec.options)
         )
         stream.height, stream.width = (size + size % 2 for size in self._shape[:2])
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = self._codec.alpha if self._shape[2] == 4 else self._codec.plain
+        self._pixels = stream.pix_fmt
         stream.time_base = stream.codec_context.time_base = self._time_base
         context = stream.codec_context
         # BT.709 (code 1), limited range (code 1): the default of players, stated explicitly.
@@ -259,7 +271,17 @@ class _Encoding:
         if height % 2 or width % 2:
             # 4:2:0 needs even sizes; the last row or column is repeated.
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(yuv420(np.ascontiguousarray(rgb)), format="yuv420p")
+        if self._pixels == "yuv420p":
+            planes = yuv420(np.ascontiguousarray(rgb))
+            picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        else:
+            kind = "rgba" if rgb.shape[2] == 4 else "rgb24"
+            source = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format=kind)
+            picture = source.reformat(
+                format=self._pixels,
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+            )
         picture.colorspace, picture.color_range = Colorspace.ITU709, ColorRange.MPEG
         picture.pts, picture.time_base = index * self._ticks, self._time_base
         return picture
@@ -268,11 +290,12 @@ class _Encoding:
 class _Sound:
     """The sound of a file, encoded in step with the pictures so that both are interleaved."""
 
-    def __init__(self, container: Any, audio: _AacSound) -> None:
+    def __init__(self, container: Any, audio: _EncodableSound, codec: Codec) -> None:
         self._container, self._audio, self._done = container, audio, 0
-        self._stream = container.add_stream("aac", rate=audio.rate)
+        self._stream = container.add_stream(codec.sound, rate=audio.rate)
         self._stream.layout = audio.layout
-        self._stream.bit_rate = min(128_000, 5 * audio.rate) * audio.channels
+        if codec.sound != "pcm_s16le":
+            self._stream.bit_rate = min(128_000, 5 * audio.rate) * audio.channels
 
     def until(self, seconds: float) -> None:
         """Encode up to this time."""
@@ -303,7 +326,7 @@ def _and_none(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray | None]:
 
 def _checked(frame: np.ndarray, shape: tuple[int, ...] | None) -> np.ndarray:
     frame = np.asarray(frame)
-    is_picture = frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8
+    is_picture = frame.ndim == 3 and frame.shape[2] in (3, 4) and frame.dtype == np.uint8
     if not is_picture or not 2 <= min(frame.shape[:2]) <= max(frame.shape[:2]) <= 8192:
         raise InputError(
             f"a video frame is uint8 (height, width, 3) of 2 to 8192 pixels, this is {frame.dtype}"

@@ -6,18 +6,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from motet.errors import InputError
 from motet.geometry.camera import Camera
 from motet.render import pixel_shading, raster, shading, surface
 from motet.render.posing import Poser
 from motet.render.sample_layout import PACKED
-from motet.render.scene import SUPERSAMPLE, Scene, build_scene
+from motet.render.scene import FRAMINGS, SUPERSAMPLE, Scene, build_scene
 from motet.render.shadow import ShadowMap
 from motet.rigs.house import HouseRig, ShapedHouse
 from motet.types import Motion
@@ -33,8 +32,10 @@ class Renderer:
         rig: the figure, as a rig (mean person) or shaped.
         width: pixels, at least 16.
         height: pixels, at least 16.
-        camera: `head` shows head and shoulders, `body` the whole figure.
+        camera: `head` shows head and shoulders, `bust` more of them, `three-quarter` from the side,
+            `body` the whole figure.
         workers: frames drawn at the same time.
+        backdrop: behind the figure, linear light; a neutral one when left out.
 
     Raises:
         InputError: an impossible size, or a framing that does not exist.
@@ -45,19 +46,21 @@ class Renderer:
         rig: HouseRig | ShapedHouse,
         width: int,
         height: int,
-        camera: Literal["head", "body"] = "head",
+        camera: str = "head",
         workers: int = 2,
+        backdrop: Float[np.ndarray, "height width 3"] | None = None,
     ) -> None:
         if not (16 <= width <= 8192 and 16 <= height <= 8192):
             raise InputError(
                 f"a picture of {width}x{height} pixels cannot be drawn; width and height lie"
                 " between 16 and 8192"
             )
-        if camera not in ("head", "body"):
-            raise InputError(f"no framing {camera!r}; known: head, body")
+        if camera not in FRAMINGS:
+            raise InputError(f"no framing {camera!r}; known: {', '.join(FRAMINGS)}")
         self._shaped = rig.shaped() if isinstance(rig, HouseRig) else rig
         self.width, self.height, self._workers = width, height, max(1, workers)
         self._scene = build_scene(self._shaped, camera, width, height)
+        self._backdrop = shading.background(width, height) if backdrop is None else backdrop
         self._table = shading.srgb_table()
         self._poser = Poser(self._shaped)
 
@@ -155,7 +158,7 @@ class Stage:
         self._row = pixel_shading.row_buffers(width)
         self._lights = shading.lights()
         self._map = self._shadow_map(n_coarse)
-        self._backdrop = shading.background(width, height)
+        self._backdrop = renderer._backdrop.copy()  # bodies paint their floor into it
         self._set_camera(scene.camera)
         self._still_bytes = np.zeros((height, width, 3), np.uint8)
         self._prepare(*neutral)

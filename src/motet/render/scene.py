@@ -21,6 +21,16 @@ MARGIN = 0.12
 motion can bring them into view."""
 SPLIT_LENGTH = 12.0
 """Samples: faces all of whose edges are shorter stay whole."""
+FRAMINGS = ("head", "bust", "three-quarter", "body")
+LEAST_ASPECT = 0.75
+"""Aspect (width / height) below which a picture shows more above and below, not less at its
+sides."""
+_FACE_CAMERAS = {
+    "head": (0.030, 0.188, 0.0),
+    "bust": (0.115, 0.285, 0.0),
+    "three-quarter": (0.030, 0.188, np.radians(32.0)),
+}
+"""Middle of the picture below the eyes and half its height in metres, angle around the figure."""
 SPARSE_HAIR = 2
 """Whole-body pictures draw every n-th strand, wider: one strand is far below a pixel there."""
 
@@ -81,14 +91,22 @@ class Scene:
         return self.n_refined + len(self.copied)
 
 
-def figure_camera(shaped: ShapedHouse, framing: str) -> Camera:
-    """The camera of a framing: `head` (head and shoulders) or `body` (the whole figure)."""
+def figure_camera(shaped: ShapedHouse, framing: str, aspect: float = 1.0) -> Camera:
+    """The camera of one of `FRAMINGS` for pictures of an aspect (width / height).
+
+    Pictures higher than wide keep their width, so that a head is not cut off at its sides.
+    """
     eye_height = float(shaped.joints[shaped.rig.joint_names.index("eye.L"), 1])
-    if framing == "head":
-        target = (0.0, eye_height - 0.030, 0.04)
-        return Camera((0.0, eye_height - 0.015, 1.55), target, 2 * np.arctan(0.188 / 1.51))
+    taller = max(1.0, LEAST_ASPECT / aspect)
+    if framing != "body":
+        drop, half_height_m, angle = _FACE_CAMERAS[framing]
+        target = (0.0, eye_height - drop, 0.04)
+        side, front = 1.51 * np.sin(angle), 1.51 * np.cos(angle)
+        eye = (float(side), eye_height - drop + 0.015, float(0.04 + front))
+        return Camera(eye, target, 2 * np.arctan(taller * half_height_m / 1.51))
     top = float(shaped.vertices[:, 1].max())
-    return Camera((0.0, 0.62 * top, 4.6), (0.0, 0.5 * top, 0.0), 2 * np.arctan(0.56 * top / 4.6))
+    half_height = taller * 0.56 * top
+    return Camera((0.0, 0.62 * top, 4.6), (0.0, 0.5 * top, 0.0), 2 * np.arctan(half_height / 4.6))
 
 
 def _by_region(shaped: ShapedHouse, table: dict[str, tuple[float, ...]], size: int) -> np.ndarray:
@@ -160,7 +178,7 @@ def _eyes(shaped: ShapedHouse) -> tuple[np.ndarray, np.ndarray]:
 def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> Scene:
     """Select the visible parts, refine them, and arrange all attributes."""
     rig, aspect = shaped.rig, width / height
-    camera = figure_camera(shaped, framing)
+    camera = figure_camera(shaped, framing, aspect)
     quads = _kept_quads(shaped, camera, aspect, (*PLAIN, *THIN))
     refinement = catmull_clark(quads, len(rig.vertices))
     split = refinement.triangles(_large(shaped, camera, quads, width, height))
@@ -172,7 +190,7 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
     surface = np.concatenate([fine, plain_faces]).astype(np.int32)
     moves = _moves(shaped, refinement, surface)
     surface = surface[np.argsort(moves, kind="stable")]  # what no motion moves comes first
-    hair = shaped.hair if framing == "head" else shaped.hair.thinned(SPARSE_HAIR)
+    hair = shaped.hair if framing != "body" else shaped.hair.thinned(SPARSE_HAIR)
     ribbons = hair.surface()
     hair_faces = ribbons.faces + n_refined + len(copied)
     triangles = np.concatenate([surface, thin_faces, hair_faces]).astype(np.int32)

@@ -47,6 +47,7 @@ def formats() -> list[models.FormatInfo]:
             pictures=kind.module == "mp4",
         )
         for ending, kind in FORMATS.items()
+        if kind.module != "png_sequence"  # many files
     ]
     found += [
         models.FormatInfo(

@@ -279,8 +279,14 @@ class ExportRequest(Body):
     fps: float | None = Field(None, ge=1, le=240)
     avatar: str = Field("", pattern=r"^([0-9a-f]{24})?$")
     """An uploaded avatar instead of the house figure."""
-    size: int | None = Field(None, ge=64, le=4096)
-    """Height and width of a video, pixels."""
+    size: int | Annotated[str, StringConstraints(max_length=12)] = ""
+    """Of a video: PIXELS, WIDTHxHEIGHT, or a name such as `9:16`."""
+    background: str = Field("", pattern=r"^(#[0-9a-fA-F]{6}|transparent)?$")
+    """Of a video of a face: a colour, or transparent (.webm, .mov)."""
+    camera: str = Field("", max_length=20)
+    """Of a video of a face: head, bust, three-quarter, body."""
+    captions: str = Field("", max_length=10_000)
+    """What is said, drawn into a video or written as .srt or .vtt."""
 
 
 class Score(BaseModel):

@@ -81,19 +81,29 @@ export class Studio {
   }
 
   /** The command that makes the shown take. */
-  command(...outputs: string[]): string {
-    const { method, options, intensity, head, blink, seed, text } = this.settings;
-    const postprocess = { intensity, head, blink };
-    const takesText = this.method && 'text' in this.method.options.properties;
+  command(outputs: string[], flags: string[] = []): string {
+    const { take } = this;
+    const made = take?.state === 'made' ? take : undefined;
+    const { text, ...options } = (made?.options ?? this.settings.options) as Record<string, OptionValue>;
+    const { intensity = 1, head = true, blink = true } = made?.postprocess ?? this.settings;
     return commandLine({
       sound: this.sound?.name ?? 'speech.wav',
-      method,
+      method: made?.method ?? this.settings.method,
       options,
-      postprocess,
-      seed,
-      ...(takesText && text ? { text } : {}),
+      postprocess: { intensity, head, blink },
+      seed: made?.seed ?? this.settings.seed,
+      ...(text ? { text: String(text) } : {}),
+      ...(this.editing.layers.length ? { edits: this.editsName } : {}),
+      flags,
       outputs,
     });
+  }
+
+  /** Name of the file with the edits of the shown take. */
+  get editsName(): string {
+    const { take, sound } = this;
+    const stem = (sound?.name ?? 'take').replace(/\.[^.]+$/, '');
+    return `${stem}-${take?.method ?? ''}-${take?.seed ?? 0}.edits.json`;
   }
 
   /** Ask the server until it is ready, then for what it keeps. */

@@ -7,23 +7,26 @@ export interface Format {
   use: string;
   /** It is a video, with a size. */
   video: boolean;
+  /** It can be transparent. */
+  alpha: boolean;
   /** It holds a figure: the user's avatar if one is chosen. */
   figure: boolean;
 }
 
 const WORDS: Record<string, [title: string, use: string]> = {
   '.mp4': ['Video', 'Any player, with sound'],
+  '.html': ['Talking page', 'One file, plays offline'],
   '.webm': ['Transparent video', 'Over other pictures'],
   '.mov': ['Transparent video', 'ProRes, for editors'],
   '.glb': ['Animated figure', 'Blender, Unity, three.js'],
-  '.vrma': ['VRM animation', 'VRM avatars'],
+  '.vrma': ['VRM animation', 'Every VRM avatar'],
   '.usd': ['USD', 'Film pipelines'],
   '.csv': ['Live Link Face', 'Unreal, MetaHuman'],
   '.json': ['Audio2Face', 'Omniverse, Maya'],
   '.npz': ['motet take', 'NumPy; opens here again'],
   '.bvh': ['BVH', 'Body, any 3D program'],
-  '.html': ['Web page', 'One file, plays offline'],
-  '.srt': ['Captions', 'Any player'],
+  '.srt': ['Captions', 'Editors, players'],
+  '.vtt': ['Captions', 'Web video'],
 };
 
 /** The formats of the server that hold a face, best known first. */
@@ -35,6 +38,6 @@ export function faceFormats(formats: readonly FormatSummary[]): Format[] {
     .sort((a, b) => rank(a.ending) - rank(b.ending))
     .map(({ ending, avatar, pictures }) => {
       const [title, use] = WORDS[ending] ?? [ending.slice(1).toUpperCase(), ''];
-      return { ending, title, use, video: pictures, figure: avatar };
+      return { ending, title, use, video: pictures, alpha: pictures && ending !== '.mp4', figure: avatar };
     });
 }

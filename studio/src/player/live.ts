@@ -37,6 +37,7 @@ interface Events {
   frame: Float32Array;
   stats: Stats;
   level: number;
+  /** `behind` (by_s), `refused`, or `lost`: the connection is being built again. */
   warning: { code: string; by_s?: number };
   problem: { title?: string; detail?: string; remedy?: string };
   close: { code: number; reason: string };
@@ -61,14 +62,23 @@ interface Due {
 }
 
 const RATE = 16000;
+/** Sound that is kept for a connection that comes back. */
+const KEEP_S = 10;
+/** How long the server keeps a session whose connection was lost. */
+const RESUME_MS = 15000;
+/** Codes with which the server ends a session for good. */
+const FINAL = new Set([1000, 1001, 1008, 1011, 1013]);
 
 /** Open a session at a URL such as `/live`. Call it from a click: browsers start sound only then. */
 export function connect(url: string, options: LiveOptions = {}): Live {
   const context = new AudioContext({ sampleRate: RATE });
   const address = new URL(url, location.href);
   address.protocol = address.protocol.replace('http', 'ws');
-  const socket = new WebSocket(address, 'motet.live.1');
-  socket.binaryType = 'arraybuffer';
+  let socket: WebSocket;
+  let session = '';
+  let lostAt = 0; // when the connection was lost; 0: it stands
+  let recent: Int16Array<ArrayBuffer>[] = []; // the last seconds of sound, sent again after a loss
+  let sent = 0; // samples so far, those that a lost connection swallowed included
   const listeners: { [K in keyof Events]?: ((value: Events[K]) => void)[] } = {};
   const emit = <K extends keyof Events>(event: K, value: Events[K]) =>
     listeners[event]?.forEach((listener) => listener(value));
@@ -86,7 +96,28 @@ export function connect(url: string, options: LiveOptions = {}): Live {
   let running = true;
   let fps = 25;
 
-  socket.onopen = () =>
+  function open() {
+    socket = new WebSocket(address, 'motet.live.1');
+    socket.binaryType = 'arraybuffer';
+    socket.onopen = () => (session ? resume() : hello());
+    socket.onmessage = ({ data }) => message(data as string | ArrayBuffer);
+    socket.onclose = (event) => {
+      if (running && session && !FINAL.has(event.code) && retry()) return;
+      running = false;
+      emit('close', { code: event.code, reason: event.reason });
+    };
+  }
+
+  /** Try again for as long as the server keeps the session. */
+  function retry(): boolean {
+    lostAt ||= Date.now();
+    if (Date.now() - lostAt > RESUME_MS) return false;
+    emit('warning', { code: 'lost' });
+    setTimeout(open, 500);
+    return true;
+  }
+
+  const hello = () =>
     send({
       type: 'hello',
       rate: RATE,
@@ -98,18 +129,24 @@ export function connect(url: string, options: LiveOptions = {}): Live {
       echo: false,
       seed: options.seed ?? 0,
     });
-  socket.onclose = (event) => {
-    running = false;
-    emit('close', { code: event.code, reason: event.reason });
-  };
-  socket.onmessage = ({ data }) => {
-    if (typeof data !== 'string') return receive(data as ArrayBuffer);
+
+  /** Go on in the session; the server forgets what it gets twice. */
+  function resume() {
+    const kept = recent.reduce((sum, piece) => sum + piece.length, 0);
+    send({ type: 'resume', session, from_sample: sent - kept });
+    recent.forEach((piece) => socket.send(piece));
+    lostAt = 0;
+  }
+
+  function message(data: string | ArrayBuffer) {
+    if (typeof data !== 'string') return receive(data);
     const { type, ...message } = JSON.parse(data);
     if (type === 'ready') {
       delay = message.delay_s.advice;
       fps = message.fps;
       delayNode.delayTime.value = delay;
-      requestAnimationFrame(hand);
+      if (!session) requestAnimationFrame(hand);
+      session = message.session;
     }
     if (type === 'stats') {
       const sorted = ages.sort((a, b) => a - b);
@@ -117,7 +154,7 @@ export function connect(url: string, options: LiveOptions = {}): Live {
       return emit('stats', { ...message, late, delay_s: sorted[sorted.length >> 1] });
     }
     emit(type === 'error' ? 'problem' : type, message.problem ?? message);
-  };
+  }
 
   /** Frames: first_frame u32, first_sample u64, frames u16, channels u16, then float16 values. */
   function receive(buffer: ArrayBuffer) {
@@ -165,14 +202,17 @@ export function connect(url: string, options: LiveOptions = {}): Live {
     source.connect(capture);
     source.connect(delayNode);
     capture.port.onmessage = ({ data }: MessageEvent<Float32Array>) => {
-      if (socket.readyState !== WebSocket.OPEN) return;
+      if (!session) return; // what is said before the server is ready is not heard
       started ??= context.currentTime - data.length / RATE;
       let peak = 0;
       const samples = Int16Array.from(data, (v) => {
         peak = Math.max(peak, Math.abs(v));
         return Math.max(-1, Math.min(1, v)) * 32767;
       });
-      socket.send(samples);
+      recent.push(samples);
+      sent += samples.length;
+      while (recent.length * data.length > KEEP_S * RATE) recent.shift();
+      if (socket.readyState === WebSocket.OPEN && !lostAt) socket.send(samples);
       emit('level', peak);
     };
   }
@@ -188,6 +228,7 @@ export function connect(url: string, options: LiveOptions = {}): Live {
     queue = [];
     send({ type: 'interrupt' });
   };
+  open();
   const live: Live = {
     on,
     microphone,

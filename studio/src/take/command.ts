@@ -8,6 +8,10 @@ export interface CommandParts {
   seed: number;
   text?: string;
   fps?: number;
+  /** File with the edits of the take. */
+  edits?: string;
+  /** More flags of the files, such as `['--size', '1080p']`. */
+  flags?: string[];
   outputs: string[];
 }
 
@@ -36,6 +40,8 @@ export function commandLine(parts: CommandParts): string {
   if (!parts.postprocess.blink) words.push('--no-blink');
   if (parts.seed) words.push('--seed', String(parts.seed));
   if (parts.fps) words.push('--fps', String(parts.fps));
+  if (parts.edits) words.push('--edits', parts.edits);
+  words.push(...(parts.flags ?? []));
   for (const output of parts.outputs) words.push('-o', output);
   return words.map(quoted).join(' ');
 }

@@ -36,3 +36,9 @@ test('every setting that differs is written down', () => {
 test('what a shell would read is quoted', () => {
   expect(quoted('$(rm x).wav')).toBe("'$(rm x).wav'");
 });
+
+test('edits are a file that the command reads', () => {
+  const parts = { sound: 'a.wav', method: 'artalk', options: {}, postprocess: REST, seed: 3, outputs: ['a.mp4'] };
+  const line = commandLine({ ...parts, edits: 'a-artalk-3.edits.json', flags: ['--size', '9:16'] });
+  expect(line).toBe('motet run a.wav --seed 3 --edits a-artalk-3.edits.json --size 9:16 -o a.mp4');
+});

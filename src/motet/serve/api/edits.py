@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Response
 
 from motet.batch_ledger import values_digest
 from motet.config import JsonValue
 from motet.serve import answers, models
-from motet.serve.api.takes import TakeId
+from motet.serve.api.takes import TakeId, file_stem
 from motet.serve.problems import Refusal, required
 from motet.serve.results import drop_edits, keep_edits
 from motet.serve.store import Json, TakeRow
@@ -24,6 +26,22 @@ async def current(identity: TakeId, studio: Shared, response: Response) -> model
     row = _face(identity, studio)
     response.headers["ETag"] = _etag(row)
     return _edits(row)
+
+
+@router.get("/{identity}/edits/file")
+async def file_of(identity: TakeId, studio: Shared) -> Response:
+    """The edits as a file for `motet run --edits`."""
+    row = _face(identity, studio)
+    layers, seeds = _layers(row), {}
+    for layer in layers:
+        if isinstance(layer, dict) and layer.get("type") == "take":
+            other = studio.store.get(TakeRow, str(layer["take_id"]))
+            if other is not None:
+                seeds[other.id] = other.request.get("seed") or 0
+    name = f"{file_stem(row)}.edits.json"
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    content = json.dumps({"layers": layers, "seeds": seeds}, indent=1)
+    return Response(content, media_type="application/json", headers=headers)
 
 
 @router.put("/{identity}/edits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -11,6 +12,7 @@ from starlette.responses import FileResponse
 from motet.batch_ledger import values_digest
 from motet.errors import ConfigError
 from motet.export import check_ending
+from motet.export.picture import DEFAULT_SIZE, check_written, picture_options
 from motet.serve import answers, models
 from motet.serve.api.takes import TakeId, file_stem
 from motet.serve.problems import Refusal, required
@@ -20,8 +22,15 @@ from motet.serve.uploads import clean_name
 
 router = APIRouter(tags=["exports"])
 ExportId = Annotated[str, Path(pattern=models.ID_PATTERN)]
+DRAWN = ("size", "background", "camera", "captions")
 _MIME = {
+    ".html": "text/html",
+    ".mov": "video/quicktime",
     ".mp4": "video/mp4",
+    ".srt": "application/x-subrip",
+    ".vrma": "model/gltf-binary",
+    ".vtt": "text/vtt",
+    ".webm": "video/webm",
     ".glb": "model/gltf-binary",
     ".csv": "text/csv",
     ".json": "application/json",
@@ -38,9 +47,9 @@ async def export(body: models.ExportRequest, studio: Shared) -> models.Job:
     check_ending(f"x{ending}")
     if row.facts.get("kind") != "motion":
         raise Refusal(409, "this take is a video already; download its file")
-    is_video = ending == ".mp4"
-    if body.size is not None and not is_video:
-        raise ConfigError("size is for videos (.mp4); leave it out")
+    if ending == ".png":
+        raise ConfigError("pictures are many files: motet export TAKE.npz -o NAME.png writes them")
+    _check_drawing(body, ending)
     stored_map = ""
     if body.avatar:
         required(_avatar_file(studio, body.avatar), "avatar")
@@ -51,12 +60,22 @@ async def export(body: models.ExportRequest, studio: Shared) -> models.Job:
         "format": ending,
         "fps": body.fps,
         "avatar": body.avatar,
-        "size": body.size,
+        **{name: str(value) for name in DRAWN if (value := getattr(body, name))},
     }
     identity = values_digest({**request, "map": stored_map})
     name = f"{file_stem(row)}{ending}"
     arguments: Json = {**request, "export": identity, "name": name}
     return answers.job(studio.jobs.submit("export", arguments), studio.jobs)
+
+
+def _check_drawing(body: models.ExportRequest, ending: str) -> None:
+    """Refuse picture options that cannot be honoured, before a job is queued."""
+    if body.captions.lower().endswith((".txt", ".srt", ".vtt")):
+        raise ConfigError("captions are the text itself; files of the server are not read")
+    picture = picture_options(
+        body.size or DEFAULT_SIZE, body.background, body.camera or "head", body.captions
+    )
+    check_written([FilePath(f"x{ending}")], picture, None)
 
 
 def _avatar_file(studio: Shared, identity: str) -> object | None:

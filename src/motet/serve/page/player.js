@@ -78,18 +78,33 @@ function a(e) {
 	return i(n.fps, r.slice(0, s), o);
 }
 // src/player/live.ts
-var o = 16e3;
-function s(e, t = {}) {
+var o = 16e3, s = 10, c = 15e3, l = /* @__PURE__ */ new Set([
+	1e3,
+	1001,
+	1008,
+	1011,
+	1013
+]);
+function u(e, t = {}) {
 	let n = new AudioContext({ sampleRate: o }), r = new URL(e, location.href);
 	r.protocol = r.protocol.replace("http", "ws");
-	let i = new WebSocket(r, "motet.live.1");
-	i.binaryType = "arraybuffer";
-	let a = {}, s = (e, t) => a[e]?.forEach((e) => e(t)), l = (e) => {
+	let i, a = "", u = 0, f = [], p = 0, m = {}, h = (e, t) => m[e]?.forEach((e) => e(t)), g = (e) => {
 		i.readyState === WebSocket.OPEN && i.send(JSON.stringify(e));
-	}, u = n.createDelay(5);
-	t.echo && u.connect(n.destination);
-	let d, f = .45, p, m = [], h = [], g = 0, _ = !0, v = 25;
-	i.onopen = () => l({
+	}, _ = n.createDelay(5);
+	t.echo && _.connect(n.destination);
+	let v, y = .45, b, x = [], S = [], C = 0, w = !0, T = 25;
+	function E() {
+		i = new WebSocket(r, "motet.live.1"), i.binaryType = "arraybuffer", i.onopen = () => a ? k() : O(), i.onmessage = ({ data: e }) => A(e), i.onclose = (e) => {
+			w && a && !l.has(e.code) && D() || (w = !1, h("close", {
+				code: e.code,
+				reason: e.reason
+			}));
+		};
+	}
+	function D() {
+		return u ||= Date.now(), Date.now() - u > c ? !1 : (h("warning", { code: "lost" }), setTimeout(E, 500), !0);
+	}
+	let O = () => g({
 		type: "hello",
 		rate: o,
 		format: "s16",
@@ -99,86 +114,93 @@ function s(e, t = {}) {
 		avatar: t.avatar ?? "house",
 		echo: !1,
 		seed: t.seed ?? 0
-	}), i.onclose = (e) => {
-		_ = !1, s("close", {
-			code: e.code,
-			reason: e.reason
-		});
-	}, i.onmessage = ({ data: e }) => {
-		if (typeof e != "string") return y(e);
+	});
+	function k() {
+		let e = f.reduce((e, t) => e + t.length, 0);
+		g({
+			type: "resume",
+			session: a,
+			from_sample: p - e
+		}), f.forEach((e) => i.send(e)), u = 0;
+	}
+	function A(e) {
+		if (typeof e != "string") return j(e);
 		let { type: t, ...n } = JSON.parse(e);
-		if (t === "ready" && (f = n.delay_s.advice, v = n.fps, u.delayTime.value = f, requestAnimationFrame(b)), t === "stats") {
-			let e = h.sort((e, t) => e - t);
-			return h = [], s("stats", {
+		if (t === "ready" && (y = n.delay_s.advice, T = n.fps, _.delayTime.value = y, a || requestAnimationFrame(M), a = n.session), t === "stats") {
+			let e = S.sort((e, t) => e - t);
+			return S = [], h("stats", {
 				...n,
-				late: g,
+				late: C,
 				delay_s: e[e.length >> 1]
 			});
 		}
-		s(t === "error" ? "problem" : t, n.problem ?? n);
-	};
-	function y(e) {
+		h(t === "error" ? "problem" : t, n.problem ?? n);
+	}
+	function j(e) {
 		let t = new DataView(e), r = Number(t.getBigUint64(4, !0)), [i, a] = [t.getUint16(12, !0), t.getUint16(14, !0)];
 		for (let e = 0; e < i; e++) {
 			let i = new Float32Array(a);
-			for (let n = 0; n < a; n++) i[n] = c(t.getUint16(16 + 2 * (e * a + n), !0));
-			let s = r / o + e / v;
-			if (m.push({
+			for (let n = 0; n < a; n++) i[n] = d(t.getUint16(16 + 2 * (e * a + n), !0));
+			let s = r / o + e / T;
+			if (x.push({
 				seconds: s,
 				values: i
-			}), p !== void 0) {
-				let e = n.currentTime - p - s;
-				h.push(e), e > f && (g += 1);
+			}), b !== void 0) {
+				let e = n.currentTime - b - s;
+				S.push(e), e > y && (C += 1);
 			}
 		}
 	}
-	function b() {
-		if (_) {
-			if (p !== void 0) {
-				let e = n.currentTime - p - f, t;
-				for (; m.length && m[0].seconds <= e;) t = m.shift();
-				t && s("frame", t.values);
+	function M() {
+		if (w) {
+			if (b !== void 0) {
+				let e = n.currentTime - b - y, t;
+				for (; x.length && x[0].seconds <= e;) t = x.shift();
+				t && h("frame", t.values);
 			}
-			requestAnimationFrame(b);
+			requestAnimationFrame(M);
 		}
 	}
-	function x(e, t) {
-		return (a[e] ??= []).push(t), w;
+	function N(e, t) {
+		return (m[e] ??= []).push(t), L;
 	}
-	async function S(e) {
-		d = await navigator.mediaDevices.getUserMedia({ audio: {
+	async function P(e) {
+		v = await navigator.mediaDevices.getUserMedia({ audio: {
 			deviceId: e,
 			echoCancellation: !t.echo,
 			channelCount: 1
 		} }), await n.resume(), await n.audioWorklet.addModule(new URL("/capture.js", r.href.replace(/^ws/, "http")));
-		let a = n.createMediaStreamSource(d), c = new AudioWorkletNode(n, "motet-capture", { numberOfOutputs: 0 });
-		a.connect(c), a.connect(u), c.port.onmessage = ({ data: e }) => {
-			if (i.readyState !== WebSocket.OPEN) return;
-			p ??= n.currentTime - e.length / o;
+		let c = n.createMediaStreamSource(v), l = new AudioWorkletNode(n, "motet-capture", { numberOfOutputs: 0 });
+		c.connect(l), c.connect(_), l.port.onmessage = ({ data: e }) => {
+			if (!a) return;
+			b ??= n.currentTime - e.length / o;
 			let t = 0, r = Int16Array.from(e, (e) => (t = Math.max(t, Math.abs(e)), Math.max(-1, Math.min(1, e)) * 32767));
-			i.send(r), s("level", t);
+			for (f.push(r), p += r.length; f.length * e.length > s * o;) f.shift();
+			i.readyState === WebSocket.OPEN && !u && i.send(r), h("level", t);
 		};
 	}
-	function C() {
-		_ = !1, d?.getTracks().forEach((e) => e.stop()), i.close(1e3), n.close();
+	function F() {
+		w = !1, v?.getTracks().forEach((e) => e.stop()), i.close(1e3), n.close();
 	}
-	let w = {
-		on: x,
-		microphone: S,
-		close: C,
-		interrupt: () => {
-			m = [], l({ type: "interrupt" });
-		},
-		flush: () => l({ type: "flush" }),
-		set: (e) => l({
+	let I = () => {
+		x = [], g({ type: "interrupt" });
+	};
+	E();
+	let L = {
+		on: N,
+		microphone: P,
+		close: F,
+		interrupt: I,
+		flush: () => g({ type: "flush" }),
+		set: (e) => g({
 			type: "set",
 			options: e
 		})
 	};
-	return w;
+	return L;
 }
-function c(e) {
+function d(e) {
 	let t = e >> 10 & 31, n = e & 1023, r = e >> 15 ? -1 : 1;
 	return t === 31 ? n ? NaN : r * 1e400 : t ? r * 2 ** (t - 15) * (1 + n / 1024) : r * 2 ** -14 * (n / 1024);
 }
-export { e as attach, s as connect, a as curves };
+export { e as attach, u as connect, a as curves };

@@ -8,11 +8,11 @@ import json
 from motet.atomic_write import write_bytes
 from motet.config import JsonValue
 from motet.export import check_spaces, write_clip
+from motet.export.picture import DEFAULT_SIZE, check_written, drawing, picture_options
 from motet.serve.folder import DataFolder
 from motet.serve.tasks.avatars import stored_map
 from motet.serve.tasks.takes import stored_take
 from motet.serve.tasks.task import Arguments, Json, Report, number, text
-from motet.sinks import DEFAULT_SIZE, check_written
 
 
 def export(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
@@ -27,14 +27,19 @@ def export(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
     report("reading the take")
     clip = stored_take(text(arguments, "take"), folder)
     assert clip.motion is not None
-    size = int(number(arguments, "size") or DEFAULT_SIZE)
+    picture = picture_options(
+        text(arguments, "size") or DEFAULT_SIZE,
+        text(arguments, "background"),
+        text(arguments, "camera") or "head",
+        text(arguments, "captions"),
+    )
     file = folder.path("avatars", avatar) if avatar else None
     check_spaces(path, clip.motion.space.name.split("+"), "this take")
-    check_written([path], size, file)
+    check_written([path], picture, file)
     write_clip(
         clip,
         path,
-        size=size,
+        **drawing(picture),
         avatar=file,
         avatar_map=stored_map(avatar, folder) if avatar else None,
         fps=number(arguments, "fps"),

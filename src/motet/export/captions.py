@@ -1,0 +1,277 @@
+"""Captions: what is said and when, as .srt, .vtt, or drawn into pictures.
+
+Times come from a caption file, or from the text, which is aligned with the sound (English). Words
+are grouped to lines that can be read: at most 42 characters, ending at a pause or a full stop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from motet.atomic_write import write_bytes
+from motet.errors import AssetError, ConfigError, InputError, require
+from motet.export.options import ExportOptions
+from motet.types import Clip
+
+MOST_CHARACTERS = 42
+"""Of a line: what subtitle guidelines of broadcasters allow."""
+MOST_S = 5.0
+PAUSE_S = 0.35
+"""Silence after which a new caption begins."""
+LEAST_S = 0.6
+"""A caption stays at least this long, if the next one lets it."""
+_TIME = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})")
+_ENDINGS = (".srt", ".vtt")
+_MOST_BYTES = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Cue:
+    """A caption."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+def write(clip: Clip, path: Path, options: ExportOptions) -> None:
+    """Write captions; the text is that of the options, else the take's own.
+
+    Raises:
+        ConfigError: there is no text.
+        InputError: the take has no sound, or the text is not what is said.
+    """
+    cues = cues_of(clip, options.picture.captions)
+    is_vtt = path.suffix.lower() == ".vtt"
+    write_bytes(path, (vtt(cues) if is_vtt else srt(cues)).encode("utf-8"))
+    frames = clip.motion.frames if clip.motion is not None else 0
+    options.report(frames)
+
+
+def srt(cues: Sequence[Cue]) -> str:
+    """Captions as SubRip."""
+    blocks = (
+        f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{cue.text}\n"
+        for number, cue in enumerate(cues, 1)
+    )
+    return "\n".join(blocks)
+
+
+def vtt(cues: Sequence[Cue]) -> str:
+    """Captions as WebVTT."""
+    blocks = (
+        f"{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{_escaped(cue.text)}\n"
+        for cue in cues
+    )
+    return "WEBVTT\n\n" + "\n".join(blocks)
+
+
+def cues_of(clip: Clip, captions: str) -> list[Cue]:
+    """Captions of a clip.
+
+    Args:
+        captions: text, a .txt file with it, or a .srt or .vtt file; empty: the take's own text.
+
+    Raises:
+        ConfigError: there is no text.
+        AssetError: a file that cannot be read.
+        InputError: the clip has no sound, or the text is not what is said.
+    """
+    if captions.lower().endswith(_ENDINGS):
+        return read_cues(Path(captions))
+    text = _text(captions) or str(dict(clip.provenance.get("options") or {}).get("text", ""))
+    text = _text(text)
+    if not text:
+        raise ConfigError(
+            "captions need what is said: give --captions TEXT, a .txt file, or .srt or .vtt"
+        )
+    if clip.audio is None:
+        raise InputError("captions are timed by the sound, the take has none; give --audio FILE")
+    return lines_of(aligned_words(clip, text), text)
+
+
+def _text(given: str) -> str:
+    if not given.lower().endswith(".txt"):
+        return " ".join(given.split())
+    path = Path(given)
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise AssetError(f"{path} is larger than a text; give the transcript alone")
+        return " ".join(path.read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise AssetError(f"{path} is not a text file that can be read; save it as UTF-8") from error
+
+
+def aligned_words(clip: Clip, text: str) -> list[Cue]:
+    """Each spoken word with its time.
+
+    Raises:
+        InputError: the text is not what is said, or not English.
+    """
+    from motet.audio.downmix import to_mono
+    from motet.audio.resampling import resample
+    from motet.phonetics.alignment import SAMPLE_RATE, Aligner
+
+    assert clip.audio is not None
+    audio = resample(to_mono(clip.audio.load()), SAMPLE_RATE)
+    phones = Aligner().align(audio, text)
+    return [
+        Cue(group[0].start_s, group[-1].end_s, word)
+        for word, members in itertools.groupby(phones, lambda phone: phone.word)
+        if word and (group := list(members))
+    ]
+
+
+def lines_of(words: Sequence[Cue], text: str) -> list[Cue]:
+    """Words grouped to captions, spelled as in the text.
+
+    The aligner knows words without punctuation. Where their number agrees with the text's, the
+    text's spelling is used.
+    """
+    spelled = [word for word in text.split() if re.search(r"\w", word)]
+    if len(spelled) == len(words):
+        words = [
+            dataclasses.replace(word, text=own) for word, own in zip(words, spelled, strict=True)
+        ]
+    lines: list[list[Cue]] = []
+    for word in words:
+        if not lines or _breaks(lines[-1], word):
+            lines.append([])
+        lines[-1].append(word)
+    cues = [Cue(line[0].start_s, line[-1].end_s, " ".join(w.text for w in line)) for line in lines]
+    return [_readable(cue, following) for cue, following in _pairs(cues)]
+
+
+def _breaks(line: Sequence[Cue], word: Cue) -> bool:
+    """Whether a word begins a new caption."""
+    length = sum(len(other.text) + 1 for other in line) + len(word.text)
+    return (
+        length > MOST_CHARACTERS
+        or word.start_s - line[-1].end_s > PAUSE_S
+        or word.end_s - line[0].start_s > MOST_S
+        or line[-1].text.endswith((".", "!", "?"))
+    )
+
+
+def _pairs(cues: Sequence[Cue]) -> Iterator[tuple[Cue, Cue | None]]:
+    yield from itertools.zip_longest(cues, cues[1:])
+
+
+def _readable(cue: Cue, following: Cue | None) -> Cue:
+    end = max(cue.end_s, cue.start_s + LEAST_S)
+    limit = end if following is None else max(cue.end_s, following.start_s)
+    return dataclasses.replace(cue, end_s=min(end, limit))
+
+
+def read_cues(path: Path) -> list[Cue]:
+    """Captions from a .srt or .vtt file.
+
+    Raises:
+        AssetError: it cannot be read, or holds none.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise AssetError(f"{path} is larger than 1 MB and is not read as captions")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AssetError(f"{path} cannot be read as captions; save it as UTF-8") from error
+    cues = []
+    for block in re.split(r"\r?\n\s*\r?\n", text):
+        rows = [row.strip() for row in block.strip().splitlines()]
+        at = next((n for n, row in enumerate(rows) if "-->" in row), None)
+        times = _TIME.findall(rows[at]) if at is not None else []
+        if at is None or len(times) < 2:
+            continue
+        words = re.sub(r"<[^>]*>", "", " ".join(rows[at + 1 :])).strip()
+        if words:
+            cues.append(Cue(_seconds(times[0]), _seconds(times[1]), words))
+    if not cues:
+        raise AssetError(
+            f"{path} holds no captions: times are written 00:00:01,000 --> 00:00:02,000"
+        )
+    return cues
+
+
+def _seconds(parts: tuple[str, ...]) -> float:
+    hours, minutes, seconds, thousandths = (int(part or 0) for part in parts)
+    return 3600 * hours + 60 * minutes + seconds + thousandths / 1000
+
+
+def _clock(seconds: float, point: str) -> str:
+    whole, thousandths = divmod(round(1000 * seconds), 1000)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{point}{thousandths:03d}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def with_captions(
+    pictures: Iterator[UInt8[np.ndarray, "height width channels"]],
+    fps: float,
+    cues: Sequence[Cue],
+) -> Iterator[UInt8[np.ndarray, "height width channels"]]:
+    """Pictures with captions near their lower edge: white letters with a dark outline.
+
+    Raises:
+        MissingDependency: Pillow is not installed.
+    """
+    require("PIL", "captions")
+    drawn: tuple[Cue, np.ndarray] | None = None
+    for number, picture in enumerate(pictures):
+        now = number / fps
+        cue = next((cue for cue in cues if cue.start_s <= now < cue.end_s), None)
+        if cue is None:
+            yield picture
+            continue
+        if drawn is None or drawn[0] is not cue:
+            drawn = cue, _lettering(cue.text, picture.shape[1], picture.shape[0])
+        yield _over(picture, drawn[1])
+
+
+def _lettering(text: str, width: int, height: int) -> UInt8[np.ndarray, "height width 4"]:
+    from PIL import Image, ImageDraw, ImageFont
+
+    layer = Image.new("RGBA", (width, height), (0, 0, 0, 0))
+    size = max(12, round(min(0.05 * height, 0.062 * width)))
+    font = ImageFont.load_default(size)
+    draw = ImageDraw.Draw(layer)
+    rows = _wrapped(text, lambda row: draw.textlength(row, font=font) <= 0.88 * width)
+    step = round(1.3 * size)
+    top = round(0.93 * height) - step * len(rows)
+    for row, line in enumerate(rows):
+        place = width / 2, top + row * step
+        draw.text(
+            place, line, font=font, fill="white", anchor="mt", stroke_width=max(1, size // 12),
+            stroke_fill=(0, 0, 0, 200),
+        )  # fmt: skip
+    return np.asarray(layer)
+
+
+def _wrapped(text: str, fits: object) -> list[str]:
+    rows: list[str] = []
+    for word in text.split():
+        longer = f"{rows[-1]} {word}" if rows else word
+        if rows and fits(longer):  # type: ignore[operator]  # a function of text
+            rows[-1] = longer
+        else:
+            rows.append(word)
+    return rows
+
+
+def _over(picture: np.ndarray, layer: np.ndarray) -> np.ndarray:
+    """The letters over the picture; where it is transparent, they are opaque."""
+    share = layer[..., 3:].astype(np.float32) / 255
+    colour = picture[..., :3] * (1 - share) + layer[..., :3] * share
+    result = picture.copy()
+    result[..., :3] = np.round(colour).astype(np.uint8)
+    if picture.shape[2] == 4:
+        result[..., 3] = np.maximum(picture[..., 3], layer[..., 3])
+    return result
