@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from motet.config import JsonValue
 from motet.errors import ConfigError
+from motet.export import DEFAULT_SIZE as DEFAULT_SIZE
+from motet.export import check_written as check_written
 from motet.options import OptionValue, Postprocess, changed
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from motet.audio_types import AudioSource
     from motet.export.gltf.mapping import AvatarMap
+    from motet.export.user_mesh import UserMesh
     from motet.loaded_method import Generator
     from motet.method import MethodSpec
     from motet.take import Take
@@ -34,7 +37,6 @@ Picture: TypeAlias = "UInt8[np.ndarray, 'height width 3']"
 Progress = Callable[[int], None]
 """Called with the number of frames written so far."""
 BODY_SPACE = "smplx25"
-DEFAULT_SIZE = 512
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Request:
     """Names of the avatar that are assigned by hand."""
     other_weights: bool = False
     """Weights of the user's are used, which may generate motion in another space."""
+    mesh: UserMesh | None = None
+    """The user's FLAME or template, for motion in FLAME coefficients or vertices."""
 
 
 class Sink(abc.ABC, Generic[OutT]):
@@ -142,6 +146,10 @@ class MotionSink(Sink["Motion"]):
         from motet.export import check_ending, check_spaces
 
         names = ",".join(spec.name for spec in specs)
+        if request.mesh is not None and not request.other_weights:
+            from motet.export.user_mesh import MESH_FLAGS
+
+            raise ConfigError(f"{MESH_FLAGS}, not for the shipped {names}; leave them out")
         spaces = [spec.space for spec in specs]
         for path in paths:
             check_ending(path)
@@ -207,9 +215,13 @@ class MotionSink(Sink["Motion"]):
     ) -> list[Path]:
         """See `Sink`. All takes are generated as one batch."""
         from motet.export import write_clip
+        from motet.export.user_mesh import check_mesh_files
         from motet.face.shut_mouth import shut_mouth
         from motet.types import Clip
 
+        if generator.space is not None:
+            avatar = request.avatar is not None
+            check_mesh_files(paths(0), generator.space, request.mesh, avatar=avatar)
         motion = generator.run(
             audio, request.options, seeds=request.seeds, postprocess=request.postprocess
         )
@@ -231,6 +243,7 @@ class MotionSink(Sink["Motion"]):
                         avatar_map=request.avatar_map,
                         marker=request.marker,
                         fps=request.fps,
+                        mesh=request.mesh,
                         progress=progress(path, item.frames),
                     )
                 )
@@ -274,6 +287,7 @@ class FrameSink(Sink["Frames"]):
             ("--style", "style" in request.options),
             ("--size", request.size != DEFAULT_SIZE),
             ("--no-marker", not request.marker),
+            ("--flame", request.mesh is not None),
         ):
             if given:
                 raise ConfigError(
@@ -376,19 +390,6 @@ def absorbs(spec: MethodSpec) -> Mapping[str, Callable[..., Mapping[str, OptionV
     setting to these options, by the setting's name.
     """
     return getattr(spec.condition_type(), "POSTPROCESS", {})
-
-
-def check_written(paths: Sequence[Path], size: int, avatar: Path | None) -> None:
-    """Make sure that a picture size and an avatar act on at least one file.
-
-    Raises:
-        ConfigError: one of them acts on none.
-    """
-    endings = [path.suffix.lower() for path in paths]
-    if size != DEFAULT_SIZE and ".mp4" not in endings:
-        raise ConfigError("--size is for videos (.mp4); leave it out")
-    if avatar is not None and ".glb" not in endings:
-        raise ConfigError("--avatar is animated in .glb files; write one with -o FILE.glb")
 
 
 def _no_face(setting: str, what: str) -> str:

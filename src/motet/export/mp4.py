@@ -1,4 +1,7 @@
-"""MP4: the pictures of a clip, or the house figure with its motion, with the original sound."""
+"""MP4: the pictures of a clip, or a figure with its motion, with the original sound.
+
+The figure is the house figure, or for motion in FLAME coefficients or vertices the user's own.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from jaxtyping import Float
 from motet.audio.spatial.spatialise import position_from_angles
 from motet.errors import InputError
 from motet.export.options import ExportOptions
+from motet.export.user_mesh import posed_chunks, shaped_figure
 from motet.types import Audio, Clip, Motion
 
 SOURCE_KEY = "sound_source"
@@ -46,9 +50,19 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
 
 
 def _rendered(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np.ndarray]:
-    """The house figure: head and shoulders for a face, the whole figure for a body."""
+    """The house figure: head and shoulders for a face, the whole figure for a body; or the user's
+    FLAME head or template.
+    """
     from motet.rigs.house.face_body import split
 
+    shaped = shaped_figure(clip, motion, options.mesh)
+    if shaped is not None:
+        from motet.render.mesh import MeshRenderer
+
+        colours = None if options.mesh is None else options.mesh.colours
+        faces = shaped.rig.topology.faces.numpy()
+        drawn = MeshRenderer(shaped.rest.numpy(), faces, options.size, colours)
+        return drawn.frames(v for chunk in posed_chunks(shaped, motion) for v in chunk)
     if split(motion)[1] is None:
         from motet.render.renderer import Renderer
         from motet.rigs.house import load_house

@@ -2,7 +2,7 @@
 and speech in one LMDB folder.
 
 Keys are `<person>/<video>/<segment>`; a segment is a FLAC file and up to `seg_len` frames of
-coefficients. Values are pickled and read by `motet.data.restricted_unpickle`, so that nothing in
+coefficients. Values are pickled and read by `motet.restricted_unpickle`, so that nothing in
 the file can run.
 """
 
@@ -22,8 +22,8 @@ from torch import Tensor
 
 from motet.array_files import read_arrays
 from motet.data.readers.lmdb_pages import check_lmdb
-from motet.data.restricted_unpickle import read_inert
 from motet.errors import AssetError, InputError, require
+from motet.restricted_unpickle import read_inert
 from motet.rigs.flame import flame_space
 
 FRAME_SAMPLES = 640

@@ -23,9 +23,9 @@ from torch import Tensor
 
 from motet.array_files import read_array
 from motet.audio import read_audio, resample, to_mono
-from motet.data.restricted_unpickle import read_inert
 from motet.data.training_set import TrainingItem, TrainingSet
 from motet.errors import AssetError, InputError
+from motet.restricted_unpickle import read_inert
 from motet.types import Audio, MotionSpace, Track
 
 Split = Literal["train", "val", "test"]
