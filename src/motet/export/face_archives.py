@@ -52,7 +52,7 @@ def write_kind(clip: Clip, path: Path, kind: str, options: ExportOptions) -> int
     """
     motion = single_motion(clip, kind)
     members = _WRITERS[kind](clip, motion, options)
-    arrays = {name: np.ascontiguousarray(value) for name, value in members.items()}
+    arrays = {name: np.asarray(value, order="C") for name, value in members.items()}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_bytes(path, buffer.getvalue())

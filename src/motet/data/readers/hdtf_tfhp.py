@@ -63,6 +63,7 @@ class TfhpDatabase:
     def __init__(self, folder: Path, split: str = "train") -> None:
         require("lmdb", "tfhp")
         self.space, folder = flame_space(FPS), Path(folder)
+        self._folder = folder
         listing = folder / f"{split}.txt"
         if not listing.exists() or not (folder / "data.mdb").exists():
             raise AssetError(
@@ -76,6 +77,11 @@ class TfhpDatabase:
         self._statistics = folder / "stats_train.npz"
         self.segment_frames = self._count("metadata", "seg_len")
         self.frames = {name: self._count(f"{name}/metadata", "n_frames") for name in self.names}
+
+    def hold_out(self, share: float) -> tuple[TfhpDatabase, TfhpDatabase | None]:
+        """The split itself, and the data base's own validation split unless the share is 0."""
+        listed = (self._folder / "val.txt").is_file()
+        return self, TfhpDatabase(self._folder, "val") if share and listed else None
 
     def clip(self, name: str, start: int, frames: int) -> TfhpClip:
         """Frames from `start` of a video.

@@ -125,10 +125,14 @@ def vertex_training_set(
     sequences: Iterator[VertexSequence],
     name: str,
     encode: Callable[[Audio], Float[Tensor, "steps channels"]] | None = None,
+    phones: Callable[[str, Audio], tuple[tuple[float, float, str], ...]] | None = None,
 ) -> TrainingSet:
     """Offsets with acoustic features, or with the sound for models that have a trunk.
 
     The sound is one channel at 16 kHz.
+
+    Args:
+        phones: of a sentence by its name and sound, for models whose keys lie on phones.
 
     Raises:
         InputError: no sequence at all.
@@ -139,7 +143,12 @@ def vertex_training_set(
         features = audio.samples.reshape(-1, 1) if encode is None else encode(audio)
         items.append(
             TrainingItem(
-                motion, features, torch.ones(motion.shape[1], dtype=torch.bool), sequence.subject
+                motion,
+                features,
+                torch.ones(motion.shape[1], dtype=torch.bool),
+                sequence.subject,
+                phones=() if phones is None else phones(sequence.name, audio),
+                recording=sequence.name,
             )
         )
         fps, verts = sequence.fps, motion.shape[1] // 3
