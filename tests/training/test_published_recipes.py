@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import json
 import pickle
 from pathlib import Path
@@ -18,8 +20,14 @@ from motet.data.readers import vocaset
 from motet.encoders.hubert import Hubert, HubertConfig
 from motet.encoders.pretrained import load_pretrained
 from motet.errors import CheckpointError, InputError
+from motet.methods import find_methods
+from motet.methods.diffposetalk.stages import published_learning_rate
 from motet.methods.kmtalk.config import PRESETS
+from motet.training.loop import schedule
 from motet.training.mesh_phones import MeshPhones
+from motet.training.run_folder import Progress
+from motet.training.settings import TrainConfig
+from motet.training.targets import find_target
 from motet.training.training_sets import meshes_or_performances
 from motet.types import Audio
 from tests.parity.diffposetalk.conftest import SET
@@ -136,3 +144,32 @@ def test_sentences_without_phones_are_an_error_not_uniform_keys(tmp_path: Path) 
     silence = Audio(torch.zeros(1, 16000), 16000)
     with pytest.raises(InputError, match="TextGrid"):
         MeshPhones(tmp_path)("clip", silence)
+
+
+def test_presets_of_papers_follow_their_recipe() -> None:
+    target = find_target("diffposetalk", "published")
+    found = target.schedule("denoiser", TrainConfig())
+    assert (found.steps, found.batch, found.warmup, found.clip) == (110_000, 16, 5000, 0.0)
+    rates = [published_learning_rate(step + 1) for step in (0, 99, 4999, 50_000)]
+    own = [found.learning_rate * schedule(Progress(step), found) for step in (0, 99, 4999, 50_000)]
+    assert own == pytest.approx(rates)
+    given = target.schedule("denoiser", TrainConfig(steps=7, learning_rate=1e-5))
+    assert (given.steps, given.learning_rate, given.batch) == (7, 1e-5, 16)
+    assert find_target("diffposetalk").schedule("denoiser", TrainConfig()) == TrainConfig()
+
+
+@pytest.mark.parametrize("name", ["artalk", "diffposetalk", "kmtalk", "mospa"])
+def test_every_recipe_names_presets_stages_and_settings_that_exist(name: str) -> None:
+    spec = find_methods()[name]
+    module, _, attribute = spec.recipes.partition(":")
+    for preset, recipe in getattr(importlib.import_module(module), attribute).items():
+        assert preset in spec.architectures()
+        for settings in recipe.values():
+            dataclasses.replace(TrainConfig(), **settings)
+
+
+def test_schedules_end_at_their_share() -> None:
+    for kind, middle, last in (("linear", 0.55, 0.1), ("cosine", 0.55, 0.1), ("constant", 1, 1)):
+        config = TrainConfig(steps=100, warmup=0, schedule=kind, final=0.1)
+        assert schedule(Progress(50), config) == pytest.approx(middle)
+        assert schedule(Progress(100), config) == pytest.approx(last)

@@ -55,7 +55,8 @@ class Train:
     )
     """On what the training runs."""
     optim: TrainConfig = dataclasses.field(default_factory=TrainConfig)
-    """Length, batch, rates and seed."""
+    """Length, batch, rates and seed. Presets of papers follow the paper's recipe in everything that
+    is left at its default."""
 
     def execute(self) -> int:
         """Train and write the weights."""

@@ -23,6 +23,7 @@ SPEC = MethodSpec(
     method="motet.methods.diffposetalk.generate:build",
     training_set="motet.training.training_sets:flame_or_performances",
     stages="motet.methods.diffposetalk.stages:stages",
+    recipes="motet.methods.diffposetalk.recipes:RECIPES",
     weights="diffposetalk.safetensors",
     convert="motet.methods.diffposetalk.state_dict:from_official",
 )
