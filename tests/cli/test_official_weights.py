@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import json
-from pathlib import Path, PosixPath
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,43 +12,17 @@ import torch
 from motet.cli import main
 from motet.export.gltf.container import read_glb
 from motet.geometry.mesh_files import read_mesh
-from motet.methods.diffposetalk.config import PRESETS
-from motet.methods.diffposetalk.model import DiffPoseTalkModel
 from motet.rigs.flame import load_flame
 from tests.export.test_glb import posed
-from tests.flame_files import head_tables, random_tables, write_pickle
-
-HEADS = {"trunk": {"heads": 2}, "style": {"heads": 2}}
+from tests.official_files import write_official_files
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """DiffPoseTalk's files as the authors' trainer writes them, FLAME's, and a recording."""
-    path = tmp_path_factory.mktemp("official")
-    config = PRESETS["tiny_published"]
-    torch.manual_seed(0)
-    model = DiffPoseTalkModel(dataclasses.replace(config, style=None))
-    own = {n: v for n, v in model.state_dict().items() if not n.startswith("coefficients.")}
-    options = {"n_motions": 16, "n_heads": 2, "n_diff_steps": 20, "use_indicator": True}
-    args = argparse.Namespace(**options, style_enc_ckpt=PosixPath("a/b.pt"))
-    torch.save({"args": args, "model": own, "iter": 5}, path / "denoiser.pt")
-    encoder = DiffPoseTalkModel(config).style_encoder
-    assert encoder is not None
-    style = argparse.Namespace(n_motions=16, n_heads=2, feature_dim=16)
-    torch.save({"args": style, "encoder": encoder.state_dict()}, path / "style.pt")
-    sizes = {"exp": 50, "pose": 6, "shape": 100}
-    statistics = {
-        f"{name}_{kind}": np.full(size, 0.1, np.float32)
-        for name, size in sizes.items()
-        for kind in ("mean", "std")
-    }
-    np.savez(path / "stats_train.npz", **statistics)
-    (path / "heads.json").write_text(json.dumps(HEADS))
+    """The authors' files, FLAME's, and a recording."""
+    path = write_official_files(tmp_path_factory.mktemp("official"))
     noise = np.random.default_rng(0)
     soundfile.write(path / "speech.wav", 0.1 * noise.normal(size=8000), 16000)
-    np.savez(path / "who.npz", shape=noise.normal(size=(1, 100)).astype(np.float32))
-    write_pickle(path / "generic_model.pkl", random_tables())
-    write_pickle(path / "head.pkl", head_tables())
     return path
 
 
@@ -60,7 +31,7 @@ def weights(folder: Path) -> Path:
     out = folder / "diffposetalk.safetensors"
     files = [str(folder / name) for name in ("denoiser.pt", "style.pt", "stats_train.npz")]
     command = ["weights", "import", *files, "-m", "diffposetalk", "-o", str(out)]
-    assert main([*command, "--config", str(folder / "heads.json")]) == 0
+    assert main(command) == 0
     return out
 
 
@@ -74,9 +45,9 @@ def test_flame_gives_video_meshes_and_the_authors_arrays(
 ) -> None:
     names = ("a.mp4", "a.glb", "a.obj", "a.npz", "a.flame.npz", "a.vhap.npz", "a.vertices.npz")
     outputs = [word for name in names for word in ("-o", str(tmp_path / name))]
-    flags = ["--flame", str(folder / "generic_model.pkl"), "--identity", str(folder / "who.npz")]
+    flags = ["--flame", str(folder / "random_flame.pkl"), "--identity", str(folder / "who.npz")]
     assert run(folder, weights, *outputs, *flags, "--size", "64") == 0
-    take, flame = np.load(tmp_path / "a.npz"), load_flame(folder / "generic_model.pkl")
+    take, flame = np.load(tmp_path / "a.npz"), load_flame(folder / "random_flame.pkl")
     official = np.load(tmp_path / "a.flame.npz")
     assert {n: official[n].shape for n in ("exp", "pose", "shape")} == {
         "exp": (13, 50),
@@ -106,7 +77,7 @@ def test_the_animated_head_is_flames_own(folder: Path, weights: Path, tmp_path: 
     outputs = [
         word for name in ("a.glb", "a.vertices.npz") for word in ("-o", str(tmp_path / name))
     ]
-    assert run(folder, weights, *outputs, "--flame", str(folder / "head.pkl")) == 0
+    assert run(folder, weights, *outputs, "--flame", str(folder / "generic_model.pkl")) == 0
     content, data = read_glb(tmp_path / "a.glb")
     wanted = np.load(tmp_path / "a.vertices.npz")["vertices"]
     for index in (0, 12):
@@ -122,7 +93,7 @@ def test_curves_need_the_fitted_map(
     assert run(folder, weights, "-o", str(out)) == 2
     assert "motet weights flame-map FLAME.pkl" in capsys.readouterr().err
     fitted = tmp_path / "map.npz"
-    assert main(["weights", "flame-map", str(folder / "head.pkl"), "-o", str(fitted)]) == 0
+    assert main(["weights", "flame-map", str(folder / "generic_model.pkl"), "-o", str(fitted)]) == 0
     assert "residual" in capsys.readouterr().out
     outputs = ["-o", str(out), "-o", str(tmp_path / "a.glb"), "-o", str(tmp_path / "a.mp4")]
     assert run(folder, weights, *outputs, "--flame-map", str(fitted), "--size", "64") == 0
@@ -143,7 +114,7 @@ def test_what_is_missing_is_named(
         assert run(folder, weights, "-o", str(tmp_path / name)) == 2
         assert remedy in capsys.readouterr().err
     shipped = ["run", str(folder / "speech.wav"), "-o", str(tmp_path / "a.mp4")]
-    assert main([*shipped, "--flame", str(folder / "head.pkl")]) == 2
+    assert main([*shipped, "--flame", str(folder / "generic_model.pkl")]) == 2
     assert "imported weights" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -151,7 +122,7 @@ def test_what_is_missing_is_named(
 def test_a_flame_that_is_no_head_has_no_map(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["weights", "flame-map", str(folder / "generic_model.pkl")]
+    command = ["weights", "flame-map", str(folder / "random_flame.pkl")]
     assert main([*command, "-o", str(tmp_path / "map.npz")]) == 2
     assert "no upright head" in capsys.readouterr().err
 
@@ -159,9 +130,50 @@ def test_a_flame_that_is_no_head_has_no_map(
 def test_saved_takes_are_drawn_and_written(folder: Path, weights: Path, tmp_path: Path) -> None:
     take = tmp_path / "take.npz"
     assert run(folder, weights, "-o", str(take)) == 0
-    flame = ["--flame", str(folder / "generic_model.pkl")]
+    flame = ["--flame", str(folder / "random_flame.pkl")]
     video = tmp_path / "take.mp4"
     assert main(["render", str(take), "-o", str(video), *flame, "--size", "64", "--quiet"]) == 0
     out = tmp_path / "again.vertices.npz"
     assert main(["export", str(take), "-o", str(out), *flame]) == 0
     assert np.load(out)["vertices"].shape == (13, 40, 3)
+
+
+def test_artalk_gives_the_same_files(folder: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "artalk.safetensors"
+    source = str(folder / "ARTalk_wav2vec.pt")
+    assert main(["weights", "import", source, "-m", "artalk", "-o", str(weights)]) == 0
+    names = ("a.flame.npz", "a.vertices.npz", "a.glb", "a.npz")
+    outputs = [word for name in names for word in ("-o", str(tmp_path / name))]
+    flags = ["--flame", str(folder / "FLAME_with_eye.pt"), "--style", str(folder / "happy_0.pt")]
+    assert run(folder, weights, *outputs, *flags, method="artalk") == 0
+    take, official = np.load(tmp_path / "a.npz"), np.load(tmp_path / "a.flame.npz")
+    assert np.array_equal(official["exp"], take["expression"])
+    assert np.array_equal(official["pose"][:, 3:], take["jaw"])
+    assert np.load(tmp_path / "a.vertices.npz")["vertices"].shape[0] == 13
+
+
+def test_mesh_models_are_drawn_on_their_template(folder: Path, tmp_path: Path) -> None:
+    weights, template = folder / "kmtalk.safetensors", folder / "template.obj"
+    names = ("a.obj", "a.mp4", "a.glb", "a.npz")
+    outputs = [word for name in names for word in ("-o", str(tmp_path / name))]
+    flags = ["--template", str(template), "--size", "64", "--option", "recogniser=none"]
+    assert run(folder, weights, *outputs, *flags, method="kmtalk") == 0
+    take, neutral = np.load(tmp_path / "a.npz"), read_mesh(template)
+    assert take["vertices"].shape == (15, 12, 3)
+    frame = read_mesh(tmp_path / "a.0014.obj")
+    np.testing.assert_allclose(frame.vertices, take["vertices"][14], rtol=1e-5, atol=1e-6)
+    assert np.array_equal(frame.faces, neutral.faces)
+    np.testing.assert_allclose(read_mesh(tmp_path / "a.obj").vertices, neutral.vertices, rtol=1e-5)
+    content, data = read_glb(tmp_path / "a.glb")
+    extent = np.ptp(neutral.vertices, 0).max()
+    assert np.abs(posed(content, data, 14)["face"] - take["vertices"][14]).max() < 3e-3 * extent
+
+
+def test_offsets_need_the_template(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = folder / "kmtalk.safetensors"
+    assert run(folder, weights, "-o", str(tmp_path / "a.mp4"), method="kmtalk") == 2
+    assert "--template FILE" in capsys.readouterr().err
+    assert run(folder, weights, "-o", str(tmp_path / "a.csv"), method="kmtalk") == 2
+    assert "vertices have none" in capsys.readouterr().err
