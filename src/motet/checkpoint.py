@@ -172,18 +172,24 @@ def load_strict(
     module.load_state_dict(dict(tensors))
 
 
-def read_official(path: Path) -> dict[str, object]:
-    """Read the authors' weights (`.safetensors`, `.npz`, or `.pt`/`.pth` as plain tensors only).
+def read_official(path: Path, *, bare: bool = False) -> dict[str, object]:
+    """Read the authors' weights (`.safetensors`, `.npz`, or `.pt`/`.pth`/`.bin` as plain tensors
+    only), or a folder of the package `transformers`.
 
     The pickle inside a `.pt` is read by PyTorch's weights-only unpickler, which knows tensors and
     plain containers; a file that asks for more is refused. Option sets (`argparse.Namespace`) and
     paths inside become dictionaries and strings: inert classes are built in their place, so nothing
     that the file names is called.
 
+    Args:
+        bare: accept a file with one tensor and no name for it; it gets the name "".
+
     Raises:
         CheckpointError: missing, damaged, or containing anything but tensors and plain values.
     """
     path = Path(path)
+    if path.is_dir():
+        return _read_folder(path)
     if path.suffix == ".safetensors":
         return dict(_read_safetensors(path)[1])
     if path.suffix == ".npz":
@@ -198,11 +204,27 @@ def read_official(path: Path) -> dict[str, object]:
             f"{path} is not a plain tensor file and is refused; save its state dict as safetensors"
             " first"
         ) from error
+    if bare and isinstance(found, Tensor):
+        return {"": found}
     if not isinstance(found, dict):
         raise CheckpointError(
             f"{path} holds a {type(found).__name__}, expected a dictionary of tensors"
         )
     return found
+
+
+def _read_folder(folder: Path) -> dict[str, object]:
+    """All tensors of a model as `transformers` saves it: one file, or several and their index."""
+    for names in (("model.safetensors",), ("pytorch_model.bin",)):
+        if (folder / names[0]).is_file():
+            return read_official(folder / names[0])
+    parts = sorted([*folder.glob("model-*.safetensors"), *folder.glob("pytorch_model-*.bin")])
+    if not parts:
+        raise CheckpointError(
+            f"{folder} holds no weights of a model: neither model.safetensors nor"
+            " pytorch_model.bin; name the file itself"
+        )
+    return {name: value for part in parts for name, value in read_official(part).items()}
 
 
 class _Options:

@@ -20,7 +20,7 @@ from motet.options import OptionValue, Postprocess, changed
 from motet.sinks import Picture, Progress, Request, Sink, absorbs
 from motet.style_video import is_video, style_take
 from motet.take import Take, provenance
-from motet.types import SURROUND, Audio, OutT, concatenate, frame_count, item_of
+from motet.types import SURROUND, Audio, MotionSpace, OutT, concatenate, frame_count, item_of
 
 Options = Mapping[str, OptionValue]
 
@@ -32,6 +32,8 @@ class Generator(abc.ABC, Generic[OutT]):
     """Where its output goes."""
     digest: str
     """Digests of the weights."""
+    space: MotionSpace | None = None
+    """What the numbers of its motion mean, where the files that can hold it depend on that."""
 
     @property
     @abc.abstractmethod
@@ -118,6 +120,11 @@ class LoadedMethod(Generator[OutT]):
     def fps(self) -> float:
         """Output frame rate."""
         return self.method.fps
+
+    @property
+    def space(self) -> MotionSpace | None:  # type: ignore[override]
+        """Of methods that generate motion."""
+        return self.method.space if self.spec.output == "motion" else None
 
     def condition(self, options: Options) -> Settings:
         """The method's condition from user options; a style video is tracked on the way.

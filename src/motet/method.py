@@ -100,6 +100,8 @@ class Method(abc.ABC, Generic[ConfigT, ConditionT, StateT, OutT]):
 AnyMethod = Method[Settings, Settings, object, "Motion | Frames"]
 """A method of which only its spec is known."""
 Tensors = Mapping[str, "Tensor"]
+Recipe = Mapping[str, Mapping[str, float | str]]
+"""Settings of a training by stage: names and values of `motet.training.settings.TrainConfig`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +162,9 @@ class MethodSpec:
     """Whether every seed gives the same motion: takes differ by their blinks only."""
     stages: str = ""
     """(config, tensors or None) -> list of Stage; empty: the method does not train."""
+    recipes: str = ""
+    """Settings of the papers' trainings: preset -> stage -> names and values of `TrainConfig`;
+    empty: none are published."""
     training_set: str = ""
     """(config, folder) -> the training set that the stages draw batches from, and its `Facts`."""
     convert: str = ""
@@ -208,6 +213,12 @@ class MethodSpec:
         """
         make = self._required(self.stages, "does not train")
         return cast(Callable[..., list[Stage[object]]], make)(config, tensors)
+
+    def recipe(self, preset: str) -> Recipe:
+        """Settings of the paper's training of a preset by stage; empty where none are known."""
+        if not self.recipes:
+            return {}
+        return cast(Mapping[str, Recipe], self._attribute(self.recipes)).get(preset, {})
 
     def read_training_set(self, config: Settings, folder: Path) -> tuple[object, Facts]:
         """The training set in a folder.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from motet.audio_types import AudioSource
     from motet.editing import EditFile
     from motet.export.gltf.mapping import AvatarMap
+    from motet.export.user_mesh import UserMesh
     from motet.loaded_method import Generator
     from motet.method import MethodSpec
     from motet.take import Take
@@ -61,6 +62,8 @@ class Request:
     """Edits to apply to every take of a face."""
     other_weights: bool = False
     """Weights of the user's are used, which may generate motion in another space."""
+    mesh: UserMesh | None = None
+    """The user's FLAME or template, for motion in FLAME coefficients or vertices."""
 
 
 class Sink(abc.ABC, Generic[OutT]):
@@ -145,6 +148,10 @@ class MotionSink(Sink["Motion"]):
         from motet.export import check_ending, check_spaces
 
         names = ",".join(spec.name for spec in specs)
+        if request.mesh is not None and not request.other_weights:
+            from motet.export.user_mesh import MESH_FLAGS
+
+            raise ConfigError(f"{MESH_FLAGS}, not for the shipped {names}; leave them out")
         spaces = [spec.space for spec in specs]
         for path in paths:
             check_ending(path)
@@ -212,9 +219,13 @@ class MotionSink(Sink["Motion"]):
     ) -> list[Path]:
         """See `Sink`. All takes are generated as one batch."""
         from motet.export import write_clip
+        from motet.export.user_mesh import check_mesh_files
         from motet.face.shut_mouth import shut_mouth
         from motet.types import Clip
 
+        if generator.space is not None:
+            avatar = request.avatar is not None
+            check_mesh_files(paths(0), generator.space, request.mesh, avatar=avatar)
         motion = generator.run(
             audio, request.options, seeds=request.seeds, postprocess=request.postprocess
         )
@@ -243,6 +254,7 @@ class MotionSink(Sink["Motion"]):
                         avatar_map=request.avatar_map,
                         marker=request.marker,
                         fps=request.fps,
+                        mesh=request.mesh,
                         progress=progress(path, clip.motion.frames if clip.motion else 0),
                     )
                 )
@@ -287,6 +299,7 @@ class FrameSink(Sink["Frames"]):
             ("--size, --background, --camera and --captions", request.picture != PictureOptions()),
             ("--no-marker", not request.marker),
             ("--edits", request.edits is not None),
+            ("--flame", request.mesh is not None),
         ):
             if given:
                 raise ConfigError(

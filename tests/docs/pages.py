@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.official_files import write_official_files
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 SET_UP = ("make ", "git clone ", ". .venv/", "python3 -m venv ", "pip install ", "docker ")
@@ -84,6 +86,9 @@ class Workplace:
 
     def run(self, block: Block) -> None:
         """Run one block; an exception or a failed command is a failed test."""
+        if "official/" in block.text and not (self.folder / "official").exists():
+            # Files that only users have, in their exact layouts.
+            write_official_files(self.folder / "official")
         with contextlib.chdir(self.folder):
             if block.language == "python":
                 exec(compile(block.text, f"line {block.line}", "exec"), {"__name__": "__main__"})

@@ -290,7 +290,7 @@ def _pickles(folder: Path) -> list[Path]:
 
 
 def _read_pickle(path: Path) -> None:
-    from motet.data.restricted_unpickle import read_inert
+    from motet.restricted_unpickle import read_inert
 
     read_inert(path.read_bytes())
 

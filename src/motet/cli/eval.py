@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,13 +23,25 @@ if TYPE_CHECKING:
     from motet.loaded_method import LoadedMethod, Options
 
 
-ALWAYS = ("method", "data", "out", "study", "json", "quiet")
+ALWAYS = ("method", "data", "out", "device", "study", "json", "quiet")
 USED = {
     "none": ("seed", "takes", "long_s", "baselines"),
     "face": ("weights", "style", "text", "option", "seed", "takes", "long_s", "baselines"),
     "study": ("weights", "option", "takes"),
     "body": ("weights", "option", "seed", "takes", "limit", "baselines"),
     "person": ("every", "recordings"),
+    "benchmark": (
+        "benchmark",
+        "predictions",
+        "region",
+        "split",
+        "flame",
+        "weights",
+        "style",
+        "option",
+        "seed",
+        "takes",
+    ),
 }
 """The flags that each evaluation protocol uses."""
 
@@ -44,7 +56,7 @@ class Eval:
     """Folder with the tracked recordings `other_speakers` and `grid_s1` (the sentences inside the
     package when left out). Bodies: a corpus of `motet data sam`; speech2lip: a fitted person."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """JSON file to write."""
+    """JSON file to write; of benchmarks also .tex with a LaTeX table."""
     weights: Path | None = None
     """A motet checkpoint to evaluate instead of the shipped one."""
     device: Device = "cpu"
@@ -55,6 +67,19 @@ class Eval:
     """Give the method the transcript where it is known, if the method can use it."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE: an option of the method's own; may be repeated."""
+    benchmark: str = ""
+    """Instead of the scores the table of face papers from your copy of a data set in --data:
+    vocaset, biwi or tfhp, for weights that generate vertices or FLAME coefficients."""
+    predictions: tuple[Path, ...] = ()
+    """Benchmarks: folders of predictions (NAME.npy, one a test clip), each a row; of any program.
+    With the method `none` only these are scored."""
+    region: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Benchmarks: lips=FILE and upper=FILE with the data set's vertex numbers (.txt, .npy, .json,
+    .pkl; FILE:PART+PART for files with several sets); LVE, LVD and MOD need lips, FDD upper."""
+    split: str = "test"
+    """Benchmarks: split of the data set."""
+    flame: Path | None = None
+    """Benchmarks: your FLAME file, for FLAME models and for tfhp."""
     study: str = ""
     """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style`
     (how much of a clip's style is transferred); bodies: `steps`, or `takes` (whole takes of 12 to
@@ -84,6 +109,8 @@ class Eval:
         """Evaluate and report."""
         from motet.registry import method_spec
 
+        if self.benchmark:
+            return self._benchmark()
         protocol = "none" if self.method == "none" else method_spec(self.method).evaluation
         self._check(protocol)
         if protocol == "person":
@@ -124,15 +151,34 @@ class Eval:
             )
         return self._show(report)
 
+    def _benchmark(self) -> int:
+        """The table of a published benchmark."""
+        from rich.console import Console
+
+        from motet.cli.eval_benchmark import benchmark, save
+
+        self._refuse_idle(USED["benchmark"])
+        report = benchmark(self)
+        if self.out:
+            save(report, self.out)
+        if self.json:
+            print(json.dumps(report.to_json(), indent=1))
+        else:
+            Console(width=max(Console().width, 140)).print(report.table())
+        return 0
+
     def _check(self, protocol: str) -> None:
         """A flag that a protocol does not use is an error."""
-        used = USED["study"] if self.study and protocol == "face" else USED[protocol]
+        self._refuse_idle(USED["study"] if self.study and protocol == "face" else USED[protocol])
+
+    def _refuse_idle(self, used: Sequence[str]) -> None:
         idle = [name for name in changed(self) if name not in (*ALWAYS, *used)]
         if idle:
             flag = idle[0].replace("_", "-")
             raise ConfigError(
                 f"--{flag} has no effect on the evaluation of {self.method}"
-                f"{' by a study' if self.study else ''}; leave it out"
+                f"{' by a study' if self.study else ''}"
+                f"{' on a benchmark' if self.benchmark else ''}; leave it out"
             )
 
     def _show(self, report: Report) -> int:

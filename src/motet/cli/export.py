@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from motet.cli.avatar import avatar_map, avatar_report
+from motet.cli.mesh_files import MeshFiles
 from motet.errors import ConfigError
 from motet.export.picture import DEFAULT_SIZE, check_written, drawing, picture_options
 
@@ -42,6 +43,10 @@ class Export:
     captions: str = ""
     """Captions drawn into videos or written as .srt or .vtt: what is said (text or .txt), or .srt,
     .vtt with its times; the take's own text when left out (.srt, .vtt)."""
+    mesh: Annotated[MeshFiles, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=lambda: MeshFiles()
+    )
+    """Files of yours that takes of imported FLAME and mesh models need."""
 
     def execute(self) -> int:
         """Read the take and write every file."""
@@ -62,6 +67,7 @@ class Export:
         clip = read_take(self.take)
         if self.audio is not None:
             clip = dataclasses.replace(clip, audio=read_audio(self.audio))
+        mesh = self.mesh.read_for(clip)
         for path in self.out:
             written = write_clip(
                 clip,
@@ -70,6 +76,7 @@ class Export:
                 avatar=self.avatar,
                 avatar_map=by_hand,
                 fps=self.fps,
+                mesh=mesh,
             )
             print(f"{written}  {written.stat().st_size / 1e6:.2f} MB")
             if path.suffix.lower() == ".glb":

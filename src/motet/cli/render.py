@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from motet.cli.mesh_files import MeshFiles
 from motet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Render:
-    """Draw a take with the house figure."""
+    """Draw a take with the house figure, or with your own FLAME head or template."""
 
     take: tyro.conf.Positional[Path]
     """The take (.npz, or .csv and .json with face curves)."""
@@ -34,6 +35,10 @@ class Render:
     """Drawn into the picture: what is said (text or .txt), or .srt, .vtt with its times."""
     marker: bool = True
     """Videos of a body show the source position, if the take has one."""
+    mesh: Annotated[MeshFiles, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=lambda: MeshFiles()
+    )
+    """Files of yours that takes of imported FLAME and mesh models need."""
     quiet: bool = False
     """No progress bar."""
 
@@ -65,6 +70,7 @@ class Render:
                 self.out,
                 **drawing(picture),
                 marker=self.marker,
+                mesh=self.mesh.read_for(clip),
                 progress=lambda done: bars.update(task, completed=done),
             )
         print(f"{self.out}  {self.out.stat().st_size / 1e6:.2f} MB")

@@ -13,6 +13,7 @@ import tyro
 from motet.atomic_write import make_folder
 from motet.cli.avatar import avatar_map, avatar_report
 from motet.cli.edit import LARGEST as LARGEST_EDITS
+from motet.cli.mesh_files import MeshFiles
 from motet.cli.recording import open_recording
 from motet.cli.requests import check_conditions, check_takes, method_options
 from motet.errors import AssetError, ConfigError, InputError
@@ -39,8 +40,8 @@ class Run:
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])] = DEFAULT
     """Method, or a face and a body on one figure: artalk,mospa."""
     out: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(aliases=["-o"])] = ()
-    """File to write (.mp4 .glb .csv .json .npz .bvh); may be repeated. With several recordings: a
-    folder."""
+    """File to write (.mp4 .glb .csv .json .npz .bvh .obj); may be repeated. With several
+    recordings: a folder."""
     formats: tuple[str, ...] = ("mp4",)
     """Endings to write when -o names a folder."""
     track: int | None = None
@@ -94,6 +95,10 @@ class Run:
     """Edits of the studio (.json) to apply to the takes of a face."""
     weights: Path | None = None
     """A motet checkpoint to use instead of the shipped one."""
+    mesh: Annotated[MeshFiles, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=lambda: MeshFiles()
+    )
+    """Files of yours that imported FLAME and mesh models need."""
     device: Device = "cpu"
     """Where the networks run; `auto` takes a GPU where there is one."""
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
@@ -132,6 +137,7 @@ class Run:
             avatar_map=avatar_map(self.avatar, self.map),
             edits=_edits(self.edits),
             other_weights=self.weights is not None,
+            mesh=self.mesh.read(),
         )
 
     def _options(self) -> dict[str, OptionValue]:
@@ -143,6 +149,7 @@ class Run:
             "text": self.text,
             "keys": str(self.keys or ""),
             "person": str(self.person or ""),
+            "template": str(self.mesh.template or ""),
         }
         return {name: value for name, value in flags.items() if value} | self.guidance.options()
 

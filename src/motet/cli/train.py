@@ -32,7 +32,8 @@ class Train:
     """Corpus folder, as `motet data synth` and `track` write one (mospa: `motet data sam`).
     speech2lip: a person captured by `motet fit`. phonetic, speech-heads: the folder with `grid_s1`
     and `speech`.
-    sync-expert: the folder with `people` and `tracked`."""
+    sync-expert: the folder with `people` and `tracked`. Published presets of kmtalk and
+    diffposetalk: VOCASET or BIWI, HDTF-TFHP, in their own layouts."""
     stage: str = ""
     """Stage by name; all stages in order when left out."""
     preset: str = "default"
@@ -40,6 +41,9 @@ class Train:
     start: Path | None = None
     """Weights of the same preset to begin with, for example the shipped ones; the new ones name
     their digest."""
+    encoder: Path | None = None
+    """Presets with an audio encoder of their own: its pretrained weights (wav2vec 2.0, HuBERT or
+    XLS-R), as a folder of the package transformers or a file of its tensors."""
     runs: Path = Path("runs")
     """Where runs are kept; each stage has a folder there."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
@@ -51,7 +55,8 @@ class Train:
     )
     """On what the training runs."""
     optim: TrainConfig = dataclasses.field(default_factory=TrainConfig)
-    """Length, batch, rates and seed."""
+    """Length, batch, rates and seed. Presets of papers follow the paper's recipe in everything that
+    is left at its default."""
 
     def execute(self) -> int:
         """Train and write the weights."""
@@ -77,6 +82,7 @@ class Train:
             self.compute,
             self.stage,
             self.start,
+            self.encoder,
             tensorboard=True,
         )
         print(f"{out}  digest {train_target(target, self.data, out, job, _report)}")
@@ -87,10 +93,11 @@ class Train:
         from motet.methods.speech2lip.person.folder import Person
         from motet.training.person import LearningConfig, learn_person
 
-        if self.stage or self.start or self.out or self.preset != "default":
+        own = self.stage or self.start or self.encoder or self.out
+        if own or self.preset != "default":
             raise ConfigError(
                 "a person trains in their own folder, both stages in order; leave out --stage,"
-                " --start, --out and --preset"
+                " --start, --encoder, --out and --preset"
             )
         person, optim = Person(self.data), self.optim
         learning = LearningConfig(

@@ -1,4 +1,4 @@
-"""`motet weights list | verify | import | mean`."""
+"""`motet weights list | verify | import | mean | flame-map`."""
 
 from __future__ import annotations
 
@@ -159,9 +159,38 @@ class MeanWeights:
         return 0
 
 
+@dataclasses.dataclass(frozen=True)
+class FlameMap:
+    """Fit, once on your FLAME file, the map from FLAME coefficients to ARKit weights: with it
+    imported FLAME models give curves, avatars and the house figure.
+    """
+
+    flame: tyro.conf.Positional[Path]
+    """Your FLAME file: the official .pkl (read without running anything), .npz or .pt."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("flame_map.npz")
+    """The .npz file to write."""
+
+    def execute(self) -> int:
+        """Fit, report the residual, write."""
+        from motet.rigs.flame import load_flame
+        from motet.rigs.flame_fit import fit_flame_arkit
+
+        if self.out.suffix != ".npz":
+            raise ConfigError(f"a FLAME map is written as .npz, not {self.out.name}")
+        found, overlay = fit_flame_arkit(load_flame(self.flame))
+        found.save(self.out)
+        print(
+            f"{self.out}  residual {found.residual_mm:.2f} mm of {found.motion_mm:.2f} mm of motion"
+            f" over {len(overlay.verts)} vertices of the face (heads {overlay.distance_mm:.2f} mm"
+            " apart)"
+        )
+        return 0
+
+
 COMMAND = {
     "list": ListWeights,
     "verify": VerifyWeights,
     "import": ImportWeights,
     "mean": MeanWeights,
+    "flame-map": FlameMap,
 }

@@ -38,6 +38,28 @@ def load_transformer(weights: Path | None, dim: int) -> WholeRecordingEncoder:
     return _xlsr(tensors, str(weights)) if large else _base(tensors, str(weights))
 
 
+def load_pretrained(module: Hubert | Wav2Vec2, weights: Path) -> None:
+    """Put pretrained weights into the audio encoder of a model that is to be trained.
+
+    Args:
+        weights: a file or folder of `transformers` (HuBERT, wav2vec 2.0, XLS-R).
+
+    Raises:
+        CheckpointError: not such weights, or of another size.
+    """
+    tensors = _tensors(weights, "the pretrained weights of the audio encoder")
+    magnitude, direction = (tensors.pop(name) for name in _weight_norm(tensors, str(weights)))
+    if isinstance(module, Wav2Vec2):
+        tensors[f"{POSITION}.weight"] = fold_weight_norm(magnitude, direction)
+    else:
+        tensors[f"{POSITION}.parametrizations.weight.original0"] = magnitude
+        tensors[f"{POSITION}.parametrizations.weight.original1"] = direction
+    own = module.state_dict()
+    # Only masking in training needs it, and some published files lack it.
+    tensors.setdefault("masked_spec_embed", own.get("masked_spec_embed", torch.zeros(0)))
+    load_strict(module, {n: tensors[n] for n in own if n in tensors}, str(weights))
+
+
 def load_mimi(weights: Path | None, dim: int) -> WholeRecordingEncoder:
     """MIMI's unquantised latents at 25 Hz from the published weights.
 

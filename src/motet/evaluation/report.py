@@ -14,7 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motet.atomic_write import make_folder, write_bytes
-from motet.metrics import blink, body, body_reaction, diversity, head, jitter, lip, picture, seam
+from motet.metrics import (
+    blink,
+    body,
+    body_reaction,
+    diversity,
+    face_benchmarks,
+    head,
+    jitter,
+    lip,
+    mesh,
+    picture,
+    seam,
+    synchrony,
+)
 from motet.metrics.metric import Metric
 
 if TYPE_CHECKING:
@@ -27,7 +40,10 @@ LENGTH = Metric(
     "lower",
     "largest difference between the frames given and round(seconds * fps)",
 )
-_PARTS = (lip, jitter, seam, head, blink, diversity, body, body_reaction, picture)
+_PARTS = (
+    lip, jitter, seam, head, blink, diversity, body, body_reaction, picture, face_benchmarks, mesh,
+    synchrony,
+)  # fmt: skip
 METRICS: dict[str, Metric] = {metric.id: metric for part in _PARTS for metric in part.METRICS} | {
     LENGTH.id: LENGTH
 }
@@ -107,6 +123,21 @@ class Report:
             )
         return table
 
+    def latex(self) -> str:
+        """A LaTeX table: one line a subject, one column a score; facts as comments above."""
+        rows = self.rows()
+        lines = [f"% {key}: {value}" for key, value in self.facts.items()]
+        lines += [f"% {m}: {METRICS[m].about} ({METRICS[m].unit})" for m, _ in rows]
+        arrows = {"higher": r" $\uparrow$", "lower": r" $\downarrow$"}
+        heads = [_escaped(m) + arrows.get(METRICS[m].better, "") for m, _ in rows]
+        lines += [rf"\begin{{tabular}}{{l{'r' * len(rows)}}}", r"\toprule"]
+        lines += [" & ".join(["", *heads]) + r" \\", r"\midrule"]
+        for name in self.subjects:
+            values = [self.value(name, *row) for row in rows]
+            cells = ["" if value is None else _written(value) for value in values]
+            lines.append(" & ".join([_escaped(name), *cells]) + r" \\")
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
     def rows(self) -> list[tuple[str, str]]:
         """All (metric, group) pairs that any subject has, in the order of `METRICS`."""
         pairs = dict.fromkeys(
@@ -132,6 +163,11 @@ def _nested(scores: tuple[Score, ...]) -> dict[str, dict[str, Any]]:
             **each,
         }
     return nested
+
+
+def _escaped(text: str) -> str:
+    """Text with the characters escaped that LaTeX would read as commands."""
+    return "".join(f"\\{letter}" if letter in "_%&#$" else letter for letter in text)
 
 
 def _finite(value: float) -> float | None:

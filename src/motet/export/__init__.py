@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -18,10 +18,12 @@ from motet.errors import AssetError, ConfigError, SpaceError, nearest
 
 if TYPE_CHECKING:
     from motet.export.gltf.mapping import AvatarMap
+    from motet.export.user_mesh import UserMesh
     from motet.types import Clip
 
 __all__ = [
     "BODY_ARCHIVES",
+    "FACE_ARCHIVES",
     "FORMATS",
     "Format",
     "check_ending",
@@ -57,6 +59,7 @@ FORMATS = {
     ".mov": Format("mp4"),
     ".mp4": Format("mp4"),
     ".npz": Format("npz", reads=True),
+    ".obj": Format("obj", spaces=("flame", "vertices")),
     ".png": Format("png_sequence"),
     ".srt": Format("captions"),
     ".vrma": Format("vrma", takes_avatar=True),
@@ -66,6 +69,8 @@ FORMATS = {
 """Every format by the ending of its files."""
 BODY_ARCHIVES = ("smplx", "amass", "beat2")
 """Second endings of `.npz` archives that hold a body only, e.g. `name.amass.npz`."""
+FACE_ARCHIVES = ("flame", "vhap", "vertices")
+"""The same of FLAME and mesh motion, e.g. `name.flame.npz`."""
 
 
 def check_ending(path: str | Path) -> Format:
@@ -78,8 +83,8 @@ def check_ending(path: str | Path) -> Format:
     # `name.amass.npz`: the ending before the last names the layout.
     second = Path(Path(path).stem).suffix.lower().removeprefix(".")
     ending = Path(path).suffix.lower()
-    if ending == ".npz" and second.isalpha() and second not in BODY_ARCHIVES:
-        known = ", ".join(f".{name}.npz" for name in BODY_ARCHIVES)
+    if ending == ".npz" and second.isalpha() and second not in BODY_ARCHIVES + FACE_ARCHIVES:
+        known = ", ".join(f".{name}.npz" for name in BODY_ARCHIVES + FACE_ARCHIVES)
         raise ConfigError(
             f"no layout '.{second}.npz' is written; there are {known}, and .npz for a take (if"
             f" {second!r} is part of the name, put '_' before it)"
@@ -112,6 +117,11 @@ def check_spaces(path: str | Path, spaces: Iterable[str], method: str) -> None:
     second = Path(Path(path).stem).suffix.lower()
     if ending == ".npz" and second.removeprefix(".") in BODY_ARCHIVES:
         holds, ending = ("smplx25",), second + ending
+    if ending == ".obj" or (ending == ".npz" and second.removeprefix(".") in FACE_ARCHIVES):
+        raise SpaceError(
+            f"{Path(path).name} holds FLAME or mesh motion, the shipped {method} has none; it comes"
+            " from imported weights (--weights), see 'motet weights import --help'"
+        )
     if found <= {"arkit", "smplx25"} and not found & set(holds):
         part, other = ("a body", "mospa") if holds == ("smplx25",) else ("a face", "artalk")
         made = "a face" if part == "a body" else "a body"
@@ -131,6 +141,7 @@ def write_clip(
     avatar_map: AvatarMap | None = None,
     marker: bool = True,
     fps: float | None = None,
+    mesh: UserMesh | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Path:
     """Write a clip in the format that the path's ending names, and return the path (of several
@@ -146,6 +157,7 @@ def write_clip(
         marker: whole-body pictures show the sound source, if the take has its position.
         fps: frame rate of the file; when left out the format's usual one (60 for Live Link Face
             CSV), else the take's.
+        mesh: the user's FLAME or template, for motion in FLAME coefficients or vertices.
         progress: called with the number of frames written so far.
 
     Raises:
@@ -154,11 +166,18 @@ def write_clip(
     """
     from motet.export.options import ExportOptions
     from motet.export.picture import picture_options
+    from motet.export.user_mesh import check_mesh, in_arkit
 
     kind = format_of(path)
     picture = picture_options(size, background, camera, captions)
     options = ExportOptions(
-        picture, Path(avatar) if avatar is not None else None, avatar_map, marker, fps, progress
+        picture,
+        Path(avatar) if avatar is not None else None,
+        avatar_map,
+        marker,
+        fps,
+        mesh,
+        progress,
     )
     # Resampled once here, so that every format gets the same frames.
     if fps is not None and clip.motion is not None and clip.motion.space.fps != fps:
@@ -169,6 +188,9 @@ def write_clip(
             f"an avatar is animated in {able}, not in {Path(path).suffix}; leave --avatar away or"
             " change the ending"
         )
+    if clip.motion is not None:
+        check_mesh(Path(path), clip.motion.space, mesh, avatar=avatar is not None)
+        clip = in_arkit(clip, Path(path), mesh, avatar=avatar is not None)
     if options.avatar is not None and Path(path).absolute() == options.avatar.absolute():
         raise ConfigError(
             f"{path} is the avatar itself and would be lost; give the output another name"

@@ -1,8 +1,12 @@
-"""Binary glTF: the house figure, or the user's avatar, animated by a take, without sound.
+"""Binary glTF: a figure, or the user's avatar, animated by a take, without sound.
 
-The figure is one skeleton with a mesh for each part (`skin`, `tongue`, `teeth_upper`, ..., `hair`).
-Morph targets have the ARKit names in `extras.targetNames`; `skin` has all 52. The joints `eye.L`
-and `eye.R` rotate the eyeballs, `neck1`..`neck3` and `head` the head. +Y up, facing +Z, metres.
+Motion in FLAME coefficients or vertices animates the user's FLAME head or template, all other
+motion the house figure.
+
+The house figure is one skeleton with a mesh for each part (`skin`, `tongue`, `teeth_upper`, ...,
+`hair`). Morph targets have the ARKit names in `extras.targetNames`; `skin` has all 52. The joints
+`eye.L` and `eye.R` rotate the eyeballs, `neck1`..`neck3` and `head` the head. +Y up, facing +Z,
+metres.
 """
 
 from __future__ import annotations
@@ -13,13 +17,19 @@ from typing import Any
 from motet.atomic_write import write_bytes
 from motet.export.curves import face_motion, single_motion
 from motet.export.options import ExportOptions
+from motet.export.user_mesh import Shaped, shaped_figure
 from motet.rigs.house.face_body import split
-from motet.types import Clip
+from motet.types import Clip, Motion
 
 
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """Write the figure, or the avatar of the options, with the clip's motion as animation."""
     motion = single_motion(clip, "GLB")
+    shaped = None if options.avatar is not None else shaped_figure(clip, motion, options.mesh)
+    if shaped is not None:
+        write_bytes(path, _user_figure(clip, motion, shaped, options))
+        options.report(motion.frames)
+        return
     # An avatar is driven by its face: a body in the take is left out for it.
     has_body = split(motion)[1] is not None
     motion = motion if has_body and options.avatar is None else face_motion(clip, "GLB")
@@ -39,6 +49,27 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
         data = pack_glb(*document.finished())
     write_bytes(path, data)
     options.report(motion.frames)
+
+
+def _user_figure(clip: Clip, motion: Motion, shaped: Shaped, options: ExportOptions) -> bytes:
+    """The user's FLAME head or template."""
+    from motet.export.gltf.container import pack_glb
+    from motet.export.gltf.figure import figure_document
+    from motet.export.gltf.flame import flame_parts, flame_performance
+    from motet.export.gltf.template import template_parts
+    from motet.rigs.flame_figure import ShapedFlame
+
+    if isinstance(shaped, ShapedFlame):
+        colours = None if options.mesh is None else options.mesh.colours
+        parts, performance = (
+            flame_parts(shaped, motion, colours),
+            flame_performance(shaped, motion),
+        )
+    else:
+        parts, performance = template_parts(shaped, motion)
+    document = figure_document(parts, performance, "take", making(clip))
+    document.content["asset"]["generator"] = generator()
+    return pack_glb(*document.finished())
 
 
 def generator() -> str:

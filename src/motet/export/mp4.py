@@ -1,9 +1,12 @@
-"""Videos (.mp4, .webm, .mov): the pictures of a clip, or the house figure with its motion, with the
-original sound.
+"""Videos (.mp4, .webm, .mov): the pictures of a clip, or a figure with its motion, with the original
+sound.
+
+The figure is the house figure, or for motion in FLAME coefficients or vertices the user's own.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from motet.audio.spatial.spatialise import position_from_angles
 from motet.errors import ConfigError, InputError
 from motet.export.options import ExportOptions
 from motet.export.picture import PictureOptions
+from motet.export.user_mesh import posed_chunks, shaped_figure
 from motet.types import Audio, Clip, Motion
 
 SOURCE_KEY = "sound_source"
@@ -78,11 +82,32 @@ def drawn_pictures(
     return pictures, fps
 
 
+def _square(picture: PictureOptions) -> int:
+    """Height and width of pictures of a user's mesh, which has a fixed camera and backdrop."""
+    size = picture.width
+    if dataclasses.replace(picture, captions="") != PictureOptions(size, size):
+        raise ConfigError(
+            "your own mesh is drawn in a square before a plain backdrop; give --size PIXELS and"
+            " leave --background and --camera out"
+        )
+    return size
+
+
 def _rendered(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np.ndarray]:
-    """The house figure: head and shoulders for a face, the whole figure for a body."""
+    """The house figure: head and shoulders for a face, the whole figure for a body; or the user's
+    FLAME head or template.
+    """
     from motet.rigs.house.face_body import split
 
     drawn = options.picture
+    shaped = shaped_figure(clip, motion, options.mesh)
+    if shaped is not None:
+        from motet.render.mesh import MeshRenderer
+
+        colours = None if options.mesh is None else options.mesh.colours
+        faces = shaped.rig.topology.faces.numpy()
+        mesh = MeshRenderer(shaped.rest.numpy(), faces, _square(drawn), colours)
+        return mesh.frames(v for chunk in posed_chunks(shaped, motion) for v in chunk)
     if split(motion)[1] is None:
         return _face(motion, drawn)
     plain = PictureOptions()

@@ -17,7 +17,8 @@
 - `sound_scale`: float64, factor on the decoded sound (1 unless it exceeded full scale)
 
 `name.smplx.npz`, `name.amass.npz` and `name.beat2.npz` are archives of other programs instead:
-`motet.export.smplx_npz`.
+`motet.export.smplx_npz`; so are `name.flame.npz`, `name.vhap.npz` and `name.vertices.npz`:
+`motet.export.face_archives`.
 
 The same clip gives the same bytes: members have a fixed order and date.
 """
@@ -42,7 +43,7 @@ from motet.audio.io.write import write_flac
 from motet.audio_types import AudioSource
 from motet.config import parse_json
 from motet.errors import AssetError, AudioError, SpaceError
-from motet.export import smplx_npz
+from motet.export import face_archives, smplx_npz
 from motet.export.curves import single_motion
 from motet.export.options import ExportOptions
 from motet.types import Audio, Clip, Layout, Motion, MotionSpace, Track
@@ -63,6 +64,9 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """
     if kind := smplx_npz.kind_of(path):
         options.report(smplx_npz.write_kind(clip, path, kind))
+        return
+    if kind := face_archives.kind_of(path):
+        options.report(face_archives.write_kind(clip, path, kind, options))
         return
     motion = single_motion(clip, "take")
     members = {"format": np.array(FORMAT), **_curves(motion), **_provenance(clip)}

@@ -11,6 +11,7 @@ from motet.export.picture import PictureOptions
 
 if TYPE_CHECKING:
     from motet.export.gltf.mapping import AvatarMap
+    from motet.export.user_mesh import UserMesh
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,8 @@ class ExportOptions:
     """Whole-body pictures show the sound source, if the take has its position."""
     fps: float | None = None
     """Frame rate of the file; when left out the format's usual one, else the take's."""
+    mesh: UserMesh | None = None
+    """The user's FLAME or template, for motion in FLAME coefficients or vertices."""
     progress: Callable[[int], None] | None = None
     """Called with the number of frames written so far."""
 

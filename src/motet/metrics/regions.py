@@ -89,7 +89,7 @@ def _indices(path: Path, parts: tuple[str, ...]) -> list[int]:
     if path.suffix == ".npy":
         return [int(i) for i in read_array(path).reshape(-1)]
     if path.suffix == ".pkl":
-        from motet.data.restricted_unpickle import read_inert
+        from motet.restricted_unpickle import read_inert
 
         # The published masks are pickles; they are read without running anything.
         return _part(read_inert(path.read_bytes()), parts, path)

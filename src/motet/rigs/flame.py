@@ -23,10 +23,12 @@ from motet.errors import AssetError
 from motet.geometry.kinematics import skinning_transforms
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.geometry.skinning import skin
+from motet.restricted_unpickle import Record, read_inert
 from motet.types import MotionSpace, Track
 
 N_SHAPE, N_EXPRESSION = 300, 100
 PARENTS = [-1, 0, 1, 1, 1]
+_MOST_ENTRIES = 10_000_000
 _KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f")
 
 
@@ -131,23 +133,20 @@ def flame_from_tables(tables: Mapping[str, Any], source: str = "the FLAME file")
 
 
 def load_flame(path: str | Path) -> Flame:
-    """Read the user's FLAME file: `.npz`, `.safetensors`, or `.pt` of plain tensors.
+    """Read the user's FLAME file: the official `.pkl` (2019, 2020, 2023), whose objects are read
+    without running anything, `.npz`, `.safetensors`, or `.pt` of plain tensors.
 
     Raises:
-        AssetError: not there, a `.pkl` (which could run code), or not a FLAME model.
+        AssetError: not there, damaged, or not a FLAME model.
     """
     path = Path(path)
+    if not path.is_file():
+        raise AssetError(
+            f"{path} {'is not a file' if path.exists() else 'does not exist'}; FLAME comes from"
+            " https://flame.is.tue.mpg.de after registration"
+        )
     if path.suffix == ".pkl":
-        raise AssetError(
-            f"{path} is a pickle, which can run code when it is opened, and is refused; convert it"
-            " once, in an environment where you trust the file: np.savez('flame.npz', **{k:"
-            f" np.asarray(model[k]) for k in (...)}}) with the keys {', '.join(_KEYS)}"
-        )
-    if not path.exists():
-        raise AssetError(
-            f"{path} does not exist; FLAME comes from https://flame.is.tue.mpg.de after"
-            " registration"
-        )
+        return flame_from_tables(_pickled_tables(path), str(path))
     if path.suffix == ".npz":
         return flame_from_tables(read_arrays(path), str(path))
     tables = read_official(path)
@@ -155,6 +154,44 @@ def load_flame(path: str | Path) -> Flame:
     return flame_from_tables(
         {key.removeprefix("flame."): value for key, value in tables.items()}, str(path)
     )
+
+
+def _pickled_tables(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of the official file; some are objects of chumpy and of SciPy's sparse matrices."""
+    try:
+        found = read_inert(path.read_bytes(), packages=("chumpy", "scipy"))
+    except (OSError, AssetError) as error:
+        raise AssetError(f"{path} cannot be read as a FLAME model: {error}") from error
+    if not isinstance(found, dict):
+        raise AssetError(f"{path} holds a {type(found).__name__} instead of FLAME's tables")
+    return {key: _dense(found[key], f"{path}: {key}") for key in _KEYS if key in found}
+
+
+def _dense(value: object, name: str) -> np.ndarray:
+    """An array, also of the objects that the official file has in its place."""
+    if isinstance(value, np.ndarray):
+        return value
+    state = value.state if isinstance(value, Record) else None
+    if isinstance(state, dict) and isinstance(state.get("x"), np.ndarray):
+        return state["x"]
+    if isinstance(state, dict) and isinstance(value, Record) and "indptr" in state:
+        return _from_sparse(state, by_column="csc" in value.kind, name=name)
+    raise AssetError(f"{name} is no array but a {getattr(value, 'kind', type(value).__name__)}")
+
+
+def _from_sparse(state: Mapping[str, Any], by_column: bool, name: str) -> np.ndarray:
+    """A compressed sparse matrix as a dense one."""
+    try:
+        rows, columns = (int(n) for n in state.get("_shape", state.get("shape")))
+        if not 0 < rows * columns <= _MOST_ENTRIES:
+            raise ValueError(f"{rows} x {columns} entries")
+        starts, inner = (np.asarray(state[key], np.int64) for key in ("indptr", "indices"))
+        outer = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        dense = np.zeros((rows, columns))
+        np.add.at(dense, (inner, outer) if by_column else (outer, inner), state["data"])
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise AssetError(f"{name} is a damaged sparse matrix: {error}") from error
+    return dense
 
 
 def flame_space(fps: float = 25.0) -> MotionSpace:

@@ -178,7 +178,8 @@ class _Run(Generic[ExamplesT]):
         self._stage.model.train()
         for micro in range(self._accumulate):
             self._backward(micro)
-        norm = nn.utils.clip_grad_norm_(list(self._parameters.values()), self._config.clip)
+        most = self._config.clip or math.inf
+        norm = nn.utils.clip_grad_norm_(list(self._parameters.values()), most)
         # A step whose gradient overflowed would destroy the run: leave it out.
         if math.isfinite(float(norm)):
             self._step_optimiser.step()
@@ -323,18 +324,24 @@ def make_optimiser(
         {"params": vectors, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(
-        [g for g in groups if g["params"]], lr=config.learning_rate, betas=(0.9, 0.98)
+        [g for g in groups if g["params"]], lr=config.learning_rate, betas=(0.9, config.beta2)
     )
 
 
 def schedule(progress: Progress, config: TrainConfig) -> float:
-    """Share of the peak learning rate: linear warm-up, then a cosine to 2 %."""
+    """Share of the peak learning rate: linear warm-up, then the schedule of the settings."""
     if config.minutes:
         share = progress.seconds / (60 * config.minutes)
     else:
         share = progress.step / config.steps
     warm = min(1.0, (progress.step + 1) / max(1, config.warmup))
-    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+    share = min(1.0, share)
+    left = {
+        "cosine": 0.5 * (1 + math.cos(math.pi * share)),
+        "linear": 1 - share,
+        "constant": 1.0,
+    }[config.schedule]
+    return warm * (config.final + (1 - config.final) * left)
 
 
 @torch.no_grad()

@@ -30,7 +30,13 @@ Report = Callable[[Mapping[str, float]], None]
 STATE, LOG, RUN, BEST = "state.safetensors", "log.jsonl", "run.json", "best.safetensors"
 LENGTH = ("steps", "minutes", "save_every_s", "log_every", "validate_every")
 """Settings that may change when a run goes on."""
-BEFORE: Mapping[str, float] = {"validation": 0.0, "shards": 1}
+BEFORE: Mapping[str, float | str] = {
+    "validation": 0.0,
+    "shards": 1,
+    "schedule": "cosine",
+    "final": 0.02,
+    "beta2": 0.98,
+}
 """What runs did whose `run.json` is older than these settings."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Literal
 
 from motet.errors import ConfigError
@@ -19,13 +20,20 @@ class TrainConfig:
     learning_rate: float = 3e-4
     """Peak learning rate of AdamW."""
     warmup: int = 200
-    """Steps of linear warm-up; after them a cosine to 2 % at the last step."""
+    """Steps of linear warm-up."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """The rate from its peak to the last step."""
+    final: float = 0.02
+    """Share of the peak rate that is left at the last step."""
     weight_decay: float = 0.01
-    """Decoupled weight decay of matrices (vectors do not decay)."""
+    """Decoupled weight decay of matrices (vectors do not decay); with 0 AdamW is Adam."""
+    beta2: float = 0.98
+    """Decay of AdamW's second moment."""
     clip: float = 1.0
-    """Largest gradient norm."""
+    """Largest gradient norm; 0: gradients are not clipped."""
     average: float = 0.999
-    """Decay of the exponential moving average of the parameters, which is what is exported."""
+    """Decay of the exponential moving average of the parameters, which is what is exported; 0: the
+    last parameters."""
     minutes: float | None = None
     """Stop after this much time in all (over resumptions); the schedule then follows time instead
     of steps."""
@@ -46,6 +54,24 @@ class TrainConfig:
             raise ConfigError(f"validation must lie in 0..1, not {self.validation:g}")
         if min(self.batch, self.log_every, self.validate_every) < 1:
             raise ConfigError("batch, log-every and validate-every must be at least 1")
+        for name in ("final", "average", "beta2"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"{name} must lie in 0..1, not {getattr(self, name):g}")
+
+
+def follow_recipe(config: TrainConfig, recipe: Mapping[str, float | str]) -> TrainConfig:
+    """Settings in which everything that the user left at its default follows a paper's recipe.
+
+    Args:
+        recipe: names and values of settings.
+    """
+    default = TrainConfig()
+    own = {
+        name: value
+        for name, value in recipe.items()
+        if getattr(config, name) == getattr(default, name)
+    }
+    return dataclasses.replace(config, **own)  # type: ignore[arg-type]
 
 
 @dataclasses.dataclass(frozen=True)

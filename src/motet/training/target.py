@@ -19,6 +19,9 @@ import motet
 from motet.checkpoint import read_checkpoint, save_checkpoint
 from motet.config import from_json
 from motet.data.corpus import PRIVATE
+from motet.encoders.hubert import Hubert
+from motet.encoders.pretrained import load_pretrained
+from motet.encoders.wav2vec2 import Wav2Vec2
 from motet.errors import ConfigError, nearest
 from motet.stage import ClosedFormStage, ExamplesT, Stage
 from motet.training.compute import launch
@@ -103,6 +106,8 @@ class TrainingJob:
     start: Path | None = None
     """Weights of the same architecture that the first trained stage begins with, instead of random
     ones or those of an earlier stage."""
+    encoder: Path | None = None
+    """Pretrained weights of the model's own audio encoder (HuBERT, wav2vec 2.0, XLS-R)."""
     tensorboard: bool = False
     """Write TensorBoard event files beside the logs."""
 
@@ -120,8 +125,8 @@ def train_target(
     starts, and `best.safetensors` with the smallest validation loss.
 
     Raises:
-        ConfigError: no such stage, an earlier stage is missing, or `start` has another
-            architecture.
+        ConfigError: no such stage, an earlier stage is missing, `start` has another architecture,
+            or the model's own audio encoder would be trained from random weights.
         CheckpointError: `start` is missing or damaged.
         InputError: the data has nothing to train on.
     """
@@ -140,7 +145,7 @@ def train_target(
             if job.start is None and names.index(name) < names.index(job.stage):
                 tensors = finished[name] = run.earlier()
             continue
-        tensors = finished[name] = run.train(tensors)
+        tensors = finished[name] = run.train(with_encoder(target, tensors, job.encoder))
         run.export(out, finished)
     return read_checkpoint(out).digest
 
@@ -228,6 +233,38 @@ class _StageRun(Generic[ExamplesT]):
                 tensors, architecture = self.target.export(finished)
             save_checkpoint(out, tensors, architecture, facts, half=self.target.half)
         self.fabric.barrier()
+
+
+def with_encoder(
+    target: Target[ExamplesT], tensors: Tensors | None, encoder: Path | None
+) -> Tensors | None:
+    """Tensors to begin with, in which the model's own audio encoder is a pretrained one.
+
+    Raises:
+        ConfigError: the model has such an encoder and no weights for it are given, or has none and
+            weights are given.
+    """
+    if tensors is not None:  # of the first stage or of `start`: the encoder is in them
+        return tensors
+    stages = [stage for stage in target.stages(None) if isinstance(stage, Stage)]
+    inner = [m for stage in stages[:1] for m in stage.model.modules()]
+    own = [module for module in inner if isinstance(module, Hubert | Wav2Vec2)]
+    if own and encoder is None:
+        raise ConfigError(
+            f"this preset of {target.name} has an audio encoder of its own, which is not trained"
+            " from random weights; give pretrained ones with --encoder (a file or folder of the"
+            " package transformers), or complete weights with --start"
+        )
+    if not own:
+        if encoder is not None:
+            raise ConfigError(
+                f"this preset of {target.name} has no audio encoder of its own; leave --encoder out"
+            )
+        return None
+    assert encoder is not None
+    for module in own:
+        load_pretrained(module, encoder)
+    return {name: value.clone() for name, value in stages[0].model.state_dict().items()}
 
 
 def _refuse_private(out: Path, about: Callable[[], Metadata]) -> None:

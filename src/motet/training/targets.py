@@ -10,6 +10,7 @@ from typing import Any
 from motet.errors import ConfigError, nearest
 from motet.method import MethodSpec
 from motet.methods import find_methods
+from motet.training.settings import TrainConfig, follow_recipe
 from motet.training.target import Target, TrainingData, hold_out_validation
 
 OTHERS = ("phonetic", "closure-head", "lip-aperture-head", "speech-heads", "sync-expert")
@@ -56,7 +57,13 @@ def method_target(spec: MethodSpec, preset: str = "default") -> Target[Any]:
     def read(folder: Path, validation: float) -> TrainingData[Any]:
         return hold_out_validation(*spec.read_training_set(architecture, folder), validation)
 
-    return Target(spec.name, architecture, partial(spec.build_stages, architecture), read)
+    recipe = spec.recipe(preset)
+
+    def schedule(stage: str, config: TrainConfig) -> TrainConfig:
+        return follow_recipe(config, recipe.get(stage, {}))
+
+    build = partial(spec.build_stages, architecture)
+    return Target(spec.name, architecture, build, read, schedule=schedule)
 
 
 def _phonetic() -> Target[Any]:

@@ -23,6 +23,7 @@ from torch import Tensor
 from motet.data.clip import Interval
 from motet.data.corpus import PRIVATE, TRAINABLE, Corpus, Entry
 from motet.data.readers.biwi import read_biwi
+from motet.data.readers.hdtf_tfhp import TfhpDatabase
 from motet.data.readers.sam import spatial_set
 from motet.data.readers.vertex_sequences import vertex_training_set
 from motet.data.readers.vocaset import read_vocaset
@@ -33,6 +34,7 @@ from motet.errors import InputError
 from motet.face.lip_shapes import close_lips
 from motet.phonetics.phones import PHONES
 from motet.training.feature_variants import variant_features, variants_of
+from motet.training.mesh_phones import MeshPhones
 from motet.training.voice_augment import SHARE, perturbed_features
 from motet.types import Audio, Motion, arkit_space
 
@@ -67,11 +69,29 @@ def meshes_or_performances(architecture: Any, folder: Path) -> tuple[TrainingSet
     if space not in _MESHES:
         return performances(architecture, folder)
     own_trunk = architecture.trunk is not None
+    on_phones = architecture.needs_keys and not architecture.anchor.startswith("uniform")
     meshes = vertex_training_set(
-        _MESHES[space](folder, "train"), space, None if own_trunk else load_phonetic().features
+        _MESHES[space](folder, "train"),
+        space,
+        None if own_trunk else load_phonetic().features,
+        MeshPhones(folder) if on_phones else None,
     )
     return meshes, lambda: {
         "data": f"{len(meshes.items)} sequences of {folder.name}",
+        "licence": "as the data set",
+    }
+
+
+def flame_or_performances(
+    architecture: Any, folder: Path
+) -> tuple[TrainingSet | TfhpDatabase, About]:
+    """HDTF-TFHP for a FLAME model, otherwise a corpus of motet."""
+    if architecture.space != "flame":
+        return performances(architecture, folder)
+    data = TfhpDatabase(folder, "train")
+    hours = sum(data.frames.values()) / data.space.fps / 3600
+    return data, lambda: {
+        "data": f"{hours:.2f} h in {len(data.names)} videos of {folder.name}",
         "licence": "as the data set",
     }
 

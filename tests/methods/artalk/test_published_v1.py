@@ -4,7 +4,9 @@ training generation's contract."""
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,7 +30,9 @@ from motet.methods.artalk.published_v1.generate import ReleasedGenerator
 from motet.methods.artalk.published_v1.model import ReleasedModel
 from motet.methods.artalk.published_v2.generate import TrainingGenerator
 from motet.methods.artalk.published_v2.model import TrainingModel
+from motet.methods.artalk.spaces import released_space, training_space
 from motet.methods.artalk.state_dict import from_official
+from motet.methods.artalk.style import read_style
 from motet.types import Audio
 
 AUDIO = Wav2Vec2Config(32, 2, 2, 64, (16,) * 7, 16, 4)
@@ -171,3 +175,22 @@ def test_published_sizes() -> None:
     assert sum(p.numel() for p in training.parameters()) - sum(
         p.numel() for p in training.codec.parameters()
     ) == pytest.approx(37.9e6, rel=0.01)
+
+
+def test_styles_as_the_authors_save_them(tmp_path: Path) -> None:
+    space, noise = released_space(), torch.Generator().manual_seed(0)
+    whole = torch.randn(400, 106, generator=noise)
+    clip = whole[100:150]
+    torch.save(clip, tmp_path / "happy_0.pt")  # a view with its whole storage
+    np.save(tmp_path / "clip.npy", clip.numpy())
+    arrays = {"exp": clip[:, :100].numpy(), "pose": clip[:, 100:].numpy()}
+    np.savez(tmp_path / "clip.npz", **arrays)
+    for name in ("happy_0.pt", "clip.npy", "clip.npz"):
+        assert torch.equal(read_style(str(tmp_path / name), space)[0], clip), name
+    expression, head, jaw = clip.numpy()[:, :100], clip.numpy()[:, 100:103], clip.numpy()[:, 103:]
+    vhap = {"expr": expression, "rotation": head, "jaw_pose": jaw, "neck_pose": 0 * jaw}
+    np.savez(tmp_path / "vhap.npz", **vhap)
+    assert torch.equal(read_style(str(tmp_path / "vhap.npz"), space)[0], clip)
+    eyes = read_style(str(tmp_path / "vhap.npz"), training_space())[0]
+    assert torch.equal(eyes[:, 103], clip[:, 103])
+    assert not eyes[:, 104:].any()

@@ -23,6 +23,8 @@ from motet.errors import (
     InputError,
     SpaceError,
 )
+from motet.export import write_clip
+from motet.export.user_mesh import UserMesh
 from motet.method import parse_options
 from motet.methods.diffposetalk import SPEC
 from motet.methods.diffposetalk.config import (
@@ -33,7 +35,6 @@ from motet.methods.diffposetalk.config import (
     StyleConfig,
     TrunkConfig,
 )
-from motet.methods.diffposetalk.flame import FlameFigure, write_official
 from motet.methods.diffposetalk.generate import DiffPoseTalk, build
 from motet.methods.diffposetalk.loss import masked_mean
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
@@ -42,8 +43,9 @@ from motet.methods.diffposetalk.state_dict import from_official
 from motet.methods.diffposetalk.style import StyleEncoder
 from motet.methods.diffposetalk.style_input import encode_style, read_clip, read_shape, read_style
 from motet.rigs.flame import Flame, flame_from_tables
+from motet.rigs.flame_figure import FlameFigure
 from motet.session import load
-from motet.types import Audio, arkit_space, frame_count
+from motet.types import Audio, Clip, arkit_space, frame_count
 
 TINY = PRESETS["tiny"]
 FLAME = DiffPoseTalkConfig(
@@ -298,22 +300,25 @@ def test_flame_surfaces_and_official_files(tmp_path: Path) -> None:
     method = tiny(FLAME)
     take = method.run(sound(0.48), DiffPoseTalkCondition(), (0,))
     motion = type(take)(take.values[0], take.space)
-    figure, shape = FlameFigure(synthetic_flame()), 0.5 * torch.ones(100)
+    figure, shape = FlameFigure(synthetic_flame(), take.space), 0.5 * torch.ones(100)
     meshes = figure.shaped(shape).posed(motion)
     assert meshes.vertices.shape == (12, 9, 3)
     assert not torch.equal(meshes.vertices, figure.shaped().posed(motion).vertices)
-    write_official(tmp_path / "take.npz", motion, shape)
-    with np.load(tmp_path / "take.npz", allow_pickle=False) as stored:
+    path = tmp_path / "take.flame.npz"
+    write_clip(Clip(None, motion), path, mesh=UserMesh(identity=shape))
+    with np.load(path, allow_pickle=False) as stored:
         assert {name: stored[name].shape for name in stored.files} == {
             "exp": (12, 50),
             "pose": (12, 6),
             "shape": (12, 100),
+            "fps": (),
         }
-    assert torch.equal(read_clip(tmp_path / "take.npz", method.model), motion.values)
-    assert read_shape(str(tmp_path / "take.npz"), method.model).shape == (1, 100)
-    with pytest.raises(SpaceError, match="FLAME model"):
-        write_official(tmp_path / "no.npz", tiny().run(sound(0.2), DiffPoseTalkCondition(), (0,)))
-    assert not (tmp_path / "no.npz").exists()
+    assert torch.equal(read_clip(path, method.model), motion.values)
+    assert read_shape(str(path), method.model).shape == (1, 100)
+    house = tiny().run(sound(0.2), DiffPoseTalkCondition(), (0,)).item(0)
+    with pytest.raises(SpaceError, match="FLAME or mesh motion"):
+        write_clip(Clip(None, house), tmp_path / "no.flame.npz")
+    assert not (tmp_path / "no.flame.npz").exists()
     with pytest.raises(InputError, match="100 finite"):
         figure.shaped(torch.zeros(101))
 

@@ -15,11 +15,11 @@ from motet.encoders.hubert import Hubert, HubertConfig, pad_boundary
 from motet.methods.diffposetalk.coefficient_smoothing import combine_trackers, replace_head
 from motet.methods.diffposetalk.coefficients import Coefficients, pack, unpack
 from motet.methods.diffposetalk.denoiser import Denoiser, alignment_mask
-from motet.methods.diffposetalk.flame import motion_vertices
 from motet.methods.diffposetalk.stages import published_learning_rate
 from motet.methods.diffposetalk.style import StyleEncoder, contrast_loss
 from motet.methods.diffposetalk.two_clip import truncate
 from motet.rigs.flame import flame_space
+from motet.rigs.flame_figure import FlameFigure
 from motet.types import Motion
 from tests.parity.diffposetalk.conftest import (
     SET,
@@ -193,10 +193,9 @@ def test_flame() -> None:
             torch.cat([found["in.exp"], found["in.pose"]], 1)[row : row + 1], flame_space()
         )
         for head, key in ((True, "out.vertices"), (False, "out.vertices_ignore_global_rot")):
-            close(
-                motion_vertices(rig(), motion, found["in.shape"][row], head=head),
-                found[key][row : row + 1],
-            )
+            turned = motion if head else motion.with_track("head", torch.zeros(1, 3))
+            figure = FlameFigure(rig(), motion.space).shaped(found["in.shape"][row])
+            close(figure.posed(turned).vertices, found[key][row : row + 1])
 
 
 def test_clean_up_of_tracked_coefficients() -> None:

@@ -2,7 +2,7 @@
 and speech in one LMDB folder.
 
 Keys are `<person>/<video>/<segment>`; a segment is a FLAC file and up to `seg_len` frames of
-coefficients. Values are pickled and read by `motet.data.restricted_unpickle`, so that nothing in
+coefficients. Values are pickled and read by `motet.restricted_unpickle`, so that nothing in
 the file can run.
 """
 
@@ -22,8 +22,8 @@ from torch import Tensor
 
 from motet.array_files import read_arrays
 from motet.data.readers.lmdb_pages import check_lmdb
-from motet.data.restricted_unpickle import read_inert
 from motet.errors import AssetError, InputError, require
+from motet.restricted_unpickle import read_inert
 from motet.rigs.flame import flame_space
 
 FRAME_SAMPLES = 640
@@ -63,6 +63,7 @@ class TfhpDatabase:
     def __init__(self, folder: Path, split: str = "train") -> None:
         require("lmdb", "tfhp")
         self.space, folder = flame_space(FPS), Path(folder)
+        self._folder = folder
         listing = folder / f"{split}.txt"
         if not listing.exists() or not (folder / "data.mdb").exists():
             raise AssetError(
@@ -76,6 +77,11 @@ class TfhpDatabase:
         self._statistics = folder / "stats_train.npz"
         self.segment_frames = self._count("metadata", "seg_len")
         self.frames = {name: self._count(f"{name}/metadata", "n_frames") for name in self.names}
+
+    def hold_out(self, share: float) -> tuple[TfhpDatabase, TfhpDatabase | None]:
+        """The split itself, and the data base's own validation split unless the share is 0."""
+        listed = (self._folder / "val.txt").is_file()
+        return self, TfhpDatabase(self._folder, "val") if share and listed else None
 
     def clip(self, name: str, start: int, frames: int) -> TfhpClip:
         """Frames from `start` of a video.

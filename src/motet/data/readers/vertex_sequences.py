@@ -23,9 +23,9 @@ from torch import Tensor
 
 from motet.array_files import read_array
 from motet.audio import read_audio, resample, to_mono
-from motet.data.restricted_unpickle import read_inert
 from motet.data.training_set import TrainingItem, TrainingSet
 from motet.errors import AssetError, InputError
+from motet.restricted_unpickle import read_inert
 from motet.types import Audio, MotionSpace, Track
 
 Split = Literal["train", "val", "test"]
@@ -125,10 +125,14 @@ def vertex_training_set(
     sequences: Iterator[VertexSequence],
     name: str,
     encode: Callable[[Audio], Float[Tensor, "steps channels"]] | None = None,
+    phones: Callable[[str, Audio], tuple[tuple[float, float, str], ...]] | None = None,
 ) -> TrainingSet:
     """Offsets with acoustic features, or with the sound for models that have a trunk.
 
     The sound is one channel at 16 kHz.
+
+    Args:
+        phones: of a sentence by its name and sound, for models whose keys lie on phones.
 
     Raises:
         InputError: no sequence at all.
@@ -139,7 +143,12 @@ def vertex_training_set(
         features = audio.samples.reshape(-1, 1) if encode is None else encode(audio)
         items.append(
             TrainingItem(
-                motion, features, torch.ones(motion.shape[1], dtype=torch.bool), sequence.subject
+                motion,
+                features,
+                torch.ones(motion.shape[1], dtype=torch.bool),
+                sequence.subject,
+                phones=() if phones is None else phones(sequence.name, audio),
+                recording=sequence.name,
             )
         )
         fps, verts = sequence.fps, motion.shape[1] // 3

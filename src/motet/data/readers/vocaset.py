@@ -23,8 +23,8 @@ from motet.data.readers.vertex_sequences import (
     read_exchange_layout,
     read_templates,
 )
-from motet.data.restricted_unpickle import read_inert
 from motet.errors import AssetError
+from motet.restricted_unpickle import read_inert
 from motet.types import Audio
 
 VERTS, FPS, STRIDE = 5023, 30.0, 2

@@ -38,6 +38,7 @@ SPEC = MethodSpec(
     method="motet.methods.artalk.generate:build",
     training_set="motet.training.training_sets:whisper_performances",
     stages="motet.methods.artalk.loss:stages",
+    recipes="motet.methods.artalk.recipes:RECIPES",
     convert="motet.methods.artalk.state_dict:from_official",
     weights="artalk.safetensors",
 )

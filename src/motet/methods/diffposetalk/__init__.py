@@ -21,8 +21,9 @@ SPEC = MethodSpec(
     condition="motet.methods.diffposetalk.config:DiffPoseTalkCondition",
     presets="motet.methods.diffposetalk.config:PRESETS",
     method="motet.methods.diffposetalk.generate:build",
-    training_set="motet.training.training_sets:performances",
+    training_set="motet.training.training_sets:flame_or_performances",
     stages="motet.methods.diffposetalk.stages:stages",
+    recipes="motet.methods.diffposetalk.recipes:RECIPES",
     weights="diffposetalk.safetensors",
     convert="motet.methods.diffposetalk.state_dict:from_official",
 )

@@ -184,7 +184,11 @@ class DiffPoseTalkCondition:
     """Earlier names, valid for one version."""
 
     style: str = option("", "{take}")
-    """A named style, a take (.npz), a video, or a style vector (.npy); empty: none."""
+    """A named style, a take (.npz), a video, or a style vector (.npy); FLAME models: also FLAME
+    coefficients as DiffPoseTalk or the tracker VHAP store them (.npz); empty: none."""
+    style_start: int = option(-1, 4, given={"style": "{take}"})
+    """First frame of the stretch of a style clip that is encoded, as the published programs take
+    it; -1: the mean over the whole clip."""
     guidance_audio: float = option(1.15, 3.0)
     """Classifier-free guidance scale of the audio; 1: none."""
     guidance_style: float = option(3.0, 1.0, given={"style": "{take}"})
@@ -228,7 +232,11 @@ class DiffPoseTalkCondition:
                 f"steps must be at least 1 (or 0 for the model's own number), not {self.steps}"
             )
         if not self.style:
-            refuse(self, ("guidance_style", "mode"), "it acts on a style; give one with style")
+            refuse(
+                self,
+                ("guidance_style", "mode", "style_start"),
+                "it acts on a style; give one with style",
+            )
 
     def check(self, config: DiffPoseTalkConfig) -> None:
         """Check that a model can honour every option that is set.

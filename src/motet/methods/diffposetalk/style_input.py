@@ -15,6 +15,7 @@ from motet.errors import AssetError, ConfigError, nearest
 from motet.methods.diffposetalk.config import DiffPoseTalkCondition
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
 from motet.methods.diffposetalk.windows import Person
+from motet.rigs.flame_clips import flame_tracks, of_width
 from motet.types import Motion
 
 
@@ -40,15 +41,19 @@ def read_person(
     if condition.shape:
         shape = read_shape(condition.shape, model).expand(batch, -1)
     if condition.style:
-        style = read_style(condition.style, model, styles).expand(batch, -1)
+        style = read_style(condition.style, model, styles, condition.style_start)
+        style = style.expand(batch, -1)
     return Person(shape, style)
 
 
 def read_style(
-    name: str, model: DiffPoseTalkModel, styles: Mapping[str, Sequence[float]]
+    name: str, model: DiffPoseTalkModel, styles: Mapping[str, Sequence[float]], start: int = -1
 ) -> Float[Tensor, "1 width"]:
     """A named style, a style vector (`.npy`), or the style of a clip (`.npz`: a take, or FLAME
-    `exp` and `pose`).
+    coefficients as DiffPoseTalk or VHAP store them).
+
+    Args:
+        start: first frame of the one stretch of a clip that is encoded; -1: the whole clip.
 
     Raises:
         ConfigError: no file and no name of the model's.
@@ -69,7 +74,12 @@ def read_style(
             "this model has no style encoder; import it together with one, or give a style vector"
             " (.npy)"
         )
-    return encode_style(model, read_clip(path, model))
+    motion = read_clip(path, model)
+    assert model.config.style is not None
+    if start >= len(motion):
+        raise ConfigError(f"style clip {path} has {len(motion)} frames; style_start is {start}")
+    stretch = motion if start < 0 else motion[start : start + model.config.style.frames]
+    return encode_style(model, stretch)
 
 
 def encode_style(
@@ -98,14 +108,10 @@ def read_clip(path: Path, model: DiffPoseTalkModel) -> Float[Tensor, "frames dim
         AssetError: not an archive of plain arrays, or without the tracks of the space.
     """
     space, found = model.coefficients.space, read_arrays(path)
-    # The authors' files: expression, then head and jaw in one array.
-    if space.name != "arkit" and "exp" in found and "pose" in found:
-        found = {
-            **found,
-            "expression": found["exp"],
-            "head": found["pose"][..., :3],
-            "jaw": found["pose"][..., 3:6],
-        }
+    if space.name != "arkit":
+        found = flame_tracks(found)
+        if "expression" in found:
+            found["expression"] = of_width(found["expression"], space.track("expression").size)
     parts = []
     for track in space.tracks:
         values = found.get(track.name)

@@ -24,6 +24,7 @@ SPEC = MethodSpec(
     presets="motet.methods.kmtalk.config:PRESETS",
     method="motet.methods.kmtalk.generate:build",
     stages="motet.methods.kmtalk.loss:stages",
+    recipes="motet.methods.kmtalk.recipes:RECIPES",
     training_set="motet.training.training_sets:meshes_or_performances",
     weights="kmtalk.safetensors",
 )

@@ -218,7 +218,7 @@ class KMTalkCondition:
     shift: int = option(0, 5, preset="shipped", given={"timing": "{timing}"})
     """Frames by which all keys are shifted (to measure how much their timing matters)."""
     template: str = option("", "{template}", preset="tiny_mesh")
-    """Mesh spaces: file with the neutral face (.npy with (vertices, 3), or .obj); empty: offsets
+    """Mesh spaces: file with the neutral face (.npy with (vertices, 3), .obj or .ply); empty: offsets
     from a template of zeros."""
 
     def __post_init__(self) -> None:

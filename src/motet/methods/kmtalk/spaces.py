@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -11,6 +9,7 @@ from torch import Tensor
 
 from motet.array_files import read_array
 from motet.errors import AssetError
+from motet.geometry.mesh_files import read_mesh
 from motet.methods.kmtalk.config import KMTalkConfig
 from motet.types import MotionSpace, Track, arkit_space
 
@@ -35,7 +34,8 @@ def read_template(path: str, space: MotionSpace) -> Float[Tensor, "dim"]:
     if not path:
         return torch.zeros(space.dim)
     try:
-        values = _wavefront(Path(path)) if path.lower().endswith(".obj") else read_array(path)
+        is_mesh = path.lower().endswith((".obj", ".ply"))
+        values = read_mesh(path).vertices if is_mesh else read_array(path)
     except (AssetError, OSError, ValueError) as error:
         raise AssetError(
             f"the template cannot be read as (vertices, 3) from {path}: {error}"
@@ -46,10 +46,3 @@ def read_template(path: str, space: MotionSpace) -> Float[Tensor, "dim"]:
             f" ({space.dim // 3}, 3), finite"
         )
     return torch.from_numpy(np.ascontiguousarray(values, np.float32)).reshape(-1)
-
-
-def _wavefront(path: Path) -> np.ndarray:
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return np.array(
-        [[float(value) for value in line.split()[1:4]] for line in lines if line.startswith("v ")]
-    )

@@ -22,6 +22,7 @@ SPEC = MethodSpec(
     presets="motet.methods.mospa.config:PRESETS",
     method="motet.methods.mospa.generate:build",
     stages="motet.methods.mospa.loss:stages",
+    recipes="motet.methods.mospa.recipes:RECIPES",
     training_set="motet.training.training_sets:bodies",
     convert="motet.methods.mospa.state_dict:from_official",
     weights="mospa.safetensors",

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motet.data.restricted_unpickle import read_inert
 from motet.errors import AssetError
+from motet.restricted_unpickle import read_inert
 
 PLAIN = st.recursive(
     st.none()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,15 @@ _ARRAY_MODULES = (
     "numpy._core.numeric",
 )
 _ARRAY_NAMES = ("_reconstruct", "ndarray", "dtype", "scalar", "_frombuffer")
+_OBJECT_NAMES = {
+    ("copy_reg", "_reconstructor"),
+    ("copyreg", "_reconstructor"),
+    ("__builtin__", "object"),
+    ("builtins", "object"),
+    ("__builtin__", "set"),
+    ("builtins", "set"),
+}
+"""What Python 2 and 3 name to rebuild objects and sets."""
 _MOST_REMEMBERED = 10_000_000
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _LITERALS = {
@@ -39,6 +48,17 @@ _LITERALS = {
 @dataclasses.dataclass(frozen=True)
 class _Name:
     name: str
+    module: str = ""
+
+
+@dataclasses.dataclass(eq=False)
+class Record:
+    """An object of a foreign class as its name and attributes; nothing of the class is run."""
+
+    kind: str
+    """`module.name` of the class."""
+    state: Any = None
+    """What the class would have got to restore itself: mostly a table of attributes."""
 
 
 class _Array:
@@ -65,8 +85,11 @@ class _Type:
         return dtype.newbyteorder(self.order)
 
 
-def read_inert(data: bytes) -> Any:
+def read_inert(data: bytes, packages: Collection[str] = ()) -> Any:
     """The plain value in pickled bytes.
+
+    Args:
+        packages: packages whose objects are read as `Record`, without importing them.
 
     Raises:
         AssetError: damaged bytes, or bytes that ask for more than plain values and numeric arrays.
@@ -77,7 +100,7 @@ def read_inert(data: bytes) -> Any:
         for code, argument, _ in pickletools.genops(data):
             if code.name == "STOP":
                 return _plain(stack.pop())
-            _apply(code.name, argument, stack, memory)
+            _apply(code.name, argument, stack, memory, packages)
     except AssetError:
         raise
     except Exception as error:  # any inconsistency of foreign bytes is the same to the user
@@ -85,7 +108,9 @@ def read_inert(data: bytes) -> Any:
     raise AssetError("damaged pickled value: it does not end")
 
 
-def _apply(name: str, argument: Any, stack: list[Any], memory: list[Any]) -> None:
+def _apply(
+    name: str, argument: Any, stack: list[Any], memory: list[Any], packages: Collection[str]
+) -> None:
     if name in _LITERALS:
         stack.append(argument)
     elif name in _CONSTANTS:
@@ -100,23 +125,22 @@ def _apply(name: str, argument: Any, stack: list[Any], memory: list[Any]) -> Non
     elif name in ("BINGET", "LONG_BINGET", "GET"):
         stack.append(memory[int(argument)])
     elif name in ("GLOBAL", "STACK_GLOBAL"):
-        stack.append(
-            _named(
-                *(argument.split(" ") if name == "GLOBAL" else reversed([stack.pop(), stack.pop()]))
-            )
-        )
+        names = argument.split(" ") if name == "GLOBAL" else [stack.pop(), stack.pop()][::-1]
+        stack.append(_named(*names, packages))
     elif name in _BUILDERS:
         _BUILDERS[name](stack)
     elif name not in ("PROTO", "FRAME"):
         raise AssetError(f"the bytes ask for {name}, which plain values do not need; refused")
 
 
-def _named(module: str, name: str) -> _Name:
-    if (module, name) != ("_codecs", "encode") and (
-        module not in _ARRAY_MODULES or name not in _ARRAY_NAMES
+def _named(module: str, name: str, packages: Collection[str]) -> _Name:
+    if (module, name) == ("_codecs", "encode") or (
+        module in _ARRAY_MODULES and name in _ARRAY_NAMES
     ):
-        raise AssetError(f"the bytes ask for {module}.{name}, which is not a plain value; refused")
-    return _Name(name)
+        return _Name(name)
+    if module.partition(".")[0] in packages or (packages and (module, name) in _OBJECT_NAMES):
+        return _Name(name, module)
+    raise AssetError(f"the bytes ask for {module}.{name}, which is not a plain value; refused")
 
 
 def _since_mark(stack: list[Any]) -> list[Any]:
@@ -142,6 +166,10 @@ def _set_items(stack: list[Any]) -> None:
     stack[-1].update(zip(map(_key, items[::2]), items[1::2], strict=True))
 
 
+def _table(items: list[Any]) -> dict[Any, Any]:
+    return dict(zip(map(_key, items[::2]), items[1::2], strict=True))
+
+
 def _set_item(stack: list[Any]) -> None:
     value, key = stack.pop(), stack.pop()
     stack[-1][_key(key)] = value
@@ -165,8 +193,11 @@ def _extend(stack: list[Any]) -> None:
 
 
 def _call(stack: list[Any]) -> None:
-    arguments, name = stack.pop(), stack.pop().name
-    if name == "_reconstruct":
+    arguments, called = stack.pop(), stack.pop()
+    name = called.name
+    if called.module:
+        stack.append(_record(called, arguments))
+    elif name == "_reconstruct":
         stack.append(_Array())
     elif name == "encode":  # how bytes are written for Python 2
         if len(arguments) != 2 or arguments[1] not in ("latin1", "latin-1"):
@@ -183,9 +214,28 @@ def _call(stack: list[Any]) -> None:
         raise AssetError(f"the bytes call {name}; refused")
 
 
+def _record(called: _Name, arguments: tuple[Any, ...]) -> Record | list[Any]:
+    """An object that the bytes make: `_reconstructor(class, object, None)` or `class(...)`."""
+    if called.name == "set":
+        return list(arguments[0]) if arguments else []
+    if called.name == "_reconstructor":
+        called = arguments[0]
+    return Record(f"{called.module}.{called.name}")
+
+
+def _new_object(stack: list[Any]) -> None:
+    stack.pop()  # arguments of the class, which is not called
+    called = stack.pop()
+    if not called.module:
+        raise AssetError(f"the bytes make a {called.name}; refused")
+    stack.append(Record(f"{called.module}.{called.name}"))
+
+
 def _build(stack: list[Any]) -> None:
     state = stack.pop()
-    if isinstance(stack[-1], _Type):
+    if isinstance(stack[-1], Record):
+        stack[-1].state = state
+    elif isinstance(stack[-1], _Type):
         stack[-1].order = state[1]
     elif isinstance(stack[-1], _Array):
         stack[-1].state = state
@@ -223,6 +273,12 @@ def _plain(value: Any, done: dict[int, Any] | None = None) -> Any:
     if isinstance(value, list | tuple):
         items = [_plain(item, done) for item in value]
         return done.setdefault(id(value), items if isinstance(value, list) else tuple(items))
+    if isinstance(value, Record):
+        done[id(value)] = value  # before its state, which may name it
+        value.state = _plain(value.state, done)
+        return value
+    if isinstance(value, _Name) and value.module:
+        return f"{value.module}.{value.name}"
     if isinstance(value, _Name):
         raise AssetError(f"the value is the bare name {value.name}")
     return value
@@ -233,6 +289,9 @@ _BUILDERS: dict[str, Callable[[list[Any]], None]] = {
     "EMPTY_DICT": lambda stack: stack.append({}),
     "EMPTY_LIST": lambda stack: stack.append([]),
     "EMPTY_TUPLE": lambda stack: stack.append(()),
+    "LIST": lambda stack: stack.append(_since_mark(stack)),
+    "DICT": lambda stack: stack.append(_table(_since_mark(stack))),
+    "NEWOBJ": _new_object,
     "TUPLE1": _tuple(1),
     "TUPLE2": _tuple(2),
     "TUPLE3": _tuple(3),

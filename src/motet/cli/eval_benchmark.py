@@ -1,0 +1,103 @@
+"""`motet eval --benchmark`: the tables of face papers from the user's copy of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from motet.errors import AssetError, ConfigError
+
+if TYPE_CHECKING:
+    from motet.cli.eval import Eval
+    from motet.evaluation.benchmarks import Predictor
+    from motet.evaluation.report import Report
+    from motet.metrics.regions import Region
+    from motet.rigs.flame import Flame
+
+REGIONS = ("lips", "upper")
+
+
+def benchmark(asked: Eval) -> Report:
+    """Score a method, a folder of predictions, or both.
+
+    Raises:
+        ConfigError: nothing to score, or a region that no score uses.
+        AssetError: data, predictions or a region are not there.
+    """
+    from motet.cli.progress import progress_bars
+    from motet.evaluation.benchmarks import evaluate_benchmark, test_cases
+    from motet.rigs.flame import load_flame
+
+    if asked.data is None or not asked.data.is_dir():
+        raise AssetError(
+            f"--benchmark {asked.benchmark} needs the folder with your copy of the data: --data"
+            " FOLDER (see docs/benchmarks/evaluation.md)"
+        )
+    regions = read_regions(asked.region)
+    flame = None if asked.flame is None else load_flame(asked.flame)
+    subjects = _subjects(asked, flame)
+    cases = test_cases(asked.benchmark, asked.data, asked.split, flame)
+    with progress_bars(asked.quiet) as bars:
+        task = bars.add_task(asked.benchmark, total=None)
+        return evaluate_benchmark(
+            asked.benchmark,
+            cases,
+            subjects,
+            regions,
+            lambda name, done: bars.update(task, description=name, completed=done),
+        )
+
+
+def read_regions(given: Sequence[str]) -> dict[str, Region]:
+    """Regions from `lips=FILE` or `upper=FILE:PART+PART`.
+
+    Raises:
+        ConfigError: not of that form.
+        AssetError: the file cannot be read.
+    """
+    from motet.metrics.regions import read_region
+
+    found = {}
+    for text in given:
+        name, equals, file = text.partition("=")
+        if name not in REGIONS or not equals:
+            raise ConfigError(
+                f"a region is lips=FILE or upper=FILE, for files with several sets"
+                f" upper=FILE:PART+PART, not {text!r}"
+            )
+        path, _, parts = file.partition(":")
+        found[name] = read_region(path, name, tuple(filter(None, parts.split("+"))))
+    return found
+
+
+def _subjects(asked: Eval, flame: Flame | None) -> dict[str, Predictor]:
+    from motet.evaluation.benchmarks import folder_predictor, method_predictor
+    from motet.method import parse_options
+    from motet.session import load
+
+    subjects: dict[str, Predictor] = {}
+    if asked.method != "none":
+        loaded = load(asked.method, asked.weights, asked.device)
+        options = parse_options(loaded.spec, asked.option)
+        options |= {"style": asked.style} if asked.style else {}
+        seeds = (
+            range(asked.seed, asked.seed + asked.takes) if not loaded.spec.deterministic else (0,)
+        )
+        subjects[loaded.name] = method_predictor(loaded, options, flame, tuple(seeds))
+    for folder in asked.predictions:
+        subjects[folder.name] = folder_predictor(folder)
+    if not subjects:
+        raise ConfigError("nothing to score: name a method, or give --predictions FOLDER")
+    return subjects
+
+
+def save(report: Report, out: Path) -> None:
+    """Write the report as JSON, or by the ending `.tex` as a LaTeX table."""
+    from motet.atomic_write import make_folder, write_bytes
+
+    if out.suffix.lower() != ".tex":
+        report.save(out)
+        return
+    make_folder(out.parent)
+    write_bytes(out, report.latex().encode())
