@@ -24,6 +24,7 @@ from motet.body.feature_vector import (
 from motet.body.foot_contact import settle_feet
 from motet.body.idle_life import add_life
 from motet.body.motion_continuity import join_to_known
+from motet.body.motion_limits import limit_speed
 from motet.checkpoint import load_strict
 from motet.diffusion.sample import seeded_noise
 from motet.encoders.base import Waveform, encode, load_encoder
@@ -265,6 +266,8 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         rows, between = [], VELOCITY_FRAMES[self.config.velocity_fps]
         for item, seed in zip(vector, task.seeds, strict=True):
             root, rotations = join_to_known(item[:, ROOT], vector_rotations(item), known, fps)
+            if self.config.guessing:
+                root, rotations = limit_speed(root, rotations, known, fps)
             if condition.feet:
                 if condition.life and self.config.guessing:
                     first = task.first_frame
