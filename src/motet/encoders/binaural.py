@@ -47,7 +47,11 @@ EAR_DIM = 68 + LAGS
 
 
 def ear_features(
-    samples: Float[Tensor, "time"], *, every: int = KEPT, rhythm: bool = True
+    samples: Float[Tensor, "time"],
+    *,
+    every: int = KEPT,
+    rhythm: bool = True,
+    loudest: float = 0.0,
 ) -> Float[Tensor, "frames columns"]:
     """Features of one ear at 30,720 Hz; frame i is centred on sample i * 256 * every.
 
@@ -58,6 +62,7 @@ def ear_features(
         every: 4 gives 30 frames a second, 1 all 120.
         rhythm: without, the tempogram's columns are left out, which saves little time and much
             room.
+        loudest: `loudest_mel` of what sounded before, which may have been louder.
 
     Raises:
         AudioError: less than three frames of 1/120 s.
@@ -76,7 +81,9 @@ def ear_features(
     loud, kept = power(spectrum), slice(None, None, every)
     mel = loud @ bank.T
     cepstra = torch.from_numpy(
-        dct(decibels(mel, float(mel.max())).numpy(), axis=1, norm="ortho")[:, :CEPSTRA]
+        dct(decibels(mel, max(loudest, float(mel.max()))).numpy(), axis=1, norm="ortho")[
+            :, :CEPSTRA
+        ]
     )
     harmonic, percussive = _split(samples)
     strokes = power(spectra(percussive, SIZE, HOP, window)) @ bank.T
@@ -99,6 +106,12 @@ def ear_features(
     return torch.cat(
         [*columns, beat[kept, None], rms[kept, None], (rms > ACTIVE_RMS).float()[kept, None]], 1
     )
+
+
+def loudest_mel(samples: Float[Tensor, "time"]) -> float:
+    """The loudest moment of a sound, which is the reference of its decibels."""
+    loud = power(spectra(samples.float(), SIZE, HOP, hann(SIZE, periodic=False)))
+    return float((loud @ mel_filterbank(SIZE, MELS, RATE_HZ).T).max())
 
 
 def binaural_features(audio: Audio, *, rhythm: bool = True) -> Float[Tensor, "frames columns"]:

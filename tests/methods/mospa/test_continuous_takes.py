@@ -17,6 +17,7 @@ from motet.geometry.rotation import rotation_6d_rows
 from motet.methods.mospa import sound_events
 from motet.methods.mospa.config import PRESETS, MospaCondition
 from motet.methods.mospa.generate import build
+from motet.methods.mospa.item_progress import ItemProgress, held_before, plan_window
 from motet.methods.mospa.known_frames import KnownFrames
 from motet.methods.mospa.loss import draw_attended, draw_known, training_loss
 from motet.methods.mospa.model import MospaModel
@@ -178,19 +179,42 @@ def test_events_are_found_where_and_when_they_are() -> None:
 
 
 def test_a_sound_that_goes_on_is_no_event_in_the_next_window() -> None:
-    audio = bursts((0.0, 0), (3.0, 1))
+    audio = bursts((0.0, 0), (1.5, 1))
     assert len(sound_events.find_events(audio)) == 2
     assert len(sound_events.find_events(audio, continues=True)) == 1
     right = np.array([-2.0, 1.4, 0.5])
     assert not sound_events.find_events(audio, right, continues=True)
 
 
-def test_attention_goes_to_the_newest_event_and_stays() -> None:
+def test_after_a_pause_the_same_side_is_another_event() -> None:
+    assert len(sound_events.find_events(bursts((0.5, 0), (3.0, 0)))) == 2
+    assert len(sound_events.find_events(bursts((0.5, 0), (2.0, 0)))) == 1
+
+
+def item(known: int, attended: np.ndarray | None = None) -> ItemProgress:
+    return ItemProgress(torch.zeros(0, 300), known, 1, torch.zeros(known, 300), attended, attended)
+
+
+def test_a_window_ends_where_the_next_event_begins() -> None:
     events = sound_events.find_events(bursts((1.0, 0), (4.0, 1)))
-    rows = sound_events.attended_rows(events, None, 180, 30.0)
-    assert np.isnan(rows[:29]).all() and rows[60, 0] > 0 > rows[150, 0]
-    carried = sound_events.attended_rows((), rows[150], 10, 30.0)
-    np.testing.assert_array_equal(carried, np.tile(rows[150], (10, 1)))
+    first = plan_window(events, ItemProgress(torch.zeros(0, 300)), 180, 172, 30.0)
+    assert first.stop == 30 and first.ends_at_event and np.isnan(first.rows).all()
+    assert first.attended is not None and first.attended[0] > 0 and first.before is None
+    second = plan_window(events, item(30, first.attended), 180, 172, 30.0)
+    assert second.stop == 120 and second.attended is not None and second.attended[0] < 0
+    np.testing.assert_array_equal(second.before, first.attended)
+    last = plan_window(events, item(120, second.attended), 180, 172, 30.0)
+    assert last.stop == 172 and not last.ends_at_event
+    np.testing.assert_array_equal(last.attended, second.attended)
+
+
+def test_what_begins_with_the_next_window_is_not_seen() -> None:
+    features = torch.arange(100.0).unsqueeze(1).expand(-1, 3)
+    held = held_before(features, 60)
+    torch.testing.assert_close(held[:60], features[:60])
+    assert float(held[60:].max()) < 60 and len(held) == 100
+    assert held_before(features, 100) is features
+    assert len(held_before(features, 1)) == 100
 
 
 def test_a_take_attends_to_events_over_window_borders() -> None:
@@ -200,7 +224,19 @@ def test_a_take_attends_to_events_over_window_borders() -> None:
     state = method.begin(MospaCondition(), (0,))
     out, state = method.step(state, Audio(samples, 30720, "binaural"))
     assert out.frames > TINY.window
-    assert state.attended[0] is not None and state.attended[0][0] < 0
+    attended = state.items[0].attended
+    assert attended is not None and attended[0] < 0
+
+
+def test_items_with_other_events_do_not_disturb_each_other() -> None:
+    method = tiny()
+    sounds = [bursts((0.5, 0), (3.0, 1), seconds=4.5), bursts((1.4, 1), seconds=4.5)]
+    both = torch.stack([sound.samples for sound in sounds])
+    together = method.run(Audio(both, 30720, "binaural"), MospaCondition(), (3, 4))
+    for row, sound in enumerate(sounds):
+        single = Audio(sound.samples.unsqueeze(0), 30720, "binaural")
+        alone = method.run(single, MospaCondition(), (3 + row,)).item(0)
+        torch.testing.assert_close(together.item(row).values, alone.values, atol=2e-2, rtol=0)
 
 
 def test_models_without_known_frames_stay_as_they_are() -> None:

@@ -37,6 +37,7 @@ from motet.methods.mospa.loss import measure, stages
 from motet.methods.mospa.model import MospaModel, source_input
 from motet.methods.mospa.source_position import EAR_HEIGHT_M, parse_source
 from motet.methods.mospa.state_dict import from_official, own_name
+from motet.methods.mospa.window_task import source_view, world_source
 from motet.methods.mospa.windows import (
     SamplingConfig,
     WindowConditions,
@@ -231,10 +232,12 @@ def test_the_sound_is_where_the_ears_hear_it() -> None:
     mono = Audio.mono(torch.randn(30720, generator=torch.Generator().manual_seed(2)) * 0.1, 30720)
     seen = []
     for azimuth in (60.0, -60.0):
-        ears = spatialise(mono, azimuth, 0.0, 1.5).samples.T.unsqueeze(0)
+        ears = spatialise(mono, azimuth, 0.0, 1.5)
         state = method.begin(MospaCondition(), (0,))
-        world, state = method._world_source(state, ears)
-        view, _ = method._source_view(state, world, torch.zeros(1, 3), torch.zeros(1))
+        received = method.receive(state, ears.samples.T.unsqueeze(0))
+        task, _ = method._task(received, (0,))
+        world = world_source(task, method.config, None, 30.0, attends=True)
+        view, _ = source_view(task, world, method.config, "default", local=False)
         seen.append(view(None)[0, 0])
     assert float(seen[0][0]) > 1.0 > -1.0 > float(seen[1][0])
     torch.testing.assert_close(seen[0] * torch.tensor([-1.0, 1.0, 1.0]), seen[1], atol=0.15, rtol=0)

@@ -152,8 +152,8 @@ class MospaConfig:
     """Default number of network evaluations per window."""
     loss: LossConfig = LossConfig()
     half_training: bool = False
-    """Train the network in bfloat16, a third faster on processors that support it; losses and
-    weights stay in single precision."""
+    """Train the network in bfloat16 where the processor has such products (a third faster there,
+    nine times slower elsewhere); losses and weights stay in single precision."""
 
     def __post_init__(self) -> None:
         if self.width % self.heads or self.width % 2:

@@ -27,6 +27,7 @@ from motet.methods.mospa.config import LossConfig, MospaConfig
 from motet.methods.mospa.known_frames import KnownFrames
 from motet.methods.mospa.model import MospaModel, source_input
 from motet.methods.mospa.sound_events import smooth_switches
+from motet.nn.packed import bfloat16_is_fast
 from motet.nn.seeded import normal, uniform
 from motet.stage import Stage
 from motet.types import SMPLX25_JOINTS
@@ -138,7 +139,8 @@ def training_loss(
     if config.events:
         source = draw_attended(source, batch["attended"], randomness)
     # Without its own half precision the precision of the training applies.
-    half = torch.autocast(seen.device.type, torch.bfloat16) if config.half_training else None
+    is_half = config.half_training and (seen.device.type != "cpu" or bfloat16_is_fast())
+    half = torch.autocast(seen.device.type, torch.bfloat16) if is_half else None
     with half or contextlib.nullcontext():
         estimate = model(
             noisy,

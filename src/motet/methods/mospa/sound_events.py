@@ -1,8 +1,4 @@
-"""Events in a recording as they come: onsets, each with the direction that it comes from.
-
-A window may hold several sounds, and the next window others. The source of a frame is that of the
-newest event before it.
-"""
+"""Events in a recording as they come: onsets, each with the direction that it comes from."""
 
 from __future__ import annotations
 
@@ -14,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.audio.spatial.direction_of_arrival import azimuth_by_head
-from motet.methods.mospa.source_position import position_at
 from motet.types import Audio
 
 HOP_S = 0.02
@@ -27,6 +22,9 @@ AUDIBLE_DB, FLOOR_DB = -28.0, -66.0
 APART_S = 0.6
 """Onsets do not follow each other faster."""
 DIRECTION_S = 0.5
+PAUSE_S, PAUSE_DB = 1.9, 20.0
+"""A sound from the same side is another event where what was before was so much quieter for so
+long."""
 SAME_DEG = 35.0
 """A direction nearer than this to the one before is the same source."""
 SWITCH_FRAMES = 10
@@ -47,7 +45,8 @@ def find_events(
 ) -> tuple[SoundEvent, ...]:
     """Onsets in a binaural sound with their directions.
 
-    The same sound again and again (rings, barks) is one event where its direction stays.
+    The same sound again and again (rings, barks) is one event where its direction stays and it
+    does not pause for long.
 
     Args:
         attended: position that is attended to already, metres.
@@ -55,13 +54,15 @@ def find_events(
     """
     rate, events = audio.sample_rate, []
     last = None if attended is None else float(np.degrees(np.arctan2(attended[0], attended[2])))
+    level = _level_db(audio)
     for onset in onsets(audio, continues=continues):
         start = round(onset * rate)
         piece = audio.slice(start, start + round(DIRECTION_S * rate))
         if piece.samples.shape[-1] < 0.1 * rate:
             continue
         azimuth = azimuth_by_head(piece)
-        if last is not None and _apart(azimuth, last) < SAME_DEG:
+        goes_on = last is not None and _apart(azimuth, last) < SAME_DEG
+        if goes_on and not _after_pause(level, onset):
             continue
         events.append(SoundEvent(onset, azimuth))
         last = azimuth
@@ -96,30 +97,19 @@ def _level_db(audio: Audio) -> Float[np.ndarray, "hops"]:
     return 10 * np.log10(power + 1e-12)
 
 
-def attended_rows(
-    events: tuple[SoundEvent, ...],
-    before: Float[np.ndarray, "3"] | None,
-    frames: int,
-    fps: float,
-) -> Float[np.ndarray, "frames 3"]:
-    """Position of the attended source in each frame; NaN while there is none.
-
-    Args:
-        before: the position that was attended to when the samples began.
-    """
-    rows = np.full((frames, 3), np.nan) if before is None else np.tile(before, (frames, 1))
-    for event in events:
-        first = min(frames, round(event.seconds * fps))
-        rows[first:] = position_at(event.azimuth_deg)
-    return rows
-
-
 def smooth_switches(source: Float[Tensor, "batch frames 3"]) -> Float[Tensor, "batch frames 3"]:
     """Each position averaged with those of the frames just before: a new event takes over within
     a third of a second, not from one frame to the next.
     """
     before = source[:, :1].expand(-1, SWITCH_FRAMES - 1, -1)
     return torch.cat([before, source], 1).unfold(1, SWITCH_FRAMES, 1).mean(-1)
+
+
+def _after_pause(level: Float[np.ndarray, "hops"], onset_s: float) -> bool:
+    """Whether nothing sounded for so long before an onset that it is another event."""
+    onset, pause = round(onset_s / HOP_S), round(PAUSE_S / HOP_S)
+    before = level[max(0, onset - pause) : onset]
+    return len(before) == pause and bool(before.max() < level[onset : onset + 5].max() - PAUSE_DB)
 
 
 def _apart(first: float, second: float) -> float:

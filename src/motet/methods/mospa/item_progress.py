@@ -1,0 +1,127 @@
+"""Where each item of a batch stands, and what its next window is conditioned on.
+
+A window ends where something new begins to sound, and the next one begins with what the figure did
+until then. Events come at other moments in each sound, so the items of a batch advance separately.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.methods.mospa.sound_events import SoundEvent
+from motet.methods.mospa.source_position import position_at
+
+MARGIN = 4
+"""Frames around a window's border in which an event belongs to what follows the border."""
+HELD = 32
+"""Frames before an event whose sound is repeated in place of what a window must not know yet."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ItemProgress:
+    """One item of a batch."""
+
+    pending: Float[Tensor, "frames dim"]
+    """Generated, but not emitted yet: another item is not as far."""
+    generated: int = 0
+    """Frames generated so far, those included."""
+    windows: int = 0
+    past: Float[Tensor, "known dim"] | None = None
+    """The last generated frames, before they were placed in the world; the next window begins with
+    them."""
+    attended: Float[np.ndarray, "3"] | None = None
+    """Position of the source of the newest event, metres; None before the first."""
+    before: Float[np.ndarray, "3"] | None = None
+    """The one that was attended to during `past`."""
+    loudest: float = 0.0
+    """Loudest moment so far: reference of the audio features."""
+
+    @property
+    def known(self) -> int:
+        """Frames of the past that the next window begins with."""
+        return 0 if self.past is None else len(self.past)
+
+    @property
+    def first_frame(self) -> int:
+        """Absolute number of the next window's first frame."""
+        return self.generated - self.known
+
+
+def at_start(batch: int, dim: int) -> tuple[ItemProgress, ...]:
+    """Items of which nothing is generated yet."""
+    return (ItemProgress(torch.zeros(0, dim)),) * batch
+
+
+def next_groups(items: Sequence[ItemProgress]) -> list[list[int]]:
+    """Items that need a window before anything can be emitted; those that are equally far go
+    through the network together.
+    """
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for index, item in enumerate(items):
+        if not len(item.pending):
+            groups.setdefault((item.generated, item.known, item.windows), []).append(index)
+    return list(groups.values())
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowPlan:
+    """How far a window goes, and which source each of its frames attends to."""
+
+    stop: int
+    """Frames of the window that are emitted: up to the next event."""
+    rows: Float[np.ndarray, "frames 3"]
+    """Position of the attended source, metres; NaN where there is none."""
+    attended: Float[np.ndarray, "3"] | None
+    """After the window."""
+    ends_at_event: bool = False
+
+    @property
+    def before(self) -> Float[np.ndarray, "3"] | None:
+        """What the window's last emitted frames attend to."""
+        row = self.rows[self.stop - 1]
+        return None if np.isnan(row).any() else row
+
+
+def plan_window(
+    events: Sequence[SoundEvent], item: ItemProgress, frames: int, stop: int, fps: float
+) -> WindowPlan:
+    """The plan of an item's next window.
+
+    Args:
+        events: in the window's sound, seconds from its start.
+        frames: length of a window.
+        stop: frames of it that are emitted if nothing happens.
+    """
+    rows = np.full((frames, 3), np.nan)
+    border = max(item.known, 1)
+    if item.before is not None:
+        rows[:border] = item.before
+    if item.attended is not None:
+        rows[item.known :] = item.attended
+    attended = item.attended
+    for event in events:
+        frame = round(event.seconds * fps)
+        position = position_at(event.azimuth_deg)
+        if border + MARGIN < frame < stop:
+            return WindowPlan(frame, rows, position, True)
+        if abs(frame - border) <= MARGIN:
+            rows[frame:], attended = position, position
+    return WindowPlan(stop, rows, attended)
+
+
+def held_before(
+    features: Float[Tensor, "frames columns"], stop: int
+) -> Float[Tensor, "frames columns"]:
+    """Audio features in which what sounded before `stop` goes on, back and forth."""
+    if stop >= len(features):
+        return features
+    span = torch.arange(max(0, stop - HELD), max(1, stop - 2))
+    there_and_back = torch.cat([span.flip(0), span])
+    order = there_and_back.repeat(len(features) // len(there_and_back) + 1)
+    return torch.cat([features[:stop], features[order[: len(features) - stop]]])
