@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -48,9 +48,13 @@ class Fit:
     channel: int | None = None
     """Channel with the speech, from 1; found from the sound when left out."""
     minutes: float = 15.0
-    """Time of training in all, over resumptions; 0 captures only."""
-    size: int = 256
-    """Height and width of the face crops in pixels."""
+    """Time of training in all, over resumptions (the closed-form parts of an exemplar person take
+    what they take); 0 captures only."""
+    renderer: Literal["exemplar", "implicit"] = "exemplar"
+    """`exemplar`: mouths from frames of the footage, chosen and warped to the shape that a method
+    for curves predicts. `implicit`: the paper's network, trained from scratch on this sound."""
+    size: int = 0
+    """Height and width of the face crops in pixels; 0: as in the footage, between 256 and 512."""
     held_out: float = 0.2
     """Share of the footage at its end that does not train, for `motet eval`."""
     licence: str = ""
@@ -92,9 +96,19 @@ class Fit:
         with _Bars(self.quiet) as bars, hushed():
             person = capture(self.video, self.out, options, bars.counted)
         self._print(*describe(person))
-        if self.minutes:
+        if self.minutes and self.renderer == "exemplar":
+            self._exemplars(person)
+        elif self.minutes:
             self._train(person)
         return 0
+
+    def _exemplars(self, person: Person) -> None:
+        from motet.tracking.capture.noise import hushed
+        from motet.training.person_exemplars import fit_exemplar_person
+
+        with _Bars(self.quiet) as bars, hushed():
+            fit_exemplar_person(person, report=bars.counted)
+        self._print(f"speak:  motet run SPEECH.wav -m speech2lip --person {self.out} -o out.mp4")
 
     def _train(self, person: Person) -> None:
         from motet.training.person import LearningConfig, learn_person

@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motet.atomic_write import make_folder, write_bytes
-from motet.metrics import blink, body, body_reaction, diversity, head, jitter, lip, picture, seam
+from motet.metrics import (
+    blink,
+    body,
+    body_reaction,
+    diversity,
+    head,
+    jitter,
+    lip,
+    picture,
+    seam,
+    talking_mouth,
+)
 from motet.metrics.metric import Metric
 
 if TYPE_CHECKING:
@@ -27,7 +38,7 @@ LENGTH = Metric(
     "lower",
     "largest difference between the frames given and round(seconds * fps)",
 )
-_PARTS = (lip, jitter, seam, head, blink, diversity, body, body_reaction, picture)
+_PARTS = (lip, jitter, seam, head, blink, diversity, body, body_reaction, picture, talking_mouth)
 METRICS: dict[str, Metric] = {metric.id: metric for part in _PARTS for metric in part.METRICS} | {
     LENGTH.id: LENGTH
 }
