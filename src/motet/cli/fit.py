@@ -5,7 +5,7 @@ with them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from motet.methods.speech2lip.person.folder import Person
     from motet.training.person import Trial
 
-PREVIEW, SAVE_EVERY_S = "preview.png", 30.0
-"""Name of the picture to look at while learning; seconds between two saved states, which is what
-`kill -9` costs at most."""
+PREVIEW, CLIP, SAVE_EVERY_S = "preview.png", "preview.mp4", 30.0
+"""Names of the picture to look at while learning and of the clip at the end; seconds between two
+saved states, which is what `kill -9` costs at most."""
+
+_SPEAK = "motet run SPEECH.wav -m speech2lip --person {} -o out.mp4"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +110,20 @@ class Fit:
 
         with _Bars(self.quiet) as bars, hushed():
             fit_exemplar_person(person, report=bars.counted)
-        self._print(f"speak:  motet run SPEECH.wav -m speech2lip --person {self.out} -o out.mp4")
+            line = self._judge(person, bars.counted)
+        self._print(
+            line, f"speak:  motet run SPEECH.wav -m speech2lip --person {self.out} -o out.mp4"
+        )
+
+    def _judge(self, person: Person, report: Callable[[str, int, int], None]) -> str:
+        """How good the person is, in a line."""
+        from motet.evaluation.person_quality import judge
+        from motet.tracking.lip_landmarks import LipFinder
+
+        clip = person.training / CLIP
+        with LipFinder(self.model) as finder:
+            line = judge(person, finder, clip, report)
+        return f"{line}\nlook:   {clip}  (filmed left, drawn right)" if clip.exists() else line
 
     def _train(self, person: Person) -> None:
         from motet.training.person import LearningConfig, learn_person
@@ -138,7 +153,7 @@ class Fit:
                 ended = "stopped; the best so far is kept, the same command goes on"
         self._print(
             f"{ended}: {_best(person)}",
-            f"speak:  motet run SPEECH.wav -m speech2lip --person {self.out} -o out.mp4",
+            f"speak:  {_SPEAK.format(self.out)}",
         )
 
     def _print(self, *lines: str) -> None:

@@ -8,7 +8,7 @@ pictures, and the mouth is compared with the filmed one. Beside it stand the nea
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,13 +18,14 @@ from torch import Tensor
 from motet.checkpoint import read_checkpoint
 from motet.errors import InputError
 from motet.evaluation.report import Report, Score
-from motet.methods.speech2lip.config import PRESETS, Speech2LipConfig
+from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.person.dataset import feature_windows
 from motet.methods.speech2lip.person.folder import Person
 from motet.methods.speech2lip.person.mouth_region import Mouth, dense, laid_in
 from motet.methods.speech2lip.sync.load import load_expert
 from motet.methods.speech2lip.sync.model import mouth_view
 from motet.metrics import picture, talking_mouth
+from motet.options import OptionValue
 from motet.session import load
 from motet.tracking.lip_landmarks import LipFinder
 from motet.types import Audio, Frames
@@ -51,7 +52,7 @@ class Tail:
 def evaluate_talking(
     person: Person,
     finder: LipFinder | None,
-    options: dict[str, str] | None = None,
+    options: Mapping[str, OptionValue] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Score a fitted person's held-out tail.
@@ -76,7 +77,7 @@ def evaluate_talking(
         report(name, number, len(ways))
         seen[name] = look(tail, draw(), finder)
     report(name, len(ways), len(ways))
-    scores = {name: _scores(tail, own, seen[FILMED]) for name, own in seen.items()}
+    scores = {name: scores_of(tail, own, seen[FILMED]) for name, own in seen.items()}
     count = len(tail.frames)
     return Report(
         {n: tuple(Score(m, GROUP, v, count) for m, v in s.items()) for n, s in scores.items()},
@@ -123,7 +124,7 @@ def crops_of(tail: Tail) -> UInt8[Tensor, "frames size size 3"]:
     return torch.from_numpy(np.stack([crops.frame(int(frame)) for frame in tail.frames]))
 
 
-def spoken(tail: Tail, options: dict[str, str]) -> UInt8[Tensor, "frames size size 3"]:
+def spoken(tail: Tail, options: Mapping[str, OptionValue]) -> UInt8[Tensor, "frames size size 3"]:
     """Face crops of the person who speaks the tail's sound, each shot by itself."""
     from motet.tracking.capture.capture import cut, resized
 
@@ -219,7 +220,8 @@ def look(tail: Tail, crops: UInt8[Tensor, "frames size size 3"], finder: LipFind
     return Seen(region, points - corner[:, None], found)
 
 
-def _scores(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
+def scores_of(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
+    """All scores of one way of drawing the tail against the filmed one."""
     runs = _runs(tail)
     edge = ((tail.share > 0.02) & (tail.share < 0.35)).float()
     inside = (tail.share > 0.5).float()
@@ -311,10 +313,3 @@ def sync(tail: Tail, region: Float[Tensor, "frames 3 h w"]) -> dict[str, float]:
         ]
     )
     return picture.sync_scores(seen, codes[where], OFFSETS)
-
-
-def config_of(person: Person) -> Speech2LipConfig:
-    """Configuration of a fitted person's model."""
-    from motet.checkpoint import read_config
-
-    return read_config(person.weights, Speech2LipConfig)

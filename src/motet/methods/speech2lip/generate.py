@@ -19,6 +19,7 @@ from motet.encoders.base import AudioEncoder
 from motet.errors import ConfigError
 from motet.face.clip_end import closing_frames, closing_ramp
 from motet.methods.speech2lip.config import (
+    PRESETS,
     Speech2LipCondition,
     Speech2LipConfig,
     check_implicit,
@@ -73,8 +74,10 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
 
     sample_rate = 16_000
 
-    def __init__(self, speaker: Drawer, config: Speech2LipConfig) -> None:
-        self.speaker, self.config = speaker, config
+    def __init__(
+        self, speaker: Drawer, config: Speech2LipConfig, needs_person: bool = False
+    ) -> None:
+        self.speaker, self.config, self._needs_person = speaker, config, needs_person
         self._loudness = LoudnessEncoder()
         self._motion: MotionOf | None = None
 
@@ -96,6 +99,11 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
             AssetError: the person's folder is not one, or has not been trained.
         """
         speaker = self.speaker
+        if self._needs_person and not condition.person:
+            raise ConfigError(
+                "these weights belong to a person drawn from exemplars; name the person's folder"
+                " instead: --person FOLDER"
+            )
         if condition.person:
             speaker = fitted(
                 Path(condition.person).resolve(), weights_stamp(condition.person), self.device
@@ -271,7 +279,9 @@ def build(
         person = Person(Path(__file__).parents[2] / "weights" / str(footage))
         return Speech2Lip(drawer(config, tensors, person, torch.get_default_device()), config)
     if config.exemplar is not None:
-        return Speech2Lip(synthetic_speaker(config, tensors), config)
+        # Exemplars are pictures: weights alone draw nothing, their person's folder must be named.
+        shown = config if tensors is None else PRESETS["tiny_exemplar"]
+        return Speech2Lip(synthetic_speaker(shown), config, needs_person=tensors is not None)
     model = Speech2LipModel(config)
     if tensors is not None:
         load_strict(model, tensors)

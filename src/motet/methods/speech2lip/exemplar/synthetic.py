@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
-from torch import Tensor
 
-from motet.checkpoint import load_strict
 from motet.methods.speech2lip.config import Speech2LipConfig
 from motet.methods.speech2lip.exemplar.model import MOUTH_CURVES, ExemplarModel
 from motet.methods.speech2lip.exemplar.shape import SHAPE
@@ -17,17 +13,12 @@ from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.types import ARKIT_SHAPES
 
 
-def synthetic_speaker(
-    config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None = None
-) -> ExemplarSpeaker:
+def synthetic_speaker(config: Speech2LipConfig) -> ExemplarSpeaker:
     """A person of coloured discs who opens as far as the jaw of the curves does."""
     assert config.exemplar is not None
-    person, model = SyntheticPerson(config), ExemplarModel(config.exemplar)
     count = config.exemplar.count
-    if tensors is not None:
-        load_strict(model, tensors)
-    else:
-        _fill(model, person, count)
+    person, model = SyntheticPerson(config, max(40, count)), ExemplarModel(config.exemplar)
+    _fill(model, person, count)
     speaker = ExemplarSpeaker(person, config, model)
     cut = [speaker.mouth.cut(person.frame(k), k) for k in range(count)]
     speaker.hold(torch.from_numpy(np.stack(cut)).movedim(-1, 1).contiguous())
