@@ -26,6 +26,7 @@ from motet.nn.threads import thread_count, threads
 from motet.options import OptionValue, Postprocess
 from motet.registry import DEFAULT, check_one_method, method_spec, specs_of
 from motet.sinks import MOTION_SINK, Request, Sink, sink_of
+from motet.streaming.motion_encoder import Driven, MotionEncoder
 from motet.streaming.streaming_method import StreamingMethod
 from motet.take import Take
 from motet.types import Audio, Frames, Motion
@@ -204,9 +205,22 @@ def build_method(
     if device != CPU and not isinstance(method, StreamingMethod):
         raise ConfigError(f"{spec.name} runs on the CPU only; use --device cpu")
     method.device = device
+    if isinstance(method, Driven):
+        method.drive_with(_motion_encoder)
     # The spec says what the method generates; only here the two types are brought together.
     sink = cast(Sink[Motion], sink_of((spec,)))
     return LoadedMethod(spec, cast("_MotionMethod", method), digest, config, sink, count)
+
+
+def _motion_encoder(name: str, mode: str) -> MotionEncoder:
+    """A method for curves in front of one that draws.
+
+    Args:
+        mode: `auto`, `offline` or `stream`, for methods with that option.
+    """
+    loaded = load(name)
+    options = {"mode": mode} if "mode" in option_names(loaded.spec) else {}
+    return MotionEncoder(loaded.method, loaded.condition(options))
 
 
 def run(

@@ -24,6 +24,7 @@ from motet.errors import ConfigError, MotetError, nearest
 VERBS: dict[str, str] = {
     "run": "Motion, video or 3D from recordings: the main job.",
     "fit": "Learn one person from videos, for speech2lip.",
+    "dub": "New speech in a video that a person was fitted from.",
     "serve": "The studio: a page in the browser, and its API.",
     "live": "Frames from audio as it arrives: to a pipe, sockets, VMC receivers, Unreal.",
     "keys": "Key motions of a recording as a file to edit (kmtalk).",

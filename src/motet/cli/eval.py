@@ -15,12 +15,15 @@ from motet.options import Device, changed
 from motet.registry import DEFAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.table import Table
 
     from motet.config import JsonValue
     from motet.evaluation.face import Subject
     from motet.evaluation.report import Report
     from motet.loaded_method import LoadedMethod, Options
+    from motet.tracking.lip_landmarks import LipFinder
 
 
 ALWAYS = ("method", "data", "out", "device", "study", "json", "quiet")
@@ -29,7 +32,7 @@ USED = {
     "face": ("weights", "style", "text", "option", "seed", "takes", "long_s", "baselines"),
     "study": ("weights", "option", "takes"),
     "body": ("weights", "option", "seed", "takes", "limit", "baselines"),
-    "person": ("every", "recordings"),
+    "person": ("every", "recordings", "option"),
     "benchmark": (
         "benchmark",
         "predictions",
@@ -84,7 +87,8 @@ class Eval:
     """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style`
     (how much of a clip's style is transferred); bodies: `steps`, or `takes` (whole takes of 12 to
     40 s of composed sounds: continuity, start, balance, life to the end, events); speech2lip:
-    `voices` (whether lips drawn for speech that was never filmed move like those of the 3D
+    `pictures` (persons with the implicit network: every pixel against the filmed one), `voices`
+    (whether lips drawn for speech that was never filmed move like those of the 3D
     methods)."""
     recordings: tuple[Path, ...] = ()
     """Speech for `--study voices`; the sentences inside the package when left out."""
@@ -93,7 +97,7 @@ class Eval:
     takes: int = 5
     """Takes compared for diversity."""
     every: int = 1
-    """speech2lip: only every so many held-out frames get scores of pictures and landmarks."""
+    """`--study pictures`: only every so many held-out frames get scores."""
     limit: int = 60
     """Bodies: sequences of each held-out split."""
     long_s: float = 600.0
@@ -219,7 +223,9 @@ class Eval:
         from motet.cli.eval_studies import voices
 
         if self.study != "voices":
-            raise ConfigError(f"there is no study {self.study!r} of people; there is: voices")
+            raise ConfigError(
+                f"there is no study {self.study!r} of people; there are: pictures, voices"
+            )
         return self._show_study(*voices(self.data, self.recordings))
 
     def _show_study(self, found: Mapping[str, JsonValue], table: Table) -> int:
@@ -319,39 +325,51 @@ class Eval:
 
     def _person(self) -> int:
         """A fitted person on the held-out tail of their footage."""
+        from contextlib import nullcontext
+
         from motet.cli.progress import progress_bars
         from motet.errors import AssetError, MissingDependency
-        from motet.evaluation.person import TailConfig, evaluate_person
-        from motet.methods.speech2lip.person.folder import Person
         from motet.tracking.lip_landmarks import LipFinder
 
-        if self.study:
+        if self.study not in ("", "pictures"):
             return self._voices()
         if self.data is None:
             raise AssetError(
                 "name the fitted person to evaluate: motet eval speech2lip --data PERSON"
             )
-        person, config = (
-            Person(self.data),
-            TailConfig(every=self.every, landmarks_every=2 if self.every == 1 else 1),
-        )
         try:
             finder = LipFinder()
         except (AssetError, MissingDependency) as error:
             print(f"landmarks are not measured: {error}")
             finder = None
-        with progress_bars(self.quiet) as progress:
+        with progress_bars(self.quiet) as progress, finder or nullcontext():
             task = progress.add_task("")
 
             def update(what: str, done: int, total: int) -> None:
                 progress.update(task, description=what, completed=done, total=total)
 
-            if finder is None:
-                return self._show(evaluate_person(person, config, progress=update))
-            with finder:
-                return self._show(
-                    evaluate_person(person, config, landmarks=finder, progress=update)
-                )
+            return self._show(self._report_of_person(self.data, finder, update))
+
+    def _report_of_person(
+        self, folder: Path, finder: LipFinder | None, progress: Callable[[str, int, int], None]
+    ) -> Report:
+        """As a viewer sees the person, or pixel by pixel (`--study pictures`)."""
+        from motet.evaluation.person import TailConfig, evaluate_person
+        from motet.evaluation.talking_person import evaluate_talking
+        from motet.method import parse_options
+        from motet.methods.speech2lip.person.folder import Person
+        from motet.registry import method_spec
+
+        person = Person(folder)
+        options = parse_options(method_spec(self.method), self.option)
+        if self.study:
+            if options:
+                raise ConfigError("--study pictures draws without options; leave --option out")
+            config = TailConfig(self.every, landmarks_every=2 if self.every == 1 else 1)
+            return evaluate_person(person, config, finder, progress)
+        if self.every != 1:
+            raise ConfigError("--every is for --study pictures; leave it out")
+        return evaluate_talking(person, finder, options, progress)
 
     def _method(self) -> list[Subject]:
         from motet.evaluation.face import method_subject

@@ -5,9 +5,9 @@ with them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from motet.methods.speech2lip.person.folder import Person
     from motet.training.person import Trial
 
-PREVIEW, SAVE_EVERY_S = "preview.png", 30.0
-"""Name of the picture to look at while learning; seconds between two saved states, which is what
-`kill -9` costs at most."""
+PREVIEW, CLIP, SAVE_EVERY_S = "preview.png", "preview.mp4", 30.0
+"""Names of the picture to look at while learning and of the clip at the end; seconds between two
+saved states, which is what `kill -9` costs at most."""
+
+_SPEAK = "motet run SPEECH.wav -m speech2lip --person {} -o out.mp4"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +50,13 @@ class Fit:
     channel: int | None = None
     """Channel with the speech, from 1; found from the sound when left out."""
     minutes: float = 15.0
-    """Time of training in all, over resumptions; 0 captures only."""
-    size: int = 256
-    """Height and width of the face crops in pixels."""
+    """Time of training in all, over resumptions (the closed-form parts of an exemplar person take
+    what they take); 0 captures only."""
+    renderer: Literal["exemplar", "implicit"] = "exemplar"
+    """`exemplar`: mouths from frames of the footage, chosen and warped to the shape that a method
+    for curves predicts. `implicit`: the paper's network, trained from scratch on this sound."""
+    size: int = 0
+    """Height and width of the face crops in pixels; 0: as in the footage, between 256 and 512."""
     held_out: float = 0.2
     """Share of the footage at its end that does not train, for `motet eval`."""
     licence: str = ""
@@ -92,9 +98,32 @@ class Fit:
         with _Bars(self.quiet) as bars, hushed():
             person = capture(self.video, self.out, options, bars.counted)
         self._print(*describe(person))
-        if self.minutes:
+        if self.minutes and self.renderer == "exemplar":
+            self._exemplars(person)
+        elif self.minutes:
             self._train(person)
         return 0
+
+    def _exemplars(self, person: Person) -> None:
+        from motet.tracking.capture.noise import hushed
+        from motet.training.person_exemplars import fit_exemplar_person
+
+        with _Bars(self.quiet) as bars, hushed():
+            fit_exemplar_person(person, report=bars.counted)
+            line = self._judge(person, bars.counted)
+        self._print(
+            line, f"speak:  motet run SPEECH.wav -m speech2lip --person {self.out} -o out.mp4"
+        )
+
+    def _judge(self, person: Person, report: Callable[[str, int, int], None]) -> str:
+        """How good the person is, in a line."""
+        from motet.evaluation.person_quality import judge
+        from motet.tracking.lip_landmarks import LipFinder
+
+        clip = person.training / CLIP
+        with LipFinder(self.model) as finder:
+            line = judge(person, finder, clip, report)
+        return f"{line}\nlook:   {clip}  (filmed left, drawn right)" if clip.exists() else line
 
     def _train(self, person: Person) -> None:
         from motet.training.person import LearningConfig, learn_person
@@ -124,7 +153,7 @@ class Fit:
                 ended = "stopped; the best so far is kept, the same command goes on"
         self._print(
             f"{ended}: {_best(person)}",
-            f"speak:  motet run SPEECH.wav -m speech2lip --person {self.out} -o out.mp4",
+            f"speak:  {_SPEAK.format(self.out)}",
         )
 
     def _print(self, *lines: str) -> None:

@@ -99,7 +99,13 @@ def evaluate_person(
             f"{person.facts.name} was fitted without a held-out tail; there is nothing to test on"
         )
     checkpoint = read_checkpoint(person.weights)
-    model = Speech2LipModel(settings.from_json(Speech2LipConfig, checkpoint.config))
+    own = settings.from_json(Speech2LipConfig, checkpoint.config)
+    if own.exemplar is not None:
+        raise InputError(
+            f"{person.facts.name} is drawn from exemplars, which no pixel can be compared with;"
+            " leave --study out"
+        )
+    model = Speech2LipModel(own)
     load_strict(model, checkpoint.tensors)
     mouth = Mouth(person, model.config)
     tail = _Tail(

@@ -27,6 +27,7 @@ from motet.metrics import (
     picture,
     seam,
     synchrony,
+    talking_mouth,
 )
 from motet.metrics.metric import Metric
 
@@ -42,7 +43,7 @@ LENGTH = Metric(
 )
 _PARTS = (
     lip, jitter, seam, head, blink, diversity, body, body_reaction, picture, face_benchmarks, mesh,
-    synchrony,
+    synchrony, talking_mouth,
 )  # fmt: skip
 METRICS: dict[str, Metric] = {metric.id: metric for part in _PARTS for metric in part.METRICS} | {
     LENGTH.id: LENGTH

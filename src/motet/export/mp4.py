@@ -1,5 +1,5 @@
-"""Videos (.mp4, .webm, .mov): the pictures of a clip, or a figure with its motion, with the original
-sound.
+"""Videos (.mp4, .webm, .mov): the pictures of a clip, or a figure with its motion, with the
+original sound.
 
 The figure is the house figure, or for motion in FLAME coefficients or vertices the user's own.
 """

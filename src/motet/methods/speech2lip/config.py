@@ -122,6 +122,30 @@ class LossConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ExemplarConfig:
+    """A mouth from frames of the footage, chosen by shape and warped."""
+
+    count: int = 600
+    """Exemplars."""
+    motions: tuple[str, ...] = ("artalk", "kmtalk", "diffposetalk")
+    """Methods for curves that the person can be driven by."""
+    window: int = 5
+    """Frames of curves around a frame that its shape is predicted from."""
+    quantiles: int = 33
+    """Knots of the map that gives a predicted shape its filmed distribution."""
+    looks: int = 16
+    """Numbers of an exemplar's appearance."""
+    commit: int = 4
+    """Frames whose exemplars are decided together."""
+    look_ahead: int = 6
+    """Frames after them that are looked at for it."""
+
+    def __post_init__(self) -> None:
+        if self.window % 2 == 0:
+            raise ConfigError(f"a window has a frame in its middle, {self.window} is even")
+
+
+@dataclasses.dataclass(frozen=True)
 class Speech2LipConfig:
     """A complete model of one person."""
 
@@ -140,6 +164,8 @@ class Speech2LipConfig:
     official_quirks: bool = False
     """Reproduce the released code where it differs from its paper or has a slip (README, list of
     quirks)."""
+    exemplar: ExemplarConfig | None = None
+    """The mouth is drawn from exemplars instead of by the implicit model; None: it is not."""
     border: int = 8
     """Pixels around the drawn lips that Blend-Net sees and where the picture fades into the real
     one; the published model sees all."""
@@ -159,15 +185,22 @@ class Speech2LipCondition:
     figure)."""
     start: int = option(0, 5)
     """Frame of the footage that the take begins with."""
-    loop: Literal["pingpong", "hold"] = option("pingpong", "hold")
-    """How the footage goes on when the audio is longer: forwards and backwards, or standing still
-    at its first frame."""
+    loop: Literal["pingpong", "hold", "once"] = option("pingpong", "hold")
+    """How the footage goes on when the audio is longer: forwards and backwards, standing still at
+    its first frame, or once and then standing still at its last."""
     quiet_lips: bool = option(True, False, preset="shipped", sound="pause")
     """Lips come to rest where the audio is silent."""
     intensity: float = option(1.0, 0.0, preset="shipped")
     """Scale of the mouth's distance from rest; 1: as trained."""
     close_end: bool = option(True, False, preset="shipped")
     """The mouth comes to rest in the last 0.12 s."""
+    motion: Literal["artalk", "kmtalk", "diffposetalk"] = option(
+        "artalk", "kmtalk", preset="tiny_exemplar"
+    )
+    """Persons drawn from exemplars: the method for curves that their mouth follows."""
+    mode: Literal["auto", "offline", "stream"] = option("auto", "stream", preset="tiny_exemplar")
+    """Persons drawn from exemplars: the mode of that method (artalk); `auto`: offline for
+    recordings, stream when live."""
 
     POSTPROCESS: ClassVar[dict[str, Callable[..., dict[str, OptionValue]]]] = {
         "intensity": lambda scale: {"intensity": scale},
@@ -188,12 +221,27 @@ class Speech2LipCondition:
         Raises:
             ConfigError: names one that it cannot.
         """
+        if config.exemplar is None and not self.person:
+            check_implicit(self)
         if config.official_quirks:
             refuse(
                 self,
                 ("quiet_lips", "intensity", "close_end"),
                 "published models have no mouth at rest",
             )
+
+
+def check_implicit(condition: Speech2LipCondition) -> None:
+    """Check that no option of persons with exemplars is set.
+
+    Raises:
+        ConfigError: names it.
+    """
+    refuse(
+        condition,
+        ("motion", "mode"),
+        "this person's mouth follows the sound itself; fit the person again for exemplars",
+    )
 
 
 PRESETS: dict[str, Speech2LipConfig] = {
@@ -218,6 +266,9 @@ PRESETS: dict[str, Speech2LipConfig] = {
         # gradient would lead away from the filmed ones.
         loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync=0.0, sync_after=0),
     ),
+    "exemplar": Speech2LipConfig(
+        lip=LipConfig(96, 96, moment="pose", moment_channels=6), exemplar=ExemplarConfig()
+    ),
     "tiny": Speech2LipConfig(
         front="bands",
         hearing=HearingConfig(channels=8, window=4, widths=(8, 8), out=8),
@@ -236,6 +287,13 @@ PRESETS: dict[str, Speech2LipConfig] = {
         ),
         blend=BlendConfig((4, 8, 8), residual=True, normalised=False),
         loss=LossConfig(absolute=True, detail=1.0, depth=0.0, sync=0.0),
+        border=4,
+    ),
+    "tiny_exemplar": Speech2LipConfig(
+        lip=LipConfig(
+            16, 12, hidden=8, layers=3, skip_after=0, moment="pose", moment_channels=6, patch=2
+        ),
+        exemplar=ExemplarConfig(count=20),
         border=4,
     ),
     "published": Speech2LipConfig("deepspeech", canonical_depth=(500, 500), official_quirks=True),

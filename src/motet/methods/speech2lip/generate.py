@@ -5,7 +5,7 @@ drawn from windows of acoustic features.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,25 @@ from motet.config import JsonValue
 from motet.encoders.base import AudioEncoder
 from motet.errors import ConfigError
 from motet.face.clip_end import closing_frames, closing_ramp
-from motet.methods.speech2lip.config import Speech2LipCondition, Speech2LipConfig
+from motet.methods.speech2lip.config import (
+    PRESETS,
+    Speech2LipCondition,
+    Speech2LipConfig,
+    check_implicit,
+)
+from motet.methods.speech2lip.exemplar.speaker import ExemplarSpeaker
+from motet.methods.speech2lip.exemplar.synthetic import synthetic_speaker
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import FPS, Person, read_facts
 from motet.methods.speech2lip.person.footage_order import shown_frames
-from motet.methods.speech2lip.person.mouth_region import Likeness
 from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
-from motet.methods.speech2lip.speaker import Speaker, fitted, weights_stamp
+from motet.methods.speech2lip.speaker import (
+    Drawer,
+    Speaker,
+    drawer,
+    fitted,
+    weights_stamp,
+)
 from motet.methods.speech2lip.speech_activity import (
     FRAMES_BEFORE,
     LoudnessEncoder,
@@ -34,7 +46,8 @@ from motet.nn.device import CPU, on_device
 from motet.streaming.streaming_method import FeatureStream, StreamingMethod, StreamState
 from motet.types import Frames
 
-STEPS_PER_FRAME = 2
+MotionOf = Callable[[str, str], AudioEncoder[Any]]
+"""(name of a method for curves, mode) -> its curves as features."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,9 +57,12 @@ class Speech2LipState(StreamState):
     condition: Speech2LipCondition
     starts: tuple[int, ...]
     """Footage frame that each item begins with."""
-    speaker: Speaker
+    speaker: Drawer
+    encoder: AudioEncoder[Any]
     loudness: FeatureStream
     """Level of every frame, decibels."""
+    drawn: tuple[object, ...]
+    """What the last picture of each item was drawn from."""
 
 
 class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2LipState, Frames]):
@@ -58,9 +74,16 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
 
     sample_rate = 16_000
 
-    def __init__(self, speaker: Speaker) -> None:
-        self.speaker, self.config = speaker, speaker.model.config
+    def __init__(
+        self, speaker: Drawer, config: Speech2LipConfig, needs_person: bool = False
+    ) -> None:
+        self.speaker, self.config, self._needs_person = speaker, config, needs_person
         self._loudness = LoudnessEncoder()
+        self._motion: MotionOf | None = None
+
+    def drive_with(self, motion: MotionOf) -> None:
+        """Say where the methods for curves come from that persons with exemplars are driven by."""
+        self._motion = motion
 
     @property
     def fps(self) -> float:
@@ -76,6 +99,11 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
             AssetError: the person's folder is not one, or has not been trained.
         """
         speaker = self.speaker
+        if self._needs_person and not condition.person:
+            raise ConfigError(
+                "these weights belong to a person drawn from exemplars; name the person's folder"
+                " instead: --person FOLDER"
+            )
         if condition.person:
             speaker = fitted(
                 Path(condition.person).resolve(), weights_stamp(condition.person), self.device
@@ -86,15 +114,34 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
                 f"the footage has {frames} frames; --option start={condition.start} lies past its"
                 " end"
             )
+        speaker, encoder = self._driven(speaker, condition)
         return Speech2LipState(
             seeds=tuple(seeds),
-            stream=FeatureStream.begin(speaker.encoder, len(seeds)),
+            stream=FeatureStream.begin(encoder, len(seeds)),
             condition=condition,
             # A large prime spreads the seeds over the footage; seed 0 begins at the start.
             starts=tuple((condition.start + 7919 * seed) % frames for seed in seeds),
             speaker=speaker,
+            encoder=encoder,
             loudness=FeatureStream.begin(self._loudness, len(seeds)),
+            drawn=(None,) * len(seeds),
         )
+
+    def _driven(
+        self, speaker: Drawer, condition: Speech2LipCondition
+    ) -> tuple[Drawer, AudioEncoder[Any]]:
+        """A person and what makes features for them."""
+        if isinstance(speaker, Speaker):
+            check_implicit(condition)
+            return speaker, speaker.encoder
+        assert isinstance(speaker, ExemplarSpeaker)
+        if self._motion is None:
+            raise ConfigError(
+                "a person with exemplars is driven by a method for curves; load speech2lip with"
+                " motet.load"
+            )
+        chosen = speaker.driven_by(condition.motion)
+        return chosen, self._motion(condition.motion, condition.mode)
 
     def credits(self, condition: Speech2LipCondition) -> dict[str, JsonValue]:
         """Name and consent of the person shown."""
@@ -103,7 +150,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
 
     def encoder_of(self, state: Speech2LipState) -> AudioEncoder[Any]:
         """The encoder that the person's model was trained on."""
-        return state.speaker.encoder
+        return state.encoder
 
     def receive(
         self, state: Speech2LipState, samples: Float[Tensor, "batch time"]
@@ -119,15 +166,24 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
 
     def window_ready(self, state: Speech2LipState) -> bool:
         """Whether the features around the next frame, and the loudness after it, are known."""
-        return self._ready(state) > state.frames_generated
+        speaker = state.speaker
+        return self._ready(state) >= state.frames_generated + max(1, speaker.commit) + (
+            speaker.look_ahead
+        )
 
     def generate_window(
         self, state: Speech2LipState
     ) -> tuple[UInt8[Tensor, "batch frames height width 3"], Speech2LipState]:
-        """All pictures that are ready; at the end of the audio all that are left."""
-        until = state.frames_total if state.frames_total is not None else self._ready(state)
-        items = [self._pictures(state, item, until) for item in range(state.batch)]
-        return torch.stack(items), state
+        """All pictures that are ready, or as many as are decided together; at the end of the audio
+        those that are left.
+        """
+        first, speaker = state.frames_generated, state.speaker
+        known = state.frames_total if state.frames_total is not None else self._ready(state)
+        until = min(known, first + speaker.commit) if speaker.commit else known
+        known = min(known, until + speaker.look_ahead)
+        items = [self._pictures(state, item, until, known) for item in range(state.batch)]
+        drawn = tuple(after for _, after in items)
+        return torch.stack([made for made, _ in items]), dataclasses.replace(state, drawn=drawn)
 
     def postprocess(self, frames: Tensor, state: Speech2LipState) -> tuple[Tensor, Speech2LipState]:
         """Pictures are final; loudness that no later frame needs is dropped."""
@@ -137,7 +193,8 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
 
     def first_needed(self, state: Speech2LipState) -> int:
         """First feature of the next frame's window."""
-        return STEPS_PER_FRAME * state.frames_generated - self._window(state) // 2
+        speaker = state.speaker
+        return speaker.steps_per_frame * state.frames_generated - speaker.window // 2
 
     def output(self, pieces: list[Tensor], batch: int) -> Frames:
         """Pictures, (batch, frames, height, width, 3)."""
@@ -146,53 +203,57 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         width, height = self.speaker.facts.scene
         return Frames(torch.zeros(batch, 0, height, width, 3, dtype=torch.uint8), FPS)
 
-    def _window(self, state: Speech2LipState) -> int:
-        return state.speaker.model.config.hearing.window
-
     def _ahead(self, state: Speech2LipState) -> int:
         """Frames of loudness that a frame looks ahead: lips open before speech."""
-        return max(0, self._window(state) // 4 - 1)
+        return max(0, state.speaker.window // (2 * state.speaker.steps_per_frame) - 1)
 
     def _ready(self, state: Speech2LipState) -> int:
         """Frames whose features and loudness are known, and that cannot be the last."""
+        speaker = state.speaker
         # The window of a frame reaches half its length beyond it.
-        features = (state.stream.features.stop - self._window(state) // 2) // STEPS_PER_FRAME + 1
+        after = speaker.window - speaker.window // 2
+        features = (state.stream.features.stop - after) // speaker.steps_per_frame + 1
         ahead = max(self._ahead(state), closing_frames(FPS) if self._closes(state) else 0)
         return min(features, state.loudness.features.stop - ahead)
 
     def _closes(self, state: Speech2LipState) -> bool:
         """Whether the mouth comes to rest at the end."""
-        return state.condition.close_end and state.speaker.model.rest is not None
+        return state.condition.close_end and state.speaker.rest is not None
 
     def _pictures(
-        self, state: Speech2LipState, item: int, until: int
-    ) -> UInt8[Tensor, "frames height width 3"]:
-        """Pictures `frames_generated` .. `until - 1` of an item."""
+        self, state: Speech2LipState, item: int, until: int, known: int
+    ) -> tuple[UInt8[Tensor, "frames height width 3"], object]:
+        """Pictures `frames_generated` .. `until - 1` of an item.
+
+        Args:
+            known: codes are made up to here, for drawing that looks ahead.
+        """
         first, start, speaker = state.frames_generated, state.starts[item], state.speaker
-        codes = self._codes(state, item, until)
+        codes = self._codes(state, item, known)
         shot = next(shot for shot in speaker.shots if start in shot)
         shown = shown_frames(shot, start, first, until - first, state.condition.loop)
-        return speaker.pictures(codes, shown)
+        return speaker.draw(codes, shown, state.drawn[item])
 
     def _codes(self, state: Speech2LipState, item: int, until: int) -> Float[Tensor, "frames out"]:
-        """Audio codes of the frames, blended with the code of a mouth at rest in silence."""
-        first, size = state.frames_generated, self._window(state)
-        start, stop = STEPS_PER_FRAME * first - size // 2, STEPS_PER_FRAME * until + size // 2
+        """Codes of the frames, blended with the code of a mouth at rest in silence."""
+        first, speaker = state.frames_generated, state.speaker
+        step, size = speaker.steps_per_frame, speaker.window
+        start = step * first - size // 2
+        stop = step * (until - 1) + size - size // 2
         # (steps, channels), zeros before the audio and after it
         steps = state.stream.features.window(start, stop)[item]
-        # (frames, size, channels)
-        # One window every two steps, that is every frame.
-        windows = steps.unfold(0, size, STEPS_PER_FRAME).transpose(1, 2)[: until - first]
-        codes = state.speaker.model.hearing(windows)
-        rest = state.speaker.model.rest
+        # (frames, size, channels): one window for each frame
+        windows = steps.unfold(0, size, step).transpose(1, 2)
+        codes, rest = speaker.codes(windows), speaker.rest
         if rest is None:
             return codes
         with on_device(CPU):
             activity = self._activity(state, item, until)
             if state.frames_total is not None and self._closes(state):
-                activity = activity * (1 - closing_ramp(until - first, FPS))
+                ramp = closing_ramp(state.frames_total - first, FPS)
+                activity = activity * (1 - ramp[: until - first])
         activity = activity.to(codes.device)
-        # Intensity scales the distance from rest, in the space of audio codes.
+        # Intensity scales the distance from rest, in the space of codes.
         return rest + (activity * state.condition.intensity).unsqueeze(1) * (codes - rest)
 
     def _activity(self, state: Speech2LipState, item: int, until: int) -> Float[Tensor, "frames"]:
@@ -213,11 +274,15 @@ def build(
         facts: of the checkpoint; `footage` names the shipped person whose pictures belong to the
             weights.
     """
+    footage = facts.get("footage")
+    if tensors is not None and footage:
+        person = Person(Path(__file__).parents[2] / "weights" / str(footage))
+        return Speech2Lip(drawer(config, tensors, person, torch.get_default_device()), config)
+    if config.exemplar is not None:
+        # Exemplars are pictures: weights alone draw nothing, their person's folder must be named.
+        shown = config if tensors is None else PRESETS["tiny_exemplar"]
+        return Speech2Lip(synthetic_speaker(shown), config, needs_person=tensors is not None)
     model = Speech2LipModel(config)
     if tensors is not None:
         load_strict(model, tensors)
-    footage = facts.get("footage")
-    person: Likeness = SyntheticPerson(config)
-    if footage:
-        person = Person(Path(__file__).parents[2] / "weights" / str(footage))
-    return Speech2Lip(Speaker(person, model))
+    return Speech2Lip(Speaker(SyntheticPerson(config), model), config)

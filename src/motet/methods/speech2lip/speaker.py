@@ -4,33 +4,71 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 
 from motet import config as settings
 from motet.checkpoint import load_strict, read_checkpoint
 from motet.encoders.base import AudioEncoder, load_encoder
 from motet.errors import ConfigError
 from motet.methods.speech2lip.config import Speech2LipConfig
+from motet.methods.speech2lip.exemplar.model import ExemplarModel
+from motet.methods.speech2lip.exemplar.speaker import ExemplarSpeaker
 from motet.methods.speech2lip.model import Speech2LipModel, folded
-from motet.methods.speech2lip.person.folder import Person
+from motet.methods.speech2lip.person.folder import Person, PersonFacts
 from motet.methods.speech2lip.person.mouth_region import Likeness, Mouth, kept_real, laid_in
+from motet.methods.speech2lip.person.put_back import put_back
 from motet.nn.device import CPU, on_device
 
 TOGETHER = 8
 """Frames that go through the networks at once."""
 
 
+class Drawer(Protocol):
+    """A person ready to draw, whatever their mouth is drawn by."""
+
+    facts: PersonFacts
+    shots: list[range]
+    """Frames of each uninterrupted shot of the footage."""
+    steps_per_frame: int
+    """Features for each frame."""
+    window: int
+    """Features around a frame that its code is made from."""
+    commit: int
+    """Frames that are drawn together; 0: all that are ready."""
+    look_ahead: int
+    """Frames after these whose codes must be known."""
+    rest: Float[Tensor, "out"] | None
+    """Code of a mouth at rest."""
+
+    def codes(self, windows: Float[Tensor, "count window channels"]) -> Float[Tensor, "count out"]:
+        """What the mouth of each frame is drawn from."""
+        ...
+
+    def draw(
+        self, codes: Float[Tensor, "known out"], shown: Int[Tensor, "count"], before: object
+    ) -> tuple[UInt8[Tensor, "count height width 3"], object]:
+        """Pictures of the shown frames, and what the next ones need to know of them.
+
+        Args:
+            codes: of these frames and of those looked ahead at.
+            before: from the frames before; None at the beginning.
+        """
+        ...
+
+
 class Speaker:
     """A person with their model, ready to draw: everything that does not change from frame to frame
     is made here.
     """
+
+    steps_per_frame, commit, look_ahead = 2, 0, 0
 
     def __init__(self, person: Likeness, model: Speech2LipModel) -> None:
         self.person, self.model, self.facts = (
@@ -44,8 +82,19 @@ class Speaker:
         self.positions = model.lip.prepare()
         self.blend = folded(model.blend).to(memory_format=torch.channels_last)
         self._crops, self._scene = person.crops, person.scene
+        self.window, self.rest = model.config.hearing.window, model.rest
         borders = [0, *self.facts.cuts, self.facts.frames]
         self.shots = [range(start, stop) for start, stop in itertools.pairwise(borders)]
+
+    def codes(self, windows: Float[Tensor, "count window channels"]) -> Float[Tensor, "count out"]:
+        """What the mouth of each frame is drawn from."""
+        return self.model.hearing(windows)
+
+    def draw(
+        self, codes: Float[Tensor, "count out"], shown: Int[Tensor, "count"], before: object
+    ) -> tuple[UInt8[Tensor, "count height width 3"], object]:
+        """Pictures; every frame is drawn for itself."""
+        return self.pictures(codes, shown), before
 
     @functools.cached_property
     def encoder(self) -> AudioEncoder[Any]:
@@ -113,65 +162,17 @@ class Speaker:
         whole = [self._scene.frame(frame) for frame in shown]
         return np.stack(
             [
-                self._back(picture, frame, drawn[k], filmed[k], share[k])
+                put_back(
+                    picture,
+                    (int(self.mouth.left[frame]), int(self.mouth.top[frame])),
+                    self.facts,
+                    drawn[k],
+                    filmed[k],
+                    share[k],
+                )
                 for k, (picture, frame) in enumerate(zip(whole, shown, strict=True))
             ]
         )
-
-    def _back(
-        self,
-        picture: UInt8[np.ndarray, "height width 3"],
-        frame: int,
-        drawn: Tensor,
-        filmed: Tensor,
-        share: Tensor,
-    ) -> UInt8[np.ndarray, "height width 3"]:
-        """Put a region into the whole picture. Where little is drawn the difference is added, so
-        that the picture's own grain and sharpness stay; where all is drawn nothing of the picture
-        stays, or the fine edges of the filmed lips, which the crop has lost, would lie as specks
-        over the drawn ones.
-        """
-        # (7, h, w): change, filmed, share
-        parts = torch.cat([(drawn - filmed) * 255, filmed * 255, share])
-        left, top = int(self.mouth.left[frame]), int(self.mouth.top[frame])
-        crop, scale = self.facts.crop, self.facts.crop.width / self.facts.size
-        height, width = parts.shape[1:]
-        if scale != 1 or crop.height != crop.width:
-            x0, y0, x1, y1 = (
-                round(v)
-                for v in (
-                    crop.left + left * scale,
-                    crop.top + top * scale,
-                    crop.left + (left + width) * scale,
-                    crop.top + (top + height) * scale,
-                )
-            )
-            # The change is resized, not the picture: the rest of the frame stays as sharp as it was
-            # filmed.
-            parts = nn.functional.interpolate(
-                parts[None], (y1 - y0, x1 - x0), mode="bicubic", align_corners=False
-            )[0]
-        else:
-            x0, y0, x1, y1 = (
-                crop.left + left,
-                crop.top + top,
-                crop.left + left + width,
-                crop.top + top + height,
-            )
-        result = picture.copy()
-        inside = result[max(0, y0) : y1, max(0, x0) : x1]
-        parts = parts[
-            :,
-            max(0, -y0) : max(0, -y0) + inside.shape[0],
-            max(0, -x0) : max(0, -x0) + inside.shape[1],
-        ]
-        change, crop_pixels, weight = (
-            part.movedim(0, -1).numpy() for part in parts.split([3, 3, 1])
-        )
-        # Film grain that the stored crop has lost, kept where little is drawn.
-        grain = (1 - weight.clip(0, 1)) * (inside - crop_pixels)
-        inside[:] = (crop_pixels + grain + change).clip(0, 255).round().astype(np.uint8)
-        return result
 
 
 def weights_stamp(folder: str) -> int:
@@ -181,7 +182,7 @@ def weights_stamp(folder: str) -> int:
 
 
 @functools.lru_cache(maxsize=2)
-def fitted(folder: Path, stamp: int, device: torch.device = CPU) -> Speaker:
+def fitted(folder: Path, stamp: int, device: torch.device = CPU) -> Drawer:
     """A fitted person from a folder, read once for each state of its weights.
 
     Raises:
@@ -196,7 +197,31 @@ def fitted(folder: Path, stamp: int, device: torch.device = CPU) -> Speaker:
             f" -o {folder}"
         )
     checkpoint = read_checkpoint(person.weights)
+    config = settings.from_json(Speech2LipConfig, checkpoint.config)
+    return drawer(config, checkpoint.tensors, person, device, str(person.weights))
+
+
+def drawer(
+    config: Speech2LipConfig,
+    tensors: Mapping[str, Tensor],
+    person: Person,
+    device: torch.device = CPU,
+    path: str = "",
+) -> Drawer:
+    """A person with their model of either kind.
+
+    Raises:
+        CheckpointError: the tensors do not fit.
+        AssetError: the person's pictures are missing.
+    """
+    if config.exemplar is not None:
+        with on_device(CPU):
+            exemplars = ExemplarModel(config.exemplar)
+            load_strict(exemplars, tensors, path)
+            speaker = ExemplarSpeaker(person, config, exemplars)
+            speaker.read(person.folder)
+            return speaker
     with on_device(device):
-        model = Speech2LipModel(settings.from_json(Speech2LipConfig, checkpoint.config))
-    load_strict(model, checkpoint.tensors, str(person.weights))
+        model = Speech2LipModel(config)
+    load_strict(model, tensors, path)
     return Speaker(person, model)

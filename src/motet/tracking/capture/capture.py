@@ -48,6 +48,8 @@ from motet.types import Audio
 
 _CROP_FACES = 1.62
 """Side of the crop in heights of the face."""
+SMALLEST, LARGEST = 256, 512
+"""Least and greatest size of crops that follows from the footage."""
 _PLAN = "plan.json"
 Report = Callable[[str, int, int], None]
 """Called with the step, how much of it is done, and how much there is in all."""
@@ -61,8 +63,8 @@ class CaptureOptions:
     """Who allowed this likeness to speak, in words."""
     name: str = ""
     """The person's name; the folder's when left out."""
-    size: int = 256
-    """Height and width of the face crops."""
+    size: int = 0
+    """Height and width of the face crops; 0: as in the footage, between 256 and 512."""
     held_out: float = 0.2
     """Share of the footage at its end that is kept for evaluation."""
     shortest_s: float = SHORTEST_S
@@ -83,7 +85,7 @@ class CaptureOptions:
             raise ConfigError(
                 "state who consented to this likeness being spoken with: --consent 'TEXT'"
             )
-        if not 96 <= self.size <= 1024 or self.size % 4:
+        if self.size and (not 96 <= self.size <= 1024 or self.size % 4):
             raise ConfigError(
                 f"size must be a multiple of 4 between 96 and 1024 pixels, not {self.size}"
             )
@@ -116,6 +118,7 @@ def capture(
         lambda done: report("watching the face", done, total),
     )
     crop = _crop(faces, shots[0])
+    options = dataclasses.replace(options, size=options.size or own_size(crop))
     _write_pictures(folder, shots, crop, options, report)
     if not (folder / SOUND).exists():
         from motet.audio import write_audio
@@ -187,6 +190,11 @@ def _crop(faces: Faces, shot: Shot) -> Box:
         side,
         side,
     )
+
+
+def own_size(crop: Box) -> int:
+    """Size of crops that keeps the footage's resolution, as far as it is of use."""
+    return min(LARGEST, max(SMALLEST, crop.width // 4 * 4))
 
 
 def _in_crop(faces: Faces, crop: Box, size: int) -> Faces:

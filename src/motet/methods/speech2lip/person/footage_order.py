@@ -26,8 +26,11 @@ def shown_frames(
     before it.
 
     Args:
-        loop: `pingpong`, or `hold` for standing still at the start.
+        loop: `pingpong`; `hold` for standing still at the start; `once` for the footage frame by
+            frame up to its end, where it stands still.
     """
+    if loop == "once":
+        return torch.arange(start + first, start + first + count).clamp(max=shot.stop - 1)
     if loop == "hold" or len(shot) < 2:
         return torch.full((count,), min(max(start, shot.start), shot.stop - 1))
     length = len(shot) - 1

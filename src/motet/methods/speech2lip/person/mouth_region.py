@@ -99,12 +99,12 @@ class Mouth:
     def __init__(self, person: Likeness, config: Speech2LipConfig) -> None:
         self.facts, self.config = person.facts, config
         geometry, track = person.geometry, person.track
-        self._depth = filled_depth(geometry.depth)
+        self.depth = filled_depth(geometry.depth)
         poses = pose(track.rotation, track.translation)
         # (frames, 4, 4): canonical head to each frame's head
-        self._relative = relative_pose(poses[self.facts.canonical].expand_as(poses), poses)
+        self.relative = relative_pose(poses[self.facts.canonical].expand_as(poses), poses)
         self._lip_places = self._places_of_lips()
-        self.canonical = _looked_up(
+        self.canonical = looked_up(
             geometry.picture.movedim(-1, 0)[None].float() / 255, self._lip_places[None]
         )[0]
         """The canonical lips at the size of the lip picture, (3, rows, columns)."""
@@ -147,13 +147,13 @@ class Mouth:
         """
         size, focal, places = self.facts.size, self.facts.focal_px, self._lip_places[::step, ::step]
         # canonical depth of each pixel, (rows, columns)
-        z = _looked_up(self._depth[None, None], places[None])[0, 0]
+        z = looked_up(self.depth[None, None], places[None])[0, 0]
         rays = torch.cat([(places - size / 2) / focal, torch.ones_like(z)[..., None]], -1)
         # points in each frame's camera, (frames, rows, columns, 3)
-        moved = (rays * z[..., None]) @ self._relative[frames][:, None, :3, :3].transpose(
+        moved = (rays * z[..., None]) @ self.relative[frames][:, None, :3, :3].transpose(
             -1, -2
-        ) + self._relative[frames][:, None, None, :3, 3]
-        return _looked_up(pictures, focal * moved[..., :2] / moved[..., 2:] + size / 2)
+        ) + self.relative[frames][:, None, None, :3, 3]
+        return looked_up(pictures, focal * moved[..., :2] / moved[..., 2:] + size / 2)
 
     def _places_of_lips(self) -> Float[Tensor, "rows columns 2"]:
         """Column and row in the canonical crop of every pixel of the lip picture."""
@@ -167,7 +167,7 @@ class Mouth:
     def _soft_mask(self, mask: UInt8[Tensor, "size size"]) -> Float[Tensor, "1 rows columns"]:
         """The person's lip mask, forced to 0 at the edges of the box."""
         lip = self.config.lip
-        found = _looked_up(mask[None, None].float() / 255, self._lip_places[None])[0]
+        found = looked_up(mask[None, None].float() / 255, self._lip_places[None])[0]
         rows, columns = (
             _ramp(lip.height, max(2, lip.height // 8)),
             _ramp(lip.width, max(2, lip.width // 8)),
@@ -177,7 +177,7 @@ class Mouth:
 
     def _around(self, face: UInt8[Tensor, "size size"]) -> Float[Tensor, "rows columns"]:
         """Where the lip picture shows the skin around the drawn part, on a coarse grid."""
-        on_face = _looked_up(face[None, None].float() / 255, self._lip_places[None])[0, 0]
+        on_face = looked_up(face[None, None].float() / 255, self._lip_places[None])[0, 0]
         skin = ((1 - self.mask[0]) * on_face)[::TONE_STEP, ::TONE_STEP]
         return skin if float(skin.sum()) > 1 else torch.ones_like(skin)
 
@@ -193,11 +193,11 @@ class Mouth:
         chosen = torch.as_tensor(frames, dtype=torch.long)
         if self.config.lip.moment == "time":
             return chosen
-        relative = self._relative[chosen]
+        relative = self.relative[chosen]
         # Scaled so that usual turns fill -1..1 before tanh: heads beyond the footage saturate.
         turned = axis_angle_from_matrix(relative[:, :3, :3]) / 0.14
         # Where the point that lies on the axis of the canonical view has gone.
-        distance = self._depth.median()
+        distance = self.depth.median()
         moved = (relative[:, :3, 2] * distance + relative[:, :3, 3]) / distance - torch.tensor(
             [0.0, 0.0, 1.0]
         )
@@ -225,7 +225,7 @@ class Mouth:
         )
         row, column = torch.meshgrid(down, across, indexing="ij")
         places = torch.stack([column, row], -1)
-        z = _looked_up(self._depth[None, None], places[None])[0, 0]
+        z = looked_up(self.depth[None, None], places[None])[0, 0]
         rays = (
             torch.cat(
                 [(places - size / 2) / self.facts.focal_px, torch.ones_like(z)[..., None]], -1
@@ -233,8 +233,8 @@ class Mouth:
             * z[..., None]
         )
         seen = (
-            rays.flatten(0, 1) @ self._relative[:, :3, :3].transpose(-1, -2)
-            + self._relative[:, None, :3, 3]
+            rays.flatten(0, 1) @ self.relative[:, :3, :3].transpose(-1, -2)
+            + self.relative[:, None, :3, 3]
         )
         seen = self.facts.focal_px * seen[..., :2] / seen[..., 2:] + size / 2
         # One size for all frames, so that frames can be stacked.
@@ -256,7 +256,7 @@ class Mouth:
             + torch.stack([self.left[frames], self.top[frames]], -1)[:, None, None]
         )
         found = observed_to_canonical(
-            self._depth, self._relative[frames], self.facts.focal_px, places, ROUNDS
+            self.depth, self.relative[frames], self.facts.focal_px, places, ROUNDS
         )
         box = self.facts.lip
         return (
@@ -316,7 +316,7 @@ def _ramp(length: int, over: int) -> Float[Tensor, "length"]:
     return (torch.minimum(place, place.flip(0)) / over).clamp(0, 1).mul(torch.pi / 2).sin().square()
 
 
-def _looked_up(
+def looked_up(
     pictures: Float[Tensor, "batch channels height width"],
     places: Float[Tensor, "frames rows columns 2"],
 ) -> Tensor:

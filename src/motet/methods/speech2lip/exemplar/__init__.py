@@ -1,0 +1,1 @@
+"""A mouth drawn from frames of the footage: chosen by shape, warped to the shape asked for."""

@@ -1,0 +1,58 @@
+"""How much warped pictures have to be sharpened to look as sharp as filmed ones."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motet.methods.speech2lip.config import Speech2LipConfig
+from motet.methods.speech2lip.exemplar.draw import canonical_positions, relit, sharpened
+from motet.methods.speech2lip.exemplar.model import ExemplarModel
+from motet.methods.speech2lip.exemplar.speaker import ExemplarSpeaker
+from motet.methods.speech2lip.person.folder import Person
+
+_FRAMES, _APART = 48, 12
+_STRENGTHS = torch.linspace(0, 2.4, 25)
+
+
+def calibrated(person: Person, config: Speech2LipConfig, model: ExemplarModel) -> ExemplarModel:
+    """The model with the strength at which exemplars warped into other frames have the mean
+    absolute Laplacian of the filmed ones.
+    """
+    speaker = ExemplarSpeaker(person, config, model)
+    speaker.read(person.folder)
+    filmed, drawn, share = _pairs(speaker, model)
+    target = laplacian(filmed, share)
+    error = [abs(laplacian(sharpened(drawn, float(s)), share) - target) for s in _STRENGTHS]
+    model.sharpen = _STRENGTHS[int(torch.tensor(error).argmin())].clone()
+    return model
+
+
+@torch.no_grad()
+def _pairs(speaker: ExemplarSpeaker, model: ExemplarModel) -> tuple[Tensor, Tensor, Tensor]:
+    """Filmed regions, the same drawn from the nearest exemplar of another time, and how much of
+    each pixel is drawn.
+    """
+    count = len(model.frames)
+    rows = torch.linspace(0, count - 1, min(_FRAMES, count)).round().long()
+    scaled = model.shapes / model.scale
+    far = torch.cdist(scaled[rows], scaled)
+    near = (model.frames[rows][:, None] - model.frames[None]).abs() < _APART
+    others = far.masked_fill(near, float("inf")).argmin(1)
+    frames = model.frames[rows].long()
+    filmed = speaker.filmed_mouths(rows)
+    mesh, share = speaker.placed(frames)
+    positions = canonical_positions(speaker.mouth, mesh)
+    drawn = relit(speaker.warped(model.shapes[rows], others, positions), filmed, share)
+    return filmed, drawn, share
+
+
+def laplacian(pictures: Float[Tensor, "some 3 h w"], share: Float[Tensor, "some 1 h w"]) -> float:
+    """Mean absolute Laplacian of the brightness where the mouth is drawn."""
+    grey = pictures.mean(1)
+    inner = grey[:, 1:-1, 1:-1]
+    found = 4 * inner - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1] - grey[:, 1:-1, :-2]
+    found = (found - grey[:, 1:-1, 2:]).abs()
+    weight = share[:, 0, 1:-1, 1:-1]
+    return float((found * weight).sum() / weight.sum())

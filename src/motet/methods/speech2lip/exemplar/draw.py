@@ -1,0 +1,144 @@
+"""An exemplar drawn into another frame: one look-up from the frame's pixels into the exemplar's, by
+way of the canonical view, bent on the way to the shape asked for.
+
+    pixel of the frame -> canonical view (depth, pose of the frame) -> canonical view of the
+    exemplar (landmarks) -> pixel of the exemplar (depth, pose of the exemplar)
+
+The three maps are composed on a coarse mesh and pictures are looked up once, so that teeth and skin
+stay as sharp as they were filmed.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.methods.speech2lip.person.mouth_region import Mouth, dense, looked_up
+
+REACH = 0.16
+"""Reach of a landmark's displacement, in widths of the lip box (deviation of a Gaussian)."""
+STIFF = 0.15
+"""How much landmarks may be missed, for a smoother field."""
+BANDS = 3
+"""Basis of the light's course over the region: constant, across, down."""
+
+
+def bent(
+    positions: Float[Tensor, "some rows columns 2"],
+    landmarks: Float[Tensor, "some points 2"],
+    moved: Float[Tensor, "some points 2"],
+    reach_px: float,
+) -> Float[Tensor, "some rows columns 2"]:
+    """Where canonical positions of the shape asked for lie in the exemplar's canonical view.
+
+    A Gaussian radial basis at the moved landmarks, regularised; far from all landmarks nothing
+    moves.
+
+    Args:
+        landmarks: of the exemplar.
+        moved: how far each is moved to the shape asked for.
+    """
+    centres = landmarks + moved
+    scale = -0.5 / reach_px**2
+
+    def kernel(points: Tensor) -> Tensor:
+        return (scale * torch.cdist(points, centres).square()).exp()
+
+    gram = kernel(centres) + STIFF * torch.eye(centres.shape[1])
+    weights = torch.linalg.solve(gram, -moved)  # (some, points, 2)
+    field = kernel(positions.flatten(1, 2)) @ weights
+    return positions + field.unflatten(1, positions.shape[1:3])
+
+
+def canonical_positions(
+    mouth: Mouth, mesh: Float[Tensor, "some rows columns 2"]
+) -> Float[Tensor, "some rows columns 2"]:
+    """Pixels of the canonical crop from `Region.mesh`."""
+    box = mouth.facts.lip
+    size = torch.tensor([box.width, box.height])
+    return (mesh + 1) / 2 * size + torch.tensor([box.left, box.top]) - 0.5
+
+
+def seen_by(
+    mouth: Mouth,
+    positions: Float[Tensor, "some rows columns 2"],
+    frames: Int[Tensor, "some"],
+) -> Float[Tensor, "some rows columns 2"]:
+    """Pixels of the frames' regions that canonical positions appear at."""
+    size, focal = mouth.facts.size, mouth.facts.focal_px
+    z = looked_up(mouth.depth[None, None].expand(len(positions), -1, -1, -1), positions)[:, 0]
+    rays = torch.cat([(positions - size / 2) / focal, torch.ones_like(z)[..., None]], -1)
+    relative = mouth.relative[frames]
+    points = (rays * z[..., None]) @ relative[:, None, :3, :3].transpose(-1, -2)
+    points = points + relative[:, None, None, :3, 3]
+    seen = focal * points[..., :2] / points[..., 2:] + size / 2
+    corner = torch.stack([mouth.left[frames], mouth.top[frames]], -1)
+    return seen - corner[:, None, None]
+
+
+def sampled(
+    pictures: Float[Tensor, "some 3 h w"], positions: Float[Tensor, "some rows columns 2"]
+) -> Float[Tensor, "some 3 h w"]:
+    """Bicubic look-up of whole regions at positions given on the coarse mesh."""
+    height, width = pictures.shape[-2:]
+    fine = dense(positions)
+    grid = (2 * fine + 1) / fine.new_tensor([width, height]) - 1
+    return F.grid_sample(
+        pictures, grid, mode="bicubic", padding_mode="border", align_corners=False
+    ).clamp(0, 1)
+
+
+def relit(
+    drawn: Float[Tensor, "some 3 h w"],
+    filmed: Float[Tensor, "some 3 h w"],
+    share: Float[Tensor, "some 1 h w"],
+    step: int = 4,
+) -> Float[Tensor, "some 3 h w"]:
+    """Drawn regions in the light of the filmed ones: a gain that runs linearly over the region,
+    from the skin around the mouth, where both show the same.
+
+    Pixels that differ much (a jaw elsewhere, a collar) count little: weights are those of a robust
+    mean, after a first fit.
+    """
+    count, _, height, width = drawn.shape
+    low = [F.avg_pool2d(p, step) for p in (drawn, filmed, share)]
+    one, other = (p.flatten(2) for p in low[:2])  # (some, 3, n)
+    ring = ((low[2] < 0.6) & (low[2] > 0.001)).to(drawn).flatten(1)  # (some, n)
+    basis = light_basis(low[0].shape[-2], low[0].shape[-1])  # (n, 3)
+    weight = ring
+    gain = torch.ones(count, 3, BANDS)
+    for _ in range(2):
+        # Per colour: filmed = (basis @ gain) * drawn, least squares over the ring.
+        inputs = one.unsqueeze(-1) * basis  # (some, 3, n, bands)
+        weighted = inputs * weight[:, None, :, None]
+        gram = weighted.transpose(-1, -2) @ inputs
+        gram = gram + 1e-3 * gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None].clamp(
+            min=1e-6
+        ) * torch.eye(BANDS)
+        prior = torch.zeros(BANDS)
+        prior[0] = 1.0
+        off = (weighted.transpose(-1, -2) @ (other - one).unsqueeze(-1))[..., 0]
+        gain = prior + torch.linalg.solve(gram, off)
+        error = ((inputs @ gain.unsqueeze(-1))[..., 0] - other).abs().mean(1)  # (some, n)
+        weight = ring / (1 + (error / 0.03).square())
+    field = (light_basis(height, width) @ gain.transpose(-1, -2)).transpose(-1, -2)
+    return drawn * field.unflatten(-1, (height, width)).clamp(0.6, 1.6)
+
+
+def light_basis(height: int, width: int) -> Float[Tensor, "pixels 3"]:
+    """1, column and row of every pixel, -1..1."""
+    row, column = torch.meshgrid(
+        torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
+    )
+    return torch.stack([torch.ones_like(row), column, row], -1).reshape(-1, BANDS)
+
+
+def sharpened(pictures: Float[Tensor, "some 3 h w"], strength: float) -> Tensor:
+    """Unsharp mask over the nearest pixels: restores what look-ups between pixels have blurred."""
+    line = torch.tensor([0.25, 0.5, 0.25])
+    kernel = (line[:, None] * line).expand(3, 1, 3, 3)
+    padded = F.pad(pictures, (1, 1, 1, 1), mode="replicate")
+    blurred = F.conv2d(padded, kernel, groups=3)
+    return (pictures + strength * (pictures - blurred)).clamp(0, 1)

@@ -1,0 +1,72 @@
+"""Which exemplar is shown when: near in shape, and each the successor of the one before wherever
+possible, for what was filmed in a row moves as it should.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from motet.methods.speech2lip.exemplar.model import ExemplarModel
+
+CANDIDATES = 40
+_SWITCH, _JUMP = 0.35, 0.6
+"""Cost of leaving a run of footage at all, and for each unit that the appearance jumps by, against
+a squared distance of shapes in standard deviations."""
+NONE = -1
+"""Before the first frame."""
+
+
+class Paths:
+    """Chooses exemplars for a course of shapes.
+
+    Args:
+        weight: how much each number of the shape counts.
+    """
+
+    def __init__(self, model: ExemplarModel, weight: Float[Tensor, "shape"]) -> None:
+        scale = (weight.sqrt() / model.scale).numpy()
+        self._scale = scale
+        self._shapes: Float[ndarray, "count shape"] = model.shapes.numpy() * scale
+        self._looks: Float[ndarray, "count looks"] = model.looks.float().numpy()
+        count, follows = len(self._shapes), model.follows.numpy()
+        # The exemplar that was filmed next; itself where a run ends.
+        self.successor: Int[ndarray, "count"] = np.arange(count)
+        self.successor[:-1][follows[1:]] += 1
+
+    def choose(self, shapes: Float[Tensor, "frames shape"], before: int, commit: int) -> list[int]:
+        """The exemplars of the first `commit` frames; the later ones are only looked at.
+
+        Args:
+            before: exemplar of the frame before, or `NONE`.
+        """
+        wanted = shapes.numpy() * self._scale
+        far = ((wanted[:, None] - self._shapes[None]) ** 2).sum(-1)  # (frames, count)
+        nearest = np.argpartition(far, min(CANDIDATES, far.shape[1] - 1), axis=1)[:, :CANDIDATES]
+        # Successors of candidates of the frame before are candidates too: runs must be possible.
+        states: list[ndarray] = []
+        for index, own in enumerate(nearest):
+            earlier = states[-1] if index else np.array([before] if before != NONE else [], int)
+            states.append(np.union1d(own, self.successor[earlier]))
+        cost = far[0][states[0]]
+        if before != NONE:
+            cost = cost + self._change(np.array([before]), states[0])[0]
+        back: list[ndarray] = []
+        for index in range(1, len(states)):
+            total = cost[:, None] + self._change(states[index - 1], states[index])
+            back.append(total.argmin(0))
+            cost = total.min(0) + far[index][states[index]]
+        chosen = [int(cost.argmin())]
+        for step in reversed(back):
+            chosen.append(int(step[chosen[-1]]))
+        chosen.reverse()
+        return [int(states[index][at]) for index, at in enumerate(chosen)][:commit]
+
+    def _change(self, one: ndarray, other: ndarray) -> Float[ndarray, "one other"]:
+        """Cost of every step from one set of exemplars to another."""
+        next_ = self.successor[one]
+        jump = np.linalg.norm(self._looks[next_][:, None] - self._looks[other][None], axis=-1)
+        same = next_[:, None] == other[None]
+        return np.where(same & (next_ != one)[:, None], 0.0, _SWITCH + _JUMP * jump)

@@ -1,0 +1,147 @@
+"""A drawn mouth beside the filmed one, as a viewer would compare them: does it open as far, are
+there teeth, is it as sharp, does it move as much.
+
+Conventions: pictures 0..1, sRGB, channels first; lip landmarks in pixels in the order of
+`motet.tracking.lip_landmarks.LIPS` (20 outer, then 20 inner). A ratio is drawn over filmed.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from motet.errors import InputError
+from motet.metrics.metric import Metric
+from motet.metrics.picture import brightness, correlation
+
+METRICS = (
+    Metric(
+        "opening_range", "1", "lips", "like ground truth",
+        "5th to 95th percentile of the lips' opening, over that of the filmed lips",
+    ),
+    Metric(
+        "width_range", "1", "lips", "like ground truth",
+        "the same of the distance of the corners of the mouth",
+    ),
+    Metric(
+        "width_correlation", "1", "lips", "higher", "the same of the distance of the corners"
+    ),
+    Metric(
+        "teeth", "1", "inner lips", "like ground truth",
+        "area of bright, colourless pixels between the lips, over that of the filmed mouth",
+    ),
+    Metric(
+        "teeth_agreement", "1", "inner lips", "higher",
+        "correlation of that area over time with the filmed one",
+    ),
+    Metric(
+        "sharpness", "1", "drawn part", "like ground truth",
+        "mean absolute Laplacian, over the filmed one",
+    ),
+    Metric(
+        "motion", "1", "drawn part", "like ground truth",
+        "mean absolute change from picture to picture, over the filmed one",
+    ),
+    Metric(
+        "flicker", "1", "fading edge of the drawn part", "like ground truth",
+        "the same where little is drawn",
+    ),
+)  # fmt: skip
+_UPPER, _LOWER = 25, 35
+"""Middle of the inner lips (landmarks 13 and 14) among the 40."""
+_CORNERS = (0, 10)
+_TEETH_LIGHT, _TEETH_COLOUR = 0.75, 0.28
+"""Teeth are at least so bright, over the skin, and at most so colourful."""
+
+
+def opening(points: Float[Tensor, "frames 40 2"]) -> Float[Tensor, "frames"]:
+    """Distance of the inner lips in their middle, pixels."""
+    return (points[:, _LOWER] - points[:, _UPPER]).norm(dim=-1)
+
+
+def width(points: Float[Tensor, "frames 40 2"]) -> Float[Tensor, "frames"]:
+    """Distance of the corners, pixels."""
+    return (points[:, _CORNERS[1]] - points[:, _CORNERS[0]]).norm(dim=-1)
+
+
+def ranged(values: Float[Tensor, "frames"]) -> float:
+    """Distance of the 5th and the 95th percentile."""
+    low, high = torch.quantile(values.float(), torch.tensor([0.05, 0.95])).tolist()
+    return high - low
+
+
+def lip_scores(
+    drawn: Float[Tensor, "frames 40 2"], filmed: Float[Tensor, "frames 40 2"]
+) -> dict[str, float]:
+    """Ranges of opening and width over the filmed ones, and their correlations.
+
+    Raises:
+        InputError: different shapes, or fewer than three frames.
+    """
+    if drawn.shape != filmed.shape or len(drawn) < 3:
+        raise InputError(
+            f"two equal sets of lips of three frames at least are needed, these are"
+            f" {tuple(drawn.shape)} and {tuple(filmed.shape)}"
+        )
+    scores = {}
+    for name, measure in (("opening", opening), ("width", width)):
+        one, two = measure(drawn), measure(filmed)
+        scores[f"{name}_range"] = ranged(one) / max(ranged(two), 1e-6)
+        scores[f"{name}_correlation"] = correlation(one, two)
+    return scores
+
+
+def teeth(
+    pictures: Float[Tensor, "frames 3 h w"],
+    points: Float[Tensor, "frames 40 2"],
+    skin: Float[Tensor, "frames"],
+) -> Float[Tensor, "frames"]:
+    """Area of the teeth that are seen, in squares of the mouth's width.
+
+    Args:
+        skin: brightness of the skin around the mouth.
+    """
+    inside = between_lips(points[:, 20:], *pictures.shape[-2:])
+    light = brightness(pictures)[:, 0] / skin[:, None, None].clamp(min=1e-3)
+    high, low = pictures.amax(1), pictures.amin(1)
+    colour = (high - low) / high.clamp(min=1e-3)
+    seen = inside & (light > _TEETH_LIGHT) & (colour < _TEETH_COLOUR)
+    return seen.sum((1, 2)) / width(points).square().clamp(min=1)
+
+
+def between_lips(
+    inner: Float[Tensor, "frames points 2"], height: int, width: int
+) -> Bool[Tensor, "frames h w"]:
+    """Pixels whose centres lie inside the polygon of the inner lips (even-odd rule).
+
+    Args:
+        inner: once around.
+    """
+    row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    inside = torch.zeros(len(inner), height, width, dtype=torch.bool)
+    for index in range(inner.shape[1]):
+        (x0, y0), (x1, y1) = (inner[:, k % inner.shape[1]].unbind(-1) for k in (index, index + 1))
+        x0, y0, x1, y1 = (v[:, None, None] for v in (x0, y0, x1, y1))
+        crosses = (y0 > row) != (y1 > row)
+        at = x0 + (row - y0) / torch.where(y1 == y0, 1e-9, y1 - y0) * (x1 - x0)
+        inside ^= crosses & (column < at)
+    return inside
+
+
+def sharpness(
+    pictures: Float[Tensor, "frames 3 h w"], share: Float[Tensor, "frames 1 h w"]
+) -> float:
+    """Mean absolute Laplacian of the brightness where the mouth is drawn."""
+    grey = brightness(pictures)[:, 0]
+    inner = 4 * grey[:, 1:-1, 1:-1] - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1]
+    found = (inner - grey[:, 1:-1, :-2] - grey[:, 1:-1, 2:]).abs()
+    weight = (share[:, 0, 1:-1, 1:-1] > 0.5).float()
+    return float((found * weight).sum() / weight.sum().clamp(min=1))
+
+
+def change(pictures: Float[Tensor, "frames 3 h w"], weight: Float[Tensor, "frames 1 h w"]) -> float:
+    """Mean absolute change of neighbouring pictures under a weight."""
+    steps = pictures.diff(dim=0).abs().mean(1, keepdim=True)
+    both = torch.minimum(weight[1:], weight[:-1])
+    return float((steps * both).sum() / both.sum().clamp(min=1))
