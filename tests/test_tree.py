@@ -17,7 +17,10 @@ PACKAGE = ROOT / "src" / "motet"
 FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     {"errors"},
-    {"config", "atomic_write", "array_files", "audio_types", "kernel", "restricted_unpickle"},
+    {
+        "config", "acting", "atomic_write", "array_files", "audio_types", "kernel",
+        "restricted_unpickle",
+    },
     {"types", "options", "option_text"},
     {"checkpoint", "imported"},
     {"audio", "geometry", "nn", "diffusion", "phonetics"},

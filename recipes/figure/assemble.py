@@ -20,6 +20,8 @@ LICENCE = (
     " motet authors (CC0 1.0)."
 )
 SMALLEST_MOVE_M = 2e-5
+LIDS_MEET = 0.69
+"""Weight of the source's blink at which the lids meet; beyond it they would cross."""
 
 
 def _skin(
@@ -126,6 +128,8 @@ def assemble(wheel: Wheel) -> dict[str, dict[str, np.ndarray]]:
         name: wheel.target(f"faceunits01/targets/faceunits/{name}.target", len(base.vertices))
         for name in ARKIT_SHAPES
     }
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        shapes[name] *= LIDS_MEET
     parts = _parts(wheel, base, identity, skeleton)
     starts = np.cumsum([0] + [len(part.index) for part in parts])
     vertices = np.concatenate([part.carry(identity.mean) + part.offset for part in parts])

@@ -21,7 +21,7 @@ BROW_LINE_M = np.array(
 )
 """Middle of the left brow seen from the front, relative to the eye's height."""
 BROW_HALF_M = np.array([0.0026, 0.0030, 0.0027, 0.0021, 0.0013, 0.0005])
-N_BROW, N_LASH_UPPER, N_LASH_LOWER = 230, 80, 30
+N_BROW, N_LASH_UPPER, N_LASH_LOWER = 420, 110, 50
 N_STRANDS, N_POINTS = 1800, 6
 CAP_SHARE = 0.93
 """Height of the closed surface under the strands, as a share of the hair's."""
@@ -145,7 +145,7 @@ def _lash_hairs(
         start[0] = at
         fan = (at - eye[0]) / 0.014
         long = (
-            (0.0085 if upper else 0.0042)
+            (0.0066 if upper else 0.0032)
             * generator.uniform(0.8, 1.1)
             * (0.72 + 0.28 * np.clip(fan * out_sign + 0.6, 0, 1.2))
         )
@@ -167,10 +167,16 @@ def _to_part(
     sides: list,
     width: np.ndarray,
     base: np.ndarray,
-    candidates: np.ndarray,
+    candidates: list[np.ndarray],
     paint: np.ndarray,
     seed: int,
 ) -> Part:
+    """Ribbons as one part.
+
+    Args:
+        candidates: for each line, the base vertices it may follow: hairs of the upper lid that
+            followed the lower one would be torn when the lids close.
+    """
     points, quads = [], []
     for line, side in zip(lines, sides, strict=True):
         strip, faces = ribbon(line, side / np.linalg.norm(side), width)
@@ -180,7 +186,8 @@ def _to_part(
         np.random.default_rng(seed).uniform(0.7, 1.25, len(lines)), [len(p) for p in points]
     )
     where = np.concatenate(points)
-    index, weight, offset = bind(where, base, candidates)
+    bound = [bind(strip, base, near) for strip, near in zip(points, candidates, strict=True)]
+    index, weight, offset = (np.concatenate(values) for values in zip(*bound, strict=True))
     return Part(
         name,
         index,
@@ -210,9 +217,9 @@ def brows_and_lashes(base: BaseMesh, vertices: np.ndarray, eye: np.ndarray) -> l
         "brows",
         lines,
         sides,
-        np.array([0.00035, 0.0005, 0.0004, 0.0002]),
+        np.array([0.00022, 0.00030, 0.00024, 0.00010]),
         vertices,
-        np.unique(brow_skin),
+        [np.unique(brow_skin)] * len(lines),
         BROW,
         12,
     )
@@ -225,14 +232,15 @@ def brows_and_lashes(base: BaseMesh, vertices: np.ndarray, eye: np.ndarray) -> l
             )
             lines += more[0]
             sides += more[1]
-            candidates.append(np.unique(base.group_faces(f"helper-{letter}-eyelashes-{row}")))
+            strip = np.unique(base.group_faces(f"helper-{letter}-eyelashes-{row}"))
+            candidates += [strip] * len(more[0])
     lashes = _to_part(
         "lashes",
         lines,
         sides,
-        np.array([0.0006, 0.0005, 0.0004, 0.0003, 0.0002]),
+        np.array([0.00034, 0.00030, 0.00024, 0.00016, 0.00008]),
         vertices,
-        np.concatenate(candidates),
+        candidates,
         LASH,
         13,
     )

@@ -33,8 +33,8 @@ DETAILS = {
 REST_FACE = {
     "eyeBlinkLeft": 0.10,
     "eyeBlinkRight": 0.10,
-    "mouthSmileLeft": 0.07,
-    "mouthSmileRight": 0.07,
+    "mouthSmileLeft": 0.13,
+    "mouthSmileRight": 0.13,
 }
 """A relaxed, friendly neutral: the raw template stares."""
 

@@ -77,8 +77,8 @@ def occlusion(
     result = np.where(wet, inside, np.where(far, body, rest))
     result[np.isin(region, [REGION["brows"], REGION["lashes"]])] = 1.0
     result[wet] = (
-        np.where(region[wet] == REGION["teeth"], 0.38, 0.22)
-        + np.where(region[wet] == REGION["teeth"], 0.62, 0.78) * result[wet]
+        np.where(region[wet] == REGION["teeth"], 0.62, 0.22)
+        + np.where(region[wet] == REGION["teeth"], 0.38, 0.78) * result[wet]
     )
     skin = np.isin(region, [REGION["skin"], REGION["lips"]])
     result[skin] = 0.2 + 0.8 * result[skin]

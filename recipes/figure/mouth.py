@@ -95,10 +95,10 @@ def _row(
     # Narrower towards the back than the source's bands: there is air between cheeks and teeth at
     # the corners of the mouth.
     arch = arch * [1, 1, 1]
-    arch[:, 0] *= 1 - 0.13 * np.clip(arch[:, 0] / 0.022, 0, 1)
-    # The source's bands meet above the line of the lips; upper teeth should show a little in a
-    # smile.
-    arch = arch - ([0, 0.0016, 0.0012] if upper else [0, 0.0026, 0.0026])
+    arch[:, 0] *= 1 - 0.17 * np.clip(arch[:, 0] / 0.022, 0, 1)
+    # The source's bands meet above the line of the lips. People's upper teeth reach 2 to 3 mm
+    # below it (so they show in s, i and e) and stand in front of the lower ones.
+    arch = arch - ([0, 0.0043, 0.0012] if upper else [0, 0.0038, 0.0032])
     middles = np.cumsum(widths) - widths / 2
     place, along = _walk(arch, middles)
     points, quads, gum = [], [], []
@@ -140,9 +140,9 @@ def _gum(
     side = np.where(lengths < 0, -1.0, 1.0)
     height = np.interp(np.abs(lengths), np.cumsum(widths) - widths / 2, heights)
     section = [
-        (0.0012, 0.76),
-        (0.0021, 0.98),
-        (0.0012, 1.35),
+        (0.0008, 0.76),
+        (0.0014, 0.98),
+        (0.0004, 1.35),
         (-0.006, 1.5),
         (-0.013, 1.2),
         (-0.0125, 0.8),
@@ -180,9 +180,9 @@ def teeth(base: BaseMesh, vertices: np.ndarray, upper: bool) -> Part:
     points, quads, gum = _row(vertices, band, upper)
     index, weight, offset = bind(points, vertices, band)
     edge = np.abs(points[:, 1] - (points[:, 1].min() if upper else points[:, 1].max()))
-    shade = 0.86 + 0.14 * np.clip(edge / 0.006, 0, 1)
+    shade = 0.93 + 0.07 * np.clip(edge / 0.006, 0, 1)
     # Little light reaches the back teeth.
-    shade = shade * np.interp(points[:, 2].max() - points[:, 2], [0.004, 0.022], [1.0, 0.35])
+    shade = shade * np.interp(points[:, 2].max() - points[:, 2], [0.006, 0.026], [1.0, 0.45])
     paint = np.where(gum[:, None], GUM, TOOTH * shade[:, None] ** [0.9, 1.0, 1.0])
     region = np.where(gum, REGION["gums"], REGION["teeth"]).astype(np.uint8)
     return Part(

@@ -6,7 +6,7 @@ import abc
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Generic
+from typing import TYPE_CHECKING, Generic
 
 from motet.audio import resample, to_mono
 from motet.audio.downmix import speech_mix, with_mix
@@ -21,6 +21,9 @@ from motet.sinks import Picture, Progress, Request, Sink, absorbs
 from motet.style_video import is_video, style_take
 from motet.take import Take, provenance
 from motet.types import SURROUND, Audio, MotionSpace, OutT, concatenate, frame_count, item_of
+
+if TYPE_CHECKING:
+    from motet.face.rhythm import RhythmTracker
 
 Options = Mapping[str, OptionValue]
 
@@ -175,10 +178,14 @@ class LoadedMethod(Generator[OutT]):
     ) -> OutT:
         """See `Generator`."""
         options, postprocess = self.split(options, postprocess)
-        pieces = (_repeated(piece, len(seeds)) for piece in self._prepared(audio, options))
+        rhythm = self.sink.rhythm(self.spec.sample_rate)
+        prepared = _followed(self._prepared(audio, options), rhythm)
+        pieces = (_repeated(piece, len(seeds)) for piece in prepared)
         with threads(self.threads):
             outs = list(self.method.stream(pieces, self.condition(options), seeds))
-        return self.sink.postprocess(concatenate(outs), postprocess, seeds, 0, ends=True)
+        return self.sink.postprocess(
+            concatenate(outs), postprocess, seeds, 0, ends=True, rhythm=rhythm
+        )
 
     def stream(
         self,
@@ -263,6 +270,7 @@ class Stream(Generic[OutT]):
         condition = loaded.condition(own)
         with threads(loaded.threads):
             self._state = loaded.method.begin(_live(condition) if live else condition, (seed,))
+        self._rhythm = loaded.sink.rhythm(loaded.spec.sample_rate)
         self._samples_received = self._frames_emitted = 0
         self._held: list[OutT] = []
         self._ended = False
@@ -275,6 +283,8 @@ class Stream(Generic[OutT]):
         """
         spec = self._loaded.spec
         chunk.expect(spec.sample_rate, spec.layout)
+        if self._rhythm is not None:
+            self._rhythm.push(chunk.samples)
         with threads(self._loaded.threads):
             out, self._state = self._loaded.method.step(self._state, _batched(chunk))
         self._samples_received += chunk.samples.shape[-1]
@@ -312,7 +322,12 @@ class Stream(Generic[OutT]):
             return iter(())
         first, self._frames_emitted = self._frames_emitted, self._frames_emitted + out.frames
         done = self._loaded.sink.postprocess(
-            out, self._postprocess, (self._seed,), first, ends=self._ended
+            out,
+            self._postprocess,
+            (self._seed,),
+            first,
+            ends=self._ended,
+            rhythm=self._rhythm,
         )
         return iter([item_of(done, 0)])
 
@@ -333,6 +348,14 @@ def _batched(audio: Audio) -> Audio:
     if audio.samples.ndim > 2:
         return audio
     return dataclasses.replace(audio, samples=audio.samples.unsqueeze(0))
+
+
+def _followed(pieces: Iterator[Audio], rhythm: RhythmTracker | None) -> Iterator[Audio]:
+    """The same pieces, each followed by the tracker on its way."""
+    for piece in pieces:
+        if rhythm is not None:
+            rhythm.push(piece.samples)
+        yield piece
 
 
 def _repeated(audio: Audio, items: int) -> Audio:

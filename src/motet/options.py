@@ -11,6 +11,7 @@ import typing
 from collections.abc import Mapping
 from typing import TypeAlias, TypeVar
 
+from motet.acting import emotion_keys, gaze_target
 from motet.config import Settings
 from motet.errors import ConfigError
 
@@ -121,8 +122,20 @@ class Postprocess:
 
     intensity: float = option(1.0, 0.5)
     """Scale of the mouth's motion: 1 leaves it unchanged, 0.5 mumbles, 1.3 exaggerates."""
+    emotion: str = option("", "joy=0.7")
+    """Acting direction: NAME=WEIGHT[@SECONDS],... (joy=0.6,anger=0.8@3,neutral=1@5). joy, anger,
+    sadness, fear, disgust, surprise, contempt, cheekiness, pain, calm, or Audio2Face's, VRM's and
+    MEAD's names for them."""
     head: bool = option(True, False)
     """Keep the head's rotation."""
+    head_scale: float = option(1.0, 0.5)
+    """Scale of the head's movement: 0.5 is calm, 1.5 lively."""
+    gestures: bool = option(True, False)
+    """Add nods, turns, postures and brow raises drawn from the sound's rhythm and the seed.
+    Without: the method's own."""
+    gaze: str = option("camera", "free")
+    """Where the eyes look: `camera`, AZ,EL (degrees to the figure's left and up), `free` (they
+    leave the camera and come back), or `method` (as the method has them)."""
     blink: bool = option(True, False, sound="long")
     """Keep the method's blinks and add seeded ones. Without: the lids stay open."""
     close_end: bool = option(True, False)
@@ -132,3 +145,9 @@ class Postprocess:
     def __post_init__(self) -> None:
         if not 0.0 <= self.intensity <= 3.0:
             raise ConfigError(f"intensity must lie between 0 and 3, not {self.intensity}")
+        if not 0.0 <= self.head_scale <= 3.0:
+            raise ConfigError(f"head_scale must lie between 0 and 3, not {self.head_scale}")
+        if not self.head and self.head_scale != 1.0:
+            raise ConfigError("head_scale has no effect on a head that is held; leave one out")
+        emotion_keys(self.emotion)
+        gaze_target(self.gaze)

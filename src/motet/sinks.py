@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from motet.editing import EditFile
     from motet.export.gltf.mapping import AvatarMap
     from motet.export.user_mesh import UserMesh
+    from motet.face.rhythm import RhythmTracker
     from motet.loaded_method import Generator
     from motet.method import MethodSpec
     from motet.take import Take
@@ -86,13 +87,19 @@ class Sink(abc.ABC, Generic[OutT]):
         first_frame: int,
         *,
         ends: bool,
+        rhythm: RhythmTracker | None = None,
     ) -> OutT:
         """The output after post-processing; `first_frame` is its absolute frame index, `ends` says
-        whether the clip ends with it.
+        whether the clip ends with it, `rhythm` is that of the sound so far (`Sink.rhythm`).
 
         Raises:
             ConfigError: a setting that cannot act on this output.
         """
+
+    def rhythm(self, sample_rate: int) -> RhythmTracker | None:
+        """What follows the sound for `postprocess`, where that depends on it."""
+        del sample_rate
+        return None
 
     def frames_of_end(self, out: OutT, settings: Postprocess) -> int:
         """Frames at the end that cannot be processed before it is known that they are the last."""
@@ -176,6 +183,12 @@ class MotionSink(Sink["Motion"]):
                 "--no-marker is for videos (.mp4) of a body with --source; leave it out"
             )
 
+    def rhythm(self, sample_rate: int) -> RhythmTracker:
+        """See `Sink`."""
+        from motet.face.rhythm import RhythmTracker
+
+        return RhythmTracker(sample_rate)
+
     def frames_of_end(self, out: Motion, settings: Postprocess) -> int:
         """See `Sink`."""
         from motet.face.postprocess import frames_of_end
@@ -190,12 +203,13 @@ class MotionSink(Sink["Motion"]):
         first_frame: int,
         *,
         ends: bool,
+        rhythm: RhythmTracker | None = None,
     ) -> Motion:
         """See `Sink`. Face motion in the house space only."""
         from motet.face.postprocess import finish_motion
 
         if out.space.name == "arkit":
-            return finish_motion(out, settings, seeds, first_frame, ends=ends)
+            return finish_motion(out, settings, seeds, first_frame, ends=ends, rhythm=rhythm)
         if changed(settings):
             raise ConfigError(_no_face(changed(settings)[0], f"motion in {out.space.name!r}"))
         return out
@@ -323,9 +337,10 @@ class FrameSink(Sink["Frames"]):
         first_frame: int,
         *,
         ends: bool,
+        rhythm: RhythmTracker | None = None,
     ) -> Frames:
         """See `Sink`. What a drawing method can honour is part of its options (`absorbs`)."""
-        del seeds, first_frame, ends
+        del seeds, first_frame, ends, rhythm
         if changed(settings):
             raise ConfigError(_own_footage(changed(settings)[0]))
         return out

@@ -15,7 +15,8 @@ from motet.types import ARKIT_SHAPES
 BLINKS_PER_MINUTE = 17.0
 """People who talk: 15 to 25; sound tells nothing about when."""
 BLOCK_S, SHORTEST_GAP_S = 10.0, 0.6
-CLOSING_S, SHUT_S, OPENING_S = 0.09, 0.03, 0.18
+CLOSING_S, SHUT_S, OPENING_S = 0.07, 0.03, 0.13
+"""Over half closed for 0.1 s, as people's lids are: 3 to 8 pictures at 60 a second."""
 LIDS = [ARKIT_SHAPES.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight")]
 """Channels of the lids in the house space."""
 
@@ -24,8 +25,7 @@ def blink_closure(seed: int, first_frame: int, frames: int, fps: float) -> Float
     """Closure of the lids, 0..1, for absolute frames.
 
     Time is cut into blocks of ten seconds with a Poisson number of blinks each, so any stretch can
-    be had without the ones before it. A blink closes in 0.09 s, stays shut for 0.03 s and opens in
-    0.18 s.
+    be had without the ones before it.
     """
     time = (first_frame + np.arange(frames)) / fps
     closure = np.zeros(frames)
@@ -48,7 +48,7 @@ def _blinks(seed: int, start_s: float, stop_s: float) -> Iterator[tuple[float, f
             for index, time in enumerate(drawn)
             if index == 0 or time - drawn[index - 1] >= SHORTEST_GAP_S
         ]
-        for time, depth in zip(times, random.uniform(0.88, 1.0, len(times)), strict=True):
+        for time, depth in zip(times, random.uniform(0.94, 1.0, len(times)), strict=True):
             yield block * BLOCK_S + float(time), float(depth)
 
 

@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from motet.face.rhythm import Rhythm
+
 OperatorState = TypeVar("OperatorState")
 
 
@@ -35,6 +37,8 @@ class FaceCues:
     """How far the lips are to be closed, 0..1, where the times of p, b and m are known."""
     silent: Bool[Tensor, "batch frames"] | None = None
     """True where nobody speaks."""
+    rhythm: Rhythm | None = None
+    """Accents, phrases and loudness of the sound."""
 
 
 NO_CUES = FaceCues()

@@ -6,12 +6,13 @@ Every face method configures one `OperatorChain` in this order, leaving out what
 
 and behind every method come the options of a take:
 
-    intensity -> head on or off -> blinks -> closed at the end
+    intensity -> emotions -> gestures -> head scaled or held -> gaze -> blinks -> closed at the end
 
 Why this order: closures come after the aperture, or the blend would open them again; intensity
 comes after both, and scales a closed mouth to a closed mouth. KMTalk, which has the whole recording
 and the times of the phones, damps silence between the two, so that a closure at the border of a
-silence is kept.
+silence is kept. Gestures are drawn after emotions, whose scale of the head is for the method's own
+part; the gaze comes when the head is done, for the eyes turn against it.
 """
 
 from __future__ import annotations
@@ -19,11 +20,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from motet.acting import FREE, METHOD, emotion_keys, gaze_target
 from motet.face.blink import Blink, OpenLids
 from motet.face.clip_end import CloseEnd, closing_frames
+from motet.face.emotion import Emotion
+from motet.face.gaze import Gaze
+from motet.face.gestures import Gestures
 from motet.face.head import HoldHead
-from motet.face.intensity import ScaleMouth
+from motet.face.intensity import ScaleChannels, ScaleMouth
 from motet.face.operator import FaceCues, Operator, OperatorChain
+from motet.face.rhythm import RhythmTracker
 from motet.options import Postprocess
 from motet.types import Motion, MotionSpace
 
@@ -35,12 +44,29 @@ def take_chain(
     operators: list[Operator[Any]] = []
     if options.intensity != 1.0:
         operators.append(ScaleMouth(options.intensity))
+    head = space.range("head")
+    keys = emotion_keys(options.emotion)
+    if keys:
+        operators.append(Emotion(keys, head, space.fps))
+    if options.gestures:
+        operators.append(Gestures(head, seeds, space.fps))
     if not options.head:
-        operators.append(HoldHead(space.range("head")))
+        operators.append(HoldHead(head))
+    elif options.head_scale != 1.0:
+        operators.append(ScaleChannels(_head_gain(options.head_scale, space)))
+    if options.gaze != METHOD:
+        target = gaze_target(options.gaze) or (0.0, 0.0)
+        operators.append(Gaze(target, options.gaze == FREE, head, seeds, space.fps))
     operators.append(Blink(seeds, space.fps) if options.blink else OpenLids())
     if ends and options.close_end:
         operators.append(CloseEnd(space.fps))
     return OperatorChain(operators)
+
+
+def _head_gain(gain: float, space: MotionSpace) -> Tensor:
+    scale = torch.ones(space.dim)
+    scale[space.range("head")] = gain
+    return scale
 
 
 def frames_of_end(options: Postprocess, space: MotionSpace) -> int:
@@ -55,6 +81,7 @@ def finish_motion(
     first_frame: int,
     *,
     ends: bool = False,
+    rhythm: RhythmTracker | None = None,
 ) -> Motion:
     """Apply the options of a take to motion in the `arkit` space; other spaces pass unchanged.
 
@@ -62,8 +89,10 @@ def finish_motion(
         motion: (batch, frames, dim); one item for each seed.
         first_frame: absolute number of the first frame, for anything that depends on time.
         ends: whether the clip ends with these frames.
+        rhythm: of the sound up to these frames; without one, gestures are those of silence.
     """
     if motion.space.name != "arkit" or not motion.frames:
         return motion
     chain = take_chain(options, motion.space, seeds, ends=ends)
-    return Motion(chain.apply(motion.values, FaceCues(first_frame)), motion.space)
+    known = None if rhythm is None else rhythm.at(first_frame, motion.frames, motion.space.fps)
+    return Motion(chain.apply(motion.values, FaceCues(first_frame, rhythm=known)), motion.space)

@@ -152,6 +152,7 @@ class Stage:
         self._packed[: scene.n_solid, 6:9] = scene.gloss
         self._packed[: scene.n_solid, 9:12] = scene.eye_local
         self._shadow = np.ones(scene.n_solid, np.float32)
+        self._occlusion = scene.occlusion.copy()
         self._directions = np.zeros_like(scene.hair_directions)
         size = SUPERSAMPLE * height, SUPERSAMPLE * width
         self._depth = raster.DepthBuffer(*size, len(scene.triangles))
@@ -259,11 +260,12 @@ class Stage:
         surface.smooth_normals(self._vertices[:n], scene.surface_triangles, normals[:n])
         # Brows and lashes are ribbons: they take the light of the face's front.
         normals[n:solid] = head[:, :3] @ np.array([0.0, 0.2, 0.98], np.float32)
+        self._open_mouth(coarse)
         self._map.cast(coarse, self._vertices[:solid], normals[:solid], self._shadow)
         surface.light_surface(
             normals[:solid],
             scene.albedo,
-            scene.occlusion,
+            self._occlusion,
             scene.wrap,
             self._shadow,
             self._lights,
@@ -281,6 +283,14 @@ class Stage:
             self._eye,
             lit[solid:],
         )
+
+    def _open_mouth(self, coarse: np.ndarray) -> None:
+        """Light inside the mouth for the opening of the lips."""
+        scene = self._scene
+        upper, lower = coarse[scene.inner_lip]
+        share = min(1.0, float(np.linalg.norm(upper - lower)) / shading.FULLY_LIT_M)
+        light = scene.inside_least + share * (1 - scene.inside_least)
+        self._occlusion[scene.inside] = scene.occlusion[scene.inside] * light
 
     def _shade(
         self, eyes: np.ndarray, box: tuple[int, int, int, int], still: int, picture: np.ndarray

@@ -71,6 +71,12 @@ class Scene:
     """The first triangles, which no motion moves"""
     moving: np.ndarray
     """Vertices of the others"""
+    inside: np.ndarray
+    """Vertices inside the mouth, which is the darker the less it is open"""
+    inside_least: np.ndarray
+    """Share of their light that remains behind closed lips"""
+    inner_lip: np.ndarray
+    """Unrefined vertices in the middle of both lips, upper first"""
     head_height: float
     """Height of the middle of the head, metres"""
     camera: Camera
@@ -211,6 +217,7 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
         shadow_triangles=np.concatenate([casting[:, [0, 1, 2]], casting[:, [0, 2, 3]]]),
         n_still=n_still,
         moving=np.unique(triangles[n_still:]),
+        **_inside(shaped, regions),
         head_height=float(shaped.joints[rig.joint_names.index("eye.L"), 1]) - 0.02,
         camera=camera,
     )
@@ -256,6 +263,22 @@ def _vertex_attributes(
         values = np.concatenate([refinement.apply(values), values[copied]])
         drawn[name] = np.ascontiguousarray(values, np.float32)
     return drawn
+
+
+def _inside(shaped: ShapedHouse, regions: np.ndarray) -> dict[str, np.ndarray]:
+    """The vertices inside the mouth, and how dark they become."""
+    least = _table(shaped.rig, shading.BEHIND_LIPS)[regions]
+    inside = np.flatnonzero(least > 0)
+    return {
+        "inside": inside,
+        "inside_least": least[inside],
+        "inner_lip": shaped.rig.inner_lip,
+    }
+
+
+def _table(rig: HouseRig, values: dict[str, float]) -> np.ndarray:
+    """A value for each region, 0 where there is none."""
+    return np.array([values.get(name, 0.0) for name in rig.region_names], np.float32)
 
 
 def _hair(shaped: ShapedHouse, hair: HairSurface) -> dict[str, np.ndarray]:

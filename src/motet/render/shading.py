@@ -27,6 +27,7 @@ WRAP = {
     "mouth": (0.4, 0.2, 0.2),
     "tongue": (0.4, 0.2, 0.2),
     "gums": (0.4, 0.2, 0.2),
+    "teeth": (0.50, 0.44, 0.32),
 }
 """Wrap lighting (subsurface scattering) by region, red green blue; 0 in other regions."""
 
@@ -45,6 +46,11 @@ GLOSS = {
     "shoes": (0.03, 0.02, 0.1),
 }
 """Specular weights by region: broad lobe, sharp lobe, sky reflection at grazing angles."""
+
+BEHIND_LIPS = {"teeth": 0.72, "gums": 0.55, "tongue": 0.45, "mouth": 0.35}
+"""Share of the baked light (of a mouth that is half open) behind closed lips."""
+FULLY_LIT_M = 0.010
+"""Opening of the lips from which the baked light holds."""
 
 IRIS = np.array(
     [(0.105, 0.085, 0.050), (0.200, 0.115, 0.040), (0.004, 0.004, 0.005), (0.018, 0.016, 0.016)],

@@ -7,11 +7,11 @@ import numpy as np
 from motet.kernel import kernel
 from motet.render import raster
 
-MAP_SIZE = 160
+MAP_SIZE = 192
 REACH_M = 0.19
 """Half the side of the square that the map covers around the head."""
 BIAS_M = 0.004
-SPREAD = 1
+SPREAD = 2
 """Texels to each side over which the edge of a shadow is softened."""
 
 
@@ -61,7 +61,9 @@ def look_up(screen, normals, direction, keys, bias, shadow):
                 elif dc == SPREAD + 1:
                     wc = fc
                 nearness = np.int32(keys[r + dr, c + dc] >> 32).view(np.float32)
-                over = (nearness - limit) * steep
+                # An empty texel casts nothing, however far from the focus the receiver lies.
+                caster = keys[r + dr, c + dc] != raster.EMPTY
+                over = (nearness - limit) * steep if caster else np.float32(0)
                 free += wr * wc * (np.float32(1) - min(np.float32(1), max(np.float32(0), over)))
         shadow[v] = free / np.float32((2 * SPREAD + 1) ** 2)
 

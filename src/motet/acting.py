@@ -1,0 +1,115 @@
+"""Acting directions of a take as text: emotions with key times, and where the figure looks."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+
+from motet.errors import ConfigError
+
+EMOTIONS = (
+    "joy", "anger", "sadness", "fear", "disgust", "surprise", "contempt", "cheekiness", "pain",
+    "calm",
+)  # fmt: skip
+ALIASES: Mapping[str, str] = {
+    "happy": "joy", "happiness": "joy",
+    "angry": "anger",
+    "sad": "sadness", "grief": "sadness",
+    "afraid": "fear", "fearful": "fear",
+    "disgusted": "disgust",
+    "surprised": "surprise", "amazement": "surprise",
+    "contemptuous": "contempt",
+    "relaxed": "calm",
+}  # fmt: skip
+"""Names of Audio2Face (amazement, grief, ...), VRM (happy, relaxed, ...) and MEAD (angry, ...)."""
+NEUTRAL = "neutral"
+"""Ends all other emotions from its time on; its weight must be 1."""
+CAMERA, FREE, METHOD = "camera", "free", "method"
+FURTHEST_DEG = (60.0, 40.0)
+"""Largest azimuth and elevation of a gaze target."""
+_KEY = re.compile(r"\s*([A-Za-z]+)\s*=\s*([^@]+?)\s*(?:@\s*(.+?)\s*)?")
+
+
+@dataclasses.dataclass(frozen=True)
+class EmotionKey:
+    """An emotion reaches a weight at a time."""
+
+    emotion: str
+    weight: float
+    time_s: float
+    """Seconds from the start of the take; 0 for a key without a time."""
+
+
+def emotion_keys(text: str) -> tuple[EmotionKey, ...]:
+    """Keys of `NAME=W[@TIME],...` in order of time, `neutral` written out.
+
+    Raises:
+        ConfigError: an unknown emotion, a weight outside 0..1, or a time before the start.
+    """
+    keys = sorted(
+        (_key(part) for part in text.split(",") if part.strip()), key=lambda key: key.time_s
+    )
+    used = {key.emotion for key in keys} - {NEUTRAL}
+    return tuple(
+        written
+        for key in keys
+        for written in (
+            [EmotionKey(name, 0.0, key.time_s) for name in sorted(used)]
+            if key.emotion == NEUTRAL
+            else [key]
+        )
+    )
+
+
+def _key(part: str) -> EmotionKey:
+    match = _KEY.fullmatch(part)
+    if match is None:
+        raise ConfigError(f"emotion {part.strip()!r} is not NAME=WEIGHT or NAME=WEIGHT@SECONDS")
+    name = match[1].lower()
+    name = ALIASES.get(name, name)
+    if name not in (*EMOTIONS, NEUTRAL):
+        known = ", ".join((*EMOTIONS, NEUTRAL, *ALIASES))
+        raise ConfigError(f"no emotion {match[1]!r}; known: {known}")
+    weight, time_s = _number(match[2], part), _number(match[3] or "0", part)
+    if not 0 <= weight <= 1 or (name == NEUTRAL and weight != 1):
+        raise ConfigError(
+            f"the weight in {part.strip()!r} must lie between 0 and 1 (1 for {NEUTRAL})"
+        )
+    if time_s < 0:
+        raise ConfigError(f"the time in {part.strip()!r} must not be negative")
+    return EmotionKey(name, weight, time_s)
+
+
+def _number(text: str, part: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigError(f"{text!r} in {part.strip()!r} is no number")
+    return value
+
+
+def gaze_target(text: str) -> tuple[float, float] | None:
+    """Azimuth (degrees to the figure's left) and elevation of what is looked at; None where the
+    gaze wanders (`free`) or is left to the method (`method`).
+
+    Raises:
+        ConfigError: none of these, or a target that the eyes cannot reach.
+    """
+    if text in (FREE, METHOD):
+        return None
+    if text == CAMERA:
+        return 0.0, 0.0
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise ConfigError(f"gaze must be {CAMERA}, {FREE}, {METHOD} or AZ,EL (degrees)")
+    azimuth, elevation = (_number(part, text) for part in parts)
+    if abs(azimuth) > FURTHEST_DEG[0] or abs(elevation) > FURTHEST_DEG[1]:
+        raise ConfigError(
+            f"gaze {text} is out of sight: azimuth within {FURTHEST_DEG[0]:g} and elevation within"
+            f" {FURTHEST_DEG[1]:g} degrees"
+        )
+    return azimuth, elevation
