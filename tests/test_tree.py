@@ -36,7 +36,7 @@ LAYERS = [
     {"take", "style_video", "editing"},
     {"sinks"},
     {"loaded_method"},
-    {"session", "batch_ledger"},
+    {"session", "batch"},
     {"live"},
     {"training", "evaluation", "serve"},
     {"cli"},

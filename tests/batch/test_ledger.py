@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from motet import batch_ledger
-from motet.batch_ledger import Job, Ledger, run_jobs
+from motet.batch import ledger as ledger_module
+from motet.batch.jobs import Job, run_jobs
+from motet.batch.ledger import Ledger
 from motet.errors import AudioError
 
 
@@ -104,7 +105,7 @@ def test_a_file_in_an_option_counts(tmp_path: Path) -> None:
 
 def test_another_version_runs_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_one(tmp_path, {}) == "done"
-    monkeypatch.setattr(batch_ledger, "__version__", "99")
+    monkeypatch.setattr(ledger_module, "__version__", "99")
     assert run_one(tmp_path, {}) == "done"
 
 
