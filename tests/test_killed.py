@@ -15,7 +15,8 @@ BATCH = """
 import sys, time
 from pathlib import Path
 from motet.atomic_write import appearing
-from motet.batch_ledger import LEDGER_NAME, Job, Ledger, run_jobs
+from motet.batch.jobs import Job, run_jobs
+from motet.batch.ledger import LEDGER_NAME, Ledger
 folder = Path(sys.argv[1])
 
 def work(job):

@@ -18,7 +18,12 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     {"errors"},
     {
-        "config", "acting", "atomic_write", "array_files", "audio_types", "kernel",
+        "config",
+        "acting",
+        "atomic_write",
+        "array_files",
+        "audio_types",
+        "kernel",
         "restricted_unpickle",
     },
     {"types", "options", "option_text"},
@@ -39,7 +44,7 @@ LAYERS = [
     {"take", "style_video", "editing"},
     {"sinks"},
     {"loaded_method"},
-    {"session", "batch_ledger"},
+    {"session", "batch"},
     {"live"},
     {"training", "evaluation", "serve"},
     {"cli"},

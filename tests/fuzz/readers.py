@@ -374,7 +374,7 @@ def _ledgers(folder: Path) -> list[Path]:
 
 
 def _read_ledger(path: Path) -> None:
-    from motet.batch_ledger import Ledger
+    from motet.batch.ledger import Ledger
 
     Ledger(path).is_done("k", [Path("a.mp4")])
 

@@ -111,11 +111,14 @@ def _each(
         InputError: names the sources that failed; the others are made.
     """
     from motet.atomic_write import make_folder
-    from motet.batch_ledger import LEDGER_NAME, Job, Ledger, run_jobs
+    from motet.batch.jobs import Job, run_jobs
+    from motet.batch.ledger import LEDGER_NAME, Ledger
 
     make_folder(folder)
     jobs = [Job(path, (_target(folder, path),)) for path in sources]
-    outcomes = run_jobs(jobs, settings, lambda job: work(job.source), Ledger(folder / LEDGER_NAME))
+    outcomes = run_jobs(
+        jobs, settings, lambda job: work(Path(job.source)), Ledger(folder / LEDGER_NAME)
+    )
     made_before = sum(outcome.state == "skipped" for outcome in outcomes)
     if made_before:
         print(f"{made_before} of {len(jobs)} were made before")

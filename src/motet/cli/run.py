@@ -11,12 +11,24 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from motet.atomic_write import make_folder
+from motet.batch.storage import (
+    Location,
+    expand,
+    file_name,
+    is_pattern,
+    local_copy,
+    location_of,
+    size_of,
+    stem,
+    stored,
+)
 from motet.cli.avatar import avatar_map, avatar_report
+from motet.cli.batch_options import Batch, run_batch, take_of
 from motet.cli.edit import LARGEST as LARGEST_EDITS
 from motet.cli.mesh_files import MeshFiles
 from motet.cli.recording import open_recording
 from motet.cli.requests import check_conditions, check_takes, method_options
-from motet.errors import AssetError, ConfigError, InputError
+from motet.errors import AssetError, ConfigError
 from motet.export.picture import DEFAULT_SIZE, picture_options
 from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
@@ -25,7 +37,6 @@ from motet.sinks import Progress, Request, sink_of
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
-    from motet.batch_ledger import Job, Outcome
     from motet.editing import EditFile
 
 
@@ -35,13 +46,16 @@ class Run:
     written to the current folder.
     """
 
-    audio: tyro.conf.Positional[tuple[Path, ...]]
-    """Recordings (wav, flac, ogg, mp3, m4a, mp4, ...) of any sample rate, channels and length."""
+    audio: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="PATH...")]] = ()
+    """Recordings (wav, flac, ogg, mp3, m4a, mp4, ...) of any sample rate, channels and length;
+    patterns such as 'speech/**/*.wav' and addresses such as s3://bucket/a.wav too."""
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])] = DEFAULT
     """Method, or a face and a body on one figure: artalk,mospa."""
-    out: Annotated[tyro.conf.UseAppendAction[tuple[Path, ...]], tyro.conf.arg(aliases=["-o"])] = ()
-    """File to write (.mp4 .glb .csv .json .npz .bvh .obj); may be repeated. With several
-    recordings: a folder."""
+    out: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(aliases=["-o"], metavar="PATH")
+    ] = ()
+    """File to write (.mp4 .glb .csv .json .npz .bvh .obj); may be repeated. With several recordings: a
+    folder, which may lie in an object store."""
     formats: tuple[str, ...] = ("mp4",)
     """Endings to write when -o names a folder."""
     track: int | None = None
@@ -104,6 +118,10 @@ class Run:
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE: an option of the method's own (`motet methods NAME` lists them); may be
     repeated."""
+    batch: Annotated[Batch, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=lambda: Batch()
+    )
+    """Batches of many recordings."""
     quiet: bool = False
     """No progress bars and no closing lines."""
 
@@ -115,13 +133,37 @@ class Run:
         if not self.quiet and report:
             print(request.avatar, *report, sep="\n")
         if folder is not None:
-            return self._many(request, folder)
-        outputs = self.out or (Path(f"{self.audio[0].stem}.mp4"),)
-        written = self._work(self.audio[0], outputs, request)
-        if not self.quiet:
-            for path in written:
-                print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
+            return run_batch(self, folder)
+        source = expand(self.audio)[0]
+        outputs = [location_of(str(path)) for path in self.out] or [Path(f"{stem(source)}.mp4")]
+        takes = [[take_of(path, t, self.takes) for path in outputs] for t in range(self.takes)]
+        for path in self.write(source, takes):
+            if not self.quiet:
+                print(f"{path}  {(size_of(path) or 0) / 1e6:.2f} MB")
         return 0
+
+    def check(self) -> None:
+        """Everything that can be known before a recording is read or a model is loaded.
+
+        Raises:
+            ConfigError: an option that cannot be honoured.
+        """
+        self._check(self._request(), self._folder())
+
+    def write(self, source: Location, takes: Sequence[Sequence[Location]]) -> list[Location]:
+        """Run one recording; returns the files written.
+
+        Args:
+            takes: for each take the files to write.
+
+        Raises:
+            InputError: the recording cannot be read, or an output not written.
+        """
+        request, names = self._request(), [name for files in takes for name in files]
+        with local_copy(source) as recording, stored(names) as paths:
+            local = dict(zip(map(str, names), paths, strict=True))
+            made = self._work(recording, lambda take: [local[str(n)] for n in takes[take]], request)
+        return made if all(isinstance(name, Path) for name in names) else names
 
     def _request(self) -> Request:
         if self.takes < 1:
@@ -153,17 +195,18 @@ class Run:
         }
         return {name: value for name, value in flags.items() if value} | self.guidance.options()
 
-    def _check(self, request: Request, folder: Path | None) -> None:
-        """Everything that can be known before a recording is read or a model is loaded."""
-        if not self.audio:
+    def _check(self, request: Request, folder: Location | None) -> None:
+        if not self.audio and not self.batch.manifest:
             raise ConfigError("no recording given; name at least one audio or video file")
         if self.fps is not None and not 1 <= self.fps <= 240:
             raise ConfigError(f"fps must lie between 1 and 240, not {self.fps}")
-        if len(self.audio) > 1 and folder is None:
+        if folder is None:
+            self.batch.check_alone()
+        if self.is_batch and folder is None:
             raise ConfigError("several recordings need a folder as -o (a path without ending)")
         if folder is None and self.formats != ("mp4",):
             raise ConfigError("--formats is for a folder as -o; a file's ending names its format")
-        paths = self.out or (Path("x.mp4"),)
+        paths = tuple(Path(str(path)) for path in self.out) or (Path("x.mp4"),)
         if folder is not None:
             paths = tuple(Path(f"x.{ending.lstrip('.')}") for ending in self.formats)
         specs = specs_of(self.method)
@@ -171,69 +214,45 @@ class Run:
         check_takes(specs, request)
         check_conditions(specs, request, self.weights)
 
-    def _folder(self) -> Path | None:
+    def _folder(self) -> Location | None:
         """The output folder, when -o is one."""
-        folders = [path for path in self.out if self._is_folder(path)]
+        outputs = [location_of(str(path)) for path in self.out]
+        folders = [path for path in outputs if self._is_folder(path)]
         if folders and len(self.out) > 1:
             raise ConfigError("give either one folder or files as -o, not both")
         return folders[0] if folders else None
 
-    def _is_folder(self, path: Path) -> bool:
+    def _is_folder(self, output: Location) -> bool:
         """Whether -o means a folder: there is one, or the name has no ending, or (with several
         recordings or --formats, which need a folder) one of no format: `takes_v1.0`.
         """
-        if path.is_dir() or not path.suffix:
+        path = output if isinstance(output, Path) else Path(file_name(output))
+        if path is output and path.is_dir() or not path.suffix:
             return True
         from motet.export import FORMATS
 
-        wants_folder = len(self.audio) > 1 or self.formats != ("mp4",)
+        wants_folder = self.is_batch or self.formats != ("mp4",)
         return wants_folder and path.suffix.lower() not in FORMATS
 
-    def _many(self, request: Request, folder: Path) -> int:
-        from motet.batch_ledger import LEDGER_NAME, Job, Ledger, run_jobs
+    @property
+    def is_batch(self) -> bool:
+        """Whether more than one recording can be meant, before anything is looked for."""
+        return len(self.audio) > 1 or bool(self.batch.manifest) or any(map(is_pattern, self.audio))
 
-        make_folder(folder)
-        outputs: dict[Path, list[Path]] = {}
-        for source, name in zip(self.audio, _distinct_names(self.audio), strict=True):
-            outputs[source] = [folder / f"{name}.{e.lstrip('.')}" for e in self.formats]
-        jobs = [
-            Job(source, tuple(_named(p, t, self.takes) for t in range(self.takes) for p in paths))
-            for source, paths in outputs.items()
-        ]
-        left_out = ("audio", "out", "quiet")
-        settings = {key: value for key, value in vars(self).items() if key not in left_out}
-
-        def work(job: Job) -> None:
-            self._work(job.source, outputs[job.source], request)
-
-        outcomes = run_jobs(jobs, settings, work, Ledger(folder / LEDGER_NAME))
-        return self._report(outcomes, folder)
-
-    def _report(self, outcomes: Sequence[Outcome], folder: Path) -> int:
-        states = [outcome.state for outcome in outcomes]
-        if not self.quiet:
-            counts = (f"{states.count(s)} {s}" for s in ("done", "skipped", "failed"))
-            print(f"{', '.join(counts)} in {folder}")
-        failed = [o for o in outcomes if o.state == "failed"]
-        if failed:
-            raise InputError("; ".join(f"{o.job.source}: {o.reason}" for o in failed))
-        return 0
-
-    def _work(self, source: Path, outputs: Sequence[Path], request: Request) -> list[Path]:
+    def _work(
+        self, recording: Path, paths: Callable[[int], list[Path]], request: Request
+    ) -> list[Location]:
         from motet.cli.progress import progress_bars
         from motet.session import load_methods
 
         with progress_bars(self.quiet) as bars:
-            task = bars.add_task(f"reading {source.name}", total=None)
-            audio = open_recording(source, specs_of(self.method), self.track, self.channel)
+            task = bars.add_task(f"reading {recording.name}", total=None)
+            audio = open_recording(recording, specs_of(self.method), self.track, self.channel)
             bars.update(task, description=f"loading {self.method}")
             generator = load_methods(self.method, self.weights, request.options, self.device)
             bars.update(task, description=f"generating ({self.method})")
-
-            def paths(take: int) -> list[Path]:
-                return [_named(path, take, self.takes) for path in outputs]
-
-            return generator.write(audio, request, source.name, paths, partial(_progress, bars))
+            done = partial(_progress, bars)
+            return list(generator.write(audio, request, recording.name, paths, done))
 
 
 def _edits(path: Path | None) -> EditFile | None:
@@ -251,29 +270,6 @@ def _progress(bars: Bars, path: Path, frames: int) -> Progress:
     task = bars.add_task(f"writing {path.name}", total=frames)
     update: Callable[..., None] = partial(bars.update, task)
     return lambda done: update(completed=done)
-
-
-def _named(path: Path, take: int, takes: int) -> Path:
-    """The path of one of several takes."""
-    return path if takes == 1 else path.with_name(f"{path.stem}.take{take + 1}{path.suffix}")
-
-
-def _distinct_names(paths: Sequence[Path]) -> list[str]:
-    """Stems, with the folder's name before those that would collide."""
-    stems = [path.stem for path in paths]
-    names = [
-        (
-            stem
-            if stems.count(stem) == 1
-            else f"{path.resolve().parent.name}_{stem}_{path.suffix.lstrip('.')}"
-        )
-        for stem, path in zip(stems, paths, strict=True)
-    ]
-    if len(set(names)) != len(names):
-        raise ConfigError(
-            "two recordings would be written to the same name; run them into different folders"
-        )
-    return names
 
 
 COMMAND = Run

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from motet.atomic_write import appearing, make_folder, write_bytes
-from motet.batch_ledger import values_digest
+from motet.batch.ledger import values_digest
 
 ID_PATTERN = r"^[0-9a-f]{24}$"
 """Ids are digests, so that nothing a client sends can name a file elsewhere."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Response
 
-from motet.batch_ledger import values_digest
+from motet.batch.ledger import values_digest
 from motet.config import JsonValue
 from motet.serve import answers, models
 from motet.serve.api.takes import TakeId, file_stem

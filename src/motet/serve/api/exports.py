@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import FileResponse
 
-from motet.batch_ledger import values_digest
+from motet.batch.ledger import values_digest
 from motet.errors import ConfigError
 from motet.export import check_ending
 from motet.export.picture import DEFAULT_SIZE, check_written, picture_options

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Query, UploadFile
 from starlette.responses import FileResponse, Response
 
-from motet.batch_ledger import content_digest, values_digest
+from motet.batch.ledger import content_digest, values_digest
 from motet.config import JsonValue
 from motet.errors import ConfigError
 from motet.method import MethodSpec, option_names

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from motet import batch_ledger
-from motet.batch_ledger import Job, Ledger, run_jobs
+from motet.batch import ledger as ledger_module
+from motet.batch.jobs import Job, run_jobs
+from motet.batch.ledger import Ledger
 from motet.errors import AudioError
 
 
@@ -105,7 +106,7 @@ def test_a_file_in_an_option_counts(tmp_path: Path) -> None:
 
 def test_another_version_runs_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_one(tmp_path, {}) == "done"
-    monkeypatch.setattr(batch_ledger, "__version__", "99")
+    monkeypatch.setattr(ledger_module, "__version__", "99")
     assert run_one(tmp_path, {}) == "done"
 
 
@@ -183,6 +184,6 @@ def test_a_ledger_of_many_damaged_lines_is_read_in_linear_time(tmp_path: Path) -
 
 def test_a_line_without_an_end_costs_only_itself(tmp_path: Path) -> None:
     intact = b'{"key": "k", "outputs": {}}\n'
-    (tmp_path / "ledger").write_bytes(b"[" * (3 * batch_ledger.LONGEST_LINE) + b"\n" + intact)
+    (tmp_path / "ledger").write_bytes(b"[" * (3 * ledger_module.LONGEST_LINE) + b"\n" + intact)
     assert Ledger(tmp_path / "ledger").is_done("k", ())
     assert (tmp_path / "ledger").read_bytes() == intact
