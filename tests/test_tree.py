@@ -42,7 +42,7 @@ LAYERS = [
     {"render"},
     {"export"},
     {"take", "style_video", "editing"},
-    {"sinks"},
+    {"sinks", "request"},
     {"loaded_method"},
     {"session", "batch"},
     {"live"},

@@ -17,7 +17,8 @@ from motet.errors import ConfigError
 from motet.method import Method, MethodSpec, check_condition, condition_from
 from motet.nn.threads import threads
 from motet.options import OptionValue, Postprocess, changed
-from motet.sinks import Picture, Progress, Request, Sink, absorbs
+from motet.request import Request
+from motet.sinks import Picture, Progress, Sink, absorbs
 from motet.style_video import is_video, style_take
 from motet.take import Take, provenance
 from motet.types import SURROUND, Audio, MotionSpace, OutT, concatenate, frame_count, item_of

@@ -18,15 +18,13 @@ from motet.config import JsonValue
 from motet.errors import ConfigError
 from motet.export.picture import PICTURES, PictureOptions, check_written, drawing
 from motet.options import OptionValue, Postprocess, changed
+from motet.request import Request
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import UInt8
 
     from motet.audio_types import AudioSource
-    from motet.editing import EditFile
-    from motet.export.gltf.mapping import AvatarMap
-    from motet.export.user_mesh import UserMesh
     from motet.face.rhythm import RhythmTracker
     from motet.loaded_method import Generator
     from motet.method import MethodSpec
@@ -38,33 +36,6 @@ Picture: TypeAlias = "UInt8[np.ndarray, 'height width 3']"
 Progress = Callable[[int], None]
 """Called with the number of frames written so far."""
 BODY_SPACE = "smplx25"
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What is wanted of a recording, besides the method."""
-
-    options: Mapping[str, OptionValue] = dataclasses.field(default_factory=dict)
-    """Options of the method's condition."""
-    postprocess: Postprocess = dataclasses.field(default_factory=Postprocess)
-    seeds: tuple[int, ...] = (0,)
-    """One for each take."""
-    fps: float | None = None
-    """Frame rate of the result; the method's own when left out."""
-    avatar: Path | None = None
-    """A GLB or VRM to animate instead of the house figure."""
-    picture: PictureOptions = PictureOptions()
-    """How pictures are drawn."""
-    marker: bool = True
-    """Videos of a body show the source position."""
-    avatar_map: AvatarMap | None = None
-    """Names of the avatar that are assigned by hand."""
-    edits: EditFile | None = None
-    """Edits to apply to every take of a face."""
-    other_weights: bool = False
-    """Weights of the user's are used, which may generate motion in another space."""
-    mesh: UserMesh | None = None
-    """The user's FLAME or template, for motion in FLAME coefficients or vertices."""
 
 
 class Sink(abc.ABC, Generic[OutT]):

@@ -27,6 +27,7 @@ def test_without_ray_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -
         RayCluster("auto")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_losses_of_workers_and_of_a_node_change_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

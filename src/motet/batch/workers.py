@@ -77,7 +77,11 @@ class Workers:
                     job, tried = again.pop() if again else (next(source, None), 0)
                     if job is None:
                         break
-                    running[pool.submit(attempt, work, job)] = (job, tried + 1)
+                    try:
+                        running[pool.submit(attempt, work, job)] = (job, tried + 1)
+                    except BrokenProcessPool:
+                        again.append((job, tried))
+                        raise
                 if not running:
                     pool.shutdown()
                     return

@@ -49,8 +49,8 @@ class Dub:
         from motet.methods.speech2lip.person.folder import Person
         from motet.options import Postprocess
         from motet.registry import method_spec
+        from motet.request import Request
         from motet.session import load_methods
-        from motet.sinks import Request
 
         spec = method_spec("speech2lip")
         own = parse_options(spec, self.option)

@@ -32,7 +32,8 @@ from motet.errors import AssetError, ConfigError
 from motet.export.picture import DEFAULT_SIZE, picture_options
 from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
-from motet.sinks import Progress, Request, sink_of
+from motet.request import Request
+from motet.sinks import Progress, sink_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -54,8 +55,8 @@ class Run:
     out: Annotated[
         tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(aliases=["-o"], metavar="PATH")
     ] = ()
-    """File to write (.mp4 .glb .csv .json .npz .bvh .obj); may be repeated. With several recordings: a
-    folder, which may lie in an object store."""
+    """File to write (.mp4 .glb .csv .json .npz .bvh .obj); may be repeated. With several
+    recordings: a folder, which may lie in an object store."""
     formats: tuple[str, ...] = ("mp4",)
     """Endings to write when -o names a folder."""
     track: int | None = None
