@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "reference" / "model_cards.md"
 HEAD = """# Model cards
 
 One card for each weight file of the package. Size, digest, data and training are read from the
-file (`python -m recipes.model_cards` writes this page); `motet weights verify` compares the digests.
+file (`python -m recipes.model_cards` writes this page); `motet weights verify` compares digests.
 Sources, amounts and credits: [DATA.md](../../DATA.md). Scores with their commands:
 [Quality](../benchmarks/evaluation.md) and the pages of the methods.
 
