@@ -27,7 +27,7 @@ from motet.live.delay import Dial
 from motet.live.packets import HEADER, frames_message, samples_of
 from motet.live.session import LivePiece, LiveSession
 from motet.options import Postprocess
-from motet.serve.models import Hello
+from motet.serve.live_models import Hello
 from motet.serve.problems import internal_problem, problem_of
 from motet.serve.tasks.curves import Curves, still
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from motet.errors import MotetError
-from motet.serve.models import Control, Hello, Resume
+from motet.serve.live_models import Control, Hello, Resume
 from motet.serve.problems import Problem, Refusal, internal_problem, problem, problem_of
 from motet.serve.studio import Shared, Studio
 
