@@ -50,6 +50,7 @@ def create_app(studio: Studio, access: Access) -> ASGIApp:
     for part in (methods, sounds, scenes, takes, edits, exports, avatars, persons, jobs):
         app.include_router(part.router, prefix="/api")
     app.include_router(live.router)
+    app.include_router(realtime.router)
     app.include_router(page_router())
     return Guard(app, access, studio.limits)
 

@@ -144,7 +144,7 @@ class Room:
             self._work.put({"type": "skip", "samples": missing})
 
     def ask(self, message: Json) -> None:
-        """`flush`, `interrupt`, `set` or `skip`, after the sound that came before."""
+        """`flush`, `interrupt`, `set`, `skip` or `mark`, after the sound that came before."""
         if message["type"] == "interrupt":
             self._work.put({"type": "skip", "samples": self._drop()})
         self._work.put(message)
@@ -230,6 +230,8 @@ class Room:
                 self._session.skip(samples if isinstance(samples, int) else 0)
             case "set":
                 yield from self._set(item)
+            case "mark":  # comes back when everything before it has been answered
+                self._emit(_text(item))
 
     def _set(self, item: Json) -> Iterator[LivePiece[Any]]:
         """Other options; impossible ones are reported, and the session goes on as before."""
