@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast, overload
 
 from motet import config as settings
 from motet.audio import read_audio
@@ -45,6 +45,8 @@ __all__ = [
     "run",
     "stream",
 ]
+Recording = str | os.PathLike[str] | Audio
+"""A file, or audio in memory."""
 AnyLoaded = LoadedMethod[Motion] | LoadedMethod[Frames]
 _MotionMethod = Method[Settings, Settings, object, Motion]
 
@@ -224,8 +226,36 @@ def _motion_encoder(name: str, mode: str) -> MotionEncoder:
     return MotionEncoder(loaded.method, loaded.condition(options))
 
 
+@overload
 def run(
-    audio: str | os.PathLike[str] | Audio,
+    audio: Recording,
+    method: str = ...,
+    *,
+    seed: int = ...,
+    options: Options | None = ...,
+    postprocess: Postprocess | None = ...,
+    fps: float | None = ...,
+    weights: str | Path | None = ...,
+    device: str = ...,
+) -> Take: ...
+
+
+@overload
+def run(
+    audio: Sequence[Recording],
+    method: str = ...,
+    *,
+    seed: int = ...,
+    options: Options | None = ...,
+    postprocess: Postprocess | None = ...,
+    fps: float | None = ...,
+    weights: str | Path | None = ...,
+    device: str = ...,
+) -> list[Take]: ...
+
+
+def run(
+    audio: Recording | Sequence[Recording],
     method: str = DEFAULT,
     *,
     seed: int = 0,
@@ -234,11 +264,11 @@ def run(
     fps: float | None = None,
     weights: str | Path | None = None,
     device: str = "cpu",
-) -> Take:
-    """A take from a recording.
+) -> Take | list[Take]:
+    """A take from a recording, or a list of takes from a list of recordings.
 
     Args:
-        audio: a file in any common format, or an `Audio`.
+        audio: a file in any common format, or an `Audio`; or a list of them.
         method: name of the method (`motet.methods()` lists them), or of a face and a body:
             "artalk,mospa".
         seed: the same seed gives the same take.
@@ -251,11 +281,18 @@ def run(
     Raises:
         MotetError: one of its kinds, with the remedy in the message.
     """
-    recording = "" if isinstance(audio, Audio) else Path(audio).name
-    source = audio if isinstance(audio, Audio) else read_audio(Path(audio))
+    many = not isinstance(audio, str | os.PathLike | Audio)
+    recordings = list(audio) if many else [audio]
     request = Request(options or {}, postprocess or Postprocess(), (seed,), fps)
     generator = load_methods(method, weights, options, device)
-    return generator.take(source, request, recording)
+    takes = [_take(one, generator, request) for one in recordings]
+    return takes if many else takes[0]
+
+
+def _take(audio: Recording, generator: AnyLoaded | FaceAndBody, request: Request) -> Take:
+    if isinstance(audio, Audio):
+        return generator.take(audio, request)
+    return generator.take(read_audio(Path(audio)), request, Path(audio).name)
 
 
 def person_weights(spec: MethodSpec, options: Options | None) -> Path | None:

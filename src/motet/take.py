@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,21 @@ from motet.config import JsonValue
 from motet.export import check_ending, write_clip
 from motet.export import read_take as read_clip
 from motet.options import OptionValue, Postprocess
-from motet.types import Clip
+from motet.types import Clip, Motion
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A page that notebooks show in a frame."""
+
+    page: str = dataclasses.field(repr=False)
+    """The whole page, as `take.save("talk.html")` writes it."""
+    height: int = 480
+    """Of the frame, pixels."""
+
+    def _repr_html_(self) -> str:
+        frame = f'width="100%" height="{self.height}" style="border:0" sandbox="allow-scripts"'
+        return f'<iframe title="take" {frame} srcdoc="{html.escape(self.page)}"></iframe>'
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -58,6 +73,48 @@ class Take(Clip):
             captions=captions,
             marker=marker,
             fps=fps,
+        )
+
+    def show(self, height: int = 480) -> Shown:
+        """The figure that plays this take, in a notebook; works without a network.
+
+        Raises:
+            SpaceError: motion that the house figure cannot play.
+        """
+        from motet.export.talk_page import talk_page
+
+        return Shown(talk_page(self, str(self.provenance.get("source") or "take")), height)
+
+    def _repr_html_(self) -> str:
+        """Facts of the take as a small table, with the opening of its jaw over time."""
+        rows = {
+            "method": self.provenance.get("method"),
+            "seed": self.provenance.get("seed"),
+            "source": self.provenance.get("source"),
+        }
+        out = self.motion or self.frames
+        if out is not None:
+            fps = out.space.fps if isinstance(out, Motion) else out.fps
+            rows["length"] = f"{out.frames} frames, {out.seconds:.2f} s at {fps:g} fps"
+        cells = "".join(
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
+            for name, value in rows.items()
+            if value not in (None, "")
+        )
+        return f"<table>{cells}</table>{self._sparkline()}"
+
+    def _sparkline(self) -> str:
+        """The opening of the jaw as a drawing; empty without a face."""
+        if self.motion is None or not self.motion.space.name.startswith("arkit"):
+            return ""
+        curve = self.motion.channel("blendshapes", "jawOpen").flatten().tolist()
+        step = max(1, len(curve) // 300)
+        kept = [max(curve[k : k + step]) for k in range(0, len(curve), step)]
+        points = " ".join(f"{k},{32 - 30 * min(value, 1):.1f}" for k, value in enumerate(kept))
+        return (
+            f'<svg width="300" height="34" viewBox="0 0 {len(kept)} 34" preserveAspectRatio="none">'
+            f'<polyline points="{points}" fill="none" stroke="currentColor"'
+            ' vector-effect="non-scaling-stroke"/></svg>'
         )
 
     def __repr__(self) -> str:

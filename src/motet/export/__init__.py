@@ -55,6 +55,7 @@ FORMATS = {
     ".bvh": Format("bvh", spaces=("smplx25",), reads=True),
     ".csv": Format("live_link_csv", spaces=("arkit",), reads=True),
     ".glb": Format("glb", takes_avatar=True),
+    ".html": Format("talk_page"),
     ".json": Format("audio2face_json", spaces=("arkit",), reads=True),
     ".mov": Format("mp4"),
     ".mp4": Format("mp4"),

@@ -13,7 +13,7 @@ from motet.serve import models
 from motet.serve.jobs import Jobs
 from motet.serve.store import JobRow, Json, SoundRow, TakeRow
 
-_FLAGS = {"style", "source", "genre", "text"}
+_FLAGS = {"style", "source", "genre", "text", "person"}
 """Options that have flags of their own at `motet run`."""
 
 
@@ -113,7 +113,7 @@ def command(request: Json) -> str:
     assert isinstance(options, dict) and isinstance(postprocess, dict)
     for option, value in options.items():
         text = str(value).lower() if isinstance(value, bool) else str(value)
-        text = f"{text.removeprefix('take:')}.npz" if text.startswith("take:") else text
+        text = _file_of(text, name)
         words += [f"--{option}", text] if option in _FLAGS else ["--option", f"{option}={text}"]
     for setting, value in postprocess.items():
         if value == getattr(Postprocess(), setting):
@@ -122,6 +122,14 @@ def command(request: Json) -> str:
     if request.get("fps") is not None:
         words += ["--fps", str(request["fps"])]
     return shlex.join(words)
+
+
+def _file_of(value: str, sound: str) -> str:
+    """The value of an option as a command line names it."""
+    kind, _, identity = value.partition(":")
+    stem = sound.rpartition(".")[0] or sound
+    files = {"take": f"{identity}.npz", "path": f"{stem}.path.csv", "person": f"person-{identity}"}
+    return files.get(kind, value)
 
 
 def job(row: JobRow, jobs: Jobs) -> models.Job:

@@ -10,7 +10,18 @@ from starlette.types import ASGIApp
 
 import motet
 from motet.serve import problems
-from motet.serve.api import avatars, edits, exports, jobs, live, methods, sounds, takes
+from motet.serve.api import (
+    avatars,
+    edits,
+    exports,
+    jobs,
+    live,
+    methods,
+    persons,
+    scenes,
+    sounds,
+    takes,
+)
 from motet.serve.page import page_router
 from motet.serve.problems import Problem
 from motet.serve.security import Access, Guard
@@ -36,9 +47,10 @@ def create_app(studio: Studio, access: Access) -> ASGIApp:
     )
     app.state.studio = studio
     problems.install(app)
-    for part in (methods, sounds, takes, edits, exports, avatars, jobs):
+    for part in (methods, sounds, scenes, takes, edits, exports, avatars, persons, jobs):
         app.include_router(part.router, prefix="/api")
     app.include_router(live.router)
+    app.include_router(realtime.router)
     app.include_router(page_router())
     return Guard(app, access, studio.limits)
 

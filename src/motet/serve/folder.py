@@ -14,7 +14,7 @@ from motet.batch.ledger import values_digest
 
 ID_PATTERN = r"^[0-9a-f]{24}$"
 """Ids are digests, so that nothing a client sends can name a file elsewhere."""
-KINDS = ("sounds", "takes", "avatars", "renders", "cache")
+KINDS = ("sounds", "takes", "avatars", "persons", "renders", "cache")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,8 @@ class Limits:
     """Longest sound, minutes."""
     max_avatar_mb: int = 100
     """Largest avatar, MB."""
+    max_video_mb: int = 2000
+    """Largest video of a person, MB."""
     max_text: int = 10_000
     """Longest transcript, characters."""
     max_json_mb: int = 1

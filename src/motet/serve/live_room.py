@@ -27,7 +27,7 @@ from motet.live.delay import Dial
 from motet.live.packets import HEADER, frames_message, samples_of
 from motet.live.session import LivePiece, LiveSession
 from motet.options import Postprocess
-from motet.serve.models import Hello
+from motet.serve.live_models import Hello
 from motet.serve.problems import internal_problem, problem_of
 from motet.serve.tasks.curves import Curves, still
 
@@ -144,7 +144,7 @@ class Room:
             self._work.put({"type": "skip", "samples": missing})
 
     def ask(self, message: Json) -> None:
-        """`flush`, `interrupt`, `set` or `skip`, after the sound that came before."""
+        """`flush`, `interrupt`, `set`, `skip` or `mark`, after the sound that came before."""
         if message["type"] == "interrupt":
             self._work.put({"type": "skip", "samples": self._drop()})
         self._work.put(message)
@@ -230,6 +230,8 @@ class Room:
                 self._session.skip(samples if isinstance(samples, int) else 0)
             case "set":
                 yield from self._set(item)
+            case "mark":  # comes back when everything before it has been answered
+                self._emit(_text(item))
 
     def _set(self, item: Json) -> Iterator[LivePiece[Any]]:
         """Other options; impossible ones are reported, and the session goes on as before."""

@@ -11,7 +11,7 @@ from motet.options import Postprocess
 from motet.registry import specs_of
 from motet.serve.folder import DataFolder
 from motet.serve.limits import Limits
-from motet.serve.models import Hello
+from motet.serve.live_models import Hello
 from motet.serve.option_schema import checked_options, checked_postprocess
 from motet.serve.problems import Refusal, required
 
@@ -112,21 +112,17 @@ class LiveRooms:
         from motet.live.session import LiveSession
         from motet.serve.live_room import Room
         from motet.serve.tasks.curves import curves_of
+        from motet.serve.tasks.takes import resolved
         from motet.session import load
 
         options = {**checked_options(hello.method, hello.options), **dial.options}
-        resolved = {
-            name: str(self._folder.take(value.removeprefix("take:")))
-            if isinstance(value, str) and value.startswith("take:")
-            else value
-            for name, value in options.items()
-        }
+        stored = {name: resolved(value, self._folder) for name, value in options.items()}
         finish = checked_postprocess(hello.method, hello.postprocess)
         session = LiveSession(
             load(hello.method),
             hello.rate,
             hello.channels,
-            resolved,
+            stored,
             settings.from_json(Postprocess, finish),
             hello.seed,
         )

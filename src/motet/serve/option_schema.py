@@ -61,6 +61,10 @@ def _parts(config: object) -> Iterator[object]:
             yield from _parts(getattr(config, field.name))
 
 
+STORED = {"take": ("style", "start"), "path": ("source",), "person": ("person",)}
+"""Kinds of stored files, and the options that may name one as `KIND:ID`."""
+
+
 def checked_options(method: str, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     """Options of one method, or of a face and a body, under their present names.
 
@@ -77,9 +81,13 @@ def checked_options(method: str, options: Mapping[str, OptionValue]) -> dict[str
         found[renamed((owners or specs)[0], name)] = _checked(name, value)
     for spec in specs:
         own = {name: value for name, value in found.items() if name in option_names(spec)}
-        plain = {k: v for k, v in own.items() if not str(v).startswith("take:")}
+        plain = {k: v for k, v in own.items() if not _is_stored(v)}
         settings.from_json(spec.condition_type(), _given_style(own, plain, spec))
     return found
+
+
+def _is_stored(value: OptionValue) -> bool:
+    return isinstance(value, str) and value.partition(":")[0] in STORED
 
 
 def _given_style(
@@ -87,16 +95,18 @@ def _given_style(
 ) -> dict[str, OptionValue]:
     """Options for a check without files: a style from a take counts as some style."""
     for name in own.keys() - plain.keys():
-        plain[name] = next(iter(styles_of(spec)), "x.npz")
+        known = next(iter(styles_of(spec)), "x.npz") if name == "style" else f"x.{name}"
+        plain[name] = "0,0,1" if name == "source" else known
     return plain
 
 
 def _checked(name: str, value: OptionValue) -> OptionValue:
     if not isinstance(value, str):
         return value
-    if value.startswith("take:"):
-        if not re.fullmatch(ID_PATTERN, value.removeprefix("take:")):
-            raise ConfigError(f"option {name} names no take: {value[:40]!r}; give take:ID")
+    kind = value.partition(":")[0]
+    if kind in STORED and name in STORED[kind]:
+        if not re.fullmatch(ID_PATTERN, value.removeprefix(f"{kind}:")):
+            raise ConfigError(f"option {name} names no {kind}: {value[:40]!r}; give {kind}:ID")
         return value
     last_line = value.rstrip()
     names_file = _FILE.search(last_line) if name != "text" else last_line.lower().endswith(".txt")

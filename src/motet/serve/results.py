@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from motet.atomic_write import write_bytes
 from motet.serve.folder import DataFolder
 from motet.serve.limits import MB
 from motet.serve.store import JobRow, Json, Store, TakeRow, TakeState, now
@@ -20,11 +22,20 @@ def finish(studio: Studio, job: JobRow, made: Json) -> Json:
         return _keep_take(studio, job.request, made, "made")
     if job.kind == "reroll":
         return _keep_reroll(studio, job.request, made)
+    if job.kind == "fit_person":
+        return _keep_person(studio, job.request, made)
     export = str(job.request["export"])
     written = studio.folder.path("renders", export, str(job.request["format"]))
     studio.folder.prune(studio.limits.max_disk_gb * 1000 * MB, written)
     url = f"/api/exports/{export}/{quote(str(job.request['name']))}"
     return {"url": url, "name": job.request["name"]}
+
+
+def _keep_person(studio: Studio, asked: Json, made: Json) -> Json:
+    path = studio.folder.path("persons", str(asked["person"]), ".json")
+    facts = {**json.loads(path.read_bytes()), "quality": made["lines"]}
+    write_bytes(path, json.dumps(facts).encode())
+    return {"person": asked["person"]}
 
 
 def _keep_take(studio: Studio, asked: Json, facts: Json, state: TakeState) -> Json:

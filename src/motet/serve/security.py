@@ -26,6 +26,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _UPLOADS = (
     (re.compile(r"^/api/(sounds|takes/import)$"), "max_sound_mb"),
     (re.compile(r"^/api/avatars$"), "max_avatar_mb"),
+    (re.compile(r"^/api/persons$"), "max_video_mb"),
 )
 _MULTIPART_MB = 1
 """Room for the frame around an uploaded file."""

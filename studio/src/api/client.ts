@@ -59,10 +59,26 @@ export async function send<T>(
   return (response.status === 204 ? {} : await response.json()) as T;
 }
 
-/** Upload a file; fetch cannot report progress of uploads, XMLHttpRequest can. */
-export function upload<T>(
+/** Upload a file as `file`. */
+export function upload<T>(path: string, file: File, progress?: (share: number) => void): Promise<T> {
+  return uploadForm<T>(path, [['file', file]], progress);
+}
+
+/** Upload several files as `files`, with fields. */
+export function uploadAll<T>(
   path: string,
-  file: File,
+  files: readonly File[],
+  progress: (share: number) => void,
+  fields: Record<string, string>,
+): Promise<T> {
+  const named = files.map((file): [string, File] => ['files', file]);
+  return uploadForm<T>(path, named, progress, fields);
+}
+
+/** fetch cannot report progress of uploads, XMLHttpRequest can. */
+function uploadForm<T>(
+  path: string,
+  files: readonly [name: string, file: File][],
   progress: (share: number) => void = () => {},
   fields: Record<string, string> = {},
 ): Promise<T> {
@@ -70,7 +86,7 @@ export function upload<T>(
     const request = new XMLHttpRequest();
     const form = new FormData();
     for (const [name, value] of Object.entries(fields)) form.append(name, value);
-    form.append('file', file);
+    for (const [name, file] of files) form.append(name, file);
     request.responseType = 'json';
     request.upload.onprogress = ({ loaded, total }) => progress(total ? loaded / total : 0);
     request.onerror = () => reject(new ApiError(OFFLINE));

@@ -56,6 +56,7 @@ export interface Sound {
   seconds: number;
   rate: number;
   channels: number;
+  layout: string;
   url: string;
   /** WAV that every browser plays. */
   playable_url: string;
@@ -155,6 +156,17 @@ export interface Job {
   place: number;
   problem: Problem | null;
   result: { take: string; url: string; name: string } | null;
+  request: object;
+}
+
+export interface Person {
+  id: string;
+  name: string;
+  consent: string;
+  /** Something is learnt already. */
+  ready: boolean;
+  preview_url: string;
+  quality: string[];
 }
 
 export interface Avatar {

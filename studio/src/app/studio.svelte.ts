@@ -150,6 +150,14 @@ export class Studio {
     });
   }
 
+  /** Upload a sound without opening it in the studio. */
+  async addSoundOnly(file: File) {
+    await this.guarded(async () => {
+      const sound = await upload<Sound>('/sounds', file);
+      this.sounds = [sound, ...this.sounds.filter((s) => s.id !== sound.id)];
+    });
+  }
+
   async addDemo() {
     await this.guarded(async () => {
       this.work = { title: 'demo.flac', stage: 'Uploading', share: undefined };

@@ -54,13 +54,10 @@ test('a page of ten lines makes the figure speak', async () => {
   const page = await browser.newPage({ viewport: { width: 520, height: 560 } });
   page.setDefaultTimeout(180_000);
   await page.goto(`http://127.0.0.1:${PORT}/`);
-  await page.waitForFunction(() => document.querySelector('audio')!.readyState >= 2);
-  const picture = async (seconds: number) => {
-    await page.evaluate((t) => {
-      document.querySelector('audio')!.currentTime = t;
-    }, seconds);
-    await page.waitForTimeout(2500);
-    return page.evaluate(() => document.querySelector('canvas')!.toDataURL());
-  };
-  expect(await picture(1.16)).not.toBe(await picture(0));
+  const audio = <T>(read: (voice: HTMLAudioElement) => T) => page.evaluate(`(${read})(document.querySelector('audio'))`);
+  await expect.poll(() => audio((voice) => voice.readyState), { timeout: 180_000 }).toBeGreaterThanOrEqual(1);
+  const picture = () => page.evaluate(() => document.querySelector('canvas')!.toDataURL());
+  const first = await picture();
+  await audio((voice) => (voice.currentTime = 1.16));
+  await expect.poll(picture, { timeout: 120_000 }).not.toBe(first);
 });

@@ -18,7 +18,7 @@ export async function startServer(): Promise<() => void> {
   for (let tries = 0; ; tries++) {
     const health = await fetch(`${BASE}/api/health`).then((r) => r.json() as Promise<{ state: string }>, () => undefined);
     if (health?.state === 'ready') break;
-    if (tries > 300 || server.exitCode !== null) throw new Error('the server did not start');
+    if (tries > 900 || server.exitCode !== null) throw new Error('the server did not start');
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
   return () => {

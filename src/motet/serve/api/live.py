@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from motet.errors import MotetError
-from motet.serve.models import Control, Hello, Resume
+from motet.serve.live_models import Control, Hello, Resume
 from motet.serve.problems import Problem, Refusal, internal_problem, problem, problem_of
 from motet.serve.studio import Shared, Studio
 
@@ -78,7 +78,7 @@ async def watch(session: str, socket: WebSocket, studio: Shared) -> None:
     room.sockets += 1
     try:
         await socket.send_text(json.dumps(room.ready))
-        await _first_of(_send(socket, outbox), _drain(socket))
+        await first_of(_send(socket, outbox), _drain(socket))
     finally:
         room.sockets -= 1
         room.outboxes.discard(outbox)
@@ -119,7 +119,7 @@ async def _converse(socket: WebSocket, room: Room, most_s: float) -> bool:
     lost = False
     try:
         async with asyncio.timeout(most_s):
-            await _first_of(_send(socket, room.speaker), reading, _tell(room))
+            await first_of(_send(socket, room.speaker), reading, _tell(room))
     except TimeoutError:
         text = f"a live session lasts {most_s / 60:g} minutes; begin another"
         await _refuse(socket, problem(429, text), TRY_LATER)
@@ -188,7 +188,7 @@ async def _drain(socket: WebSocket) -> None:
         pass
 
 
-async def _first_of(*work: object) -> None:
+async def first_of(*work: object) -> None:
     """Run until one ends, then end the others; raises what it raised."""
     tasks = [asyncio.ensure_future(one) for one in work]  # type: ignore[arg-type]  # coroutines
     try:

@@ -22,6 +22,7 @@ from motet.serve.store import Json, SoundRow, TakeRow, now
 from motet.serve.studio import Shared, Studio
 from motet.serve.uploads import clean_name, keep
 
+Options = dict[str, bool | int | float | str]
 router = APIRouter(prefix="/takes", tags=["takes"])
 TakeId = Annotated[str, Path(pattern=models.ID_PATTERN)]
 IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -55,7 +56,7 @@ def _job_request(body: models.TakeRequest, studio: Studio) -> Json:
         elif value:
             raise ConfigError(f"{body.method} has no {name}; leave it out")
     options = checked_options(body.method, options)
-    _check_style(options, studio)
+    _check_stored(options, studio)
     request: Json = {
         "sound": sound.id,
         "name": sound.name,
@@ -64,21 +65,33 @@ def _job_request(body: models.TakeRequest, studio: Studio) -> Json:
         "seed": body.seed,
         "postprocess": checked_postprocess(body.method, body.postprocess),
         "fps": body.fps,
-        "weights": [_weights_digest(spec) for spec in specs],
+        "weights": [_weights_digest(spec, options, studio) for spec in specs],
     }
     if body.fps is not None and specs[0].output == "frames":
         raise ConfigError(f"{body.method} draws at the rate of its footage; leave fps out")
     return {**request, "take": values_digest(request)}
 
 
-def _check_style(options: dict[str, bool | int | float | str], studio: Studio) -> None:
+def _check_stored(options: Options, studio: Studio) -> None:
+    """Make sure that takes, paths and persons that options name are there."""
     for value in options.values():
-        if isinstance(value, str) and value.startswith("take:"):
-            required(studio.store.get(TakeRow, value.removeprefix("take:")), "take (style)")
+        kind, _, identity = value.partition(":") if isinstance(value, str) else ("", "", "")
+        match kind:
+            case "take":
+                required(studio.store.get(TakeRow, identity), "take (style)")
+            case "path":
+                required(_stored(studio.folder.path("sounds", identity, ".csv")), "path")
+            case "person":
+                person = studio.folder.path("persons", identity, ".json")
+                required(_stored(person), "person")
 
 
-def _weights_digest(spec: MethodSpec) -> str:
+def _weights_digest(spec: MethodSpec, options: Options, studio: Studio) -> str:
+    person = str(options.get("person", ""))
     path = spec.shipped()
+    if person.startswith("person:") and spec.person_weights:
+        folder = studio.folder.path("persons", person.removeprefix("person:"))
+        path = spec.weights_of_person(folder)
     if not path.is_file():
         raise ConfigError(f"{spec.name} ships no weights; choose another method")
     return _digest_at(path, path.stat().st_mtime_ns)

@@ -4,7 +4,7 @@ JSON; whatever is larger is a file of the folder.
 
 from __future__ import annotations
 
-from motet.serve.tasks import avatars, curves, edits, exports, sounds, takes
+from motet.serve.tasks import avatars, curves, edits, exports, persons, scenes, sounds, takes
 from motet.serve.tasks.task import Task
 
 TASKS: dict[str, Task] = {
@@ -22,4 +22,6 @@ TASKS: dict[str, Task] = {
     "check": exports.check,
     "edit": edits.edit,
     "reroll": edits.reroll,
+    "make_scene": scenes.make_scene,
+    "fit_person": persons.fit_person,
 }

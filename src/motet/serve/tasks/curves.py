@@ -1,23 +1,18 @@
-"""Curves of takes in the channels of a figure, for players that set numbers by name.
-
-A file holds four bytes (the length of the header, little endian), the header (JSON, padded with
-spaces so that the numbers begin at a multiple of four bytes), and float32 numbers frame by frame.
-The header names the channels in order; a `rotation` takes four numbers of each frame (quaternion x
-y z w in the parent's axes), a `position` three (metres), everything else one.
+"""Curves of takes in the channels of a figure, for players that set numbers by name (see
+`motet.export.player_curves`).
 """
 
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 
 from motet.atomic_write import write_bytes
 from motet.errors import SpaceError
 from motet.export.gltf.profile import AvatarChannels, Channel, Values
+from motet.export.player_curves import house_curves, packed
 from motet.rigs.house.face_body import split
 from motet.serve.folder import DataFolder
 from motet.serve.tasks.avatars import stored_map
@@ -115,30 +110,3 @@ def raw_curves(motion: Motion) -> tuple[list[Channel], list[Values]]:
 
 def _place(track: str, names: Sequence[str], index: int) -> str:
     return f"{track}.{names[index]}" if index < len(names) else f"{track}.{index}"
-
-
-def house_curves(motion: Motion) -> tuple[list[Channel], list[Values]]:
-    """Morph targets, rotations of joints and the position of the root of the house figure."""
-    from motet.export.gltf.house import house_performance
-    from motet.export.gltf.house_body import body_performance
-
-    has_body = split(motion)[1] is not None
-    performance = body_performance(motion) if has_body else house_performance(motion)
-    channels = [Channel("morph", target=name) for name in performance.weights]
-    values: list[Values] = [weights[:, None] for weights in performance.weights.values()]
-    for joint, turns in performance.turns.items():
-        channels.append(Channel("rotation", node=joint))
-        values.append(turns / np.linalg.norm(turns, axis=1, keepdims=True))
-    for joint, places in performance.translations.items():
-        channels.append(Channel("position", node=joint))
-        values.append(places)
-    return channels, values
-
-
-def packed(fps: float, channels: Sequence[Channel], values: Sequence[Values]) -> bytes:
-    """Curves as the bytes of a file."""
-    table = np.concatenate([np.asarray(one, np.float32) for one in values], axis=1)
-    listed = [channel.to_json() for channel in channels]
-    header = json.dumps({"fps": fps, "frames": len(table), "channels": listed}).encode()
-    header += b" " * (-len(header) % 4)
-    return struct.pack("<I", len(header)) + header + table.astype("<f4").tobytes()

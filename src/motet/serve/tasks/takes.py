@@ -51,17 +51,24 @@ def _request(arguments: Arguments, folder: DataFolder) -> Request:
     options: dict[str, OptionValue] = {}
     for name, value in mapping(arguments, "options").items():
         assert isinstance(value, str | int | float | bool)
-        options[name] = _resolved(value, folder)
+        options[name] = resolved(value, folder)
     postprocess = settings.from_json(Postprocess, mapping(arguments, "postprocess"))
     seed = int(number(arguments, "seed") or 0)
     return Request(options, postprocess, (seed,), number(arguments, "fps"))
 
 
-def _resolved(value: OptionValue, folder: DataFolder) -> OptionValue:
-    """`take:ID` as the file of that take; the server has checked everything else."""
-    if isinstance(value, str) and value.startswith("take:"):
-        return str(folder.take(value.removeprefix("take:")))
-    return value
+def resolved(value: OptionValue, folder: DataFolder) -> OptionValue:
+    """`take:ID`, `path:ID` and `person:ID` as files; the server has checked everything else."""
+    kind, _, identity = value.partition(":") if isinstance(value, str) else ("", "", "")
+    match kind:
+        case "take":
+            return str(folder.take(identity))
+        case "path":
+            return str(folder.path("sounds", identity, ".csv"))
+        case "person":
+            return str(folder.path("persons", identity))
+        case _:
+            return value
 
 
 def import_take(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
