@@ -136,7 +136,7 @@ def test_keys_of_mesh_data_lie_on_phones(tmp_path: Path) -> None:
     (tmp_path / "templates.pkl").write_bytes(pickle.dumps(templates, 2))
     (tmp_path / "phones" / f"{name}.TextGrid").write_text(GRID)
     found, _ = meshes_or_performances(PRESETS["vocaset"], tmp_path)
-    assert [phone for _, _, phone in found.items[0].phones] == ["M", "AA"]
+    assert [phone for _, _, phone in found.items[0].phones] == ["m", "ɑ"]
     assert found.items[0].phones[1][:2] == (0.1, 0.2)
 
 
