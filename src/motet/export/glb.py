@@ -20,9 +20,8 @@ from motet.types import Clip
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     """Write the figure, or the avatar of the options, with the clip's motion as animation."""
     motion = single_motion(clip, "GLB")
-    # An avatar is driven by its face: a body in the take is left out for it.
     has_body = split(motion)[1] is not None
-    motion = motion if has_body and options.avatar is None else face_motion(clip, "GLB")
+    motion = motion if has_body else face_motion(clip, "GLB")
     if options.avatar is not None:
         from motet.export.gltf.avatar import animated_avatar
 
