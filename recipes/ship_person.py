@@ -18,6 +18,7 @@ from motet import config as settings
 from motet.checkpoint import read_checkpoint, save_checkpoint
 from motet.errors import AssetError
 from motet.methods.speech2lip.config import Speech2LipConfig
+from motet.methods.speech2lip.exemplar.speaker import MOUTHS
 from motet.methods.speech2lip.person.folder import (
     CROPS,
     FACTS,
@@ -29,7 +30,8 @@ from motet.methods.speech2lip.person.folder import (
     write_geometry,
     write_track,
 )
-from motet.methods.speech2lip.person.footage import write_footage
+from motet.methods.speech2lip.person.footage import Footage, write_footage
+from motet.methods.speech2lip.person.mouth_region import Mouth
 
 SHIPPED = "speech2lip.safetensors"
 
@@ -65,6 +67,8 @@ def ship(person: Person, folder: Path, seconds: float, quality: int) -> int:
     write_facts(folder, kept)
     result = read_checkpoint(person.weights)
     config = settings.from_json(Speech2LipConfig, result.config)
+    if config.exemplar is not None:
+        _ship_mouths(person, config, result.tensors["frames"].tolist(), folder, frames, quality)
     save_checkpoint(
         folder.parent / SHIPPED,
         result.tensors,
@@ -73,6 +77,25 @@ def ship(person: Person, folder: Path, seconds: float, quality: int) -> int:
         half=True,
     )
     return frames
+
+
+def _ship_mouths(
+    person: Person,
+    config: Speech2LipConfig,
+    exemplars: list[int],
+    folder: Path,
+    frames: int,
+    quality: int,
+) -> None:
+    """The pictures of the exemplars, smaller."""
+    if max(exemplars) >= frames:
+        raise AssetError(
+            f"exemplars lie after the {frames / FPS:.0f} s that are shipped; fit the person from"
+            " that part alone"
+        )
+    width, height = Mouth(person, config).size
+    mouths = Footage(person.folder / MOUTHS, len(exemplars), (height, width))
+    write_footage(folder / MOUTHS, iter(mouths), quality)
 
 
 def _emptied(folder: Path) -> None:

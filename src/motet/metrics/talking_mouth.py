@@ -29,7 +29,7 @@ METRICS = (
     ),
     Metric(
         "teeth", "1", "inner lips", "like ground truth",
-        "area of bright, colourless pixels between the lips, over that of the filmed mouth",
+        "area of bright pixels between the lips, none redder than the skin, over the filmed area",
     ),
     Metric(
         "teeth_agreement", "1", "inner lips", "higher",
@@ -51,8 +51,8 @@ METRICS = (
 _UPPER, _LOWER = 25, 35
 """Middle of the inner lips (landmarks 13 and 14) among the 40."""
 _CORNERS = (0, 10)
-_TEETH_LIGHT, _TEETH_COLOUR = 0.75, 0.28
-"""Teeth are at least so bright, over the skin, and at most so colourful."""
+_TEETH_LIGHT = 0.5
+"""Teeth are at least so bright, over the skin."""
 
 
 def opening(points: Float[Tensor, "frames 40 2"]) -> Float[Tensor, "frames"]:
@@ -95,18 +95,19 @@ def lip_scores(
 def teeth(
     pictures: Float[Tensor, "frames 3 h w"],
     points: Float[Tensor, "frames 40 2"],
-    skin: Float[Tensor, "frames"],
+    skin: Float[Tensor, "frames 3"],
 ) -> Float[Tensor, "frames"]:
-    """Area of the teeth that are seen, in squares of the mouth's width.
+    """Area of the teeth that are seen, in squares of the mouth's width: pixels between the lips
+    that are neither dark nor redder than the skin, as lips, gums and tongue are.
 
     Args:
-        skin: brightness of the skin around the mouth.
+        skin: mean colour of the skin around the mouth, in the same light.
     """
     inside = between_lips(points[:, 20:], *pictures.shape[-2:])
-    light = brightness(pictures)[:, 0] / skin[:, None, None].clamp(min=1e-3)
-    high, low = pictures.amax(1), pictures.amin(1)
-    colour = (high - low) / high.clamp(min=1e-3)
-    seen = inside & (light > _TEETH_LIGHT) & (colour < _TEETH_COLOUR)
+    colour = skin[..., None, None]
+    light = brightness(pictures)[:, 0] / brightness(colour)[:, 0].clamp(min=1e-3)
+    red = pictures[:, 0] / pictures[:, 1].clamp(min=0.02)
+    seen = inside & (light > _TEETH_LIGHT) & (red < colour[:, 0] / colour[:, 1].clamp(min=0.02))
     return seen.sum((1, 2)) / width(points).square().clamp(min=1)
 
 

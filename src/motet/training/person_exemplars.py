@@ -26,7 +26,7 @@ from motet.methods.speech2lip.person.mouth_region import Mouth
 from motet.session import load
 from motet.types import Audio, Motion
 
-LEAST_FRAMES = 250
+LEAST_FRAMES = 150
 QUALITY = 8
 Report = Callable[[str, int, int], None]
 """Called with the step, how much of it is done, and how much there is in all."""
@@ -54,8 +54,8 @@ def fit_exemplar_person(
     seen = seen[person.track.seen[seen]]
     if len(seen) < LEAST_FRAMES:
         raise InputError(
-            f"{len(seen) / FPS:.0f} s with a face are too few to learn from; film at least half a"
-            " minute"
+            f"{len(seen) / FPS:.0f} s with a face are too few to learn from; film at least ten"
+            " seconds, better a minute"
         )
     curves = {}
     for number, name in enumerate(names):

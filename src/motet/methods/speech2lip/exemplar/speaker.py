@@ -35,6 +35,10 @@ FADE = (0.5, 0.2)
 """Share of the exemplar left behind in the first frames after a change of run."""
 
 
+_CHIN_DROP = 0.06
+"""How far beyond the resting face something is drawn, in widths of the lip box."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Shown:
     """What the frame before was drawn from."""
@@ -65,6 +69,7 @@ class ExemplarSpeaker:
         self.rest, self.motion = model.rest, motion or own.motions[0]
         with on_device(CPU):
             self.mouth = Mouth(person, config)
+            self._mask = self.mouth.mask * near_face(self.mouth)
         self._trust = model.retarget[self.motion].trust.square()
         self._paths = Paths(model, self._trust.clamp(min=0.05))
         self._crops, self._scene = person.crops, person.scene
@@ -190,7 +195,7 @@ class ExemplarSpeaker:
         drawn.
         """
         mesh = self.mouth.region(frames).mesh
-        mask = self.mouth.mask.expand(len(mesh), -1, -1, -1)
+        mask = self._mask.expand(len(mesh), -1, -1, -1)
         share = F.grid_sample(mask, dense(mesh), padding_mode="zeros", align_corners=False)
         return mesh, share
 
@@ -222,6 +227,15 @@ class ExemplarSpeaker:
         positions = bent(positions, landmarks, moved, REACH * self.facts.lip.width)
         frames = model.frames[exemplars].long()
         return sampled(self.filmed_mouths(exemplars), seen_by(self.mouth, positions, frames))
+
+
+def near_face(mouth: Mouth) -> Float[Tensor, "1 rows columns"]:
+    """1 on the face in the lip picture, falling to 0 a little beyond it: a chin may drop, but the
+    collar and the background beside a jaw are those of the frame.
+    """
+    reach = max(1, round(_CHIN_DROP * mouth.face.shape[-1]))
+    grown = F.max_pool2d(mouth.face[None, None], 2 * reach + 1, 1, reach)
+    return F.avg_pool2d(grown, 2 * reach + 1, 1, reach, count_include_pad=False)[0]
 
 
 def read_mouths(folder: Path, count: int, size: tuple[int, int]) -> UInt8[Tensor, "count 3 h w"]:

@@ -111,7 +111,11 @@ class Mouth:
         self.mask = self._soft_mask(geometry.lip_mask)
         """How much of a pixel of the lip picture is drawn, (1, rows, columns)."""
         self.left, self.top, self.size = self._places_of_regions()
-        self._skin = self._around(geometry.face_mask)
+        self.face = looked_up(geometry.face_mask[None, None].float() / 255, self._lip_places[None])[
+            0, 0
+        ]
+        """1 on the face in the lip picture, (rows, columns)."""
+        self._skin = self._around()
         self._skin_tone = (self._skin * self.canonical[:, ::TONE_STEP, ::TONE_STEP]).mean((1, 2))
 
     def cut(
@@ -175,10 +179,9 @@ class Mouth:
         # The mask ends inside the box, or the border of the box would show.
         return found * (rows[:, None] * columns)[None]
 
-    def _around(self, face: UInt8[Tensor, "size size"]) -> Float[Tensor, "rows columns"]:
+    def _around(self) -> Float[Tensor, "rows columns"]:
         """Where the lip picture shows the skin around the drawn part, on a coarse grid."""
-        on_face = looked_up(face[None, None].float() / 255, self._lip_places[None])[0, 0]
-        skin = ((1 - self.mask[0]) * on_face)[::TONE_STEP, ::TONE_STEP]
+        skin = ((1 - self.mask[0]) * self.face)[::TONE_STEP, ::TONE_STEP]
         return skin if float(skin.sum()) > 1 else torch.ones_like(skin)
 
     def moment(
