@@ -33,7 +33,7 @@ LAYERS = [
     {"synthesis", "tracking"},
     {"render"},
     {"export"},
-    {"take", "style_video", "editing"},
+    {"take", "style_video", "editing", "request"},
     {"sinks"},
     {"loaded_method"},
     {"session", "batch_ledger"},

@@ -25,7 +25,8 @@ from motet.nn.device import CPU, on_device, pick_device
 from motet.nn.threads import thread_count, threads
 from motet.options import OptionValue, Postprocess
 from motet.registry import DEFAULT, check_one_method, method_spec, specs_of
-from motet.sinks import MOTION_SINK, Request, Sink, sink_of
+from motet.request import Request
+from motet.sinks import MOTION_SINK, Sink, sink_of
 from motet.streaming.streaming_method import StreamingMethod
 from motet.take import Take
 from motet.types import Audio, Frames, Motion

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import abc
 import base64
-import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,13 +16,13 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 from motet.config import JsonValue
 from motet.errors import ConfigError
 from motet.options import OptionValue, Postprocess, changed
+from motet.request import DEFAULT_SIZE, Request
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import UInt8
 
     from motet.audio_types import AudioSource
-    from motet.export.gltf.mapping import AvatarMap
     from motet.face.rhythm import RhythmTracker
     from motet.loaded_method import Generator
     from motet.method import MethodSpec
@@ -35,30 +34,6 @@ Picture: TypeAlias = "UInt8[np.ndarray, 'height width 3']"
 Progress = Callable[[int], None]
 """Called with the number of frames written so far."""
 BODY_SPACE = "smplx25"
-DEFAULT_SIZE = 512
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What is wanted of a recording, besides the method."""
-
-    options: Mapping[str, OptionValue] = dataclasses.field(default_factory=dict)
-    """Options of the method's condition."""
-    postprocess: Postprocess = dataclasses.field(default_factory=Postprocess)
-    seeds: tuple[int, ...] = (0,)
-    """One for each take."""
-    fps: float | None = None
-    """Frame rate of the result; the method's own when left out."""
-    avatar: Path | None = None
-    """A GLB or VRM to animate instead of the house figure."""
-    size: int = DEFAULT_SIZE
-    """Height and width of drawn videos, pixels."""
-    marker: bool = True
-    """Videos of a body show the source position."""
-    avatar_map: AvatarMap | None = None
-    """Names of the avatar that are assigned by hand."""
-    other_weights: bool = False
-    """Weights of the user's are used, which may generate motion in another space."""
 
 
 class Sink(abc.ABC, Generic[OutT]):
@@ -83,17 +58,16 @@ class Sink(abc.ABC, Generic[OutT]):
         ends: bool,
         rhythm: RhythmTracker | None = None,
     ) -> OutT:
-        """The output after post-processing; `first_frame` is its absolute frame index, `ends` says
-        whether the clip ends with it, `rhythm` is that of the sound so far (`Sink.rhythm`).
+        """The output after post-processing.
+
+        Args:
+            first_frame: its absolute frame index.
+            ends: whether the clip ends with it.
+            rhythm: of the sound so far.
 
         Raises:
             ConfigError: a setting that cannot act on this output.
         """
-
-    def rhythm(self, sample_rate: int) -> RhythmTracker | None:
-        """What follows the sound for `postprocess`, where that depends on it."""
-        del sample_rate
-        return None
 
     def frames_of_end(self, out: OutT, settings: Postprocess) -> int:
         """Frames at the end that cannot be processed before it is known that they are the last."""
@@ -171,12 +145,6 @@ class MotionSink(Sink["Motion"]):
                 "--no-marker is for videos (.mp4) of a body with --source; leave it out"
             )
 
-    def rhythm(self, sample_rate: int) -> RhythmTracker:
-        """See `Sink`."""
-        from motet.face.rhythm import RhythmTracker
-
-        return RhythmTracker(sample_rate)
-
     def frames_of_end(self, out: Motion, settings: Postprocess) -> int:
         """See `Sink`."""
         from motet.face.postprocess import frames_of_end
@@ -224,9 +192,8 @@ class MotionSink(Sink["Motion"]):
         from motet.face.shut_mouth import shut_mouth
         from motet.types import Clip
 
-        motion = generator.run(
-            audio, request.options, seeds=request.seeds, postprocess=request.postprocess
-        )
+        settings = request.postprocess
+        motion = generator.run(audio, request.options, seeds=request.seeds, postprocess=settings)
         for remark in shut_mouth(audio, motion.item(0)):
             logging.getLogger("motet.run").warning("%s: %s", recording, remark)
         written: list[Path] = []
@@ -387,9 +354,7 @@ def sink_of(specs: Sequence[MethodSpec]) -> MotionSink | FrameSink:
 
 
 def absorbs(spec: MethodSpec) -> Mapping[str, Callable[..., Mapping[str, OptionValue]]]:
-    """Post-processing settings that a method honours by options of its own: functions from the
-    setting to these options, by the setting's name.
-    """
+    """By name, post-processing settings that a method turns into options of its own."""
     return getattr(spec.condition_type(), "POSTPROCESS", {})
 
 

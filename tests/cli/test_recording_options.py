@@ -185,7 +185,8 @@ def test_run_refuses_an_avatar_before_the_recording_is_read(
 
 def test_the_map_reaches_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from motet.export.gltf.mapping import AvatarMap
-    from motet.sinks import MOTION_SINK, Request
+    from motet.request import Request
+    from motet.sinks import MOTION_SINK
     from tests.export.takes import take
 
     clip = take(3)

@@ -10,7 +10,8 @@ import tyro
 
 from motet.cli.avatar import avatar_map, avatar_report
 from motet.errors import ConfigError
-from motet.sinks import DEFAULT_SIZE, check_written
+from motet.request import DEFAULT_SIZE
+from motet.sinks import check_written
 
 WITH_SOUND = {".mp4", ".npz"}
 

@@ -17,7 +17,8 @@ from motet.cli.requests import check_conditions, method_options
 from motet.errors import ConfigError
 from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
-from motet.sinks import Request, sink_of
+from motet.request import Request
+from motet.sinks import sink_of
 
 if TYPE_CHECKING:
     from motet.cli.live_input import LiveInput

@@ -18,7 +18,8 @@ from motet.method import (
 from motet.methods import find_methods
 from motet.options import OptionValue
 from motet.registry import check_one_method, specs_of
-from motet.sinks import Request, absorbs
+from motet.request import Request
+from motet.sinks import absorbs
 from motet.style_video import check_style_video, is_video
 
 Options = Mapping[str, OptionValue]

@@ -17,7 +17,8 @@ from motet.cli.requests import check_conditions, check_takes, method_options
 from motet.errors import ConfigError, InputError
 from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
-from motet.sinks import DEFAULT_SIZE, Progress, Request, sink_of
+from motet.request import DEFAULT_SIZE, Request
+from motet.sinks import Progress, sink_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

@@ -8,11 +8,12 @@ import json
 from motet.atomic_write import write_bytes
 from motet.config import JsonValue
 from motet.export import check_spaces, write_clip
+from motet.request import DEFAULT_SIZE
 from motet.serve.folder import DataFolder
 from motet.serve.tasks.avatars import stored_map
 from motet.serve.tasks.takes import stored_take
 from motet.serve.tasks.task import Arguments, Json, Report, number, text
-from motet.sinks import DEFAULT_SIZE, check_written
+from motet.sinks import check_written
 
 
 def export(arguments: Arguments, folder: DataFolder, report: Report) -> Json:

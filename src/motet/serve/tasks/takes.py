@@ -12,10 +12,11 @@ from motet.errors import AssetError
 from motet.export import read_take, write_clip
 from motet.export.npz import read as read_npz
 from motet.options import OptionValue, Postprocess
+from motet.request import Request
 from motet.serve.folder import DataFolder
 from motet.serve.tasks.task import Arguments, Json, Report, mapping, number, text
 from motet.session import load_methods
-from motet.sinks import MOTION_SINK, Request
+from motet.sinks import MOTION_SINK
 from motet.types import Audio, Clip, frame_count
 
 READABLE = (".npz", ".csv", ".json", ".bvh")
