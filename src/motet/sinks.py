@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import abc
 import base64
-import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -60,17 +59,16 @@ class Sink(abc.ABC, Generic[OutT]):
         ends: bool,
         rhythm: RhythmTracker | None = None,
     ) -> OutT:
-        """The output after post-processing; `first_frame` is its absolute frame index, `ends` says
-        whether the clip ends with it, `rhythm` is that of the sound so far (`Sink.rhythm`).
+        """The output after post-processing.
+
+        Args:
+            first_frame: its absolute frame index.
+            ends: whether the clip ends with it.
+            rhythm: of the sound so far.
 
         Raises:
             ConfigError: a setting that cannot act on this output.
         """
-
-    def rhythm(self, sample_rate: int) -> RhythmTracker | None:
-        """What follows the sound for `postprocess`, where that depends on it."""
-        del sample_rate
-        return None
 
     def frames_of_end(self, out: OutT, settings: Postprocess) -> int:
         """Frames at the end that cannot be processed before it is known that they are the last."""
@@ -153,12 +151,6 @@ class MotionSink(Sink["Motion"]):
             raise ConfigError(
                 "--no-marker is for videos (.mp4) of a body with --source; leave it out"
             )
-
-    def rhythm(self, sample_rate: int) -> RhythmTracker:
-        """See `Sink`."""
-        from motet.face.rhythm import RhythmTracker
-
-        return RhythmTracker(sample_rate)
 
     def frames_of_end(self, out: Motion, settings: Postprocess) -> int:
         """See `Sink`."""
@@ -384,9 +376,7 @@ def sink_of(specs: Sequence[MethodSpec]) -> MotionSink | FrameSink:
 
 
 def absorbs(spec: MethodSpec) -> Mapping[str, Callable[..., Mapping[str, OptionValue]]]:
-    """Post-processing settings that a method honours by options of its own: functions from the
-    setting to these options, by the setting's name.
-    """
+    """By name, post-processing settings that a method turns into options of its own."""
     return getattr(spec.condition_type(), "POSTPROCESS", {})
 
 
