@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import base64
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
