@@ -65,7 +65,7 @@ def _options(command: type, prefix: str = "") -> Iterator[tuple[str, str, str]]:
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         if dataclasses.is_dataclass(default):
-            flat = "OmitArgPrefixes" in str(field.type) or 'name=""' in str(field.type)
+            flat = "OmitArgPrefixes" in str(field.type) or "name=''" in str(field.type)
             inner = "" if flat else f"{_dashed(field.name)}."
             yield from _options(type(default), prefix + inner)
             continue

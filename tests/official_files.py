@@ -16,8 +16,7 @@ import torch
 from motet.checkpoint import save_checkpoint
 from motet.geometry.mesh_files import wavefront
 from motet.methods.artalk.config import PRESETS as ARTALK
-from motet.methods.artalk.generate import build as build_artalk
-from motet.methods.artalk.published_method import PublishedMethod
+from motet.methods.artalk.published_v1.model import ReleasedModel
 from motet.methods.artalk.state_dict import released_to_official
 from motet.methods.diffposetalk.config import PRESETS as DIFFPOSETALK
 from motet.methods.diffposetalk.config import TrunkConfig
@@ -70,9 +69,7 @@ def _artalk(folder: Path) -> None:
     """`ARTalk_wav2vec.pt`, and a style as a bare tensor that is a view of a longer one."""
     config = ARTALK["tiny_released"].released
     assert config is not None
-    method = build_artalk(ARTALK["tiny_released"], None, {})
-    assert isinstance(method, PublishedMethod)
-    tensors = method.generator.model.state_dict()
+    tensors = ReleasedModel(config).state_dict()
     torch.save(released_to_official(tensors, config), folder / "ARTalk_wav2vec.pt")
     torch.save(0.1 * torch.randn(400, 106)[100:150], folder / "happy_0.pt")
 

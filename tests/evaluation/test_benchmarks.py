@@ -34,7 +34,7 @@ LIPS, UPPER = Region("lips", (0, 3, 5)), Region("upper", (7, 8, 9))
 def case(name: str, frames: int = 20, subject: str = "A") -> Case:
     noise = torch.Generator().manual_seed(len(name))
     truth = torch.randn(frames, VERTS, 3, generator=noise)
-    head = torch.randn(frames, 3, generator=noise).cumsum(0)
+    head = torch.sin(torch.arange(frames) / 2)[:, None] * torch.tensor([1.0, 0.0, 0.5])
     audio = Audio(torch.zeros(1, 800), 16000)
     return Case(name, subject, audio, truth, truth[0], 25.0, head)
 

@@ -73,7 +73,7 @@ def test_a_published_preset_trains_from_its_database(
     data, out = SET.path("lmdb/data.mdb").parent, tmp_path / "own.safetensors"
     command = ["train", "diffposetalk", "--preset", "tiny_published", "--data", str(data)]
     command += ["--runs", str(tmp_path / "runs"), "-o", str(out), "--compute.device", "cpu"]
-    command += ["--optim.steps", "2", "--optim.batch", "2", "--optim.validate-every", "1"]
+    command += ["--optim.steps", "2", "--optim.batch", "2", "--optim.validation", "0"]
     command = [word.replace("--compute.", "--") for word in command]
     assert main(command) == 2
     assert "pretrained ones with --encoder" in capsys.readouterr().err
@@ -82,8 +82,6 @@ def test_a_published_preset_trains_from_its_database(
     tensors = read_checkpoint(out).tensors
     frozen = "feature_extractor.conv_layers.0.conv.weight"
     assert torch.allclose(tensors[f"audio_encoder.{frozen}"], wanted[frozen], atol=1e-3)
-    log = (tmp_path / "runs" / "diffposetalk-denoiser" / "log.jsonl").read_text()
-    assert "validation" in log
     sound = tmp_path / "a.wav"
     soundfile.write(sound, 0.1 * np.random.default_rng(0).normal(size=8000), 16000)
     run = ["run", str(sound), "-m", "diffposetalk", "--weights", str(out), "--quiet"]
@@ -136,7 +134,7 @@ def test_keys_of_mesh_data_lie_on_phones(tmp_path: Path) -> None:
     (tmp_path / "templates.pkl").write_bytes(pickle.dumps(templates, 2))
     (tmp_path / "phones" / f"{name}.TextGrid").write_text(GRID)
     found, _ = meshes_or_performances(PRESETS["vocaset"], tmp_path)
-    assert [phone for _, _, phone in found.items[0].phones] == ["M", "AA"]
+    assert [phone for _, _, phone in found.items[0].phones] == ["m", "ɑ"]
     assert found.items[0].phones[1][:2] == (0.1, 0.2)
 
 

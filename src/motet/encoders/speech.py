@@ -101,7 +101,7 @@ class SpeechFeatures:
         if mode == "stream":
             raise ConfigError(
                 "a text and recognised words are aligned to the whole recording; give phone times,"
-                " or run with  --mode offline"
+                " or encode with mode='offline'"
             )
         return SpeechFeatures(whisper, options=phones)
 

@@ -15,7 +15,7 @@ from motet.atomic_write import make_folder, write_bytes
 from motet.encoders.phonetic.encoder import PhoneticEncoder, load_phonetic
 from motet.errors import InputError
 from motet.phonetics.phone_source import PhoneOptions, PhonePosterior, find_phones
-from motet.phonetics.phones import PhoneSpan
+from motet.phonetics.phones import SILENCE, PhoneSpan
 from motet.phonetics.timings import FORMATS, read_timings
 from motet.types import Audio
 
@@ -45,7 +45,7 @@ class MeshPhones:
         text = self.folder / "text" / f"{name}.txt"
         options = PhoneOptions(text=str(text) if text.exists() else "")
         found = find_phones(audio.samples.reshape(-1), options, posterior_of(audio))
-        if not found.spans:
+        if all(span.symbol == SILENCE for span in found.spans):
             raise InputError(
                 f"no phones were found in {name} ({'; '.join(found.notes) or 'no speech'}); give"
                 f" {self.folder / 'phones' / name}.TextGrid or the transcript {text}"

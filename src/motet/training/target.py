@@ -135,6 +135,13 @@ def train_target(
     if job.stage and job.stage not in names:
         raise ConfigError(f"{target.name} has no stage {job.stage!r}; {nearest(job.stage, names)}")
     tensors, began = _initial(target, job)
+    if tensors is None and job.stage in ("", names[0]):
+        tensors = with_encoder(target, job.encoder)
+    elif job.encoder is not None:
+        raise ConfigError(
+            "the audio encoder is in the weights that this training starts with; leave --encoder"
+            " out"
+        )
     fabric = launch(job.compute)
     source = target.read(data, job.config.validation)
     _refuse_private(out, source.metadata)
@@ -145,7 +152,7 @@ def train_target(
             if job.start is None and names.index(name) < names.index(job.stage):
                 tensors = finished[name] = run.earlier()
             continue
-        tensors = finished[name] = run.train(with_encoder(target, tensors, job.encoder))
+        tensors = finished[name] = run.train(tensors)
         run.export(out, finished)
     return read_checkpoint(out).digest
 
@@ -235,17 +242,14 @@ class _StageRun(Generic[ExamplesT]):
         self.fabric.barrier()
 
 
-def with_encoder(
-    target: Target[ExamplesT], tensors: Tensors | None, encoder: Path | None
-) -> Tensors | None:
-    """Tensors to begin with, in which the model's own audio encoder is a pretrained one.
+def with_encoder(target: Target[ExamplesT], encoder: Path | None) -> Tensors | None:
+    """Random tensors to begin with, in which the model's own audio encoder is a pretrained one;
+    None for a model without one.
 
     Raises:
         ConfigError: the model has such an encoder and no weights for it are given, or has none and
             weights are given.
     """
-    if tensors is not None:  # of the first stage or of `start`: the encoder is in them
-        return tensors
     stages = [stage for stage in target.stages(None) if isinstance(stage, Stage)]
     inner = [m for stage in stages[:1] for m in stage.model.modules()]
     own = [module for module in inner if isinstance(module, Hubert | Wav2Vec2)]
