@@ -319,8 +319,8 @@ def test_flame_surfaces_and_official_files(tmp_path: Path) -> None:
     with pytest.raises(SpaceError, match="FLAME or mesh motion"):
         write_clip(Clip(None, house), tmp_path / "no.flame.npz")
     assert not (tmp_path / "no.flame.npz").exists()
-    with pytest.raises(InputError, match="100 finite"):
-        figure.shaped(torch.zeros(101))
+    with pytest.raises(InputError, match="300 finite"):
+        figure.shaped(torch.zeros(301))
 
 
 #
