@@ -79,6 +79,12 @@ class Method(abc.ABC, Generic[ConfigT, ConditionT, StateT, OutT]):
         del condition
         return {}
 
+    def beside_face(self, options: Mapping[str, OptionValue]) -> Mapping[str, OptionValue]:
+        """Options of a body whose figure also has a face that speaks the same recording; the same
+        for methods to which that is no matter.
+        """
+        return options
+
     def run(self, audio: Audio, condition: ConditionT, seeds: Sequence[int]) -> OutT:
         """A whole clip, worked on in pieces so that no features pile up."""
         from motet.types import concatenate

@@ -81,7 +81,8 @@ class FaceAndBody(Generator[Motion]):
     ) -> Motion:
         """Motion of both at the body's frame rate, one batch item for each seed.
 
-        Each method takes the options it has; post-processing acts on the face.
+        Each method takes the options it has; post-processing acts on the face. A body that can,
+        speaks along with its face unless a source is given.
 
         Raises:
             ConfigError: an option that none of the methods has.
@@ -92,6 +93,8 @@ class FaceAndBody(Generator[Motion]):
         generated: dict[str, Motion] = {}
         for member, share in zip(self.members, shared(specs, options or {}), strict=True):
             settings_of_face = postprocess if member.spec.space == "arkit" else None
+            if member.spec.space == "smplx25":
+                share = dict(member.method.beside_face(share))
             generated[member.spec.space] = member.run(
                 audio, share, seeds=seeds, postprocess=settings_of_face
             )

@@ -27,15 +27,21 @@ def avatar_map(avatar: Path | None, names: Path | None) -> AvatarMap | None:
     return read_map(names)
 
 
-def avatar_report(avatar: Path | None, by_hand: AvatarMap | None) -> list[str]:
+def avatar_report(
+    avatar: Path | None, by_hand: AvatarMap | None, *, has_face: bool = True
+) -> list[str]:
     """Lines that say what of an avatar is driven, missing and ignored; none without one.
 
+    Args:
+        has_face: False for takes of a body alone, which need no mouth.
+
     Raises:
-        AssetError: not a usable GLB or VRM, or it has no mouth that can speak.
+        AssetError: not a usable GLB or VRM, or it has no mouth that can speak, or no body that
+            can move.
         ConfigError: a name that the avatar or motet does not have.
     """
     if avatar is None:
         return []
     from motet.export.gltf.avatar import inspect_avatar
 
-    return [f"  {line}" for line in inspect_avatar(avatar, by_hand).lines()]
+    return [f"  {line}" for line in inspect_avatar(avatar, by_hand, has_face=has_face).lines()]

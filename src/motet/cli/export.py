@@ -63,8 +63,9 @@ class Export:
         if self.audio is not None and not endings & WITH_SOUND:
             raise ConfigError(f"--audio goes into {', '.join(sorted(WITH_SOUND))}; leave it out")
         by_hand = avatar_map(self.avatar, self.map)
-        report = avatar_report(self.avatar, by_hand)
         clip = read_take(self.take)
+        is_body = clip.motion is not None and clip.motion.space.name == "smplx25"
+        report = avatar_report(self.avatar, by_hand, has_face=not is_body)
         if self.audio is not None:
             clip = dataclasses.replace(clip, audio=read_audio(self.audio))
         mesh = self.mesh.read_for(clip)

@@ -130,7 +130,8 @@ class Run:
         """Run everything; returns 0."""
         request, folder = self._request(), self._folder()
         self._check(request, folder)
-        report = avatar_report(request.avatar, request.avatar_map)
+        has_face = any(spec.space != "smplx25" for spec in specs_of(self.method))
+        report = avatar_report(request.avatar, request.avatar_map, has_face=has_face)
         if not self.quiet and report:
             print(request.avatar, *report, sep="\n")
         if folder is not None:

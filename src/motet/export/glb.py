@@ -30,9 +30,8 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
         write_bytes(path, _user_figure(clip, motion, shaped, options))
         options.report(motion.frames)
         return
-    # An avatar is driven by its face: a body in the take is left out for it.
     has_body = split(motion)[1] is not None
-    motion = motion if has_body and options.avatar is None else face_motion(clip, "GLB")
+    motion = motion if has_body else face_motion(clip, "GLB")
     if options.avatar is not None:
         from motet.export.gltf.avatar import animated_avatar
 

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from motet.errors import AssetError
+from motet.export.curves import continuous
 from motet.export.gltf.bones import (
     NECK_SHARE,
     bone_nodes,
+    decompose,
     eye_turns,
     jaw_turns,
     turned,
@@ -25,6 +27,7 @@ from motet.export.gltf.bones import (
 from motet.export.gltf.container import pack_glb, read_glb
 from motet.export.gltf.document import Document
 from motet.export.gltf.figure import add_animation
+from motet.export.gltf.humanoid import BodyCurves, body_curves, humanoid_bones, no_body
 from motet.export.gltf.inspection import (
     Expression,
     check_self_contained,
@@ -37,6 +40,7 @@ from motet.export.gltf.previous_take import MARK, remove_takes
 from motet.export.gltf.targets import complete_targets, morph_names, resting_weights
 from motet.export.gltf.visemes import Weights
 from motet.export.gltf.vocabulary import Recognised, understood
+from motet.rigs.house.face_body import split
 from motet.types import ARKIT_SHAPES, Motion
 
 BINARY_SWITCH = 0.5
@@ -57,10 +61,16 @@ class AvatarReport:
     """Its animated bones."""
     mouth: str
     """What the mouth speaks by: `ARKit shapes`, `visemes`, `vowels` or `the jaw bone`."""
+    body: tuple[str, ...] = ()
+    """Its bones that a body moves."""
 
     def lines(self) -> list[str]:
         """The report as text."""
+        body = [f"body ({len(self.body)}): {_listed(self.body)}"] if self.body else []
+        if not self.mouth:
+            return body
         return [
+            *body,
             f"mouth by {self.mouth}",
             f"driven ({len(self.matched)}): {_listed(self.matched)}",
             f"bones ({len(self.bones)}): {_listed(self.bones)}",
@@ -84,16 +94,34 @@ class Driven:
     report: AvatarReport
 
 
-def inspect_avatar(path: Path, by_hand: AvatarMap | None = None) -> AvatarReport:
+NOTHING = Driven({}, frozenset(), {}, {}, AvatarReport((), (), (), (), ""))
+"""A take without a face moves the body only."""
+
+
+def inspect_avatar(
+    path: Path, by_hand: AvatarMap | None = None, *, has_face: bool = True
+) -> AvatarReport:
     """What of an avatar can be driven, without writing anything.
 
+    Args:
+        has_face: False for takes of a body alone, which need no mouth.
+
     Raises:
-        AssetError: not a usable GLB or VRM, or it has no mouth that can speak.
+        AssetError: not a usable GLB or VRM, or it has no mouth that can speak, or no body that
+            can move.
         ConfigError: `by_hand` names what the avatar or motet does not have.
     """
     content, _ = read_glb(path)
+    bones = humanoid_bones(content, path)
+    nodes = entries(content, "nodes", path)
+    body = tuple(str(nodes[bone.node].get("name", bone.node)) for bone in bones)
+    if not has_face:
+        if not body:
+            raise no_body(path)
+        return dataclasses.replace(NOTHING.report, body=body)
     still = {name: np.zeros(1) for name in ARKIT_SHAPES}
-    return drive(content, still, np.zeros((1, 3)), 1.0, by_hand or AvatarMap(), path).report
+    driven = drive(content, still, np.zeros((1, 3)), 1.0, by_hand or AvatarMap(), path)
+    return dataclasses.replace(driven.report, body=body)
 
 
 def animated_avatar(
@@ -104,26 +132,27 @@ def animated_avatar(
     An earlier take of motet in the file is replaced.
 
     Args:
-        motion: in the `arkit` space, one take.
+        motion: one take of a face (`arkit`), of a body (`smplx25`), or of both. Of both, an avatar
+            without a body moves its face only.
         facts: written into `asset.extras`.
         by_hand: names that are assigned by hand.
 
     Raises:
-        AssetError: not a usable GLB or VRM, or it has no mouth that can speak.
+        AssetError: not a usable GLB or VRM, or it has no mouth that can speak, or no body that
+            can move.
         ConfigError: `by_hand` names what the avatar or motet does not have.
     """
     content, data = read_glb(path)
     check_self_contained(content, path)
-    weights = {
-        name: motion.channel("blendshapes", name).detach().cpu().numpy().astype(np.float64)
-        for name in ARKIT_SHAPES
-    }
-    head = motion["head"].detach().double().cpu().numpy()
-    driven = drive(content, weights, head, motion.space.fps, by_hand or AvatarMap(), path)
+    face, body = split(motion)
+    curves = None if body is None else body_curves(content, body, path)
+    if face is None and curves is None:
+        raise no_body(path)
+    driven = NOTHING if face is None else _face(content, face, by_hand or AvatarMap(), path)
     own = _own_bytes(content, data, path)
     document = Document(content, remove_takes(content, own, path))
     complete_targets(document, path)
-    _add_take(document, driven, motion.space.fps, path)
+    _add_take(document, driven, curves, motion.space.fps, path)
     asset = content["asset"]
     extras = asset.get("extras")
     asset["extras"] = {**(extras if isinstance(extras, dict) else {}), MARK: dict(facts)}
@@ -135,12 +164,27 @@ def animated_avatar(
         ) from error
 
 
-def _add_take(document: Document, driven: Driven, fps: float, path: Path) -> None:
+def _face(content: dict[str, Any], face: Motion, by_hand: AvatarMap, path: Path) -> Driven:
+    weights = {
+        name: face.channel("blendshapes", name).detach().cpu().numpy().astype(np.float64)
+        for name in ARKIT_SHAPES
+    }
+    head = face["head"].detach().double().cpu().numpy()
+    return drive(content, weights, head, face.space.fps, by_hand, path)
+
+
+def _add_take(
+    document: Document, driven: Driven, curves: BodyCurves | None, fps: float, path: Path
+) -> None:
     content = document.content
     rotations = {
         str(node): turned(content, node, turns, path) for node, turns in driven.turns.items()
     }
-    for node in driven.turns:
+    moved: dict[str, np.ndarray] = {}
+    if curves is not None:
+        rotations = _composed(content, curves, rotations, path)
+        moved = {str(curves.hips): curves.translation}
+    for node in map(int, rotations):
         without_matrix(content["nodes"][node], path)
     # One name for each target of each node: two nodes may have targets of the same name.
     shapes = {
@@ -152,13 +196,33 @@ def _add_take(document: Document, driven: Driven, fps: float, path: Path) -> Non
         for node, targets in driven.curves.items()
         for name, curve in zip(shapes[node], targets, strict=True)
     }
-    joints = {str(node): node for node in driven.turns}
-    add_animation(document, Performance(fps, unique, rotations), "take", shapes, joints, first=True)
+    joints = {name: int(name) for name in rotations}
+    performance = Performance(fps, unique, rotations, moved)
+    add_animation(document, performance, "take", shapes, joints, first=True)
     take = content["animations"][0]
     take["extras"] = {MARK: True}
     for channel in take["channels"]:
         if channel["target"]["path"] == "weights" and channel["target"]["node"] in driven.binary:
             take["samplers"][channel["sampler"]]["interpolation"] = "STEP"
+
+
+def _composed(
+    content: dict[str, Any],
+    curves: BodyCurves,
+    face: Mapping[str, np.ndarray],
+    path: Path,
+) -> dict[str, np.ndarray]:
+    """Local rotations of all bones; what a face adds to head and neck comes on top of the body."""
+    from scipy.spatial.transform import Rotation
+
+    rotations = {str(node): turns for node, turns in curves.rotations.items()}
+    for name, turns in face.items():
+        if name in rotations:
+            rest = decompose(content["nodes"][int(name)], path)[1]
+            added = rest.inv() * Rotation.from_quat(turns)
+            turns = continuous((Rotation.from_quat(rotations[name]) * added).as_quat())
+        rotations[name] = turns
+    return rotations
 
 
 def drive(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def bone_nodes(
     by_hand = by_hand or {}
     nodes = entries(content, "nodes", path)
     named = {str(node.get("name", "")): number for number, node in reversed([*enumerate(nodes)])}
-    bones = _declared(content, path)
+    bones = declared_bones(content, path, _VRM_BONES)
     if "head" not in bones:
         bones = _by_name(content, path) | bones
     for bone, name in by_hand.items():
@@ -76,24 +76,37 @@ def bone_nodes(
 
 def _by_name(content: dict[str, Any], path: Path) -> dict[str, int]:
     """Bones by their names in the rigs of Rigify, Biped, Mixamo, MMD and others."""
+    found = bones_by_spelling(content, path, _KNOWN)
+    return found if "head" in found else found | _rigify_spine(content, path)
+
+
+def bones_by_spelling(
+    content: dict[str, Any], path: Path, known: Mapping[str, Collection[str]]
+) -> dict[str, int]:
+    """Bones whose names, without a rig's prefixes and numbers and with the side last, are known."""
+    names = _bone_names(content, path)
+    found: dict[str, int] = {}
+    # `Neck` before `Neck1`, whatever their order.
+    for number in sorted(names, key=lambda number: len(names[number])):
+        spelling = side_last(_stripped(names[number]))
+        for bone, spellings in known.items():
+            if spelling in spellings:
+                found.setdefault(bone, number)
+    return found
+
+
+def _bone_names(content: dict[str, Any], path: Path) -> dict[int, str]:
+    """Names of the joints of all skins; without any skin, of the nodes without a mesh."""
     nodes = entries(content, "nodes", path)
     skins = entries(content, "skins", path)
     joints = [number for skin in skins for number in _numbers(skin.get("joints"))]
     if not skins:
         joints = [number for number, node in enumerate(nodes) if "mesh" not in node]
-    names = {
+    return {
         number: str(nodes[number].get("name", ""))
         for number in dict.fromkeys(joints)
         if 0 <= number < len(nodes)
     }
-    found: dict[str, int] = {}
-    # `Neck` before `Neck1`, whatever their order.
-    for number in sorted(names, key=lambda number: len(names[number])):
-        spelling = side_last(_stripped(names[number]))
-        for bone, known in _KNOWN.items():
-            if spelling in known:
-                found.setdefault(bone, number)
-    return found if "head" in found else found | _rigify_spine(content, names, path)
 
 
 def _stripped(name: str) -> tuple[str, ...]:
@@ -105,8 +118,9 @@ def _stripped(name: str) -> tuple[str, ...]:
     return parts
 
 
-def _rigify_spine(content: dict[str, Any], names: Mapping[int, str], path: Path) -> dict[str, int]:
+def _rigify_spine(content: dict[str, Any], path: Path) -> dict[str, int]:
     """Rigify calls the head `DEF-spine.006`, and the bones of the neck below it alike."""
+    names = _bone_names(content, path)
     spine = {number: words(name)[-2:] for number, name in names.items()}
     head = next((number for number, parts in spine.items() if parts == ("spine", "006")), None)
     if head is None:
@@ -153,10 +167,11 @@ def turned(
         half = Rotation.from_euler("Y", np.pi)
         turn = half * turn * half.inv()
     parent = Rotation.identity()
-    for above in _ancestors(content, node, path):
+    nodes = entries(content, "nodes", path)
+    for above in ancestors(content, node, path):
         # From the root down: world rotation of the bone's parent at rest.
-        parent = _rotation(above, path) * parent
-    own = _rotation(entries(content, "nodes", path)[node], path)
+        parent = _rotation(nodes[above], path) * parent
+    own = _rotation(nodes[node], path)
     # R_local = P^-1 R_world P R_rest: the rotation in the world, seen from the parent, on top of
     # the rest pose.
     return continuous((parent.inv() * turn * parent * own).as_quat())
@@ -178,6 +193,31 @@ def without_matrix(node: dict[str, Any], path: Path) -> None:
         }
 
 
+def decompose(
+    node: dict[str, Any], path: Path
+) -> tuple[Float[np.ndarray, "3"], Any, Float[np.ndarray, "3"]]:
+    """Translation, rotation (of SciPy) and scale of a node at rest.
+
+    Raises:
+        AssetError: they are invalid.
+    """
+    turn = _rotation(node, path)
+    if "matrix" in node:
+        place, _, lengths = _decompose(node["matrix"])
+        return place, turn, lengths
+    try:
+        place = np.array(node.get("translation", (0, 0, 0)), np.float64)
+        lengths = np.array(node.get("scale", (1, 1, 1)), np.float64)
+        is_sound = place.shape == lengths.shape == (3,) and bool(
+            np.isfinite([place, lengths]).all() and np.abs([place, lengths]).max() < 1e9
+        )
+    except (ValueError, TypeError, OverflowError):
+        is_sound = False
+    if not is_sound:
+        raise AssetError(f"{path} is damaged: a bone with an invalid translation or scale")
+    return place, turn, lengths
+
+
 def _decompose(matrix: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Translation, rotation and scale of a matrix of glTF (column-major)."""
     columns = np.array(matrix, np.float64).reshape(4, 4)  # row k is column k of the matrix
@@ -191,7 +231,12 @@ def _decompose(matrix: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return columns[3, :3], axes, lengths
 
 
-def _declared(content: dict[str, Any], path: Path) -> dict[str, int]:
+def declared_bones(content: dict[str, Any], path: Path, names: Collection[str]) -> dict[str, int]:
+    """Nodes of the bones that a VRM file names itself.
+
+    Raises:
+        AssetError: references that lead nowhere.
+    """
     extensions = content.get("extensions")
     if not isinstance(extensions, dict):
         return {}
@@ -210,7 +255,7 @@ def _declared(content: dict[str, Any], path: Path) -> dict[str, int]:
             }
     return {
         name: found[name]
-        for name in _VRM_BONES
+        for name in names
         if name in found and entry(content, "nodes", found[name], path) is not None
     }
 
@@ -221,18 +266,22 @@ def _numbers(value: Any) -> list[int]:
     )
 
 
-def _ancestors(content: dict[str, Any], node: int, path: Path) -> list[dict[str, Any]]:
-    """Nodes above one, nearest first."""
+def ancestors(content: dict[str, Any], node: int, path: Path) -> list[int]:
+    """Nodes above one, nearest first.
+
+    Raises:
+        AssetError: a bone is its own ancestor.
+    """
     nodes = entries(content, "nodes", path)
     above = {
         child: number for number, one in enumerate(nodes) for child in _numbers(one.get("children"))
     }
-    found: list[dict[str, Any]] = []
+    found: list[int] = []
     while node in above:
         node = above[node]
         if len(found) > len(nodes):
             raise AssetError(f"{path} is damaged: a bone is its own ancestor")
-        found.append(nodes[node])
+        found.append(node)
     return found
 
 

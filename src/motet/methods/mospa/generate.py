@@ -54,6 +54,7 @@ from motet.methods.mospa.windows import (
     sampling_config,
 )
 from motet.nn.device import CPU, on_device
+from motet.options import OptionValue
 from motet.streaming.streaming_method import FeatureStream, StreamingMethod, StreamState
 from motet.types import Motion, smplx25_space
 
@@ -122,6 +123,11 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         if condition.start:
             return read_start(Path(condition.start))
         return standing_start() if self.config.guessing else None
+
+    def beside_face(self, options: Mapping[str, OptionValue]) -> Mapping[str, OptionValue]:
+        """Who has a face that speaks is no listener, unless a role or a source is given."""
+        is_free = options.get("role", "default") == "default" and not options.get("source")
+        return {**options, "role": "speaker"} if is_free and self.config.roles else options
 
     def window_ready(self, state: MospaState) -> bool:
         """Whether the samples of every item's next window are complete."""
