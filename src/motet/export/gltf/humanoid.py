@@ -24,8 +24,8 @@ from motet.export.gltf.bones import (
     ancestors,
     bone_nodes,
     bones_by_spelling,
-    decompose,
     declared_bones,
+    decompose,
 )
 from motet.export.gltf.inspection import entries
 from motet.types import SMPLX25_JOINTS, Motion
