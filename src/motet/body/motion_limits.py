@@ -22,6 +22,10 @@ RAD_S = {"pelvis": 5.0, "spine": 3.0, "neck": 5.0, "head": 5.0, "collar": 5.0, "
 """Of each joint against its parent: about a tenth more than in the quickest scripted flinches."""
 
 
+GATHERING = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9
+"""Weights over which a quick movement gathers speed."""
+
+
 def limit_speed(
     root: Float[Tensor, "frames 3"],
     rotations: Float[Tensor, "frames joints 3 3"],
@@ -64,9 +68,15 @@ def retimed(
     for frame in range(len(way) - 2, -1, -1):
         early[frame] = max(way[frame], early[frame + 1] - limit)
     border = max(known - 1, 0)
-    share = 0.5 if early[border] - way[border] < 1e-9 else 0.0
-    target = share * early + (1 - share) * late
+    is_free = early[border] - way[border] < 1e-9
+    half = len(GATHERING) // 2
+    target = 0.5 * (early + late) if is_free else np.pad(late, (half, 0), mode="edge")[: len(way)]
+    gathered = np.convolve(np.pad(target, half, mode="edge"), GATHERING, "valid")
+    # Speed is gathered and lost over some frames, but only around what was too quick.
+    changed = np.convolve(np.abs(target - way) > 1e-7, np.ones(2 * half + 1), "same") > 0
+    target = np.where(changed, gathered, way)
     target[: border + 1] = way[: border + 1]
+    target = np.maximum.accumulate(target)
     # Frames where nothing moves have no place of their own on the way: keep theirs.
     position = np.interp(target, way + 1e-9 * np.arange(len(way)), np.arange(len(way)))
     return np.where(np.abs(target - way) < 1e-7, np.arange(len(way)), position)

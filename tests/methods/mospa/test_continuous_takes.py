@@ -198,13 +198,13 @@ def item(known: int, attended: np.ndarray | None = None) -> ItemProgress:
 def test_a_window_ends_where_the_next_event_begins() -> None:
     events = sound_events.find_events(bursts((1.0, 0), (4.0, 1)))
     first = plan_window(events, ItemProgress(torch.zeros(0, 300)), 180, 172, 30.0)
-    assert first.stop == 30 and first.ends_at_event and np.isnan(first.rows).all()
+    assert first.stop == 35 and first.event == 30 and np.isnan(first.rows).all()
     assert first.attended is not None and first.attended[0] > 0 and first.before is None
-    second = plan_window(events, item(30, first.attended), 180, 172, 30.0)
-    assert second.stop == 120 and second.attended is not None and second.attended[0] < 0
+    second = plan_window(events, item(35, first.attended), 180, 172, 30.0)
+    assert second.stop == 125 and second.attended is not None and second.attended[0] < 0
     np.testing.assert_array_equal(second.before, first.attended)
-    last = plan_window(events, item(120, second.attended), 180, 172, 30.0)
-    assert last.stop == 172 and not last.ends_at_event
+    last = plan_window(events, item(125, second.attended), 180, 172, 30.0)
+    assert last.stop == 172 and last.event is None
     np.testing.assert_array_equal(last.attended, second.attended)
 
 

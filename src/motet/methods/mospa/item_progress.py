@@ -19,6 +19,8 @@ from motet.methods.mospa.source_position import position_at
 
 MARGIN = 4
 """Frames around a window's border in which an event belongs to what follows the border."""
+REACTION = 5
+"""Frames after an event that nobody reacts in yet (0.17 s); a window ends after them."""
 HELD = 32
 """Frames before an event whose sound is repeated in place of what a window must not know yet."""
 
@@ -74,12 +76,13 @@ class WindowPlan:
     """How far a window goes, and which source each of its frames attends to."""
 
     stop: int
-    """Frames of the window that are emitted: up to the next event."""
+    """Frames of the window that are emitted: up to the reaction to the next event."""
     rows: Float[np.ndarray, "frames 3"]
     """Position of the attended source, metres; NaN where there is none."""
     attended: Float[np.ndarray, "3"] | None
     """After the window."""
-    ends_at_event: bool = False
+    event: int | None = None
+    """Frame of the event that the window ends at."""
 
     @property
     def before(self) -> Float[np.ndarray, "3"] | None:
@@ -103,14 +106,14 @@ def plan_window(
     if item.before is not None:
         rows[:border] = item.before
     if item.attended is not None:
-        rows[item.known :] = item.attended
+        rows[max(0, item.known - REACTION) :] = item.attended
     attended = item.attended
     for event in events:
         frame = round(event.seconds * fps)
         position = position_at(event.azimuth_deg)
-        if border + MARGIN < frame < stop:
-            return WindowPlan(frame, rows, position, True)
-        if abs(frame - border) <= MARGIN:
+        if border + MARGIN < frame + REACTION < stop:
+            return WindowPlan(frame + REACTION, rows, position, frame)
+        if abs(frame + REACTION - border) <= MARGIN:
             rows[frame:], attended = position, position
     return WindowPlan(stop, rows, attended)
 

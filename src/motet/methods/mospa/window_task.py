@@ -95,7 +95,7 @@ def audio_features(
         mono = ears.mean(1)
         loudest.append(max(item.loudest, loudest_mel(mono)))
         features = ear_features(mono, rhythm=False, loudest=loudest[-1])[:frames]
-        rows.append(held_before(features, plan.stop) if plan.ends_at_event else features)
+        rows.append(features if plan.event is None else held_before(features, plan.event))
     return torch.stack(rows), tuple(loudest)
 
 
@@ -119,7 +119,7 @@ def world_source(
             if len(seen):
                 rows[:] = seen[-1]
             else:
-                rows[:] = position_at(0.0) if plan.ends_at_event else estimated_position(ears)
+                rows[:] = estimated_position(ears) if plan.event is None else position_at(0.0)
     return torch.from_numpy(sources).float()
 
 
