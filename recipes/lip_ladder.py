@@ -24,10 +24,11 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from motet.cli.requests import method_options
-from motet.encoders.base import encode, load_encoder
+from motet.encoders.base import MouthEncoder, encode
 from motet.evaluation.face_scores import closure_counts
 from motet.evaluation.held_out import HeldOutClip, load_held_out
 from motet.face.lip_shapes import joined, measure, solve_mouth, spread
+from motet.face.mouth_blend import widened
 from motet.loaded_method import LoadedMethod
 from motet.methods.artalk.streaming.generate import ArtalkStreaming
 from motet.metrics.lip_geometry import lip_geometry_of
@@ -111,17 +112,15 @@ def through_codec(method: ArtalkStreaming, motion: Motion) -> Motion:
 @torch.inference_mode()
 def regressed(method: ArtalkStreaming, clip: HeldOutClip) -> Motion:
     """The regressor's mouth on the whole recording."""
-    regressor, encoder = method.model.audio.regressor, load_encoder(method.config.front_end)
-    assert regressor is not None
+    encoder = method.encoder
+    assert isinstance(encoder, MouthEncoder)
     features = encode(encoder, clip.audio.samples.reshape(1, -1))
-    frames = features.shape[1] // method.config.steps_per_frame
-    known = torch.ones(features.shape[:2], dtype=torch.bool)
-    shapes = regressor(features, known, 0, frames)[0]
-    shapes = regressor.spread(shapes, method.config.opening_gain, method.config.width_gain)
-    mouth = spread(shapes.double().numpy())
-    return Motion(
-        torch.from_numpy(np.concatenate([mouth, np.zeros((frames, 3))], 1)).float(), arkit_space()
+    shapes = widened(
+        encoder.mouth(features)[0, :: method.config.steps_per_frame], encoder.mouth_mean
     )
+    mouth = spread(shapes.double().numpy())
+    still = np.zeros((len(mouth), 3))
+    return Motion(torch.from_numpy(np.concatenate([mouth, still], 1)).float(), arkit_space())
 
 
 def lips(motion: Motion) -> Float[ndarray, "frames 4"]:

@@ -15,7 +15,7 @@ from motet.registry import method_spec
 from motet.types import Audio, Motion
 
 NOISE = torch.from_numpy(np.random.default_rng(0).normal(size=24_000).astype(np.float32)) * 0.05
-QUICK = {"commit": 4, "look_ahead": 4}
+QUICK = {"commit": 4, "look_ahead": 7}
 
 
 def session(rate: int = 16_000, **more: object) -> LiveSession[Motion]:
@@ -47,7 +47,8 @@ def test_another_rate_gives_the_same_motion_and_its_own_samples() -> None:
     plain = [*pushed(slow := session(), NOISE, 320), *slow.finish()]
     triple = motet.audio.resample(Audio.mono(NOISE, 16_000), 48_000).samples[0]
     pieces = [*pushed(fast := session(48_000), triple, 4800), *fast.finish()]
-    assert torch.allclose(values(pieces), values(plain), atol=0.02)
+    # Noise is no speech: the regressed mouth follows its spectrum, which resampling changes.
+    assert float((values(pieces) - values(plain)).abs().mean()) < 0.005
     assert pieces[-1].first_sample == pieces[-1].first_frame * 1920
 
 
@@ -132,11 +133,11 @@ def test_the_dial_states_the_true_delay(position: object) -> None:
 
 def test_the_dial_takes_the_cheapest_position_within_the_delay() -> None:
     spec = method_spec("artalk")
-    assert dial(spec, 0.35, {}).options == {"commit": 4, "look_ahead": 4}
-    assert dial(spec, 0.30, {}).options == {"commit": 4, "look_ahead": 0}
-    assert dial(spec, 5.0, {}).algorithm_s == 0.74 and dial(spec, None, {}).algorithm_s == 0.34
-    assert dial(spec, None, {"commit": 12}).algorithm_s == 0.66
-    with pytest.raises(ConfigError, match=r"at least 0\.18"):
+    assert dial(spec, 0.35, {}).options == {"commit": 4, "look_ahead": 7}
+    assert dial(spec, 0.30, {}).options == {"commit": 2, "look_ahead": 5}
+    assert dial(spec, 5.0, {}).algorithm_s == 0.68 and dial(spec, None, {}).algorithm_s == 0.32
+    assert dial(spec, None, {"look_ahead": 25}).algorithm_s == 0.68
+    with pytest.raises(ConfigError, match=r"at least 0\.2 s"):
         dial(spec, 0.1, {})
     with pytest.raises(ConfigError, match="one of the two"):
         dial(spec, 0.35, {"commit": 2})

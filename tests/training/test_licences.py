@@ -44,7 +44,7 @@ def test_weights_of_private_recordings_say_so(
     licences: tuple[str, ...], said: str, hours: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus(monkeypatch, *licences)
-    facts: dict[str, Any] = training_sets._facts(Path("corpus"), "as they are", "digest")
+    facts: dict[str, Any] = training_sets.corpus_facts(Path("corpus"), "as they are", "digest")
     assert facts["licence"] == said
     assert sum(facts["sources"].values()) == pytest.approx(hours)
 
@@ -52,7 +52,7 @@ def test_weights_of_private_recordings_say_so(
 def test_a_licence_that_forbids_training_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     made = corpus(monkeypatch, "CC-BY-NC-4.0")
     with pytest.raises(InputError, match="private"):
-        training_sets._trainable(made, "train")
+        training_sets.trainable(made, "train")
 
 
 def test_private_weights_stay_out_of_the_package(tmp_path: Path) -> None:

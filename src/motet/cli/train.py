@@ -26,8 +26,8 @@ class Train:
 
     target: tyro.conf.Positional[str]
     """What to train: a method (`artalk`, `diffposetalk`, `kmtalk`, `mospa`, `speech2lip`), the
-    audio encoder `phonetic`, its heads `closure-head` and `lip-aperture-head`, `speech-heads` (on
-    Whisper's features), or `sync-expert`."""
+    audio encoder `phonetic`, its heads `closure-head` and `lip-aperture-head`, `speech-heads` and
+    `lips` (on Whisper's features), or `sync-expert`."""
     data: Path
     """Corpus folder, as `motet data synth` and `track` write one (mospa: `motet data sam`).
     speech2lip: a person captured by `motet fit`. phonetic, speech-heads: the folder with `grid_s1`

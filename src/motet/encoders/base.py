@@ -77,6 +77,20 @@ class SpeechEncoder(AudioEncoder[EncoderState], Protocol[EncoderState]):
 
 
 @runtime_checkable
+class MouthEncoder(Protocol):
+    """An encoder among whose features are mouth shapes regressed from the sound."""
+
+    mouth_mean: Float[Tensor, "shapes"]
+    """Their mean over the training set."""
+
+    def mouth(
+        self, features: Float[Tensor, "batch steps dim"]
+    ) -> Float[Tensor, "batch steps shapes"]:
+        """Weights of `motet.face.lip_shapes.SOLVED` among the features."""
+        ...
+
+
+@runtime_checkable
 class OfflineEncoder(Protocol):
     """An encoder that encodes whole recordings, in long windows, and can also stream."""
 
@@ -227,6 +241,14 @@ ENCODERS: dict[str, EncoderSpec] = {
         50.0,
         False,
         "motet.encoders.whisper.encoder:load_whisper_encoder",
+        "as loaded it sees windows of 20 s; its `streaming()` sees a short look-ahead",
+    ),
+    "lips": EncoderSpec(
+        "the features of `whisper` and mouth shapes regressed from them",
+        16_000,
+        50.0,
+        False,
+        "motet.encoders.lips:load_lip_encoder",
         "as loaded it sees windows of 20 s; its `streaming()` sees a short look-ahead",
     ),
     "speech": EncoderSpec(

@@ -15,12 +15,26 @@ from motet.face.lip_shapes import RESPONSE, SOLVED, sides
 from motet.face.operator import FaceCues, FrameOperator
 from motet.types import ARKIT_SHAPES
 
+OPENING_GAIN, WIDTH_GAIN = 1.25, 1.8
+"""Of the regressed shapes' distance from their mean: a regression falls short of the spread of its
+targets."""
+WIDTH_SHAPES = (
+    "mouthFunnel", "mouthPucker", "mouthStretch", "mouthDimple", "mouthSmile", "mouthPress",
+)  # fmt: skip
 CLOSED, OPEN = 0.02, 0.08
 """Larger of both gaps, mouth widths, below which the model's mouth stays as it is, and from which
 the blend is full."""
 _COLUMNS = [[ARKIT_SHAPES.index(side) for side in sides(name)] for name in SOLVED]
 _GAP = torch.tensor([RESPONSE[name][0] for name in SOLVED])
+_GAIN = torch.tensor([WIDTH_GAIN if name in WIDTH_SHAPES else OPENING_GAIN for name in SOLVED])
 _JAW, _CLOSE = ARKIT_SHAPES.index("jawOpen"), ARKIT_SHAPES.index("mouthClose")
+
+
+def widened(
+    shapes: Float[Tensor, "*any shapes"], mean: Float[Tensor, "shapes"]
+) -> Float[Tensor, "*any shapes"]:
+    """Regressed weights of `motet.face.lip_shapes.SOLVED` with the spread of people's, 0..1."""
+    return (mean + _GAIN * (shapes - mean)).clamp(0, 1)
 
 
 class BlendMouth(FrameOperator):

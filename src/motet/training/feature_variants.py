@@ -67,12 +67,18 @@ def variant_features(
     audio: Audio, variant: Variant, encoder: WhisperAudioEncoder
 ) -> Float[Tensor, "steps dim"]:
     """Features at 50 Hz, as many as of the recording itself."""
-    samples = resample(to_mono(audio), encoder.sample_rate).samples.reshape(1, -1)
-    if variant.degradation != "clean":
-        chance = torch.Generator().manual_seed(variant.seed)
-        how = HARD if variant.degradation == "hard" else MILD
-        # Another stretch of the same recording stands for a voice in the background.
-        samples = degrade(samples, samples.roll(samples.shape[1] // 2, 1), chance, how)
+    samples = samples_of(audio, variant, encoder.sample_rate)
     if variant.look_ahead_s != float("inf"):
         encoder = encoder.streaming(variant.look_ahead_s)
     return encode(encoder, samples)[0].clone()
+
+
+def samples_of(audio: Audio, variant: Variant, rate: int) -> Float[Tensor, "1 time"]:
+    """A recording in mono at a rate, as the variant degrades it."""
+    samples = resample(to_mono(audio), rate).samples.reshape(1, -1)
+    if variant.degradation == "clean":
+        return samples
+    chance = torch.Generator().manual_seed(variant.seed)
+    how = HARD if variant.degradation == "hard" else MILD
+    # Another stretch of the same recording stands for a voice in the background.
+    return degrade(samples, samples.roll(samples.shape[1] // 2, 1), chance, how)

@@ -13,7 +13,7 @@ from motet.methods import find_methods
 from motet.training.settings import TrainConfig, follow_recipe
 from motet.training.target import Target, TrainingData, hold_out_validation
 
-OTHERS = ("phonetic", "closure-head", "lip-aperture-head", "speech-heads", "sync-expert")
+OTHERS = ("phonetic", "closure-head", "lip-aperture-head", "speech-heads", "lips", "sync-expert")
 """Weights that are no method."""
 RENAMED: Mapping[str, str] = {"closing": "closure-head", "opening": "lip-aperture-head"}
 """Names that an earlier version used."""
@@ -120,6 +120,16 @@ def _speech_heads() -> Target[Any]:
     )
 
 
+def _lips() -> Target[Any]:
+    from motet.encoders.lips import LipsConfig
+    from motet.encoders.whisper.encoder import load_network
+    from motet.face.lip_shapes import SOLVED
+    from motet.training.lips import lips_stage, read_lip_corpus
+
+    config = LipsConfig(load_network()[1], SOLVED)
+    return Target("lips", config, lambda tensors: [lips_stage(config)], read_lip_corpus)
+
+
 def _sync_expert() -> Target[Any]:
     from motet.methods.speech2lip.sync.loss import expert_stage
     from motet.training.sync_expert import DEFAULTS, EXPERT, read_sync_data
@@ -138,5 +148,6 @@ _OTHERS: Mapping[str, Callable[[], Target[Any]]] = {
     "closure-head": _closure_head,
     "lip-aperture-head": _lip_aperture_head,
     "speech-heads": _speech_heads,
+    "lips": _lips,
     "sync-expert": _sync_expert,
 }

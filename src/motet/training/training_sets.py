@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -28,12 +29,13 @@ from motet.data.readers.sam import spatial_set
 from motet.data.readers.vertex_sequences import vertex_training_set
 from motet.data.readers.vocaset import read_vocaset
 from motet.data.training_set import TrainingItem, TrainingSet
+from motet.encoders.lips import LipEncoder, load_lip_encoder
 from motet.encoders.phonetic.encoder import PhoneticEncoder, load_phonetic
 from motet.encoders.whisper.encoder import WhisperAudioEncoder, load_network
 from motet.errors import InputError
 from motet.face.lip_shapes import close_lips
 from motet.phonetics.phones import PHONES
-from motet.training.feature_variants import variant_features, variants_of
+from motet.training.feature_variants import Variant, variant_features, variants_of
 from motet.training.mesh_phones import MeshPhones
 from motet.training.voice_augment import SHARE, perturbed_features
 from motet.types import Audio, Motion, arkit_space
@@ -58,9 +60,9 @@ def whisper_performances(architecture: Any, folder: Path) -> tuple[TrainingSet, 
     """A corpus of motet with Whisper's features, whole and streamed, of clean and degraded sound;
     with those of the phonetic encoder for a model of that encoder.
     """
-    if architecture.streaming is None or architecture.streaming.front_end != "whisper":
+    if architecture.streaming is None or architecture.streaming.front_end != "lips":
         return performances(architecture, folder)
-    return whisper_set(folder), partial(_whisper_facts, folder)
+    return lip_set(folder), partial(_whisper_facts, folder)
 
 
 def meshes_or_performances(architecture: Any, folder: Path) -> tuple[TrainingSet, About]:
@@ -119,8 +121,8 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
     # Features of sound at the level of `speech_level`; earlier ones lie under the digest alone.
     cache = (cache or data / "features") / f"{encoder.digest}-level"
     items: list[TrainingItem] = []
-    for entry in _trainable(corpus, split):
-        item = _item(corpus, entry, _features(corpus, entry, encoder.features, cache))
+    for entry in trainable(corpus, split):
+        item = training_item(corpus, entry, _features(corpus, entry, encoder.features, cache))
         double = _features(
             corpus, entry, partial(_perturbed, encoder, entry.facts.name), cache / "perturbed"
         )
@@ -131,27 +133,52 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
     return TrainingSet(arkit_space(), items)
 
 
-def whisper_set(data: Path, split: str = "train", cache: Path | None = None) -> TrainingSet:
-    """The clips of a corpus that may train weights, each with its variants of Whisper's
-    features (`motet.training.feature_variants`); they are kept in `cache`.
+def lip_set(data: Path, split: str = "train", cache: Path | None = None) -> TrainingSet:
+    """The clips of a corpus that may train weights, each with its variants of the features of the
+    encoder `lips` (`motet.training.feature_variants`); they are kept in `cache`.
 
     Raises:
         InputError: no clip of that split, or not a corpus.
     """
-    corpus, encoder = Corpus(data), WhisperAudioEncoder(*load_network())
-    cache = (cache or data / "features") / encoder.digest
+    corpus, encoder, cache = Corpus(data), load_lip_encoder(None, 0), cache or data / "features"
     items: list[TrainingItem] = []
-    for entry in _trainable(corpus, split):
+    for entry in trainable(corpus, split):
         variants = variants_of(entry.facts.name)
         for variant in variants:
-            encode = partial(variant_features, variant=variant, encoder=encoder)
-            features = _features(corpus, entry, encode, cache / variant.name)
-            item = _item(corpus, entry, features)
+            features = _lip_features(corpus, entry, variant, encoder, cache)
+            item = training_item(corpus, entry, features)
             items.append(dataclasses.replace(item, weight=item.weight / len(variants)))
     return TrainingSet(arkit_space(), items)
 
 
-def _trainable(corpus: Corpus, split: str) -> list[Entry]:
+def _lip_features(
+    corpus: Corpus, entry: Entry, variant: Variant, encoder: LipEncoder, cache: Path
+) -> Float[Tensor, "steps dim"]:
+    """Of whole recordings Whisper's features alone are kept: the mouth is a product away."""
+    if variant.look_ahead_s != float("inf"):
+        encode = partial(variant_features, variant=variant, encoder=encoder)
+        return _features(corpus, entry, encode, cache / encoder.mouth_digest / variant.name)
+    network = WhisperAudioEncoder(encoder.network, encoder.digest)
+    features = whole_features(corpus, entry, network, cache)
+    mouth = encoder.regressor.whole(features, torch.arange(len(features)))
+    return torch.cat([features, mouth], 1)
+
+
+def whole_features(
+    corpus: Corpus, entry: Entry, encoder: WhisperAudioEncoder, cache: Path
+) -> Float[Tensor, "steps dim"]:
+    """Whisper's features of a whole recording, degraded as its first variant is."""
+    variant = variants_of(entry.facts.name)[0]
+    encode = partial(variant_features, variant=variant, encoder=encoder)
+    return _features(corpus, entry, encode, cache / encoder.digest / variant.name)
+
+
+def trainable(corpus: Corpus, split: str) -> list[Entry]:
+    """The entries of a split whose licence allows training.
+
+    Raises:
+        InputError: there are none.
+    """
     entries = corpus.select(split=split, licences=TRAINABLE)
     if not entries:
         raise InputError(
@@ -167,15 +194,16 @@ def _perturbed(encoder: PhoneticEncoder, name: str, audio: Audio) -> Tensor:
 
 def _whisper_facts(data: Path) -> dict[str, Any]:
     about = "whole and in part streamed, clean or through rooms, microphones and noise"
-    return _facts(data, about, load_network()[1])
+    return corpus_facts(data, about, load_network()[1])
 
 
 def _phonetic_facts(data: Path) -> dict[str, Any]:
-    return _facts(data, "each also with a perturbed voice", load_phonetic().digest)
+    return corpus_facts(data, "each also with a perturbed voice", load_phonetic().digest)
 
 
-def _facts(data: Path, about: str, front_end: str) -> dict[str, Any]:
-    entries = _trainable(Corpus(data), "train")
+def corpus_facts(data: Path, about: str, front_end: str) -> dict[str, Any]:
+    """What weights record about a corpus."""
+    entries = trainable(Corpus(data), "train")
     private = any(entry.facts.licence == PRIVATE for entry in entries)
     hours: dict[str, float] = {}
     for entry in entries:
@@ -191,7 +219,8 @@ def _facts(data: Path, about: str, front_end: str) -> dict[str, Any]:
     }
 
 
-def _item(corpus: Corpus, entry: Entry, features: Tensor) -> TrainingItem:
+def training_item(corpus: Corpus, entry: Entry, features: Tensor) -> TrainingItem:
+    """A clip with its features; lips of tracked people are closed in p, b and m."""
     recording = corpus.read(entry)
     motion = recording.motion if recording.motion.space.fps == 25 else recording.motion.at(25)
     valid = (

@@ -243,8 +243,8 @@ def test_unobserved_channels_teach_nothing() -> None:
 
 
 def offline_model() -> StreamingConfig:
-    """A tiny generator on Whisper's encoder."""
-    return dataclasses.replace(TINY, front_end="whisper", audio_dim=384, regressor=True)
+    """A tiny generator on the encoder with a mouth."""
+    return dataclasses.replace(TINY, front_end="lips", audio_dim=399)
 
 
 def test_modes_run_equals_live_and_offline_differs() -> None:

@@ -21,6 +21,7 @@ from motet.encoders.whisper.config import WhisperConfig, WhisperStreaming
 from motet.encoders.whisper.ctranslate2 import load_whisper
 from motet.encoders.whisper.heads import load_heads
 from motet.encoders.whisper.network import FEATURE_RATE_HZ, RATE_HZ, OfflineWindows, WhisperEncoder
+from motet.encoders.whisper.readout import Readout
 from motet.encoders.whisper.stream import StreamingWindows
 from motet.nn.packed import Precision, with_precision
 
@@ -37,6 +38,7 @@ class WhisperAudioEncoder:
         network: the network with its weights.
         digest: identifies the weights.
         streaming: hop, look-ahead and past of a stream; None: offline, in windows of 20 s.
+        readout: what is emitted of the features; they themselves when left out.
     """
 
     sample_rate, channels, frame_rate = RATE_HZ, 1, float(FEATURE_RATE_HZ)
@@ -47,12 +49,15 @@ class WhisperAudioEncoder:
         network: WhisperEncoder,
         digest: str = "",
         streaming: WhisperStreaming | None = None,
+        readout: Readout | None = None,
     ) -> None:
         self.network, self.digest = network, digest
-        self.dim = network.config.width
+        self.dim = readout.dim if readout else network.config.width
         self.look_ahead_s = streaming.look_ahead_s if streaming else math.inf
-        offline = OfflineWindows(network)
-        self._rows: RowStream[Any] = StreamingWindows(network, streaming) if streaming else offline
+        offline = OfflineWindows(network, readout=readout)
+        self._rows: RowStream[Any] = offline
+        if streaming:
+            self._rows = StreamingWindows(network, streaming, readout)
         self.block = streaming.hop if streaming else offline.hop
         """Features come in whole blocks of so many, the last ones excepted."""
 
@@ -70,11 +75,18 @@ class WhisperAudioEncoder:
         Raises:
             ConfigError: out of range, or this processor has no such products.
         """
+        network, own = self.stream_settings(look_ahead_s, hop_s, precision)
+        return WhisperAudioEncoder(network, self.digest, own)
+
+    def stream_settings(
+        self, look_ahead_s: float, hop_s: float, precision: Precision
+    ) -> tuple[WhisperEncoder, WhisperStreaming]:
+        """The network in a precision, and a look-ahead and hop in steps."""
         hop = round(hop_s * FEATURE_RATE_HZ)
         # The last step of a block already sees itself and half a mel window: 0.0325 s.
         look_ahead = max(0, round((look_ahead_s - 0.0325) * FEATURE_RATE_HZ))
-        settings = WhisperStreaming(look_ahead, hop, refresh=max(0, SETTLED - look_ahead))
-        return WhisperAudioEncoder(_rounded(self.network, precision), self.digest, settings)
+        own = WhisperStreaming(look_ahead, hop, refresh=max(0, SETTLED - look_ahead))
+        return _rounded(self.network, precision), own
 
     def begin(self, batch: int) -> BatchState[Any]:
         """State before the first sample."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from motet.audio.mel import mel_filterbank
 from motet.encoders.whisper.config import WhisperConfig
+from motet.encoders.whisper.readout import Readout
 from motet.nn.activation import gelu_of_product
 from motet.nn.packed import pack_linears
 
@@ -173,12 +174,17 @@ class OfflineWindows:
     Args:
         window_s: length of a window, at most 30 s.
         overlap_s: length that two neighbouring windows share; each keeps its half.
+        readout: what is emitted of a window; the features themselves when left out.
     """
 
     def __init__(
-        self, network: WhisperEncoder, window_s: float = 20.0, overlap_s: float = 2.0
+        self,
+        network: WhisperEncoder,
+        window_s: float = 20.0,
+        overlap_s: float = 2.0,
+        readout: Readout | None = None,
     ) -> None:
-        self._network = network
+        self._network, self._readout = network, readout or Readout(network.config.width)
         self._size = int(window_s * FEATURE_RATE_HZ)
         self._margin = int(overlap_s * FEATURE_RATE_HZ / 2)
 
@@ -193,22 +199,22 @@ class OfflineWindows:
 
     def step(
         self, state: OfflineState, samples: Float[Tensor, "time"]
-    ) -> tuple[Float[Tensor, "steps width"], OfflineState]:
-        """The features of the windows that these samples complete."""
+    ) -> tuple[Float[Tensor, "steps dim"], OfflineState]:
+        """What is read of the windows that these samples complete."""
         received = state.samples_received + len(samples)
         pieces = (*state.pieces, samples) if len(samples) else state.pieces
         state = dataclasses.replace(state, pieces=pieces, samples_received=received)
-        outputs = [samples.new_zeros(0, self._network.config.width)]
+        outputs = [samples.new_zeros(0, self._readout.dim)]
         # A window that may be the last one waits for `finish`: it keeps its end, too.
         while steps_of_samples(received) > self._last(state):
             features, state = self._encode(state, self._last(state), self._margin)
             outputs.append(features)
         return torch.cat(outputs), state
 
-    def finish(self, state: OfflineState) -> Float[Tensor, "steps width"]:
+    def finish(self, state: OfflineState) -> Float[Tensor, "steps dim"]:
         """The last window: in all `steps_of_samples` features, none for no sound."""
         if not state.samples_received:
-            return torch.zeros(0, self._network.config.width)
+            return torch.zeros(0, self._readout.dim)
         return self._encode(state, steps_of_samples(state.samples_received), 0)[0]
 
     def _last(self, state: OfflineState) -> int:
@@ -224,4 +230,6 @@ class OfflineWindows:
         first = max(0, stop - self._margin)
         rest = sound[(first - state.first) * STEP :].clone()
         after = OfflineState((rest,), first, stop, state.samples_received)
-        return features[state.emitted - state.first : stop - state.first], after
+        new = state.emitted - state.first
+        before = features[max(0, new - self._readout.context) : new]
+        return self._readout(before, features[new:], stop - state.emitted), after

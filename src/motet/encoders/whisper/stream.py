@@ -36,6 +36,7 @@ from motet.encoders.whisper.network import (
     WhisperEncoder,
     steps_of_samples,
 )
+from motet.encoders.whisper.readout import Readout
 
 LEAD = WINDOW // 2
 """Samples before and after the centre of a mel frame. A step needs the samples up to `LEAD` after
@@ -61,6 +62,8 @@ class StreamState:
     """Inputs of the transformer from step `first` on."""
     past: tuple[KeyValue, ...]
     """Keys and values of each layer before the next block."""
+    before: Float[Tensor, "context width"]
+    """Features before those that the next block computes again, which a readout looks at."""
     loudest: float = LOUDEST
     """Log10 of the largest mel energy so far."""
     first: int = 0
@@ -76,10 +79,17 @@ class StreamingWindows:
 
     Args:
         settings: hop, look-ahead and length of the past.
+        readout: what is emitted of a block; the features themselves when left out.
     """
 
-    def __init__(self, network: WhisperEncoder, settings: WhisperStreaming) -> None:
+    def __init__(
+        self,
+        network: WhisperEncoder,
+        settings: WhisperStreaming,
+        readout: Readout | None = None,
+    ) -> None:
         self._network, self._settings = network, settings
+        self._readout = readout or Readout(network.config.width)
         self._window = torch.hann_window(WINDOW)
         self._bank = mel_filterbank(WINDOW, MEL_BINS, RATE_HZ).T
 
@@ -93,26 +103,27 @@ class StreamingWindows:
             torch.zeros(1, width),
             torch.zeros(0, width),
             tuple((nothing, nothing) for _ in self._network.layers),
+            torch.zeros(0, width),
         )
 
     def step(
         self, state: StreamState, samples: Float[Tensor, "time"]
-    ) -> tuple[Float[Tensor, "steps width"], StreamState]:
-        """The features of the blocks that these samples complete."""
-        outputs = [samples.new_zeros(0, self._network.config.width)]
+    ) -> tuple[Float[Tensor, "steps dim"], StreamState]:
+        """What is read of the blocks that these samples complete."""
+        outputs = [samples.new_zeros(0, self._readout.dim)]
         while len(samples) >= (missing := self._samples_needed(state) - state.samples_received):
             features, state = self._block(_received(state, samples[:missing]))
             outputs.append(features)
             samples = samples[missing:]
         return torch.cat(outputs), _received(state, samples)
 
-    def finish(self, state: StreamState) -> Float[Tensor, "steps width"]:
+    def finish(self, state: StreamState) -> Float[Tensor, "steps dim"]:
         """The rest, as if silence followed: in all `steps_of_samples` features, none for no
         sound.
         """
         received, emitted = state.samples_received, state.emitted
         total = steps_of_samples(received) if received else 0
-        outputs = [torch.zeros(0, self._network.config.width)]
+        outputs = [torch.zeros(0, self._readout.dim)]
         while state.emitted < total:
             silence = torch.zeros(self._samples_needed(state) - state.samples_received)
             features, state = self.step(state, silence)
@@ -123,7 +134,7 @@ class StreamingWindows:
         """Samples that the next block needs."""
         return (state.emitted + self._settings.hop + self._settings.look_ahead) * STEP + LEAD
 
-    def _block(self, state: StreamState) -> tuple[Float[Tensor, "hop width"], StreamState]:
+    def _block(self, state: StreamState) -> tuple[Float[Tensor, "hop dim"], StreamState]:
         """The next block."""
         state, settings = self._with_steps(state), self._settings
         begin, stop = state.emitted, state.emitted + settings.hop + settings.look_ahead
@@ -133,12 +144,17 @@ class StreamingWindows:
             state = self._from_zero(state, max(0, start - settings.past), start)
         x = state.steps[start - state.first : stop - state.first]
         features, kept = self._transform(state, x, start, after - start)
-        first = max(0, after - settings.past)
-        return features[begin - start :][: settings.hop], dataclasses.replace(
+        first, context = max(0, after - settings.past), self._readout.context
+        # Steps before the block as they are now that more sound after them is known.
+        known = torch.cat([state.before, features])
+        new, settled = len(state.before) + begin - start, len(state.before) + after - start
+        output = self._readout(known[max(0, new - context) : new], known[new:], settings.hop)
+        return output, dataclasses.replace(
             state,
             steps=state.steps[first - state.first :].clone(),
             first=first,
             past=kept,
+            before=known[max(0, settled - context) : settled].clone(),
             emitted=begin + settings.hop,
         )
 

@@ -121,6 +121,10 @@ class TrainingConfig:
     drop_style: float = 0.1
 
 
+MOUTH_SHAPES = 15
+"""Mouth shapes of the audio encoder `lips` (`motet.face.lip_shapes.SOLVED`)."""
+
+
 @dataclasses.dataclass(frozen=True)
 class StreamingConfig:
     """The small model that ships: house space, sliding-window decoding with short windows.
@@ -131,10 +135,11 @@ class StreamingConfig:
     codec: CodecConfig = CodecConfig(
         55, 20, 160, 4, 4, (1, 2, 4, 8, 16), full_width_scale=False, inner_norm=True
     )
-    front_end: Literal["whisper", "phonetic", "bands"] = "phonetic"
-    """Audio encoder: Whisper's or the phonetic encoder (both shipped), or band energies (tests)."""
+    front_end: Literal["lips", "phonetic", "bands"] = "phonetic"
+    """Audio encoder: Whisper's with mouth shapes regressed from it, the phonetic encoder (both
+    shipped), or band energies (tests)."""
     audio_dim: int = 256
-    """Channels of the audio features."""
+    """Channels of the audio features, regressed mouth shapes included."""
     audio_width: int = 128
     """Channels of the convolutions over the features, and of the condition of the tokens."""
     audio_layers: int = 2
@@ -163,13 +168,9 @@ class StreamingConfig:
     """Default number of feature steps read beyond the emitted frames."""
     stream_commit: int = 4
     """The same of a stream, where every frame that is waited for costs time."""
-    stream_look_ahead: int = 4
-    """The same of a stream."""
-    encoder_look_ahead_s: float = 0.12
-    """Of an encoder that also works offline: least sound after a feature that it sees in a
-    stream."""
-    encoder_hop_s: float = 0.08
-    """Of such an encoder: sound from one block of features to the next in a stream."""
+    stream_look_ahead: int = 7
+    """Of a stream of an encoder that also works offline: feature steps that the encoder sees
+    beyond the emitted frames. The generator itself then waits for none."""
     seam_decay_frames: float = 4.0
     """Time constant of the fading correction at a seam."""
     flip: float = 0.2
@@ -186,13 +187,6 @@ class StreamingConfig:
     """Training: loss weight of frames whose audio has not arrived; they are regenerated later."""
     motion_weight: float = 1.0
     """Training: weight of the expected motion's error relative to the bits' cross entropy."""
-    regressor: bool = False
-    """Whether mouth shapes regressed from the features are an input of the generator."""
-    opening_gain: float = 1.25
-    """Of the regressed shapes' distance from their mean, where they are blended with the model's: a
-    regression falls short of people's spread."""
-    width_gain: float = 1.8
-    """The same of the shapes of width."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.commit <= self.codec.frames:
@@ -206,6 +200,11 @@ class StreamingConfig:
             )
         if self.width % self.heads:
             raise ConfigError(f"width ({self.width}) must be a multiple of heads ({self.heads})")
+
+    @property
+    def mouth_shapes(self) -> int:
+        """Channels of the features that are regressed mouth shapes, the last ones."""
+        return MOUTH_SHAPES if self.front_end == "lips" else 0
 
     @property
     def audio_steps(self) -> int:
@@ -286,8 +285,9 @@ class ArtalkCondition:
     """Streaming model: frames emitted of each window (0: the trained number of the mode). Fewer:
     shorter latency and more work."""
     look_ahead: int = option(-1, 8)
-    """Streaming model: feature steps of 20 ms beyond the emitted frames that a window waits for
-    (-1: the trained number of the mode)."""
+    """Streaming model: steps of 20 ms beyond the emitted frames that a window waits for, of
+    features or, with mode=stream, of sound that the encoder sees (-1: the usual number of the
+    mode)."""
     closures: bool = option(True, False, preset="shipped")
     """Streaming model: close the lips where the audio encoder detects p, b or m, even where the
     model alone would leave them a little open."""
@@ -332,7 +332,7 @@ class ArtalkCondition:
         if config.streaming is not None:
             refuse(self, ("guidance_audio",), "only the published training generation has it")
             refuse(self, PUBLISHED_ONLY, "only the published models have it")
-            if config.streaming.front_end != "whisper":
+            if config.streaming.front_end != "lips":
                 refuse(self, ("mode",), "the audio encoder of this model always streams")
             return
         refuse(self, STREAMING_ONLY, "only the streaming model has it")
@@ -345,9 +345,7 @@ STYLES = (
 )  # fmt: skip
 """Styles whose vectors are in the shipped weights: means over the training performances of that
 name."""
-SHIPPED = StreamingConfig(
-    front_end="whisper", audio_dim=384, regressor=True, look_ahead=16, styles=STYLES
-)
+SHIPPED = StreamingConfig(front_end="lips", audio_dim=399, look_ahead=16, styles=STYLES)
 """The small streaming model that ships."""
 TINY_CODEC = CodecConfig(55, 8, 32, 1, 2, (1, 2, 4, 8), full_width_scale=False, inner_norm=True)
 TINY = StreamingConfig(

@@ -11,12 +11,10 @@ from motet.face.lip_geometry import house_lips
 from motet.methods.artalk.config import ArtalkConfig
 from motet.methods.artalk.published_v2.loss import training_stages
 from motet.methods.artalk.streaming.loss import streaming_stages
-from motet.stage import ClosedFormStage, Stage
+from motet.stage import Stage
 
 
-def stages(
-    config: ArtalkConfig, tensors: Mapping[str, Tensor] | None = None
-) -> list[Stage | ClosedFormStage]:
+def stages(config: ArtalkConfig, tensors: Mapping[str, Tensor] | None = None) -> list[Stage]:
     """The stages in order; each holds the whole model, so the last checkpoint is complete.
 
     Raises:

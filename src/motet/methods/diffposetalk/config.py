@@ -212,9 +212,8 @@ class DiffPoseTalkCondition:
     closures: bool = option(True, False, preset="shipped")
     """House space: close the lips where the phonetic encoder detects p, b or m, even where the
     model alone would leave them a little open."""
-    opening: float = option(0.5, 0.0)
-    """House space: weight of the regressed lip aperture against the model's (0: the model
-    alone)."""
+    opening: float = option(0.9, 0.0)
+    """House space: weight of the regressed mouth against the model's (0: the model alone)."""
     head: float = option(2.5, 0.5)
     """House space: scale of the head's motion around its mean; 1: as sampled. The shipped weights
     sample a third of their corpus' range (see the README)."""

@@ -14,12 +14,16 @@ from torch import Tensor
 
 from motet.checkpoint import load_strict
 from motet.diffusion.sample import Noise, seeded_noise
-from motet.encoders.base import AudioEncoder, Waveform, load_encoder
+from motet.encoders.base import AudioEncoder, MouthEncoder, Waveform, load_encoder
+from motet.encoders.lips import load_lip_encoder
 from motet.encoders.phonetic import heads
+from motet.encoders.phonetic.encoder import load_phonetic
+from motet.encoders.with_mouth import WithMouth
 from motet.errors import CheckpointError, ConfigError
 from motet.face.head import ContinueHead, ScaleHead
 from motet.face.lip_aperture import BlendAperture
 from motet.face.lip_closure import STEPS_BEFORE, EnforceClosures
+from motet.face.mouth_blend import BlendMouth
 from motet.face.operator import Operator, OperatorChain
 from motet.face.speech_cues import speech_cues
 from motet.methods.diffposetalk.config import DiffPoseTalkCondition, DiffPoseTalkConfig
@@ -44,6 +48,8 @@ from motet.types import Motion
 
 SAMPLE_RATE = 16000
 STEPS_PER_FRAME = 2
+LOOK_AHEAD_S, HOP_S = 0.3, 0.16
+"""Of the stream whose mouth shapes are blended with the model's."""
 CONTEXT_BEFORE, CONTEXT_AFTER = STEPS_BEFORE + heads.STEPS_BEFORE, heads.STEPS_AFTER
 """House space: context in features of a window's lip aperture and closure heads."""
 
@@ -139,6 +145,7 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         start = STEPS_PER_FRAME * state.frames_generated
         # (batch, 2 * window, channels); zeros after the end
         features = state.stream.features.window(start, start + STEPS_PER_FRAME * window)
+        features = features[..., : self.config.audio_dim]
         # (batch, window, width)
         audio, noise = model.map_features(features), self._randomness(state)
         number = state.frames_generated // window  # index of this window, which picks its noise
@@ -171,7 +178,7 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
             known,
             min(start, CONTEXT_BEFORE),
             frames.shape[1],
-            aperture=condition.opening > 0,
+            opening=condition.opening > 0,
             closures=condition.closures,
         )
         frames, chain = self._chain(condition).step(frames, state.chain, cues)
@@ -201,7 +208,8 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         head = self.space.range("head")
         operators: list[Operator[Any]] = [ScaleHead(head, condition.head), ContinueHead(head)]
         if condition.opening:
-            operators.append(BlendAperture(condition.opening))
+            regressed = isinstance(self.encoder, MouthEncoder)
+            operators.append((BlendMouth if regressed else BlendAperture)(condition.opening))
         if condition.closures:
             operators.append(EnforceClosures())
         return OperatorChain(operators)
@@ -265,7 +273,10 @@ def build(
     model.denoising_net.pack()
     if model.audio_encoder is not None:
         model.audio_encoder.pack()
-    encoder = None
-    if config.front in ("phonetic", "bands"):
+    encoder: AudioEncoder[Any] | None = None
+    if config.front == "phonetic":
+        lips = load_lip_encoder(None, 0).streaming(LOOK_AHEAD_S, HOP_S)
+        encoder = WithMouth(load_phonetic(), lips)
+    elif config.front == "bands":
         encoder = load_encoder(config.front, dim=config.audio_dim)
     return DiffPoseTalk(model, encoder, facts.get("styles"))

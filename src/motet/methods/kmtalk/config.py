@@ -182,7 +182,7 @@ def check_anchor(anchor: str) -> float | None:
 
 
 KEY_OPTIONS = ("text", "timing", "keys", "anchor", "recogniser", "shift")
-HOUSE_OPTIONS = ("seal", "amplitude", "head")
+HOUSE_OPTIONS = ("seal", "opening", "amplitude", "head")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,8 +211,11 @@ class KMTalkCondition:
     seal: bool = option(True, False, preset="shipped", given={"timing": "{timing}"})
     """House space: close the lips at every p, b and m of the transcript, or detected with high
     probability."""
-    amplitude: float = option(1.2, 0.5, preset="shipped")
-    """House space: scale of the mouth's motion; the mean prediction moves less than people do."""
+    opening: float = option(0.9, 0.0, preset="shipped")
+    """House space: weight of the mouth regressed from the audio against the model's (0: the model
+    alone)."""
+    amplitude: float = option(1.0, 0.5, preset="shipped")
+    """House space: scale of the mouth's motion."""
     head: float = option(2.0, 0.5, preset="shipped")
     """House space: scale of the head's motion, for the same reason."""
     shift: int = option(0, 5, preset="shipped", given={"timing": "{timing}"})
@@ -223,7 +226,7 @@ class KMTalkCondition:
 
     def __post_init__(self) -> None:
         check_choices(self)
-        check_ranges(self, {"head": (0.0, 3.0), "amplitude": (0.1, 3.0)})
+        check_ranges(self, {"head": (0.0, 3.0), "amplitude": (0.1, 3.0), "opening": (0.0, 1.0)})
         if self.anchor:
             check_anchor(self.anchor)
         if self.anchor == "file" and not self.timing:
@@ -233,7 +236,7 @@ class KMTalkCondition:
         if self.text and self.timing:
             raise ConfigError("timing already holds the phones; give either text or timing")
         if self.keys:
-            refuse(self, ("seal",), "with keys the lips follow the edited poses")
+            refuse(self, ("seal", "opening"), "with keys the lips follow the edited poses")
         else:
             refuse(self, ("clamp",), "it acts on edited key motions; give some with keys")
 
@@ -251,6 +254,8 @@ class KMTalkCondition:
             refuse(self, HOUSE_OPTIONS, "only models of the house space have it")
         if config.front_end == "bands":
             refuse(self, ("recogniser",), "this model has no phonetic encoder")
+        if config.front_end != "phonetic":
+            refuse(self, ("opening",), "this model has no audio encoder that regresses the mouth")
 
 
 TINY = KMTalkConfig(front_end="bands", audio_dim=8, mix_layers=1, width=16, heads=2, key_layers=1, cmc_layers=1, phone_dim=4, reach=20, dropout=0.0,

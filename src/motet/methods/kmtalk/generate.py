@@ -13,9 +13,13 @@ from torch import Tensor
 
 from motet.checkpoint import load_strict
 from motet.encoders.base import AudioEncoder, Waveform, load_encoder
+from motet.encoders.lips import load_lip_encoder
 from motet.encoders.phonetic.encoder import load_phonetic
+from motet.encoders.with_mouth import WithMouth
 from motet.errors import ConfigError
+from motet.face.mouth_blend import blend_mouth
 from motet.face.operator import FaceCues
+from motet.face.speech_cues import speech_cues
 from motet.methods.kmtalk.config import KMTalkCondition, KMTalkConfig
 from motet.methods.kmtalk.key_batch import KeyRule, batch_keys, shifted
 from motet.methods.kmtalk.key_file import KeyEdits, read_keys, write_keys
@@ -109,9 +113,8 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         if not self._in_house_space:
             frames = mesh_chain(condition, edits).apply(frames, FaceCues())
             return frames + read_template(condition.template, self.space), state
-        cues = face_cues(
-            state.phones, state.samples.known(0, state.samples.stop), count, self.space.fps
-        )
+        samples = state.samples.known(0, state.samples.stop)
+        cues = face_cues(state.phones, samples, count, self.space.fps, self._acoustic(state, count))
         frames = face_chain(condition, self.space, edits).apply(frames, cues)
         return frames, state
 
@@ -132,9 +135,17 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
             with on_device(CPU):
                 phones = self._phones(state, features.to(CPU))[0]
             poses = self._key_poses(features, phones, frames, condition).to(CPU)
+        keys, mouth = (
+            self._rule(frames, condition).of(phones.spans),
+            self._acoustic(state, frames).mouth,
+        )
+        if mouth is not None and condition.opening:
+            # The lips of a key are those of the take at its frame.
+            at_keys = mouth[:, list(keys.frames)]
+            poses = blend_mouth(poses.unsqueeze(0), at_keys, condition.opening)[0]
         poses = poses * self._scale(condition)
         poses = poses.clamp(0, 1) if self._in_house_space else poses
-        return KeyTake(self._rule(frames, condition).of(phones.spans), poses, phones, frames)
+        return KeyTake(keys, poses, phones, frames)
 
     def _key_poses(
         self, features: Tensor, phones: Phones, frames: int, condition: KMTalkCondition
@@ -171,7 +182,15 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
     def _features(self, state: KMTalkState, frames: int) -> Float[Tensor, "batch steps dim"]:
         if self.model.trunk is not None:
             return self.model.trunk.features(state.samples.known(0, state.samples.stop), frames)
-        return state.stream.features.known(0, state.stream.features.stop)
+        features = state.stream.features.known(0, state.stream.features.stop)
+        return features[..., : self.config.audio_dim]
+
+    def _acoustic(self, state: KMTalkState, frames: int) -> FaceCues:
+        """The regressed mouth and evidence for closed lips, where the encoder has them."""
+        if not isinstance(self.encoder, WithMouth):
+            return FaceCues()
+        features = state.stream.features.known(0, state.stream.features.stop)
+        return speech_cues(self.encoder, features, 0, frames, opening=True, closures=True)
 
     def _phones(
         self, state: KMTalkState, features: Float[Tensor, "batch steps dim"]
@@ -180,7 +199,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
             return [Phones((), "none", 0.0)] * state.batch
         samples = state.samples.known(0, state.samples.stop)
         phonetic = None if self.config.front_end == "bands" else load_phonetic()
-        known = features if self.encoder is phonetic else None
+        known = features if self.config.front_end == "phonetic" else None
         return batch_phones(samples, known, state.condition, phonetic)
 
     def _edits(self, condition: KMTalkCondition, frames: int) -> KeyEdits | None:
@@ -239,6 +258,8 @@ def build(
     model, encoder = KMTalkModel(config), None
     if tensors is not None:
         load_strict(model, tensors)
+    if config.front_end == "phonetic" and config.space == "arkit":
+        return KMTalk(model, WithMouth(load_phonetic(), load_lip_encoder(None, 0)))
     if config.trunk is None:
         encoder = load_encoder(config.front_end, dim=config.audio_dim)
     return KMTalk(model, encoder)

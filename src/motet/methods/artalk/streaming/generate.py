@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.encoders.base import OfflineEncoder, SpeechEncoder
+from motet.encoders.base import MouthEncoder, OfflineEncoder, SpeechEncoder
 from motet.errors import ConfigError, nearest
 from motet.face.intensity import MOUTH_SHAPES
 from motet.face.lip_aperture import BlendAperture
@@ -37,6 +37,10 @@ SMOOTHING, SMOOTHING_STAGES = 0.56, 7
 """Exponential smoothing of head and brows when bits are sampled. Many fast stages have a smooth
 step response, two slow ones do not (velocity jumps of the head at borders were 2.8 times those
 inside, now 1.1); head and brows come 0.22 s late."""
+
+STEP_S, NEWEST_S, MOST_AHEAD = 0.02, 0.0325, 50
+"""Seconds of a feature step; sound after the newest step that it sees itself; most steps of sound
+that a stream's encoder may see ahead."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,11 +70,8 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
 
     def __init__(self, model: StreamingModel, encoder: SpeechEncoder[Any]) -> None:
         self.model, self.config = model.eval().requires_grad_(False), model.config
-        self.encoder = self._stream_encoder = encoder
-        if isinstance(encoder, OfflineEncoder):
-            self._stream_encoder = encoder.streaming(
-                self.config.encoder_look_ahead_s, self.config.encoder_hop_s
-            )
+        self.encoder = encoder
+        self._streams: dict[tuple[int, int], SpeechEncoder[Any]] = {}
         self.space: MotionSpace = arkit_space()
         self._weights = self.space.range("blendshapes")
         names = (*ARKIT_SHAPES, "x", "y", "z")
@@ -112,7 +113,16 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         return self._encoder(state.condition)
 
     def _encoder(self, condition: ArtalkCondition) -> SpeechEncoder[Any]:
-        return self._stream_encoder if condition.mode == "stream" else self.encoder
+        """Offline, or a stream whose blocks are the frames that are emitted together."""
+        if condition.mode != "stream" or not isinstance(self.encoder, OfflineEncoder):
+            return self.encoder
+        dial = (condition.commit, condition.look_ahead)
+        if dial not in self._streams:
+            hop = self.config.steps_per_frame * condition.commit
+            self._streams[dial] = self.encoder.streaming(
+                STEP_S * condition.look_ahead + NEWEST_S, STEP_S * hop
+            )
+        return self._streams[dial]
 
     def window_ready(self, state: ArtalkState) -> bool:
         """Whether all features of the next window's context are known."""
@@ -141,22 +151,14 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         """Smoothing of drawn motion, lip aperture, lip closures."""
         steps, start, first, _ = self._audible(state)
         condition = state.condition
-        position, regressor = start + self.config.audio_before - first, self.model.audio.regressor
         cues = speech_cues(
             self.encoder,
             steps,
-            position,
+            start + self.config.audio_before - first,
             frames.shape[1],
-            aperture=condition.opening > 0 and regressor is None,
+            opening=condition.opening > 0,
             closures=condition.closures,
         )
-        if condition.opening and regressor is not None and steps.shape[1]:
-            there = steps.to(regressor.weight.device)
-            known = torch.ones(steps.shape[:2], dtype=torch.bool, device=there.device)
-            shapes = regressor(there, known, position, frames.shape[1])
-            config = self.config
-            mouth = regressor.spread(shapes, config.opening_gain, config.width_gain)
-            cues = dataclasses.replace(cues, mouth=mouth.to(CPU))
         frames, chain = self._chain(condition).step(frames, state.chain, cues)
         return frames, dataclasses.replace(state, chain=chain)
 
@@ -170,7 +172,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
             smoothing = ExponentialSmoothing(self._smoothed, SMOOTHING, SMOOTHING_STAGES)
             operators.append(smoothing)
         if condition.opening:
-            regressed = self.model.audio.regressor is not None
+            regressed = isinstance(self.encoder, MouthEncoder)
             blend = BlendMouth if regressed else BlendAperture
             operators.append(blend(condition.opening))
         if condition.closures:
@@ -178,14 +180,14 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         return OperatorChain(operators)
 
     def _with_defaults(self, condition: ArtalkCondition) -> ArtalkCondition:
-        config, live = self.config, condition.mode == "stream"
+        config, live = self.config, self._streams_sound(condition)
         commit = condition.commit or (config.stream_commit if live else config.commit)
         usual = config.stream_look_ahead if live else config.look_ahead
         look = usual if condition.look_ahead < 0 else condition.look_ahead
         frames = config.codec.frames
         if not 1 <= commit <= frames:
             raise ConfigError(f"commit must lie between 1 and {frames} frames, not {commit}")
-        most = self.config.audio_steps - self.config.audio_before
+        most = MOST_AHEAD if live else self.config.audio_steps - self.config.audio_before
         if look > most:
             raise ConfigError(f"look_ahead must lie between 0 and {most} steps, not {look}")
         return dataclasses.replace(condition, commit=commit, look_ahead=look)
@@ -208,8 +210,14 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
 
     def _limit(self, state: ArtalkState) -> int:
         """Position after the last feature of the next window's context."""
-        frames = state.frames_generated + state.condition.commit
-        return self.config.steps_per_frame * frames + state.condition.look_ahead
+        condition, frames = state.condition, state.frames_generated + state.condition.commit
+        # A stream's encoder has waited already.
+        ahead = 0 if self._streams_sound(condition) else condition.look_ahead
+        return self.config.steps_per_frame * frames + ahead
+
+    def _streams_sound(self, condition: ArtalkCondition) -> bool:
+        """Whether the session streams an encoder that also works offline."""
+        return condition.mode == "stream" and isinstance(self.encoder, OfflineEncoder)
 
     def _audible(self, state: ArtalkState) -> tuple[Tensor, int, int, int]:
         """The features that the next window sees; where its stretch starts, where they start, where

@@ -17,10 +17,9 @@ from motet.methods.artalk.batches import fit_statistics
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import StreamingConfig
 from motet.methods.artalk.streaming.batches import STYLE_FRAMES, pair_batch, window_batch
-from motet.methods.artalk.streaming.model import StreamingModel, known_mask
-from motet.methods.artalk.streaming.regressor import fit_regressor
+from motet.methods.artalk.streaming.model import AudioMixer, StreamingModel, known_mask
 from motet.nn.seeded import integers, normal, uniform
-from motet.stage import ClosedFormStage, Stage
+from motet.stage import Stage
 from motet.types import ARKIT_SHAPES
 
 Batch = Mapping[str, Tensor]
@@ -36,9 +35,8 @@ def streaming_stages(
     config: StreamingConfig,
     tensors: Mapping[str, Tensor] | None = None,
     geometry: Geometry | None = None,
-) -> list[Stage[TrainingSet] | ClosedFormStage[TrainingSet]]:
-    """`codec` trains the codec alone, `generator` everything else around the frozen codec. A model
-    with a regressor has that fitted first, in closed form.
+) -> list[Stage[TrainingSet]]:
+    """`codec` trains the codec alone, `generator` everything else around the frozen codec.
 
     Args:
         geometry: points of a figure (lips above all) whose error in millimetres is added to both
@@ -64,14 +62,9 @@ def streaming_stages(
 
     def prepare(corpus: TrainingSet) -> None:
         fit_statistics(model.codec, corpus)
-
-    def fit(corpus: TrainingSet) -> Mapping[str, Tensor]:
-        assert model.audio.regressor is not None
-        fit_regressor(model.audio.regressor, corpus)
-        return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        fit_mouth_statistics(model.audio, corpus)
 
     return [
-        *([ClosedFormStage("regressor", fit)] if config.regressor else []),
         Stage("codec", model, [model.codec], codec_terms, codec_batch, prepare),
         Stage(
             "generator",
@@ -83,6 +76,15 @@ def streaming_stages(
             lambda corpus: fill_style_bank(model, corpus),
         ),
     ]
+
+
+def fit_mouth_statistics(mixer: AudioMixer, corpus: TrainingSet) -> None:
+    """Mean and deviation of the regressed mouth shapes, once, where they are an input."""
+    if mixer.shapes_entry is None or not bool((mixer.shapes_deviation == 1).all()):
+        return
+    shapes = torch.cat([item.features[::20, mixer.acoustic :] for item in corpus.items])
+    mixer.shapes_mean.copy_(shapes.mean(0))
+    mixer.shapes_deviation.copy_(shapes.std(0).clamp(min=1e-2))
 
 
 def fill_style_bank(model: StreamingModel, corpus: TrainingSet, clips: int = 48) -> None:

@@ -15,11 +15,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from motet.face.lip_shapes import SOLVED
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import StreamingConfig
 from motet.methods.artalk.quantizer import ResidualQuantizer, area_matrix
-from motet.methods.artalk.streaming.regressor import MouthRegressor
 from motet.nn.attention import attend, level_mask
 from motet.nn.position import sinusoid_table
 
@@ -34,22 +32,27 @@ class AudioMixer(nn.Module):
     after it, or not yet received.
     """
 
+    shapes_mean: Tensor
+    shapes_deviation: Tensor
+
     def __init__(self, config: StreamingConfig) -> None:
         super().__init__()
-        width = config.audio_width
+        width, shapes = config.audio_width, config.mouth_shapes
         self.before, self.inside = config.audio_before, config.codec.frames * config.steps_per_frame
-        self.entry_norm = nn.LayerNorm(config.audio_dim)
-        self.entry = nn.Linear(config.audio_dim, width)
+        self.acoustic = config.audio_dim - shapes
+        self.entry_norm = nn.LayerNorm(self.acoustic)
+        self.entry = nn.Linear(self.acoustic, width)
         self.unheard = nn.Parameter(torch.zeros(width))
         self.position = nn.Parameter(0.02 * torch.randn(config.audio_steps, width))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(config.audio_layers))
         self.filters = nn.ModuleList(
             nn.Linear(5 * width, width) for _ in range(config.audio_layers)
         )
-        self.regressor: MouthRegressor | None = None
-        if config.regressor:
-            self.regressor = MouthRegressor(config.audio_dim, config.steps_per_frame)
-            self.shapes_entry = nn.Linear(len(SOLVED), width)
+        self.shapes_entry: nn.Linear | None = None
+        if shapes:
+            self.shapes_entry = nn.Linear(shapes, width)
+            self.register_buffer("shapes_mean", torch.zeros(shapes))
+            self.register_buffer("shapes_deviation", torch.ones(shapes))
         self.frames, self.steps_per_frame = config.codec.frames, config.steps_per_frame
         self.exit = nn.Linear(3 * width, width)
         pool = torch.cat([area_matrix(self.inside, patch) for patch in config.codec.patches])
@@ -74,12 +77,10 @@ class AudioMixer(nn.Module):
         """One vector per token: the mean over its span, and its first and last step, which preserve
         the order in coarse tokens.
         """
-        x = (
-            torch.where(known.unsqueeze(-1), self.entry(self.entry_norm(features)), self.unheard)
-            + self.position
-        )
-        if self.regressor is not None:
-            x = x + self._regressed(features, known)
+        acoustic = self.entry(self.entry_norm(features[..., : self.acoustic]))
+        x = torch.where(known.unsqueeze(-1), acoustic, self.unheard) + self.position
+        if self.shapes_entry is not None:
+            x = x + self._regressed(self.shapes_entry, features[..., self.acoustic :], known)
         for norm, mix in zip(self.norms, self.filters, strict=True):
             # (batch, steps, 5 * width): each step with two neighbours on both sides.
             patches = F.pad(norm(x), (0, 0, 2, 2)).unfold(1, 5, 1).transpose(2, 3).flatten(2)
@@ -89,15 +90,23 @@ class AudioMixer(nn.Module):
         return self.exit(torch.cat([self.pool @ x, x[:, self.ends[0]], x[:, self.ends[1]]], -1))
 
     def _regressed(
-        self, features: Float[Tensor, "batch steps audio"], known: Bool[Tensor, "batch steps"]
+        self,
+        entry: nn.Linear,
+        shapes: Float[Tensor, "batch steps shapes"],
+        known: Bool[Tensor, "batch steps"],
     ) -> Float[Tensor, "batch steps width"]:
-        """The regressor's mouth shapes at the window's own steps, zero in its context."""
-        assert self.regressor is not None
-        shapes = self.regressor(features, known, self.before, self.frames)
-        entry = self.shapes_entry(self.regressor.normalised(shapes))
+        """The regressed mouth at the window's own frames, zero in its context; frames that are not
+        known have the nearest known mouth.
+        """
+        at = self.before + self.steps_per_frame * torch.arange(self.frames, device=shapes.device)
+        begin = known.to(torch.int8).argmax(1, keepdim=True)  # (batch, 1)
+        end = begin + known.sum(1, keepdim=True) - 1
+        at = torch.minimum(torch.maximum(at, begin), end).clamp(min=0)  # (batch, frames)
+        rows = torch.arange(len(shapes), device=shapes.device).unsqueeze(1)
+        mouth = (shapes[rows, at] - self.shapes_mean) / self.shapes_deviation
         # Every frame spans its own steps: (batch, frames * steps_per_frame, width).
-        entry = entry.repeat_interleave(self.steps_per_frame, dim=1)
-        return F.pad(entry, (0, 0, self.before, features.shape[1] - self.before - self.inside))
+        x = entry(mouth).repeat_interleave(self.steps_per_frame, dim=1)
+        return F.pad(x, (0, 0, self.before, shapes.shape[1] - self.before - self.inside))
 
 
 class ClipStyleEncoder(nn.Module):

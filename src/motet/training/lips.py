@@ -1,0 +1,254 @@
+"""`motet train lips`: ridge regression from Whisper's features to mouth shapes, in closed form.
+
+One map for whole recordings, fitted on cached features, and one for each number of features that a
+stream knows after a step, fitted on blocks of a stream with a long look-ahead: its later rows have
+seen as little as the newest rows of a quicker stream.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from motet.data.corpus import Corpus, Entry
+from motet.encoders.lips import LipRegressor, LipsConfig
+from motet.encoders.whisper.config import WhisperStreaming
+from motet.encoders.whisper.encoder import SETTLED, WhisperAudioEncoder, load_network
+from motet.encoders.whisper.readout import Readout
+from motet.encoders.whisper.stream import StreamingWindows
+from motet.errors import InputError
+from motet.face.lip_shapes import SOLVED, sides
+from motet.stage import ClosedFormStage
+from motet.training.feature_variants import samples_of, variants_of
+from motet.training.target import TrainingData, hold_out_validation
+from motet.training.training_sets import corpus_facts, trainable, training_item, whole_features
+from motet.types import ARKIT_SHAPES
+
+COMPONENTS, RIDGE = 192, 0.1
+"""Principal components of the features that count, and the penalty relative to the frames (both
+chosen on GRID s1 against unseen people, see `recipes/performance_model`)."""
+DEVIATION = 0.5
+"""The penalty on what a map of a stream adds to that of whole recordings."""
+STREAMED = 4
+"""Every so many recordings are also streamed."""
+STREAM = WhisperStreaming(look_ahead=15, hop=8, refresh=SETTLED - 15)
+_COLUMNS = [[ARKIT_SHAPES.index(side) for side in sides(name)] for name in SOLVED]
+Blocks = list[tuple[Float[Tensor, "context width"], Float[Tensor, "known width"]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class LipClip:
+    """Mouth shapes of a recording and the features of its sound."""
+
+    shapes: Float[Tensor, "frames shapes"]
+    observed: tuple[bool, ...]
+    """Which of the shapes the recording shows."""
+    weight: float
+    features: Float[Tensor, "steps dim"]
+    """Of the whole recording."""
+    blocks: Callable[[], Blocks] = list
+    """Of a stream, encoded when asked for: the features before a block, and those of the block and
+    its look-ahead; none for recordings that are not streamed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LipCorpus:
+    """The clips of a corpus, read one after the other."""
+
+    folder: Path
+
+    def __iter__(self) -> Iterator[LipClip]:
+        corpus, encoder = Corpus(self.folder), WhisperAudioEncoder(*load_network())
+        for number, entry in enumerate(trainable(corpus, "train")):
+            features = whole_features(corpus, entry, encoder, self.folder / "features")
+            item = training_item(corpus, entry, features)
+            observed = tuple(bool(item.valid[columns].all()) for columns in _COLUMNS)
+            clip = LipClip(mouth_shapes(item.motion), observed, item.weight, features)
+            if number % STREAMED == 0:
+                blocks = partial(_stream_recording, corpus, entry, encoder)
+                clip = dataclasses.replace(clip, blocks=blocks)
+            yield clip
+
+
+def _stream_recording(corpus: Corpus, entry: Entry, encoder: WhisperAudioEncoder) -> Blocks:
+    audio = corpus.read(entry).audio
+    assert audio is not None  # `whole_features` has refused it already.
+    variant = variants_of(entry.facts.name)[0]
+    return stream_blocks(encoder, samples_of(audio, variant, encoder.sample_rate)[0])
+
+
+class _Recorder(Readout):
+    """Keeps what it is given."""
+
+    def __init__(self, dim: int, context: int) -> None:
+        super().__init__(dim, context)
+        self.blocks: Blocks = []
+
+    def __call__(self, before: Tensor, known: Tensor, count: int) -> Tensor:
+        self.blocks.append((before, known))
+        return known[:count]
+
+
+@torch.inference_mode()
+def stream_blocks(encoder: WhisperAudioEncoder, samples: Float[Tensor, "time"]) -> Blocks:
+    """What a stream knows at each of its blocks."""
+    recorder = _Recorder(encoder.network.config.width, -min(LipsConfig("", SOLVED).offsets))
+    windows = StreamingWindows(encoder.network, STREAM, recorder)
+    windows.finish(windows.step(windows.begin(), samples)[1])
+    return recorder.blocks
+
+
+def read_lip_corpus(folder: Path, validation: float) -> TrainingData[LipCorpus]:
+    """A corpus of motet; a closed form has nothing to stop early, so all of it is used."""
+    del validation
+    return hold_out_validation(LipCorpus(folder), lambda: _facts(folder), 0.0)
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    about = f"whole and every {STREAMED}th also streamed, through rooms, microphones and noise"
+    return corpus_facts(folder, about, load_network()[1])
+
+
+def lips_stage(config: LipsConfig) -> ClosedFormStage[Iterable[LipClip]]:
+    """The one stage."""
+    return ClosedFormStage("ridge", lambda clips: fit_lips(config, clips))
+
+
+def mouth_shapes(motion: Float[Tensor, "frames dim"]) -> Float[Tensor, "frames shapes"]:
+    """The shapes of `SOLVED`, the mean of both sides, from the house space."""
+    return torch.stack([motion[:, columns].mean(1) for columns in _COLUMNS], 1)
+
+
+@torch.no_grad()
+def fit_lips(config: LipsConfig, clips: Iterable[LipClip]) -> dict[str, Tensor]:
+    """All maps, each shape on the recordings in which it was observed. The maps of a stream are as
+    near to that of whole recordings as their penalty says, because fewer frames show them.
+
+    Raises:
+        InputError: a shape that no recording shows, or nothing that was streamed.
+    """
+    regressor = LipRegressor(config)
+    basis = _Basis.of(clip.features for clip in clips)
+    maps = [_Sums(config, basis) for _ in range(len(config.ahead) + 1)]
+    for clip in clips:
+        frames = min(len(clip.shapes), (len(clip.features) + 1) // 2)
+        steps = 2 * torch.arange(frames)
+        at = (steps.unsqueeze(1) + regressor.offsets).clamp(0, len(clip.features) - 1)
+        maps[-1].add(clip, clip.features[at], steps // 2)
+        for number, rows, frame in _streamed(regressor, clip):
+            maps[number].add(clip, rows, frame)
+    if not all(part.frames for part in maps):
+        raise InputError("the corpus is too small: no recording of it was streamed")
+    whole = maps[-1].solution(RIDGE)
+    for number, part in enumerate(maps):
+        own = whole if part is maps[-1] else part.solution(DEVIATION, whole)
+        regressor.weight[number], regressor.bias[number] = part.stored(own)
+    regressor.mean.copy_(maps[-1].mean())
+    return {name: tensor.detach().clone() for name, tensor in regressor.state_dict().items()}
+
+
+def _streamed(
+    regressor: LipRegressor, clip: LipClip
+) -> Iterator[tuple[int, Tensor, Int[Tensor, "frames"]]]:
+    """For each map its inputs (blocks, offsets, dim) and their frames."""
+    context = -min(regressor.config.offsets)
+    # The first blocks have no past, which a map cannot do without.
+    blocks = [(i, torch.cat(b)) for i, b in enumerate(clip.blocks()) if len(b[0]) == context]
+    if not blocks:
+        return
+    rows = torch.stack([known for _, known in blocks])
+    first = STREAM.hop * torch.tensor([index for index, _ in blocks])
+    for row in range(context, rows.shape[1], 2):
+        at, used = regressor.context(torch.tensor([row]), rows.shape[1])
+        frame = (first + row - context) // 2
+        inside = frame < len(clip.shapes)
+        yield int(used), rows[inside][:, at[0]], frame[inside]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Basis:
+    """Principal components of the features, scaled to unit variance."""
+
+    centre: Float[Tensor, "dim"]
+    axes: Float[Tensor, "dim components"]
+
+    @classmethod
+    def of(cls, features: Iterable[Tensor], every: int = 20) -> _Basis:
+        """Of every so many features of the recordings."""
+        sample = torch.cat([f[::every] for f in features]).double()
+        centre = sample.mean(0)
+        values, axes = torch.linalg.eigh(torch.cov((sample - centre).T))
+        count = min(COMPONENTS, len(values))
+        scale = values[-count:].clamp(min=1e-9).sqrt()
+        return cls(centre.float(), (axes[:, -count:] / scale).float())
+
+
+class _Sums:
+    """Sums of products over the frames of one map, apart for each set of observed shapes."""
+
+    def __init__(self, config: LipsConfig, basis: _Basis) -> None:
+        self.basis, self.offsets = basis, len(config.offsets)
+        self.size, self.shapes = self.offsets * basis.axes.shape[1] + 1, len(config.shapes)
+        self.parts: dict[tuple[bool, ...], tuple[Tensor, Tensor]] = {}
+        self.frames = 0
+
+    def add(self, clip: LipClip, rows: Float[Tensor, "frames offsets dim"], frame: Tensor) -> None:
+        """Frames of a clip with the features around them."""
+        x = ((rows - self.basis.centre) @ self.basis.axes).flatten(1)
+        x = torch.cat([x, torch.ones(len(x), 1)], 1)
+        empty = (torch.zeros(self.size, self.size), torch.zeros(self.size, self.shapes))
+        square, cross = self.parts.get(clip.observed, tuple(t.double() for t in empty))
+        square += clip.weight * (x.T @ x).double()
+        cross += clip.weight * (x.T @ clip.shapes[frame]).double()
+        self.parts[clip.observed] = square, cross
+        self.frames += len(x)
+
+    def solution(
+        self, penalty: float, prior: Float[Tensor, "inputs shapes"] | None = None
+    ) -> Float[Tensor, "inputs shapes"]:
+        """Weights in components, the constant last: with x the inputs of a frame, y its shapes and
+        P the prior (zero when left out) the least sum of |y - xW|^2 + penalty |W - P|^2. The
+        constant is not penalised.
+        """
+        result = torch.zeros(self.size, self.shapes, dtype=torch.float64)
+        if prior is not None:
+            result += prior
+        for shapes, square, cross in self._systems():
+            diagonal = torch.full((self.size,), penalty, dtype=torch.float64) * square[-1, -1]
+            diagonal[-1] = 0.0
+            rest = cross - square @ result[:, shapes]
+            result[:, shapes] += torch.linalg.solve(square + diagonal.diag(), rest)
+        return result
+
+    def mean(self) -> Float[Tensor, "shapes"]:
+        """Of the observed shapes."""
+        result = torch.zeros(self.shapes, dtype=torch.float64)
+        for shapes, square, cross in self._systems():
+            result[shapes] = cross[-1] / square[-1, -1]
+        return result.float()
+
+    def stored(self, solution: Tensor) -> tuple[Tensor, Tensor]:
+        """A solution as a map of the features themselves: weight and bias."""
+        # From components to features: (offsets, components, shapes) -> (offsets, dim, shapes).
+        inner = solution[:-1].unflatten(0, (self.offsets, -1))
+        weight = torch.einsum("dc,ocs->ods", self.basis.axes.double(), inner)
+        bias = solution[-1] - torch.einsum("d,ods->s", self.basis.centre.double(), weight)
+        return weight.flatten(0, 1).float(), bias.float()
+
+    def _systems(self) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """Shapes that were observed in the same recordings, which share a system of equations."""
+        keys = list(self.parts)
+        for pattern in {tuple(key[shape] for key in keys) for shape in range(self.shapes)}:
+            shapes = [k for k in range(self.shapes) if tuple(key[k] for key in keys) == pattern]
+            seen = [self.parts[key] for key, used in zip(keys, pattern, strict=True) if used]
+            if not seen:
+                raise InputError(f"no recording has an observed {SOLVED[shapes[0]]}")
+            square = torch.stack([square for square, _ in seen]).sum(0)
+            yield shapes, square, torch.stack([cross for _, cross in seen]).sum(0)[:, shapes]

@@ -1,0 +1,90 @@
+"""The lip regressor: its closed form, shapes that were not observed, spreads of a stream's maps."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from motet.encoders.lips import LipRegressor, LipsConfig
+from motet.errors import InputError
+from motet.face.lip_shapes import SOLVED
+from motet.training.lips import STREAM, LipClip, fit_lips, mouth_shapes
+from motet.types import ARKIT_SHAPES
+
+CONFIG = LipsConfig("", SOLVED, dim=8)
+JAW, STRETCH = SOLVED.index("jawOpen"), SOLVED.index("mouthStretch")
+
+
+def clips(observed: bool = True, streamed: bool = True) -> list[LipClip]:
+    """Jaws that follow one feature 0.16 s later, so that a stream knows them in part only."""
+    noise, result = torch.Generator().manual_seed(0), []
+    for _ in range(4):
+        features = torch.randn(400, 8, generator=noise)
+        shapes = torch.zeros(196, len(SOLVED))
+        shapes[:, JAW] = 0.5 + 0.1 * features[8::2, 3]
+        shapes[:, STRETCH] = 0.2 + 0.1 * features[:392:2, 1]
+
+        def blocks(features: torch.Tensor = features) -> list[tuple[torch.Tensor, torch.Tensor]]:
+            size = STREAM.hop + STREAM.look_ahead
+            firsts = range(0, 392 - size, STREAM.hop)
+            return [(features[max(0, f - 8) : f], features[f : f + size]) for f in firsts]
+
+        seen = tuple(observed or name != "mouthStretch" for name in SOLVED)
+        clip = LipClip(shapes, seen, 1.0, features)
+        result.append(dataclasses.replace(clip, blocks=blocks) if streamed else clip)
+    return result
+
+
+def fitted(given: list[LipClip]) -> LipRegressor:
+    regressor = LipRegressor(CONFIG)
+    regressor.load_state_dict(fit_lips(CONFIG, given), strict=False)
+    return regressor
+
+
+def test_the_closed_form_finds_a_linear_mouth() -> None:
+    regressor, clip = fitted(clips()), clips()[0]
+    steps = torch.arange(8, 384, 2)
+    shapes, truth = regressor.whole(clip.features, steps), clip.shapes[4:192]
+    for shape in (JAW, STRETCH):
+        both = torch.stack([shapes[:, shape], truth[:, shape]])
+        assert torch.corrcoef(both)[0, 1] > 0.99
+    assert torch.allclose(regressor.mean[JAW], torch.tensor(0.5), atol=0.03)
+
+
+def test_a_stream_knows_what_it_has_received() -> None:
+    regressor, features = fitted(clips()), clips()[0].features
+    seen = torch.stack(
+        [regressor.streamed(features[: k + 11], torch.tensor([k]))[0] for k in range(8, 380, 2)]
+    )
+    early = torch.stack(
+        [regressor.streamed(features[: k + 3], torch.tensor([k]))[0] for k in range(8, 380, 2)]
+    )
+    truth = clips()[0].shapes[4:190]
+    for shapes, shape, least, most in (
+        (seen, JAW, 0.98, 1.0),
+        (early, STRETCH, 0.98, 1.0),
+        (early, JAW, -0.3, 0.3),
+    ):
+        correlation = torch.corrcoef(torch.stack([shapes[:, shape], truth[:, shape]]))[0, 1]
+        assert least < correlation <= most
+
+
+def test_a_shape_that_nobody_shows_is_refused() -> None:
+    half = clips()[:2] + clips(observed=False)[2:]
+    # Two of four recordings show the stretch: their frames alone decide.
+    assert torch.isfinite(fitted(half).weight).all()
+    with pytest.raises(InputError, match="mouthStretch"):
+        fit_lips(CONFIG, clips(observed=False))
+    with pytest.raises(InputError, match="streamed"):
+        fit_lips(CONFIG, clips(streamed=False))
+
+
+def test_sides_are_averaged() -> None:
+    motion = torch.zeros(3, 55)
+    motion[:, ARKIT_SHAPES.index("mouthStretchLeft")] = 0.4
+    motion[:, ARKIT_SHAPES.index("jawOpen")] = 0.3
+    shapes = mouth_shapes(motion)
+    assert float(shapes[0, STRETCH]) == pytest.approx(0.2)
+    assert float(shapes[0, JAW]) == pytest.approx(0.3)
