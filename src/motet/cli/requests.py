@@ -116,3 +116,20 @@ def weights_of(spec: MethodSpec, options: Options) -> Path:
     if options.get("person"):
         return spec.weights_of_person(Path(str(options["person"])))
     return spec.shipped()
+
+
+def spoken_text(text: str) -> str:
+    """A text to speak: itself, or what a .txt file holds.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if not text.lower().endswith(".txt"):
+        return text
+    path = Path(text)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} is not a text file that can be read; save it as UTF-8"
+        ) from error

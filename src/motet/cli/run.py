@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,9 +28,10 @@ from motet.cli.batch_options import Batch, run_batch, take_of
 from motet.cli.edit import LARGEST as LARGEST_EDITS
 from motet.cli.mesh_files import MeshFiles
 from motet.cli.recording import open_recording
-from motet.cli.requests import check_conditions, check_takes, method_options
+from motet.cli.requests import check_conditions, check_takes, method_options, spoken_text
 from motet.errors import AssetError, ConfigError
 from motet.export.picture import DEFAULT_SIZE, picture_options
+from motet.method import option_names
 from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
 from motet.request import Request
@@ -67,7 +69,11 @@ class Run:
     style: str = ""
     """A named style, a take (.npz), or a video of a speaking face whose style is taken over."""
     text: str = ""
-    """Transcript (or a .txt file with it), for methods that can use it."""
+    """Transcript (or a .txt file with it), for methods that can use it; without a recording what is
+    spoken."""
+    voice: str = ""
+    """Voice for --text without a recording: FOLDER or FOLDER:NAME of Kokoro's files; those of
+    motet's data folder, or espeak-ng, when left out."""
     keys: Path | None = None
     """Edited key motions as `motet keys` writes them, for methods that have such."""
     source: str = ""
@@ -128,6 +134,10 @@ class Run:
 
     def execute(self) -> int:
         """Run everything; returns 0."""
+        if not self.audio and self.text:
+            return self._spoken()
+        if self.voice:
+            raise ConfigError("--voice speaks --text where no recording is given; leave it out")
         request, folder = self._request(), self._folder()
         self._check(request, folder)
         has_face = any(spec.space != "smplx25" for spec in specs_of(self.method))
@@ -166,6 +176,22 @@ class Run:
             local = dict(zip(map(str, names), paths, strict=True))
             made = self._work(recording, lambda take: [local[str(n)] for n in takes[take]], request)
         return made if all(isinstance(name, Path) for name in names) else names
+
+    def _spoken(self) -> int:
+        """Speak the text, and run on that."""
+        from motet.audio.io.write import write_audio
+        from motet.audio.voice import speak
+
+        words, specs = spoken_text(self.text), specs_of(self.method)
+        uses_text = any("text" in option_names(spec) for spec in specs)
+        with tempfile.TemporaryDirectory(prefix="motet-speech-") as folder:
+            recording = Path(folder) / "speech.wav"
+            options = {"text": words if uses_text else "", "voice": "", "audio": (recording,)}
+            command = dataclasses.replace(self, **options)  # type: ignore[arg-type]  # its fields
+            request = command._request()
+            command._check(request, command._folder())
+            write_audio(speak(words, self.voice), recording)
+            return command.execute()
 
     def _request(self) -> Request:
         if self.takes < 1:

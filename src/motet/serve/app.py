@@ -18,6 +18,7 @@ from motet.serve.api import (
     live,
     methods,
     persons,
+    realtime,
     scenes,
     sounds,
     takes,

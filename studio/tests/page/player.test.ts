@@ -49,7 +49,7 @@ test('a page of ten lines makes the figure speak', async () => {
   const body = JSON.stringify({ sound: sound.id, method: 'artalk' });
   await fetch(`${BASE}/api/takes`, { method: 'POST', headers, body });
   const made = async () => ((await (await fetch(`${BASE}/api/takes`)).json()) as { takes: unknown[] }).takes.length;
-  await expect.poll(made, { timeout: 120_000 }).toBe(1);
+  await expect.poll(made, { timeout: 300_000 }).toBe(1);
 
   const page = await browser.newPage({ viewport: { width: 520, height: 560 } });
   page.setDefaultTimeout(180_000);
@@ -57,6 +57,12 @@ test('a page of ten lines makes the figure speak', async () => {
   const audio = <T>(read: (voice: HTMLAudioElement) => T) => page.evaluate(`(${read})(document.querySelector('audio'))`);
   await expect.poll(() => audio((voice) => voice.readyState), { timeout: 180_000 }).toBeGreaterThanOrEqual(1);
   const picture = () => page.evaluate(() => document.querySelector('canvas')!.toDataURL());
+  const blank = await page.evaluate(() => {
+    const { width, height } = document.querySelector('canvas')!;
+    return Object.assign(document.createElement('canvas'), { width, height }).toDataURL();
+  });
+  await expect.poll(picture, { timeout: 120_000 }).not.toBe(blank);
+  await page.waitForTimeout(2000);
   const first = await picture();
   await audio((voice) => (voice.currentTime = 1.16));
   await expect.poll(picture, { timeout: 120_000 }).not.toBe(first);

@@ -40,6 +40,9 @@ async function faults(): Promise<string[]> {
     .map(({ id, nodes }) => `${id}: ${nodes.map((n) => `${n.target.join(' ')} (${n.failureSummary})`).join(', ')}`);
 }
 
+const openTab = (name: string) =>
+  page.getByRole('navigation', { name: 'Areas' }).getByRole('button', { name, exact: true }).click();
+
 async function seek(seconds: number) {
   await page.getByLabel('Position').fill(String(seconds));
   await page.waitForTimeout(1500);
@@ -91,7 +94,7 @@ test('the export dialog hands out a file', async () => {
 });
 
 test('the live tab shows the true delay of a microphone', async () => {
-  await page.getByRole('button', { name: 'Live', exact: true }).click();
+  await openTab('Live');
   await page.getByRole('button', { name: 'Start microphone' }).waitFor();
   expect(await faults()).toEqual([]);
   await page.getByRole('button', { name: 'Start microphone' }).click();
@@ -101,7 +104,7 @@ test('the live tab shows the true delay of a microphone', async () => {
 });
 
 test('sounds are placed around the body by keyboard, and a person needs consent', async () => {
-  await page.getByRole('button', { name: 'Body', exact: true }).click();
+  await openTab('Body');
   await page.getByTitle('Place it around the figure').first().click();
   const puck = page.getByRole('slider', { name: /demo\.flac/ });
   const before = Number(await puck.getAttribute('aria-valuenow'));
@@ -109,7 +112,7 @@ test('sounds are placed around the body by keyboard, and a person needs consent'
   await page.keyboard.press('ArrowLeft');
   expect(Number(await puck.getAttribute('aria-valuenow'))).toBe(before + 5);
   expect(await faults()).toEqual([]);
-  await page.getByRole('button', { name: 'Person', exact: true }).click();
+  await openTab('Person');
   expect(await page.getByRole('button', { name: 'Learn this person' }).isDisabled()).toBe(true);
   expect(await faults()).toEqual([]);
 });
@@ -117,7 +120,7 @@ test('sounds are placed around the body by keyboard, and a person needs consent'
 test('nothing is wider than a phone', async () => {
   await page.setViewportSize({ width: 390, height: 800 });
   for (const tab of ['Studio', 'Live', 'Body', 'Person']) {
-    await page.getByRole('button', { name: tab, exact: true }).click();
+    await openTab(tab);
     await page.waitForTimeout(500);
     expect(await page.evaluate(() => document.documentElement.scrollWidth), tab).toBeLessThanOrEqual(390);
   }

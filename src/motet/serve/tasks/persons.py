@@ -1,77 +1,97 @@
-"""Persons: a face learnt from videos, by what `motet fit` does."""
+"""Persons: a face learnt from videos, by the command `motet fit`."""
 
 from __future__ import annotations
 
-import contextlib
-import io
+import ctypes
+import signal
+import subprocess
+import sys
 import threading
 import time
 
-from motet.cli.fit import Fit
+from motet.errors import InputError
 from motet.serve.folder import DataFolder
 from motet.serve.tasks.task import Arguments, Json, Report, number, text
 
 LEARNING = "learning for"
 """Beginning of the line with which `motet fit` ends capturing and begins to learn."""
 EVERY_S = 2.0
+_PR_SET_PDEATHSIG = 1
 
 
 def fit_person(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
     """Learn the `person` from the `videos`; goes on where an earlier job of it ended.
 
     Raises:
-        InputError: no usable face in the videos.
-        MissingDependency: the tracker is not installed.
+        InputError: what `motet fit` answers when it cannot.
     """
     videos = arguments.get("videos")
     assert isinstance(videos, list)
     minutes = number(arguments, "minutes") or 0.0
+    words = [str(folder.root / "persons" / str(name)) for name in videos]
+    words += ["-o", str(folder.path("persons", text(arguments, "person")))]
+    words += [f"--consent={text(arguments, 'consent')}", f"--name={text(arguments, 'name')}"]
     report("looking for the face")
-    lines = _Lines(report, 60.0 * minutes)
-    command = Fit(
-        video=tuple(folder.root / "persons" / str(name) for name in videos),
-        out=folder.path("persons", text(arguments, "person")),
-        consent=text(arguments, "consent"),
-        name=text(arguments, "name"),
-        minutes=minutes,
+    lines, problem = _fit([*words, f"--minutes={minutes:g}"], report, 60.0 * minutes)
+    if problem:
+        raise InputError(problem)
+    return {"lines": [folder.scrub(line) for line in lines if "--person" not in line]}
+
+
+def _fit(words: list[str], report: Report, learning_s: float) -> tuple[list[str], str]:
+    """Run the command; the lines that it prints, and why it failed."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "motet.cli", "fit", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
     )
-    with lines.reporting(), contextlib.redirect_stdout(lines):
-        command.execute()
-    return {"lines": [folder.scrub(line) for line in lines.all if "--person" not in line]}
+    assert process.stdout is not None and process.stderr is not None
+    errors: list[str] = []
+    reader = threading.Thread(target=errors.extend, args=(process.stderr,), daemon=True)
+    reader.start()
+    clock = _Clock(report, learning_s)
+    lines = []
+    for line in process.stdout:
+        if line.startswith(LEARNING):
+            clock.begin()
+        elif line.strip():
+            lines.append(line.strip())
+    code = process.wait()
+    clock.end()
+    reader.join()
+    told = [line.strip() for line in errors if line.strip()]
+    last = told[-1] if told else f"motet fit ended with {code}"
+    return lines, last.removeprefix("motet: ") if code else ""
 
 
-class _Lines(io.TextIOBase):
-    """Takes what the command prints, and reports how far it is."""
+def _end_with_parent() -> None:
+    """The command ends with its worker, which is how a job is cancelled."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class _Clock:
+    """Reports the time of learning while it lasts."""
 
     def __init__(self, report: Report, learning_s: float) -> None:
-        self.all: list[str] = []
         self._report, self._learning_s = report, learning_s
-        self._rest, self._began_s = "", 0.0
         self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
-    def write(self, text: str) -> int:
-        """Called by print."""
-        *whole, self._rest = (self._rest + text).split("\n")
-        for line in whole:
-            if line.startswith(LEARNING):
-                self._began_s = time.monotonic()
-            elif line.strip():
-                self.all.append(line.strip())
-        return len(text)
+    def begin(self) -> None:
+        """Learning has begun."""
+        self._began_s = time.monotonic()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+        self._thread.start()
 
-    @contextlib.contextmanager
-    def reporting(self):  # noqa: ANN201  # a context manager without value
-        """Report the time of learning while it lasts."""
-        thread = threading.Thread(target=self._tell, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            thread.join()
+    def end(self) -> None:
+        """It has ended."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
 
     def _tell(self) -> None:
         while not self._ended.wait(EVERY_S):
-            if self._began_s:
-                done = min(time.monotonic() - self._began_s, self._learning_s)
-                self._report("learning", round(done), round(self._learning_s))
+            done = min(time.monotonic() - self._began_s, self._learning_s)
+            self._report("learning", round(done), round(self._learning_s))
