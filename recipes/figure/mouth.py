@@ -98,7 +98,10 @@ def _row(
     arch[:, 0] *= 1 - 0.17 * np.clip(arch[:, 0] / 0.022, 0, 1)
     # The source's bands meet above the line of the lips. People's upper teeth reach 2 to 3 mm
     # below it (so they show in s, i and e) and stand in front of the lower ones.
-    arch = arch - ([0, 0.0043, 0.0012] if upper else [0, 0.0038, 0.0032])
+    arch = arch - ([0, 0.0022, 0.0012] if upper else [0, 0.0038, 0.0032])
+    if upper:
+        # The side teeth stand higher, along the curve of a smile, and stay behind pressed lips.
+        arch[:, 1] -= 0.0021 * np.exp(-(((arch[0, 2] - arch[:, 2]) / 0.010) ** 2))
     middles = np.cumsum(widths) - widths / 2
     place, along = _walk(arch, middles)
     points, quads, gum = [], [], []

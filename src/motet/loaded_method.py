@@ -179,7 +179,7 @@ class LoadedMethod(Generator[OutT]):
     ) -> OutT:
         """See `Generator`."""
         options, postprocess = self.split(options, postprocess)
-        rhythm = self.sink.rhythm(self.spec.sample_rate)
+        rhythm = _rhythm_of(self.spec)
         prepared = _followed(self._prepared(audio, options), rhythm)
         pieces = (_repeated(piece, len(seeds)) for piece in prepared)
         with threads(self.threads):
@@ -271,7 +271,7 @@ class Stream(Generic[OutT]):
         condition = loaded.condition(own)
         with threads(loaded.threads):
             self._state = loaded.method.begin(_live(condition) if live else condition, (seed,))
-        self._rhythm = loaded.sink.rhythm(loaded.spec.sample_rate)
+        self._rhythm = _rhythm_of(loaded.spec)
         self._samples_received = self._frames_emitted = 0
         self._held: list[OutT] = []
         self._ended = False
@@ -349,6 +349,13 @@ def _batched(audio: Audio) -> Audio:
     if audio.samples.ndim > 2:
         return audio
     return dataclasses.replace(audio, samples=audio.samples.unsqueeze(0))
+
+
+def _rhythm_of(spec: MethodSpec) -> RhythmTracker | None:
+    """What follows the sound for the post-processing of a face."""
+    from motet.face.rhythm import RhythmTracker
+
+    return RhythmTracker(spec.sample_rate) if spec.space == "arkit" else None
 
 
 def _followed(pieces: Iterator[Audio], rhythm: RhythmTracker | None) -> Iterator[Audio]:

@@ -61,16 +61,11 @@ class Sink(abc.ABC, Generic[OutT]):
         rhythm: RhythmTracker | None = None,
     ) -> OutT:
         """The output after post-processing; `first_frame` is its absolute frame index, `ends` says
-        whether the clip ends with it, `rhythm` is that of the sound so far (`Sink.rhythm`).
+        whether the clip ends with it, `rhythm` is that of the sound so far.
 
         Raises:
             ConfigError: a setting that cannot act on this output.
         """
-
-    def rhythm(self, sample_rate: int) -> RhythmTracker | None:
-        """What follows the sound for `postprocess`, where that depends on it."""
-        del sample_rate
-        return None
 
     def frames_of_end(self, out: OutT, settings: Postprocess) -> int:
         """Frames at the end that cannot be processed before it is known that they are the last."""
@@ -153,12 +148,6 @@ class MotionSink(Sink["Motion"]):
             raise ConfigError(
                 "--no-marker is for videos (.mp4) of a body with --source; leave it out"
             )
-
-    def rhythm(self, sample_rate: int) -> RhythmTracker:
-        """See `Sink`."""
-        from motet.face.rhythm import RhythmTracker
-
-        return RhythmTracker(sample_rate)
 
     def frames_of_end(self, out: Motion, settings: Postprocess) -> int:
         """See `Sink`."""
