@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from motet.acting import METHOD
 from motet.errors import ConfigError
 from motet.method import (
     MethodSpec,
@@ -98,14 +99,15 @@ def check_takes(specs: Sequence[MethodSpec], request: Request) -> None:
     """Make sure that several takes differ.
 
     Raises:
-        ConfigError: the method gives one motion for all seeds, and no blinks are added.
+        ConfigError: the method gives one motion for all seeds, and nothing is drawn from them.
     """
-    same = all(spec.deterministic for spec in specs)
-    if len(request.seeds) > 1 and same and not request.postprocess.blink:
+    finish = request.postprocess
+    drawn = finish.blink or finish.gestures or finish.gaze != METHOD
+    if len(request.seeds) > 1 and all(spec.deterministic for spec in specs) and not drawn:
         names = ",".join(spec.name for spec in specs)
         raise ConfigError(
-            f"{names} generates the same motion for every seed and without blinks all takes are"
-            " equal; leave --takes or --no-blink out"
+            f"{names} generates the same motion for every seed and with nothing drawn all takes"
+            " are equal; leave --takes or --no-gestures out"
         )
 
 
