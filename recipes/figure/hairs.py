@@ -1,5 +1,7 @@
 """Brows, lashes and the hair of the head, hair by hair, each a tapering ribbon."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from figure.bound import Part, bind, compact, itself, normals
 from figure.hairline import axis_of_head, hair_distance
@@ -22,7 +24,7 @@ BROW_LINE_M = np.array(
 """Middle of the left brow seen from the front, relative to the eye's height."""
 BROW_HALF_M = np.array([0.0026, 0.0030, 0.0027, 0.0021, 0.0013, 0.0005])
 N_BROW, N_LASH_UPPER, N_LASH_LOWER = 420, 110, 50
-N_STRANDS, N_POINTS = 1800, 6
+N_STRANDS, N_POINTS = 6000, 10
 CAP_SHARE = 0.93
 """Height of the closed surface under the strands, as a share of the hair's."""
 BUN_M = (0.0, 0.012, -0.118)
@@ -318,19 +320,31 @@ def _outer(
     )
 
 
-def scalp_hair(
-    vertices: np.ndarray, quads: np.ndarray, parts: list[Part], eye: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Strands combed back over the cap to where they are gathered."""
-    points = vertices[: len(parts[0].index)]
-    surface, scalp, skull = _outer(vertices, quads, parts)
-    generator = np.random.default_rng(5)
-    bun = axis_of_head(eye) + BUN_M
+@dataclass(frozen=True)
+class HairStyle:
+    """How the hair of the head is cut; it is combed back to where it is gathered. Metres."""
+
+    length: tuple[float, float]
+    """Shortest and longest strand; shorter at the hairline."""
+    rise: float
+    """Height of the outer strands over the closed surface under them."""
+    strands: int = N_STRANDS
+
+
+TIED = HairStyle((0.10, 0.15), 0.0018)
+STEP_M, PARTING_M = 0.005, 0.018
+"""Steps in which a strand is laid, and where the hair is parted, to the figure's left."""
+
+
+def _roots(
+    points: np.ndarray, scalp: np.ndarray, count: int, generator: np.random.Generator, eye
+) -> np.ndarray:
+    """Evenly over the scalp, thinning out beyond the hairline."""
     corners = points[scalp]
     area = np.linalg.norm(
         np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]), axis=1
     )
-    chosen = generator.choice(len(scalp), 4 * N_STRANDS, p=area / area.sum())
+    chosen = generator.choice(len(scalp), 4 * count, p=area / area.sum())
     share = generator.uniform(0, 1, (len(chosen), 2, 1))
     a, b = share[:, 0], share[:, 1]
     roots = (1 - a) * ((1 - b) * corners[chosen, 0] + b * corners[chosen, 1]) + a * (
@@ -338,50 +352,98 @@ def scalp_hair(
     )
     inside = hair_distance(roots, eye)
     # More and finer hairs at the hairline, where one sees them.
-    likely = np.where(inside < 0, np.exp(inside / 0.0015), np.where(inside < 0.012, 1.0, 0.35))
-    roots = roots[generator.uniform(size=len(roots)) < likely][:N_STRANDS]
+    likely = np.where(inside < 0, np.exp(inside / 0.0022), np.where(inside < 0.014, 1.0, 0.6))
+    return roots[generator.uniform(size=len(roots)) < likely][:count]
+
+
+def _comb(place: np.ndarray, roots: np.ndarray, eye: np.ndarray) -> np.ndarray:
+    """Direction in which the hair is combed at each point, before it follows the surface: from a
+    parting to the sides, and back to where it is gathered.
+    """
+    gathered = axis_of_head(eye) + BUN_M - place
+    gathered /= np.linalg.norm(gathered, axis=1, keepdims=True)
+    side = np.tanh((roots[:, 0] - PARTING_M) / 0.012)
+    swept = np.stack([side, np.zeros(len(side)), np.full(len(side), -0.6)], axis=1)
+    high = np.clip((place[:, 1] - eye[1] - 0.045) / 0.04, 0, 1)
+    # Behind the crown there is no parting.
+    high = high * np.clip((roots[:, 2] - eye[2] + 0.12) / 0.03, 0, 1)
+    return high[:, None] * swept + (1 - high)[:, None] * gathered
+
+
+def scalp_hair(
+    vertices: np.ndarray,
+    quads: np.ndarray,
+    parts: list[Part],
+    eye: np.ndarray,
+    style: HairStyle = TIED,
+) -> dict[str, np.ndarray]:
+    """Strands combed back over the cap to where they are gathered."""
+    points = vertices[: len(parts[0].index)]
+    surface, scalp, head = _outer(vertices, quads, parts)
+    generator = np.random.default_rng(5)
+    roots = _roots(points, scalp, style.strands, generator, eye)
     above = hair_distance(roots, eye)
-    length = generator.uniform(0.07, 0.10, len(roots)) * np.clip(0.45 + above / 0.04, 0.45, 1)
-    layer_m = generator.uniform(0.0002, 0.0012, len(roots))
-    sway = generator.normal(0, 0.07, len(roots))
-    line = [roots]
-    normal = surface.near(roots)[1]
-    normal_line = [normal]
-    place = roots
-    for k in range(1, N_POINTS):
-        aim = bun - place
-        # Off the forehead the hair first sweeps up and a little to the right.
-        front = np.clip((place[:, 2] - eye[2] + 0.02) / 0.05, 0, 1) * np.clip(
-            (place[:, 1] - eye[1] - 0.03) / 0.03, 0, 1
-        )
-        aim = aim / np.linalg.norm(aim, axis=1, keepdims=True) + front[:, None] * np.array(
-            [-0.35, 0.1, 0]
-        )
+    # Locks: neighbours share most of their height and sway, so the surface has depth.
+    lock = cKDTree(roots[:: len(roots) // 220]).query(roots)[1]
+    lock_rise, lock_sway = generator.uniform(0, 1, 400)[lock], generator.normal(0, 0.09, 400)[lock]
+    rank = np.clip(0.55 * lock_rise + 0.45 * generator.uniform(0, 1, len(roots)), 0, 1)
+    sway = lock_sway + generator.normal(0, 0.045, len(roots))
+    longest = generator.uniform(*style.length, len(roots)) * np.clip(0.45 + above / 0.04, 0.45, 1)
+    place, normal = roots, surface.near(roots)[1]
+    line, normal_line, runs = [roots], [normal], [np.zeros(len(roots))]
+    for _ in range(round(style.length[1] / STEP_M)):
+        aim = _comb(place, roots, eye)
         aim = aim - (aim * normal).sum(1, keepdims=True) * normal
         aim /= np.linalg.norm(aim, axis=1, keepdims=True).clip(1e-9)
-        aim = aim + np.cross(normal, aim) * (sway * (1 - k / N_POINTS))[:, None]
-        place = place + aim * (length / (N_POINTS - 1))[:, None]
-        ground, normal = surface.near(place)
-        # Tips dive under their neighbours.
-        height = layer_m * (1 if k < N_POINTS - 1 else -0.5)
-        place = ground + normal * height[:, None]
-        skin, outward = skull.near(place)
-        depth = ((place - skin) * outward).sum(1)
-        place = place + outward * np.maximum(0, 0.0004 - depth)[:, None]
+        aim = aim + np.cross(normal, aim) * (sway * np.exp(-runs[-1] / 0.08))[:, None]
+        going = (runs[-1] < longest)[:, None]
+        height = 0.0003 + style.rise * rank * np.clip(runs[-1] / 0.02, 0, 1)
+        moved, outward = _laid(place + aim * STEP_M, surface, head, height)
+        place, normal = np.where(going, moved, place), np.where(going, outward, normal)
+        runs.append(runs[-1] + np.linalg.norm(place - line[-1], axis=1))
         line.append(place)
         normal_line.append(normal)
-    lines = np.stack(line, axis=1)
+    lines, along = np.stack(line, axis=1), np.stack(runs, axis=1)
+    lines, outward = _resampled(lines, np.stack(normal_line, axis=1), along)
     _, near = cKDTree(points).query(lines[:, 2])
     return {
         "strand": (lines - eye).astype(np.float16),
         "origin": eye.astype(np.float32),
-        "normal": np.round(127 * np.stack(normal_line, axis=1)).astype(np.int8),
+        "normal": np.round(127 * outward).astype(np.int8),
         "width": (
             (
-                generator.uniform(0.0010, 0.0024, len(lines)) * np.clip(0.3 + above / 0.016, 0.3, 1)
+                generator.uniform(0.00042, 0.00072, len(lines))
+                * np.clip(0.4 + above / 0.012, 0.4, 1)
             ).astype(np.float32)
         ),
-        "fade": np.round(255 * np.clip(1 - above / 0.005, 0, 1)).astype(np.uint8),
-        "tone": np.round(128 * generator.uniform(0.65, 1.25, len(lines))).astype(np.uint8),
+        "fade": np.round(255 * np.clip(1 - above / 0.006, 0, 1)).astype(np.uint8),
+        # Light reaches the inner strands less.
+        "tone": np.round(
+            128 * (0.50 + 0.62 * rank) * generator.uniform(0.88, 1.12, len(lines))
+        ).astype(np.uint8),
         "follow": near.astype(np.uint16),
     }
+
+
+def _laid(
+    place: np.ndarray, surface: Surface, head: Surface, height: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points at their strand's height over the cap and never in the skin, and normals there."""
+    ground, normal = surface.near(place)
+    place = place + normal * (height - ((place - ground) * normal).sum(1))[:, None]
+    skin, outward = head.near(place)
+    depth = ((place - skin) * outward).sum(1)
+    return place + outward * np.maximum(0, 0.0004 - depth)[:, None], normal
+
+
+def _resampled(
+    lines: np.ndarray, normal: np.ndarray, along: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each strand in `N_POINTS` points of equal distance."""
+    points, normals_ = [], []
+    for line, outward, run in zip(lines, normal, along, strict=True):
+        at = np.linspace(0, max(run[-1], 1e-6), N_POINTS)
+        points.append(np.stack([np.interp(at, run, line[:, k]) for k in range(3)], 1))
+        mixed = np.stack([np.interp(at, run, outward[:, k]) for k in range(3)], 1)
+        normals_.append(mixed / np.linalg.norm(mixed, axis=1, keepdims=True).clip(1e-9))
+    return np.array(points), np.array(normals_)

@@ -24,7 +24,7 @@ from motet.take import Take, provenance
 from motet.types import SURROUND, Audio, MotionSpace, OutT, concatenate, frame_count, item_of
 
 if TYPE_CHECKING:
-    from motet.face.rhythm import RhythmTracker
+    from motet.face.rhythm import BatchRhythm
 
 Options = Mapping[str, OptionValue]
 
@@ -351,14 +351,14 @@ def _batched(audio: Audio) -> Audio:
     return dataclasses.replace(audio, samples=audio.samples.unsqueeze(0))
 
 
-def _rhythm_of(spec: MethodSpec) -> RhythmTracker | None:
+def _rhythm_of(spec: MethodSpec) -> BatchRhythm | None:
     """What follows the sound for the post-processing of a face."""
-    from motet.face.rhythm import RhythmTracker
+    from motet.face.rhythm import BatchRhythm
 
-    return RhythmTracker(spec.sample_rate) if spec.space == "arkit" else None
+    return BatchRhythm(spec.sample_rate) if spec.space == "arkit" else None
 
 
-def _followed(pieces: Iterator[Audio], rhythm: RhythmTracker | None) -> Iterator[Audio]:
+def _followed(pieces: Iterator[Audio], rhythm: BatchRhythm | None) -> Iterator[Audio]:
     """The same pieces, each followed by the tracker on its way."""
     for piece in pieces:
         if rhythm is not None:

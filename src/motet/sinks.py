@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
 
     from motet.audio_types import AudioSource
-    from motet.face.rhythm import RhythmTracker
+    from motet.face.rhythm import BatchRhythm
     from motet.loaded_method import Generator
     from motet.method import MethodSpec
     from motet.take import Take
@@ -58,7 +58,7 @@ class Sink(abc.ABC, Generic[OutT]):
         first_frame: int,
         *,
         ends: bool,
-        rhythm: RhythmTracker | None = None,
+        rhythm: BatchRhythm | None = None,
     ) -> OutT:
         """The output after post-processing.
 
@@ -167,7 +167,7 @@ class MotionSink(Sink["Motion"]):
         first_frame: int,
         *,
         ends: bool,
-        rhythm: RhythmTracker | None = None,
+        rhythm: BatchRhythm | None = None,
     ) -> Motion:
         """See `Sink`. Face motion in the house space only."""
         from motet.face.postprocess import finish_motion
@@ -301,7 +301,7 @@ class FrameSink(Sink["Frames"]):
         first_frame: int,
         *,
         ends: bool,
-        rhythm: RhythmTracker | None = None,
+        rhythm: BatchRhythm | None = None,
     ) -> Frames:
         """See `Sink`. What a drawing method can honour is part of its options (`absorbs`)."""
         del seeds, first_frame, ends, rhythm

@@ -8,7 +8,7 @@ import torch
 
 from motet.face.gestures import Gestures, brow_course, head_course
 from motet.face.operator import FaceCues
-from motet.face.rhythm import RhythmTracker
+from motet.face.rhythm import BatchRhythm, RhythmTracker
 from motet.types import arkit_space
 
 RATE, FPS = 16_000, 25.0
@@ -89,14 +89,14 @@ def test_every_cutting_gives_the_same(cuts: tuple[int, ...]) -> None:
     sound, space = speech(12), arkit_space()
     operator = Gestures(space.range("head"), (5,), FPS)
     motion = torch.zeros(1, 300, space.dim)
-    whole = operator.apply(motion, FaceCues(0, rhythm=tracked(sound).at(0, 300, FPS)))
+    whole = operator.apply(motion, FaceCues(0, rhythm=(tracked(sound).at(0, 300, FPS),)))
     tracker, done = RhythmTracker(RATE), 0
     pieces = []
     for piece in torch.tensor_split(sound, cuts, dim=-1):
         tracker.push(piece)
         known = len(tracker._loudness) / 100
         ready = min(300, int(known * FPS))
-        cues = FaceCues(done, rhythm=tracker.at(done, ready - done, FPS))
+        cues = FaceCues(done, rhythm=(tracker.at(done, ready - done, FPS),))
         if ready > done:
             pieces.append(operator.apply(motion[:, done:ready], cues))
         done = max(done, ready)
@@ -119,3 +119,17 @@ def test_a_stretch_hours_later_needs_no_sound_before_it() -> None:
     course = head_course(1, (start + np.arange(frames)) / FPS, tracker.at(start, frames, FPS))
     assert np.isfinite(course).all()
     assert np.abs(course).max() < 12
+
+
+def test_each_item_of_a_batch_follows_its_own_sound() -> None:
+    sounds, space = torch.stack([speech(6, 1), speech(6, 2)]), arkit_space()
+    operator = Gestures(space.range("head"), (5, 5), FPS)
+    both = BatchRhythm(RATE)
+    both.push(sounds)
+    motion = torch.zeros(2, 150, space.dim)
+    batch = operator.apply(motion, FaceCues(0, rhythm=both.at(0, 150, FPS)))
+    for item in range(2):
+        one = Gestures(space.range("head"), (5,), FPS)
+        cues = FaceCues(0, rhythm=(tracked(sounds[item]).at(0, 150, FPS),))
+        assert torch.equal(one.apply(motion[:1], cues)[0], batch[item])
+    assert not torch.equal(batch[0], batch[1])

@@ -146,9 +146,10 @@ class Emotion(FrameOperator):
             turn += column * np.radians(pattern.head_deg)
             mouth *= 1 + column * (pattern.mouth - 1)
             head *= 1 + column * (pattern.head - 1)
-        if cues.rhythm is not None:
-            loud = QUIET + (LOUD - QUIET) * cues.rhythm.loudness[:, None]
-            added = np.where(_UPPER, loud * added, added)
+        if cues.rhythm:
+            # (items, frames, 1)
+            loudness = np.stack([rhythm.loudness for rhythm in cues.rhythm])[..., None]
+            added = np.where(_UPPER, (QUIET + (LOUD - QUIET) * loudness) * added, added)
         return self._acted(
             motion, *(torch.from_numpy(a).to(motion) for a in (added, turn, mouth, head))
         )

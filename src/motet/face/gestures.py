@@ -183,9 +183,10 @@ class Gestures(FrameOperator):
     ) -> Float[Tensor, "batch frames dim"]:
         """The processed frames."""
         time = (cues.first_frame + np.arange(motion.shape[1])) / self.fps
-        rhythm = cues.rhythm or _silence(len(time))
+        rhythms = cues.rhythm or (_silence(len(time)),)
         motion = motion.clone()
         for item, seed in enumerate(self.seeds):
+            rhythm = rhythms[item % len(rhythms)]
             course = torch.from_numpy(head_course(seed, time, rhythm)).to(motion)
             motion[item, :, self.head] += self.gain * math.pi / 180 * course
             brows = torch.from_numpy(brow_course(seed, time, rhythm)).to(motion)

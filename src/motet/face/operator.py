@@ -37,8 +37,8 @@ class FaceCues:
     """How far the lips are to be closed, 0..1, where the times of p, b and m are known."""
     silent: Bool[Tensor, "batch frames"] | None = None
     """True where nobody speaks."""
-    rhythm: Rhythm | None = None
-    """Accents, phrases and loudness of the sound."""
+    rhythm: tuple[Rhythm, ...] = ()
+    """Accents, phrases and loudness of the sound: of each item, or one for all."""
 
 
 NO_CUES = FaceCues()

@@ -32,7 +32,7 @@ from motet.face.gestures import Gestures
 from motet.face.head import HoldHead
 from motet.face.intensity import ScaleChannels, ScaleMouth
 from motet.face.operator import FaceCues, Operator, OperatorChain
-from motet.face.rhythm import RhythmTracker
+from motet.face.rhythm import BatchRhythm
 from motet.options import Postprocess
 from motet.types import Motion, MotionSpace
 
@@ -81,7 +81,7 @@ def finish_motion(
     first_frame: int,
     *,
     ends: bool = False,
-    rhythm: RhythmTracker | None = None,
+    rhythm: BatchRhythm | None = None,
 ) -> Motion:
     """Apply the options of a take to motion in the `arkit` space; other spaces pass unchanged.
 
@@ -94,5 +94,5 @@ def finish_motion(
     if motion.space.name != "arkit" or not motion.frames:
         return motion
     chain = take_chain(options, motion.space, seeds, ends=ends)
-    known = None if rhythm is None else rhythm.at(first_frame, motion.frames, motion.space.fps)
+    known = () if rhythm is None else rhythm.at(first_frame, motion.frames, motion.space.fps)
     return Motion(chain.apply(motion.values, FaceCues(first_frame, rhythm=known)), motion.space)

@@ -74,9 +74,9 @@ class RhythmTracker:
         self._loudness, self._accents = array("d"), array("d")
         self._strengths, self._postures = array("d"), array("d", [0.0])
 
-    def push(self, samples: Float[Tensor, "*batch channels time"]) -> None:
-        """The next samples; of a batch, the first item counts."""
-        mono = samples.reshape(-1, *samples.shape[-2:])[0].mean(0)
+    def push(self, samples: Float[Tensor, "channels time"]) -> None:
+        """The next samples."""
+        mono = samples.mean(0)
         new = np.concatenate([self._rest, mono.detach().cpu().double().numpy()])
         whole = len(new) // self._block * self._block
         self._rest = new[whole:]
@@ -143,3 +143,27 @@ class RhythmTracker:
         accented = self._accented == now and since > POSTURE_S
         if accented or (begins and since > SHORTEST_S) or since > IDLE_S:
             self._postures.append(now)
+
+
+class BatchRhythm:
+    """Rhythms of the sounds of a batch.
+
+    Args:
+        sample_rate: Hz.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self._sample_rate = sample_rate
+        self._trackers: list[RhythmTracker] = []
+
+    def push(self, samples: Float[Tensor, "*batch channels time"]) -> None:
+        """The next samples of each item."""
+        items = samples.reshape(-1, *samples.shape[-2:])
+        if not self._trackers:
+            self._trackers = [RhythmTracker(self._sample_rate) for _ in items]
+        for tracker, item in zip(self._trackers, items, strict=True):
+            tracker.push(item)
+
+    def at(self, first_frame: int, frames: int, fps: float) -> tuple[Rhythm, ...]:
+        """See `RhythmTracker.at`; one for each item. None before the first sample."""
+        return tuple(tracker.at(first_frame, frames, fps) for tracker in self._trackers)

@@ -31,8 +31,9 @@ _FACE_CAMERAS = {
     "three-quarter": (0.030, 0.188, np.radians(32.0)),
 }
 """Middle of the picture below the eyes and half its height in metres, angle around the figure."""
-SPARSE_HAIR = 2
-"""Whole-body pictures draw every n-th strand, wider: one strand is far below a pixel there."""
+SPARSE_HAIR, SMALL, SMALL_HAIR = 6, 720, 2
+"""Whole-body pictures draw every n-th strand, wider: one strand is far below a pixel there. So do
+pictures of the head up to so many pixels."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,8 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
     surface = np.concatenate([fine, plain_faces]).astype(np.int32)
     moves = _moves(shaped, refinement, surface)
     surface = surface[np.argsort(moves, kind="stable")]  # what no motion moves comes first
-    hair = shaped.hair if framing != "body" else shaped.hair.thinned(SPARSE_HAIR)
+    few = SMALL_HAIR if height <= SMALL else 1
+    hair = shaped.hair.thinned(few if framing != "body" else SPARSE_HAIR)
     ribbons = hair.surface()
     hair_faces = ribbons.faces + n_refined + len(copied)
     triangles = np.concatenate([surface, thin_faces, hair_faces]).astype(np.int32)

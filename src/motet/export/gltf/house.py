@@ -30,6 +30,8 @@ _TWO_SIDED = ("brows", "lashes", "hair", "top", "trousers")
 _DARK_CAVES = ("mouth", "teeth", "gums", "tongue")
 """Regions whose colours include the shadow inside the mouth, which viewers do not compute."""
 _MOVED = ("neck1", "neck2", "neck3", "head", "eye.L", "eye.R")
+HAIR_EVERY, HAIR_POINTS = 4, 6
+"""Strands and points of strands that files keep: a glTF viewer draws triangles all the time."""
 
 
 @functools.lru_cache(maxsize=2)
@@ -148,7 +150,7 @@ def _shapes(
 
 
 def _hair(shaped: ShapedHouse) -> Surface:
-    rig, hair = shaped.rig, shaped.hair.surface()
+    rig, hair = shaped.rig, shaped.hair.thinned(HAIR_EVERY, HAIR_POINTS).surface()
     base = (
         linear_from_srgb(rig.colours[rig.regions == rig.region_names.index("hair")]).mean(axis=0)
         * HAIR_TINT

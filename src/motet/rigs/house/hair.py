@@ -50,11 +50,17 @@ class Hair:
             data["fade"].astype(np.float32) / 255,
         )
 
-    def thinned(self, every: int) -> Hair:
-        """Every n-th strand, wider in proportion, for pictures from afar and small files."""
+    def thinned(self, every: int, points: int | None = None) -> Hair:
+        """Every n-th strand, wider in proportion, for pictures from afar and small files.
+
+        Args:
+            points: of each strand; as many as there are when left out.
+        """
+        count = self.strands.shape[1]
+        kept = np.linspace(0, count - 1, points or count).round().astype(int)
         return Hair(
-            self.strands[::every],
-            self.normals[::every],
+            self.strands[::every, kept],
+            self.normals[::every, kept],
             self.width[::every] * every,
             self.tone[::every],
             self.fade[::every],
