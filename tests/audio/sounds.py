@@ -42,6 +42,8 @@ def encode(
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.layout = layout
+        if codec.startswith("wma"):
+            stream.bit_rate = 64_000  # it has no rate of its own
         video = container.add_stream("libx264", rate=25) if picture_s else None
         if video is not None:
             video.width = video.height = 64

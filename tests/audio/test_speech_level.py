@@ -150,3 +150,11 @@ def test_samples_that_are_not_finite_reach_the_encoder_as_such() -> None:
     samples = speech()[:8000].clone()
     samples[4000] = torch.inf
     assert not normalised(samples).isfinite().all()
+
+
+def test_pieces_without_samples_change_no_measurement() -> None:
+    samples, nothing = speech(1.0, 2.0).double().numpy(), np.zeros(0)
+    whole = measure_blocks([samples])
+    pieces = measure_blocks([nothing, samples[:700], nothing, samples[700:], nothing])
+    assert np.array_equal(whole.level_db, pieces.level_db)
+    assert np.array_equal(whole.voiced, pieces.voiced)

@@ -216,6 +216,8 @@ def measure_blocks(pieces: Iterable[Float[ndarray, "time"]]) -> Blocks:
     memory, known = np.zeros((len(_high_pass()), 2)), np.zeros(FRAME)
     measured = [_measure(known)]
     for piece in pieces:
+        if not len(piece):  # a resampler holds back the first samples of a short sound
+            continue
         filtered, memory = sosfilt(_high_pass(), piece, zi=memory)
         known = np.concatenate([known, filtered])
         measured.append(_measure(known))

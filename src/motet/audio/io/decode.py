@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.codec.context import Flags2
 
 from motet.audio.io.sound import Block, Gauge, Limits, Sound, aligned
 from motet.errors import AudioError
@@ -44,8 +46,10 @@ class _Decoded:
     layout: Layout | None = None
     first_s: float = 0.0
     """Time stamp of the first frame."""
+    delay: int = 0
+    """Samples that the encoder, if it is recognised, puts before the sound."""
     priming: int = 0
-    """Samples before the sound that its encoder added and the file does not declare."""
+    """So many of them as the file does not declare."""
     dropped: int = 0
     """How many of them are dropped so far."""
     packets: int = 0
@@ -163,6 +167,9 @@ def _values(frame: AudioFrame) -> Block:
 def _frames(container: Any, stream: AudioStream, decoded: _Decoded) -> Iterator[AudioFrame]:
     """Decoded frames as packed floats; a decoding failure ends them and is noted."""
     converter = None
+    starts_late = _is_wma_of_ffmpeg(container, stream)
+    if starts_late:
+        stream.codec_context.flags2 |= Flags2.skip_manual
     timed = [s for s in container.streams if s.type in ("audio", "video")]
     try:
         for packet in container.demux(timed):
@@ -172,9 +179,13 @@ def _frames(container: Any, stream: AudioStream, decoded: _Decoded) -> Iterator[
             if packet.stream.index != stream.index:
                 continue
             if packet.size and not decoded.packets:
-                decoded.priming = _undeclared_priming(stream, packet)
+                decoded.delay = _encoder_delay(stream, packet)
+                # A file that declares it places this packet before time 0.
+                decoded.priming = 0 if (packet.pts or 0) < 0 else decoded.delay
             decoded.packets += packet.size > 0
             for frame in packet.decode():
+                if starts_late and not decoded.delay:
+                    decoded.delay = decoded.priming = frame.samples
                 converter = converter or av.AudioResampler(
                     format="flt", layout=frame.layout, rate=frame.sample_rate
                 )
@@ -190,11 +201,12 @@ def _alignment(container: Any, stream: AudioStream, decoded: _Decoded) -> tuple[
     length = decoded.gauge.length
     if not length:
         return 0, 0
-    declared_s = _mp4_duration(container, stream)
+    declared_s, counted = _mp4_duration(container, stream), decoded.priming
+    if declared_s is None and decoded.delay:
+        declared_s, counted = _matroska_duration(stream), decoded.delay
     if declared_s:
-        # The edit list declares the duration; FFmpeg removes the encoder's priming but not its
-        # padding at the end, at most two frames.
-        declared = round(declared_s * decoded.rate)
+        # FFmpeg removes declared priming but not the padding at the end, at most two frames.
+        declared = round(declared_s * decoded.rate) - counted
         if 0 < length - declared < 2 * 2048:
             length = max(declared, 0)
     late = 0
@@ -206,20 +218,37 @@ def _alignment(container: Any, stream: AudioStream, decoded: _Decoded) -> tuple[
     return late, late + length
 
 
-def _undeclared_priming(stream: AudioStream, first: Any) -> int:
-    """Priming by the first packet, in which FFmpeg's encoder leaves its name. A file that declares
-    the priming places this packet before time 0.
-    """
+def _encoder_delay(stream: AudioStream, first: Any) -> int:
+    """Priming by the first packet, in which FFmpeg's AAC encoder leaves its name."""
     codec = stream.codec_context  # None: FFmpeg does not know it
     is_aac = codec is not None and codec.name in ("aac", "aac_latm")
-    declared = (first.pts or 0) < 0
-    return _LAVC_PRIMING if is_aac and not declared and b"Lavc" in bytes(first)[:64] else 0
+    return _LAVC_PRIMING if is_aac and b"Lavc" in bytes(first)[:64] else 0
+
+
+def _is_wma_of_ffmpeg(container: Any, stream: AudioStream) -> bool:
+    """WMA has one frame of priming when FFmpeg wrote it; its decoder drops the two of others."""
+    codec = stream.codec_context
+    is_wma = codec is not None and codec.name in ("wmav1", "wmav2")
+    return is_wma and container.metadata.get("encoder", "").startswith("Lavf")
 
 
 def _mp4_duration(container: Any, stream: AudioStream) -> float | None:
     if "mp4" in container.format.name and stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return None
+
+
+def _matroska_duration(stream: AudioStream) -> float | None:
+    """Seconds from the encoder's priming to its padding, by the tag `DURATION` that FFmpeg writes
+    for each track, e.g. 00:00:02.064000000.
+    """
+    parts = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = map(float, parts)
+    except ValueError:
+        return None
+    total = 3600 * hours + 60 * minutes + seconds
+    return total + 0.001 if 0 < total < math.inf else None  # it is cut to milliseconds
 
 
 def _missing_duration(

@@ -2,8 +2,8 @@
 
 WAV, AIFF, FLAC and Ogg Vorbis go through libsndfile, which is exact. Everything else (MP3, AAC in
 M4A and MP4, Opus, WebM, the sound of any video) goes through FFmpeg: the encoder's priming and
-padding are removed, and the sound is aligned with the picture. Raw AAC streams (.aac) do not
-declare their priming and keep it (20 to 50 ms).
+padding are removed, and the sound is aligned with the picture. Files that declare neither keep them
+unless the encoder is recognised (docs/reference/formats.md has the table).
 
 What was read otherwise than declared is logged as a warning of the logger `motet.audio`.
 """
@@ -155,8 +155,11 @@ def _sound(path: Path, header: Header, rate: int, gauge: Gauge) -> Sound:
 
 def _needs_ffmpeg(file: soundfile.SoundFile) -> bool:
     """Whether libsndfile cannot read this file exactly: Opus, Vorbis whose channels have an order
-    of their own, or a FLAC stream without a length, for which it reports more than any file holds.
+    of their own, a FLAC stream without a length, for which it reports more than any file holds, or
+    MP3 in WAV, where it counts frames that are not there.
     """
+    if file.subtype.startswith("MPEG"):
+        return True
     is_vorbis = file.subtype == "VORBIS" and file.channels <= 2
     return (file.format == "OGG" and not is_vorbis) or not 0 <= file.frames < 2**40
 
