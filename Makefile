@@ -31,11 +31,14 @@ docs: $(VENV)/.test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir out/site
 	@echo "Open $(CURDIR)/out/site/index.html, or run  $(BIN)/mkdocs serve"
 
+# One process a processor, a test file to each: what a module shares is made once.
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow and not clients and not weights"
+	$(PARALLEL) -m "not slow and not clients and not weights"
 
 test-all: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not clients and not weights"
+	$(PARALLEL) -m "not clients and not weights"
 
 test-clients: $(VENV)/.test
 	sh tests/clients/install_clients.sh

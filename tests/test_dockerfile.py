@@ -41,10 +41,13 @@ class Image:
     def __init__(self, folder: Path) -> None:
         self._root, self._folder = folder, folder
         venv.create(folder / "python", with_pip=True)
+        # As in a container: nothing of the caller's, except how packages are fetched.
+        fetching = re.compile("PIP_.*|.*_proxy|SSL_CERT_.*|REQUESTS_CA_BUNDLE", re.IGNORECASE)
         self.environment: Mapping[str, str] = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
-            "PATH": f"{folder / 'python' / 'bin'}:{os.environ['PATH']}",
+            **{key: value for key, value in os.environ.items() if fetching.fullmatch(key)},
+            "PATH": f"{folder / 'python' / 'bin'}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(folder),
+            "LANG": "C.UTF-8",
         }
         self.output = ""
 

@@ -86,6 +86,15 @@ def check_samples(samples: Float[Tensor, "batch time"]) -> None:
             "a speech encoder takes one channel an item, (batch, time); these samples have the"
             f" shape {tuple(samples.shape)}; mix them to mono first"
         )
+    check_values(samples)
+
+
+def check_values(samples: Tensor) -> None:
+    """Refuse values that no encoder can use, in samples of any shape.
+
+    Raises:
+        AudioError: not floating point, or not finite.
+    """
     if not samples.is_floating_point():
         raise AudioError(
             f"samples must be floating point in [-1, 1], not {samples.dtype}; divide integers by"

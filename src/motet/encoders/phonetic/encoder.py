@@ -30,9 +30,8 @@ from motet.encoders.phonetic.stream import (
     SAMPLE_RATE,
     PhoneticStream,
     StreamState,
-    check_samples,
 )
-from motet.errors import AudioError
+from motet.encoders.shared_rows import check_samples
 from motet.phonetics.phones import PHONES
 from motet.types import Audio
 
@@ -114,16 +113,11 @@ class PhoneticEncoder:
         Raises:
             AudioError: not one channel an item, not floating point, or not finite.
         """
-        if samples.ndim != 2:
-            raise AudioError(
-                "the phonetic encoder takes one channel an item, (batch, time); these samples have"
-                f" the shape {tuple(samples.shape)}; mix them to mono first"
-            )
+        check_samples(samples)
         state = self._buffered(state, samples)
         received = state.streams[0].samples_received
         complete = self._stream.complete(received + state.samples.shape[1])
         if complete // GROUP == self._stream.complete(received) // GROUP:
-            check_samples(samples)
             return torch.zeros(state.batch, 0, self.dim), state
         steps = [
             self._stream.step(stream, row)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from motet.audio.mel import LogMel
 from motet.encoders.phonetic.network import PhoneticNet
-from motet.errors import AudioError
+from motet.encoders.shared_rows import check_values
 
 SAMPLE_RATE, FRAME_RATE = 16_000, 50
 STEP_SAMPLES = SAMPLE_RATE // FRAME_RATE
@@ -59,7 +59,7 @@ class PhoneticStream:
         Raises:
             AudioError: not floating point, or not finite.
         """
-        check_samples(samples)
+        check_values(samples)
         if state.samples_received == 0 and len(samples):
             # Frames before the beginning are silence, as in training.
             lead = self._mel.lead + self.net.config.mel_before * self._mel.hop
@@ -102,21 +102,3 @@ def feature_count(samples: int) -> int:
     none for none.
     """
     return max(1, (2 * samples + STEP_SAMPLES) // (2 * STEP_SAMPLES)) if samples else 0
-
-
-def check_samples(samples: Tensor) -> None:
-    """Refuse samples that no encoder can use.
-
-    Raises:
-        AudioError: not floating point, or not finite.
-    """
-    if not samples.is_floating_point():
-        raise AudioError(
-            f"samples must be floating point in [-1, 1], not {samples.dtype}; divide integers by"
-            " their full scale"
-        )
-    if not bool(torch.isfinite(samples).all()):
-        raise AudioError(
-            "the sound contains values that are not finite (NaN or infinity); repair or re-export"
-            " the recording"
-        )
