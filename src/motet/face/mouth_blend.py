@@ -21,7 +21,7 @@ targets."""
 WIDTH_SHAPES = (
     "mouthFunnel", "mouthPucker", "mouthStretch", "mouthDimple", "mouthSmile", "mouthPress",
 )  # fmt: skip
-CLOSED, OPEN = 0.02, 0.08
+CLOSED, OPEN = 0.04, 0.08
 """Larger of both gaps, mouth widths, below which the model's mouth stays as it is, and from which
 the blend is full."""
 _COLUMNS = [[ARKIT_SHAPES.index(side) for side in sides(name)] for name in SOLVED]
