@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from motet.errors import ConfigError
+from motet.geometry.rotation import axis_angle_from_matrix
 from motet.methods.speech2lip.config import Speech2LipConfig
 from motet.methods.speech2lip.exemplar.draw import (
     REACH,
@@ -71,7 +72,9 @@ class ExemplarSpeaker:
             self.mouth = Mouth(person, config)
             self._mask = self.mouth.mask * near_face(self.mouth)
         self._trust = model.retarget[self.motion].trust.square()
-        self._paths = Paths(model, self._trust.clamp(min=0.05))
+        self._turns = axis_angle_from_matrix(self.mouth.relative[:, :3, :3])
+        turns = self._turns[model.frames.long()]
+        self._paths = Paths(model, self._trust.clamp(min=0.05), turns)
         self._crops, self._scene = person.crops, person.scene
         self._mouths = torch.zeros(0, 3, *reversed(self.mouth.size), dtype=torch.uint8)
         borders = [0, *self.facts.cuts, self.facts.frames]
@@ -129,7 +132,7 @@ class ExemplarSpeaker:
         Args:
             shapes: of these frames and of those that are looked ahead at.
         """
-        chosen = self._paths.choose(shapes, before.exemplar, len(shown))
+        chosen = self._paths.choose(shapes, before.exemplar, self._turns[shown])
         crops = [self._crops.frame(frame) for frame in shown.tolist()]
         filmed = (
             torch.from_numpy(
