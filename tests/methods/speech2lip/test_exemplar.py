@@ -83,11 +83,11 @@ def test_a_moved_landmark_is_looked_up_where_it_was() -> None:
 def test_light_that_runs_over_the_region_is_taken_over() -> None:
     drawn = 0.4 + 0.1 * torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     ramp = torch.linspace(0.9, 1.2, 64).expand(64, 64)
-    share = torch.zeros(1, 1, 64, 64)
-    share[..., 16:48, 16:48] = 1
-    share[share == 0] = 0.1
-    found = relit(drawn, drawn * ramp, share)
-    assert float((found - drawn * ramp).abs().max()) < 0.02
+    skin = torch.ones(1, 1, 64, 64)
+    skin[..., 16:48, 16:48] = 0
+    found = relit(drawn, drawn * ramp, skin)
+    before, after = (float((p - drawn * ramp).abs().mean()) for p in (drawn, found))
+    assert after < 0.35 * before
 
 
 def test_sharpening_keeps_flat_colour_and_lifts_edges() -> None:
