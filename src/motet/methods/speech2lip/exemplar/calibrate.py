@@ -44,7 +44,8 @@ def _pairs(speaker: ExemplarSpeaker, model: ExemplarModel) -> tuple[Tensor, Tens
     filmed = speaker.filmed_mouths(rows)
     mesh, share = speaker.placed(frames)
     positions = canonical_positions(speaker.mouth, mesh)
-    drawn = relit(speaker.warped(model.shapes[rows], others, positions), filmed, share)
+    drawn = speaker.warped(model.shapes[rows], others, positions)
+    drawn = relit(drawn, filmed, speaker.skin(mesh))
     return filmed, drawn, share
 
 

@@ -21,6 +21,8 @@ REACH = 0.16
 """Reach of a landmark's displacement, in widths of the lip box (deviation of a Gaussian)."""
 STIFF = 0.15
 """How much landmarks may be missed, for a smoother field."""
+SLOPE = 0.1
+"""What a gain that runs over the region costs, against the pixels it is fitted to."""
 BANDS = 3
 """Basis of the light's course over the region: constant, across, down."""
 
@@ -93,19 +95,22 @@ def sampled(
 def relit(
     drawn: Float[Tensor, "some 3 h w"],
     filmed: Float[Tensor, "some 3 h w"],
-    share: Float[Tensor, "some 1 h w"],
+    skin: Float[Tensor, "some 1 h w"],
     step: int = 4,
 ) -> Float[Tensor, "some 3 h w"]:
     """Drawn regions in the light of the filmed ones: a gain that runs linearly over the region,
     from the skin around the mouth, where both show the same.
 
     Pixels that differ much (a jaw elsewhere, a collar) count little: weights are those of a robust
-    mean, after a first fit.
+    mean, after a first fit, and a gain that runs steeply costs.
+
+    Args:
+        skin: 1 on the skin around the mouth.
     """
     count, _, height, width = drawn.shape
-    low = [F.avg_pool2d(p, step) for p in (drawn, filmed, share)]
+    low = [F.avg_pool2d(p, step) for p in (drawn, filmed, skin)]
     one, other = (p.flatten(2) for p in low[:2])  # (some, 3, n)
-    ring = ((low[2] < 0.6) & (low[2] > 0.001)).to(drawn).flatten(1)  # (some, n)
+    ring = low[2].flatten(1)  # (some, n)
     basis = light_basis(low[0].shape[-2], low[0].shape[-1])  # (n, 3)
     weight = ring
     gain = torch.ones(count, 3, BANDS)
@@ -114,9 +119,9 @@ def relit(
         inputs = one.unsqueeze(-1) * basis  # (some, 3, n, bands)
         weighted = inputs * weight[:, None, :, None]
         gram = weighted.transpose(-1, -2) @ inputs
-        gram = gram + 1e-3 * gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None].clamp(
-            min=1e-6
-        ) * torch.eye(BANDS)
+        # (some, 3, bands): what a slope costs, relative to the constant's own weight
+        cost = gram[..., :1, 0] * torch.tensor([1e-3, SLOPE, SLOPE]) + 1e-6
+        gram = gram + torch.diag_embed(cost)
         prior = torch.zeros(BANDS)
         prior[0] = 1.0
         off = (weighted.transpose(-1, -2) @ (other - one).unsqueeze(-1))[..., 0]

@@ -15,6 +15,10 @@ CANDIDATES = 40
 _SWITCH, _JUMP = 0.35, 0.6
 """Cost of leaving a run of footage at all, and for each unit that the appearance jumps by, against
 a squared distance of shapes in standard deviations."""
+_TURN_RAD = 0.14
+"""A head turned otherwise by this much (8 degrees) counts as a deviation of the shape: what a turn
+hides cannot be warped out of a frame.
+"""
 NONE = -1
 """Before the first frame."""
 
@@ -24,26 +28,40 @@ class Paths:
 
     Args:
         weight: how much each number of the shape counts.
+        turns: rotation of the head in every exemplar, axis times angle in radians.
     """
 
-    def __init__(self, model: ExemplarModel, weight: Float[Tensor, "shape"]) -> None:
+    def __init__(
+        self,
+        model: ExemplarModel,
+        weight: Float[Tensor, "shape"],
+        turns: Float[Tensor, "count 3"],
+    ) -> None:
         scale = (weight.sqrt() / model.scale).numpy()
         self._scale = scale
         self._shapes: Float[ndarray, "count shape"] = model.shapes.numpy() * scale
+        self._turns: Float[ndarray, "count 3"] = turns.numpy() / _TURN_RAD
         self._looks: Float[ndarray, "count looks"] = model.looks.float().numpy()
         count, follows = len(self._shapes), model.follows.numpy()
         # The exemplar that was filmed next; itself where a run ends.
         self.successor: Int[ndarray, "count"] = np.arange(count)
         self.successor[:-1][follows[1:]] += 1
 
-    def choose(self, shapes: Float[Tensor, "frames shape"], before: int, commit: int) -> list[int]:
-        """The exemplars of the first `commit` frames; the later ones are only looked at.
+    def choose(
+        self, shapes: Float[Tensor, "frames shape"], before: int, turns: Float[Tensor, "commit 3"]
+    ) -> list[int]:
+        """The exemplars of the first frames; the later ones are only looked at.
 
         Args:
             before: exemplar of the frame before, or `NONE`.
+            turns: rotation of the head in the frames that are decided; it is taken to stay after
+                them.
         """
         wanted = shapes.numpy() * self._scale
+        commit, turned = len(turns), turns.numpy() / _TURN_RAD
+        turned = np.concatenate([turned, np.repeat(turned[-1:], len(wanted) - commit, 0)])
         far = ((wanted[:, None] - self._shapes[None]) ** 2).sum(-1)  # (frames, count)
+        far += ((turned[:, None] - self._turns[None]) ** 2).sum(-1)
         nearest = np.argpartition(far, min(CANDIDATES, far.shape[1] - 1), axis=1)[:, :CANDIDATES]
         # Successors of candidates of the frame before are candidates too: runs must be possible.
         states: list[ndarray] = []

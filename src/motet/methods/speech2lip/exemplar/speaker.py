@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from motet.errors import ConfigError
+from motet.geometry.rotation import axis_angle_from_matrix
 from motet.methods.speech2lip.config import Speech2LipConfig
 from motet.methods.speech2lip.exemplar.draw import (
     REACH,
@@ -35,7 +36,9 @@ FADE = (0.5, 0.2)
 """Share of the exemplar left behind in the first frames after a change of run."""
 
 
-_CHIN_DROP = 0.06
+_SKIN = 0.6
+"""Where less than this is drawn, skin shows the frame's light."""
+_CHIN_DROP = 0.03
 """How far beyond the resting face something is drawn, in widths of the lip box."""
 
 
@@ -70,8 +73,11 @@ class ExemplarSpeaker:
         with on_device(CPU):
             self.mouth = Mouth(person, config)
             self._mask = self.mouth.mask * near_face(self.mouth)
+            self._skin = (self.mouth.mask < _SKIN) * self.mouth.face[None]
         self._trust = model.retarget[self.motion].trust.square()
-        self._paths = Paths(model, self._trust.clamp(min=0.05))
+        self._turns = axis_angle_from_matrix(self.mouth.relative[:, :3, :3])
+        turns = self._turns[model.frames.long()]
+        self._paths = Paths(model, self._trust.clamp(min=0.05), turns)
         self._crops, self._scene = person.crops, person.scene
         self._mouths = torch.zeros(0, 3, *reversed(self.mouth.size), dtype=torch.uint8)
         borders = [0, *self.facts.cuts, self.facts.frames]
@@ -129,7 +135,7 @@ class ExemplarSpeaker:
         Args:
             shapes: of these frames and of those that are looked ahead at.
         """
-        chosen = self._paths.choose(shapes, before.exemplar, len(shown))
+        chosen = self._paths.choose(shapes, before.exemplar, self._turns[shown])
         crops = [self._crops.frame(frame) for frame in shown.tolist()]
         filmed = (
             torch.from_numpy(
@@ -185,7 +191,7 @@ class ExemplarSpeaker:
             amount = torch.tensor([part for _, _, part in fading])[:, None, None, None]
             old = self.warped(shapes[rows], left, positions[rows])
             drawn[rows] = drawn[rows] + amount * (old - drawn[rows])
-        drawn = sharpened(relit(drawn, filmed, share), float(self.model.sharpen))
+        drawn = sharpened(relit(drawn, filmed, self.skin(mesh)), float(self.model.sharpen))
         return filmed + share * (drawn - filmed), share, now
 
     def placed(
@@ -198,6 +204,11 @@ class ExemplarSpeaker:
         mask = self._mask.expand(len(mesh), -1, -1, -1)
         share = F.grid_sample(mask, dense(mesh), padding_mode="zeros", align_corners=False)
         return mesh, share
+
+    def skin(self, mesh: Float[Tensor, "some rows columns 2"]) -> Float[Tensor, "some 1 h w"]:
+        """1 on the skin around the mouth, which filmed and drawn regions both show."""
+        around = self._skin.expand(len(mesh), -1, -1, -1)
+        return F.grid_sample(around, dense(mesh), padding_mode="zeros", align_corners=False)
 
     def filmed_mouths(self, exemplars: Int[Tensor, "some"]) -> Float[Tensor, "some 3 h w"]:
         """Exemplars as filmed."""
