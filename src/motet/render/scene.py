@@ -31,7 +31,7 @@ _FACE_CAMERAS = {
     "three-quarter": (0.030, 0.188, np.radians(32.0)),
 }
 """Middle of the picture below the eyes and half its height in metres, angle around the figure."""
-SPARSE_HAIR, SMALL, SMALL_HAIR = 6, 720, 2
+SPARSE_HAIR, SMALL, SMALL_HAIR = 6, 720, 3
 """Whole-body pictures draw every n-th strand, wider: one strand is far below a pixel there. So do
 pictures of the head up to so many pixels."""
 
