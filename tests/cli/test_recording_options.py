@@ -122,6 +122,7 @@ def test_fit_hands_on_track_channel_and_device(
     monkeypatch.setattr("motet.training.person.learn_person", lambda *given: calls.append(given))
     monkeypatch.setattr("motet.cli.fit._best", lambda person: "")
     line = ["fit", "a.mp4", "-o", str(tmp_path), "--consent", "mine", "--quiet"]
+    line += ["--renderer", "implicit"]
     assert main([*line, "--track", "2", "--channel", "1", "--device", "auto"]) == 0
     options, training = calls
     assert (options.track, options.channel) == (2, 1)
@@ -192,7 +193,9 @@ def test_the_map_reaches_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     clip = take(3)
     assert clip.motion is not None
     batch = dataclasses.replace(clip.motion, values=clip.motion.values[None])
-    generator: Any = SimpleNamespace(run=lambda *_, **__: batch, facts=lambda *_: {})
+    generator: Any = SimpleNamespace(
+            run=lambda *_, **__: batch, facts=lambda *_: {}, space=None
+        )
     options: list[Any] = []
 
     def write_clip(clip: object, path: Path, **given: Any) -> Path:

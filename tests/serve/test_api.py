@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -15,6 +16,7 @@ import soundfile
 
 import motet
 from motet.cli import main
+from motet.options import Postprocess
 from motet.phonetics.alignment import PHONES
 from motet.types import ARKIT_SHAPES
 from tests.serve.conftest import Studio, wav
@@ -39,7 +41,9 @@ def test_a_method_describes_its_options(studio: Studio) -> None:
         decode["enum"][0] == decode["default"] == "lively" and "expected" in decode["description"]
     )
     assert "warm" in found["styles"]
-    assert set(found["postprocess"]["properties"]) == {*("intensity", "head", "blink", "close_end")}
+    assert set(found["postprocess"]["properties"]) == {
+        field.name for field in dataclasses.fields(Postprocess)
+    }
     assert studio.get("/methods/mospa")["postprocess"]["properties"] == {}
     problem = studio.http.get("/api/methods/artalc")
     assert problem.status_code == 404 and "artalk" in problem.json()["remedy"]

@@ -84,7 +84,7 @@ def test_the_figure_and_an_avatar_move_in_their_own_channels(studio: Studio) -> 
         ready = start(socket, avatar="house", delay_s=0.3)
         kinds = [one["kind"] for one in ready["channels"]]
         assert kinds.count("morph") == 52 and "rotation" in kinds
-        assert ready["delay_s"]["algorithm"] == 0.26
+        assert ready["delay_s"]["algorithm"] == 0.2
         send(socket, NOISE[:8000])
         socket.send_text(json.dumps({"type": "flush"}))
         _, table = frames(socket, 12)
@@ -158,7 +158,7 @@ def test_listeners_see_the_same_frames(studio: Studio) -> None:
         ({"method": "mospa", "options": {}}, "binaural"),
         ({"options": {"style": "/etc/passwd"}}, "cannot name a file"),
         ({"options": {"styl": "warm"}}, "style"),
-        ({"delay_s": 0.1}, "0.18"),
+        ({"delay_s": 0.1}, "0.2 s"),
         ({"rate": 1}, "rate"),
         ({"format": "mp3"}, "format"),
         ({"echo": True}, "echo"),

@@ -20,12 +20,15 @@ FIRST_LOAD, ALL, PLAYER = 260_000, 400_000, 6_000
 AT_FIXED_NAMES = {
     "index.html",
     "player.js",
+    "talk.js",
     "capture.js",
     "favicon.svg",
     "licences.txt",
     "demo.flac",
 }
-LAZY = re.compile(r"three-vrm|meshopt|LiveTab")
+APART = ("player.js", "capture.js", "talk.js")
+"""Not of the page: for other pages, for the microphone, and inside pages that `motet` writes."""
+LAZY = re.compile(r"three-vrm|meshopt|BodyTab|LiveTab|PersonTab")
 """Chunks that are fetched when something is used for the first time."""
 TEXT = (".js", ".css", ".html", ".svg")
 
@@ -47,7 +50,7 @@ def code_and_fonts() -> dict[str, int]:
     return {
         name: sent(path)
         for name, path in built_files().items()
-        if path.suffix in (*TEXT, ".woff2") and name not in ("player.js", "capture.js")
+        if path.suffix in (*TEXT, ".woff2") and name not in APART
     }
 
 

@@ -232,14 +232,15 @@ class Speech2LipCondition:
 
 
 def check_implicit(condition: Speech2LipCondition) -> None:
-    """Check that no option of persons with exemplars is set.
+    """Check that no option of persons with exemplars is set. `mode=stream`, which live sessions
+    set, is what such persons do anyway.
 
     Raises:
-        ConfigError: names it.
+        ConfigError: names the option.
     """
     refuse(
         condition,
-        ("motion", "mode"),
+        ("motion", "mode") if condition.mode == "offline" else ("motion",),
         "this person's mouth follows the sound itself; fit the person again for exemplars",
     )
 
