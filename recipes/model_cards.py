@@ -68,6 +68,11 @@ PURPOSES = {
         "Shows what `motet fit` makes, without footage of a real person.",
         "The person is a rendered character: nobody's likeness.",
     ),
+    "lips": Purpose(
+        "Mouth shapes from Whisper's features",
+        "The lips of `artalk`, and a share of those of `kmtalk` and `diffposetalk`.",
+        "A linear map: it gives the mouth of an average speaker, scaled to people's range.",
+    ),
     "whisper": Purpose(
         "Audio encoder (Whisper tiny.en)",
         "Features of speech for lips and phones. It writes no text: its decoder is not shipped.",

@@ -42,6 +42,14 @@ def required() -> list[tuple[str, str]]:
     return sorted(set(found))
 
 
+OTHER_NAMES = {
+    "cv2": "mediapipe",  # OpenCV comes with it
+    "pythonosc": "python-osc",
+    "PIL": "pillow",
+    "kokoro_onnx": "kokoro-onnx",
+}
+
+
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation of exactly this pyproject."""
@@ -51,8 +59,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("module", "extra"), required())
 def test_every_required_module_has_a_package_that_installs_it(module: str, extra: str) -> None:
     """Modules are named like their packages, save those listed here."""
-    # OpenCV comes with MediaPipe.
-    package = {"cv2": "mediapipe", "pythonosc": "python-osc"}.get(module, module)
+    package = OTHER_NAMES.get(module, module)
     lines = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
     assert package in map(name, lines)
     assert f'"{package}' in install_hint(extra, package)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "motet"
 COMMAND = re.compile(r"\bmotet ([a-z]+)(?: ([a-z-]+))?")
 FLAG = re.compile(r"(?<![\w-])--([a-z][a-z0-9.-]*[a-z0-9])(?![\w{-])")
-OF_OTHERS = {"help", "logdir", "target", "version", "no-deps"}
+OF_OTHERS = {"help", "logdir", "target", "version", "no-deps", "stdin"}
 """Options of other programs that messages name."""
 
 

@@ -78,7 +78,21 @@ def test_it_runs(weights: Path, tmp_path: Path) -> None:
 
 def test_it_is_live(weights: Path, stdin: None, capsys: pytest.CaptureFixture[str]) -> None:
     del stdin
-    assert main(["live", "-m", "toy", "--weights", str(weights), "--option", "jitter=0"]) == 0
+    assert (
+        main(
+            [
+                "live",
+                "-m",
+                "toy",
+                "--weights",
+                str(weights),
+                "--option",
+                "jitter=0",
+                "--no-gestures",
+            ]
+        )
+        == 0
+    )
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(lines) == 25 and set(lines[0]["head"]) == {0.0}
 

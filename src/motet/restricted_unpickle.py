@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import pickletools
 from collections.abc import Callable, Collection
-from typing import Any
 
 import numpy as np
 
@@ -57,7 +56,7 @@ class Record:
 
     kind: str
     """`module.name` of the class."""
-    state: Any = None
+    state: object = None
     """What the class would have got to restore itself: mostly a table of attributes."""
 
 
@@ -65,7 +64,7 @@ class _Array:
     """An array or scalar type that is still being put together."""
 
     def __init__(self) -> None:
-        self.state: Any = None
+        self.state: object = None
 
     def value(self) -> np.ndarray:
         if not isinstance(self.state, tuple) or len(self.state) != 5:
@@ -78,14 +77,14 @@ class _Type:
     def __init__(self, code: str) -> None:
         self.code, self.order = code, "="
 
-    def value(self) -> np.dtype[Any]:
+    def value(self) -> np.dtype[np.generic]:
         dtype = np.dtype(self.code)
         if dtype.kind not in "fiub":
             raise AssetError(f"arrays of {self.code!r} are not numbers")
         return dtype.newbyteorder(self.order)
 
 
-def read_inert(data: bytes, packages: Collection[str] = ()) -> Any:
+def read_inert(data: bytes, packages: Collection[str] = ()) -> object:
     """The plain value in pickled bytes.
 
     Args:
@@ -94,8 +93,8 @@ def read_inert(data: bytes, packages: Collection[str] = ()) -> Any:
     Raises:
         AssetError: damaged bytes, or bytes that ask for more than plain values and numeric arrays.
     """
-    stack: list[Any] = []
-    memory: list[Any] = []
+    stack: list[object] = []
+    memory: list[object] = []
     try:
         for code, argument, _ in pickletools.genops(data):
             if code.name == "STOP":
@@ -109,7 +108,11 @@ def read_inert(data: bytes, packages: Collection[str] = ()) -> Any:
 
 
 def _apply(
-    name: str, argument: Any, stack: list[Any], memory: list[Any], packages: Collection[str]
+    name: str,
+    argument: object,
+    stack: list[object],
+    memory: list[object],
+    packages: Collection[str],
 ) -> None:
     if name in _LITERALS:
         stack.append(argument)
@@ -143,7 +146,7 @@ def _named(module: str, name: str, packages: Collection[str]) -> _Name:
     raise AssetError(f"the bytes ask for {module}.{name}, which is not a plain value; refused")
 
 
-def _since_mark(stack: list[Any]) -> list[Any]:
+def _since_mark(stack: list[object]) -> list[object]:
     position = (
         len(stack) - 1 - next(back for back, item in enumerate(reversed(stack)) if item is _MARK)
     )
@@ -152,8 +155,8 @@ def _since_mark(stack: list[Any]) -> list[Any]:
     return items
 
 
-def _tuple(count: int) -> Callable[[list[Any]], None]:
-    def build(stack: list[Any]) -> None:
+def _tuple(count: int) -> Callable[[list[object]], None]:
+    def build(stack: list[object]) -> None:
         items = tuple(stack[-count:])
         del stack[-count:]
         stack.append(items)
@@ -161,38 +164,38 @@ def _tuple(count: int) -> Callable[[list[Any]], None]:
     return build
 
 
-def _set_items(stack: list[Any]) -> None:
+def _set_items(stack: list[object]) -> None:
     items = _since_mark(stack)
     stack[-1].update(zip(map(_key, items[::2]), items[1::2], strict=True))
 
 
-def _table(items: list[Any]) -> dict[Any, Any]:
+def _table(items: list[object]) -> dict[object, object]:
     return dict(zip(map(_key, items[::2]), items[1::2], strict=True))
 
 
-def _set_item(stack: list[Any]) -> None:
+def _set_item(stack: list[object]) -> None:
     value, key = stack.pop(), stack.pop()
     stack[-1][_key(key)] = value
 
 
-def _key(value: Any) -> Any:
+def _key(value: object) -> object:
     """A key that is no container: the hash of nested tuples can take forever."""
     if isinstance(value, str | bytes | int | float | None):
         return value
     raise AssetError(f"a table with keys of the type {type(value).__name__}; refused")
 
 
-def _append(stack: list[Any]) -> None:
+def _append(stack: list[object]) -> None:
     value = stack.pop()
     stack[-1].append(value)
 
 
-def _extend(stack: list[Any]) -> None:
+def _extend(stack: list[object]) -> None:
     items = _since_mark(stack)
     stack[-1].extend(items)
 
 
-def _call(stack: list[Any]) -> None:
+def _call(stack: list[object]) -> None:
     arguments, called = stack.pop(), stack.pop()
     name = called.name
     if called.module:
@@ -214,7 +217,7 @@ def _call(stack: list[Any]) -> None:
         raise AssetError(f"the bytes call {name}; refused")
 
 
-def _record(called: _Name, arguments: tuple[Any, ...]) -> Record | list[Any]:
+def _record(called: _Name, arguments: tuple[object, ...]) -> Record | list[object]:
     """An object that the bytes make: `_reconstructor(class, object, None)` or `class(...)`."""
     if called.name == "set":
         return list(arguments[0]) if arguments else []
@@ -223,7 +226,7 @@ def _record(called: _Name, arguments: tuple[Any, ...]) -> Record | list[Any]:
     return Record(f"{called.module}.{called.name}")
 
 
-def _new_object(stack: list[Any]) -> None:
+def _new_object(stack: list[object]) -> None:
     stack.pop()  # arguments of the class, which is not called
     called = stack.pop()
     if not called.module:
@@ -231,7 +234,7 @@ def _new_object(stack: list[Any]) -> None:
     stack.append(Record(f"{called.module}.{called.name}"))
 
 
-def _build(stack: list[Any]) -> None:
+def _build(stack: list[object]) -> None:
     state = stack.pop()
     if isinstance(stack[-1], Record):
         stack[-1].state = state
@@ -248,7 +251,7 @@ def _bytes(data: bytes | str) -> bytes:
     return data.encode("latin-1") if isinstance(data, str) else data
 
 
-def _numbers(data: bytes | str, dtype: Any, shape: Any, order: str) -> np.ndarray:
+def _numbers(data: bytes | str, dtype: object, shape: object, order: str) -> np.ndarray:
     return (
         np.frombuffer(_bytes(data), dtype)
         .reshape(tuple(int(size) for size in shape), order=order)
@@ -256,7 +259,7 @@ def _numbers(data: bytes | str, dtype: Any, shape: Any, order: str) -> np.ndarra
     )  # type: ignore[arg-type]
 
 
-def _plain(value: Any, done: dict[int, Any] | None = None) -> Any:
+def _plain(value: object, done: dict[int, object] | None = None) -> object:
     """A value without the classes of this module.
 
     Args:
@@ -284,7 +287,7 @@ def _plain(value: Any, done: dict[int, Any] | None = None) -> Any:
     return value
 
 
-_BUILDERS: dict[str, Callable[[list[Any]], None]] = {
+_BUILDERS: dict[str, Callable[[list[object]], None]] = {
     "MARK": lambda stack: stack.append(_MARK),
     "EMPTY_DICT": lambda stack: stack.append({}),
     "EMPTY_LIST": lambda stack: stack.append([]),

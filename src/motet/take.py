@@ -12,7 +12,7 @@ from motet.config import JsonValue
 from motet.export import check_ending, write_clip
 from motet.export import read_take as read_clip
 from motet.options import OptionValue, Postprocess
-from motet.types import Clip, Motion
+from motet.types import Clip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Take(Clip):
         }
         out = self.motion or self.frames
         if out is not None:
-            fps = out.space.fps if isinstance(out, Motion) else out.fps
+            fps = out.fps if self.motion is None else self.motion.space.fps
             rows["length"] = f"{out.frames} frames, {out.seconds:.2f} s at {fps:g} fps"
         cells = "".join(
             f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"

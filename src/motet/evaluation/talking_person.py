@@ -139,8 +139,7 @@ def spoken(tail: Tail, options: Mapping[str, OptionValue]) -> UInt8[Tensor, "fra
             "close_end": False, **options,
         }  # fmt: skip
         sound = samples[shot.start * 640 : shot.stop * 640]
-        out = loaded.run(Audio.mono(sound, 16_000), own)
-        assert isinstance(out, Frames)
+        out = cast(Frames, loaded.run(Audio.mono(sound, 16_000), own))
         parts += [resized(cut(whole, facts.crop), facts.size) for whole in out.rgb[0].numpy()]
     return torch.from_numpy(np.stack(parts))
 

@@ -80,8 +80,7 @@ def footage_curves(person: Person, name: str) -> Float[Tensor, "frames dim"]:
     samples, parts = person.audio.expect(16_000, "mono").samples[0], []
     for shot in person.shots():
         sound = samples[shot.start * 640 : shot.stop * 640]
-        out = loaded.run(Audio.mono(sound, 16_000))
-        assert isinstance(out, Motion)
+        out = cast(Motion, loaded.run(Audio.mono(sound, 16_000)))
         missing = max(0, len(shot) - out.values.shape[1])
         parts.append(torch.nn.functional.pad(out.values[0], (0, 0, 0, missing))[: len(shot), :52])
     made = torch.cat(parts)

@@ -235,7 +235,9 @@ class MospaCondition:
     """Fresh noise of ancestral (0 narrow, 1 wide) and ddim (its eta)."""
     feet: bool = option(True, False)
     """Anchor standing feet and keep them above the floor."""
-    upright: bool = option(True, False, preset="shipped", sound="long")
+    upright: bool = option(
+        True, False, preset="shipped", sound="long", given={"genre": "sensitive"}
+    )
     """With `feet`: straighten legs that rest half bent; squats and movements stay."""
     life: bool = option(True, False, preset="shipped", sound="long")
     """With `feet`: breath, weight shifts and a wandering gaze while the figure stands still."""
