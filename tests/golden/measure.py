@@ -59,9 +59,11 @@ def drawn(clip: Clip) -> list[np.ndarray]:
     """
     from motet.export.mp4 import _rendered
     from motet.export.options import ExportOptions
+    from motet.export.picture import PictureOptions
 
     assert clip.motion is not None
-    return list(_rendered(clip, clip.motion, ExportOptions(size=PICTURE_SIZE)))
+    options = ExportOptions(PictureOptions(PICTURE_SIZE, PICTURE_SIZE))
+    return list(_rendered(clip, clip.motion, options))
 
 
 def picture(case: Picture) -> np.ndarray:
