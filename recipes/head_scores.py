@@ -76,7 +76,7 @@ class Scores:
         return " | ".join(f"{share:.3f}" for share in shares) + f" | {self.closures}"
 
 
-def _runs(closed: Bool[Tensor, "steps"]) -> list[tuple[int, int]]:
+def _runs(closed: Bool[Tensor, " steps"]) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.pad(closed.numpy().astype(int), 1)))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
@@ -84,7 +84,7 @@ def _runs(closed: Bool[Tensor, "steps"]) -> list[tuple[int, int]]:
 def scores_of(
     encoder: WhisperAudioEncoder,
     entries: Sequence[CorpusEntry],
-    sound: Int[np.ndarray, "time"],
+    sound: Int[np.ndarray, " time"],
     threshold: float = 0.5,
 ) -> Scores:
     """The heads on some utterances."""

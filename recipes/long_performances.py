@@ -23,7 +23,7 @@ class Piece:
     """An utterance with what is needed to perform it."""
 
     name: str
-    sound: Float[ndarray, "time"]
+    sound: Float[ndarray, " time"]
     phones: tuple[PhoneSpan, ...]
     features: Float[ndarray, "steps features"] | None = None
 
@@ -82,7 +82,7 @@ def in_lengths(
         yield group
 
 
-def no_speech(kind: str, seconds: float, random: np.random.Generator) -> Float[ndarray, "time"]:
+def no_speech(kind: str, seconds: float, random: np.random.Generator) -> Float[ndarray, " time"]:
     """Sound without a voice: `silence`, `white`, `pink`, `hum`, or `knocks`, at -60 to -20 dB."""
     count = int(seconds * RATE_HZ) // _STEP * _STEP
     level = 10 ** (random.uniform(-60, -20) / 20)

@@ -83,7 +83,7 @@ def true_poses(shaped: ShapedHouse, camera: Camera, motion: Motion) -> Poses:
 
 def pose_errors(
     fitted: Float[ndarray, "frames 3 3"], true: Float[ndarray, "frames 3 3"]
-) -> Float[ndarray, "frames"]:
+) -> Float[ndarray, " frames"]:
     """Angles between fitted and true rotations, degrees, one constant turn taken off."""
     between = Rotation.from_matrix(true.transpose(0, 2, 1) @ fitted)
     return np.degrees((between * between.mean().inv()).magnitude())
@@ -91,7 +91,7 @@ def pose_errors(
 
 def depth_errors(
     person: Person, shaped: ShapedHouse, camera: Camera, motion: Motion
-) -> Float[ndarray, "pixels"]:
+) -> Float[ndarray, " pixels"]:
     """Differences of fitted and true relief on the face of the canonical view, millimetres of the
     true head.
     """

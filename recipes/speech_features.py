@@ -38,7 +38,7 @@ class SpeechExample:
     """One utterance of the corpus."""
 
     entry: CorpusEntry
-    sound: Float[ndarray, "time"]
+    sound: Float[ndarray, " time"]
     features: Float[ndarray, "steps features"]
 
     @property

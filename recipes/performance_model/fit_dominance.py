@@ -20,7 +20,7 @@ def fit_dominance(
     fps: float,
     steps: int = 300,
     seed: int = 0,
-) -> tuple[DominanceModel, Float[ndarray, "phones"]]:
+) -> tuple[DominanceModel, Float[ndarray, " phones"]]:
     """Targets, strengths and reaches that reproduce tracked mouth weights best; and how often each
     phone was seen.
 

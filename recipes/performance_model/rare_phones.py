@@ -85,7 +85,7 @@ def viseme_of(symbol: str) -> str | None:
 
 def with_rare_phones(
     model: DominanceModel,
-    seen: Float[ndarray, "phones"],
+    seen: Float[ndarray, " phones"],
     enough: float = 25.0,
     visemes: float = 0.35,
 ) -> DominanceModel:

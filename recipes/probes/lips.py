@@ -17,7 +17,7 @@ from torch import Tensor
 
 from motet.training.distillation_targets import at_times, read_grid_lips, ridge, with_context
 
-Listen = Callable[[Float[Tensor, "time"]], Float[Tensor, "steps channels"]]
+Listen = Callable[[Float[Tensor, " time"]], Float[Tensor, "steps channels"]]
 """Sound at 16 kHz to features at 50 Hz."""
 PAST_STEPS = (-8, -4, -2, 0)
 """What a streaming method can see besides the features' own look-ahead."""
@@ -75,7 +75,7 @@ def probe_lips(
     measures = measures - measures.mean(1, keepdim=True)
     clock, seconds = torch.arange(lips.shape[1]) / 25.0, 0.0
 
-    def inputs(samples: np.ndarray, times: Float[Tensor, "frames"], way: Listen) -> Tensor:
+    def inputs(samples: np.ndarray, times: Float[Tensor, " frames"], way: Listen) -> Tensor:
         nonlocal seconds
         seconds += len(samples) / 16_000
         return at_times(with_context(way(torch.from_numpy(samples)), reach), times)
@@ -104,7 +104,7 @@ def probe_lips(
 
 
 def best_correlation(
-    predicted: Float[Tensor, "frames"], tracked: Float[Tensor, "frames"], lags: int
+    predicted: Float[Tensor, " frames"], tracked: Float[Tensor, " frames"], lags: int
 ) -> float:
     """The largest correlation over shifts of at most `lags` frames either way."""
     n = len(tracked)
@@ -117,7 +117,7 @@ def best_correlation(
     )
 
 
-def _correlation(a: Float[Tensor, "frames"], b: Float[Tensor, "frames"]) -> Float[Tensor, ""]:
+def _correlation(a: Float[Tensor, " frames"], b: Float[Tensor, " frames"]) -> Float[Tensor, ""]:
     a, b = a - a.mean(), b - b.mean()
     return (a * b).sum() / (a.norm() * b.norm() + 1e-9)
 

@@ -15,7 +15,7 @@ from motet.data.speech.utterance import Utterance
 from motet.phonetics.phones import INDEX, PHONES, SYMBOLS, frame_labels
 from motet.training.distillation_targets import ridge, with_context
 
-Listen = Callable[[Float[Tensor, "time"]], Float[Tensor, "steps channels"]]
+Listen = Callable[[Float[Tensor, " time"]], Float[Tensor, "steps channels"]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ VISIBLE_GROUPS: tuple[str, ...] = tuple(dict.fromkeys(visible_group(s) for s in 
 
 
 def score_phones(
-    predicted: Iterable[Int[Tensor, "steps"]], utterances: Sequence[Utterance]
+    predicted: Iterable[Int[Tensor, " steps"]], utterances: Sequence[Utterance]
 ) -> PhoneScore:
     """Compare predicted phone indices with the labels of utterances, step by step."""
     group = torch.tensor([VISIBLE_GROUPS.index(visible_group(s)) for s in SYMBOLS])
@@ -92,7 +92,7 @@ def probe_phones(
         targets.append(torch.nn.functional.one_hot(labels[labels >= 0], len(SYMBOLS)).float())
     weight = ridge(torch.cat(rows), torch.cat(targets), penalty)
 
-    def classify(item: Utterance) -> Int[Tensor, "steps"]:
+    def classify(item: Utterance) -> Int[Tensor, " steps"]:
         return (with_context(listen(torch.from_numpy(item.samples)), reach) @ weight).argmax(1)
 
     return {

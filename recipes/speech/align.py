@@ -35,7 +35,7 @@ def _decoder() -> Any:
     return require("pocketsphinx").Decoder(lm=None, samprate=SPEECH_RATE_HZ, loglevel="FATAL")
 
 
-def align_english(samples: Float[np.ndarray, "time"], text: str) -> tuple[phones.PhoneSpan, ...]:
+def align_english(samples: Float[np.ndarray, " time"], text: str) -> tuple[phones.PhoneSpan, ...]:
     """Timed phones of an English recording whose words are known; empty when they do not fit or a
     word is unknown.
 
@@ -52,7 +52,7 @@ def align_english(samples: Float[np.ndarray, "time"], text: str) -> tuple[phones
 
 
 def align_pronounced(
-    samples: Float[np.ndarray, "time"], pronunciation: Sequence[str]
+    samples: Float[np.ndarray, " time"], pronunciation: Sequence[str]
 ) -> tuple[phones.PhoneSpan, ...]:
     """Timed phones of one word or phrase of any language, from its known phones.
 
@@ -85,7 +85,7 @@ def align_pronounced(
 
 
 def _aligned(
-    samples: Float[np.ndarray, "time"], words: list[str]
+    samples: Float[np.ndarray, " time"], words: list[str]
 ) -> list[tuple[float, float, str]]:
     """Start, end and label of every phone inside the sound; empty where the words do not fit."""
     decoder = _decoder()

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from motet.data.speech.utterance import SPEECH_RATE_HZ
 
 
-def read_speech(path: Path, container: str | None = None) -> Float[np.ndarray, "time"]:
+def read_speech(path: Path, container: str | None = None) -> Float[np.ndarray, " time"]:
     """Decode a file; `container` names formats that carry no header (`g722`, `gsm`)."""
     if container is None and path.suffix in (".wav", ".flac"):
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
@@ -28,7 +28,7 @@ def read_speech(path: Path, container: str | None = None) -> Float[np.ndarray, "
     return at_speech_rate(np.concatenate(parts) if parts else np.zeros(0, np.float32), rate)
 
 
-def at_speech_rate(samples: Float[np.ndarray, "time"], rate: int) -> Float[np.ndarray, "time2"]:
+def at_speech_rate(samples: Float[np.ndarray, " time"], rate: int) -> Float[np.ndarray, " time2"]:
     """Resample to 16 kHz, float32."""
     if rate != SPEECH_RATE_HZ:
         samples = soxr.resample(samples, rate, SPEECH_RATE_HZ)

@@ -11,7 +11,7 @@ _HOP = SPEECH_RATE_HZ // 50
 
 
 def cut_at_pauses(
-    samples: Float[np.ndarray, "time"], shortest_s: float = 6.0, longest_s: float = 12.0
+    samples: Float[np.ndarray, " time"], shortest_s: float = 6.0, longest_s: float = 12.0
 ) -> list[tuple[int, int]]:
     """Sample ranges that together cover the recording; each ends at the quietest place between the
     two lengths.

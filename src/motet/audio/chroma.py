@@ -89,7 +89,7 @@ def chroma_of_power(
 @functools.lru_cache(maxsize=8)
 def _octave_bank(
     relative: float,
-) -> tuple[Complex[Tensor, "bins frequencies"], Float[Tensor, "bins"]]:
+) -> tuple[Complex[Tensor, "bins frequencies"], Float[Tensor, " bins"]]:
     """Spectra of the constant-Q filters of the highest octave, and their lengths in samples.
 
     At half the rate the octave below has the same filters, so one bank serves all. The weakest
@@ -124,7 +124,7 @@ def _octave_bank(
 
 
 def constant_q(
-    samples: Float[Tensor, "time"], rate_hz: int, hop: int, tuning: float
+    samples: Float[Tensor, " time"], rate_hz: int, hop: int, tuning: float
 ) -> Float[Tensor, "frames bins"]:
     """Magnitudes of a constant-Q transform: seven octaves above C1, 36 bins each.
 
@@ -152,7 +152,7 @@ def constant_q(
 
 
 def chroma_of_sound(
-    samples: Float[Tensor, "time"], rate_hz: int, hop: int
+    samples: Float[Tensor, " time"], rate_hz: int, hop: int
 ) -> Float[Tensor, "frames tones"]:
     """Chroma C to B from constant-Q spectra, each frame's maximum 1; the tuning is estimated."""
     tuning = tuning_of(spectra(samples, 2048, 512, hann(2048)).abs(), rate_hz, BINS_PER_OCTAVE)

@@ -138,7 +138,7 @@ def band_frames(
     return padded.reshape(len(samples), frames, size)
 
 
-def _activities(audio: Audio, band_hz: tuple[float, float]) -> Float[ndarray, "channels"]:
+def _activities(audio: Audio, band_hz: tuple[float, float]) -> Float[ndarray, " channels"]:
     # Channel by channel: the filter works in double precision, on a copy.
     rows = audio.samples.detach().float().cpu().numpy()[:, None]
     bands = (band_frames(row, audio.sample_rate, band_hz)[0] for row in rows)

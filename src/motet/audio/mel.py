@@ -52,7 +52,7 @@ def mel_filterbank(
 
 
 @functools.cache
-def _window(size: int, dtype: torch.dtype) -> Float[Tensor, "size"]:
+def _window(size: int, dtype: torch.dtype) -> Float[Tensor, " size"]:
     return torch.hann_window(size, dtype=dtype)
 
 
@@ -101,13 +101,13 @@ class LogMel:
         bank = mel_filterbank(self.size, self.bins, self.rate_hz, 30.0, 7600.0, warp)
         return ((power @ bank.T + self.floor).log() + self.offset) / self.scale
 
-    def begin(self) -> Float[Tensor, "time"]:
+    def begin(self) -> Float[Tensor, " time"]:
         """State of a stream: the samples not yet used, at first `lead` samples of silence."""
         return torch.zeros(self.lead)
 
     def step(
-        self, state: Float[Tensor, "time"], samples: Float[Tensor, "time2"]
-    ) -> tuple[Float[Tensor, "frames bins"], Float[Tensor, "time3"]]:
+        self, state: Float[Tensor, " time"], samples: Float[Tensor, " time2"]
+    ) -> tuple[Float[Tensor, "frames bins"], Float[Tensor, " time3"]]:
         """The frames that these samples complete, and the new state."""
         buffer = torch.cat([state, samples])
         count = max(0, (len(buffer) - self.window) // self.hop + 1)
@@ -116,7 +116,7 @@ class LogMel:
         frames = self.frames(buffer[: (count - 1) * self.hop + self.window])
         return frames, buffer[count * self.hop :].clone()
 
-    def whole(self, samples: Float[Tensor, "time"], frames: int) -> Float[Tensor, "frames bins"]:
+    def whole(self, samples: Float[Tensor, " time"], frames: int) -> Float[Tensor, "frames bins"]:
         """The first `frames` frames of a sound, with silence after its end."""
         needed = (frames - 1) * self.hop + self.window - self.lead
         return self.frames(F.pad(samples, (self.lead, max(0, needed - len(samples)))))[:frames]

@@ -18,7 +18,7 @@ TEMPO_S = 8.0
 """Window of the autocorrelation when the tempo is estimated, seconds."""
 
 
-def onset_strength(mel: Float[Tensor, "frames bins"], shift: int) -> Float[ndarray, "frames"]:
+def onset_strength(mel: Float[Tensor, "frames bins"], shift: int) -> Float[ndarray, " frames"]:
     """Spectral flux: median over mel bands of the rise in decibels from frame to frame.
 
     Args:
@@ -31,9 +31,9 @@ def onset_strength(mel: Float[Tensor, "frames bins"], shift: int) -> Float[ndarr
 
 
 def tempogram(
-    onsets: Float[ndarray, "frames"],
-    window: Float[ndarray, "lags"],
-    frames: Float[ndarray, "chosen"] | None = None,
+    onsets: Float[ndarray, " frames"],
+    window: Float[ndarray, " lags"],
+    frames: Float[ndarray, " chosen"] | None = None,
 ) -> Float[ndarray, "chosen lags"]:
     """Local autocorrelation of the onset curve about each frame, its largest value 1.
 
@@ -55,7 +55,7 @@ def tempogram(
     return correlation / np.where(peak < np.finfo(correlation.dtype).tiny, 1.0, peak)
 
 
-def tempo(onsets: Float[ndarray, "frames"], frame_rate: float) -> float:
+def tempo(onsets: Float[ndarray, " frames"], frame_rate: float) -> float:
     """Tempo in beats per minute: the strongest lag under a log-normal prior."""
     lags = int(np.floor(TEMPO_S * frame_rate))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(lags) / lags)
@@ -67,7 +67,7 @@ def tempo(onsets: Float[ndarray, "frames"], frame_rate: float) -> float:
     return float(bpm[np.argmax(score)])
 
 
-def beats(onsets: Float[ndarray, "frames"], frame_rate: float) -> Float[ndarray, "beats"]:
+def beats(onsets: Float[ndarray, " frames"], frame_rate: float) -> Float[ndarray, "beats"]:
     """Frame indices of the beats by dynamic programming; weak beats at both ends are dropped.
 
     Source: Ellis 2007, "Beat tracking by dynamic programming".

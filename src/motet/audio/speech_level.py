@@ -105,9 +105,9 @@ def normalise_recording(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "
 class Blocks(NamedTuple):
     """What is measured of each block, from the frame that ends with it."""
 
-    level_db: Float[ndarray, "blocks"]
-    voiced: Bool[ndarray, "blocks"]
-    hum: Bool[ndarray, "blocks"]
+    level_db: Float[ndarray, " blocks"]
+    voiced: Bool[ndarray, " blocks"]
+    hum: Bool[ndarray, " blocks"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Channel:
     """One stream; a value, never changed in place."""
 
     filter: Float[ndarray, "sections 2"]
-    samples: Float[ndarray, "time"]
+    samples: Float[ndarray, " time"]
     """Filtered samples: the frame before the incomplete block, and what there is of that block."""
     gain: Gain = dataclasses.field(default_factory=lambda: Gain())
     gains_db: tuple[float, float] = (0.0, 0.0)
@@ -178,8 +178,8 @@ class Channel:
 
 
 def _normalised(
-    samples: Float[ndarray, "time"], state: Channel
-) -> tuple[Float[ndarray, "time"], Channel]:
+    samples: Float[ndarray, " time"], state: Channel
+) -> tuple[Float[ndarray, " time"], Channel]:
     """The same for one channel, piece by piece: a long recording needs no memory for its frames."""
     pieces = []
     for start in range(0, len(samples), PIECE):
@@ -189,8 +189,8 @@ def _normalised(
 
 
 def _step(
-    samples: Float[ndarray, "time"], state: Channel
-) -> tuple[Float[ndarray, "time"], Channel]:
+    samples: Float[ndarray, " time"], state: Channel
+) -> tuple[Float[ndarray, " time"], Channel]:
     from scipy.signal import sosfilt
 
     filtered, memory = sosfilt(_high_pass(), samples, zi=state.filter)
@@ -209,7 +209,7 @@ def _step(
     return filtered * 10.0 ** (track / 20), Channel(memory, rest, gain, (gains[-2], gains[-1]))
 
 
-def measure_blocks(pieces: Iterable[Float[ndarray, "time"]]) -> Blocks:
+def measure_blocks(pieces: Iterable[Float[ndarray, " time"]]) -> Blocks:
     """Level, voicing and hum of a recording of one channel, in pieces of any length."""
     from scipy.signal import sosfilt
 
@@ -225,7 +225,7 @@ def measure_blocks(pieces: Iterable[Float[ndarray, "time"]]) -> Blocks:
     return Blocks(*(np.concatenate(rows) for rows in zip(*measured, strict=True)))
 
 
-def _measure(known: Float[ndarray, "time"]) -> Blocks:
+def _measure(known: Float[ndarray, " time"]) -> Blocks:
     """Level, voicing and hum of the complete blocks after the first frame of these samples."""
     count = (len(known) - FRAME) // BLOCK
     if count < 1:
@@ -238,7 +238,7 @@ def _measure(known: Float[ndarray, "time"]) -> Blocks:
     return Blocks(level, voiced, audible & np.logical_or(*mains))
 
 
-def _periodicity(rows: Float[ndarray, "rows time"]) -> Float[ndarray, "rows"]:
+def _periodicity(rows: Float[ndarray, "rows time"]) -> Float[ndarray, " rows"]:
     """Largest peak of the autocorrelation within the periods of a voice.
 
     Of the magnitudes of the spectrum, not of its squares: coloured noise, whose energy lies in few
@@ -259,7 +259,7 @@ def _periodicity(rows: Float[ndarray, "rows time"]) -> Float[ndarray, "rows"]:
     return np.where(is_peak, inner, 0.0).max(1)
 
 
-def _is_mains(rows: Float[ndarray, "rows time"], hz: float) -> Bool[ndarray, "rows"]:
+def _is_mains(rows: Float[ndarray, "rows time"], hz: float) -> Bool[ndarray, " rows"]:
     """Whether a frame repeats itself with the period of the mains and with no part of it, as a
     voice of a multiple of its frequency would.
     """
@@ -268,7 +268,7 @@ def _is_mains(rows: Float[ndarray, "rows time"], hz: float) -> Bool[ndarray, "ro
     return (whole > MAINS) & (parts < 0.9 * whole)
 
 
-def _similar(rows: Float[ndarray, "rows time"], period: float) -> Float[ndarray, "rows"]:
+def _similar(rows: Float[ndarray, "rows time"], period: float) -> Float[ndarray, " rows"]:
     """Similarity of the last half of a frame with what came a period (in samples) earlier."""
     half, whole = FRAME // 2, int(period)
     late, start = rows[:, half:], half - whole

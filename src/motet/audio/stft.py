@@ -17,7 +17,7 @@ SMALLEST_POWER = 1e-10
 
 
 @functools.cache
-def hann(size: int, *, periodic: bool = True) -> Float[Tensor, "time"]:
+def hann(size: int, *, periodic: bool = True) -> Float[Tensor, " time"]:
     """Hann window; without `periodic` the last point is zero like the first."""
     return torch.hann_window(size, periodic=periodic, dtype=torch.float64)
 
@@ -26,7 +26,7 @@ def spectra(
     samples: Float[Tensor, "*batch time"],
     size: int,
     hop: int,
-    window: Float[Tensor, "size"] | None = None,
+    window: Float[Tensor, " size"] | None = None,
 ) -> Complex[Tensor, "*batch frames frequencies"]:
     """Spectra of windows centred on every `hop`-th sample, zero-padded; 1 + time // hop frames.
 
@@ -44,7 +44,7 @@ def spectra(
 def samples_from_spectra(
     spectrum: Complex[Tensor, "*batch frames frequencies"],
     hop: int,
-    window: Float[Tensor, "size"],
+    window: Float[Tensor, " size"],
     length: int,
 ) -> Tensor:
     """Inverse short-time Fourier transform: the sound with the nearest spectra (least squares).

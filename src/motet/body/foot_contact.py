@@ -86,7 +86,7 @@ def settle_feet(
     return torch.from_numpy(new_root).to(root), new_local.to(rotations)
 
 
-def standing(ball: Float[ndarray, "frames 3"], fps: float) -> Bool[ndarray, "frames"]:
+def standing(ball: Float[ndarray, "frames 3"], fps: float) -> Bool[ndarray, " frames"]:
     """Frames in which a foot stands: slow and low for a tenth of a second and longer."""
     floor = min(BALL_HEIGHT_M, float(np.quantile(ball[:, 1], 0.1)))
     is_slow = gaussian_filter1d(_floor_speed(ball, fps), 1.0) < SLOW_M_S
@@ -97,7 +97,7 @@ def standing(ball: Float[ndarray, "frames 3"], fps: float) -> Bool[ndarray, "fra
     return binary_opening(binary_closing(padded, np.ones(size)), np.ones(size))[size:-size]
 
 
-def _floor_speed(path: Float[ndarray, "frames 3"], fps: float) -> Float[ndarray, "frames"]:
+def _floor_speed(path: Float[ndarray, "frames 3"], fps: float) -> Float[ndarray, " frames"]:
     """Horizontal speed, m/s."""
     if len(path) < 2:
         return np.zeros(len(path))
@@ -105,8 +105,8 @@ def _floor_speed(path: Float[ndarray, "frames 3"], fps: float) -> Float[ndarray,
 
 
 def stand_up(
-    height: Float[ndarray, "frames"], fps: float, fixed: int = 0
-) -> Float[ndarray, "frames"]:
+    height: Float[ndarray, " frames"], fps: float, fixed: int = 0
+) -> Float[ndarray, " frames"]:
     """Metres to raise the pelvis where it rests at a depth at which nobody rests.
 
     Frames that move and frames of a squat stay as they are.
@@ -128,7 +128,7 @@ def stand_up(
     return smooth * _fade_in(len(height), fixed, 0.5 * fps)
 
 
-def _fade_in(frames: int, fixed: int, ease: float) -> Float[ndarray, "frames"]:
+def _fade_in(frames: int, fixed: int, ease: float) -> Float[ndarray, " frames"]:
     """Weight that is 0 in the fixed frames and rises to 1 within `ease` frames; 1 if none is."""
     if not fixed:
         return np.ones(frames)
@@ -171,8 +171,8 @@ def _faded(correction: ndarray, is_anchored: ndarray, ease: int, fixed: int) -> 
 
 
 def _lift(
-    goal: Float[ndarray, "frames 3"], contact: Bool[ndarray, "frames"], fps: float
-) -> Float[ndarray, "frames"]:
+    goal: Float[ndarray, "frames 3"], contact: Bool[ndarray, " frames"], fps: float
+) -> Float[ndarray, " frames"]:
     """Least height of a moving foot, so that it does not drag over the floor, metres."""
     speed = _floor_speed(goal, fps)
     swing = np.clip((speed - DRAG_M_S) / (SWING_M_S - DRAG_M_S), 0, 1) * ~contact
@@ -181,7 +181,7 @@ def _lift(
 
 def _sink(
     position: Float[ndarray, "frames joints 3"], goals: dict[str, ndarray], fps: float, fixed: int
-) -> Float[ndarray, "frames"]:
+) -> Float[ndarray, " frames"]:
     """Metres that the pelvis must come down so that both legs reach, smoothed over time."""
     offsets = house_offsets().double().numpy()
     needed = np.zeros(len(position))
@@ -224,7 +224,7 @@ def _solve_leg(
     world_rotation[fixed:, knee] = shin_rotation[fixed:]
 
 
-def _runs(flags: Bool[ndarray, "frames"]) -> list[tuple[int, int]]:
+def _runs(flags: Bool[ndarray, " frames"]) -> list[tuple[int, int]]:
     """Start and stop of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

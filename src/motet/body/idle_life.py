@@ -66,7 +66,7 @@ def add_life(
     return root + SWAY_M * weight.unsqueeze(1) * left, rotations @ matrix_from_axis_angle(turns)
 
 
-def _curves(time: Float[np.ndarray, "frames"], seed: int) -> Float[np.ndarray, "frames 4"]:
+def _curves(time: Float[np.ndarray, " frames"], seed: int) -> Float[np.ndarray, "frames 4"]:
     """Breath, weight on the left foot, and gaze; each within about one."""
     phase = np.random.default_rng([seed, 5]).uniform(0, 2 * np.pi, 7)
 
@@ -82,7 +82,7 @@ def _curves(time: Float[np.ndarray, "frames"], seed: int) -> Float[np.ndarray, "
 
 def _stillness(
     root: Float[Tensor, "frames 3"], rotations: Float[Tensor, "frames joints 3 3"], fps: float
-) -> Float[np.ndarray, "frames"]:
+) -> Float[np.ndarray, " frames"]:
     """1 where the body stands still by itself, 0 where it moves; smooth over half a second."""
     if len(root) < 2:
         return np.ones(len(root))

@@ -46,7 +46,7 @@ def join_to_known(
 
 
 def _root_offsets(
-    root: Float[Tensor, "frames 3"], known: int, times: Float[Tensor, "left"], fps: float
+    root: Float[Tensor, "frames 3"], known: int, times: Float[Tensor, " left"], fps: float
 ) -> Float[Tensor, "left 3"]:
     """Offsets of the pelvis: over the floor for good, of the height and the velocity decaying."""
     before = root[known - 1] - root[known - 2] if known > 1 else torch.zeros_like(root[0])
@@ -66,7 +66,7 @@ def _root_offsets(
 def _rotation_offsets(
     rotations: Float[Tensor, "frames joints 3 3"],
     known: int,
-    times: Float[Tensor, "left"],
+    times: Float[Tensor, " left"],
     fps: float,
 ) -> Float[Tensor, "left joints 3"]:
     """Axis-angle of the rotations that the generated ones are multiplied with from the left."""

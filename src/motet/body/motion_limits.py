@@ -51,8 +51,8 @@ def limit_speed(
 
 
 def retimed(
-    lengths: Float[np.ndarray, "steps"], limit: float, known: int
-) -> Float[np.ndarray, "frames"]:
+    lengths: Float[np.ndarray, " steps"], limit: float, known: int
+) -> Float[np.ndarray, " frames"]:
     """Where on the way each frame is, in frames of the original, with no step over the limit.
 
     A slow-down from both sides: half of what is too quick happens earlier, half later; after known
@@ -89,7 +89,7 @@ def _limit(joint: str) -> float:
 def _along(
     rotations: Float[Tensor, "frames 3 3"],
     increments: Float[Tensor, "steps 3"],
-    position: Float[np.ndarray, "frames"],
+    position: Float[np.ndarray, " frames"],
 ) -> Float[Tensor, "frames 3 3"]:
     """Rotations at fractional frames, between neighbours on the shortest way."""
     first = np.clip(np.floor(position).astype(int), 0, len(increments) - 1)

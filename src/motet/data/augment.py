@@ -26,7 +26,7 @@ def uniform(shape: tuple[int, ...], low: float, high: float, chance: torch.Gener
     return torch.rand(shape, generator=chance) * (high - low) + low
 
 
-def change_rate(samples: Float[Tensor, "time"], length: int) -> Float[Tensor, "time2"]:
+def change_rate(samples: Float[Tensor, " time"], length: int) -> Float[Tensor, " time2"]:
     """The sound stretched to another length, pitch and formants with it."""
     return F.interpolate(samples[None, None], size=length, mode="linear", align_corners=False)[0, 0]
 

@@ -98,9 +98,9 @@ class Recording:
     facts: RecordingFacts
     motion: Motion
     audio: Audio | None = None
-    valid_frames: Bool[Tensor, "frames"] | None = None
+    valid_frames: Bool[Tensor, " frames"] | None = None
     """False in gaps; None when all frames count."""
-    valid_channels: Bool[Tensor, "dim"] | None = None
+    valid_channels: Bool[Tensor, " dim"] | None = None
     """False for channels never observed; None when all were."""
 
     def __post_init__(self) -> None:

@@ -45,7 +45,7 @@ def neutral_of(
     scores: Float[ndarray, "frames 52"],
     lip: Float[ndarray, "frames 4"],
     rotation: Float[ndarray, "frames 3 3"],
-    quiet: Float[ndarray, "frames"] | None = None,
+    quiet: Float[ndarray, " frames"] | None = None,
 ) -> Neutral:
     """A person's neutral from all frames there are of them.
 
@@ -90,7 +90,7 @@ def clean_weights(
     return np.clip(weights, 0.0, 1.0)
 
 
-def blinks(score: Float[ndarray, "frames"], fps: float) -> Float[ndarray, "frames"]:
+def blinks(score: Float[ndarray, " frames"], fps: float) -> Float[ndarray, " frames"]:
     """Blinks alone: fast closures above the lids' slow course, stretched to full closure.
 
     A lid that is lowered for longer than about half a second (a look down) is part of the slow
@@ -107,7 +107,7 @@ def blinks(score: Float[ndarray, "frames"], fps: float) -> Float[ndarray, "frame
 
 
 def _gaze(
-    offset: Float[ndarray, "frames looks"], blink: Float[ndarray, "frames"], fps: float
+    offset: Float[ndarray, "frames looks"], blink: Float[ndarray, " frames"], fps: float
 ) -> Float[ndarray, "frames looks"]:
     """Gaze bridged over blinks, then median-filtered and lightly smoothed."""
     open_eye = np.convolve(blink > 0.05, np.ones(5), mode="same") == 0
@@ -129,13 +129,13 @@ def head_rotation(
     return np.apply_along_axis(_smooth, 0, relative.as_rotvec(), fps, 0.28)
 
 
-def _light(course: Float[ndarray, "frames"]) -> Float[ndarray, "frames"]:
+def _light(course: Float[ndarray, " frames"]) -> Float[ndarray, " frames"]:
     return np.convolve(np.pad(course, 1, mode="edge"), [0.15, 0.7, 0.15], mode="valid")
 
 
 def _smooth(
-    course: Float[ndarray, "frames"], fps: float, seconds: float
-) -> Float[ndarray, "frames"]:
+    course: Float[ndarray, " frames"], fps: float, seconds: float
+) -> Float[ndarray, " frames"]:
     window = max(5, int(round(seconds * fps)) | 1)
     return course if len(course) < window else savgol_filter(course, window, 2)
 

@@ -46,7 +46,7 @@ class TrainingItem:
     features: Float[Tensor, "steps channels"]
     """Acoustic features at `feature_rate` of the set; step j covers from j / rate to (j + 1) /
     rate seconds."""
-    valid: Bool[Tensor, "dim"]
+    valid: Bool[Tensor, " dim"]
     """Which motion channels were observed; the others do not enter the loss."""
     speaker: str = ""
     style: str = ""
@@ -70,8 +70,8 @@ class TrainingSet:
     space: MotionSpace
     items: Sequence[TrainingItem]
     feature_rate: float = 50.0
-    mean: Float[Tensor, "dim"] | None = None
-    std: Float[Tensor, "dim"] | None = None
+    mean: Float[Tensor, " dim"] | None = None
+    std: Float[Tensor, " dim"] | None = None
 
     def __post_init__(self) -> None:
         if not self.items:
@@ -85,7 +85,7 @@ class TrainingSet:
                     f" {self.space.name!r} has {self.space.dim}"
                 )
 
-    def statistics(self) -> tuple[Float[Tensor, "dim"], Float[Tensor, "dim"]]:
+    def statistics(self) -> tuple[Float[Tensor, " dim"], Float[Tensor, " dim"]]:
         """Mean and deviation of every channel over the frames where it was observed (deviation at
         least 0.01).
         """
@@ -169,7 +169,7 @@ class SpatialItem:
     """2: the columns of the left ear are followed by those of the right one."""
     role: int = 0
     """0: the figure listens; 1: it speaks itself."""
-    attended: Int[Tensor, "frames"] | None = None
+    attended: Int[Tensor, " frames"] | None = None
     """2 where the figure attends to the source, 1 before it does, 0 where there is no source; None:
     2 everywhere."""
 

@@ -17,9 +17,9 @@ Denoiser = Callable[[Tensor, int], Tensor]
 
 def add_noise(
     schedule: Schedule,
-    clean: Float[Tensor, "batch *shape"],
-    noise: Float[Tensor, "batch *shape"],
-    step: Int[Tensor, "batch"],
+    clean: Float[Tensor, " batch *shape"],
+    noise: Float[Tensor, " batch *shape"],
+    step: Int[Tensor, " batch"],
 ) -> Tensor:
     """Forward process q(x_t | x_0), with one timestep for each item."""
     signal_scale, noise_scale = schedule.at(step, clean)
@@ -28,8 +28,8 @@ def add_noise(
 
 def clean_from_noise(
     schedule: Schedule,
-    noisy: Float[Tensor, "batch *shape"],
-    noise: Float[Tensor, "batch *shape"],
+    noisy: Float[Tensor, " batch *shape"],
+    noise: Float[Tensor, " batch *shape"],
     step: int,
 ) -> Tensor:
     """Estimate of x_0 from predicted noise."""
@@ -41,8 +41,8 @@ def clean_from_noise(
 
 def noise_from_clean(
     schedule: Schedule,
-    noisy: Float[Tensor, "batch *shape"],
-    clean: Float[Tensor, "batch *shape"],
+    noisy: Float[Tensor, " batch *shape"],
+    clean: Float[Tensor, " batch *shape"],
     step: int,
 ) -> Tensor:
     """Estimate of the noise from a predicted x_0."""

@@ -36,7 +36,7 @@ def branches(mode: GuidanceMode, conditions: int) -> list[tuple[bool, ...]]:
 
 
 def guide(
-    mode: GuidanceMode, predictions: Float[Tensor, "branches *shape"], scales: Sequence[float]
+    mode: GuidanceMode, predictions: Float[Tensor, " branches *shape"], scales: Sequence[float]
 ) -> Float[Tensor, "*shape"]:
     """One guided estimate from the predictions r_i of `branches`, with guidance scales w_i.
 
@@ -59,8 +59,8 @@ def guide(
 
 
 def dynamic_threshold(
-    x: Float[Tensor, "batch *shape"], ratio: float, lowest: float, highest: float
-) -> Float[Tensor, "batch *shape"]:
+    x: Float[Tensor, " batch *shape"], ratio: float, lowest: float, highest: float
+) -> Float[Tensor, " batch *shape"]:
     """Clamp each item to +-s, the quantile `ratio` of its own absolute values.
 
     s itself is clamped to [lowest, highest].

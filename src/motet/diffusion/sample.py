@@ -46,12 +46,12 @@ class Sampler(Protocol):
 
 def sample_ancestral(
     denoise: Denoiser,
-    start: Float[Tensor, "batch *shape"],
+    start: Float[Tensor, " batch *shape"],
     schedule: Schedule,
     steps: Sequence[int],
     noise: Noise,
     flexibility: float = 0.0,
-) -> Float[Tensor, "batch *shape"]:
+) -> Float[Tensor, " batch *shape"]:
     """Sample the posterior q(x_s | x_t, estimate of x_0) of each next timestep s.
 
     Args:
@@ -78,12 +78,12 @@ def sample_ancestral(
 
 def sample_ddim(
     denoise: Denoiser,
-    start: Float[Tensor, "batch *shape"],
+    start: Float[Tensor, " batch *shape"],
     schedule: Schedule,
     steps: Sequence[int],
     noise: Noise,
     flexibility: float = 0.0,
-) -> Float[Tensor, "batch *shape"]:
+) -> Float[Tensor, " batch *shape"]:
     """DDIM: keep the predicted noise and lower its scale; first order.
 
     Args:
@@ -107,12 +107,12 @@ def sample_ddim(
 
 def sample_dpm_2m(
     denoise: Denoiser,
-    start: Float[Tensor, "batch *shape"],
+    start: Float[Tensor, " batch *shape"],
     schedule: Schedule,
     steps: Sequence[int],
     noise: Noise,
     flexibility: float = 0.0,
-) -> Float[Tensor, "batch *shape"]:
+) -> Float[Tensor, " batch *shape"]:
     """DPM-Solver++ (2M): multistep solver of second order in the log signal-to-noise ratio.
 
     The move onto timestep 0, where that ratio is infinite, returns the estimate itself. Takes no
@@ -151,11 +151,11 @@ def sample_dpm_2m(
 
 def _walk(
     denoise: Denoiser,
-    start: Float[Tensor, "batch *shape"],
+    start: Float[Tensor, " batch *shape"],
     steps: Sequence[int],
     noise: Noise,
     transition: Transition,
-) -> Float[Tensor, "batch *shape"]:
+) -> Float[Tensor, " batch *shape"]:
     """Go from timestep to timestep; fresh noise at every move but the last."""
     x = start
     for move, (step, after) in enumerate(zip(steps, steps[1:], strict=False)):

@@ -61,7 +61,7 @@ class Schedule:
         """lambda_t = log(signal / noise) of DPM-Solver; infinite at timestep 0."""
         return 0.5 * (self.alpha_bars.log() - torch.log1p(-self.alpha_bars))
 
-    def at(self, step: int | Int[Tensor, "batch"], like: Tensor) -> tuple[Tensor, Tensor]:
+    def at(self, step: int | Int[Tensor, " batch"], like: Tensor) -> tuple[Tensor, Tensor]:
         """Scales of signal and noise at a timestep, broadcastable to `like`.
 
         Args:
@@ -107,7 +107,7 @@ def make_schedule(
     return Schedule(betas, (1 - betas).log().cumsum(0).exp())
 
 
-def from_alpha_bars(alpha_bars: Float[Tensor, "steps"]) -> Schedule:
+def from_alpha_bars(alpha_bars: Float[Tensor, " steps"]) -> Schedule:
     """A schedule from its alpha bars; the first must be 1 and they must fall.
 
     Raises:

@@ -80,7 +80,7 @@ class SpeechEncoder(AudioEncoder[EncoderState], Protocol[EncoderState]):
 class MouthEncoder(Protocol):
     """An encoder among whose features are mouth shapes regressed from the sound."""
 
-    mouth_mean: Float[Tensor, "shapes"]
+    mouth_mean: Float[Tensor, " shapes"]
     """Their mean over the training set."""
 
     def mouth(

@@ -47,7 +47,7 @@ EAR_DIM = 68 + LAGS
 
 
 def ear_features(
-    samples: Float[Tensor, "time"],
+    samples: Float[Tensor, " time"],
     *,
     every: int = KEPT,
     rhythm: bool = True,
@@ -108,7 +108,7 @@ def ear_features(
     )
 
 
-def loudest_mel(samples: Float[Tensor, "time"]) -> float:
+def loudest_mel(samples: Float[Tensor, " time"]) -> float:
     """The loudest moment of a sound, which is the reference of its decibels."""
     loud = power(spectra(samples.float(), SIZE, HOP, hann(SIZE, periodic=False)))
     return float((loud @ mel_filterbank(SIZE, MELS, RATE_HZ).T).max())
@@ -129,7 +129,7 @@ def binaural_features(audio: Audio, *, rhythm: bool = True) -> Float[Tensor, "fr
     return torch.cat([ear_features(ear, rhythm=rhythm) for ear in samples], 1)
 
 
-def _split(samples: Float[Tensor, "time"]) -> tuple[Tensor, Tensor]:
+def _split(samples: Float[Tensor, " time"]) -> tuple[Tensor, Tensor]:
     """Harmonic and percussive part. The one analysis with the periodic window: librosa's separation
     does not hand the other on.
     """
@@ -154,7 +154,7 @@ def _slope(values: Float[Tensor, "frames channels"]) -> Float[Tensor, "frames ch
     return torch.cat([inner[:1], inner, inner[-1:]])
 
 
-def _rms(loud: Float[Tensor, "frames frequencies"]) -> Float[Tensor, "frames"]:
+def _rms(loud: Float[Tensor, "frames frequencies"]) -> Float[Tensor, " frames"]:
     weights = torch.ones(loud.shape[1])
     weights[0] = weights[-1] = 0.5
     return (loud @ weights * (2 / SIZE**2)).sqrt()

@@ -28,7 +28,7 @@ LETTERS, CONTEXT = 29, 9
 _FILTERS, _SIZE, _WINDOW, _STEP, _LIFTER = 26, 512, 400, 160, 22
 
 
-def cepstra(samples: Float[Tensor, "time"]) -> Float[Tensor, "rows 26"]:
+def cepstra(samples: Float[Tensor, " time"]) -> Float[Tensor, "rows 26"]:
     """26 mel-frequency cepstral coefficients, 100 rows a second; the first is the logarithm of the
     energy.
 
@@ -74,7 +74,7 @@ def _filters() -> np.ndarray:
     return bank
 
 
-def model_input(samples: Float[Tensor, "time"]) -> Float[Tensor, "steps 494"]:
+def model_input(samples: Float[Tensor, " time"]) -> Float[Tensor, "steps 494"]:
     """Input of the speech model: 19 neighbouring rows of coefficients, 50 steps a second, over
     the whole recording normalised.
     """
@@ -119,7 +119,7 @@ def windows(
 
 
 def deepspeech_windows(
-    samples: Float[Tensor, "time"], model: Callable[[Tensor], Tensor]
+    samples: Float[Tensor, " time"], model: Callable[[Tensor], Tensor]
 ) -> Float[Tensor, "frames 16 29"]:
     """From sound to windows with a speech model (494 numbers a step in, 29 scores out)."""
     return windows(at_50_hz(model(model_input(samples)), samples.shape[-1] / RATE_HZ))

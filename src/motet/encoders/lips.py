@@ -59,7 +59,7 @@ class LipRegressor(nn.Module):
 
     weight: Float[Tensor, "maps inputs shapes"]
     bias: Float[Tensor, "maps shapes"]
-    mean: Float[Tensor, "shapes"]
+    mean: Float[Tensor, " shapes"]
     """Of the shapes over the training set."""
 
     def __init__(self, config: LipsConfig) -> None:
@@ -73,20 +73,20 @@ class LipRegressor(nn.Module):
         self.register_buffer("offsets", torch.tensor(config.offsets), persistent=False)
         self.register_buffer("ahead", torch.tensor(config.ahead), persistent=False)
 
-    def whole(self, rows: Float[Tensor, "known dim"], steps: Int[Tensor, "steps"]) -> Tensor:
+    def whole(self, rows: Float[Tensor, "known dim"], steps: Int[Tensor, " steps"]) -> Tensor:
         """Shapes (steps, shapes) at some steps of a whole recording; its ends are repeated."""
         at = (steps.unsqueeze(1) + self.offsets).clamp(0, len(rows) - 1)
         return rows[at].flatten(1) @ self.weight[-1] + self.bias[-1]
 
-    def streamed(self, rows: Float[Tensor, "known dim"], steps: Int[Tensor, "steps"]) -> Tensor:
+    def streamed(self, rows: Float[Tensor, "known dim"], steps: Int[Tensor, " steps"]) -> Tensor:
         """Shapes (steps, shapes) at some of the steps that a stream knows so far."""
         at, used = self.context(steps, len(rows))
         inputs = rows[at].flatten(1).unsqueeze(1)  # (steps, 1, inputs)
         return (inputs @ self.weight[used])[:, 0] + self.bias[used]
 
     def context(
-        self, steps: Int[Tensor, "steps"], known: int
-    ) -> tuple[Int[Tensor, "steps offsets"], Int[Tensor, "steps"]]:
+        self, steps: Int[Tensor, " steps"], known: int
+    ) -> tuple[Int[Tensor, "steps offsets"], Int[Tensor, " steps"]]:
         """The rows that each step of a stream looks at, and the number of its map."""
         used = torch.searchsorted(self.ahead, known - 1 - steps, right=True) - 1
         used = used.clamp(min=0)

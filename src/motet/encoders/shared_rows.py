@@ -25,7 +25,7 @@ class RowStream(Protocol[RowStateT]):
         ...
 
     def step(
-        self, state: RowStateT, samples: Float[Tensor, "time"]
+        self, state: RowStateT, samples: Float[Tensor, " time"]
     ) -> tuple[Float[Tensor, "steps dim"], RowStateT]:
         """The features that these samples complete, and the new state."""
         ...

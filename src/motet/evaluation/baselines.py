@@ -87,7 +87,7 @@ def baselines() -> dict[str, Predict]:
     return result
 
 
-def loudness_db(audio: Audio, fps: float) -> Float[Tensor, "frames"]:
+def loudness_db(audio: Audio, fps: float) -> Float[Tensor, " frames"]:
     """Loudness of 40 ms around each frame, dB of full scale, not under -80."""
     sound = audio.expect(audio.sample_rate, "mono").samples.reshape(-1).double()
     half = round(0.02 * audio.sample_rate)

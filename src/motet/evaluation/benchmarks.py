@@ -300,7 +300,7 @@ def _aligned(predicted: Vertices, case: Case, condition: str) -> tuple[Vertices,
     return predicted[:frames], truth[:frames]
 
 
-def head_beats(head: Float[Tensor, "frames 3"]) -> Int[np.ndarray, "beats"]:
+def head_beats(head: Float[Tensor, "frames 3"]) -> Int[np.ndarray, " beats"]:
     """Frames at which a head's motion pauses."""
     return motion_beats(head.unsqueeze(1)) if len(head) > 3 else np.zeros(0, np.int64)
 

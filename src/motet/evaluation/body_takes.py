@@ -136,7 +136,7 @@ def make_scene(scene: Scene, number: int) -> MadeScene:
 
 def _event_samples(
     event: SoundEvent, seed: tuple[int, ...]
-) -> tuple[Float[np.ndarray, "time"], float, tuple[float, ...]]:
+) -> tuple[Float[np.ndarray, " time"], float, tuple[float, ...]]:
     """Samples, onset and beats of one event, seconds from its start."""
     if event.sound != "burst":
         made = make_sound(event.sound, event.seconds, seed)
@@ -150,8 +150,8 @@ def _event_samples(
 
 
 def _two_channels(
-    mono: Float[np.ndarray, "time"],
-    azimuth_deg: Float[np.ndarray, "times"],
+    mono: Float[np.ndarray, " time"],
+    azimuth_deg: Float[np.ndarray, " times"],
     distance_m: float,
     *,
     panned: bool,
@@ -164,7 +164,7 @@ def _two_channels(
 
 
 def _path(
-    azimuth_deg: Float[np.ndarray, "times"], distance_m: float
+    azimuth_deg: Float[np.ndarray, " times"], distance_m: float
 ) -> Float[np.ndarray, "times 4"]:
     """Rows of seconds, x, y, z."""
     angle, time = np.radians(azimuth_deg), np.arange(len(azimuth_deg)) / 30

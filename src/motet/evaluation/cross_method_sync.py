@@ -98,7 +98,7 @@ def spoken_alike(
 
 def drawn_opening(
     pictures: Iterable[UInt8[np.ndarray, "height width 3"]], finder: LipFinder
-) -> tuple[Float[Tensor, "frames"], Tensor]:
+) -> tuple[Float[Tensor, " frames"], Tensor]:
     """Distance of the inner lips in pixels in every picture, and in which pictures lips were found.
 
     Raises:
@@ -118,7 +118,10 @@ def _together(pictures: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
 
 
 def best_correlation(
-    seen: Float[Tensor, "frames"], expected: Float[Tensor, "frames"], found: Tensor, lag: int = LAG
+    seen: Float[Tensor, " frames"],
+    expected: Float[Tensor, " frames"],
+    found: Tensor,
+    lag: int = LAG,
 ) -> float:
     """Largest correlation over shifts of up to `lag` frames, over frames in which lips were found.
 

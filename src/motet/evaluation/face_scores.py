@@ -131,7 +131,7 @@ def on_tracked_time(predicted: LipMotion, tracked: Tracked) -> tuple[LipMotion, 
     return LipMotion(opening, tracked.fps, lips), common
 
 
-def _interpolated(values: Tensor, position: Float[Tensor, "times"]) -> Tensor:
+def _interpolated(values: Tensor, position: Float[Tensor, " times"]) -> Tensor:
     left = position.floor().long().clamp(0, len(values) - 1)
     right = (left + 1).clamp(max=len(values) - 1)
     weight = (position - left).reshape(-1, *[1] * (values.ndim - 1))  # (times, 1, ...)
@@ -180,7 +180,7 @@ def pause_scores(mouth: LipMotion, phones: Sequence[Phone]) -> dict[str, float]:
     return {"stillness": scores["stillness"]} if "stillness" in scores else {}
 
 
-def lids(motion: Motion) -> Float[Tensor, "frames"]:
+def lids(motion: Motion) -> Float[Tensor, " frames"]:
     """Mean weight of the two blink shapes."""
     left, right = (motion.channel("blendshapes", f"eyeBlink{side}") for side in ("Left", "Right"))
     return (left + right) / 2

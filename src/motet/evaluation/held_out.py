@@ -37,10 +37,10 @@ _GROUPS = {"grid": "grid people", "web": "web", "wh": "white house"}
 class Tracked:
     """Tracked face of a recording."""
 
-    time_s: Float[Tensor, "frames"]
+    time_s: Float[Tensor, " frames"]
     """When each frame was taken, on the clock of the sound."""
     fps: float
-    opening: Float[Tensor, "frames"]
+    opening: Float[Tensor, " frames"]
     """Inner-lip opening over the height of the face: a shape to compare with, not a length."""
     motion: Motion
     """Motion fitted to the measured lips, scores and head, in the house space."""

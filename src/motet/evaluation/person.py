@@ -241,7 +241,7 @@ def _share(tail: _Tail, rows: Tensor) -> Float[Tensor, "rows 1 h w"]:
     )[1]
 
 
-Points = tuple[Float[Tensor, "frames 40 2"], Bool[Tensor, "frames"]]
+Points = tuple[Float[Tensor, "frames 40 2"], Bool[Tensor, " frames"]]
 
 
 def _scores(

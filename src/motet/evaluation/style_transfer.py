@@ -46,7 +46,7 @@ class StyleTransfer:
 def style_transfer(
     clips: Sequence[Motion],
     speak: Callable[[Motion], Sequence[Motion]],
-    embed: Callable[[Motion], Float[Tensor, "width"]],
+    embed: Callable[[Motion], Float[Tensor, " width"]],
     lip_geometry: LipGeometry,
 ) -> StyleTransfer:
     """Score a model on style clips of people it does not know.

@@ -180,7 +180,7 @@ def remarks(scores: dict[str, float]) -> list[str]:
     ]
 
 
-def _loudness(audio: Audio, frames: int, fps: float) -> Float[Tensor, "frames"]:
+def _loudness(audio: Audio, frames: int, fps: float) -> Float[Tensor, " frames"]:
     """Loudness of all channels at each frame of the motion; silence beyond the end."""
     one = Audio.mono(audio.samples.double().mean(dim=-2).reshape(-1).float(), audio.sample_rate)
     level = loudness_db(one, fps)[:frames]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -208,7 +209,7 @@ class Seen:
     region: Float[Tensor, "frames 3 h w"]
     points: Float[Tensor, "frames 40 2"] | None
     """Landmarks of the lips in the region."""
-    found: Bool[Tensor, "frames"] | None
+    found: Bool[Tensor, " frames"] | None
 
 
 def look(tail: Tail, crops: UInt8[Tensor, "frames size size 3"], finder: LipFinder | None) -> Seen:
@@ -265,7 +266,7 @@ def _seams(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
     return {name: float(torch.cat(values).mean()) for name, values in parts.items()}
 
 
-def _teeth(tail: Tail, seen: Seen, rows: Tensor) -> Float[Tensor, "frames"]:
+def _teeth(tail: Tail, seen: Seen, rows: Tensor) -> Float[Tensor, " frames"]:
     assert seen.points is not None
     ring = ((tail.share > 0.02) & (tail.share < 0.5)).float()
     skin = (seen.region * ring).sum((2, 3)) / ring.sum((2, 3)).clamp(min=1e-6)

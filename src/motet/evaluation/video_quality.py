@@ -114,7 +114,7 @@ def _lips(path: Path) -> tuple[dict[str, float], list[str]]:
     return scores, _remarks(scores)
 
 
-def _quiet(sound: Float[ndarray, "time"], frames: int) -> ndarray:
+def _quiet(sound: Float[ndarray, " time"], frames: int) -> ndarray:
     """Frames in which, and around which, nobody speaks."""
     padded = np.pad(sound, (0, max(0, frames * 640 - len(sound))))[: frames * 640].reshape(
         frames, 640

@@ -102,7 +102,7 @@ def _vertices(clip: Clip, motion: Motion, options: ExportOptions) -> dict[str, n
 _WRITERS = {"flame": _flame, "vhap": _vhap, "vertices": _vertices}
 
 
-def _identity(clip: Clip, options: ExportOptions) -> Float[Tensor, "coefficients"]:
+def _identity(clip: Clip, options: ExportOptions) -> Float[Tensor, " coefficients"]:
     given = None if options.mesh is None else options.mesh.identity
     found = given if given is not None else shape_of(clip)
     return torch.zeros(1) if found is None else found

@@ -191,7 +191,7 @@ def source_of(clip: Clip) -> Float[np.ndarray, "positions 3"] | None:
     return source
 
 
-def loudness(audio: Audio, frames: int, fps: float) -> Float[np.ndarray, "frames"]:
+def loudness(audio: Audio, frames: int, fps: float) -> Float[np.ndarray, " frames"]:
     """RMS level of each frame relative to the loudest frame, 0..1."""
     samples = audio.samples.detach().float().cpu().numpy().reshape(-1, audio.samples.shape[-1])
     edges = np.arange(frames + 1) * audio.sample_rate / fps  # sample at which each frame begins

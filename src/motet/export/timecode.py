@@ -86,7 +86,7 @@ def _nearest_rate(measured: float, largest: float) -> int:
     return min(possible, key=lambda rate: abs(rate - measured))
 
 
-def seconds_of(codes: Sequence[Timecode]) -> Float[np.ndarray, "frames"]:
+def seconds_of(codes: Sequence[Timecode]) -> Float[np.ndarray, " frames"]:
     """Seconds of all timecodes on one clock that runs on over midnight."""
     rate = counting_rate(codes)
     clock = np.array([code.clock for code in codes], np.float64)
@@ -105,7 +105,7 @@ def seconds_of(codes: Sequence[Timecode]) -> Float[np.ndarray, "frames"]:
 
 
 def even_frames(
-    times: Float[np.ndarray, "rows"], table: Float[np.ndarray, "rows columns"], path: Path
+    times: Float[np.ndarray, " rows"], table: Float[np.ndarray, "rows columns"], path: Path
 ) -> tuple[float, Float[np.ndarray, "frames columns"]]:
     """Frame rate of a recording, and its table on an even grid.
 

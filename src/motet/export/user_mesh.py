@@ -42,7 +42,7 @@ class UserMesh:
     """The user's files, read."""
 
     flame: Flame | None = None
-    identity: Float[Tensor, "coefficients"] | None = None
+    identity: Float[Tensor, " coefficients"] | None = None
     """FLAME shape coefficients; the mean person when left out."""
     colours: Float[np.ndarray, "verts 3"] | None = None
     """Linear light of each vertex, from the user's texture."""
@@ -169,13 +169,13 @@ def option_of(clip: Clip, name: str) -> str:
     return str(options.get(name, "")) if isinstance(options, dict) else ""
 
 
-def shape_of(clip: Clip) -> Float[Tensor, "coefficients"] | None:
+def shape_of(clip: Clip) -> Float[Tensor, " coefficients"] | None:
     """The FLAME identity that a take was generated for (option `shape`), if its file is there."""
     path = option_of(clip, "shape")
     return read_identity(Path(path)) if path and Path(path).is_file() else None
 
 
-def read_identity(path: Path) -> Float[Tensor, "coefficients"]:
+def read_identity(path: Path) -> Float[Tensor, " coefficients"]:
     """FLAME shape coefficients from an `.npz` with `shape` or an `.npy`: one row, or one a frame.
 
     Raises:

@@ -177,7 +177,7 @@ def _turns(
     return turns, body["root"].double().numpy()
 
 
-def _expressions(face: Motion, options: ExportOptions) -> dict[str, Float[np.ndarray, "frames"]]:
+def _expressions(face: Motion, options: ExportOptions) -> dict[str, Float[np.ndarray, " frames"]]:
     """Weights by expression, each within 0..1."""
     if options.avatar is not None:
         channels, values = AvatarChannels(options.avatar, options.avatar_map).curves(face)
@@ -214,5 +214,5 @@ def _gaze(face: Motion) -> Quaternions:
     return continuous(Rotation.from_euler("YXZ", angles).as_quat())
 
 
-def _along_x(curve: Float[np.ndarray, "frames"]) -> Float[np.ndarray, "frames 3"]:
+def _along_x(curve: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames 3"]:
     return np.stack([curve, np.zeros_like(curve), np.zeros_like(curve)], axis=1)

@@ -21,7 +21,7 @@ LIDS = [ARKIT_SHAPES.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight")]
 """Channels of the lids in the house space."""
 
 
-def blink_closure(seed: int, first_frame: int, frames: int, fps: float) -> Float[Tensor, "frames"]:
+def blink_closure(seed: int, first_frame: int, frames: int, fps: float) -> Float[Tensor, " frames"]:
     """Closure of the lids, 0..1, for absolute frames.
 
     Time is cut into blocks of ten seconds with a Poisson number of blinks each, so any stretch can

@@ -23,7 +23,7 @@ def closing_frames(fps: float) -> int:
     return max(1, round(CLOSE_S * fps))
 
 
-def closing_ramp(frames: int, fps: float) -> Float[Tensor, "frames"]:
+def closing_ramp(frames: int, fps: float) -> Float[Tensor, " frames"]:
     """How far the mouth is closed, 0..1, in the last frames of a clip; 1 in the very last."""
     count = closing_frames(fps)
     step = torch.arange(count - frames + 1, count + 1).clamp(min=0) / count

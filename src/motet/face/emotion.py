@@ -104,8 +104,8 @@ _UPPER = np.array(
 
 
 def emotion_course(
-    keys: tuple[EmotionKey, ...], time: Float[ndarray, "frames"]
-) -> dict[str, Float[ndarray, "frames"]]:
+    keys: tuple[EmotionKey, ...], time: Float[ndarray, " frames"]
+) -> dict[str, Float[ndarray, " frames"]]:
     """Weight of each emotion at times in seconds."""
     courses: dict[str, ndarray] = {}
     ends: dict[str, tuple[float, float]] = {}

@@ -79,7 +79,7 @@ def _next(
 
 
 def fixation_course(
-    seed: int, time: Float[ndarray, "frames"], wanders: bool
+    seed: int, time: Float[ndarray, " frames"], wanders: bool
 ) -> Float[ndarray, "frames 2"]:
     """Azimuth (to the figure's left) and elevation of the gaze from its target, degrees."""
     if not len(time):

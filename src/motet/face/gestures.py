@@ -55,14 +55,14 @@ def smooth_step(share: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
 
 
 def head_course(
-    seed: int, time: Float[ndarray, "frames"], rhythm: Rhythm
+    seed: int, time: Float[ndarray, " frames"], rhythm: Rhythm
 ) -> Float[ndarray, "frames 3"]:
     """Axis-angle of the head, degrees, at times in seconds."""
     return _postures(seed, time, rhythm) + _strokes(seed, time, rhythm) + _sway(seed, time)
 
 
 def _postures(
-    seed: int, time: Float[ndarray, "frames"], rhythm: Rhythm
+    seed: int, time: Float[ndarray, " frames"], rhythm: Rhythm
 ) -> Float[ndarray, "frames 3"]:
     if not len(rhythm.postures):
         return np.zeros((len(time), 3))
@@ -90,7 +90,7 @@ def _posture(seed: int, index: int) -> tuple[Float[ndarray, "3"], float]:
 
 
 def _strokes(
-    seed: int, time: Float[ndarray, "frames"], rhythm: Rhythm
+    seed: int, time: Float[ndarray, " frames"], rhythm: Rhythm
 ) -> Float[ndarray, "frames 3"]:
     course = np.zeros((len(time), 3))
     for index, (start, strength) in enumerate(rhythm.accents, rhythm.first_accent):
@@ -106,14 +106,16 @@ def _strokes(
     return course
 
 
-def _stroke(since: Float[ndarray, "frames"], down: float, back: float) -> Float[ndarray, "frames"]:
+def _stroke(
+    since: Float[ndarray, " frames"], down: float, back: float
+) -> Float[ndarray, " frames"]:
     """Down to 1, back over the start by the rebound, and to rest."""
     course = smooth_step(since / down)
     course = course - (1 + REBOUND) * smooth_step((since - down) / back)
     return course + REBOUND * smooth_step((since - down - back) / (2 * back))
 
 
-def _sway(seed: int, time: Float[ndarray, "frames"]) -> Float[ndarray, "frames 3"]:
+def _sway(seed: int, time: Float[ndarray, " frames"]) -> Float[ndarray, "frames 3"]:
     course = np.zeros((len(time), 3))
     for component, (sizes, rate) in enumerate(zip(SWAY_DEG, SWAY_HZ, strict=True)):
         position = time * 2 * rate
@@ -131,7 +133,7 @@ def _sway(seed: int, time: Float[ndarray, "frames"]) -> Float[ndarray, "frames 3
 
 
 def _spline(
-    knots: Float[ndarray, "knots 3"], low: ndarray, share: Float[ndarray, "frames"]
+    knots: Float[ndarray, "knots 3"], low: ndarray, share: Float[ndarray, " frames"]
 ) -> Float[ndarray, "frames 3"]:
     """Uniform cubic B-spline: the second derivative has no steps."""
     s = share[:, None]
@@ -145,8 +147,8 @@ def _spline(
 
 
 def brow_course(
-    seed: int, time: Float[ndarray, "frames"], rhythm: Rhythm
-) -> Float[ndarray, "frames"]:
+    seed: int, time: Float[ndarray, " frames"], rhythm: Rhythm
+) -> Float[ndarray, " frames"]:
     """How far the brows are raised, 0..1."""
     course = np.zeros(len(time))
     rise, hold, fall = BROW_S

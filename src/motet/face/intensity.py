@@ -35,7 +35,7 @@ class ScaleMouth(FrameOperator):
 class ScaleChannels(FrameOperator):
     """Every channel times a factor of its own."""
 
-    def __init__(self, scale: Float[Tensor, "dim"]) -> None:
+    def __init__(self, scale: Float[Tensor, " dim"]) -> None:
         self.scale = scale
 
     def apply(

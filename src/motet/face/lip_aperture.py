@@ -63,7 +63,7 @@ def blend_aperture(
 
 
 def _with_gap(
-    weights: Float[ndarray, "frames 52"], estimate: Float[ndarray, "frames"], weight: float
+    weights: Float[ndarray, "frames 52"], estimate: Float[ndarray, " frames"], weight: float
 ) -> Float[ndarray, "frames 52"]:
     gap = np.maximum(measure(weights)[:, 0], 0.0)
     target = (1 - weight) * gap + weight * estimate

@@ -64,7 +64,7 @@ def amount_from_evidence(
 
 def amount_from_timing(
     frames: int, fps: float, closures: Sequence[tuple[float, float]], ramp_s: float = RAMP_S
-) -> Float[Tensor, "frames"]:
+) -> Float[Tensor, " frames"]:
     """How far the lips are to be closed at each frame, 0..1: fully inside closures, and at the
     frame nearest to very short ones.
 

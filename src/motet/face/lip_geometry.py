@@ -32,7 +32,7 @@ def house_lips() -> Callable[
 
 
 @cache
-def house_opening() -> Float[Tensor, "shapes"]:
+def house_opening() -> Float[Tensor, " shapes"]:
     """How far each shape at weight 1 parts the lips at the middle of the mouth, metres."""
     from motet.rigs.house import load_house
 

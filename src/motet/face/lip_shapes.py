@@ -83,7 +83,7 @@ def measure(weights: Float[ndarray, "frames 52"]) -> Float[ndarray, "frames 4"]:
 
 
 def close_lips(
-    weights: Float[ndarray, "frames 52"], amount: Float[ndarray, "frames"]
+    weights: Float[ndarray, "frames 52"], amount: Float[ndarray, " frames"]
 ) -> Float[ndarray, "frames 52"]:
     """Close the lips by `amount` (0 leaves them, 1 closes them completely), first by mouthClose,
     then by less jaw.

@@ -31,7 +31,7 @@ _JAW, _CLOSE = ARKIT_SHAPES.index("jawOpen"), ARKIT_SHAPES.index("mouthClose")
 
 
 def widened(
-    shapes: Float[Tensor, "*any shapes"], mean: Float[Tensor, "shapes"]
+    shapes: Float[Tensor, "*any shapes"], mean: Float[Tensor, " shapes"]
 ) -> Float[Tensor, "*any shapes"]:
     """Regressed weights of `motet.face.lip_shapes.SOLVED` with the spread of people's, 0..1."""
     return (mean + _GAIN * (shapes - mean)).clamp(0, 1)

@@ -46,10 +46,10 @@ class Rhythm:
     """Time and strength (0..1) of each stressed syllable."""
     first_accent: int
     """How many came before the first of them."""
-    postures: Float[ndarray, "postures"]
+    postures: Float[ndarray, " postures"]
     """When the speaker takes a new posture."""
     first_posture: int
-    loudness: Float[ndarray, "frames"]
+    loudness: Float[ndarray, " frames"]
     """0..1 at each frame."""
 
 

@@ -55,7 +55,7 @@ def shut_mouth(audio: AudioSource, motion: Motion) -> list[str]:
     return []
 
 
-def _shut(shut: Bool[Tensor, "frames"], fps: float) -> list[tuple[float, float]]:
+def _shut(shut: Bool[Tensor, " frames"], fps: float) -> list[tuple[float, float]]:
     """Start and end of every long stretch of shut frames, seconds."""
     change = torch.nn.functional.pad(shut.int(), (1, 1)).diff()
     starts, stops = (change == 1).nonzero().flatten(), (change == -1).nonzero().flatten()
@@ -63,7 +63,7 @@ def _shut(shut: Bool[Tensor, "frames"], fps: float) -> list[tuple[float, float]]
     return [(start, stop) for start, stop in pairs if stop - start >= LONGEST_S]
 
 
-def _samples(audio: AudioSource) -> Iterator[Float[ndarray, "time"]]:
+def _samples(audio: AudioSource) -> Iterator[Float[ndarray, " time"]]:
     """The channel with the speech, in pieces of a second."""
     source = with_mix(audio, audio.mix or speech_mix(audio).weights)
     mono = (to_mono(piece) for piece in source.pieces(1.0))
@@ -71,12 +71,12 @@ def _samples(audio: AudioSource) -> Iterator[Float[ndarray, "time"]]:
         yield piece.samples.reshape(-1).double().numpy()
 
 
-def _audible(level_db: Float[ndarray, "blocks"]) -> Bool[ndarray, "blocks"]:
+def _audible(level_db: Float[ndarray, " blocks"]) -> Bool[ndarray, " blocks"]:
     loud = float(np.quantile(level_db, 0.9)) if len(level_db) else 0.0
     return level_db > max(AUDIBLE_DB, loud - SOFT_DB)
 
 
-def _is_speech(voiced_db: Float[ndarray, "blocks"], audible: Bool[ndarray, "blocks"]) -> bool:
+def _is_speech(voiced_db: Float[ndarray, " blocks"], audible: Bool[ndarray, " blocks"]) -> bool:
     """Whether so much of a stretch is voiced, at varying levels, that it is speech.
 
     Args:

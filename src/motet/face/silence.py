@@ -20,7 +20,7 @@ SHORTEST_S, EDGE_S = 0.4, 0.2
 begin so long before its end."""
 
 
-def silent_frames(samples: Float[Tensor, "time"], frames: int) -> Bool[Tensor, "frames"]:
+def silent_frames(samples: Float[Tensor, " time"], frames: int) -> Bool[Tensor, " frames"]:
     """Frames without sound. Needs the whole recording, for the loudest frame is the reference."""
     edges = torch.linspace(0, len(samples), frames + 1, dtype=torch.float64).round().long()
     # Block by block: sums in double precision of an hour at once would take a gigabyte.
@@ -33,7 +33,7 @@ def silent_frames(samples: Float[Tensor, "time"], frames: int) -> Bool[Tensor, "
     return level < max(ABSOLUTE_LEVEL, RELATIVE_LEVEL * float(level.max()))
 
 
-def _energy(samples: Float[Tensor, "time"], edges: Int[Tensor, "frames+1"]) -> Tensor:
+def _energy(samples: Float[Tensor, " time"], edges: Int[Tensor, " frames+1"]) -> Tensor:
     """Sum of squares between neighbouring edges."""
     squares = samples[edges[0] : edges[-1]].double().square()
     return torch.nn.functional.pad(squares.cumsum(0), (1, 0))[edges - edges[0]].diff()
@@ -57,7 +57,7 @@ class DampSilence(FrameOperator):
 
 def damp_silence(
     values: Float[Tensor, "frames dim"],
-    silent: Bool[Tensor, "frames"],
+    silent: Bool[Tensor, " frames"],
     channels: list[int],
     fps: float,
 ) -> Float[Tensor, "frames dim"]:
@@ -78,7 +78,7 @@ def damp_silence(
     return values
 
 
-def _stretches(silent: Bool[Tensor, "frames"], shortest: int) -> list[tuple[int, int]]:
+def _stretches(silent: Bool[Tensor, " frames"], shortest: int) -> list[tuple[int, int]]:
     """First frame and end of every silence that is long enough to come to rest in."""
     change = torch.nn.functional.pad(silent.int(), (1, 1)).diff()
     starts = (change == 1).nonzero().flatten().tolist()

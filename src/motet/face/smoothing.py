@@ -21,7 +21,7 @@ class ExponentialSmoothing(Operator[Tensor | None]):
         stages: how many follow one another.
     """
 
-    def __init__(self, channels: Bool[Tensor, "dim"], factor: float, stages: int) -> None:
+    def __init__(self, channels: Bool[Tensor, " dim"], factor: float, stages: int) -> None:
         self.channels, self.factor, self.stages = channels, factor, stages
 
     def begin(self, batch: int) -> None:

@@ -22,20 +22,20 @@ Entries = tuple[np.ndarray, np.ndarray, np.ndarray]
 class Refinement:
     """The fine quads, and a sparse matrix (CSR): fine vertex = sum of weight * coarse vertex."""
 
-    start: Int[np.ndarray, "fine_plus_1"]
-    column: Int[np.ndarray, "entries"]
-    weight: Float[np.ndarray, "entries"]
+    start: Int[np.ndarray, " fine_plus_1"]
+    column: Int[np.ndarray, " entries"]
+    weight: Float[np.ndarray, " entries"]
     quads: Int[np.ndarray, "fine_faces 4"]
-    face_source: Int[np.ndarray, "fine_faces"]
+    face_source: Int[np.ndarray, " fine_faces"]
     """Coarse face that each fine quad lies in."""
-    used: Int[np.ndarray, "points"]
+    used: Int[np.ndarray, " points"]
     """Coarse vertices that occur in a quad, ascending; row k of the matrix belongs to used[k]."""
     outline: Int[np.ndarray, "faces 8"]
     """Fine vertices around each coarse face: corner, middle of the edge, corner ...; -1 for the
     missing fourth corner of a triangle."""
 
     @property
-    def nearest(self) -> Int[np.ndarray, "fine"]:
+    def nearest(self) -> Int[np.ndarray, " fine"]:
         """Coarse vertex of largest weight of each fine vertex, for labels that cannot be mixed."""
         entries_per_row = np.diff(self.start)
         largest = np.maximum.reduceat(self.weight, self.start[:-1]).repeat(entries_per_row)
@@ -44,7 +44,7 @@ class Refinement:
         first = np.unique(row[is_largest], return_index=True)[1]
         return self.column[is_largest][first]
 
-    def triangles(self, split: Bool[np.ndarray, "faces"]) -> Int[np.ndarray, "triangles 3"]:
+    def triangles(self, split: Bool[np.ndarray, " faces"]) -> Int[np.ndarray, "triangles 3"]:
         """Triangles over the fine vertices in which only some coarse faces are split.
 
         A whole face takes in the edge points of its split neighbours, so that no cracks open.
@@ -85,7 +85,7 @@ class Refinement:
         )
         return smaller, new_index[triangles].astype(np.int32)
 
-    def apply(self, values: Float[np.ndarray, "verts *rest"]) -> Float[np.ndarray, "fine *rest"]:
+    def apply(self, values: Float[np.ndarray, " verts *rest"]) -> Float[np.ndarray, " fine *rest"]:
         """Carry a quantity from the coarse vertices to the fine ones."""
         weight = self.weight.reshape(-1, *[1] * (values.ndim - 1))
         # Sparse matrix product, row by row: entries of one fine vertex lie next to each other.

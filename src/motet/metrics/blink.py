@@ -62,7 +62,7 @@ def validate(lids: Tensor, fps: float) -> None:
         )
 
 
-def blinks(lids: Float[Tensor, "frames"], fps: float) -> list[Blink]:
+def blinks(lids: Float[Tensor, " frames"], fps: float) -> list[Blink]:
     """All complete blinks of a clip."""
     validate(lids, fps)
     values, result, start = lids.double().tolist(), [], None
@@ -76,7 +76,7 @@ def blinks(lids: Float[Tensor, "frames"], fps: float) -> list[Blink]:
     return result
 
 
-def evaluate(lids: Float[Tensor, "frames"], fps: float) -> dict[str, float]:
+def evaluate(lids: Float[Tensor, " frames"], fps: float) -> dict[str, float]:
     """Rate, and where there is a blink, length and depth."""
     result = blinks(lids, fps)
     scores = {"blink_rate": 60.0 * fps * len(result) / len(lids)}

@@ -109,7 +109,7 @@ def r_precision(
     motion: Float[Tensor, "items features"],
     distractors: Int[Tensor, "items distractors"],
     top: int = 3,
-) -> Float[Tensor, "top"]:
+) -> Float[Tensor, " top"]:
     """How often the true sound is among the nearest 1 ... `top` to a motion."""
     own = (motion - condition).norm(dim=-1, keepdim=True)  # (items, 1)
     others = (motion.unsqueeze(1) - condition[distractors]).norm(dim=-1)  # (items, distractors)
@@ -133,7 +133,7 @@ def draw_pairs(items: int, randomness: torch.Generator) -> Int[Tensor, "2 times"
     )
 
 
-def half_width(repeats: Float[Tensor, "repeats"]) -> float:
+def half_width(repeats: Float[Tensor, " repeats"]) -> float:
     """Half of the 95 % interval of the mean of repeated draws (Student's t)."""
     count = len(repeats)
     return float(student.ppf(0.975, count - 1)) * float(repeats.double().std()) / math.sqrt(count)

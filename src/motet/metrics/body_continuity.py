@@ -118,13 +118,13 @@ def start_offset(pose: BodyPose) -> float:
     return float(pose.joint("pelvis")[0, [0, 2]].double().norm())
 
 
-def lean(pose: BodyPose) -> Float[np.ndarray, "frames"]:
+def lean(pose: BodyPose) -> Float[np.ndarray, " frames"]:
     """Degrees between the vertical and the line from the middle of the ankles to the pelvis."""
     up = pose.joint("pelvis").double().numpy() - _ankles(pose).mean(1)
     return np.degrees(np.arctan2(np.hypot(up[:, 0], up[:, 2]), up[:, 1]))
 
 
-def pelvis_off_feet(pose: BodyPose) -> Float[np.ndarray, "frames"]:
+def pelvis_off_feet(pose: BodyPose) -> Float[np.ndarray, " frames"]:
     """Metres over the floor from the pelvis to the segment between the ankles."""
     pelvis = pose.joint("pelvis").double().numpy()[:, [0, 2]]
     left, right = np.moveaxis(_ankles(pose)[..., [0, 2]], 1, 0)

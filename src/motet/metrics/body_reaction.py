@@ -133,7 +133,7 @@ def gaze_error(body: Reacting) -> float | None:
     )
 
 
-def movement(pose: BodyPose, fps: float) -> Float[np.ndarray, "frames"]:
+def movement(pose: BodyPose, fps: float) -> Float[np.ndarray, " frames"]:
     """Mean speed of the joints, m/s."""
     check_fps(fps)
     positions = pose.positions.double().numpy()
@@ -217,7 +217,7 @@ def penetration(pose: BodyPose) -> float:
     return float(-heights.amin(-1).clamp(max=0).mean()) * 100
 
 
-def describe(body: Reacting) -> Float[np.ndarray, "numbers"]:
+def describe(body: Reacting) -> Float[np.ndarray, " numbers"]:
     """What tells reactions apart, as a few numbers: for the classifier of families."""
     pose, start = body.pose, body.frame(body.truth["onset_s"])
     root, source = pose.joint("pelvis").double().numpy(), np.asarray(body.truth["source"])

@@ -101,7 +101,7 @@ def matched(predicted: Tensor, truth: Tensor, name: str = "the prediction") -> T
 
 def lip_frames(
     predicted: Sequence3, truth: Sequence3, lips: Sequence[int]
-) -> Float[Tensor, "frames"]:
+) -> Float[Tensor, " frames"]:
     """Largest squared distance of a lip vertex in each frame."""
     difference = matched(predicted, truth) - truth.double()
     return difference[:, list(lips)].square().sum(-1).amax(-1)  # (frames)
@@ -126,7 +126,7 @@ def mean_vertex_error(pairs: Pairs) -> float:
 
 def dynamics_deviations(
     pairs: Pairs, templates: Sequence[Float[Tensor, "verts 3"]], upper: Sequence[int]
-) -> Float[Tensor, "clips"]:
+) -> Float[Tensor, " clips"]:
     """FDD of each clip: deviation over time of squared offsets, truth minus prediction.
 
     Population deviation.

@@ -59,7 +59,7 @@ def validate(head: Tensor, fps: float) -> None:
         )
 
 
-def angular_speed(head: Float[Tensor, "frames 3"], fps: float) -> Float[Tensor, "frames-1"]:
+def angular_speed(head: Float[Tensor, "frames 3"], fps: float) -> Float[Tensor, " frames-1"]:
     """Angle between neighbouring frames over the time between them, degrees a second."""
     validate(head, fps)
     turned = Rotation.from_rotvec(head.double().numpy())
@@ -69,7 +69,7 @@ def angular_speed(head: Float[Tensor, "frames 3"], fps: float) -> Float[Tensor, 
 
 def angular_distance(
     one: Float[Tensor, "frames 3"], other: Float[Tensor, "frames 3"]
-) -> Float[Tensor, "frames"]:
+) -> Float[Tensor, " frames"]:
     """Angle between two series of rotations frame by frame, degrees."""
     first, second = (Rotation.from_rotvec(head.double().numpy()) for head in (one, other))
     return torch.from_numpy((first.inv() * second).magnitude()) * (180.0 / math.pi)

@@ -110,8 +110,8 @@ def validate(predicted: LipMotion, reference: LipMotion) -> None:
 
 
 def opening_correlation(
-    predicted: Float[Tensor, "frames"],
-    reference: Float[Tensor, "frames"],
+    predicted: Float[Tensor, " frames"],
+    reference: Float[Tensor, " frames"],
     fps: float,
     max_lag_s: float = 0.0,
 ) -> Lagged:
@@ -165,7 +165,7 @@ def lip_vertex_error(
 
 
 def realised_closures(
-    opening: Float[Tensor, "frames"],
+    opening: Float[Tensor, " frames"],
     fps: float,
     closures: Sequence[tuple[float, float]],
     threshold: float,
@@ -197,14 +197,14 @@ def realised_closures(
     return realised
 
 
-def relative_threshold(opening: Float[Tensor, "frames"], share: float = CLOSED_SHARE) -> float:
+def relative_threshold(opening: Float[Tensor, " frames"], share: float = CLOSED_SHARE) -> float:
     """Opening at a share of the way from a clip's 5th to its 95th percentile."""
     low, high = quantile(opening, 0.05), quantile(opening, 0.95)
     return low + share * (high - low)
 
 
 def closure_contrast(
-    opening: Float[Tensor, "frames"], fps: float, phones: Sequence[Phone]
+    opening: Float[Tensor, " frames"], fps: float, phones: Sequence[Phone]
 ) -> float | None:
     """Median largest opening of open vowels minus median smallest of closures, mm.
 
@@ -217,7 +217,7 @@ def closure_contrast(
     return 1000.0 * (_median(wide) - _median(shut)) if wide and shut else None
 
 
-def lip_speed(lips: Float[Tensor, "frames lips 3"], fps: float) -> Float[Tensor, "frames-1"]:
+def lip_speed(lips: Float[Tensor, "frames lips 3"], fps: float) -> Float[Tensor, " frames-1"]:
     """Speed of the lips between frames, averaged over their vertices, mm/s.
 
     Raises:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class LipMotion:
     """A mouth over time, measured on a figure or tracked on a person."""
 
-    opening: Float[Tensor, "frames"]
+    opening: Float[Tensor, " frames"]
     """Inner-lip opening; metres on a figure, any unit where only correlation is asked of it."""
     fps: float
     lips: Float[Tensor, "frames lips 3"] | None = None

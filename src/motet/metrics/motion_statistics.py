@@ -21,7 +21,7 @@ STATISTICS = (
 """Names of the numbers, in order. Millimetres, weights, degrees, degrees a second."""
 
 
-def motion_statistics(motion: Motion, lip_geometry: LipGeometry) -> Float[Tensor, "statistics"]:
+def motion_statistics(motion: Motion, lip_geometry: LipGeometry) -> Float[Tensor, " statistics"]:
     """The numbers of `STATISTICS` for one stretch, float64.
 
     Raises:
@@ -96,9 +96,9 @@ def _inner(samples: Tensor) -> float:
     return float(torch.cdist(samples, samples).sum()) / (count * (count - 1))
 
 
-def _shape(motion: Motion, name: str) -> Float[Tensor, "frames"]:
+def _shape(motion: Motion, name: str) -> Float[Tensor, " frames"]:
     return motion["blendshapes"][:, ARKIT_SHAPES.index(name)].double()
 
 
-def _mean_shape(motion: Motion, name: str) -> Float[Tensor, "frames"]:
+def _mean_shape(motion: Motion, name: str) -> Float[Tensor, " frames"]:
     return (_shape(motion, name + "Left") + _shape(motion, name + "Right")) / 2

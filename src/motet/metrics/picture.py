@@ -115,7 +115,7 @@ def psnr(
     predicted: Float[Tensor, "frames c h w"],
     truth: Float[Tensor, "frames c h w"],
     mask: Float[Tensor, "*frames 1 h w"] | None = None,
-) -> Float[Tensor, "frames"]:
+) -> Float[Tensor, " frames"]:
     """Peak signal-to-noise ratio of each frame, dB, inside a mask; 99 for equal pictures."""
     check_pair(predicted, truth)
     square = (predicted - truth).square()
@@ -126,7 +126,7 @@ def psnr(
 
 def ssim(
     predicted: Float[Tensor, "frames 3 h w"], truth: Float[Tensor, "frames 3 h w"]
-) -> Float[Tensor, "frames"]:
+) -> Float[Tensor, " frames"]:
     """Structural similarity of brightness.
 
     Source: Wang et al. 2004; Gaussian window of 11 pixels with deviation 1.5, K1 = 0.01, K2 = 0.03,
@@ -186,7 +186,7 @@ def _bank() -> Float[Tensor, "filters 1 9 9"]:
 
 def perceptual(
     predicted: Float[Tensor, "frames 3 h w"], truth: Float[Tensor, "frames 3 h w"]
-) -> Float[Tensor, "frames"]:
+) -> Float[Tensor, " frames"]:
     """Distance in the way of LPIPS, with a fixed bank of filters instead of a trained network:
     edges of all directions at three scales in brightness and two colour differences, each place's
     responses brought to unit length, squared differences averaged. Numbers are not comparable with
@@ -229,7 +229,7 @@ def landmark_distance(
     return float((predicted - truth).norm(dim=-1).mean())
 
 
-def correlation(one: Float[Tensor, "frames"], two: Float[Tensor, "frames"]) -> float:
+def correlation(one: Float[Tensor, " frames"], two: Float[Tensor, " frames"]) -> float:
     """Pearson's correlation; 0 when one of them never changes."""
     one, two = one.double() - one.double().mean(), two.double() - two.double().mean()
     size = float(one.norm() * two.norm())
@@ -310,7 +310,7 @@ def seams(
     pictures: Float[Tensor, "batch 3 h w"],
     share: Float[Tensor, "batch 1 h w"],
     filmed: Float[Tensor, "batch 3 h w"],
-) -> dict[str, Float[Tensor, "batch"]]:
+) -> dict[str, Float[Tensor, " batch"]]:
     """Colour steps across the border of the drawn part, and in its fading edge.
 
     Means over neighbouring pixels, relative to the filmed steps inside.
@@ -328,7 +328,7 @@ def seams(
 
 def _steps(
     pictures: Float[Tensor, "batch 3 h w"], share: Float[Tensor, "batch 1 h w"]
-) -> dict[str, Float[Tensor, "batch"]]:
+) -> dict[str, Float[Tensor, " batch"]]:
     """Mean colour step between neighbours at the border, in the fading edge, and inside."""
     sums = {name: pictures.new_zeros(len(pictures), 2) for name in ("border", "fade", "inside")}
     for axis in (-1, -2):

@@ -65,7 +65,7 @@ def validate(values: Tensor, borders: Sequence[int]) -> None:
         )
 
 
-def velocity_jumps(values: Float[Tensor, "frames dims"]) -> Float[Tensor, "frames-2"]:
+def velocity_jumps(values: Float[Tensor, "frames dims"]) -> Float[Tensor, " frames-2"]:
     """Size of the change of velocity at frames 1 .. frames-2, units per frame.
 
     Raises:

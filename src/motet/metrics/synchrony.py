@@ -39,7 +39,7 @@ METRICS = (
 
 def motion_beats(
     joints: Float[Tensor, "frames joints 3"], sigma: float = 5.0
-) -> Int[np.ndarray, "beats"]:
+) -> Int[np.ndarray, " beats"]:
     """Frames at which the smoothed mean speed of the joints is a strict local minimum."""
     check_series(joints, 3, "joints")
     speed = joints.double().diff(dim=0).norm(dim=-1).mean(-1).numpy()  # (frames - 1)
@@ -49,7 +49,7 @@ def motion_beats(
 
 
 def beat_alignment(
-    music: Int[np.ndarray, "beats"], motion: Int[np.ndarray, "beats"], sigma: float = 3.0
+    music: Int[np.ndarray, " beats"], motion: Int[np.ndarray, " beats"], sigma: float = 3.0
 ) -> float:
     """How near a motion beat lies to each beat of the music, 0..1; 0 when the motion has no beat.
 

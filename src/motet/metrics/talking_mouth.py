@@ -55,17 +55,17 @@ _TEETH_LIGHT = 0.5
 """Teeth are at least so bright, over the skin."""
 
 
-def opening(points: Float[Tensor, "frames 40 2"]) -> Float[Tensor, "frames"]:
+def opening(points: Float[Tensor, "frames 40 2"]) -> Float[Tensor, " frames"]:
     """Distance of the inner lips in their middle, pixels."""
     return (points[:, _LOWER] - points[:, _UPPER]).norm(dim=-1)
 
 
-def width(points: Float[Tensor, "frames 40 2"]) -> Float[Tensor, "frames"]:
+def width(points: Float[Tensor, "frames 40 2"]) -> Float[Tensor, " frames"]:
     """Distance of the corners, pixels."""
     return (points[:, _CORNERS[1]] - points[:, _CORNERS[0]]).norm(dim=-1)
 
 
-def ranged(values: Float[Tensor, "frames"]) -> float:
+def ranged(values: Float[Tensor, " frames"]) -> float:
     """Distance of the 5th and the 95th percentile."""
     low, high = torch.quantile(values.float(), torch.tensor([0.05, 0.95])).tolist()
     return high - low
@@ -96,7 +96,7 @@ def teeth(
     pictures: Float[Tensor, "frames 3 h w"],
     points: Float[Tensor, "frames 40 2"],
     skin: Float[Tensor, "frames 3"],
-) -> Float[Tensor, "frames"]:
+) -> Float[Tensor, " frames"]:
     """Area of the teeth that are seen, in squares of the mouth's width: pixels between the lips
     that are neither dark nor redder than the skin, as lips, gums and tongue are.
 

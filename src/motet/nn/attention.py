@@ -89,7 +89,7 @@ class KeyValueCache:
         return self._keys[:, :, :stop], self._values[:, :, :stop]
 
 
-def level_mask(levels: Float[Tensor, "tokens"], queries: slice = slice(None)) -> Tensor:
+def level_mask(levels: Float[Tensor, " tokens"], queries: slice = slice(None)) -> Tensor:
     """Block-causal mask: True where the key's level is not above the query's."""
     return levels[queries].unsqueeze(1) >= levels.unsqueeze(0)  # (queries, tokens)
 

@@ -14,7 +14,7 @@ _BLOCK = 256
 """Queries computed at a time."""
 
 
-def alibi_slopes(heads: int) -> Float[Tensor, "heads"]:
+def alibi_slopes(heads: int) -> Float[Tensor, " heads"]:
     """Slope of each head's linear distance bias: 2^-2, 2^-4, 2^-6, 2^-8 for four heads.
 
     Source: Press et al. 2022 (ALiBi); head counts that are no power of two interleave two such
@@ -36,7 +36,7 @@ def attend_band(
     query: Float[Tensor, "batch heads tokens head"],
     key: Float[Tensor, "batch heads tokens head"],
     value: Float[Tensor, "batch heads tokens head"],
-    slopes: Float[Tensor, "heads"],
+    slopes: Float[Tensor, " heads"],
     reach: int = 0,
     valid: Bool[Tensor, "batch tokens"] | None = None,
 ) -> Float[Tensor, "batch tokens width"]:
@@ -74,7 +74,7 @@ def cross_attend_band(
     value: Float[Tensor, "batch heads frames head"],
     frame_index: Int[Tensor, "batch queries"],
     band: int,
-    length: Int[Tensor, "batch"] | None = None,
+    length: Int[Tensor, " batch"] | None = None,
 ) -> Float[Tensor, "batch queries width"]:
     """Cross-attention from queries at given frames to the frames up to `band` before and after.
 

@@ -33,7 +33,7 @@ class PackedLinear(nn.Module):
     def __init__(
         self,
         weight: Float[Tensor, "outputs inputs"],
-        bias: Float[Tensor, "outputs"] | None,
+        bias: Float[Tensor, " outputs"] | None,
         precision: Literal["float32", "bfloat16"],
         roundable: bool = True,
     ) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def rotary_angles(
-    positions: Float[Tensor, "tokens"], width: int, base: float = 10000.0
+    positions: Float[Tensor, " tokens"], width: int, base: float = 10000.0
 ) -> tuple[Float[Tensor, "tokens half"], Float[Tensor, "tokens half"]]:
     """Cosines and sines of the rotary embedding, for `rotate_pairs`.
 

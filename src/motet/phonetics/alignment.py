@@ -186,7 +186,7 @@ def _check_pronunciation(word: str, phones: str) -> None:
         )
 
 
-def _padded(audio: Audio) -> Int16[np.ndarray, "time"]:
+def _padded(audio: Audio) -> Int16[np.ndarray, " time"]:
     sound = audio.expect(SAMPLE_RATE, "mono").samples.reshape(-1).numpy()
     if audio.samples.numel() != audio.samples.shape[-1]:
         raise AudioError(
@@ -197,7 +197,7 @@ def _padded(audio: Audio) -> Int16[np.ndarray, "time"]:
     return np.pad(pcm, round(_PADDING_S * SAMPLE_RATE))
 
 
-def _decode(decoder: Any, pcm: Int16[np.ndarray, "time"]) -> None:
+def _decode(decoder: Any, pcm: Int16[np.ndarray, " time"]) -> None:
     decoder.start_utt()
     try:
         decoder.process_raw(pcm.tobytes(), full_utt=True)
@@ -205,7 +205,7 @@ def _decode(decoder: Any, pcm: Int16[np.ndarray, "time"]) -> None:
         decoder.end_utt()
 
 
-def _label(segment: Any, pcm: Int16[np.ndarray, "time"]) -> str:
+def _label(segment: Any, pcm: Int16[np.ndarray, " time"]) -> str:
     # The loop labels digital silence as S, so the level decides.
     hop = round(_FRAME_S * SAMPLE_RATE)
     samples = pcm[segment.start_frame * hop : (segment.end_frame + 1) * hop].astype(np.float64)

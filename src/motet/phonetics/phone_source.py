@@ -87,7 +87,7 @@ class Phones:
 
 
 def find_phones(
-    sound: Float[Tensor, "time"], options: PhoneOptions, posterior: PhonePosterior | None
+    sound: Float[Tensor, " time"], options: PhoneOptions, posterior: PhonePosterior | None
 ) -> Phones:
     """Phones of a 16 kHz recording from the first source that works.
 
@@ -186,7 +186,7 @@ def _logged(found: Phones, options: PhoneOptions) -> Phones:
 
 
 def in_pieces(
-    sound: Float[Tensor, "time"], way: Callable[[Audio], tuple[PhoneSpan, ...]]
+    sound: Float[Tensor, " time"], way: Callable[[Audio], tuple[PhoneSpan, ...]]
 ) -> tuple[PhoneSpan, ...]:
     """A way for short recordings on one of any length: cut at the quietest tenth of a second
     between half a piece and a piece.

@@ -18,7 +18,7 @@ SWITCH_COST = 1.5
 """Cost of a change of phone (nats): keeps single odd steps from becoming phones."""
 
 
-def best_path(scores: Float[ndarray, "steps symbols"], cost: float) -> Int[ndarray, "steps"]:
+def best_path(scores: Float[ndarray, "steps symbols"], cost: float) -> Int[ndarray, " steps"]:
     """Viterbi path: the symbols of the highest total score when every change costs the same."""
     total = scores[0].copy()  # (symbols,): best score of a path that ends in each symbol
     previous = np.zeros(scores.shape, np.int32)
@@ -35,7 +35,7 @@ def best_path(scores: Float[ndarray, "steps symbols"], cost: float) -> Int[ndarr
 
 
 def path_spans(
-    path: Int[ndarray, "steps"], symbols: Sequence[str], rate: float
+    path: Int[ndarray, " steps"], symbols: Sequence[str], rate: float
 ) -> tuple[PhoneSpan, ...]:
     """Runs of one symbol as phones with times."""
     edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]

@@ -76,7 +76,7 @@ class Poser:
 
     def pose(
         self,
-        weights: Float[np.ndarray, "shapes"],
+        weights: Float[np.ndarray, " shapes"],
         transforms: Float[np.ndarray, "joints three four"],
         vertices: Float[np.ndarray, "verts 3"],
     ) -> None:

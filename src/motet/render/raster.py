@@ -167,7 +167,7 @@ class DepthBuffer:
         self,
         screen: Float[np.ndarray, "verts 3"],
         triangles: Int[np.ndarray, "faces 3"],
-        two_sided: Bool[np.ndarray, "faces"],
+        two_sided: Bool[np.ndarray, " faces"],
         first: int = 0,
     ) -> None:
         """Draw all triangles from index `first` on.

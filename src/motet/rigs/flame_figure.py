@@ -73,7 +73,7 @@ class FlameFigure(Rig):
         self.identity_names = tuple(f"shape{index}" for index in range(N_SHAPE))
         self.joint_names = JOINTS
 
-    def shaped(self, identity: Float[Tensor, "axes"] | None = None) -> ShapedFlame:
+    def shaped(self, identity: Float[Tensor, " axes"] | None = None) -> ShapedFlame:
         """The figure of one person, from FLAME shape coefficients."""
         if identity is not None and (
             identity.ndim != 1
@@ -91,7 +91,7 @@ class ShapedFlame(ShapedRig):
 
     rig: FlameFigure
 
-    def __init__(self, rig: FlameFigure, identity: Float[Tensor, "axes"] | None) -> None:
+    def __init__(self, rig: FlameFigure, identity: Float[Tensor, " axes"] | None) -> None:
         self.rig, self.flame, self.identity = rig, rig.flame, identity
 
     @property

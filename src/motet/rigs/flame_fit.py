@@ -45,13 +45,13 @@ LEFT_OUT = tuple(name for name in ARKIT_SHAPES if name.startswith(("eyeLook", "t
 class Overlay:
     """FLAME's neutral head over the house figure's."""
 
-    verts: Int[np.ndarray, "face_verts"]
+    verts: Int[np.ndarray, " face_verts"]
     """Vertices of the face: those with a match."""
-    weight: Float[np.ndarray, "face_verts"]
+    weight: Float[np.ndarray, " face_verts"]
     """How much each counts, 0..1."""
     deltas: Float[np.ndarray, "shapes face_verts 3"]
     """ARKit shapes on these vertices, in FLAME's axes and unit."""
-    identity: Float[Tensor, "coefficients"]
+    identity: Float[Tensor, " coefficients"]
     """FLAME's identity that resembles the house figure."""
     distance_mm: float
     """Mean distance of the matches."""
@@ -155,8 +155,8 @@ def _overlay(
     matched: tuple[cKDTree, HouseRig, slice],
     flame: Flame,
     similarity: tuple[float, np.ndarray, np.ndarray],
-    identity: Float[np.ndarray, "coefficients"],
-    usable: Bool[np.ndarray, "verts"],
+    identity: Float[np.ndarray, " coefficients"],
+    usable: Bool[np.ndarray, " verts"],
 ) -> Overlay:
     """ARKit shapes of the nearest points of the house figure on FLAME's vertices."""
     (tree, house, part), (scale, turn, shift) = matched, similarity
@@ -182,7 +182,7 @@ def _overlay(
     )
 
 
-def _eyeballs(flame: Flame) -> Bool[np.ndarray, "verts"]:
+def _eyeballs(flame: Flame) -> Bool[np.ndarray, " verts"]:
     """Vertices that turn with an eye."""
     return flame.weights[:, 3:].sum(1).numpy() > 0.5
 
@@ -202,7 +202,7 @@ def _eyes_on_eyes(
     return scale, np.eye(3), eyes.mean(0) - scale * own.mean(0)
 
 
-def _confidence(distance: Float[np.ndarray, "verts"]) -> Float[np.ndarray, "verts"]:
+def _confidence(distance: Float[np.ndarray, " verts"]) -> Float[np.ndarray, " verts"]:
     """1 for near matches, falling to 0 for far ones."""
     return np.clip((FAR_M - distance) / (FAR_M - NEAR_M), 0, 1)
 
@@ -210,7 +210,7 @@ def _confidence(distance: Float[np.ndarray, "verts"]) -> Float[np.ndarray, "vert
 def _similarity(
     source: Float[np.ndarray, "verts 3"],
     target: Float[np.ndarray, "verts 3"],
-    weight: Float[np.ndarray, "verts"],
+    weight: Float[np.ndarray, " verts"],
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Scale, rotation, translation of least squares from source to target.
 
@@ -230,8 +230,8 @@ def _identity(
     directions: Float[np.ndarray, "verts 3 coefficients"],
     rest: Float[np.ndarray, "verts 3"],
     normals: Float[np.ndarray, "verts 3"],
-    weight: Float[np.ndarray, "verts"],
-) -> Float[np.ndarray, "coefficients"]:
+    weight: Float[np.ndarray, " verts"],
+) -> Float[np.ndarray, " coefficients"]:
     """Identity coefficients whose surface goes through the matches; along it points may slide."""
     along = np.einsum("vck,vc->vk", directions, normals)
     gap = np.einsum("vc,vc->v", rest, normals)

@@ -36,7 +36,7 @@ class Rig(ABC):
     joint_names: tuple[str, ...]
 
     @abstractmethod
-    def shaped(self, identity: Float[Tensor, "axes"] | None = None) -> ShapedRig:
+    def shaped(self, identity: Float[Tensor, " axes"] | None = None) -> ShapedRig:
         """The figure of one person.
 
         Args:

@@ -51,7 +51,7 @@ class TemplateFigure(Rig):
         self.identity_names: tuple[str, ...] = ()
         self.joint_names: tuple[str, ...] = ()
 
-    def shaped(self, identity: Float[Tensor, "axes"] | None = None) -> ShapedTemplate:
+    def shaped(self, identity: Float[Tensor, " axes"] | None = None) -> ShapedTemplate:
         """The template itself: it is one person."""
         if identity is not None:
             raise InputError("a template has no identity; give the template of another person")

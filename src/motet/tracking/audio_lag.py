@@ -27,8 +27,8 @@ class Lag:
 
 
 def measure_lag(
-    opening: Float[ndarray, "frames"],
-    expected: Float[ndarray, "frames"],
+    opening: Float[ndarray, " frames"],
+    expected: Float[ndarray, " frames"],
     fps: float,
     kind: str = "lips",
     search_s: float = 0.3,
@@ -62,8 +62,8 @@ def measure_lag(
 
 
 def loudness_course(
-    sound: Float[ndarray, "time"], rate: int, frames: int, fps: float
-) -> Float[ndarray, "frames"]:
+    sound: Float[ndarray, " time"], rate: int, frames: int, fps: float
+) -> Float[ndarray, " frames"]:
     """Smoothed level of the sound at the frames, dB above its floor."""
     hop = rate / fps
     total = np.concatenate([[0.0], np.cumsum(np.square(sound.astype(np.float64)))])

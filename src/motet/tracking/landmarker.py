@@ -32,7 +32,7 @@ _INNER_UPPER, _INNER_LOWER, _CORNERS, _OUTER, _FACE, _NOSE = (
 class Sighting:
     """What the landmarker saw over a whole video."""
 
-    time: Float[ndarray, "frames"]
+    time: Float[ndarray, " frames"]
     """Seconds on the video's clock."""
     scores: Float[ndarray, "frames 52"]
     """Blendshape scores in the house order; 0 where no face was found."""
@@ -40,7 +40,7 @@ class Sighting:
     """Inner opening, width, outer height, nose to chin, over the height of the face."""
     rotation: Float[ndarray, "frames 3 3"]
     """Face to camera."""
-    found: Bool[ndarray, "frames"]
+    found: Bool[ndarray, " frames"]
     face_px: float
     """Median height of the face in pixels."""
 

@@ -54,7 +54,7 @@ class LipFinder:
 
     def find(
         self, pictures: UInt8[Tensor, "frames height width 3"]
-    ) -> tuple[Float[Tensor, "frames 40 2"], Bool[Tensor, "frames"]]:
+    ) -> tuple[Float[Tensor, "frames 40 2"], Bool[Tensor, " frames"]]:
         """Column and row of the lip points, and in which pictures a face was found."""
         rows = [self._one(picture) for picture in pictures.numpy()]
         return torch.stack(

@@ -184,7 +184,7 @@ def _at_rate(seen: Sighting) -> Sighting:
     return Sighting(grid, course(seen.scores), course(seen.lip), u @ v, result, seen.face_px)
 
 
-def _trusted(found: Bool[ndarray, "frames"], margin: int = 2) -> Bool[ndarray, "frames"]:
+def _trusted(found: Bool[ndarray, " frames"], margin: int = 2) -> Bool[ndarray, " frames"]:
     lost = np.convolve(~found, np.ones(2 * margin + 1), mode="same") > 0
     return ~lost
 

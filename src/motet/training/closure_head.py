@@ -49,8 +49,8 @@ class ClosureExamples:
     """Steps with their surroundings."""
 
     around: Float[Tensor, "steps reach dim"]
-    closed: Bool[Tensor, "steps"]
-    weight: Float[Tensor, "steps"]
+    closed: Bool[Tensor, " steps"]
+    weight: Float[Tensor, " steps"]
 
 
 def closure_stage(config: ClosingConfig, tensors: Mapping[str, Tensor] | None = None) -> Stage:
@@ -122,7 +122,7 @@ def _steps_of(item: TrainingItem, randomness: torch.Generator) -> Sequence[Tenso
     return around, closed[steps], torch.full((len(steps),), item.weight)
 
 
-def closed_steps(item: TrainingItem) -> Bool[Tensor, "steps"]:
+def closed_steps(item: TrainingItem) -> Bool[Tensor, " steps"]:
     """Steps of 20 ms inside a p, b or m (at least one for each)."""
     closed = torch.zeros(len(item.features), dtype=torch.bool)
     for start, end, symbol in item.phones:

@@ -53,7 +53,7 @@ _VIDEO_FPS = 25.0
 class TeacherProjection:
     """The linear maps from the teacher's features to the targets."""
 
-    mean: Float[Tensor, "width"]
+    mean: Float[Tensor, " width"]
     basis: Float[Tensor, "width components"]
     """Principal directions divided by their deviation."""
     variance: Float[Tensor, "components"]
@@ -93,7 +93,7 @@ def with_context(
 
 
 def at_times(
-    features: Float[Tensor, "steps channels"], seconds: Float[Tensor, "frames"], rate: float = 50.0
+    features: Float[Tensor, "steps channels"], seconds: Float[Tensor, " frames"], rate: float = 50.0
 ) -> Float[Tensor, "frames channels"]:
     """Linear interpolation between steps; the ends repeat."""
     place = (seconds * rate).clamp(0, len(features) - 1)
@@ -119,7 +119,7 @@ def ridge(
 
 def read_grid_lips(
     folder: Path,
-) -> tuple[Float[Tensor, "clips frames lips"], Float[Tensor, "clips"], list[str]]:
+) -> tuple[Float[Tensor, "clips frames lips"], Float[Tensor, " clips"], list[str]]:
     """The tracked lips of the GRID speaker in `LIP_CHANNELS`, where each clip's sound starts (s,
     video clock), and the names.
 
@@ -224,7 +224,7 @@ def steps_of(entries: Sequence[CorpusEntry]) -> list[tuple[CorpusEntry, int, int
     return out
 
 
-def _samples(sound: np.ndarray, entry: CorpusEntry) -> Float[Tensor, "time"]:
+def _samples(sound: np.ndarray, entry: CorpusEntry) -> Float[Tensor, " time"]:
     return torch.from_numpy(
         sound[entry.offset : entry.offset + entry.samples].astype(np.float32) / 32767
     )

@@ -40,7 +40,7 @@ class LabelledSteps:
 
     entry: CorpusEntry
     features: Float[Tensor, "steps dim"]
-    labels: Int[Tensor, "steps"]
+    labels: Int[Tensor, " steps"]
     """Index of the phone; -1 where there is none."""
 
 
@@ -100,7 +100,7 @@ def labelled_steps(
         first += steps
 
 
-def _samples(sound: ndarray, entry: CorpusEntry) -> Float[Tensor, "time"]:
+def _samples(sound: ndarray, entry: CorpusEntry) -> Float[Tensor, " time"]:
     pcm = sound[entry.offset : entry.offset + entry.samples]
     return torch.from_numpy(pcm.astype(np.float32) / 32767)
 

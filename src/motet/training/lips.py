@@ -97,7 +97,7 @@ class _Recorder(Readout):
 
 
 @torch.inference_mode()
-def stream_blocks(encoder: WhisperAudioEncoder, samples: Float[Tensor, "time"]) -> Blocks:
+def stream_blocks(encoder: WhisperAudioEncoder, samples: Float[Tensor, " time"]) -> Blocks:
     """What a stream knows at each of its blocks."""
     recorder = _Recorder(encoder.network.config.width, -min(LipsConfig("", SOLVED).offsets))
     windows = StreamingWindows(encoder.network, STREAM, recorder)
@@ -156,7 +156,7 @@ def fit_lips(config: LipsConfig, clips: Iterable[LipClip]) -> dict[str, Tensor]:
 
 def _streamed(
     regressor: LipRegressor, clip: LipClip
-) -> Iterator[tuple[int, Tensor, Int[Tensor, "frames"]]]:
+) -> Iterator[tuple[int, Tensor, Int[Tensor, " frames"]]]:
     """For each map its inputs (blocks, offsets, dim) and their frames."""
     context = -min(regressor.config.offsets)
     # The first blocks have no past, which a map cannot do without.
@@ -176,7 +176,7 @@ def _streamed(
 class _Basis:
     """Principal components of the features, scaled to unit variance."""
 
-    centre: Float[Tensor, "dim"]
+    centre: Float[Tensor, " dim"]
     axes: Float[Tensor, "dim components"]
 
     @classmethod
@@ -227,7 +227,7 @@ class _Sums:
             result[:, shapes] += torch.linalg.solve(square + diagonal.diag(), rest)
         return result
 
-    def mean(self) -> Float[Tensor, "shapes"]:
+    def mean(self) -> Float[Tensor, " shapes"]:
         """Of the observed shapes."""
         result = torch.zeros(self.shapes, dtype=torch.float64)
         for shapes, square, cross in self._systems():

@@ -6,6 +6,7 @@ goes on with the curves that are there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float

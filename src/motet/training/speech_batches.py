@@ -95,7 +95,7 @@ class SpeechSet:
 
     def _stream(
         self, chance: torch.Generator
-    ) -> tuple[Float[Tensor, "time"], Float[Tensor, "steps channels"], Int[Tensor, "steps"]]:
+    ) -> tuple[Float[Tensor, " time"], Float[Tensor, "steps channels"], Int[Tensor, " steps"]]:
         """Utterances one after the other until the length is full, faster or slower."""
         rate = float(torch.exp2(uniform((), -0.35, 0.35, chance)))
         wanted = round(self.steps * rate) + 1

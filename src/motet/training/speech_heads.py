@@ -53,15 +53,15 @@ class SpeechSteps:
 
     features: Float[Tensor, "steps dim"]
     """In float16, which halves what hours of speech take."""
-    labels: Int[Tensor, "steps"]
-    weights: Float[Tensor, "steps"]
+    labels: Int[Tensor, " steps"]
+    weights: Float[Tensor, " steps"]
     """How often a step is drawn; 0 where its phone is unknown."""
-    first: Int[Tensor, "steps"]
+    first: Int[Tensor, " steps"]
     """First step of each step's utterance."""
-    gaps: tuple[tuple[Float[Tensor, "frames inputs"], Float[Tensor, "frames"]], ...] = ()
+    gaps: tuple[tuple[Float[Tensor, "frames inputs"], Float[Tensor, " frames"]], ...] = ()
     """Features around frames of tracked lips, and the gap, mouth widths."""
 
-    def around(self, rows: Int[Tensor, "rows"]) -> Float[Tensor, "rows context dim"]:
+    def around(self, rows: Int[Tensor, " rows"]) -> Float[Tensor, "rows context dim"]:
         """Steps with those before them; the first step of an utterance goes on to the left."""
         at = rows.unsqueeze(1) + torch.tensor(CONTEXT)
         return self.features[torch.maximum(at, self.first[rows].unsqueeze(1))].float()
@@ -195,6 +195,6 @@ def tracked_gaps(clips: Iterable[LabelledSteps], grid: Path) -> list[tuple[Tenso
     return found
 
 
-def closed_steps(labels: Int[Tensor, "steps"]) -> Bool[Tensor, "steps"]:
+def closed_steps(labels: Int[Tensor, " steps"]) -> Bool[Tensor, " steps"]:
     """Steps inside a p, b or m."""
     return torch.isin(labels, CLOSURES)

@@ -33,7 +33,10 @@ def virtual_directions() -> Float[np.ndarray, "directions 3"]:
 
 
 def encode_ambisonics(
-    samples: Float[torch.Tensor, "time"], azimuth_deg: float, elevation_deg: float, sample_rate: int
+    samples: Float[torch.Tensor, " time"],
+    azimuth_deg: float,
+    elevation_deg: float,
+    sample_rate: int,
 ) -> Audio:
     """A plane wave from a direction, channels W, Y, Z, X."""
     azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)

@@ -26,10 +26,10 @@ def _table() -> Float[np.ndarray, "phases taps"]:
 def read_delayed(
     samples: np.ndarray,
     start: int,
-    delay: Float[np.ndarray, "edges"],
-    gain: Float[np.ndarray, "edges"],
+    delay: Float[np.ndarray, " edges"],
+    gain: Float[np.ndarray, " edges"],
     hop: int,
-) -> Float[np.ndarray, "time"]:
+) -> Float[np.ndarray, " time"]:
     """The delayed sound: (edges - 1) * hop samples from index `start`.
 
     Reads up to `HALF_TAPS` samples after the delayed point, which must lie inside `samples`.

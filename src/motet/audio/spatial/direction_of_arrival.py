@@ -42,11 +42,11 @@ BEHIND = -0.05
 class HeadTable:
     """Band energies at the ears by direction, the elevations of one azimuth after the other."""
 
-    azimuth_deg: Float[np.ndarray, "directions"]
-    elevation_deg: Float[np.ndarray, "directions"]
+    azimuth_deg: Float[np.ndarray, " directions"]
+    elevation_deg: Float[np.ndarray, " directions"]
     energy: Float[np.ndarray, "directions ears bands"]
-    diffuse: Float[np.ndarray, "bands"]
-    delay_s: Float[np.ndarray, "directions"]
+    diffuse: Float[np.ndarray, " bands"]
+    delay_s: Float[np.ndarray, " directions"]
     """Time by which the left ear leads."""
 
 
@@ -99,8 +99,8 @@ def ear_levels(audio: Audio) -> Float[np.ndarray, "ears bands"]:
 
 
 def _log_likelihood(
-    levels: Float[np.ndarray, "ears bands"], audible: Bool[np.ndarray, "bands"], lateral: Direction
-) -> Float[np.ndarray, "azimuths"]:
+    levels: Float[np.ndarray, "ears bands"], audible: Bool[np.ndarray, " bands"], lateral: Direction
+) -> Float[np.ndarray, " azimuths"]:
     """Log-likelihood of each azimuth up to a constant.
 
     Student's t errors (3 degrees of freedom): single bands and delays may be far off.

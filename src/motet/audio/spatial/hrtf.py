@@ -33,7 +33,7 @@ NEIGHBOURS = 12
 """Measured directions that are averaged."""
 
 
-def first_arrival(response: Float[np.ndarray, "taps"]) -> int:
+def first_arrival(response: Float[np.ndarray, " taps"]) -> int:
     """Index of the sample at which a response arrives, at least `LEAD`."""
     magnitude = np.abs(response)
     return max(LEAD, int(np.argmax(magnitude > ARRIVAL * magnitude.max())))

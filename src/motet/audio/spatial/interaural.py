@@ -104,8 +104,8 @@ def estimate_direction(audio: Audio) -> Direction:
 def _delay(
     left: Complex[np.ndarray, "frames frequencies"],
     right: Complex[np.ndarray, "frames frequencies"],
-    band: Bool[np.ndarray, "frequencies"],
-    weight: Float[np.ndarray, "frames"],
+    band: Bool[np.ndarray, " frequencies"],
+    weight: Float[np.ndarray, " frames"],
     rate: int,
 ) -> tuple[float, float]:
     """Seconds by which the left ear leads, and the height of the peak (1: all bins agree)."""

@@ -47,7 +47,7 @@ class Ray:
     fps: float
     gain: float = 1.0
 
-    def at(self, seconds: Float[np.ndarray, "moments"]) -> Float[np.ndarray, "moments 3"]:
+    def at(self, seconds: Float[np.ndarray, " moments"]) -> Float[np.ndarray, "moments 3"]:
         """Positions at any moments."""
         time = np.arange(len(self.place)) / self.fps
         return np.stack([np.interp(seconds, time, axis) for axis in self.place.T], axis=1)
@@ -172,7 +172,7 @@ class SpatialStream:
         self._next_block, self._skip = -1, HOP
         self._overlap = np.zeros((2, self._size), np.float32)
 
-    def push(self, samples: Float[Tensor, "time"]) -> Float[Tensor, "2 ready"]:
+    def push(self, samples: Float[Tensor, " time"]) -> Float[Tensor, "2 ready"]:
         """Render the next chunk; returns the samples that are finished."""
         chunk = samples.detach().cpu().numpy().astype(np.float32, copy=False)
         self._buffer = np.concatenate([self._buffer, chunk])
@@ -222,7 +222,7 @@ class SpatialStream:
 
     def _overlap_add(
         self, ear: int, blocks: Float[np.ndarray, "blocks size"]
-    ) -> Float[np.ndarray, "time"]:
+    ) -> Float[np.ndarray, " time"]:
         """Finished samples of one ear; the unfinished tail stays in `_overlap`."""
         finished = np.empty((len(blocks), HOP), np.float32)
         tail = self._overlap[ear]
@@ -234,7 +234,7 @@ class SpatialStream:
         return finished.reshape(-1)
 
 
-def _mono(audio: Audio) -> Float[Tensor, "time"]:
+def _mono(audio: Audio) -> Float[Tensor, " time"]:
     from motet.audio.downmix import to_mono
 
     if audio.samples.ndim != 2:

@@ -36,9 +36,9 @@ class TfhpClip:
 
     motion: Float[Tensor, "frames 56"]
     """Expression, head and jaw rotation, as stored."""
-    shape: Float[Tensor, "coefficients"]
+    shape: Float[Tensor, " coefficients"]
     """Identity of the first frame."""
-    samples: Float[Tensor, "time"]
+    samples: Float[Tensor, " time"]
     """16 kHz."""
     speaker: str
 
@@ -145,7 +145,7 @@ class TfhpDatabase:
 
     def shape_statistics(
         self,
-    ) -> tuple[Float[Tensor, "coefficients"], Float[Tensor, "coefficients"]]:
+    ) -> tuple[Float[Tensor, " coefficients"], Float[Tensor, " coefficients"]]:
         """The same of the identity coefficients."""
         found = self._stored_statistics()
         return found["shape_mean"], found["shape_std"]

@@ -57,7 +57,7 @@ class Recorded:
     """Local rotations of the first 25 joints."""
     source: Float[Tensor, "frames 3"]
     """Seen from the pelvis in each frame."""
-    attended: Bool[np.ndarray, "frames"] | None = None
+    attended: Bool[np.ndarray, " frames"] | None = None
     """Whether the figure attends to the source; None where it always does."""
 
     @property
@@ -250,7 +250,7 @@ def spatial_excerpts(
         )
 
 
-def _attention(recorded: Recorded) -> Int[Tensor, "frames"]:
+def _attention(recorded: Recorded) -> Int[Tensor, " frames"]:
     """`SpatialItem.attended` of a sequence, 30 frames a second."""
     frames = len(recorded.root[::KEPT])
     if recorded.attended is None:

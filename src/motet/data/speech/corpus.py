@@ -100,7 +100,7 @@ def read_index(folder: Path, source: str) -> list[CorpusEntry]:
         raise AssetError(f"the index of {source!r} in {folder} is damaged: {error}") from error
 
 
-def read_audio(folder: Path, source: str) -> Int16[np.ndarray, "time"]:
+def read_audio(folder: Path, source: str) -> Int16[np.ndarray, " time"]:
     """All sound of one source at 16 kHz, mapped from disk."""
     return read_array(folder / f"{source}.audio.npy", mapped=True)
 

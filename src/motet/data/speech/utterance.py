@@ -20,7 +20,7 @@ class Utterance:
     """Unique inside its source; safe as a file name."""
     source: str
     """Name of the reader."""
-    samples: Float[np.ndarray, "time"]
+    samples: Float[np.ndarray, " time"]
     """float32 at 16 kHz in [-1, 1]."""
     language: str
     """ISO 639-1."""

@@ -51,7 +51,7 @@ class ClosingMember(nn.Module):
         self.mix = nn.Linear(len(REACH) * config.width, config.width)
         self.out = nn.Linear(config.width, 1)
 
-    def forward(self, around: Float[Tensor, "batch reach dim"]) -> Float[Tensor, "batch"]:
+    def forward(self, around: Float[Tensor, "batch reach dim"]) -> Float[Tensor, " batch"]:
         """Log-odds of single steps."""
         drop = self.dropout if self.training else 0.0
         each = functional.dropout(

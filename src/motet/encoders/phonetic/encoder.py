@@ -137,7 +137,7 @@ class PhoneticEncoder:
         return self._batched(rows, state.batch)
 
     @torch.inference_mode()
-    def encode(self, samples: Float[Tensor, "time"]) -> PhoneticFeatures:
+    def encode(self, samples: Float[Tensor, " time"]) -> PhoneticFeatures:
         """A whole sound with the named predictions of all heads.
 
         Raises:

@@ -16,7 +16,7 @@ LIP_WEIGHT, PHONE_WEIGHT = 1.5, 0.3
 
 
 def distillation_losses(
-    model: PhoneticNet, batch: Mapping[str, Tensor], variance: Float[Tensor, "components"]
+    model: PhoneticNet, batch: Mapping[str, Tensor], variance: Float[Tensor, " components"]
 ) -> dict[str, Tensor]:
     """Three weighted terms.
 

@@ -22,7 +22,7 @@ class StreamState:
     twice.
     """
 
-    samples: Float[Tensor, "time"]
+    samples: Float[Tensor, " time"]
     """Samples not yet turned into mel frames."""
     mel: Float[Tensor, "frames bins"]
     """Mel frames still needed by features to come."""
@@ -52,7 +52,7 @@ class PhoneticStream:
         )
 
     def step(
-        self, state: StreamState, samples: Float[Tensor, "time"]
+        self, state: StreamState, samples: Float[Tensor, " time"]
     ) -> tuple[Float[Tensor, "steps width"], StreamState]:
         """The features that these samples complete, and the new state.
 

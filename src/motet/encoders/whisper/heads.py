@@ -48,8 +48,8 @@ class SpeechHeadsConfig:
 class SpeechHeads(nn.Module):
     """Features to logits of phones and closed lips, and to the gap between the lips."""
 
-    mean: Float[Tensor, "dim"]
-    deviation: Float[Tensor, "dim"]
+    mean: Float[Tensor, " dim"]
+    deviation: Float[Tensor, " dim"]
     gap_weight: Float[Tensor, "context dim"]
     gap_bias: Float[Tensor, ""]
 

@@ -110,7 +110,7 @@ class WhisperEncoder(nn.Module):
 
     @torch.no_grad()
     def features(
-        self, samples: Float[Tensor, "time"], window_s: float = 20.0, overlap_s: float = 2.0
+        self, samples: Float[Tensor, " time"], window_s: float = 20.0, overlap_s: float = 2.0
     ) -> Float[Tensor, "steps width"]:
         """Features of a sound of any length, in windows that overlap."""
         windows = OfflineWindows(self, window_s, overlap_s)
@@ -156,7 +156,7 @@ def log_mel(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch bins f
 class OfflineState:
     """A recording as far as it is known; a value, never changed in place."""
 
-    pieces: tuple[Float[Tensor, "time"], ...] = ()
+    pieces: tuple[Float[Tensor, " time"], ...] = ()
     """Sound from the next window's first sample on."""
     first: int = 0
     """Step at which that window begins."""
@@ -198,7 +198,7 @@ class OfflineWindows:
         return OfflineState()
 
     def step(
-        self, state: OfflineState, samples: Float[Tensor, "time"]
+        self, state: OfflineState, samples: Float[Tensor, " time"]
     ) -> tuple[Float[Tensor, "steps dim"], OfflineState]:
         """What is read of the windows that these samples complete."""
         received = state.samples_received + len(samples)

@@ -52,7 +52,7 @@ LOUDEST = 0.0
 class StreamState:
     """A stream between two calls; a value, never changed in place."""
 
-    pieces: tuple[Float[Tensor, "time"], ...]
+    pieces: tuple[Float[Tensor, " time"], ...]
     """Sound from the first sample that the next mel frame needs."""
     mel: Float[Tensor, "2 bins"]
     """The last two mel frames: the first convolution sees one on each side."""
@@ -107,7 +107,7 @@ class StreamingWindows:
         )
 
     def step(
-        self, state: StreamState, samples: Float[Tensor, "time"]
+        self, state: StreamState, samples: Float[Tensor, " time"]
     ) -> tuple[Float[Tensor, "steps dim"], StreamState]:
         """What is read of the blocks that these samples complete."""
         outputs = [samples.new_zeros(0, self._readout.dim)]
@@ -204,7 +204,7 @@ class StreamingWindows:
         )
 
     def _mel(
-        self, sound: Float[Tensor, "time"], loudest: float
+        self, sound: Float[Tensor, " time"], loudest: float
     ) -> tuple[Float[Tensor, "frames bins"], float]:
         """Whisper's input picture, floored below the loudest frame so far."""
         cut = sound.unfold(0, WINDOW, HOP) * self._window
@@ -214,7 +214,7 @@ class StreamingWindows:
         return (mel.clamp(min=loudest - 8.0) + 4.0) / 4.0, loudest
 
 
-def _received(state: StreamState, samples: Float[Tensor, "time"]) -> StreamState:
+def _received(state: StreamState, samples: Float[Tensor, " time"]) -> StreamState:
     """The state with more sound."""
     if not len(samples):
         return state

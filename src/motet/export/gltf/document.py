@@ -82,7 +82,7 @@ class Document:
     def sparse(
         self,
         count: int,
-        displacements: list[tuple[Int[np.ndarray, "moving"], Float[np.ndarray, "moving 3"]]],
+        displacements: list[tuple[Int[np.ndarray, " moving"], Float[np.ndarray, "moving 3"]]],
     ) -> list[int]:
         """Append sparse displacements of `count` vertices and return one accessor for each.
 

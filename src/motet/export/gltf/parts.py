@@ -35,7 +35,7 @@ class Surface:
     colours: Float[np.ndarray, "verts 3"] | None = None
     """Linear light, 0..1."""
     texture_coordinates: Float[np.ndarray, "verts 2"] | None = None
-    shapes: Mapping[str, tuple[Int[np.ndarray, "moving"], Float[np.ndarray, "moving 3"]]] = (
+    shapes: Mapping[str, tuple[Int[np.ndarray, " moving"], Float[np.ndarray, "moving 3"]]] = (
         dataclasses.field(default_factory=dict)
     )
     """Displacements by shape name: indices of the moving vertices, metres at full weight."""
@@ -62,7 +62,7 @@ class Performance:
     """Animation: weights by shape name and local rotations by joint name."""
 
     fps: float
-    weights: Mapping[str, Float[np.ndarray, "frames"]]
+    weights: Mapping[str, Float[np.ndarray, " frames"]]
     turns: Mapping[str, Float[np.ndarray, "frames 4"]]
     """Quaternions x y z w."""
     translations: Mapping[str, Float[np.ndarray, "frames 3"]] = dataclasses.field(
@@ -71,7 +71,7 @@ class Performance:
     """Translation against the parent, metres, of joints that translate."""
 
     @property
-    def times(self) -> Float[np.ndarray, "frames"]:
+    def times(self) -> Float[np.ndarray, " frames"]:
         """Seconds of every frame."""
         frames = len(next(iter((self.weights or self.turns).values())))
         return (np.arange(frames) / self.fps).astype(np.float32)

@@ -77,7 +77,7 @@ def _accessor_names(content: dict[str, Any], lists: list[list[Any]], path: Path)
 
 def resting_weights(
     content: dict[str, Any], node: int, count: int, path: Path
-) -> Float[np.ndarray, "targets"]:
+) -> Float[np.ndarray, " targets"]:
     """Weights of a node's morph targets without animation: the node's own, else its mesh's.
 
     Raises:

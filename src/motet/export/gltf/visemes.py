@@ -21,7 +21,7 @@ from motet.face.lip_geometry import lip_outline
 from motet.face.visemes import VISEMES, face_pose
 from motet.types import ARKIT_SHAPES
 
-Weights = Mapping[str, Float[np.ndarray, "frames"]]
+Weights = Mapping[str, Float[np.ndarray, " frames"]]
 
 OUTLINE_SPREAD = np.array([0.082, 0.063, 0.1, 0.1])
 """What counts as one step of opening, width, lift and protrusion (`lip_outline`), mouth widths.
@@ -42,7 +42,7 @@ The amount is fitted to each frame by itself: a closure of one frame stays close
 
 def fit_visemes(
     weights: Weights, visemes: tuple[str, ...], fps: float
-) -> dict[str, Float[np.ndarray, "frames"]]:
+) -> dict[str, Float[np.ndarray, " frames"]]:
     """Weights in 0..1 of the visemes whose mixed outline comes nearest to the lips' own.
 
     Args:

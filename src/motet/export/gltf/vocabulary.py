@@ -110,7 +110,7 @@ _VISEME_SERIES: tuple[dict[str, str], ...] = (
 class Recognised:
     """What of an avatar's names is driven."""
 
-    curves: Mapping[str, Float[np.ndarray, "frames"]]
+    curves: Mapping[str, Float[np.ndarray, " frames"]]
     """Weights by the avatar's names."""
     shapes: frozenset[str]
     """ARKit shapes that have a counterpart."""

@@ -20,7 +20,7 @@ def fit_statistics(codec: MotionCodec, corpus: TrainingSet) -> None:
 
 def cut_window(
     values: Float[Tensor, "rows channels"], start: int, length: int
-) -> tuple[Float[Tensor, "length channels"], Bool[Tensor, "length"]]:
+) -> tuple[Float[Tensor, "length channels"], Bool[Tensor, " length"]]:
     """`length` rows from `start`, zeros outside, and which rows lie inside."""
     rows = torch.arange(start, start + length)
     inside = (rows >= 0) & (rows < len(values))

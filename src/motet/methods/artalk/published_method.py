@@ -195,7 +195,7 @@ def training_frame_count(samples: int) -> int:
 
 def run_official(
     method: PublishedMethod,
-    samples: Float[Tensor, "time"],
+    samples: Float[Tensor, " time"],
     condition: ArtalkCondition,
     seed: int = 0,
 ) -> Motion:

@@ -94,7 +94,7 @@ class Quantized:
     """Sum over the scales at full length."""
     pooled: tuple[Float[Tensor, "batch patch bits"], ...]
     """Pooled residual a scale, before normalisation."""
-    losses: Float[Tensor, "scales"]
+    losses: Float[Tensor, " scales"]
     """`quantizer_loss` a scale."""
 
 

@@ -46,7 +46,7 @@ class Coefficients(nn.Module):
         # 1 once the statistics were set; a tensor, so that it is saved with the weights.
         self.register_buffer("known", torch.zeros(1))
 
-    def set(self, mean: Float[Tensor, "dim"], std: Float[Tensor, "dim"]) -> None:
+    def set(self, mean: Float[Tensor, " dim"], std: Float[Tensor, " dim"]) -> None:
         """Take over the statistics of a corpus.
 
         Raises:

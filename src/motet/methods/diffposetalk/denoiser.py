@@ -120,7 +120,7 @@ class Denoiser(nn.Module):
         person: Float[Tensor, "batch features"],
         past_motion: Float[Tensor, "batch context dim"],
         past_audio: Float[Tensor, "batch context width"],
-        step: Int[Tensor, "batch"],
+        step: Int[Tensor, " batch"],
         indicator: Float[Tensor, "batch window"] | None = None,
     ) -> Float[Tensor, "batch frames dim"]:
         """Prediction for the past frames and the window."""
@@ -163,7 +163,7 @@ class Denoiser(nn.Module):
             tokens[:, :1], tokens[:, 1 : 1 + own.context], tokens[:, 1 + own.context :], memories
         )
 
-    def time_vectors(self, step: Int[Tensor, "steps"]) -> Float[Tensor, "steps width"]:
+    def time_vectors(self, step: Int[Tensor, " steps"]) -> Float[Tensor, "steps width"]:
         """Timestep embedding, added to the person's token."""
         return self.diff_step_map(self.times.to(step.device)[step].to(self.feature_proj.weight))
 

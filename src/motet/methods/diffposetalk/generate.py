@@ -115,7 +115,7 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         )
 
     @torch.inference_mode()
-    def style_vector(self, motion: Motion) -> Float[Tensor, "width"]:
+    def style_vector(self, motion: Motion) -> Float[Tensor, " width"]:
         """The style encoder's vector of a clip.
 
         Raises:

@@ -31,7 +31,7 @@ class ClipPair:
     noise: Float[Tensor, "batch window dim"]
     context: Float[Tensor, "batch context dim"] | None
     """True motion before the clip; None for the first clip."""
-    ends: Int[Tensor, "batch"] | None = None
+    ends: Int[Tensor, " batch"] | None = None
     """Real frames of the window; None: all."""
     shape: Float[Tensor, "batch coefficients"] | None = None
     valid: Float[Tensor, "batch dim"] | None = None
@@ -99,7 +99,7 @@ def head_columns(config: DiffPoseTalkConfig) -> slice:
 
 
 def frames_before(
-    ends: Int[Tensor, "batch"] | None, batch: int, window: int, device: torch.device
+    ends: Int[Tensor, " batch"] | None, batch: int, window: int, device: torch.device
 ) -> Bool[Tensor, "batch window"]:
     """True for the frames before each end."""
     if ends is None:

@@ -27,7 +27,7 @@ class Pair:
     channels)."""
     shape: Float[Tensor, "batch coefficients"] | None = None
     """Normalised, of the first clip."""
-    lengths: Int[Tensor, "batch"] | None = None
+    lengths: Int[Tensor, " batch"] | None = None
     """Valid frames of both windows in total; None: all."""
     valid: Float[Tensor, "batch dim"] | None = None
 
@@ -36,12 +36,12 @@ class Pair:
 class ClipDraws:
     """Everything random of one clip."""
 
-    ends: Int[Tensor, "batch"] | None
+    ends: Int[Tensor, " batch"] | None
     """Where each item is cut short, in 1 ... window - 1; None: it is not."""
-    drops: tuple[Float[Tensor, "batch"], ...]
+    drops: tuple[Float[Tensor, " batch"], ...]
     """Uniform numbers that decide which conditions are left out: one, or two (style, audio) when
     they are independent."""
-    steps: Int[Tensor, "batch"]
+    steps: Int[Tensor, " batch"]
     noise: Float[Tensor, "batch window dim"]
 
     def to(self, device: torch.device) -> ClipDraws:
@@ -104,7 +104,7 @@ def dropped(config: DiffPoseTalkConfig, drops: tuple[Tensor, ...]) -> dict[str, 
 
 
 def truncate(
-    values: Float[Tensor, "batch steps *numbers"], ends: Int[Tensor, "batch"], padding: str
+    values: Float[Tensor, "batch steps *numbers"], ends: Int[Tensor, " batch"], padding: str
 ) -> Tensor:
     """What follows each end becomes zero, or repeats the last value before it."""
     before = frames_before(ends, len(values), values.shape[1], values.device)

@@ -29,7 +29,7 @@ class Baseline(Protocol):
     def __call__(
         self,
         audio: Float[Tensor, "batch frames width"],
-        length: Int[Tensor, "batch"],
+        length: Int[Tensor, " batch"],
         base: Tensor | None,
         at_key: Bool[Tensor, "batch frames"],
     ) -> Float[Tensor, "batch frames inner"]:

@@ -223,7 +223,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         config, anchor = self.config, condition.anchor or self.config.anchor
         return KeyRule(frames, self.space.fps, anchor, config.closure_keys)
 
-    def _scale(self, condition: KMTalkCondition) -> Float[Tensor, "dim"]:
+    def _scale(self, condition: KMTalkCondition) -> Float[Tensor, " dim"]:
         """Factor of each channel of the house space; 1 outside it."""
         if not self._in_house_space:
             return torch.ones(self.space.dim)

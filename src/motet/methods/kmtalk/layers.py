@@ -78,7 +78,7 @@ class CrossLayer(nn.Module):
         audio: Float[Tensor, "batch frames width"],
         frame_index: Int[Tensor, "batch tokens"],
         band: int,
-        length: Int[Tensor, "batch"],
+        length: Int[Tensor, " batch"],
         valid: Bool[Tensor, "batch tokens"],
     ) -> Float[Tensor, "batch tokens width"]:
         """Tokens after attention to one another and to the audio around their frames."""

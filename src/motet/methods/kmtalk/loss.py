@@ -197,7 +197,7 @@ def motion_terms(
     return terms
 
 
-def channel_weights(model: KMTalkModel) -> Float[Tensor, "inner"]:
+def channel_weights(model: KMTalkModel) -> Float[Tensor, " inner"]:
     """The mouth above the rest in the house space, lip vertices double in meshes, mean 1;
     components by their variance.
     """

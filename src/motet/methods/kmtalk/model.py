@@ -49,8 +49,8 @@ class KeyDecoder(nn.Module):
         self,
         audio: Float[Tensor, "batch frames width"],
         keys: Keys,
-        length: Int[Tensor, "batch"],
-        named: Bool[Tensor, "batch"] | None = None,
+        length: Int[Tensor, " batch"],
+        named: Bool[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch keys inner"]:
         """Motion at the keys.
 
@@ -121,7 +121,7 @@ class Completion(nn.Module):
         base: Float[Tensor, "batch frames inner"],
         audio: Float[Tensor, "batch frames width"],
         keys: Keys,
-        length: Int[Tensor, "batch"],
+        length: Int[Tensor, " batch"],
         masked: Bool[Tensor, "batch frames"] | None = None,
     ) -> Float[Tensor, "batch frames inner"]:
         """Motion of every frame.
@@ -180,7 +180,7 @@ class KMTalkModel(nn.Module):
         )
 
     def audio_context(
-        self, features: Float[Tensor, "batch frames audio"], length: Int[Tensor, "batch"]
+        self, features: Float[Tensor, "batch frames audio"], length: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch frames width"]:
         """Audio context of each frame, shared by both stages."""
         # Padding is zeroed before and after each layer: filters would carry it inside.
@@ -196,7 +196,7 @@ class KMTalkModel(nn.Module):
         self,
         features: Float[Tensor, "batch frames audio"],
         keys: Keys,
-        length: Int[Tensor, "batch"],
+        length: Int[Tensor, " batch"],
     ) -> tuple[Float[Tensor, "batch keys inner"] | None, Float[Tensor, "batch frames inner"]]:
         """Key motions and the motion of every frame, in the output basis."""
         audio = self.audio_context(features, length)

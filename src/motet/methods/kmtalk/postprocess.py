@@ -33,7 +33,7 @@ HEAD_SMOOTHING_FRAMES = 6
 head from each frame's audio alone, which jitters (13 degrees a second at a range of 2)."""
 
 
-def channel_scale(condition: KMTalkCondition, space: MotionSpace) -> Float[Tensor, "dim"]:
+def channel_scale(condition: KMTalkCondition, space: MotionSpace) -> Float[Tensor, " dim"]:
     """Factor of each channel of the house space."""
     scale = torch.ones(space.dim)
     scale[MOUTH_CHANNELS] = condition.amplitude

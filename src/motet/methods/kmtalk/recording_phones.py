@@ -42,7 +42,7 @@ def batch_phones(
 
 
 def _posterior(
-    samples: Float[Tensor, "time"],
+    samples: Float[Tensor, " time"],
     features: Float[Tensor, "steps dim"] | None,
     phonetic: PhoneticEncoder | None,
 ) -> PhonePosterior | None:

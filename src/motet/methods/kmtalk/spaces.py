@@ -25,7 +25,7 @@ def space_of(config: KMTalkConfig) -> MotionSpace:
     )
 
 
-def read_template(path: str, space: MotionSpace) -> Float[Tensor, "dim"]:
+def read_template(path: str, space: MotionSpace) -> Float[Tensor, " dim"]:
     """The neutral face that offsets are added to; zeros when there is no file.
 
     Raises:

@@ -106,7 +106,7 @@ def cached_layers(layers: nn.ModuleList) -> tuple[CachedLayer, ...]:
     )
 
 
-def _product(weight: Float[Tensor, "outputs inputs"], bias: Float[Tensor, "outputs"]) -> Product:
+def _product(weight: Float[Tensor, "outputs inputs"], bias: Float[Tensor, " outputs"]) -> Product:
     if (
         weight.device.type == "cpu"
         and weight.dtype == torch.float32

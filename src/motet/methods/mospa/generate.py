@@ -300,7 +300,7 @@ def _source_path(condition: MospaCondition) -> SourcePath | None:
 
 def turned_back(
     vector: Float[Tensor, "batch frames dim"],
-    angle: Float[Tensor, "batch"],
+    angle: Float[Tensor, " batch"],
     shift: Float[Tensor, "batch 3"],
 ) -> Tensor:
     """The inverse of `turned(vector, -angle, shift)`."""

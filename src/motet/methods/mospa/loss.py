@@ -55,7 +55,7 @@ class Window:
 
 def window_losses(
     window: Window, offsets: Float[Tensor, "joints 3"], contact_m: float = 0.01
-) -> dict[str, Float[Tensor, "batch"]]:
+) -> dict[str, Float[Tensor, " batch"]]:
     """All nine terms for each item, unweighted: squared differences of values and of their changes
     from frame to frame.
 
@@ -89,7 +89,7 @@ def foot_contact_loss(
     truth: Float[Tensor, "batch frames joints 3"],
     places: Float[Tensor, "batch frames joints 3"],
     contact_m: float,
-) -> Float[Tensor, "batch"]:
+) -> Float[Tensor, " batch"]:
     """Squared movement of ankles and feet from frame to frame where they truly stand."""
     standing = truth[:, :, FEET].diff(dim=1).norm(dim=-1, keepdim=True) <= contact_m
     moved = places[:, :, FEET].diff(dim=1)
@@ -112,7 +112,7 @@ def weights(config: LossConfig) -> dict[str, float]:
     return {**values, **changes, "foot_contact": config.foot}
 
 
-def total_loss(terms: Mapping[str, Tensor], config: LossConfig) -> Float[Tensor, "batch"]:
+def total_loss(terms: Mapping[str, Tensor], config: LossConfig) -> Float[Tensor, " batch"]:
     """The weighted sum for each item."""
     chosen = weights(config)
     return torch.stack([terms[name] * weight for name, weight in chosen.items()]).sum(0)
@@ -219,7 +219,9 @@ def draw_attended(
     return smooth_switches(moved * known.unsqueeze(-1))
 
 
-def draw_steps(config: MospaConfig, size: int, randomness: torch.Generator) -> Int[Tensor, "batch"]:
+def draw_steps(
+    config: MospaConfig, size: int, randomness: torch.Generator
+) -> Int[Tensor, " batch"]:
     """A diffusion step for each item; all alike as released, or noisy ones more often."""
     share = 1 - torch.rand(size, generator=randomness, dtype=torch.float64) ** config.late_steps
     return (share * config.diffusion_steps).ceil().clamp(1, config.diffusion_steps).long()

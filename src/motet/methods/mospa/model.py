@@ -155,10 +155,10 @@ class MospaModel(nn.Module):
         self,
         audio: Float[Tensor, "batch frames columns"],
         source: Float[Tensor, "batch frames coordinates"],
-        genre: Int[Tensor, "batch"],
-        audible: Float[Tensor, "batch"] | None = None,
+        genre: Int[Tensor, " batch"],
+        audible: Float[Tensor, " batch"] | None = None,
         before: EmbeddedConditions | None = None,
-        role: Int[Tensor, "batch"] | None = None,
+        role: Int[Tensor, " batch"] | None = None,
     ) -> EmbeddedConditions:
         """Embed the conditions.
 
@@ -217,7 +217,7 @@ class MospaModel(nn.Module):
     def estimate(
         self,
         noisy: Float[Tensor, "batch frames dim"],
-        step: Int[Tensor, "batch"],
+        step: Int[Tensor, " batch"],
         conditions: EmbeddedConditions,
         known: KnownFrames | None = None,
     ) -> Float[Tensor, "batch frames dim"]:
@@ -257,7 +257,7 @@ class MospaModel(nn.Module):
         return conditions.layers[-1].last_rows(x, kept)
 
     @property
-    def turning_std(self) -> Float[Tensor, "dim"]:
+    def turning_std(self) -> Float[Tensor, " dim"]:
         """Divisor of predictions in the source's axes: channels of rotations have deviations of
         their own, so those are predicted unnormalised.
         """
@@ -278,7 +278,7 @@ class MospaModel(nn.Module):
     def tokens(
         self,
         noisy: Float[Tensor, "batch frames dim"],
-        step: Int[Tensor, "batch"],
+        step: Int[Tensor, " batch"],
         conditions: EmbeddedConditions,
         known: KnownFrames | None = None,
     ) -> Float[Tensor, "batch tokens width"]:
@@ -306,12 +306,12 @@ class MospaModel(nn.Module):
     def forward(
         self,
         noisy: Float[Tensor, "batch frames dim"],
-        step: Int[Tensor, "batch"],
+        step: Int[Tensor, " batch"],
         audio: Float[Tensor, "batch frames columns"],
         source: Float[Tensor, "batch frames coordinates"],
-        genre: Int[Tensor, "batch"],
-        audible: Float[Tensor, "batch"] | None = None,
-        role: Int[Tensor, "batch"] | None = None,
+        genre: Int[Tensor, " batch"],
+        audible: Float[Tensor, " batch"] | None = None,
+        role: Int[Tensor, " batch"] | None = None,
         known: KnownFrames | None = None,
     ) -> Float[Tensor, "batch frames dim"]:
         """`embed_conditions` and `estimate` in one, for training."""

@@ -89,7 +89,7 @@ def onsets(audio: Audio, *, continues: bool = False) -> list[float]:
     return found
 
 
-def _level_db(audio: Audio) -> Float[np.ndarray, "hops"]:
+def _level_db(audio: Audio) -> Float[np.ndarray, " hops"]:
     step = round(HOP_S * audio.sample_rate)
     samples = audio.samples.double().numpy()
     count = samples.shape[-1] // step
@@ -105,7 +105,7 @@ def smooth_switches(source: Float[Tensor, "batch frames 3"]) -> Float[Tensor, "b
     return torch.cat([before, source], 1).unfold(1, SWITCH_FRAMES, 1).mean(-1)
 
 
-def _after_pause(level: Float[np.ndarray, "hops"], onset_s: float) -> bool:
+def _after_pause(level: Float[np.ndarray, " hops"], onset_s: float) -> bool:
     """Whether nothing sounded for so long before an onset that it is another event."""
     onset, pause = round(onset_s / HOP_S), round(PAUSE_S / HOP_S)
     before = level[max(0, onset - pause) : onset]

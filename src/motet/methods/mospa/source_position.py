@@ -33,13 +33,13 @@ class SourcePath:
     or in the pelvis' axes.
     """
 
-    seconds: Float[np.ndarray, "points"]
+    seconds: Float[np.ndarray, " points"]
     positions: Float[np.ndarray, "points 3"]
     """Metres."""
     local: bool = False
     """True for rows in the true pelvis' axes of each frame, as SAM stores them (`oracle`)."""
 
-    def at(self, seconds: Float[np.ndarray, "moments"]) -> Float[Tensor, "moments 3"]:
+    def at(self, seconds: Float[np.ndarray, " moments"]) -> Float[Tensor, "moments 3"]:
         """Positions at any times; straight between the points, resting before the first and after
         the last.
         """

@@ -22,7 +22,7 @@ from motet.geometry.rotation import matrix_from_6d_rows, matrix_from_axis_angle
 class StartPose:
     """The first frame, at the origin and facing +Z, and its place in the world."""
 
-    vector: Float[Tensor, "dim"]
+    vector: Float[Tensor, " dim"]
     angle: float = 0.0
     """Heading in the world, radians counter-clockwise seen from above."""
     shift: tuple[float, float] = (0.0, 0.0)
@@ -88,5 +88,5 @@ def _last_frame(
 
 def _encoded(
     root: Float[Tensor, "3"], rotations: Float[Tensor, "joints 3 3"]
-) -> Float[Tensor, "dim"]:
+) -> Float[Tensor, " dim"]:
     return encode_body(root.unsqueeze(0), rotations.unsqueeze(0))[0]

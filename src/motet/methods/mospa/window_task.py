@@ -46,7 +46,7 @@ class WindowTask:
         """Number of frames that are given."""
         return 0 if self.known is None else self.known.shape[1]
 
-    def axes(self) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, "batch"]]:
+    def axes(self) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, " batch"]]:
         """Shift of the world and angle of the window's axes in it."""
         if self.is_first or self.known is None:
             return torch.zeros(len(self.seeds), 3), torch.zeros(len(self.seeds))

@@ -41,13 +41,13 @@ class WindowConditions:
     """Conditions of a window."""
 
     audio: Float[Tensor, "batch frames columns"]
-    genre: Int[Tensor, "batch"]
+    genre: Int[Tensor, " batch"]
     source: SourceView
     moving: bool = False
     """The source position is recomputed from every estimate (`selfconsistent`)."""
     source_config: SourceConfig | None = None
     """Source-position encoding, where it is not the model's own."""
-    role: Int[Tensor, "batch"] | None = None
+    role: Int[Tensor, " batch"] | None = None
     """With `roles`: 0 listener, 1 speaker."""
 
     def to(self, device: torch.device) -> WindowConditions:

@@ -256,7 +256,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         # Intensity scales the distance from rest, in the space of codes.
         return rest + (activity * state.condition.intensity).unsqueeze(1) * (codes - rest)
 
-    def _activity(self, state: Speech2LipState, item: int, until: int) -> Float[Tensor, "frames"]:
+    def _activity(self, state: Speech2LipState, item: int, until: int) -> Float[Tensor, " frames"]:
         first, levels = state.frames_generated, state.loudness.features
         if not state.condition.quiet_lips:
             return torch.ones(until - first)

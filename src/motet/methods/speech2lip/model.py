@@ -63,7 +63,7 @@ def position_code(
     return torch.cat(parts, -1)
 
 
-def time_code(frame: Int[Tensor, "batch"], channels: int) -> Float[Tensor, "batch channels"]:
+def time_code(frame: Int[Tensor, " batch"], channels: int) -> Float[Tensor, "batch channels"]:
     """Sine and cosine of a frame's number at geometric rates, interleaved (the transformer's code
     of positions).
     """

@@ -26,7 +26,7 @@ halvings need."""
 def whole_frames(
     model: Speech2LipModel,
     windows: Float[Tensor, "count rows channels"],
-    frame: Int[Tensor, "count"],
+    frame: Int[Tensor, " count"],
     scene: Scene,
 ) -> Float[Tensor, "count 3 h w"]:
     """Frames of the released program, not clipped."""
@@ -54,7 +54,7 @@ class QuickFrames:
     def frames(
         self,
         windows: Float[Tensor, "count rows channels"],
-        frame: Int[Tensor, "count"],
+        frame: Int[Tensor, " count"],
         scene: Scene,
     ) -> Float[Tensor, "count 3 h w"]:
         """The filmed frames with the redrawn region in them."""

@@ -44,7 +44,7 @@ class Drawer(Protocol):
     """Frames that are drawn together; 0: all that are ready."""
     look_ahead: int
     """Frames after these whose codes must be known."""
-    rest: Float[Tensor, "out"] | None
+    rest: Float[Tensor, " out"] | None
     """Code of a mouth at rest."""
 
     def codes(self, windows: Float[Tensor, "count window channels"]) -> Float[Tensor, "count out"]:
@@ -52,7 +52,7 @@ class Drawer(Protocol):
         ...
 
     def draw(
-        self, codes: Float[Tensor, "known out"], shown: Int[Tensor, "count"], before: object
+        self, codes: Float[Tensor, "known out"], shown: Int[Tensor, " count"], before: object
     ) -> tuple[UInt8[Tensor, "count height width 3"], object]:
         """Pictures of the shown frames, and what the next ones need to know of them.
 
@@ -91,7 +91,7 @@ class Speaker:
         return self.model.hearing(windows)
 
     def draw(
-        self, codes: Float[Tensor, "count out"], shown: Int[Tensor, "count"], before: object
+        self, codes: Float[Tensor, "count out"], shown: Int[Tensor, " count"], before: object
     ) -> tuple[UInt8[Tensor, "count height width 3"], object]:
         """Pictures; every frame is drawn for itself."""
         return self.pictures(codes, shown), before
@@ -108,7 +108,7 @@ class Speaker:
 
     @torch.no_grad()
     def pictures(
-        self, codes: Float[Tensor, "count out"], shown: Int[Tensor, "count"]
+        self, codes: Float[Tensor, "count out"], shown: Int[Tensor, " count"]
     ) -> UInt8[Tensor, "count height width 3"]:
         """Whole pictures: the footage of the shown frames with mouths drawn from audio codes."""
         width, height = self.facts.scene

@@ -41,8 +41,8 @@ class LoudnessEncoder:
 
 
 def speech_activity(
-    level_db: Float[Tensor, "frames"], first: int, until: int, ahead: int
-) -> Float[Tensor, "count"]:
+    level_db: Float[Tensor, " frames"], first: int, until: int, ahead: int
+) -> Float[Tensor, " count"]:
     """Speech activity of frames `first` .. `until - 1`, 0..1: at once at an onset,
     fading after it has ended.
 

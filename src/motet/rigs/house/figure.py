@@ -146,7 +146,7 @@ class HouseRig(Rig):
         return dense_weights(index, weight, len(self.joint_names))
 
     def shaped(
-        self, identity: Float[Tensor, "axes"] | None = None, contact: bool = True
+        self, identity: Float[Tensor, " axes"] | None = None, contact: bool = True
     ) -> ShapedHouse:
         """The figure of one person; see `Rig.shaped`.
 
@@ -251,7 +251,7 @@ class ShapedHouse(ShapedRig):
         return weights + excess[..., None] * correction
 
     @functools.cached_property
-    def _seam_mm(self) -> tuple[float, Float[Tensor, "shapes"]]:
+    def _seam_mm(self) -> tuple[float, Float[Tensor, " shapes"]]:
         """Gap between the inner lips at rest, and its change with each shape."""
         rig = self.rig
         upper, lower = (int(k) for k in rig.inner_lip)
@@ -261,7 +261,7 @@ class ShapedHouse(ShapedRig):
         return 1000 * gap, 1000 * (height[:, 0] - height[:, 1])
 
     def face(
-        self, motion: Motion, vertices: Int[np.ndarray, "chosen"]
+        self, motion: Motion, vertices: Int[np.ndarray, " chosen"]
     ) -> Float[Tensor, "*batch frames chosen 3"]:
         """Chosen vertices in every frame in the head's own frame, metres, for lip metrics."""
         motion = self.rig.accept(motion)
@@ -288,7 +288,7 @@ class ShapedHouse(ShapedRig):
         return 1000 * (left - right).norm(dim=-1)
 
 
-def _turning_vertices(rig: HouseRig) -> Int[Tensor, "turning"]:
+def _turning_vertices(rig: HouseRig) -> Int[Tensor, " turning"]:
     """Vertices that head, neck or eyes can rotate."""
     joints = [rig.joint_names.index(name) for name in (*NECK_SHARE, "eye.L", "eye.R")]
     return torch.nonzero(rig.weights[:, joints].sum(1) > 0).squeeze(1)

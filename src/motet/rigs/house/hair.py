@@ -19,11 +19,11 @@ class HairSurface:
     """Unit direction from root to tip"""
     normals: Float[np.ndarray, "verts 3"]
     """Unit direction away from the scalp"""
-    along: Float[np.ndarray, "verts"]
+    along: Float[np.ndarray, " verts"]
     """0 at the root, 1 at the tip"""
-    tone: Float[np.ndarray, "verts"]
+    tone: Float[np.ndarray, " verts"]
     """Brightness of the strand, about 1"""
-    fade: Float[np.ndarray, "verts"]
+    fade: Float[np.ndarray, " verts"]
     """0..1: fraction of skin colour, at the roots of the hairline"""
 
 
@@ -33,9 +33,9 @@ class Hair:
 
     strands: Float[np.ndarray, "strands points 3"]
     normals: Float[np.ndarray, "strands points 3"]
-    width: Float[np.ndarray, "strands"]
-    tone: Float[np.ndarray, "strands"]
-    fade: Float[np.ndarray, "strands"]
+    width: Float[np.ndarray, " strands"]
+    tone: Float[np.ndarray, " strands"]
+    fade: Float[np.ndarray, " strands"]
 
     @classmethod
     def of(cls, data: dict[str, np.ndarray], displacement: Float[Tensor, "verts 3"]) -> Hair:

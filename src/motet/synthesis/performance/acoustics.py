@@ -24,7 +24,7 @@ PHONE_OFFSETS = (-4, -2, 0, 2, 4)
 class Acoustics:
     """Both regressors with the projection they share."""
 
-    mean: Float[ndarray, "features"]
+    mean: Float[ndarray, " features"]
     basis: Float[ndarray, "features components"]
     """Principal axes over their deviation: projected features have unit variance."""
     lips: Float[ndarray, "inputs measures"]

@@ -61,7 +61,7 @@ _TABLE = {
 
 
 def articulation(
-    phones: Sequence[PhoneSpan], times: Float[ndarray, "frames"]
+    phones: Sequence[PhoneSpan], times: Float[ndarray, " frames"]
 ) -> Float[ndarray, "frames 3"]:
     """The courses of `COURSES` at these times; 0 where there are no phones at all."""
     values = np.zeros((len(times), len(COURSES)))

@@ -42,7 +42,7 @@ class DominanceModel:
     """Fall-off towards the future: how long it lingers."""
 
     def __call__(
-        self, phones: Sequence[PhoneSpan], times: Float[ndarray, "frames"]
+        self, phones: Sequence[PhoneSpan], times: Float[ndarray, " frames"]
     ) -> Float[ndarray, "frames shapes"]:
         """Weights at these times; rest where there are no phones at all."""
         values = np.zeros((len(times), len(SOLVED)))

@@ -113,7 +113,7 @@ def blinks(
     fps: float,
     random: np.random.Generator,
     facts: BlinkFacts | None = None,
-) -> Float[ndarray, "frames"]:
+) -> Float[ndarray, " frames"]:
     """Lid closure 0..1: a renewal process, its hazard higher at phrase ends."""
     facts = facts or BlinkFacts()
     frames = len(prosody.loudness)
@@ -214,7 +214,7 @@ def brows(
 
 
 def upper_face(
-    lids: Float[ndarray, "frames"],
+    lids: Float[ndarray, " frames"],
     eyes: Float[ndarray, "frames 2"],
     brow: Float[ndarray, "frames 2"],
     style: StyleSettings,

@@ -58,7 +58,7 @@ class PerformanceModel:
 
 def perform(
     model: PerformanceModel,
-    sound: Float[ndarray, "time"],
+    sound: Float[ndarray, " time"],
     phones: Sequence[PhoneSpan],
     style: StyleSettings,
     seed: int,

@@ -38,22 +38,22 @@ class Accent:
 class Prosody:
     """The voice at the motion's frame rate."""
 
-    level_db: Float[ndarray, "frames"]
+    level_db: Float[ndarray, " frames"]
     """RMS over 40 ms, dB of full scale."""
-    loudness: Float[ndarray, "frames"]
+    loudness: Float[ndarray, " frames"]
     """0 in silence, about 1 at the speaker's usual speaking level, up to 1.6."""
-    pitch: Float[ndarray, "frames"]
+    pitch: Float[ndarray, " frames"]
     """Semitones from the speaker's median, smoothed; 0 where unvoiced."""
-    speaking: Bool[ndarray, "frames"]
+    speaking: Bool[ndarray, " frames"]
     """True inside phones."""
     phrases: tuple[Phrase, ...]
     accents: tuple[Accent, ...]
-    rate: Float[ndarray, "frames"]
+    rate: Float[ndarray, " frames"]
     """Phones a second, local; 0 in pauses."""
 
 
 def analyse(
-    sound: Float[ndarray, "time"], phones: Sequence[PhoneSpan], frames: int, fps: float
+    sound: Float[ndarray, " time"], phones: Sequence[PhoneSpan], frames: int, fps: float
 ) -> Prosody:
     """Prosody of a sound at 16 kHz with timed phones."""
     level = _level(sound, frames, fps)

@@ -54,7 +54,7 @@ def write_sequence(
     binaural: Audio,
     body: Performance,
     source: Float[np.ndarray, "frames 3"],
-    attended: Bool[np.ndarray, "frames"] | None = None,
+    attended: Bool[np.ndarray, " frames"] | None = None,
     same_audio_as: str = "",
 ) -> None:
     """Sound, motion and source of a sequence.

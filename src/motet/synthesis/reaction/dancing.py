@@ -41,7 +41,7 @@ def dance(plan: Plan, cue: Cue, start_s: float, stop_s: float) -> None:
     look(plan, start_s, 0.5 * cue.gain, stop_s)
 
 
-def _side_steps(plan: Plan, cue: Cue, beats: Float[np.ndarray, "beats"]) -> None:
+def _side_steps(plan: Plan, cue: Cue, beats: Float[np.ndarray, " beats"]) -> None:
     """A step aside on every second beat, to and fro, so that the place is kept."""
     heading = plan.path.heading[min(plan.frames - 1, int(beats[0] * 120))]
     side = on_floor(heading + np.pi / 2) * (0.14 + 0.14 * cue.gain)
@@ -54,7 +54,7 @@ def _side_steps(plan: Plan, cue: Cue, beats: Float[np.ndarray, "beats"]) -> None
     plan.path = dataclasses.replace(plan.path, position=position, hurry=hurry)
 
 
-def _arms_up(plan: Plan, cue: Cue, beats: Float[np.ndarray, "beats"]) -> None:
+def _arms_up(plan: Plan, cue: Cue, beats: Float[np.ndarray, " beats"]) -> None:
     """Both hands beside the head, swaying with the beat."""
     time = seconds(plan.frames)
     phase = np.interp(time, beats, np.arange(len(beats)))
@@ -76,7 +76,7 @@ def _arms_up(plan: Plan, cue: Cue, beats: Float[np.ndarray, "beats"]) -> None:
         )
 
 
-def _twist(plan: Plan, cue: Cue, beats: Float[np.ndarray, "beats"]) -> None:
+def _twist(plan: Plan, cue: Cue, beats: Float[np.ndarray, " beats"]) -> None:
     """Hips and chest turn against each other on every beat."""
     time = seconds(plan.frames)
     phase = np.interp(time, beats, np.arange(len(beats)))

@@ -47,7 +47,7 @@ class Episode:
     events: tuple[EventReaction, ...]
     attended: Float[np.ndarray, "frames 3"]
     """Position of the newest event's source, metres; before the first event that of the first."""
-    is_attended: Bool[np.ndarray, "frames"]
+    is_attended: Bool[np.ndarray, " frames"]
     """False before the first event, and where the figure itself speaks."""
 
 
@@ -219,7 +219,7 @@ def _live(
 
 def _attended(
     events: list[EventReaction], frames: int
-) -> tuple[Float[np.ndarray, "frames 3"], Bool[np.ndarray, "frames"]]:
+) -> tuple[Float[np.ndarray, "frames 3"], Bool[np.ndarray, " frames"]]:
     time = seconds(frames)
     attended, is_attended = np.zeros((frames, 3)), np.zeros(frames, bool)
     for number, event in enumerate(events):

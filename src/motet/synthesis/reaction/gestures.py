@@ -62,7 +62,7 @@ def wave(
 
 
 def clap(
-    plan: Plan, start_s: float, stop_s: float, claps_s: Float[np.ndarray, "claps"], gain: float
+    plan: Plan, start_s: float, stop_s: float, claps_s: Float[np.ndarray, " claps"], gain: float
 ) -> None:
     """Hands before the chest that meet at given moments."""
     time, n = seconds(plan.frames), plan.frames
@@ -213,7 +213,7 @@ def groove(
     plan: Plan,
     start_s: float,
     stop_s: float,
-    beats_s: Float[np.ndarray, "beats"],
+    beats_s: Float[np.ndarray, " beats"],
     gain: float,
     random: np.random.Generator,
 ) -> None:

@@ -48,7 +48,7 @@ class Performance:
     feet: Feet
 
 
-def about(axis: np.ndarray, angle: Float[np.ndarray, "frames"]) -> Float[np.ndarray, "frames 3 3"]:
+def about(axis: np.ndarray, angle: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames 3 3"]:
     """Rotations about one axis."""
     return Rotation.from_rotvec(angle[:, None] * axis).as_matrix()
 

@@ -20,7 +20,7 @@ class ArmGoal:
     +X left, +Y up, +Z front.
     """
 
-    weight: Float[np.ndarray, "frames"]
+    weight: Float[np.ndarray, " frames"]
     """0 leaves the arm alone, 1 brings it there."""
     frame: Frame
     position: Float[np.ndarray, "frames 3"]
@@ -102,7 +102,7 @@ def still_plan(frames: int, source: Float[np.ndarray, "3"]) -> Plan:
     )
 
 
-def seconds(frames: int) -> Float[np.ndarray, "frames"]:
+def seconds(frames: int) -> Float[np.ndarray, " frames"]:
     """Time of every frame."""
     return np.arange(frames) / RATE
 

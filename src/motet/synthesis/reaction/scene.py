@@ -42,7 +42,7 @@ class PlacedSound:
     is_own_voice: bool = False
     """The figure itself speaks."""
 
-    def at(self, time: Float[np.ndarray, "moments"]) -> Float[np.ndarray, "moments 3"]:
+    def at(self, time: Float[np.ndarray, " moments"]) -> Float[np.ndarray, "moments 3"]:
         """Positions at moments of the scene."""
         axes = [np.interp(time, self.path[:, 0], self.path[:, axis]) for axis in (1, 2, 3)]
         return np.stack(axes, 1)
@@ -120,7 +120,7 @@ def render_scene(scene: CorpusScene, seed: int, head: Head | None = None) -> Aud
 
 
 def _heard(
-    sound: PlacedSound, samples: Float[np.ndarray, "time"], room: Room, head: Head | None
+    sound: PlacedSound, samples: Float[np.ndarray, " time"], room: Room, head: Head | None
 ) -> Float[np.ndarray, "2 time"]:
     if sound.is_own_voice:  # a recording of a voice, in the middle
         return np.stack([samples, samples])

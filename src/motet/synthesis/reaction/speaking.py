@@ -35,7 +35,7 @@ class Prosody:
     """Of each emphasis, 0 to 1."""
 
 
-def prosody(samples: Float[np.ndarray, "time"], rate: int) -> Prosody:
+def prosody(samples: Float[np.ndarray, " time"], rate: int) -> Prosody:
     """Phrases and emphasis of a recording of one voice."""
     step = rate // int(RATE)
     count = len(samples) // step

@@ -42,9 +42,9 @@ class Path:
 
     position: Float[np.ndarray, "frames 2"]
     """X and Z on the floor, metres."""
-    heading: Float[np.ndarray, "frames"]
+    heading: Float[np.ndarray, " frames"]
     """Radians counter-clockwise seen from above; 0 looks to +Z."""
-    hurry: Float[np.ndarray, "frames"] | None = None
+    hurry: Float[np.ndarray, " frames"] | None = None
     """Shortens steps in time: 1 is normal, 1.5 half as long again as fast."""
 
     def at(self, frame: float) -> tuple[np.ndarray, float]:

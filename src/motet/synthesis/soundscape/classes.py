@@ -30,7 +30,7 @@ FLOOR = 3e-4
 class MadeSound:
     """A sound with what happens in it."""
 
-    samples: Float[np.ndarray, "time"]
+    samples: Float[np.ndarray, " time"]
     onset_s: float
     events_s: tuple[float, ...]
     beats_s: tuple[float, ...]

@@ -113,7 +113,7 @@ def _off(pixels: ndarray, points: ndarray) -> Float[ndarray, "frames points 3"]:
 
 
 def robust(
-    residual: Float[ndarray, "frames points 3"], weight: Float[ndarray, "points"]
+    residual: Float[ndarray, "frames points 3"], weight: Float[ndarray, " points"]
 ) -> Float[ndarray, "frames points"]:
     """Weights of single observations: far-off ones count less."""
     size = np.linalg.norm(residual, axis=-1) * np.sqrt(weight) / OUTLIER

@@ -250,7 +250,7 @@ def resized(picture: UInt8[ndarray, "side side 3"], size: int) -> UInt8[ndarray,
     return made[0].movedim(0, -1).clamp(0, 255).round().byte().numpy()
 
 
-def _write_features(folder: Path, sound: Float[ndarray, "time"], frames: int) -> str:
+def _write_features(folder: Path, sound: Float[ndarray, " time"], frames: int) -> str:
     """Extract phonetic features; returns the digest of the encoder."""
     from motet.encoders.phonetic.encoder import load_phonetic
 
@@ -322,7 +322,7 @@ def _train_frames(cuts: Sequence[int], frames: int, held_out: float) -> int:
     return near if abs(near - requested) <= 0.03 * frames else requested
 
 
-def _sharpness(folder: Path, frames: int, size: int, faces: Faces) -> Float[ndarray, "frames"]:
+def _sharpness(folder: Path, frames: int, size: int, faces: Faces) -> Float[ndarray, " frames"]:
     """Strength of fine detail in the face of every 5th frame, held in between."""
     from motet.methods.speech2lip.person.footage import Footage
 

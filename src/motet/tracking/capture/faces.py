@@ -45,9 +45,9 @@ class Faces:
     """The landmarker's estimate of depth, in pixels, towards the camera negative; rough."""
     rotation: Float[ndarray, "frames 3 3"]
     """The landmarker's estimate of the head's rotation (camera looking along -z, y up); rough."""
-    blink: Float[ndarray, "frames"]
+    blink: Float[ndarray, " frames"]
     """Closure of the lids, 0..1, mean of both."""
-    found: Bool[ndarray, "frames"]
+    found: Bool[ndarray, " frames"]
     cuts: tuple[int, ...]
     """First frames of the shots after the first."""
 
@@ -59,7 +59,7 @@ class Faces:
         )
 
     @property
-    def opening(self) -> Float[ndarray, "frames"]:
+    def opening(self) -> Float[ndarray, " frames"]:
         """Distance of the inner lips over the height of the face."""
         gap = np.linalg.norm(self.points[:, _UPPER_LIP] - self.points[:, _LOWER_LIP], axis=1)
         return gap / np.linalg.norm(self.points[:, _TOP] - self.points[:, _CHIN], axis=1)

@@ -72,7 +72,9 @@ class Shot:
             yield last
             given += 1
 
-    def sound(self, track: int | None = None, channel: int | None = None) -> Float[ndarray, "time"]:
+    def sound(
+        self, track: int | None = None, channel: int | None = None
+    ) -> Float[ndarray, " time"]:
         """The sound, 16 kHz mono, from the first picture to the end of the last.
 
         Args:
@@ -206,7 +208,7 @@ def _check_clock(path: Path, stamps: ndarray, steps: ndarray, usual: float) -> N
         )
 
 
-def _scan(path: Path) -> tuple[Float[ndarray, "pictures"], int, int]:
+def _scan(path: Path) -> tuple[Float[ndarray, " pictures"], int, int]:
     """Picture times (s) and upright size, read without decoding where possible."""
     try:
         with av.open(f"file:{path}") as container:

@@ -19,7 +19,7 @@ _SOLID = 0.62
 """Part of the lip box's half sizes up to which everything is drawn; from there it fades."""
 
 
-def canonical_frame(poses: Poses, faces: Faces, sharpness: Float[ndarray, "frames"]) -> int:
+def canonical_frame(poses: Poses, faces: Faces, sharpness: Float[ndarray, " frames"]) -> int:
     """The frame that stands for all: head as it mostly is, lips closed, eyes open, sharp.
 
     Its neighbours must show a face too, so that it is no tracking error.
@@ -83,7 +83,7 @@ def depth_map(
 
 
 def rasterised(
-    place: Float[ndarray, "points 2"], depth: Float[ndarray, "points"], faces: ndarray, size: int
+    place: Float[ndarray, "points 2"], depth: Float[ndarray, " points"], faces: ndarray, size: int
 ) -> Float[ndarray, "size size"]:
     """Depth of the nearest surface at every pixel centre, metres; 0 where there is none.
 

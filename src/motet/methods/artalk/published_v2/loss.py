@@ -109,9 +109,9 @@ def generator_loss(
     model: TrainingModel,
     batch: Batch,
     flips: Sequence[Tensor],
-    drop_audio: Bool[Tensor, "batch"],
-    drop_style: Bool[Tensor, "batch"],
-    drop_past: Bool[Tensor, "batch"],
+    drop_audio: Bool[Tensor, " batch"],
+    drop_style: Bool[Tensor, " batch"],
+    drop_past: Bool[Tensor, " batch"],
     randomness: torch.Generator | None = None,
 ) -> GeneratorStep:
     """Cross entropy against the unflipped bits of the residual that the flipped ones leave.

@@ -104,7 +104,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         )
 
     @torch.inference_mode()
-    def style_vector(self, motion: Motion) -> Float[Tensor, "style"]:
+    def style_vector(self, motion: Motion) -> Float[Tensor, " style"]:
         """The style encoder's vector of a clip."""
         return self.model.style(motion.values.unsqueeze(0))[0]
 

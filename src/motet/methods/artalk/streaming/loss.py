@@ -112,7 +112,7 @@ def fill_style_bank(model: StreamingModel, corpus: TrainingSet, clips: int = 48)
         )
 
 
-def channel_weights(std: Float[Tensor, "dim"]) -> Float[Tensor, "dim"]:
+def channel_weights(std: Float[Tensor, " dim"]) -> Float[Tensor, " dim"]:
     """Weights of normalised errors: between uniform weights and weights by deviation, the
     mouth above the rest.
     """
@@ -263,7 +263,7 @@ def _noisy_history(
     inside: Tensor,
     randomness: torch.Generator,
     config: StreamingConfig,
-) -> tuple[Tensor, Bool[Tensor, "batch"]]:
+) -> tuple[Tensor, Bool[Tensor, " batch"]]:
     """History with slow and fast noise, truncated or empty for some items; and a mask of the empty
     ones.
     """

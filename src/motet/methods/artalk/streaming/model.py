@@ -255,7 +255,7 @@ class StreamingModel(nn.Module):
         return self.quantizer.total(self.quantizer.signs(self.codec.encode(motion))[1])
 
     def past(
-        self, motion: Tensor, total: Tensor, fresh: Bool[Tensor, "batch"]
+        self, motion: Tensor, total: Tensor, fresh: Bool[Tensor, " batch"]
     ) -> Float[Tensor, "depth two batch heads past head"]:
         """Keys and values, for all layers at once, of the last emitted frames.
 
@@ -389,7 +389,7 @@ class StreamingModel(nn.Module):
 
 
 def known_mask(
-    steps: int, first: Int[Tensor, "batch"], last: Int[Tensor, "batch"]
+    steps: int, first: Int[Tensor, " batch"], last: Int[Tensor, " batch"]
 ) -> Bool[Tensor, "batch steps"]:
     """True for steps from `first` to before `last`."""
     step = torch.arange(steps, device=first.device)

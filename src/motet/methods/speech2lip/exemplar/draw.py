@@ -66,7 +66,7 @@ def canonical_positions(
 def seen_by(
     mouth: Mouth,
     positions: Float[Tensor, "some rows columns 2"],
-    frames: Int[Tensor, "some"],
+    frames: Int[Tensor, " some"],
 ) -> Float[Tensor, "some rows columns 2"]:
     """Pixels of the frames' regions that canonical positions appear at."""
     size, focal = mouth.facts.size, mouth.facts.focal_px

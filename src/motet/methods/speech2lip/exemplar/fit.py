@@ -42,7 +42,7 @@ class Observed:
     landmarks: Float[Tensor, "frames points 2"]
     """Of `CONTROL`, canonical crop."""
     shapes: Float[Tensor, "frames shape"]
-    level_db: Float[Tensor, "frames"]
+    level_db: Float[Tensor, " frames"]
 
 
 def observe(person: Person, mouth: Mouth) -> Observed:
@@ -68,7 +68,7 @@ def fit_exemplars(
     person: Person,
     config: Speech2LipConfig,
     curves: Mapping[str, Float[Tensor, "frames dim"]],
-    frames: Int[Tensor, "some"],
+    frames: Int[Tensor, " some"],
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[ExemplarModel, Speech2LipConfig]:
     """The model of a person, and its configuration with the number of exemplars that it took.
@@ -104,8 +104,8 @@ def fit_exemplars(
 
 
 def selected(
-    shapes: Float[Tensor, "some shape"], frames: Int[Tensor, "some"], count: int
-) -> Int[Tensor, "chosen"]:
+    shapes: Float[Tensor, "some shape"], frames: Int[Tensor, " some"], count: int
+) -> Int[Tensor, " chosen"]:
     """Rows of at most `count` frames, in whole runs, that cover the shapes of all: the next run is
     always the one whose frames are farthest from those chosen already.
     """
@@ -191,7 +191,7 @@ def _fit_retarget(
     retarget: Retarget,
     curves: Float[Tensor, "frames dim"],
     shapes: Float[Tensor, "frames shape"],
-    frames: Int[Tensor, "some"],
+    frames: Int[Tensor, " some"],
     shots: Sequence[range],
 ) -> None:
     window = retarget.weight.shape[0] // len(MOUTH_CURVES)
@@ -215,7 +215,7 @@ def _fit_retarget(
 
 def ridge(
     inputs: Float[Tensor, "some inputs"], outputs: Float[Tensor, "some outputs"]
-) -> tuple[Float[Tensor, "inputs outputs"], Float[Tensor, "outputs"]]:
+) -> tuple[Float[Tensor, "inputs outputs"], Float[Tensor, " outputs"]]:
     """Weight and bias of a ridge regression on standardised inputs."""
     mean, scale = inputs.mean(0), inputs.std(0) + 1e-3
     scaled = (inputs - mean) / scale

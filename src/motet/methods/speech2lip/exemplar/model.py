@@ -25,10 +25,10 @@ class Retarget(nn.Module):
     """
 
     weight: Float[Tensor, "inputs shape"]
-    bias: Float[Tensor, "shape"]
+    bias: Float[Tensor, " shape"]
     source: Float[Tensor, "quantiles shape"]
     target: Float[Tensor, "quantiles shape"]
-    trust: Float[Tensor, "shape"]
+    trust: Float[Tensor, " shape"]
 
     def __init__(self, config: ExemplarConfig) -> None:
         super().__init__()
@@ -69,20 +69,20 @@ class ExemplarModel(nn.Module):
     from a shape.
     """
 
-    frames: Int[Tensor, "count"]
+    frames: Int[Tensor, " count"]
     """Frame of the footage that each exemplar is."""
-    follows: Bool[Tensor, "count"]
+    follows: Bool[Tensor, " count"]
     """Whether the exemplar is the frame after the one before it."""
     shapes: Float[Tensor, "count shape"]
     landmarks: Float[Tensor, "count points 2"]
     """In pixels of the canonical crop."""
     looks: Float[Tensor, "count looks"]
     """Appearance of each exemplar: its coordinates along the largest variations of all."""
-    scale: Float[Tensor, "shape"]
+    scale: Float[Tensor, " shape"]
     """Standard deviation of each number of the shape in the footage."""
     bend: Float[Tensor, "shape points 2"]
     """How far landmarks move for one unit of each number, pixels of the canonical crop."""
-    rest: Float[Tensor, "shape"]
+    rest: Float[Tensor, " shape"]
     """Shape of the mouth in silence."""
     sharpen: Float[Tensor, ""]
     """Strength of the unsharp mask that gives warped pictures the sharpness of filmed ones."""

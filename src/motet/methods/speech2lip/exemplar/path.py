@@ -34,7 +34,7 @@ class Paths:
     def __init__(
         self,
         model: ExemplarModel,
-        weight: Float[Tensor, "shape"],
+        weight: Float[Tensor, " shape"],
         turns: Float[Tensor, "count 3"],
     ) -> None:
         scale = (weight.sqrt() / model.scale).numpy()

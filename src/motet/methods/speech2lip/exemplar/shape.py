@@ -34,7 +34,7 @@ _NEEDED = tuple(dict.fromkeys((*CONTROL, _NOSE, _TOP)))
 
 
 def canonical_landmarks(
-    person: Likeness, mouth: Mouth, frames: Float[Tensor, "some"] | None = None
+    person: Likeness, mouth: Mouth, frames: Float[Tensor, " some"] | None = None
 ) -> Float[Tensor, "some points 2"]:
     """Where the landmarks of `needed` lie in the canonical crop once the head's pose is taken out,
     pixels.
@@ -74,7 +74,7 @@ def shape_of(landmarks: Float[Tensor, "some needed 2"]) -> Float[Tensor, "some s
     )
 
 
-def smoothed(values: Float[Tensor, "frames *rest"], shots: list[range]) -> Tensor:
+def smoothed(values: Float[Tensor, " frames *rest"], shots: list[range]) -> Tensor:
     """Values over time with the landmarker's jitter taken off (1-2-1 over neighbours), each shot by
     itself.
     """
@@ -86,7 +86,7 @@ def smoothed(values: Float[Tensor, "frames *rest"], shots: list[range]) -> Tenso
     return result
 
 
-def spread_over(numbers: Float[Tensor, "some"], low: float = 5.0, high: float = 95.0) -> float:
+def spread_over(numbers: Float[Tensor, " some"], low: float = 5.0, high: float = 95.0) -> float:
     """Distance of two percentiles: how far something ranges, outliers apart."""
     values = numbers.double().numpy()
     return float(np.percentile(values, high) - np.percentile(values, low))

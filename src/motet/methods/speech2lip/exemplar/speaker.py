@@ -117,7 +117,7 @@ class ExemplarSpeaker:
         return self.model.retarget[self.motion](windows)
 
     def draw(
-        self, codes: Float[Tensor, "known shape"], shown: Int[Tensor, "count"], before: object
+        self, codes: Float[Tensor, "known shape"], shown: Int[Tensor, " count"], before: object
     ) -> tuple[UInt8[Tensor, "count height width 3"], object]:
         """Pictures of the shown frames, and from what the last was drawn."""
         with on_device(CPU):
@@ -127,7 +127,7 @@ class ExemplarSpeaker:
     def pictures(
         self,
         shapes: Float[Tensor, "known shape"],
-        shown: Int[Tensor, "count"],
+        shown: Int[Tensor, " count"],
         before: Shown,
     ) -> tuple[UInt8[Tensor, "count height width 3"], Shown]:
         """Whole pictures of the shown frames, and what the next ones need to know.
@@ -170,7 +170,7 @@ class ExemplarSpeaker:
         self,
         shapes: Float[Tensor, "count shape"],
         chosen: list[int],
-        shown: Int[Tensor, "count"],
+        shown: Int[Tensor, " count"],
         filmed: Float[Tensor, "count 3 h w"],
         before: Shown,
     ) -> tuple[Float[Tensor, "count 3 h w"], Float[Tensor, "count 1 h w"], Shown]:
@@ -195,7 +195,7 @@ class ExemplarSpeaker:
         return filmed + share * (drawn - filmed), share, now
 
     def placed(
-        self, frames: Int[Tensor, "some"]
+        self, frames: Int[Tensor, " some"]
     ) -> tuple[Float[Tensor, "some rows columns 2"], Float[Tensor, "some 1 h w"]]:
         """Where the pixels of the frames' regions lie in the lip picture, and how much of each is
         drawn.
@@ -210,7 +210,7 @@ class ExemplarSpeaker:
         around = self._skin.expand(len(mesh), -1, -1, -1)
         return F.grid_sample(around, dense(mesh), padding_mode="zeros", align_corners=False)
 
-    def filmed_mouths(self, exemplars: Int[Tensor, "some"]) -> Float[Tensor, "some 3 h w"]:
+    def filmed_mouths(self, exemplars: Int[Tensor, " some"]) -> Float[Tensor, "some 3 h w"]:
         """Exemplars as filmed."""
         return self._mouths[exemplars].float() / 255
 
@@ -225,7 +225,7 @@ class ExemplarSpeaker:
     def warped(
         self,
         shapes: Float[Tensor, "some shape"],
-        exemplars: Int[Tensor, "some"],
+        exemplars: Int[Tensor, " some"],
         positions: Float[Tensor, "some rows columns 2"],
     ) -> Float[Tensor, "some 3 h w"]:
         """Exemplars bent to shapes and moved into frames whose mesh lies at canonical positions."""

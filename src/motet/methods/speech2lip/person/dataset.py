@@ -44,8 +44,8 @@ class MouthSet:
     `frames[k]`.
     """
 
-    frames: Int[Tensor, "count"]
-    moment: Int[Tensor, "count"] | Float[Tensor, "count 6"]
+    frames: Int[Tensor, " count"]
+    moment: Int[Tensor, " count"] | Float[Tensor, "count 6"]
     """Per-frame condition of the lip model (`Mouth.moment`)."""
     lips: UInt8[Tensor, "count 3 rows columns"]
     """The observed mouth in the canonical view: what the lip model is to draw."""
@@ -58,9 +58,9 @@ class MouthSet:
     mask: Float[Tensor, "1 rows columns"]
     features: Float[Tensor, "steps channels"]
     """Of the whole footage."""
-    level_db: Float[Tensor, "count"]
+    level_db: Float[Tensor, " count"]
     """Loudness of each frame, decibels below full scale."""
-    runs: Int[Tensor, "starts"]
+    runs: Int[Tensor, " starts"]
     """Rows from which on five frames follow one another without a cut."""
     mel: Float[Tensor, "80 windows"]
     """Mel energies of the whole footage, for the sync expert."""
@@ -73,7 +73,7 @@ class MouthSet:
         """Windows of features around the frames of some rows."""
         return feature_windows(self.features, self.frames[rows], hearing.window)
 
-    def runs_of(self, length: int) -> Int[Tensor, "starts"]:
+    def runs_of(self, length: int) -> Int[Tensor, " starts"]:
         """Rows from which on so many frames follow one another without a cut."""
         # Two runs of FRAMES whose starts lie `more` apart overlap to one run of `length`.
         more = length - FRAMES
@@ -82,7 +82,7 @@ class MouthSet:
 
 
 def feature_windows(
-    features: Float[Tensor, "steps channels"], frames: Int[Tensor, "some"], size: int
+    features: Float[Tensor, "steps channels"], frames: Int[Tensor, " some"], size: int
 ) -> Float[Tensor, "some size channels"]:
     """Rows 2 i - size / 2 .. 2 i + size / 2 - 1 for each frame i; zeros past the ends."""
     places = 2 * frames.unsqueeze(1) + torch.arange(-(size // 2), size - size // 2)
@@ -155,7 +155,7 @@ def mouth_set(
     )  # fmt: skip
 
 
-def _runs(frames: Sequence[int], cuts: Sequence[int]) -> Int[Tensor, "starts"]:
+def _runs(frames: Sequence[int], cuts: Sequence[int]) -> Int[Tensor, " starts"]:
     borders = set(cuts)
     return torch.tensor(
         [

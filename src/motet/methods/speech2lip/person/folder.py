@@ -157,7 +157,7 @@ class Track:
     """Metres."""
     landmarks: Float[Tensor, "frames points 2"]
     """Column and row in the crop; the landmarker's 478 points, or none (0 points)."""
-    seen: Bool[Tensor, "frames"]
+    seen: Bool[Tensor, " frames"]
     """False where no face was detected and the pose is interpolated; such frames do not train."""
 
     def __post_init__(self) -> None:

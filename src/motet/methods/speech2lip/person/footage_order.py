@@ -18,7 +18,7 @@ EASING = 12
 
 def shown_frames(
     shot: range, start: int, first: int, count: int, loop: str = "pingpong"
-) -> Int[Tensor, "count"]:
+) -> Int[Tensor, " count"]:
     """Footage frames for the frames `first` .. `first + count - 1` of a take that begins with
     footage frame `start`.
 

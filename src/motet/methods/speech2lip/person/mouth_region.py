@@ -77,13 +77,13 @@ class Region:
     head.
     """
 
-    left: Int[Tensor, "frames"]
-    top: Int[Tensor, "frames"]
+    left: Int[Tensor, " frames"]
+    top: Int[Tensor, " frames"]
     mesh: Float[Tensor, "frames rows columns 2"]
     """For a coarse mesh of its pixels their place in the lip picture, in [-1, 1] over first to last
     pixel edge."""
 
-    def at(self, chosen: Sequence[int] | Int[Tensor, "some"]) -> Region:
+    def at(self, chosen: Sequence[int] | Int[Tensor, " some"]) -> Region:
         """The same of some of the frames."""
         return Region(self.left[chosen], self.top[chosen], self.mesh[chosen])
 
@@ -185,8 +185,8 @@ class Mouth:
         return skin if float(skin.sum()) > 1 else torch.ones_like(skin)
 
     def moment(
-        self, frames: Sequence[int] | Int[Tensor, "some"]
-    ) -> Int[Tensor, "some"] | Float[Tensor, "some 6"]:
+        self, frames: Sequence[int] | Int[Tensor, " some"]
+    ) -> Int[Tensor, " some"] | Float[Tensor, "some 6"]:
         """Per-frame condition of the lip model: frame numbers, or how the head is turned and
         moved against the canonical view.
 
@@ -206,7 +206,7 @@ class Mouth:
         )
         return torch.cat([turned, 10 * moved], 1).tanh()
 
-    def region(self, frames: Sequence[int] | Int[Tensor, "some"]) -> Region:
+    def region(self, frames: Sequence[int] | Int[Tensor, " some"]) -> Region:
         """Places and maps of some frames; the maps are made here, a millisecond a frame."""
         chosen = torch.as_tensor(frames, dtype=torch.long)
         return Region(
@@ -217,7 +217,7 @@ class Mouth:
 
     def _places_of_regions(
         self,
-    ) -> tuple[Int[Tensor, "frames"], Int[Tensor, "frames"], tuple[int, int]]:
+    ) -> tuple[Int[Tensor, " frames"], Int[Tensor, " frames"], tuple[int, int]]:
         """Column and row of the region's first pixel in every frame, and its width and height in
         pixels.
         """
@@ -249,7 +249,7 @@ class Mouth:
         top = (middle[:, 1] - height / 2 + 0.5).round().long().clamp(0, size - height)
         return left, top, (width, height)
 
-    def _meshes(self, frames: Int[Tensor, "some"]) -> Float[Tensor, "some rows columns 2"]:
+    def _meshes(self, frames: Int[Tensor, " some"]) -> Float[Tensor, "some rows columns 2"]:
         width, height = self.size
         row, column = torch.meshgrid(
             torch.arange(0, height + 1, MESH), torch.arange(0, width + 1, MESH), indexing="ij"
@@ -313,7 +313,7 @@ def kept_real(
     return observed + (1 - (1 - share).square()) * (healed - observed)
 
 
-def _ramp(length: int, over: int) -> Float[Tensor, "length"]:
+def _ramp(length: int, over: int) -> Float[Tensor, " length"]:
     """0 at both ends, 1 inside, smooth."""
     place = torch.arange(length).float()
     return (torch.minimum(place, place.flip(0)) / over).clamp(0, 1).mul(torch.pi / 2).sin().square()

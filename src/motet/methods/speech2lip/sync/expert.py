@@ -146,7 +146,7 @@ class LipExpert(nn.Module):
 
 
 def audio_window(
-    features: Float[Tensor, "steps channels"], first: Int[Tensor, "windows"], frames: int
+    features: Float[Tensor, "steps channels"], first: Int[Tensor, " windows"], frames: int
 ) -> Float[Tensor, "windows some channels"]:
     """Features around each window of frames; the ends are repeated."""
     places = STEPS * first.unsqueeze(1) + torch.arange(-BEFORE, STEPS * (frames - 1) + AFTER)

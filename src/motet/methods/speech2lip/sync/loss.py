@@ -49,13 +49,13 @@ class Watched:
 
     mouths: UInt8[Tensor, "count 3 48 96"]
     outlines: Float[Tensor, "count 80"]
-    frames: Int[Tensor, "count"]
+    frames: Int[Tensor, " count"]
     features: Float[Tensor, "steps channels"]
     examples: MouthSet
 
     def runs(
-        self, length: int, without: Bool[Tensor, "footage"] | None = None
-    ) -> Int[Tensor, "starts"]:
+        self, length: int, without: Bool[Tensor, " footage"] | None = None
+    ) -> Int[Tensor, " starts"]:
         """Rows from which on so many frames follow one another, none of them among those left
         out.
         """
@@ -92,9 +92,9 @@ class FilmedRuns:
 
     mouths: UInt8[Tensor, "count 3 48 96"]
     shapes: Float[Tensor, "count shape"]
-    frames: Int[Tensor, "count"]
+    frames: Int[Tensor, " count"]
     features: Float[Tensor, "steps channels"]
-    starts: Int[Tensor, "runs"]
+    starts: Int[Tensor, " runs"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +115,7 @@ def sync_examples(
     config: LipExpertConfig,
     outlines: Float[Tensor, "clips frames 80"],
     features: Float[Tensor, "clips steps channels"],
-    people: list[tuple[Watched, Bool[Tensor, "footage"] | None]],
+    people: list[tuple[Watched, Bool[Tensor, " footage"] | None]],
     held_out: Mapping[str, Watched] | None = None,
     unseen: Mapping[str, Watched] | None = None,
     space: ShapeSpace | None = None,

@@ -130,7 +130,7 @@ class SyncExpert(nn.Module):
         return FRAMES
 
     def audio_windows(
-        self, mel: Float[Tensor, "80 windows"], features: Tensor, first: Int[Tensor, "windows"]
+        self, mel: Float[Tensor, "80 windows"], features: Tensor, first: Int[Tensor, " windows"]
     ) -> Float[Tensor, "windows 1 80 16"]:
         """Inputs of `encode_audio` for windows that begin with these frames; this expert takes
         mel energies, not features.
@@ -148,7 +148,7 @@ class SyncExpert(nn.Module):
         return agreement_loss((seen * own).sum(1), 1.0) + agreement_loss((seen * wrong).sum(1), 0.0)
 
 
-def agreement_loss(cosine: Float[Tensor, "batch"], label: float) -> Float[Tensor, ""]:
+def agreement_loss(cosine: Float[Tensor, " batch"], label: float) -> Float[Tensor, ""]:
     """Cross entropy of a cosine with 1 (same moment) or 0 (another one).
 
     Rounding can lift a cosine a hair above 1, where the logarithm ends; it is clipped there.
@@ -157,7 +157,7 @@ def agreement_loss(cosine: Float[Tensor, "batch"], label: float) -> Float[Tensor
 
 
 def sync_mel(
-    samples: Float[Tensor, "time"], lowest_hz: float = 55.0
+    samples: Float[Tensor, " time"], lowest_hz: float = 55.0
 ) -> Float[Tensor, "80 windows"]:
     """Mel energies of 16 kHz audio as the expert takes them: -4..4, one window each 12.5 ms, window
     j centred on 200 j.
