@@ -23,7 +23,7 @@ def test_without_ray_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -
     from motet.batch.cluster import RayCluster
 
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingDependency, match="cluster"):
+    with pytest.raises(MissingDependency, match="ray"):
         RayCluster("auto")
 
 

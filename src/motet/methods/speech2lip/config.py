@@ -232,15 +232,14 @@ class Speech2LipCondition:
 
 
 def check_implicit(condition: Speech2LipCondition) -> None:
-    """Check that no option of persons with exemplars is set. `mode=stream`, which live sessions
-    set, is what such persons do anyway.
+    """Check that no option of persons with exemplars is set.
 
     Raises:
         ConfigError: names the option.
     """
     refuse(
         condition,
-        ("motion", "mode") if condition.mode == "offline" else ("motion",),
+        ("motion", "mode"),
         "this person's mouth follows the sound itself; fit the person again for exemplars",
     )
 

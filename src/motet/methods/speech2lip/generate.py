@@ -132,7 +132,9 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
     ) -> tuple[Drawer, AudioEncoder[Any]]:
         """A person and what makes features for them."""
         if isinstance(speaker, Speaker):
-            check_implicit(condition)
+            # A live session sets `stream`, which these persons do in any case.
+            live = condition.mode == "stream"
+            check_implicit(dataclasses.replace(condition, mode="auto") if live else condition)
             return speaker, speaker.encoder
         assert isinstance(speaker, ExemplarSpeaker)
         if self._motion is None:
