@@ -15,7 +15,7 @@ from motet.audio.resampling import StreamResampler
 from motet.audio.speech_level import BLOCK, SAMPLE_RATE, BlockMeter
 
 AHEAD = 14
-"""Blocks of 10 ms after a frame that decide about it: every face method waits for 0.16 s or more."""
+"""Blocks of 10 ms after a frame that decide about it: every face method waits for 0.16 s."""
 RECENT = 3
 """Blocks of which one that hums is enough: a single one may be missed."""
 QUIET, VOICE = 30, 6
