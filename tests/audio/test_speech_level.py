@@ -158,3 +158,29 @@ def test_pieces_without_samples_change_no_measurement() -> None:
     pieces = measure_blocks([nothing, samples[:700], nothing, samples[700:], nothing])
     assert np.array_equal(whole.level_db, pieces.level_db)
     assert np.array_equal(whole.voiced, pieces.voiced)
+
+
+@settings(deadline=None, max_examples=8, derandomize=True)
+@given(sizes=st.lists(st.integers(0, 3000), max_size=6), total=st.integers(1, 9000))
+def test_looking_ahead_gives_the_same_samples_later(sizes: list[int], total: int) -> None:
+    samples = at_level(speech(), -45.0)[None, :total]
+    state, parts, left = LevelState.begin(1, looks_ahead=True), [], samples
+    for size in [*sizes, total]:
+        piece, state = normalise(left[:, :size], state)
+        left = left[:, size:]
+        parts.append(piece)
+    assert torch.equal(torch.cat([*parts, state.rest()], 1), normalise_recording(samples))
+
+
+@pytest.mark.parametrize("hz,harmonics", [(50.0, 5), (60.0, 8)])
+@pytest.mark.parametrize("before_s", [0.0, 0.503])
+def test_looking_ahead_attenuates_the_onset_of_hum(
+    hz: float, harmonics: int, before_s: float
+) -> None:
+    samples = torch.cat([noise(0.0, -80.0, 1.0)[: int(before_s * RATE)], hum(hz, -20.0, harmonics)])
+    onset = slice(int(before_s * RATE), int((before_s + 0.2) * RATE))
+    piece, state = normalise(samples[None], LevelState.begin(1, looks_ahead=True))
+    found = torch.cat([piece, state.rest()], 1)[0]
+    assert found.shape == samples.shape
+    assert level_db(found[onset]) < level_db(normalised(samples)[onset]) - 15
+    assert level_db(found[onset]) < -50

@@ -8,7 +8,9 @@ sample depends on complete blocks of 10 ms before it alone: nothing is delayed, 
 of the sound gives the same samples. Speech of ordinary level passes as it is.
 
 Only voiced blocks count, so silence and noise are not raised to the level of speech. Mains hum is
-periodic, but repeats itself more slowly than any voice; it is attenuated.
+periodic, but repeats itself more slowly than any voice; it is attenuated. It takes a frame to be
+recognised, and until then its beginning sounds like that of a word. A stream that may look ahead
+holds the samples back for so long and attenuates the beginning as well; nothing else changes.
 
 Source of the idea of a level of active speech: ITU-T P.56. The gate there is relative to a whole
 recording, here it is the periodicity of a voice, which a stream can measure.
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -62,6 +64,9 @@ LOUDEST_DB, NO_SPEECH_DB, HOLD = -12.0, -22.0, 60
 """No frame is raised above the first level; without a voiced block among so many, no frame may be
 louder than the second."""
 MAINS_GAIN_DB = -40.0
+ONSET_BLOCKS = 6
+"""Blocks of the beginning of a hum that pass before a frame of it is known: its four, one for a
+beginning within a block, one for the gain to change."""
 PIECE = 1000 * BLOCK
 """Samples that are measured at a time."""
 _FFT = 1024
@@ -75,15 +80,29 @@ class LevelState:
     streams: tuple[Channel, ...]
 
     @classmethod
-    def begin(cls, batch: int) -> LevelState:
-        """Before the first sample."""
-        return cls(batch, (Channel(np.zeros((len(_high_pass()), 2)), np.zeros(FRAME)),))
+    def begin(cls, batch: int, *, looks_ahead: bool = False) -> LevelState:
+        """Before the first sample.
+
+        Args:
+            looks_ahead: hold `ONSET_BLOCKS` back, for hum; `rest` gives them at the end.
+        """
+        return cls(batch, (Channel.begin(ONSET_BLOCKS if looks_ahead else 0),))
+
+    def rest(self) -> Float[Tensor, "batch time"]:
+        """The samples held back, at the end of the sound."""
+        rows = [
+            _at_gain(state.waiting, len(state.samples), state.gains_db)[state.missing :]
+            for state in self.streams
+        ]
+        return torch.from_numpy(np.stack(rows)).float().expand(self.batch, -1)
 
 
 def normalise(
     samples: Float[Tensor, "batch time"], state: LevelState
 ) -> tuple[Float[Tensor, "batch time"], LevelState]:
-    """The next samples at an ordinary level, as many as given, and the new state."""
+    """The next samples at an ordinary level, and the new state. As many as given come back, unless
+    the state looks ahead.
+    """
     if not samples.shape[1]:
         return samples, state
     streams = state.streams
@@ -173,8 +192,27 @@ class Channel:
     samples: Float[ndarray, " time"]
     """Filtered samples: the frame before the incomplete block, and what there is of that block."""
     gain: Gain = dataclasses.field(default_factory=lambda: Gain())
-    gains_db: tuple[float, float] = (0.0, 0.0)
-    """After the last two complete blocks."""
+    gains_db: tuple[float, ...] = (0.0, 0.0)
+    """After the last two complete blocks, and those before that wait."""
+    since_voiced: tuple[int, ...] = (HOLD, HOLD)
+    """Of the same blocks."""
+    waiting: Float[ndarray, " time"] = dataclasses.field(default_factory=lambda: np.zeros(0))
+    """Filtered samples held back."""
+    missing: int = 0
+    """Samples of them that lie before the sound."""
+
+    @classmethod
+    def begin(cls, ahead: int) -> Channel:
+        """Before the first sample, with so many blocks held back."""
+        blocks, held = 2 + ahead, ahead * BLOCK
+        return cls(
+            np.zeros((len(_high_pass()), 2)),
+            np.zeros(FRAME),
+            gains_db=(0.0,) * blocks,
+            since_voiced=(HOLD,) * blocks,
+            waiting=np.zeros(held),
+            missing=held,
+        )
 
 
 def _normalised(
@@ -196,33 +234,68 @@ def _step(
     filtered, memory = sosfilt(_high_pass(), samples, zi=state.filter)
     known = np.concatenate([state.samples, filtered])
     blocks = _measure(known)
-    gain, gains = state.gain, list(state.gains_db)
+    gain, gains, since = state.gain, list(state.gains_db), list(state.since_voiced)
+    kept = len(gains)
     for level, voiced, mains in zip(*(row.tolist() for row in blocks), strict=True):
         gain = gain.after(level, voiced and not mains)
         gains.append(MAINS_GAIN_DB if mains else gain.value_db)
-    # Within a block the gain goes from what it was two blocks ago to what it was one block ago.
-    position = len(state.samples) - FRAME + np.arange(len(samples))
+        since.append(gain.since_voiced)
+        if mains and kept > 2 and since[-kept] >= HOLD:
+            # A hum out of silence: its beginning still waits.
+            gains[1 - kept :] = [MAINS_GAIN_DB] * (kept - 1)
+    waiting = np.concatenate([state.waiting, filtered])
+    result = _at_gain(waiting[: len(filtered)], len(state.samples), gains)
+    return result[state.missing :], Channel(
+        memory,
+        known[len(blocks.level_db) * BLOCK :],
+        gain,
+        tuple(gains[-kept:]),
+        tuple(since[-kept:]),
+        waiting[len(filtered) :],
+        max(0, state.missing - len(filtered)),
+    )
+
+
+def _at_gain(
+    samples: Float[ndarray, " time"], known: int, gains_db: Sequence[float]
+) -> Float[ndarray, " time"]:
+    """Samples with the gains of their blocks. Within a block the gain goes from what it was two
+    blocks ago to what it was one block ago.
+
+    Args:
+        known: number of the samples from the frame before the incomplete block on.
+        gains_db: the first is that of two blocks before the first sample.
+    """
+    position = known - FRAME + np.arange(len(samples))
     block, place = position // BLOCK, position % BLOCK
-    track = np.array(gains)
+    track = np.array(gains_db)
     track = track[block] + (track[block + 1] - track[block]) * (place / BLOCK)
-    rest = known[len(blocks.level_db) * BLOCK :]
-    return filtered * 10.0 ** (track / 20), Channel(memory, rest, gain, (gains[-2], gains[-1]))
+    return samples * 10.0 ** (track / 20)
 
 
 def measure_blocks(pieces: Iterable[Float[ndarray, " time"]]) -> Blocks:
     """Level, voicing and hum of a recording of one channel, in pieces of any length."""
-    from scipy.signal import sosfilt
-
-    memory, known = np.zeros((len(_high_pass()), 2)), np.zeros(FRAME)
-    measured = [_measure(known)]
-    for piece in pieces:
-        if not len(piece):  # a resampler holds back the first samples of a short sound
-            continue
-        filtered, memory = sosfilt(_high_pass(), piece, zi=memory)
-        known = np.concatenate([known, filtered])
-        measured.append(_measure(known))
-        known = known[len(measured[-1].level_db) * BLOCK :]
+    meter = BlockMeter()
+    measured = [_measure(np.zeros(FRAME)), *(meter.push(piece) for piece in pieces)]
     return Blocks(*(np.concatenate(rows) for rows in zip(*measured, strict=True)))
+
+
+class BlockMeter:
+    """Level, voicing and hum of a stream of one channel at 16 kHz."""
+
+    def __init__(self) -> None:
+        self._filter, self._known = np.zeros((len(_high_pass()), 2)), np.zeros(FRAME)
+
+    def push(self, samples: Float[ndarray, " time"]) -> Blocks:
+        """The blocks that these samples complete."""
+        from scipy.signal import sosfilt
+
+        if len(samples):  # a resampler holds back the first samples of a short sound
+            filtered, self._filter = sosfilt(_high_pass(), samples, zi=self._filter)
+            self._known = np.concatenate([self._known, filtered])
+        blocks = _measure(self._known)
+        self._known = self._known[len(blocks.level_db) * BLOCK :]
+        return blocks
 
 
 def _measure(known: Float[ndarray, " time"]) -> Blocks:

@@ -199,4 +199,5 @@ class Gestures(FrameOperator):
 
 def _silence(frames: int) -> Rhythm:
     nothing = np.zeros(0)
-    return Rhythm(nothing.reshape(0, 2), 0, nothing, 0, np.zeros(frames))
+    still = np.zeros(frames)
+    return Rhythm(nothing.reshape(0, 2), 0, nothing, 0, still, still > 0)

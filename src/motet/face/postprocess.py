@@ -6,7 +6,8 @@ Every face method configures one `OperatorChain` in this order, leaving out what
 
 and behind every method come the options of a take:
 
-    intensity -> emotions -> gestures -> head scaled or held -> gaze -> blinks -> closed at the end
+    shut over hum -> intensity -> emotions -> gestures -> head scaled or held -> gaze -> blinks
+        -> closed at the end
 
 Why this order: closures come after the aperture, or the blend would open them again; intensity
 comes after both, and scales a closed mouth to a closed mouth. KMTalk, which has the whole recording
@@ -30,6 +31,7 @@ from motet.face.emotion import Emotion
 from motet.face.gaze import Gaze
 from motet.face.gestures import Gestures
 from motet.face.head import HoldHead
+from motet.face.hum import ShutInHum
 from motet.face.intensity import ScaleChannels, ScaleMouth
 from motet.face.operator import FaceCues, Operator, OperatorChain
 from motet.face.rhythm import BatchRhythm
@@ -41,7 +43,7 @@ def take_chain(
     options: Postprocess, space: MotionSpace, seeds: Sequence[int], *, ends: bool
 ) -> OperatorChain:
     """The operators behind every method, for motion in the `arkit` space."""
-    operators: list[Operator[Any]] = []
+    operators: list[Operator[Any]] = [ShutInHum()]
     if options.intensity != 1.0:
         operators.append(ScaleMouth(options.intensity))
     head = space.range("head")

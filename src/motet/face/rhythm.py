@@ -12,9 +12,11 @@ import math
 from array import array
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 from torch import Tensor
+
+from motet.audio.hum import HumTracker
 
 BLOCK_S = 0.01
 RANGE_DB, FLOOR_DB = 25.0, -60.0
@@ -51,6 +53,8 @@ class Rhythm:
     first_posture: int
     loudness: Float[ndarray, " frames"]
     """0..1 at each frame."""
+    hum: Bool[ndarray, " frames"]
+    """Whether nothing but mains hum sounds at each frame."""
 
 
 class RhythmTracker:
@@ -63,6 +67,7 @@ class RhythmTracker:
     def __init__(self, sample_rate: int) -> None:
         self._block = max(1, round(sample_rate * BLOCK_S))
         self._block_s = self._block / sample_rate
+        self._hum = HumTracker(sample_rate)
         self._rest = np.zeros(0)
         self._before = 0.0
         self._count = 0
@@ -77,7 +82,9 @@ class RhythmTracker:
     def push(self, samples: Float[Tensor, "channels time"]) -> None:
         """The next samples."""
         mono = samples.mean(0)
-        new = np.concatenate([self._rest, mono.detach().cpu().double().numpy()])
+        values = mono.detach().cpu().double().numpy()
+        self._hum.push(values)
+        new = np.concatenate([self._rest, values])
         whole = len(new) // self._block * self._block
         self._rest = new[whole:]
         # First difference: vowels and consonants count, hum and steps hardly do.
@@ -90,7 +97,7 @@ class RhythmTracker:
 
     def at(self, first_frame: int, frames: int, fps: float, memory_s: float = 4.0) -> Rhythm:
         """What frames from an absolute number on need to know; sound after the last one does not
-        count.
+        count, but for hum.
         """
         time = (first_frame + np.arange(frames)) / fps
         # The block that ended last before each frame; none before the start and beyond the end.
@@ -105,7 +112,9 @@ class RhythmTracker:
         # The last postures before hold still, or are being left.
         posture = max(0, bisect.bisect_left(self._postures, start) - 3)
         times = np.array([self._accents[accent:], self._strengths[accent:]]).T.reshape(-1, 2)
-        return Rhythm(times, accent, np.array(self._postures[posture:]), posture, loudness)
+        postures = np.array(self._postures[posture:])
+        hum = self._hum.at(first_frame, frames, fps)
+        return Rhythm(times, accent, postures, posture, loudness, hum)
 
     def _advance(self, level_db: float) -> None:
         """One block more."""

@@ -107,6 +107,9 @@ class StreamingMethod(Method[ConfigT, ConditionT, StateT, OutT]):
     device: torch.device = CPU
     """Where its networks are. `generate_window` runs with this default device; audio encoders,
     buffers, cues and post-processing stay on the CPU, where most of their work is quicker."""
+    level_looks_ahead: bool = False
+    """Hold sound back for 60 ms, so that the onset of mains hum does not sound like that of a word:
+    for methods whose delay does not matter."""
     trailing_silence: int = 0
     """Samples of silence that are encoded after the sound, for windows that look ahead."""
 
@@ -158,6 +161,8 @@ class StreamingMethod(Method[ConfigT, ConditionT, StateT, OutT]):
 
     def end(self, state: StateT) -> StateT:
         """The state at the end of the sound."""
+        if state.level is not None and self.level_looks_ahead:
+            state = self.receive(dataclasses.replace(state, level=None), state.level.rest())
         return dataclasses.replace(
             state,
             stream=state.stream.finish(self.encoder_of(state), self.trailing_silence),
@@ -174,7 +179,8 @@ class StreamingMethod(Method[ConfigT, ConditionT, StateT, OutT]):
         samples = audio.expect(self.sample_rate, self.layout).samples.float()
         samples = samples[:, 0] if self.layout == "mono" else samples.transpose(1, 2)
         if self.encoder_of(state).expects_level:
-            samples, level = normalise(samples, state.level or LevelState.begin(state.batch))
+            level = state.level or LevelState.begin(state.batch, looks_ahead=self.level_looks_ahead)
+            samples, level = normalise(samples, level)
             state = dataclasses.replace(state, level=level)
         state, pieces = self.receive(state, samples), []
         while self.window_ready(state):

@@ -78,6 +78,8 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         styles: named style vectors.
     """
 
+    level_looks_ahead = True
+
     def __init__(
         self,
         model: DiffPoseTalkModel,

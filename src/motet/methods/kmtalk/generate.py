@@ -65,6 +65,8 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         encoder: the audio encoder the model was trained on; None for a model with its own.
     """
 
+    level_looks_ahead = True
+
     def __init__(self, model: KMTalkModel, encoder: AudioEncoder[Any] | None) -> None:
         self.model, self.config = model.eval().requires_grad_(False), model.config
         self.encoder = encoder or Waveform(SAMPLE_RATE)

@@ -1,0 +1,69 @@
+"""A mouth over mains hum: shut from the onset on, and free as soon as somebody speaks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import motet
+from motet.audio.hum import HumTracker
+from motet.audio.speech_level import measure_blocks
+from motet.types import Audio
+from tests.audio.sounds import hum, noise, speech
+
+RATE, FPS = 16_000, 25.0
+
+
+def tracked(samples: torch.Tensor, rate: int = RATE) -> np.ndarray:
+    tracker = HumTracker(rate)
+    tracker.push(samples.double().numpy())
+    return tracker.at(0, round(len(samples) / rate * FPS), FPS)
+
+
+@pytest.mark.parametrize("hz,harmonics", [(50.0, 1), (50.0, 8), (60.0, 5)])
+@pytest.mark.parametrize("before_s", [0.0, 0.483])
+def test_hum_is_known_before_its_first_frame_leaves(
+    hz: float, harmonics: int, before_s: float
+) -> None:
+    quiet = noise(0.0, -80.0, 1.0)[: int(before_s * RATE)]
+    found = tracked(torch.cat([quiet, hum(hz, -25.0, harmonics)]))
+    first = int(before_s * FPS)
+    assert found[first + 1 :].all() and not found[: max(0, first - 4)].any()
+
+
+def test_speech_over_hum_is_not_shut() -> None:
+    words = speech(1.0, 5.0)
+    found = tracked(torch.cat([torch.zeros(RATE), words]) + hum(50.0, -38.0, 5, 5.0))
+    voiced = measure_blocks([words.double().numpy()]).voiced.reshape(-1, 4).all(1)
+    assert found[1:20].all() and not found[25:][voiced].any()
+    assert not tracked(words).any()
+
+
+@settings(deadline=None, max_examples=8, derandomize=True)
+@given(sizes=st.lists(st.integers(1, 9000), min_size=1, max_size=6))
+def test_every_chunking_gives_the_same(sizes: list[int]) -> None:
+    samples = torch.cat([torch.zeros(5000), hum(60.0, -30.0, 3, 1.0)]).double().numpy()
+    tracker, start, found = HumTracker(RATE), 0, []
+    for size in [*sizes, len(samples)]:
+        tracker.push(samples[start : start + size])
+        start = min(start + size, len(samples))
+        ready = int((start / RATE - 0.16) * FPS) if start < len(samples) else 33
+        found.append(tracker.at(sum(map(len, found)), max(0, ready - sum(map(len, found))), FPS))
+    assert np.array_equal(np.concatenate(found), tracked(torch.from_numpy(samples)))
+
+
+def test_another_rate_is_resampled() -> None:
+    time = torch.arange(44_100) / 44_100
+    assert tracked(0.1 * torch.sin(2 * torch.pi * 50 * time), 44_100)[1:].all()
+
+
+@pytest.mark.parametrize("method", ["artalk", "diffposetalk", "kmtalk"])
+@pytest.mark.parametrize("before_s", [0.0, 0.6])
+def test_no_method_opens_the_mouth_over_hum(method: str, before_s: float) -> None:
+    quiet = noise(0.0, -80.0, 1.0)[: int(before_s * RATE)]
+    sound = torch.cat([quiet, hum(60.0, -20.0, 5, 1.2)])
+    motion = motet.run(Audio.mono(sound, RATE), method).motion
+    assert float(motion.channel("blendshapes", "jawOpen").max()) < 0.03
