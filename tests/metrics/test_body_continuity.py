@@ -1,12 +1,23 @@
 """Continuity of whole takes: what was put into a body is what the metrics find."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from motet.body.skeleton import STANDING_HEIGHT_M, body_motion, pose_body
 from motet.errors import InputError
-from motet.evaluation.body_takes import Scene, SoundEvent, evaluate_takes, make_scene, takes_table
+from motet.evaluation.body_requirements import requirements, requirements_table
+from motet.evaluation.body_scenes import (
+    HELD_OUT,
+    SCENES,
+    TWO_EVENTS,
+    Scene,
+    SoundEvent,
+    make_scene,
+)
+from motet.evaluation.body_takes import evaluate_takes, takes_table
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.metrics import body_continuity as continuity
 from motet.types import Motion
@@ -101,3 +112,34 @@ def test_scenes_are_made_run_and_tabled() -> None:
     assert len(scores[0].latency_s) == 2
     assert scores[0].beats == (None, None, None) != scores[1].beats
     assert takes_table(scores).row_count == 3
+
+
+def test_requirements_say_what_a_statue_lacks() -> None:
+    music = Scene("music", 4, (SoundEvent("drum", 0.2, 3.8, (30,)),))
+    scenes = (music, dataclasses.replace(TWO_EVENTS[0], seconds=9))
+    scores = evaluate_takes(lambda audio, how: body_motion(*standing(270)), scenes)
+    lines = {line.name: line for line in requirements(scenes, scores)}
+    for name in ("largest step of a joint", "heading at frame 0", "offset at frame 0"):
+        assert lines[name].is_met, lines[name]
+    assert not lines["music: speed in the slowest third"].is_met
+    assert not lines["second events: right time and side"].is_met
+    assert lines["second events: right time and side"].reached == "0 of 1"
+    assert not any(name.startswith(("film", "speaker")) for name in lines)
+    assert requirements_table(list(lines.values())).row_count == len(lines)
+
+
+def test_held_out_scenes_share_no_seed_and_direction_with_those_looked_at() -> None:
+    def facts(scenes: tuple[Scene, ...]) -> set[tuple[str, tuple[float, ...], int]]:
+        return {
+            (event.sound, event.azimuth_deg, scene.seed)
+            for scene in scenes
+            for event in scene.events
+        }
+
+    assert not facts(SCENES) & facts((*HELD_OUT, *TWO_EVENTS))
+    assert not {s.seed for s in SCENES} & {s.seed for s in (*HELD_OUT, *TWO_EVENTS)}
+    assert len(HELD_OUT) >= 15 and len(TWO_EVENTS) >= 10
+    for scene in TWO_EVENTS:
+        first, second = scene.events
+        assert abs(first.azimuth_deg[0] - second.azimuth_deg[0]) > 35
+        assert second.start_s > first.start_s + 3

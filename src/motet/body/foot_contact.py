@@ -12,6 +12,7 @@ from numpy import ndarray
 from scipy.ndimage import (
     binary_closing,
     binary_opening,
+    distance_transform_edt,
     gaussian_filter1d,
     grey_opening,
     maximum_filter1d,
@@ -31,6 +32,10 @@ EASE_S = 0.2
 """Time in which a correction fades in and out beside a contact."""
 LIFT_M, DRAG_M_S, SWING_M_S = 0.035, 0.15, 0.6
 """Clearance of a swinging foot: none below the first speed, rising to `LIFT_M` at the second."""
+RISE_S = 0.14
+"""Time after a contact in which the clearance is reached, and before the next in which it ends."""
+KNEE_FORWARD = 0.5
+"""Smallest component of a knee's direction along the front of its thigh: knees do not bend back."""
 EASY_M, HALF_M, SQUAT_M = 0.015, 0.15, 0.30
 """Depth of a resting pelvis below its standing height. People rest at less than about twice
 `EASY_M` or deeper than `SQUAT_M`. A depth held in between is undecided; up to `HALF_M` it counts as
@@ -176,7 +181,10 @@ def _lift(
     """Least height of a moving foot, so that it does not drag over the floor, metres."""
     speed = _floor_speed(goal, fps)
     swing = np.clip((speed - DRAG_M_S) / (SWING_M_S - DRAG_M_S), 0, 1) * ~contact
-    return LIFT_M * gaussian_filter1d(swing, 0.03 * fps) * ~contact
+    # A foot leaves the floor and comes back to it over some frames, not within one.
+    away = distance_transform_edt(~contact) / max(1.0, RISE_S * fps) if contact.any() else 1.0
+    rise = np.clip(away, 0, 1)
+    return LIFT_M * gaussian_filter1d(swing, 0.03 * fps) * rise * rise * (3 - 2 * rise)
 
 
 def _sink(
@@ -216,12 +224,33 @@ def _solve_leg(
     # A nearly straight leg (knee within 3 cm of the line) has no clear pole: the hip's front then.
     pole_length = np.linalg.norm(pole, axis=-1, keepdims=True)
     clear = np.clip(pole_length / 0.03, 0, 1)
-    forward = world_rotation[:, hip] @ np.array([0.0, 0.0, 1.0])
-    pole = clear * pole / pole_length.clip(1e-6) + (1 - clear) * forward
+    pole = clear * pole / pole_length.clip(1e-6)
+    pole = _knee_direction(pole, 1 - clear, line, world_rotation[:, hip])
     limb = Limb(offsets[knee], offsets[ankle], np.array([1.0, 0.0, 0.0]))
     thigh_rotation, shin_rotation = solve(limb, position[:, hip], target, pole)
     world_rotation[fixed:, hip] = thigh_rotation[fixed:]
     world_rotation[fixed:, knee] = shin_rotation[fixed:]
+
+
+def _knee_direction(
+    pole: Float[ndarray, "frames 3"],
+    unclear: Float[ndarray, "frames 1"],
+    line: Float[ndarray, "frames 3"],
+    hip: Float[ndarray, "frames 3 3"],
+) -> Float[ndarray, "frames 3"]:
+    """The direction that a knee points in: the given one, the thigh's front where that is unclear,
+    never backwards, and smooth over time.
+    """
+    along = line / np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-9)
+    front = hip @ np.array([0.0, 0.0, 1.0])
+    front -= (front * along).sum(-1, keepdims=True) * along
+    front /= np.linalg.norm(front, axis=-1, keepdims=True).clip(1e-9)
+    pole = pole + unclear * front
+    ahead = (pole * front).sum(-1, keepdims=True)
+    # Whatever points back is turned to the front through the side it is on.
+    pole = pole + (np.maximum(ahead, KNEE_FORWARD) - ahead) * front
+    pole /= np.linalg.norm(pole, axis=-1, keepdims=True)
+    return gaussian_filter1d(pole, 1.5, axis=0, mode="nearest")
 
 
 def _runs(flags: Bool[ndarray, " frames"]) -> list[tuple[int, int]]:

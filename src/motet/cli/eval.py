@@ -47,6 +47,8 @@ USED = {
     ),
 }
 """The flags that each evaluation protocol uses."""
+TAKES = ("takes", "takes-seen")
+"""Studies of bodies that need no corpus."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,10 +87,11 @@ class Eval:
     """Benchmarks: your FLAME file, for FLAME models and for tfhp."""
     study: str = ""
     """Instead of the scores: `steps` (quality against steps of a diffusion method) or `style`
-    (how much of a clip's style is transferred); bodies: `steps`, or `takes` (whole takes of 12 to
-    40 s of composed sounds: continuity, start, balance, life to the end, events); speech2lip:
-    `pictures` (persons with the implicit network: every pixel against the filmed one), `voices`
-    (whether lips drawn for speech that was never filmed move like those of the 3D
+    (how much of a clip's style is transferred); bodies: `steps`, or `takes` (whole takes of 6 to
+    40 s of composed sounds, held out: continuity, start, balance, life to the end, events, and
+    what must be reached) and `takes-seen` (those that are looked at during development);
+    speech2lip: `pictures` (persons with the implicit network: every pixel against the filmed one),
+    `voices` (whether lips drawn for speech that was never filmed move like those of the 3D
     methods)."""
     recordings: tuple[Path, ...] = ()
     """Speech for `--study voices`; the sentences inside the package when left out."""
@@ -228,7 +231,7 @@ class Eval:
             )
         return self._show_study(*voices(self.data, self.recordings))
 
-    def _show_study(self, found: Mapping[str, JsonValue], table: Table) -> int:
+    def _show_study(self, found: Mapping[str, JsonValue], *tables: Table) -> int:
         from rich.console import Console
 
         from motet.atomic_write import write_bytes
@@ -238,7 +241,8 @@ class Eval:
         if self.json:
             print(json.dumps(found, indent=1))
         else:
-            Console(width=max(Console().width, 140)).print(table)
+            for table in tables:
+                Console(width=max(Console().width, 140)).print(table)
         return 0
 
     def _body(self) -> int:
@@ -256,13 +260,13 @@ class Eval:
         from motet.session import load
         from motet.synthesis.reaction.policy_upper_bound import policy_again
 
-        if self.data is None and self.study != "takes":
+        if self.data is None and self.study not in TAKES:
             raise ConfigError(
                 "a body is evaluated on a corpus: give --data FOLDER, made by 'motet data sam -o"
                 " FOLDER', or --study takes, which needs none"
             )
         loaded = load(self.method, self.weights, self.device)
-        if self.study == "takes":
+        if self.study in TAKES:
             return self._body_takes(loaded, parse_options(loaded.spec, self.option))
         assert self.data is not None
         if self.study:
@@ -317,10 +321,11 @@ class Eval:
         from motet.cli.eval_studies import body_takes
 
         if self.data is not None:
-            raise ConfigError("--study takes makes its own sounds; leave --data out")
-        found, table = body_takes(loaded, options, self.seed, quiet=self.quiet)
+            raise ConfigError(f"--study {self.study} makes its own sounds; leave --data out")
+        seen = self.study == "takes-seen"
+        found, tables = body_takes(loaded, options, self.seed, seen=seen, quiet=self.quiet)
         return self._show_study(
-            {"method": loaded.spec.name, "weights": loaded.digest, **found}, table
+            {"method": loaded.spec.name, "weights": loaded.digest, **found}, *tables
         )
 
     def _person(self) -> int:

@@ -87,7 +87,7 @@ def body_study(
     from motet.evaluation.body_step_curve import body_curve_table, body_step_curve
 
     if name != "steps":
-        raise ConfigError(f"bodies have no study {name!r}; there are: steps, takes")
+        raise ConfigError(f"bodies have no study {name!r}; there are: steps, takes, takes-seen")
     config = BodyEvaluation(limit=limit)
 
     def draw(case: Case, seeds: Sequence[int], how: Options) -> Motion:
@@ -104,18 +104,27 @@ def body_study(
 
 
 def body_takes(
-    loaded: LoadedMethod, options: Options, seed: int, *, quiet: bool = False
-) -> tuple[dict[str, JsonValue], Table]:
-    """Whole takes of composed sounds, as a viewer sees them."""
+    loaded: LoadedMethod, options: Options, seed: int, *, seen: bool, quiet: bool = False
+) -> tuple[dict[str, JsonValue], tuple[Table, Table]]:
+    """Whole takes of composed sounds, as a viewer sees them: read from BVH files.
+
+    Args:
+        seen: the scenes that are looked at while a method is developed, instead of held-out ones.
+    """
     import dataclasses
     import json
 
     import numpy as np
 
     from motet.cli.progress import progress_bars
+    from motet.evaluation.body_requirements import requirements, requirements_table
+    from motet.evaluation.body_scenes import HELD_OUT, SCENES, TWO_EVENTS
     from motet.evaluation.body_takes import evaluate_takes, takes_table
-    from motet.types import Motion
+    from motet.export import write_clip
+    from motet.export.bvh import read
+    from motet.types import Clip, Motion
 
+    scenes = SCENES if seen else (*HELD_OUT, *TWO_EVENTS)
     with tempfile.TemporaryDirectory() as folder, progress_bars(quiet) as bars:
         task, path = bars.add_task(""), Path(folder) / "path.npy"
 
@@ -125,16 +134,23 @@ def body_takes(
                 np.save(path, np.asarray(how["source"]), allow_pickle=False)
                 chosen["source"] = str(path)
             motion = loaded.run(audio, chosen, seeds=(seed,))
-            return Motion(motion.values[0], motion.space)
+            take = Clip(None, Motion(motion.values[0], motion.space))
+            return read(write_clip(take, Path(folder) / "take.bvh")).motion
 
         scores = evaluate_takes(
             run,
-            report=lambda what, done, total: bars.update(
+            scenes,
+            lambda what, done, total: bars.update(
                 task, description=what, completed=done, total=total
             ),
         )
-    rows = json.loads(json.dumps([dataclasses.asdict(score) for score in scores]))
-    return {"study": "takes", "seed": seed, "rows": rows}, takes_table(scores)
+    lines = requirements(scenes, scores)
+    found = {
+        name: json.loads(json.dumps([dataclasses.asdict(row) for row in rows]))
+        for name, rows in (("rows", scores), ("requirements", lines))
+    }
+    tables = (takes_table(scores), requirements_table(lines))
+    return {"study": "takes", "seed": seed, **found}, tables
 
 
 def _steps(

@@ -106,7 +106,8 @@ class Run:
     background: str = ""
     """Background of videos of a face: #RRGGBB, a picture file, or transparent (.webm .mov .png)."""
     camera: str = "head"
-    """Camera of videos of a face: head, bust, three-quarter, body."""
+    """Camera of videos: head, bust, three-quarter, body of a face; follow, front, fixed of a
+    body."""
     captions: str = ""
     """Captions drawn into videos or written as .srt or .vtt: what is said (text or .txt), or .srt,
     .vtt with its times."""

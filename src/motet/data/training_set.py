@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeVar
 
 import torch
@@ -172,6 +172,8 @@ class SpatialItem:
     attended: Int[Tensor, " frames"] | None = None
     """2 where the figure attends to the source, 1 before it does, 0 where there is no source; None:
     2 everywhere."""
+    events: tuple[int, ...] = ()
+    """Frames in which something begins to sound, where they are known."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,9 +218,14 @@ class SpatialSet:
         seen_from: Literal["root", "start"] = "root",
         mirror: bool = True,
         from_start: float = 0.0,
+        at_events: float = 0.0,
+        before_event: int = 0,
     ) -> dict[str, Tensor]:
         """Windows that begin with the figure at the origin, looking to +Z; about half of them seen
         in a mirror.
+
+        Besides the parts of a window, `event` is the frame of the event that it was drawn for, or
+        -1.
 
         Args:
             frames: length of the windows; sequences that are shorter are not drawn.
@@ -226,6 +233,9 @@ class SpatialSet:
                 pelvis of the window's first frame with upright axes.
             mirror: False leaves all windows as recorded.
             from_start: share of windows that begin where their sequence begins.
+            at_events: share of windows that are drawn for an event, of all events alike.
+            before_event: frames of such a window before its event, give or take two; fewer where
+                the sequence has fewer.
 
         Raises:
             InputError: every sequence is shorter than a window.
@@ -244,17 +254,52 @@ class SpatialSet:
             starts = [
                 0.0 if begins else s for begins, s in zip(first.tolist(), starts, strict=True)
             ]
-        rows = [
-            spatial_window(
-                usable[i],
-                int(s * (len(usable[i].motion) - frames + 1)),
-                frames,
-                seen_from=seen_from,
-                mirror=mirror and flip,
-            )
-            for i, s, flip in zip(chosen, starts, flips, strict=True)
+        firsts = [
+            int(s * (len(usable[i].motion) - frames + 1))
+            for i, s in zip(chosen, starts, strict=True)
         ]
-        return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+        events = [-1] * size
+        if at_events:
+            for row, cut in _cuts_at_events(
+                usable, size, frames, randomness, at_events, before_event
+            ):
+                chosen[row], firsts[row], events[row] = cut
+        rows = [
+            spatial_window(usable[i], first, frames, seen_from=seen_from, mirror=mirror and flip)
+            for i, first, flip in zip(chosen, firsts, flips, strict=True)
+        ]
+        drawn = {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+        return {**drawn, "event": torch.tensor(events)}
+
+
+CUT_JITTER = 2
+"""Frames by which the event of a window is earlier or later, as detected onsets are."""
+
+
+def _cuts_at_events(
+    items: Sequence[SpatialItem],
+    size: int,
+    frames: int,
+    randomness: torch.Generator,
+    share: float,
+    before: int,
+) -> Iterator[tuple[int, tuple[int, int, int]]]:
+    """(row of the batch, (item, first frame of the window, frame of the event in it)) of those
+    windows that are drawn for an event.
+    """
+    cuts = [
+        (index, event)
+        for index, item in enumerate(items)
+        for event in item.events
+        if event - before <= len(item.motion) - frames - CUT_JITTER
+    ]
+    is_cut = torch.rand(size, generator=randomness) < share
+    picks = torch.rand(size, generator=randomness, dtype=torch.float64).tolist()
+    shifts = torch.randint(-CUT_JITTER, CUT_JITTER + 1, (size,), generator=randomness).tolist()
+    for row in is_cut.nonzero()[:, 0].tolist() if cuts else ():
+        index, event = cuts[int(picks[row] * len(cuts))]
+        first = max(0, event - before + shifts[row])
+        yield row, (index, first, event - first)
 
 
 def spatial_window(

@@ -1,8 +1,7 @@
-"""Whole takes of a body method, 12 to 40 s long, measured as a viewer sees them.
+"""Whole takes of a body method, 6 to 40 s long, measured as a viewer sees them.
 
-The sounds are of the kinds that users bring (bursts, siren, music, speech, passing vehicles, film
-tracks) with seeds that no corpus uses. Nothing but the take is looked at: continuity, start,
-balance, life to the end, and the reaction to each event.
+Nothing but the take is looked at: continuity, start, balance, life to the end, and the reaction to
+each event. What must be reached is in `body_requirements`, the sounds are in `body_scenes`.
 """
 
 from __future__ import annotations
@@ -12,164 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
-from motet.audio.spatial.spatialise import spatialise
-from motet.body.skeleton import BodyPose, pose_body
+from motet.body.skeleton import BodyPose, heading, pose_body
+from motet.evaluation.body_scenes import MadeScene, Scene, make_scene
 from motet.metrics import body_continuity, body_reaction
-from motet.synthesis.soundscape.classes import make_sound
-from motet.synthesis.soundscape.tones import RATE, banded, noise
 from motet.types import Audio, Motion
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-UNSEEN = 90_000
-"""Seeds of the sounds; corpora use small ones."""
-EAR_HEIGHT_M = 1.51
-PEAK = 0.4
-
-
-@dataclasses.dataclass(frozen=True)
-class SoundEvent:
-    """A sound of a scene and where it comes from."""
-
-    sound: str
-    """A class of `motet.synthesis.soundscape`, or `burst` (a short burst of noise)."""
-    start_s: float
-    seconds: float
-    azimuth_deg: tuple[float, ...]
-    """One direction, or several that the source passes at a steady rate."""
-    distance_m: float = 2.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Scene:
-    """A sound as a user would bring it, and the options that it is run with."""
-
-    name: str
-    seconds: float
-    events: tuple[SoundEvent, ...]
-    told: bool = False
-    """The position is given (`--source`) instead of estimated."""
-    panned: bool = False
-    """Stereo by level alone, like a film track."""
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-
-SCENES: tuple[Scene, ...] = (
-    Scene("bursts ahead", 12, (SoundEvent("burst", 0.8, 10, (0,)),), told=True),
-    Scene("bursts left", 12, (SoundEvent("burst", 0.8, 10, (90,)),)),
-    Scene("siren behind", 12, (SoundEvent("siren", 0.5, 11, (180,)),), told=True),
-    Scene("siren left", 12, (SoundEvent("siren", 0.5, 11, (90,)),)),
-    Scene("phone, behind right", 12, (SoundEvent("phone", 0.5, 11, (-120,)),), told=True),
-    Scene("music ahead", 20, (SoundEvent("music", 0.3, 19.5, (0,)),), told=True),
-    Scene("music, behind right", 20, (SoundEvent("music", 0.3, 19.5, (-120,)),)),
-    Scene("drums, 40 s", 40, (SoundEvent("drum", 0.3, 39.5, (30,)),), told=True),
-    Scene("speech ahead", 20, (SoundEvent("speech", 0.3, 19.5, (0,)),), told=True),
-    Scene("speech right", 20, (SoundEvent("speech", 0.3, 19.5, (-90,)),)),
-    Scene("vehicle passing", 16, (SoundEvent("vehicle", 0.3, 15.5, (-80, 0, 80), 3.0),), told=True),
-    Scene("engine circling", 20, (SoundEvent("engine", 0.3, 19.5, (0, 180, 360), 2.5),), told=True),
-    Scene(
-        "bark, then phone",
-        18,
-        (SoundEvent("bark", 1.5, 3.5, (-90,)), SoundEvent("phone", 9.0, 8.5, (120,))),
-    ),
-    Scene(
-        "bell, then bang",
-        18,
-        (SoundEvent("bicycle_bell", 2.0, 4.0, (60,)), SoundEvent("gunshot", 10.0, 2.0, (-60,))),
-    ),
-    Scene("film: rain, then a bang", 16, (SoundEvent("explosion", 6.0, 4.0, (-50,)),), panned=True),
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class MadeScene:
-    """What a method is given, and what is known of the sound."""
-
-    audio: Audio
-    onsets_s: tuple[float, ...]
-    """First audible moment of each event."""
-    sources: tuple[Float[np.ndarray, "3"], ...]
-    """Position of each event at its onset, metres."""
-    beats_s: tuple[float, ...]
-    path: Float[np.ndarray, "points 4"]
-    """Seconds and position of the source that is told."""
-
-
-def make_scene(scene: Scene, number: int) -> MadeScene:
-    """The sound of a scene for two ears in the open, at the synthesis rate."""
-    random = np.random.default_rng([UNSEEN, number])
-    count = round(scene.seconds * RATE)
-    ears = 2e-4 * banded(noise(random, 2 * count), 60, 8000).reshape(2, count)
-    if scene.panned:
-        ears += 0.03 * make_sound("rain", scene.seconds, (UNSEEN, number)).samples[:count]
-    onsets, sources, beats, paths = [], [], [], []
-    for place, event in enumerate(scene.events):
-        samples, onset, own_beats = _event_samples(event, (UNSEEN, number, place))
-        start = round(event.start_s * RATE)
-        mono = np.zeros(count, np.float32)
-        mono[start : start + len(samples)] = samples[: count - start]
-        azimuth = np.interp(
-            np.arange(round(scene.seconds * 30) + 1) / 30,
-            event.start_s + np.linspace(0, event.seconds, len(event.azimuth_deg)),
-            event.azimuth_deg,
-        )
-        ears = ears + _two_channels(mono, azimuth, event.distance_m, panned=scene.panned)
-        path = _path(azimuth, event.distance_m)
-        onsets.append(event.start_s + onset)
-        sources.append(path[round(onsets[-1] * 30), 1:])
-        beats += [event.start_s + beat for beat in own_beats]
-        paths.append(path)
-    ears *= PEAK / np.abs(ears).max()
-    layout = "stereo" if scene.panned else "binaural"
-    return MadeScene(
-        Audio(torch.from_numpy(ears.astype(np.float32)), RATE, layout),
-        tuple(onsets),
-        tuple(sources),
-        tuple(beats),
-        paths[0],
-    )
-
-
-def _event_samples(
-    event: SoundEvent, seed: tuple[int, ...]
-) -> tuple[Float[np.ndarray, " time"], float, tuple[float, ...]]:
-    """Samples, onset and beats of one event, seconds from its start."""
-    if event.sound != "burst":
-        made = make_sound(event.sound, event.seconds, seed)
-        return made.samples, made.onset_s, made.beats_s
-    random = np.random.default_rng(seed)
-    count = round(event.seconds * RATE)
-    time = np.arange(count) / RATE
-    # A burst of 80 ms every 1.3 s.
-    envelope = np.exp(-(((time % 1.3) / 0.08) ** 2))
-    return (0.5 * envelope * banded(noise(random, count), 200, 9000)).astype(np.float32), 0.0, ()
-
-
-def _two_channels(
-    mono: Float[np.ndarray, " time"],
-    azimuth_deg: Float[np.ndarray, " times"],
-    distance_m: float,
-    *,
-    panned: bool,
-) -> Float[np.ndarray, "2 time"]:
-    if panned:
-        angle = np.pi / 4 * (1 + np.sin(np.radians(azimuth_deg[0])))
-        return np.stack([np.sin(angle) * mono, np.cos(angle) * mono])
-    audio = Audio.mono(torch.from_numpy(mono), RATE)
-    return spatialise(audio, azimuth_deg, 0.0, distance_m).samples.numpy()
-
-
-def _path(
-    azimuth_deg: Float[np.ndarray, " times"], distance_m: float
-) -> Float[np.ndarray, "times 4"]:
-    """Rows of seconds, x, y, z."""
-    angle, time = np.radians(azimuth_deg), np.arange(len(azimuth_deg)) / 30
-    x, z = distance_m * np.sin(angle), distance_m * np.cos(angle)
-    return np.stack([time, x, np.full_like(x, EAR_HEIGHT_M), z], 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,11 +42,24 @@ class TakeScores:
     latency_s: tuple[float | None, ...]
     """Of each event."""
     right_side: tuple[bool, ...]
+    quiet_m_s: float | None
+    """Mean speed in the two seconds before the last event."""
+    recovered: bool
+    """In the last second neither hand is above its shoulder, and nothing moves quickly."""
+    peak_m_s: float
+    """Largest mean speed of the joints."""
+    faces_camera: float
+    """Share of the frames in which the face is turned to the front to within 30 degrees."""
+
+
+FACES_DEG, SETTLED_M_S = 30.0, 0.45
 
 
 def score_take(scene: Scene, made: MadeScene, motion: Motion) -> TakeScores:
     """All measurements of a take (without a batch axis)."""
     pose, fps = pose_body(motion), motion.space.fps
+    speed = body_reaction.movement(pose, fps)
+    turned = np.degrees(np.abs(heading(pose.turn("head").double()).numpy()))
     return TakeScores(
         scene.name,
         body_continuity.largest_step(pose),
@@ -213,7 +76,34 @@ def score_take(scene: Scene, made: MadeScene, motion: Motion) -> TakeScores:
             body_continuity.on_right_side(pose, fps, onset, source)
             for onset, source in zip(made.onsets_s, made.sources, strict=True)
         ),
+        _quiet(speed, fps, made.onsets_s),
+        _recovered(pose, speed, fps),
+        float(speed.max()),
+        float((turned < FACES_DEG).mean()),
     )
+
+
+def _quiet(
+    speed: Float[np.ndarray, " frames"], fps: float, onsets_s: Sequence[float]
+) -> float | None:
+    if not onsets_s:
+        return None
+    onset = round(onsets_s[-1] * fps)
+    before = speed[max(0, onset - round(2 * fps)) : onset]
+    return float(before.mean()) if len(before) else None
+
+
+def _recovered(pose: BodyPose, speed: Float[np.ndarray, " frames"], fps: float) -> bool:
+    last = round(fps)
+    raised = [
+        float(
+            (
+                pose.joint(f"{side}_wrist")[-last:, 1] - pose.joint(f"{side}_shoulder")[-last:, 1]
+            ).mean()
+        )
+        for side in ("left", "right")
+    ]
+    return max(raised) < 0.0 and float(speed[-last:].mean()) < SETTLED_M_S
 
 
 def _beats_in_thirds(
@@ -236,7 +126,7 @@ Run = Callable[[Audio, Mapping[str, Any]], Motion]
 
 def evaluate_takes(
     run: Run,
-    scenes: Sequence[Scene] = SCENES,
+    scenes: Sequence[Scene],
     report: Callable[[str, int, int], None] | None = None,
 ) -> list[TakeScores]:
     """Run each scene and measure its take.

@@ -110,24 +110,34 @@ def _rendered(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np
         return mesh.frames(v for chunk in posed_chunks(shaped, motion) for v in chunk)
     if split(motion)[1] is None:
         return _face(motion, drawn)
-    plain = PictureOptions()
-    if (drawn.background, drawn.camera) != (plain.background, plain.camera):
-        raise ConfigError(
-            "a body is drawn whole and stands on a floor; leave background and camera out"
-        )
     from motet.render.body import BodyRenderer
+    from motet.render.body_camera import BODY_CAMERAS
+
+    camera = "follow" if drawn.camera == PictureOptions().camera else drawn.camera
+    if drawn.background or camera not in BODY_CAMERAS:
+        raise ConfigError(
+            "a body is drawn whole and stands on a floor; leave --background out, and choose the"
+            f" camera {', '.join(BODY_CAMERAS)}"
+        )
 
     source = source_of(clip) if options.marker else None
     glow = None
     if clip.audio is not None:
         glow = loudness(clip.audio.load(), motion.frames, motion.space.fps)
-    return BodyRenderer(drawn.width, drawn.height).frames(motion, source, glow)
+    renderer = BodyRenderer(drawn.width, drawn.height, camera=camera)
+    return renderer.frames(motion, source, glow)
 
 
 def _face(motion: Motion, drawn: PictureOptions) -> Iterator[np.ndarray]:
     from motet.export.picture import backdrop_of
+    from motet.render.body_camera import BODY_CAMERAS
     from motet.render.renderer import Renderer
     from motet.rigs.house import load_house
+
+    if drawn.camera in BODY_CAMERAS:
+        raise ConfigError(
+            f"the camera {drawn.camera} is for bodies; a face has head, bust, three-quarter, body"
+        )
 
     size, shape = (drawn.width, drawn.height), (drawn.height, drawn.width, 3)
     if not drawn.is_transparent:

@@ -21,7 +21,8 @@ NAMED_SIZES = {
     "720p": (1280, 720), "1080p": (1920, 1080), "4k": (3840, 2160),
 }  # fmt: skip
 TRANSPARENT = "transparent"
-CAMERAS = ("head", "bust", "three-quarter", "body")
+CAMERAS = ("head", "bust", "three-quarter", "body", "follow", "front", "fixed")
+"""The last three are for bodies, see `motet.render.body_camera`; the others for faces."""
 VIDEOS = (".mp4", ".webm", ".mov")
 KNEE, ROOM = 0.7, 0.3
 """Above the knee the renderer compresses light towards knee + room, see `pixel_shading.develop`."""
@@ -42,7 +43,7 @@ class PictureOptions:
     background: str = ""
     """A colour (`#1d2b3a`), a picture file, `transparent`; empty: a neutral backdrop."""
     camera: str = "head"
-    """One of `CAMERAS`; a body is always drawn whole."""
+    """One of `CAMERAS`; a body is always drawn whole, and `head` is `follow` for it."""
     captions: str = ""
     """What is said (text or a .txt file), or a file with its times (.srt, .vtt); empty: none."""
 

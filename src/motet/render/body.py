@@ -8,12 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from scipy.ndimage import gaussian_filter1d
 
 from motet.errors import SpaceError
 from motet.face.blink import blink_closure
-from motet.geometry.camera import Camera
 from motet.render import floor
+from motet.render.body_camera import DISTANCE_M, CameraPath, camera_path
 from motet.render.renderer import CHUNK, Renderer, Stage, check_drawable, draw_in_order
 from motet.render.scene import Scene
 from motet.render.shadow import ShadowMap
@@ -21,12 +20,6 @@ from motet.rigs.house.body import HouseBody, load_house_body
 from motet.rigs.house.face_body import split
 from motet.types import ARKIT_SHAPES, Motion, arkit_space
 
-DISTANCE_M, HEIGHT_M, SIDE_M = 4.0, 1.25, -0.85
-"""Position of the camera relative to the followed point."""
-TALL_M = 2.2
-"""Height of the picture at the figure."""
-FOLLOW_S = 0.42
-"""Standard deviation of the Gaussian that smooths the camera's path."""
 SHADOW_REACH_M, SHADOW_BIAS_M = 1.25, 0.020
 MARKER_M = 0.075
 MARKER_COLOUR = (1.0, 0.42, 0.10)
@@ -39,14 +32,22 @@ class BodyRenderer:
         width, height: pixels, 16 to 8192.
         figure: the person; the mean person when left out.
         workers: frames drawn at the same time.
+        camera: `follow`, `front` (turns with the figure and keeps its face in the picture), `fixed`
+            (stands still and has the whole path in its picture).
 
     Raises:
         InputError: an impossible size.
     """
 
     def __init__(
-        self, width: int, height: int, figure: HouseBody | None = None, workers: int = 2
+        self,
+        width: int,
+        height: int,
+        figure: HouseBody | None = None,
+        workers: int = 2,
+        camera: str = "follow",
     ) -> None:
+        self.camera, self._aspect = camera, width / height
         self._figure = figure or load_house_body()
         self._base = Renderer(self._figure.shaped, width, height, "body", workers)
         self._workers = max(1, workers)
@@ -68,17 +69,19 @@ class BodyRenderer:
 
         Raises:
             SpaceError: the motion has no body.
-            InputError: it has batch axes, or values that are not finite.
+            InputError: it has batch axes, or values that are not finite, or there is no such
+                camera.
         """
         face, body = _face_and_body(motion)
         check_drawable(motion)
-        return self._stream(face, body, _camera_path(body), source, loudness)
+        path = camera_path(body, self.camera, self._aspect, source)
+        return self._stream(face, body, path, source, loudness)
 
     def _stream(
         self,
         face: Motion,
         body: Motion,
-        camera_path: np.ndarray,
+        path: CameraPath,
         source: np.ndarray | None,
         loudness: np.ndarray | None,
     ) -> Iterator[np.ndarray]:
@@ -93,7 +96,7 @@ class BodyRenderer:
                 for k, posed in enumerate(chunk, start):
                     point = None if points is None else points[min(k, len(points) - 1)]
                     glow = 0.5 if loudness is None else float(loudness[min(k, len(loudness) - 1)])
-                    yield posed, camera_path[k], point, glow
+                    yield posed, path.only(k), point, glow
 
         return draw_in_order([stage.draw_at for stage in stages], frames())
 
@@ -129,12 +132,6 @@ def waiting_face(body: Motion, seed: int = 0) -> Motion:
     return Motion(values, arkit_space(body.space.fps))
 
 
-def _camera_path(body: Motion) -> Float[np.ndarray, "frames 2"]:
-    """Floor point (x, z) that the camera follows in each frame: the smoothed root."""
-    ground = body["root"][:, [0, 2]].double().numpy()
-    return gaussian_filter1d(ground, max(1e-3, FOLLOW_S * body.space.fps), axis=0, mode="nearest")
-
-
 def _all_moving(scene: Scene) -> Scene:
     return dataclasses.replace(scene, n_still=0, moving=np.unique(scene.triangles))
 
@@ -145,7 +142,6 @@ class _BodyStage(Stage):
     def __init__(self, base: Renderer, scene: Scene, first: tuple) -> None:
         super().__init__(base, first, scene)
         rows, columns = -(-base.height // 2), -(-base.width // 2)
-        self._field_of_view = 2 * float(np.arctan(0.5 * TALL_M / DISTANCE_M))
         self._points = np.zeros((rows, columns, 3), np.float32)
         self._floor_light = np.ones((rows, columns), np.float32)
         self._soft_light = np.ones((rows, columns), np.float32)
@@ -166,16 +162,19 @@ class _BodyStage(Stage):
         self._prepare_posed(coarse, head, eyes)
 
     def draw_at(
-        self, posed: tuple, ground: np.ndarray, source: np.ndarray | None, glow: float
+        self,
+        posed: tuple,
+        path: CameraPath,
+        source: np.ndarray | None,
+        glow: float,
     ) -> np.ndarray:
-        """One picture with the camera in front of a floor point (x, z)."""
-        x, z = ground
-        eye = (x + SIDE_M, HEIGHT_M, z + DISTANCE_M)
-        self._set_camera(Camera(eye, (x, 0.46 * TALL_M, z), self._field_of_view))
+        """One picture with the camera of a frame; shadows are exact around the figure."""
+        x, z = path.figure[0]
+        self._set_camera(path.at(0))
         coarse, head, eyes = posed
         self._map.focus[:] = x, 0.80, z
         self._place(coarse, head)
-        self._draw_floor(ground)
+        self._draw_floor(path.ground[0])
         if source is not None:
             self._draw_marker(np.asarray(source, np.float64), glow)
         floor.encode(self._backdrop, self._table, self._still_bytes)
@@ -217,4 +216,5 @@ def draw_still(
     face, body = _face_and_body(motion)
     one = slice(frame, frame + 1)
     face, single = face.slice(one.start, one.stop), body.slice(one.start, one.stop)
-    return next(renderer._stream(face, single, _camera_path(body)[one], source, None))
+    path = camera_path(body, renderer.camera, width / height, source).only(frame)
+    return next(renderer._stream(face, single, path, source, None))

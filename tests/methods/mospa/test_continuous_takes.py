@@ -11,13 +11,13 @@ import torch
 
 from motet.body.skeleton import heading, pose_body
 from motet.body.standing_pose import standing_root, standing_rotations
-from motet.data.training_set import SpatialItem
+from motet.data.training_set import SpatialItem, SpatialSet
 from motet.errors import AssetError, ConfigError
 from motet.geometry.rotation import rotation_6d_rows
 from motet.methods.mospa import sound_events
 from motet.methods.mospa.config import PRESETS, MospaCondition
 from motet.methods.mospa.generate import build
-from motet.methods.mospa.item_progress import ItemProgress, held_before, plan_window
+from motet.methods.mospa.item_progress import REACTION, ItemProgress, held_before, plan_window
 from motet.methods.mospa.known_frames import KnownFrames
 from motet.methods.mospa.loss import draw_attended, draw_known, training_loss
 from motet.methods.mospa.model import MospaModel
@@ -127,6 +127,32 @@ def test_prefixes_of_all_kinds_are_drawn() -> None:
     last = known.motion[item, TINY.overlap - 1]
     assert float(last[225:].abs().max()) == 0, "the last known velocity leads to an unknown frame"
     torch.testing.assert_close(known.motion[item, 0], clean[item, 0])
+
+
+def test_windows_drawn_for_an_event_know_what_the_figure_did_until_its_reaction() -> None:
+    item = SpatialItem(
+        "a0", body_vectors(120, 3).float(), torch.zeros(120, 68), torch.zeros(120, 3), 0,
+        events=(4, 50, 115),
+    )  # fmt: skip
+    before = TINY.overlap - REACTION
+    drawn = SpatialSet((item,)).draw(
+        200,
+        48,
+        torch.Generator().manual_seed(0),
+        at_events=0.5,
+        before_event=before,
+    )
+    event = drawn["event"]
+    assert 0.3 < float((event >= 0).float().mean()) < 0.7
+    # The event of frame 50 with enough before it, that of frame 4 as near to the start as it is;
+    # after the one of frame 115 there is no whole window.
+    assert set(event[event >= 0].tolist()) <= {2, 3, 4, *range(before - 2, before + 3)}
+    clean = drawn["motion"]
+    counts = draw_known(MospaModel(TINY), clean, torch.Generator().manual_seed(1), event).mask.sum(
+        1
+    )
+    expected = (event + REACTION).clamp(max=TINY.overlap)
+    assert torch.equal(counts[event >= 0], expected[event >= 0])
 
 
 def test_sources_are_known_as_they_are_when_generating() -> None:

@@ -120,6 +120,8 @@ def test_the_files_share_sound_resume_and_are_read_in_excerpts(tmp_path) -> None
         build_life(CorpusChoice(tmp_path, "life", 1, None, 3))
     assert policy_again(tmp_path) is None, "long scenes have no policy run again"
     data = Sam(tmp_path)
+    onset = data.reactions()["s0000g0"]["events"][0]["onset_s"]
+    assert data.event_frames("s0000g0") == (round(30 * onset),)
     assert data.read("s0000g0").attended is not None and data.role("s0000g0") == 0
     items = spatial_set(tmp_path, "train", "mono").items
     assert len(items) >= 3 and all(len(item.motion) >= 240 for item in items)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -167,9 +167,23 @@ class Sam:
         """1 where the figure itself speaks."""
         return int(self._roles.get(name, "listener") == "speaker")
 
+    def event_frames(self, name: str) -> tuple[int, ...]:
+        """Frames at 30 a second in which something begins to sound that the figure reacts to;
+        empty where that is not known.
+        """
+        return self._events.get(name, ())
+
     @functools.cached_property
     def _roles(self) -> Mapping[str, str]:
         return {name: entry.get("role", "listener") for name, entry in self.reactions().items()}
+
+    @functools.cached_property
+    def _events(self) -> Mapping[str, tuple[int, ...]]:
+        fps = MOTION_FPS // KEPT
+        return {
+            name: tuple(round(event["onset_s"] * fps) for event in entry.get("events", ()))
+            for name, entry in self.reactions().items()
+        }
 
     def _words(self, name: str) -> list[str]:
         path = self.folder / name
@@ -209,6 +223,7 @@ def spatial_item(
         2 if ears == "binaural" else 1,
         data.role(name),
         _attention(recorded)[:length],
+        _events(data.event_frames(name), 0, length),
     )
 
 
@@ -247,7 +262,13 @@ def spatial_excerpts(
             2 if ears == "binaural" else 1,
             role,
             attended[span][: len(features)],
+            _events(data.event_frames(name), start, len(features)),
         )
+
+
+def _events(frames: Iterable[int], start: int, count: int) -> tuple[int, ...]:
+    """Those of some frames that lie inside an excerpt, counted from its start."""
+    return tuple(frame - start for frame in frames if start <= frame < start + count)
 
 
 def _attention(recorded: Recorded) -> Int[Tensor, " frames"]:

@@ -25,6 +25,7 @@ from motet.body.foot_contact import settle_feet
 from motet.body.idle_life import add_life
 from motet.body.motion_continuity import join_to_known
 from motet.body.motion_limits import limit_speed
+from motet.body.step_evenness import even_steps
 from motet.checkpoint import load_strict
 from motet.diffusion.sample import seeded_noise
 from motet.encoders.base import Waveform, encode, load_encoder
@@ -264,7 +265,7 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         self, vector: Float[Tensor, "batch frames dim"], task: WindowTask, state: MospaState
     ) -> Float[Tensor, "batch frames dim"]:
         """Join the known frames without a step, add life where the figure stands still, anchor
-        standing feet, straighten legs that rest half bent.
+        standing feet, straighten legs that rest half bent, spread steps that stand out.
         """
         condition, fps, known = state.condition, self.space.fps, task.known_frames
         if not known and not condition.feet:
@@ -279,6 +280,8 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
                     first = task.first_frame
                     root, rotations = add_life(root, rotations, fps, known, first, seed)
                 root, rotations = settle_feet(root, rotations, fps, known, condition.upright)
+            if self.config.guessing:
+                root, rotations = even_steps(root, rotations, known)
             rows.append(encode_body(root, rotations, frames_between=between))
         return torch.cat([vector[:, :known], torch.stack(rows)[:, known:]], 1)
 

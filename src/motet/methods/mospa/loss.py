@@ -24,6 +24,7 @@ from motet.checkpoint import load_strict
 from motet.data.training_set import SpatialSet
 from motet.diffusion.denoise import add_noise
 from motet.methods.mospa.config import LossConfig, MospaConfig
+from motet.methods.mospa.item_progress import REACTION
 from motet.methods.mospa.known_frames import KnownFrames
 from motet.methods.mospa.model import MospaModel, source_input
 from motet.methods.mospa.sound_events import smooth_switches
@@ -36,8 +37,9 @@ FEET = [
     SMPLX25_JOINTS.index(name) for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")
 ]
 FINETUNE_FACTOR = 3.0
-FROM_START = 0.2
-"""Share of windows that begin with their sequence, as first windows do."""
+FROM_START, AT_EVENTS = 0.2, 0.4
+"""Shares of windows that begin with their sequence, as first windows do, and that are cut at an
+event, as windows after a first one are."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +136,9 @@ def training_loss(
     noise = normal(seen.shape, randomness, seen.device, seen.dtype)
     audible = (uniform(size, randomness, seen.device) >= config.mask_share).to(seen.dtype)
     noisy = add_noise(model.schedule, seen, noise, step)
-    known = draw_known(model, clean, randomness) if config.known_frames else None
+    known = None
+    if config.known_frames:
+        known = draw_known(model, clean, randomness, batch.get("event"))
     source = batch["source"]
     if config.events:
         source = draw_attended(source, batch["attended"], randomness)
@@ -177,9 +181,13 @@ TOLD = 0.5
 
 
 def draw_known(
-    model: MospaModel, clean: Float[Tensor, "batch frames dim"], randomness: torch.Generator
+    model: MospaModel,
+    clean: Float[Tensor, "batch frames dim"],
+    randomness: torch.Generator,
+    event: Int[Tensor, " batch"] | None = None,
 ) -> KnownFrames:
-    """Random prefixes as known frames.
+    """Random prefixes as known frames; in windows that are drawn for an event, what the figure did
+    until its reaction.
 
     The velocity in the last of them leads to a frame that is not known, so it is zero, as it is
     when windows are generated.
@@ -192,6 +200,10 @@ def draw_known(
     count = torch.where(drawn < KNOWN_SHARES[2], some, count)
     count = torch.where(drawn < KNOWN_SHARES[1], torch.ones_like(count), count)
     count = torch.where(drawn < KNOWN_SHARES[0], torch.zeros_like(count), count)
+    if event is not None:
+        # The way windows are cut when they are generated (item_progress.py).
+        event = event.cpu()
+        count = torch.where(event >= 0, (event + REACTION).clamp(max=overlap), count)
     mask = (torch.arange(frames) < count.unsqueeze(1)).to(clean.device)
     last = (torch.arange(frames) == (count - 1).unsqueeze(1)).to(clean.device)
     motion = clean.clone()
@@ -241,6 +253,8 @@ def stages(config: MospaConfig, tensors: Mapping[str, Tensor] | None = None) -> 
             randomness,
             seen_from=config.source.frame,
             from_start=FROM_START if config.known_frames else 0.0,
+            at_events=AT_EVENTS if config.events else 0.0,
+            before_event=config.overlap - REACTION,
         )
 
     def loss(batch: Mapping[str, Tensor], randomness: torch.Generator) -> dict[str, Tensor]:
