@@ -28,12 +28,13 @@ def avatar_map(avatar: Path | None, names: Path | None) -> AvatarMap | None:
 
 
 def avatar_report(
-    avatar: Path | None, by_hand: AvatarMap | None, *, has_face: bool = True
+    avatar: Path | None, by_hand: AvatarMap | None, *, has_face: bool = True, drawn: bool = False
 ) -> list[str]:
     """Lines that say what of an avatar is driven, missing and ignored; none without one.
 
     Args:
         has_face: False for takes of a body alone, which need no mouth.
+        drawn: pictures are made; a line says what of its materials they leave out.
 
     Raises:
         AssetError: not a usable GLB or VRM, or it has no mouth that can speak, or no body that
@@ -43,5 +44,11 @@ def avatar_report(
     if avatar is None:
         return []
     from motet.export.gltf.avatar import inspect_avatar
+    from motet.export.gltf.container import read_glb
+    from motet.export.gltf.materials import undrawn
 
-    return [f"  {line}" for line in inspect_avatar(avatar, by_hand, has_face=has_face).lines()]
+    lines = inspect_avatar(avatar, by_hand, has_face=has_face).lines()
+    left_out = undrawn(read_glb(avatar)[0], avatar) if drawn else []
+    if left_out:
+        lines.append(f"not drawn: {', '.join(left_out)}")
+    return [f"  {line}" for line in lines]

@@ -11,7 +11,7 @@ import tyro
 from motet.cli.avatar import avatar_map, avatar_report
 from motet.cli.mesh_files import MeshFiles
 from motet.errors import ConfigError
-from motet.export.picture import DEFAULT_SIZE, check_written, drawing, picture_options
+from motet.export.picture import DEFAULT_SIZE, PICTURES, check_written, drawing, picture_options
 
 WITH_SOUND = {".mp4", ".webm", ".mov", ".npz", ".html", ".srt", ".vtt"}
 
@@ -29,8 +29,8 @@ class Export:
     fps: float | None = None
     """Output frame rate; when left out 60 for Live Link CSV, else the take's own."""
     avatar: Path | None = None
-    """A GLB or VRM to animate instead of the house figure (.glb), or whose expressions are used
-    (.vrma)."""
+    """A GLB or VRM to animate (.glb) or draw (videos, .png) instead of the house figure, or whose
+    expressions are used (.vrma)."""
     map: Path | None = None
     """Names of the avatar assigned by hand: JSON such as {"MyShape": "jawOpen", "Other": null,
     "bones": {"head": "MyBone"}}."""
@@ -65,7 +65,8 @@ class Export:
         by_hand = avatar_map(self.avatar, self.map)
         clip = read_take(self.take)
         is_body = clip.motion is not None and clip.motion.space.name == "smplx25"
-        report = avatar_report(self.avatar, by_hand, has_face=not is_body)
+        drawn = bool(endings & {*PICTURES})
+        report = avatar_report(self.avatar, by_hand, has_face=not is_body, drawn=drawn)
         if self.audio is not None:
             clip = dataclasses.replace(clip, audio=read_audio(self.audio))
         mesh = self.mesh.read_for(clip)
@@ -80,7 +81,7 @@ class Export:
                 mesh=mesh,
             )
             print(f"{written}  {written.stat().st_size / 1e6:.2f} MB")
-            if path.suffix.lower() == ".glb":
+            if path.suffix.lower() in (".glb", *PICTURES):
                 print(*report, sep="\n", end="\n" if report else "")
         return 0
 

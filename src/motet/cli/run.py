@@ -30,7 +30,7 @@ from motet.cli.mesh_files import MeshFiles
 from motet.cli.recording import open_recording
 from motet.cli.requests import check_conditions, check_takes, method_options, spoken_text
 from motet.errors import AssetError, ConfigError
-from motet.export.picture import DEFAULT_SIZE, picture_options
+from motet.export.picture import DEFAULT_SIZE, PICTURES, picture_options
 from motet.method import option_names
 from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
@@ -96,8 +96,8 @@ class Run:
     fps: float | None = None
     """Output frame rate; the method's own when left out."""
     avatar: Path | None = None
-    """A GLB or VRM with ARKit, Oculus-viseme or VRM expression names: .glb outputs animate it
-    instead of the house figure."""
+    """A GLB or VRM with ARKit, Oculus-viseme or VRM expression names: .glb outputs animate it,
+    videos and .png draw it instead of the house figure."""
     map: Path | None = None
     """Names of the avatar assigned by hand: JSON such as {"MyShape": "jawOpen", "Other": null,
     "bones": {"head": "MyBone"}}."""
@@ -142,7 +142,9 @@ class Run:
         request, folder = self._request(), self._folder()
         self._check(request, folder)
         has_face = any(spec.space != "smplx25" for spec in specs_of(self.method))
-        report = avatar_report(request.avatar, request.avatar_map, has_face=has_face)
+        written = self.formats if folder is not None or not self.out else map(str, self.out)
+        drawn = any(f".{name.lower()}".endswith(PICTURES) for name in written)
+        report = avatar_report(request.avatar, request.avatar_map, has_face=has_face, drawn=drawn)
         if not self.quiet and report:
             print(request.avatar, *report, sep="\n")
         if folder is not None:

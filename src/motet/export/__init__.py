@@ -57,15 +57,15 @@ FORMATS = {
     ".glb": Format("glb", takes_avatar=True),
     ".html": Format("talk_page"),
     ".json": Format("audio2face_json", spaces=("arkit",), reads=True),
-    ".mov": Format("mp4"),
-    ".mp4": Format("mp4"),
+    ".mov": Format("mp4", takes_avatar=True),
+    ".mp4": Format("mp4", takes_avatar=True),
     ".npz": Format("npz", reads=True),
     ".obj": Format("obj", spaces=("flame", "vertices")),
-    ".png": Format("png_sequence"),
+    ".png": Format("png_sequence", takes_avatar=True),
     ".srt": Format("captions"),
     ".vrma": Format("vrma", takes_avatar=True),
     ".vtt": Format("captions"),
-    ".webm": Format("mp4"),
+    ".webm": Format("mp4", takes_avatar=True),
 }
 """Every format by the ending of its files."""
 BODY_ARCHIVES = ("smplx", "amass", "beat2")
@@ -153,7 +153,8 @@ def write_clip(
         background: `#RRGGBB`, a picture file, or `transparent` (.webm, .mov, .png).
         camera: `head`, `bust`, `three-quarter` or `body`.
         captions: text or .srt/.vtt file to draw into pictures or write as captions.
-        avatar: a GLB or VRM to animate instead of the house figure (formats with a figure).
+        avatar: a GLB or VRM to animate or draw instead of the house figure (formats with a
+            figure).
         avatar_map: names of the avatar that are assigned by hand.
         marker: whole-body pictures show the sound source, if the take has its position.
         fps: frame rate of the file; when left out the format's usual one (60 for Live Link Face

@@ -1,7 +1,8 @@
 """Videos (.mp4, .webm, .mov): the pictures of a clip, or a figure with its motion, with the
 original sound.
 
-The figure is the house figure, or for motion in FLAME coefficients or vertices the user's own.
+The figure is the house figure, the user's avatar, or for motion in FLAME coefficients or vertices
+the user's own head.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ def _rendered(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np
     from motet.rigs.house.face_body import split
 
     drawn = options.picture
+    if options.avatar is not None:
+        return _avatar(motion, options.avatar, options)
     shaped = shaped_figure(clip, motion, options.mesh)
     if shaped is not None:
         from motet.render.mesh import MeshRenderer
@@ -126,6 +129,27 @@ def _rendered(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np
         glow = loudness(clip.audio.load(), motion.frames, motion.space.fps)
     renderer = BodyRenderer(drawn.width, drawn.height, camera=camera)
     return renderer.frames(motion, source, glow)
+
+
+def _avatar(motion: Motion, path: Path, options: ExportOptions) -> Iterator[np.ndarray]:
+    """The user's GLB or VRM, as its animated file shows it."""
+    from motet.export.avatar_figure import AvatarFigure
+    from motet.export.picture import backdrop_of
+    from motet.render.textured import TexturedRenderer
+
+    drawn = options.picture
+    width, height = drawn.width, drawn.height
+    figure = AvatarFigure(path, motion, options.avatar_map, 2 * max(width, height))
+    camera = figure.camera(drawn.camera, width / height)
+
+    def pictures(backdrop: Float[np.ndarray, "height width 3"] | None) -> Iterator[np.ndarray]:
+        renderer = TexturedRenderer(figure.mesh, camera, width, height, backdrop)
+        return map(renderer.draw, figure.frames())
+
+    if not drawn.is_transparent:
+        return pictures(backdrop_of(drawn))
+    flat = (np.full((height, width, 3), value, np.float32) for value in (0.0, BRIGHT))
+    return with_opacity(*map(pictures, flat))
 
 
 def _face(motion: Motion, drawn: PictureOptions) -> Iterator[np.ndarray]:

@@ -29,6 +29,7 @@ KNEE, ROOM = 0.7, 0.3
 PICTURES = (*VIDEOS, ".png")
 """Endings of drawn files."""
 WITH_ALPHA = (".webm", ".mov", ".png")
+WITH_AVATAR = (".glb", ".vrma", *PICTURES)
 WITH_CAPTIONS = (*PICTURES, ".srt", ".vtt")
 
 
@@ -181,5 +182,6 @@ def check_written(paths: Sequence[Path], picture: PictureOptions, avatar: Path |
         )
     if picture.captions and not endings & {*WITH_CAPTIONS}:
         raise ConfigError(f"--captions is for {', '.join(WITH_CAPTIONS)}; leave it out")
-    if avatar is not None and not endings & {".glb", ".vrma"}:
-        raise ConfigError("--avatar acts on .glb and .vrma files; write one with -o FILE.glb")
+    if avatar is not None and not endings & {*WITH_AVATAR}:
+        listed = ", ".join(WITH_AVATAR)
+        raise ConfigError(f"--avatar acts on {listed}; write one with -o FILE.glb or FILE.mp4")

@@ -118,7 +118,9 @@ def command(request: Json) -> str:
     for setting, value in postprocess.items():
         if value == getattr(Postprocess(), setting):
             continue
-        words += [f"--no-{setting}"] if value is False else [f"--{setting}", str(value)]
+        flag = setting.replace("_", "-")
+        # One word: a gaze may begin with a minus sign.
+        words += [f"--no-{flag}"] if value is False else [f"--{flag}={value}"]
     if request.get("fps") is not None:
         words += ["--fps", str(request["fps"])]
     return shlex.join(words)

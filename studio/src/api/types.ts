@@ -65,8 +65,15 @@ export interface Sound {
 
 export interface Postprocess {
   intensity: number;
+  /** `NAME=WEIGHT[@SECONDS],...` */
+  emotion: string;
   head: boolean;
+  head_scale: number;
+  gestures: boolean;
+  /** `camera`, `free`, `method`, or degrees to the left and up. */
+  gaze: string;
   blink: boolean;
+  close_end: boolean;
 }
 
 export type OptionValue = string | number | boolean;

@@ -7,12 +7,14 @@ import type {
   Method,
   OptionValue,
   Phones,
+  Postprocess,
   Problem,
   Sound,
   Take,
   TakeRequest,
 } from '../api/types';
 import { type Curves, curves } from '../player/curves';
+import { PLAIN } from '../take/acting';
 import { commandLine } from '../take/command';
 import { Playback } from '../take/playback.svelte';
 import { Editing } from './editing.svelte';
@@ -27,18 +29,15 @@ export interface Work {
   job?: string;
 }
 
-export interface Settings {
+export interface Settings extends Postprocess {
   method: string;
   options: Record<string, OptionValue>;
-  intensity: number;
-  head: boolean;
-  blink: boolean;
   seed: number;
   text: string;
 }
 
 const TRANSCRIPT = 'transcript of ';
-const REST: Settings = { method: '', options: {}, intensity: 1, head: true, blink: true, seed: 0, text: '' };
+const REST: Settings = { ...PLAIN, method: '', options: {}, seed: 0, text: '' };
 
 /** State of the Studio tab; every part of the page reads and changes it here. */
 export class Studio {
@@ -80,17 +79,25 @@ export class Studio {
     return (this.health?.methods ?? []).filter((m) => m.available && m.space === 'arkit');
   }
 
+  /** The settings that act on the chosen method's motion; a head that is held has no scale. */
+  get postprocess(): Partial<Postprocess> {
+    const { settings } = this;
+    const acting = this.method?.postprocess.properties ?? {};
+    const names = (Object.keys(PLAIN) as (keyof Postprocess)[]).filter((name) => name in acting);
+    const found: Partial<Postprocess> = Object.fromEntries(names.map((name) => [name, settings[name]]));
+    return settings.head ? found : { ...found, ...('head_scale' in found && { head_scale: 1 }) };
+  }
+
   /** The command that makes the shown take. */
   command(outputs: string[], flags: string[] = []): string {
     const { take } = this;
     const made = take?.state === 'made' ? take : undefined;
     const { text, ...options } = (made?.options ?? this.settings.options) as Record<string, OptionValue>;
-    const { intensity = 1, head = true, blink = true } = made?.postprocess ?? this.settings;
     return commandLine({
       sound: this.sound?.name ?? 'speech.wav',
       method: made?.method ?? this.settings.method,
       options,
-      postprocess: { intensity, head, blink },
+      postprocess: made?.postprocess ?? this.postprocess,
       seed: made?.seed ?? this.settings.seed,
       ...(text ? { text: String(text) } : {}),
       ...(this.editing.layers.length ? { edits: this.editsName } : {}),
@@ -216,12 +223,8 @@ export class Studio {
     const { sound, settings } = this;
     if (!sound) return;
     await this.guarded(async () => {
-      const { method, options, intensity, head, blink, seed, text } = settings;
-      const acting = this.method?.postprocess.properties ?? {};
-      const postprocess = Object.fromEntries(
-        Object.entries({ intensity, head, blink }).filter(([name]) => name in acting),
-      );
-      const request: TakeRequest = { sound: sound.id, method, options, seed, postprocess };
+      const { method, options, seed, text } = settings;
+      const request: TakeRequest = { sound: sound.id, method, options, seed, postprocess: this.postprocess };
       if (text && this.method && 'text' in this.method.options.properties) request.text = text;
       this.work = { title: sound.name, stage: 'Waiting for a free worker', share: undefined };
       const answer = await send<{ job: Job | null; take: Take | null }>('POST', '/takes', request);

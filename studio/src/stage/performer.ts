@@ -1,7 +1,7 @@
 import type { Object3D } from 'three';
 import { GLTFLoader } from 'three/addons/loaders/GLTFLoader.js';
 
-import { get } from '../api/client';
+import { ApiError, get } from '../api/client';
 import { attach, type LoadedAvatar, type Profile } from '../player/avatar';
 import { houseFigure } from './house';
 
@@ -54,7 +54,14 @@ export async function avatarPerformer(id: string, kind: string, given?: Profile)
     loader.register((parser) => new VRMLoaderPlugin(parser));
   }
   const [gltf, profile] = await Promise.all([
-    loader.loadAsync(kind === 'house' ? '/api/figure.glb' : `/api/avatars/${id}`),
+    loader.loadAsync(kind === 'house' ? '/api/figure.glb' : `/api/avatars/${id}`).catch((error: Error) => {
+      throw new ApiError({
+        title: 'This figure cannot be shown',
+        status: 0,
+        detail: error.message,
+        remedy: 'It can still be exported. To see it here, export it again from your 3D program.',
+      });
+    }),
     given ?? get<Profile>(`/avatars/${id}/profile`),
   ]);
   const avatar = attach(gltf as unknown as LoadedAvatar, profile);

@@ -1,10 +1,11 @@
 import type { OptionValue, Postprocess } from '../api/types';
+import { actingFlags } from './acting';
 
 export interface CommandParts {
   sound: string;
   method: string;
   options: Record<string, OptionValue>;
-  postprocess: Postprocess;
+  postprocess: Partial<Postprocess>;
   seed: number;
   text?: string;
   fps?: number;
@@ -35,9 +36,7 @@ export function commandLine(parts: CommandParts): string {
     words.push(...(flag ? [flag, String(value)] : ['--option', `${name}=${value}`]));
   }
   if (parts.text) words.push('--text', parts.text);
-  if (parts.postprocess.intensity !== 1) words.push('--intensity', String(parts.postprocess.intensity));
-  if (!parts.postprocess.head) words.push('--no-head');
-  if (!parts.postprocess.blink) words.push('--no-blink');
+  words.push(...actingFlags(parts.postprocess));
   if (parts.seed) words.push('--seed', String(parts.seed));
   if (parts.fps) words.push('--fps', String(parts.fps));
   if (parts.edits) words.push('--edits', parts.edits);

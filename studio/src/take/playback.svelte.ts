@@ -1,3 +1,13 @@
+import type { Group } from './groups';
+
+/** A marked stretch. */
+export interface Region {
+  t0: number;
+  t1: number;
+  /** What is likely to be changed in it; left out: what was chosen before. */
+  groups?: Group[];
+}
+
 /** The sound of the page: the one clock that figure, timeline and numbers follow. */
 export class Playback {
   playing = $state(false);
@@ -7,7 +17,7 @@ export class Playback {
   rate = $state(1);
   loop = $state(false);
   /** Marked stretch; a loop stays inside it. */
-  region = $state<{ t0: number; t1: number } | undefined>();
+  region = $state<Region | undefined>();
   /** The browser cannot decode this sound. */
   silent = $state(false);
 

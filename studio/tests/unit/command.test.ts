@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 
+import { PLAIN } from '../../src/take/acting';
 import { commandLine, quoted } from '../../src/take/command';
 
-const REST = { intensity: 1, head: true, blink: true };
+const REST = { ...PLAIN };
 
 test('defaults need no flags', () => {
   const line = commandLine({

@@ -142,6 +142,24 @@ def animated_avatar(
             can move.
         ConfigError: `by_hand` names what the avatar or motet does not have.
     """
+    document, report = animated_document(path, motion, facts, by_hand)
+    try:
+        return pack_glb(*document.finished()), report
+    except ValueError as error:
+        raise AssetError(
+            f"{path} is damaged: its description holds numbers that are not finite"
+        ) from error
+
+
+def animated_document(
+    path: Path, motion: Motion, facts: Mapping[str, Any], by_hand: AvatarMap | None = None
+) -> tuple[Document, AvatarReport]:
+    """The document of `animated_avatar`, with the take as its first animation.
+
+    Raises:
+        AssetError: as there.
+        ConfigError: as there.
+    """
     content, data = read_glb(path)
     check_self_contained(content, path)
     face, body = split(motion)
@@ -156,12 +174,7 @@ def animated_avatar(
     asset = content["asset"]
     extras = asset.get("extras")
     asset["extras"] = {**(extras if isinstance(extras, dict) else {}), MARK: dict(facts)}
-    try:
-        return pack_glb(*document.finished()), driven.report
-    except ValueError as error:
-        raise AssetError(
-            f"{path} is damaged: its description holds numbers that are not finite"
-        ) from error
+    return document, driven.report
 
 
 def _face(content: dict[str, Any], face: Motion, by_hand: AvatarMap, path: Path) -> Driven:
