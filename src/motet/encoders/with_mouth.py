@@ -42,6 +42,10 @@ class WithMouth:
         self.dim = encoder.dim + len(lips.mouth_mean)
         self.look_ahead_s = max(encoder.look_ahead_s, lips.look_ahead_s)
 
+    def streaming(self, look_ahead_s: float = 0.3, hop_s: float = 0.16) -> WithMouth:
+        """The same encoder with the mouth shapes of a stream (`LipEncoder.streaming`)."""
+        return WithMouth(self.encoder, self.lips.streaming(look_ahead_s, hop_s))
+
     def begin(self, batch: int) -> BesideState:
         """State before the first sample."""
         mouth = torch.zeros(batch, 0, len(self.mouth_mean))

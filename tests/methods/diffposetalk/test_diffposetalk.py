@@ -180,7 +180,8 @@ def test_conditions_that_the_model_cannot_fulfil_are_refused() -> None:
         ({"steps": 21}, "between 1 and 20"),
         ({"sampler": "euler"}, "sampler must be one of"),
         ({"shape": "face.npz"}, "no shape"),
-        ({"mode": "other"}, "mode must be one of"),
+        ({"guidance_mode": "other"}, "guidance_mode must be one of"),
+        ({"mode": "independent"}, "is now called guidance_mode"),
     ):
         with pytest.raises(ConfigError, match=words):
             method.run(sound(0.2), DiffPoseTalkCondition(**options), (0,))

@@ -197,10 +197,14 @@ class DiffPoseTalkCondition:
     """Network evaluations of a window; 0: the model's own number."""
     sampler: Literal["default", "ancestral", "ddim", "dpm++2m"] = option("default", "ddim")
     """Diffusion sampler; ancestral with all steps is the published one."""
-    mode: Literal["incremental", "independent", "independent_published"] = option(
+    guidance_mode: Literal["incremental", "independent", "independent_published"] = option(
         "incremental", "independent", given={"style": "{take}"}
     )
     """How the guidance of audio and style is combined; needs a style."""
+    mode: Literal["auto", "offline", "stream"] = option("auto", "stream", preset="shipped")
+    """House space: `offline` regresses the mouth from the whole recording, `stream` as a live session
+    does (`run` with it equals `live`); `auto`: offline for recordings, stream when live. The
+    generator itself always streams."""
     threshold: float = option(0.0, 0.5, preset="shipped")
     """Quantile of dynamic thresholding (0.99 is usual); 0: off."""
     flexibility: float = option(0.0, 1.0, given={"sampler": "ddim"})
@@ -222,6 +226,8 @@ class DiffPoseTalkCondition:
     recording at once."""
 
     def __post_init__(self) -> None:
+        if self.mode.startswith(("incremental", "independent")):
+            raise ConfigError(f"mode={self.mode} is now called guidance_mode={self.mode}")
         check_choices(self)
         unit, scale = (0.0, 1.0), (0.0, 20.0)
         ranges = {"flexibility": unit, "threshold": unit, "opening": unit, "head": (0.0, 10.0)}
@@ -233,7 +239,7 @@ class DiffPoseTalkCondition:
         if not self.style:
             refuse(
                 self,
-                ("guidance_style", "mode", "style_start"),
+                ("guidance_style", "guidance_mode", "style_start"),
                 "it acts on a style; give one with style",
             )
 
@@ -251,6 +257,8 @@ class DiffPoseTalkCondition:
             refuse(self, ("encode_windows",), "only published models encode whole recordings")
         if not streams or config.space != "arkit":
             refuse(self, ("closures", "opening", "head"), "only models of the house space have it")
+        if config.front != "phonetic":
+            refuse(self, ("mode",), "this model has no mouth regressed from the audio")
         if not config.shape_dim:
             refuse(self, ("shape",), "this model has no shape condition; use a FLAME model")
         if not config.style_dim:
@@ -261,7 +269,7 @@ class DiffPoseTalkCondition:
                     self, (f"guidance_{name}",), f"this model was trained without {name} dropout"
                 )
         if len(config.diffusion.guided) < 2:
-            refuse(self, ("mode",), "this model guides a single condition")
+            refuse(self, ("guidance_mode",), "this model guides a single condition")
 
 
 _BASE = TrunkConfig()

@@ -89,6 +89,9 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         self.model = model.eval().requires_grad_(False)
         self.config, self.space = model.config, model.coefficients.space
         self.encoder = encoder or Waveform(SAMPLE_RATE)
+        self._stream = self.encoder
+        if isinstance(encoder, WithMouth):
+            self._stream = encoder.streaming(LOOK_AHEAD_S, HOP_S)
         self.styles = dict(styles or {})
         if encoder is None:
             self.whole_recording = "its audio encoder normalises over the whole recording"
@@ -108,13 +111,21 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
             past = first_past(self.model, batch)
         return DiffPoseTalkState(
             seeds=tuple(seeds),
-            stream=FeatureStream.begin(self.encoder, batch),
+            stream=FeatureStream.begin(self._encoder(condition), batch),
             person=person,
             sampling=sampling_config(condition, self.model, person),
             condition=condition,
             past=past,
             chain=self._chain(condition).begin(batch),
         )
+
+    def encoder_of(self, state: DiffPoseTalkState) -> AudioEncoder[Any]:
+        """The encoder of the session's mode."""
+        return self._encoder(state.condition)
+
+    def _encoder(self, condition: DiffPoseTalkCondition) -> AudioEncoder[Any]:
+        """Its mouth shapes are those of the whole recording, or of a stream."""
+        return self._stream if condition.mode == "stream" else self.encoder
 
     @torch.inference_mode()
     def style_vector(self, motion: Motion) -> Float[Tensor, " width"]:
@@ -277,8 +288,7 @@ def build(
         model.audio_encoder.pack()
     encoder: AudioEncoder[Any] | None = None
     if config.front == "phonetic":
-        lips = load_lip_encoder(None, 0).streaming(LOOK_AHEAD_S, HOP_S)
-        encoder = WithMouth(load_phonetic(), lips)
+        encoder = WithMouth(load_phonetic(), load_lip_encoder(None, 0))
     elif config.front == "bands":
         encoder = load_encoder(config.front, dim=config.audio_dim)
     return DiffPoseTalk(model, encoder, facts.get("styles"))

@@ -88,7 +88,7 @@ def sampling_config(
     ]
     limits = (condition.threshold, *THRESHOLD_LIMITS) if condition.threshold else None
     guidance = Guidance(
-        tuple(guided), tuple(scales[which] for which in guided), condition.mode, limits
+        tuple(guided), tuple(scales[which] for which in guided), condition.guidance_mode, limits
     )
     return SamplingConfig(name, tuple(descend(schedule, steps)), guidance, condition.flexibility)
 
