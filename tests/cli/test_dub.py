@@ -16,8 +16,9 @@ from motet.cli.dub import shot_of
 from motet.errors import InputError
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.model import Speech2LipModel
-from motet.methods.speech2lip.person.folder import Person, Source, write_facts
+from motet.methods.speech2lip.person.folder import Person, Skip, Source, write_facts
 from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
+from motet.session import load
 from motet.types import Audio
 
 TINY = PRESETS["tiny"]
@@ -63,6 +64,19 @@ def test_the_take_lasts_as_long_as_the_video_or_the_speech(
     assert main([*line, "-o", str(out), "--quiet"]) == 0
     with av.open(str(out)) as container:
         assert sum(1 for _ in container.decode(video=0)) == frames
+
+
+def test_a_skipped_span_stays_as_filmed_and_cuts_are_gone_over(folder: Path) -> None:
+    facts = dataclasses.replace(
+        Person(folder).facts, cuts=(25, 40, 50), skipped=(Skip(40, 50, "no face"),)
+    )
+    write_facts(folder, facts)
+    options = {"person": str(folder), "start": 25, "loop": "once"}
+    sound = Audio.mono(0.2 * torch.randn(35 * 640), 16_000)
+    made = load("speech2lip").run(sound, options).rgb[0].numpy()
+    scene = Person(folder).scene
+    same = [(made[k] == scene.frame(25 + k)).all() for k in range(35)]
+    assert all(same[15:25]) and not any(same[:15]) and not any(same[25:])
 
 
 def test_what_the_video_decides_cannot_be_chosen(

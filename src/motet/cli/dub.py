@@ -64,7 +64,7 @@ class Dub:
         options = own | {
             "person": str(self.person),
             "start": shot.start,
-            "loop": "pingpong" if longer else "once",
+            "loop": "file" if longer else "once",
         }
         request = Request(options, Postprocess(), (0,))
         with progress_bars(self.quiet) as bars:
@@ -89,7 +89,8 @@ class Dub:
 
 
 def shot_of(person: Person, video: Path) -> range:
-    """Frames of a person's footage that came from a video.
+    """Frames of a person's footage that came from a video. Spans that were skipped in it stay as
+    they were filmed.
 
     Raises:
         InputError: none did, or the file is missing.

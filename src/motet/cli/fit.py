@@ -35,8 +35,9 @@ class Fit:
     """
 
     video: tyro.conf.Positional[tuple[Path, ...]]
-    """Videos of one person speaking to the camera, from one camera position; each file is one
-    uninterrupted shot. A folder stands for the videos in it."""
+    """Videos of one person speaking to the camera, from one camera position. Cuts, hands before the
+    mouth, looking away and pictures in between are skipped and told; of several faces the largest
+    is fitted. A folder stands for the videos in it."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the person."""
     consent: str = ""
@@ -76,7 +77,8 @@ class Fit:
     def execute(self) -> int:
         """Capture, train, report."""
         from motet.nn.device import pick_device
-        from motet.tracking.capture.capture import CaptureOptions, capture, describe
+        from motet.tracking.capture.capture import CaptureOptions, capture
+        from motet.tracking.capture.describe import describe
         from motet.tracking.capture.noise import hushed
 
         if not self.video:

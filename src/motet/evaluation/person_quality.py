@@ -10,18 +10,22 @@ from torch import Tensor
 
 from motet.evaluation.talking_person import (
     Progress,
+    Seen,
+    Tail,
     crops_of,
     held_out,
     look,
-    scores_of,
+    mouth_scores,
+    shortened,
     spoken,
+    sync,
 )
 from motet.methods.speech2lip.person.folder import FPS, Person
 from motet.tracking.lip_landmarks import LipFinder
 from motet.types import Audio
 
 SECONDS = 10
-"""Length of the clip."""
+"""Length of the clip, and how much of the held-out footage is judged."""
 _LEAST_S = 2.0
 
 
@@ -37,14 +41,23 @@ def judge(
     if person.facts.frames - person.facts.train_frames < _LEAST_S * FPS:
         return "quality was not measured: nothing was held out of the footage"
     report = progress or (lambda what, done, total: None)
-    tail = held_out(person)
+    tail = shortened(held_out(person), SECONDS * int(FPS))
     report("speaking what was held out", 0, 2)
     filmed, drawn = crops_of(tail), spoken(tail, {})
     report("speaking what was held out", 1, 2)
-    scores = scores_of(tail, look(tail, drawn, finder), look(tail, filmed, finder))
-    _write(person, filmed, drawn, clip)
+    scores = _scores(tail, look(tail, drawn, finder), look(tail, filmed, finder))
+    _write(person, tail, filmed, drawn, clip)
     report("speaking what was held out", 2, 2)
     return line_of(scores, len(tail.frames) / FPS)
+
+
+def _scores(tail: Tail, drawn: Seen, filmed: Seen) -> dict[str, float]:
+    """What the line says, each against filmed."""
+    scores = mouth_scores(tail, drawn, filmed)
+    own, true = (sync(tail, seen.region) for seen in (drawn, filmed))
+    if true.get("sync_confidence", 0.0) > 0:
+        scores["sync"] = own["sync_confidence"] / true["sync_confidence"]
+    return scores
 
 
 def line_of(scores: dict[str, float], seconds: float) -> str:
@@ -55,17 +68,19 @@ def line_of(scores: dict[str, float], seconds: float) -> str:
         "teeth": "shows {:.0%} of the teeth",
         "sharpness": "{:.0%} as sharp",
         "motion": "moves {:.0%} as much",
+        "sync": "in sync by {:.0%}",
     }
     parts = [text.format(scores[name]) for name, text in words.items() if name in scores]
     return f"against {seconds:.0f} s of film that it did not learn from: {', '.join(parts)}"
 
 
-def _write(person: Person, filmed: UInt8[Tensor, "n s s 3"], drawn: Tensor, clip: Path) -> None:
+def _write(
+    person: Person, tail: Tail, filmed: UInt8[Tensor, "n s s 3"], drawn: Tensor, clip: Path
+) -> None:
     from motet.export.video import write_video
 
-    count = min(len(filmed), SECONDS * int(FPS))
-    both = torch.cat([filmed[:count], drawn[:count]], 2).numpy()
-    first = person.facts.train_frames * 640
-    samples = person.audio.samples[:, first : first + count * 640]
+    both = torch.cat([filmed, drawn], 2).numpy()
+    sound = person.audio.samples
+    samples = torch.cat([sound[:, 640 * s.start : 640 * s.stop] for s in tail.shots], 1)
     facts = {"method": "speech2lip", "person": person.facts.name, "consent": person.facts.consent}
     write_video(clip, iter(both), FPS, audio=Audio(samples, 16_000, "mono"), provenance=facts)

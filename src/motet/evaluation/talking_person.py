@@ -107,18 +107,30 @@ def held_out(person: Person) -> Tail:
     shots = tuple(
         range(max(shot.start, facts.train_frames), shot.stop)
         for shot in person.shots()
-        if shot.stop > facts.train_frames
+        if shot.stop > facts.train_frames and not facts.is_skipped(shot.start)
     )
     if not shots:
         raise InputError(
             f"{facts.name} was fitted without a held-out tail; there is nothing to test on"
         )
     mouth = Mouth(person, PRESETS["exemplar"])
-    frames = torch.arange(facts.train_frames, facts.frames)
+    frames = torch.cat([torch.arange(shot.start, shot.stop) for shot in shots])
     grid = torch.cat([dense(mouth.region(some).mesh) for some in frames.split(64)])
     mask = mouth.mask.expand(len(frames), -1, -1, -1)
     share = torch.nn.functional.grid_sample(mask, grid, align_corners=False)
     return Tail(person, mouth, shots, frames, share)
+
+
+def shortened(tail: Tail, frames: int) -> Tail:
+    """The first frames of a tail."""
+    shots, left = [], frames
+    for shot in tail.shots:
+        shots.append(shot[:left])
+        left -= len(shots[-1])
+    kept = tuple(shot for shot in shots if len(shot))
+    return dataclasses.replace(
+        tail, shots=kept, frames=tail.frames[:frames], share=tail.share[:frames]
+    )
 
 
 def crops_of(tail: Tail) -> UInt8[Tensor, "frames size size 3"]:
@@ -227,13 +239,10 @@ def look(tail: Tail, crops: UInt8[Tensor, "frames size size 3"], finder: LipFind
 
 def scores_of(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
     """All scores of one way of drawing the tail against the filmed one."""
-    runs = _runs(tail)
     edge = ((tail.share > 0.02) & (tail.share < 0.35)).float()
-    inside = (tail.share > 0.5).float()
-    scores = {
-        "sharpness": _ratio(own, filmed, lambda s: talking_mouth.sharpness(s.region, tail.share)),
-        "motion": _ratio(own, filmed, lambda s: _moved(s, inside, runs)),
-        "flicker": _ratio(own, filmed, lambda s: _moved(s, edge, runs)),
+    return {
+        **mouth_scores(tail, own, filmed),
+        "flicker": _ratio(own, filmed, lambda s: _moved(s, edge, _runs(tail))),
         "perceptual": float(
             torch.cat(
                 [
@@ -244,6 +253,17 @@ def scores_of(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
         ),
         **_seams(tail, own, filmed),
         **sync(tail, own.region),
+    }
+
+
+def mouth_scores(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
+    """Sharpness, motion, lips and teeth against the filmed ones; lips and teeth only where
+    landmarks were found.
+    """
+    inside = (tail.share > 0.5).float()
+    scores = {
+        "sharpness": _ratio(own, filmed, lambda s: talking_mouth.sharpness(s.region, tail.share)),
+        "motion": _ratio(own, filmed, lambda s: _moved(s, inside, _runs(tail))),
     }
     if own.points is None or own.found is None or filmed.points is None or filmed.found is None:
         return scores
@@ -285,8 +305,12 @@ def _moved(seen: Seen, weight: Tensor, runs: Sequence[slice]) -> float:
 
 
 def _runs(tail: Tail) -> list[slice]:
-    first = int(tail.frames[0])
-    return [slice(shot.start - first, shot.stop - first) for shot in tail.shots if len(shot) > 1]
+    rows, first = [], 0
+    for shot in tail.shots:
+        if len(shot) > 1:
+            rows.append(slice(first, first + len(shot)))
+        first += len(shot)
+    return rows
 
 
 @torch.no_grad()
@@ -304,7 +328,8 @@ def sync(tail: Tail, region: Float[Tensor, "frames 3 h w"]) -> dict[str, float]:
         return {}
     features = tail.person.features
     views = torch.cat([mouth_view(some, 8) for some in region.split(64)])
-    rows = starts.unsqueeze(1) - first + torch.arange(expert.frames)
+    # Windows lie inside shots, so their rows are consecutive.
+    rows = torch.searchsorted(tail.frames, starts).unsqueeze(1) + torch.arange(expert.frames)
     seen = torch.cat(
         [expert.encode_lower_faces(views[some].transpose(1, 2)) for some in rows.split(16)]
     )

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from motet.errors import InputError
+from motet.geometry.polygon import inside
 from motet.metrics.metric import Metric
 from motet.metrics.picture import brightness, correlation
 
@@ -103,11 +104,11 @@ def teeth(
     Args:
         skin: mean colour of the skin around the mouth, in the same light.
     """
-    inside = between_lips(points[:, 20:], *pictures.shape[-2:])
+    between = between_lips(points[:, 20:], *pictures.shape[-2:])
     colour = skin[..., None, None]
     light = brightness(pictures)[:, 0] / brightness(colour)[:, 0].clamp(min=1e-3)
     red = pictures[:, 0] / pictures[:, 1].clamp(min=0.02)
-    seen = inside & (light > _TEETH_LIGHT) & (red < colour[:, 0] / colour[:, 1].clamp(min=0.02))
+    seen = between & (light > _TEETH_LIGHT) & (red < colour[:, 0] / colour[:, 1].clamp(min=0.02))
     return seen.sum((1, 2)) / width(points).square().clamp(min=1)
 
 
@@ -120,14 +121,8 @@ def between_lips(
         inner: once around.
     """
     row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    inside = torch.zeros(len(inner), height, width, dtype=torch.bool)
-    for index in range(inner.shape[1]):
-        (x0, y0), (x1, y1) = (inner[:, k % inner.shape[1]].unbind(-1) for k in (index, index + 1))
-        x0, y0, x1, y1 = (v[:, None, None] for v in (x0, y0, x1, y1))
-        crosses = (y0 > row) != (y1 > row)
-        at = x0 + (row - y0) / torch.where(y1 == y0, 1e-9, y1 - y0) * (x1 - x0)
-        inside ^= crosses & (column < at)
-    return inside
+    pixels = torch.stack([column, row], -1).reshape(1, -1, 2).float()
+    return inside(inner, pixels).unflatten(1, (height, width))
 
 
 def sharpness(

@@ -11,12 +11,14 @@ import torch
 
 from motet.errors import ConfigError
 from motet.methods.speech2lip.config import PRESETS
-from motet.methods.speech2lip.exemplar.draw import bent, relit, sharpened
+from motet.methods.speech2lip.exemplar.draw import bent, faded, relit, sharpened
 from motet.methods.speech2lip.exemplar.fit import bend_of, ridge, selected, windows_of
 from motet.methods.speech2lip.exemplar.model import ExemplarModel, matched
 from motet.methods.speech2lip.exemplar.path import NONE, Paths
-from motet.methods.speech2lip.exemplar.shape import SHAPE
+from motet.methods.speech2lip.exemplar.shape import INNER, SHAPE
 from motet.methods.speech2lip.exemplar.synthetic import synthetic_speaker
+from motet.methods.speech2lip.exemplar.teeth import teeth_seen
+from motet.methods.speech2lip.person.folder import Skip
 from motet.methods.speech2lip.person.footage_order import shown_frames
 from motet.registry import method_spec
 from motet.session import build_method
@@ -97,6 +99,37 @@ def test_sharpening_keeps_flat_colour_and_lifts_edges() -> None:
     assert float(sharpened(picture, 1.0)[0, 0, 4, 4]) > 0.6
 
 
+def test_light_fades_and_edges_do_not() -> None:
+    drawn = torch.full((1, 3, 60, 60), 0.4)
+    drawn[..., 30:] = 0.8
+    left = (drawn - 0.2).flip(-1)  # darker, its edge runs the other way
+    made = faded(drawn, left, torch.tensor([0.5]))
+    both = drawn + 0.5 * (left - drawn)
+    assert abs(float(made.mean() - both.mean())) < 0.02
+    step = [float(p[0, 0, 30, 30] - p[0, 0, 30, 29]) for p in (drawn, made, both)]
+    assert step[1] > 0.8 * step[0] and step[2] < 0.1
+
+
+def mouth_picture(inside: tuple[int, int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """A face of one colour with a square between its lips, and its landmarks."""
+    picture = torch.tensor([180, 130, 110], dtype=torch.uint8).repeat(1, 100, 100, 1)
+    picture[0, 45:55, 40:60] = torch.tensor(inside, dtype=torch.uint8)
+    points = torch.full((1, 478, 2), 20.0)
+    points[0, 61], points[0, 291] = torch.tensor([30.0, 50.0]), torch.tensor([70.0, 50.0])
+    inner = torch.tensor([[40.0, 50], [40, 45], [60, 45], [60, 50], [60, 55], [40, 55]])
+    points[0, list(INNER)] = inner.repeat_interleave(torch.tensor([3, 4, 3, 3, 4, 3]), 0)
+    return picture, points
+
+
+def test_teeth_are_bright_and_no_redder_than_skin() -> None:
+    white, dark, red = (
+        float(teeth_seen(*mouth_picture(c))[0])
+        for c in ((200, 190, 170), (40, 20, 20), (190, 90, 90))
+    )
+    assert white == pytest.approx(200 / 40**2, rel=0.1)  # 20 x 10 pixels over the mouth's width
+    assert dark == red == 0
+
+
 def model_of(count: int) -> ExemplarModel:
     model = ExemplarModel(dataclasses.replace(TINY.exemplar, count=count))
     model.frames = torch.arange(count, dtype=torch.int32)
@@ -166,6 +199,16 @@ def test_pictures_outside_the_mouth_stay_as_filmed() -> None:
         width, height = speaker.mouth.size
         difference[top : top + height, left : left + width] = 0
         assert difference.max() == 0
+
+
+def test_spans_that_are_skipped_stay_as_filmed_and_takes_begin_after_them() -> None:
+    speaker = synthetic_speaker(TINY)
+    skips = (Skip(0, 2, "no face"), Skip(6, 40, "no face"))
+    speaker.facts = speaker.mouth.facts = dataclasses.replace(speaker.facts, skipped=skips)
+    made, _ = speaker.draw(speaker.model.shapes[5:9] + 0.3, torch.arange(4), None)
+    same = [bool((made[k].numpy() == speaker.person.frame(k)).all()) for k in range(4)]
+    assert same == [True, True, False, False]
+    assert [speaker.facts.usable_from(k) for k in (0, 3, 7)] == [2, 3, 2]
 
 
 def test_a_person_is_driven_by_what_they_were_fitted_for() -> None:

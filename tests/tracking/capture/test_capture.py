@@ -13,7 +13,8 @@ from motet.errors import ConfigError, InputError
 from motet.methods.speech2lip.person.folder import FACTS, TRACK, Person
 from motet.render.scene import figure_camera
 from motet.rigs.house import load_house
-from motet.tracking.capture.capture import CaptureOptions, capture, describe
+from motet.tracking.capture.capture import CaptureOptions, capture
+from motet.tracking.capture.describe import describe
 from recipes.rendered_ground_truth import fit_error
 from tests.tracking.capture.conftest import FRAMES
 from tests.tracking.capture.footage import motion

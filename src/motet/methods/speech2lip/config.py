@@ -185,9 +185,10 @@ class Speech2LipCondition:
     figure)."""
     start: int = option(0, 5)
     """Frame of the footage that the take begins with."""
-    loop: Literal["pingpong", "hold", "once"] = option("pingpong", "hold")
-    """How the footage goes on when the audio is longer: forwards and backwards, standing still at
-    its first frame, or once and then standing still at its last."""
+    loop: Literal["pingpong", "file", "hold", "once"] = option("pingpong", "hold")
+    """How the footage goes on when the audio is longer: forwards and backwards inside one shot, the
+    same over its whole file, standing still at its first frame, or once through the file and then
+    standing still at its last."""
     quiet_lips: bool = option(True, False, preset="shipped", sound="pause")
     """Lips come to rest where the audio is silent."""
     intensity: float = option(1.0, 0.0, preset="shipped")

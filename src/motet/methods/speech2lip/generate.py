@@ -27,7 +27,7 @@ from motet.methods.speech2lip.config import (
 from motet.methods.speech2lip.exemplar.speaker import ExemplarSpeaker
 from motet.methods.speech2lip.exemplar.synthetic import synthetic_speaker
 from motet.methods.speech2lip.model import Speech2LipModel
-from motet.methods.speech2lip.person.folder import FPS, Person, read_facts
+from motet.methods.speech2lip.person.folder import FPS, Person, PersonFacts, read_facts
 from motet.methods.speech2lip.person.footage_order import shown_frames
 from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.speaker import (
@@ -70,14 +70,21 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
 
     Args:
         speaker: the person that the weights belong to.
+        named: weights that were named; another person's folder is shown with them, not with its
+            own.
     """
 
     sample_rate = 16_000
 
     def __init__(
-        self, speaker: Drawer, config: Speech2LipConfig, needs_person: bool = False
+        self,
+        speaker: Drawer,
+        config: Speech2LipConfig,
+        needs_person: bool = False,
+        named: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.speaker, self.config, self._needs_person = speaker, config, needs_person
+        self._named, self._shown = named, (Path(), speaker)
         self._loudness = LoudnessEncoder()
         self._motion: MotionOf | None = None
 
@@ -101,13 +108,11 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         speaker = self.speaker
         if self._needs_person and not condition.person:
             raise ConfigError(
-                "these weights belong to a person drawn from exemplars; name the person's folder"
-                " instead: --person FOLDER"
+                "these weights belong to a person drawn from exemplars; name their folder too:"
+                " --person FOLDER"
             )
         if condition.person:
-            speaker = fitted(
-                Path(condition.person).resolve(), weights_stamp(condition.person), self.device
-            )
+            speaker = self._person(Path(condition.person).resolve())
         frames = speaker.facts.frames
         if condition.start >= frames:
             raise ConfigError(
@@ -120,12 +125,24 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
             stream=FeatureStream.begin(encoder, len(seeds)),
             condition=condition,
             # A large prime spreads the seeds over the footage; seed 0 begins at the start.
-            starts=tuple((condition.start + 7919 * seed) % frames for seed in seeds),
+            starts=tuple(
+                _start(speaker.facts, (condition.start + 7919 * seed) % frames, condition.loop)
+                for seed in seeds
+            ),
             speaker=speaker,
             encoder=encoder,
             loudness=FeatureStream.begin(self._loudness, len(seeds)),
             drawn=(None,) * len(seeds),
         )
+
+    def _person(self, folder: Path) -> Drawer:
+        """The person of a folder, with the weights that were named or their own."""
+        if self._named is None:
+            return fitted(folder, weights_stamp(str(folder)), self.device)
+        if self._shown[0] != folder:
+            made = drawer(self.config, self._named, Person(folder), self.device)
+            self._shown = (folder, made)
+        return self._shown[1]
 
     def _driven(
         self, speaker: Drawer, condition: Speech2LipCondition
@@ -233,6 +250,8 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         first, start, speaker = state.frames_generated, state.starts[item], state.speaker
         codes = self._codes(state, item, known)
         shot = next(shot for shot in speaker.shots if start in shot)
+        if state.condition.loop in ("file", "once"):
+            shot = speaker.facts.file_of(start)
         shown = shown_frames(shot, start, first, until - first, state.condition.loop)
         return speaker.draw(codes, shown, state.drawn[item])
 
@@ -267,6 +286,11 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         return speech_activity(known, first - offset, until - offset, self._ahead(state))
 
 
+def _start(facts: PersonFacts, frame: int, loop: str) -> int:
+    """Where a take begins: in a span that can be used, unless a file is shown as it is."""
+    return frame if loop in ("file", "once") else facts.usable_from(frame)
+
+
 def build(
     config: Speech2LipConfig, tensors: Mapping[str, Tensor] | None, facts: Mapping[str, Any]
 ) -> Speech2Lip:
@@ -283,8 +307,8 @@ def build(
     if config.exemplar is not None:
         # Exemplars are pictures: weights alone draw nothing, their person's folder must be named.
         shown = config if tensors is None else PRESETS["tiny_exemplar"]
-        return Speech2Lip(synthetic_speaker(shown), config, needs_person=tensors is not None)
+        return Speech2Lip(synthetic_speaker(shown), config, tensors is not None, tensors)
     model = Speech2LipModel(config)
     if tensors is not None:
         load_strict(model, tensors)
-    return Speech2Lip(Speaker(SyntheticPerson(config), model), config)
+    return Speech2Lip(Speaker(SyntheticPerson(config), model), config, named=tensors)

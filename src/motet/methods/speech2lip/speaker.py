@@ -19,11 +19,12 @@ from motet.encoders.base import AudioEncoder, load_encoder
 from motet.errors import ConfigError
 from motet.methods.speech2lip.config import Speech2LipConfig
 from motet.methods.speech2lip.exemplar.model import ExemplarModel
+from motet.methods.speech2lip.exemplar.shape import SHAPE
 from motet.methods.speech2lip.exemplar.speaker import ExemplarSpeaker
 from motet.methods.speech2lip.model import Speech2LipModel, folded
 from motet.methods.speech2lip.person.folder import Person, PersonFacts
 from motet.methods.speech2lip.person.mouth_region import Likeness, Mouth, kept_real, laid_in
-from motet.methods.speech2lip.person.put_back import put_back
+from motet.methods.speech2lip.person.put_back import composed, filmed_regions
 from motet.nn.device import CPU, on_device
 
 TOGETHER = 8
@@ -145,34 +146,12 @@ class Speaker:
 
     def _batch(self, codes: Tensor, shown: list[int]) -> UInt8[np.ndarray, "count height width 3"]:
         crops = [self._crops.frame(frame) for frame in shown]
-        filmed = (
-            torch.from_numpy(
-                np.stack(
-                    [self.mouth.cut(crop, frame) for crop, frame in zip(crops, shown, strict=True)]
-                )
-            )
-            .movedim(-1, 1)
-            .float()
-            / 255
-        )
+        filmed = filmed_regions(self.mouth, crops, shown)
         tone = self.mouth.tone(
             torch.from_numpy(np.stack(crops)).movedim(-1, 1).float() / 255, shown
         )
         drawn, share = self.regions(codes, shown, filmed, tone)
-        whole = [self._scene.frame(frame) for frame in shown]
-        return np.stack(
-            [
-                put_back(
-                    picture,
-                    (int(self.mouth.left[frame]), int(self.mouth.top[frame])),
-                    self.facts,
-                    drawn[k],
-                    filmed[k],
-                    share[k],
-                )
-                for k, (picture, frame) in enumerate(zip(whole, shown, strict=True))
-            ]
-        )
+        return composed(self.mouth, self._scene, shown, drawn, filmed, share)
 
 
 def weights_stamp(folder: str) -> int:
@@ -212,16 +191,45 @@ def drawer(
 
     Raises:
         CheckpointError: the tensors do not fit.
+        ConfigError: exemplars of an earlier version.
         AssetError: the person's pictures are missing.
     """
     if config.exemplar is not None:
+        if "shapes" in tensors and tensors["shapes"].shape[1] != len(SHAPE):
+            raise ConfigError(
+                f"{person.folder} was fitted by an earlier version; the same 'motet fit' again"
+                " takes a minute, for its tracking is kept"
+            )
         with on_device(CPU):
             exemplars = ExemplarModel(config.exemplar)
             load_strict(exemplars, tensors, path)
             speaker = ExemplarSpeaker(person, config, exemplars)
-            speaker.read(person.folder)
+            own = read_checkpoint(person.weights).tensors if person.weights.exists() else tensors
+            if "frames" in own and torch.equal(own["frames"], tensors["frames"]):
+                speaker.read(person.folder)
+            else:  # of another fit of the same footage
+                speaker.hold(exemplars_of(person, speaker.mouth, tensors["frames"]))
             return speaker
     with on_device(device):
         model = Speech2LipModel(config)
     load_strict(model, tensors, path)
     return Speaker(person, model)
+
+
+def exemplars_of(
+    person: Person, mouth: Mouth, frames: Int[Tensor, " count"]
+) -> UInt8[Tensor, "count 3 h w"]:
+    """The pictures of exemplars, cut from the footage.
+
+    Raises:
+        ConfigError: the footage is shorter: the weights are another person's.
+    """
+    if int(frames.max()) >= person.facts.frames:
+        raise ConfigError(
+            f"these weights are not of {person.facts.name}: they ask for frame"
+            f" {int(frames.max())} of {person.facts.frames}; leave --weights out for the person's"
+            " own"
+        )
+    crops = person.crops
+    cut = [mouth.cut(crops.frame(frame), frame) for frame in frames.tolist()]
+    return torch.from_numpy(np.stack(cut)).movedim(-1, 1).contiguous()

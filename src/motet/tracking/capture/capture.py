@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from motet.atomic_write import write_bytes
-from motet.errors import ConfigError
+from motet.errors import ConfigError, InputError
 from motet.methods.speech2lip.person.folder import (  # fmt: skip
     CROPS,
     FACTS,
@@ -38,6 +38,7 @@ from motet.methods.speech2lip.person.folder import (  # fmt: skip
 )
 from motet.methods.speech2lip.person.footage import write_footage
 from motet.tracking.audio_lag import loudness_course, measure_lag
+from motet.tracking.capture.describe import skipped_in_words
 from motet.tracking.capture.face_mesh import OVAL, FaceMesh, read_face_mesh
 from motet.tracking.capture.faces import Faces, watch
 from motet.tracking.capture.head_fit import HeadFit, fit_head
@@ -99,7 +100,7 @@ def capture(
     """Make a person's folder from videos, all but the trained weights.
 
     Raises:
-        InputError: footage that cannot be used; says what and where.
+        InputError: footage that cannot be used, or too little of it; says what and where.
         ConfigError: the folder holds the fit of other footage.
         AssetError, MissingDependency: the landmarker or its model is missing.
     """
@@ -117,6 +118,7 @@ def capture(
         folder / TRAINING / "faces",
         lambda done: report("watching the face", done, total),
     )
+    _check_length(faces, options)
     crop = _crop(faces, shots[0])
     options = dataclasses.replace(options, size=options.size or own_size(crop))
     _write_pictures(folder, shots, crop, options, report)
@@ -137,6 +139,21 @@ def capture(
     lag = measure_lag(faces.opening, loudness_course(sound, RATE_HZ, total, FPS), FPS, "loudness")
     residuals = {**head.residuals, "sound_lag_s": lag.seconds if lag.certain else 0.0}
     return _write_rest(folder, shots, crop, in_crop, head, mesh, encoder, residuals, options)
+
+
+def _check_length(faces: Faces, options: CaptureOptions) -> None:
+    """Refuse footage of which too little is left.
+
+    Raises:
+        InputError: says what was skipped, and where.
+    """
+    frames = len(faces.found)
+    left = (frames - sum(skip.stop - skip.first for skip in faces.skipped)) / FPS
+    if left < options.shortest_s:
+        raise InputError(
+            f"{left:.1f} s of {frames / FPS:.1f} can be used, {options.shortest_s:g} at least are"
+            f" needed; film again without these: {skipped_in_words(faces.skipped)}"
+        )
 
 
 def _renamed(person: Person, options: CaptureOptions) -> Person:
@@ -309,6 +326,7 @@ def _write_rest(
         encoder=encoder,
         residuals={name: round(value, 4) for name, value in residuals.items()},
         licence=options.licence,
+        skipped=faces.skipped,
     )
     write_geometry(folder, _geometry(folder, facts, head, mesh, faces.points[chosen]))
     write_facts(folder, facts)
@@ -368,33 +386,3 @@ def _geometry(
         vertices=torch.from_numpy(head.vertices).float(),
         faces=torch.from_numpy(mesh.faces),
     )
-
-
-def describe(person: Person) -> list[str]:
-    """What was found, for people."""
-    facts = person.facts
-    degrees = np.degrees(np.ptp(_angles(person.track.rotation.numpy()), axis=0))
-    pitch, yaw, roll = degrees
-    held_out, crop, lip = facts.frames - facts.train_frames, facts.crop, facts.lip
-    return [
-        (
-            f"{facts.frames / FPS:.1f} s of footage in {len(facts.cuts) + 1} shot(s),"
-            f" {facts.train_frames} frames to learn from, {held_out} held out"
-        ),
-        (
-            f"face crop {crop.width} px at ({crop.left}, {crop.top}), stored as {facts.size}; lips"
-            f" {lip.width}x{lip.height}"
-        ),
-        (
-            f"head turns over {pitch:.0f}/{yaw:.0f}/{roll:.0f} degrees (pitch/yaw/roll); camera"
-            f" {facts.focal_px:.0f} px; canonical frame {facts.canonical}"
-        ),
-        "residuals: " + ", ".join(f"{name} {value:g}" for name, value in facts.residuals.items()),
-    ]
-
-
-def _angles(rotation: Float[ndarray, "frames 3 3"]) -> Float[ndarray, "frames 3"]:
-    from scipy.spatial.transform import Rotation
-
-    result = Rotation.from_matrix(rotation)
-    return (result * result.mean().inv()).as_rotvec()

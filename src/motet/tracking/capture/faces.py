@@ -1,4 +1,4 @@
-"""Face landmarks of a person's footage, and what makes footage unusable.
+"""Face landmarks of a person's footage: one face, the same one throughout.
 
 Watching is the slow part (about 25 ms a picture), so it is kept in pieces on disk: a fit that was
 killed goes on from the last piece.
@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
 from motet.array_files import read_arrays
 from motet.atomic_write import appearing
 from motet.errors import AssetError, InputError, require
-from motet.tracking.capture.shots import FPS, Shot, clock
+from motet.methods.speech2lip.person.folder import Skip
+from motet.tracking.capture.shots import FPS, Shot
+from motet.tracking.capture.usable import CUT_CHANGE, face_height, mouth_thumb, usable
 
 POINTS = 478
 PIECE = 500
 """Pictures in one piece on disk: 20 s of footage, some 15 s of work."""
-LONGEST_GAP_S = 0.4
-"""The longest time without a face that is bridged; looking away or a hand before the face for
-longer is an error."""
-MOST_TURNED_DEG = 50.0
 SMALLEST_FACE_PX = 60.0
-_SECOND_FACE_EVERY = 12
-_CUT_CHANGE, _CUT_RATIO, _CUT_JUMP = 0.07, 6.0, 0.25
+_COUNT_EVERY, _MOST_FACES = 12, 4
+"""Pictures between two counts of the faces, and how many are told apart."""
+_REMEMBERED = 50
+"""Pictures after which a face that was lost may come back elsewhere."""
 _UPPER_LIP, _LOWER_LIP, _TOP, _CHIN = 13, 14, 10, 152
 _THUMB = 48
 
@@ -48,8 +48,11 @@ class Faces:
     blink: Float[ndarray, " frames"]
     """Closure of the lids, 0..1, mean of both."""
     found: Bool[ndarray, " frames"]
+    """False also in the spans that are skipped."""
     cuts: tuple[int, ...]
     """First frames of the shots after the first."""
+    skipped: tuple[Skip, ...] = ()
+    """Spans that cannot be used, and why."""
 
     @property
     def height_px(self) -> float:
@@ -68,7 +71,7 @@ class Faces:
 def watch(
     shots: Sequence[Shot], model: Path, pieces: Path, progress: Callable[[int], None] | None = None
 ) -> Faces:
-    """Find the face in every picture, then judge the footage.
+    """Find the face in every picture, and which spans cannot be used.
 
     Args:
         pieces: folder in which pieces are kept until everything is seen; work found there is not
@@ -76,8 +79,7 @@ def watch(
         progress: called with the number of pictures tracked so far.
 
     Raises:
-        InputError: no face, two faces, a face turned away or too small, a cut inside a file: says
-            where.
+        InputError: no face in any picture, or one too small.
         MissingDependency: mediapipe is not installed.
         AssetError: the landmarker's model cannot be used.
     """
@@ -86,20 +88,51 @@ def watch(
         _watched(shot, number, model, pieces, progress or (lambda done: None), before)
         for number, shot, before in _numbered(shots)
     ]
-    for shot, row in zip(shots, rows, strict=True):
-        _judge(shot, row)
+    _check_faces(shots, rows)
+    skipped, cuts = usable(rows)
+    for skip in skipped:
+        for first, row in _starts(rows):
+            row["found"][max(0, skip.first - first) : max(0, skip.stop - first)] = False
     joined = {
         name: np.concatenate([row[name] for row in rows])
         for name in ("points", "relief", "rotation", "blink", "found")
     }
-    borders = np.cumsum([shot.frames for shot in shots])[:-1]
     return Faces(
         **{
             name: _bridged(values, rows) if name != "found" else values
             for name, values in joined.items()
         },
-        cuts=tuple(map(int, borders)),
+        cuts=cuts,
+        skipped=skipped,
     )
+
+
+def _starts(rows: Sequence[dict[str, ndarray]]) -> Iterator[tuple[int, dict[str, ndarray]]]:
+    """First frame of each file, and what was seen in it."""
+    first = 0
+    for row in rows:
+        yield first, row
+        first += len(row["found"])
+
+
+def _check_faces(shots: Sequence[Shot], rows: Sequence[dict[str, ndarray]]) -> None:
+    """Refuse footage that shows no face at all, or too small a one.
+
+    Raises:
+        InputError: says so.
+    """
+    heights = np.concatenate([face_height(row["points"])[row["found"]] for row in rows])
+    names = str(shots[0].path) if len(shots) == 1 else f"the {len(shots)} videos"
+    if not len(heights):
+        raise InputError(
+            f"no face was found in any of the {sum(len(row['found']) for row in rows)} pictures of"
+            f" {names}; film one frontal face at least {SMALLEST_FACE_PX:.0f} pixels high"
+        )
+    if np.median(heights) < SMALLEST_FACE_PX:
+        raise InputError(
+            f"the face in {names} is {np.median(heights):.0f} pixels high; at least"
+            f" {SMALLEST_FACE_PX:.0f} are needed, better 200: film closer or in higher resolution"
+        )
 
 
 def _numbered(shots: Sequence[Shot]) -> Iterator[tuple[int, Shot, int]]:
@@ -116,7 +149,10 @@ def _bridged(values: ndarray, rows: Sequence[dict[str, ndarray]]) -> ndarray:
         stop = start + len(row["found"])
         known = np.flatnonzero(row["found"])
         missing = np.flatnonzero(~row["found"])
-        if len(missing):
+        if len(missing) and not len(known):  # a whole file that is skipped
+            found = np.concatenate([other["found"] for other in rows])
+            result[start:stop] = values[np.flatnonzero(found)[0]]
+        elif len(missing):
             flat = result[start:stop].reshape(stop - start, -1)
             for column in range(flat.shape[1]):
                 flat[missing, column] = np.interp(missing, known, flat[known, column])
@@ -130,7 +166,9 @@ def _watched(
     """One shot, from the pieces that are there and the rest of its pictures."""
     done: list[dict[str, ndarray]] = []
     while (path := pieces / f"{number:03d}-{len(done):03d}-{shot.digest}.npz").exists():
-        done.append(_read_piece(path))
+        if "mouth" not in (piece := _read_piece(path)):
+            break  # from a version that did not keep it
+        done.append(piece)
     seen = sum(len(piece["found"]) for piece in done)
     progress(before + seen)
     if seen < shot.frames:
@@ -159,7 +197,9 @@ def _read_piece(path: Path) -> dict[str, ndarray]:
 
 
 class _Watcher:
-    """MediaPipe's landmarker over one shot, with occasional checks for a second face."""
+    """MediaPipe's landmarker over one shot. Where it counts several faces, all but the person's
+    are painted over before the tracker sees the picture.
+    """
 
     def __init__(self, model: Path) -> None:
         self._mediapipe = require("mediapipe", "track")
@@ -169,13 +209,18 @@ class _Watcher:
         modes = self._vision.RunningMode
         try:
             self._tracker = self._landmarker(base(model_asset_buffer=content), modes.VIDEO, 1)
-            self._counter = self._landmarker(base(model_asset_buffer=content), modes.IMAGE, 2)
+            self._counter = self._landmarker(
+                base(model_asset_buffer=content), modes.IMAGE, _MOST_FACES
+            )
         except (RuntimeError, ValueError) as error:
             raise AssetError(
                 f"{model} is no face landmarker model ({str(error).strip().splitlines()[0][:100]});"
                 " fetch it again"
             ) from error
         self._before: ndarray | None = None
+        self._own: ndarray | None = None  # the person's face where it was seen last: a box
+        self._lost = 0
+        self._others: list[ndarray] = []
 
     def _landmarker(self, base: Any, mode: Any, faces: int) -> Any:
         options = self._vision.FaceLandmarkerOptions(
@@ -196,21 +241,74 @@ class _Watcher:
 
     def look(self, picture: ndarray, index: int) -> dict[str, Any]:
         """Everything about one picture."""
-        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=picture)
-        result = self._tracker.detect_for_video(image, index * 1000 // FPS)
-        height, width = picture.shape[:2]
-        faces = len(result.face_landmarks)
-        if index % _SECOND_FACE_EVERY == 0:
-            faces = max(faces, len(self._counter.detect(image).face_landmarks))
         thumb = _thumbnail(picture)
         change = 0.0 if self._before is None else float(np.abs(thumb - self._before).mean())
         self._before = thumb
-        row = {
-            "change": np.float32(change),
-            "faces": np.int16(faces),
-            "found": np.bool_(bool(result.face_landmarks)),
-        }
-        return row | (_face(result, width, height) if row["found"] else _no_face())
+        if self._own is None or index % _COUNT_EVERY == 0 or change > CUT_CHANGE:
+            self._count(picture, anew=change > CUT_CHANGE)
+        image = self._image(painted_over(picture, self._others, self._own))
+        result = self._tracker.detect_for_video(image, index * 1000 // FPS)
+        height, width = picture.shape[:2]
+        found = bool(result.face_landmarks)
+        row: dict[str, Any] = {"change": np.float32(change), "found": np.bool_(found)}
+        row |= _face(result, width, height) if found else _no_face()
+        self._own = box_of(row["points"]) if found else self._own
+        self._lost = 0 if found else self._lost + 1
+        return row | {"mouth": mouth_thumb(picture, row["points"])}
+
+    def _count(self, picture: ndarray, anew: bool) -> None:
+        """Find the person among all faces: nearest to where they were, or the largest."""
+        marks = self._counter.detect(self._image(picture)).face_landmarks
+        size = np.array(picture.shape[1::-1], np.float32)
+        boxes = [box_of(np.array([(p.x, p.y) for p in face], np.float32) * size) for face in marks]
+        before = None if anew or self._lost > _REMEMBERED else self._own
+        chosen = own_face(boxes, before)
+        self._others = [box for k, box in enumerate(boxes) if k != chosen]
+        self._own = before if chosen is None else boxes[chosen]
+
+    def _image(self, picture: ndarray) -> Any:
+        return self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=picture)
+
+
+def box_of(points: Float[ndarray, "points 2"]) -> Float[ndarray, "4"]:
+    """Left, top, right and bottom of landmarks."""
+    return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def own_face(boxes: Sequence[ndarray], before: ndarray | None) -> int | None:
+    """Which face is the person's: the nearest to the one before, no farther than its height; the
+    largest where nothing came before.
+    """
+    if not boxes:
+        return None
+    if before is None:
+        return int(np.argmax([box[3] - box[1] for box in boxes]))
+    far = [float(np.abs(box - before).max()) / float(before[3] - before[1]) for box in boxes]
+    return int(np.argmin(far)) if min(far) < 1 else None
+
+
+def painted_over(
+    picture: UInt8[ndarray, "height width 3"], others: Sequence[ndarray], own: ndarray | None
+) -> UInt8[ndarray, "height width 3"]:
+    """A picture without the other faces; what is near the person's own face stays."""
+    if not others:
+        return picture
+    result = picture.copy()
+    for box in others:
+        left, top, right, bottom = _grown(box, 0.25, picture.shape)
+        result[top:bottom, left:right] = 128
+    if own is not None:
+        left, top, right, bottom = _grown(own, 0.15, picture.shape)
+        result[top:bottom, left:right] = picture[top:bottom, left:right]
+    return result
+
+
+def _grown(box: ndarray, share: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """A box wider and higher by a share of its height on every side, inside the picture."""
+    more = share * (box[3] - box[1])
+    left, top = np.maximum(box[:2] - more, 0).astype(int)
+    right, bottom = np.minimum(box[2:] + more, shape[1::-1]).astype(int)
+    return int(left), int(top), max(int(left), int(right)), max(int(top), int(bottom))
 
 
 def _face(result: Any, width: int, height: int) -> dict[str, Any]:
@@ -239,74 +337,3 @@ def _thumbnail(picture: ndarray) -> ndarray:
     rows = np.linspace(0, picture.shape[0] - 1, _THUMB).astype(int)
     columns = np.linspace(0, picture.shape[1] - 1, _THUMB).astype(int)
     return picture[rows][:, columns].astype(np.float32).mean(axis=2) / 255
-
-
-def _judge(shot: Shot, row: dict[str, ndarray]) -> None:
-    """Say what makes this shot unusable, and where.
-
-    Raises:
-        InputError: in the order in which people can do something about it.
-    """
-    result, faces = row["found"], row["faces"]
-    if not result.any():
-        raise InputError(
-            f"no face was found in any of the {shot.frames} pictures of {shot.path}; film one"
-            f" frontal face at least {SMALLEST_FACE_PX:.0f} pixels high"
-        )
-    several = np.flatnonzero(faces > 1)
-    if len(several) > 1 or (len(several) and len(faces) < 4 * _SECOND_FACE_EVERY):
-        raise InputError(
-            f"{shot.path} shows two faces at {clock(several[0] / FPS)}; only one person may be in"
-            " the picture, crop or cut the others away"
-        )
-    _judge_gaps(shot, result)
-    _judge_cuts(shot, row)
-    height = float(
-        np.median(
-            np.linalg.norm(row["points"][result][:, _TOP] - row["points"][result][:, _CHIN], axis=1)
-        )
-    )
-    if height < SMALLEST_FACE_PX:
-        raise InputError(
-            f"the face in {shot.path} is {height:.0f} pixels high; at least {SMALLEST_FACE_PX:.0f}"
-            " are needed, better 200: film closer or in higher resolution"
-        )
-    turned = np.degrees(np.arccos(np.clip(row["rotation"][:, 2, 2], -1, 1))) * result
-    if (turned > MOST_TURNED_DEG).sum() > LONGEST_GAP_S * FPS:
-        first = int(np.argmax(turned > MOST_TURNED_DEG))
-        raise InputError(
-            f"the face in {shot.path} is turned away by {turned.max():.0f} degrees from"
-            f" {clock(first / FPS)} on; up to {MOST_TURNED_DEG:.0f} can be used, cut such parts out"
-            " and give the rest as separate files"
-        )
-
-
-def _judge_gaps(shot: Shot, found: ndarray) -> None:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], (~found).astype(int), [0]])))
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        if stop - start > LONGEST_GAP_S * FPS:
-            raise InputError(
-                f"no face is seen in {shot.path} from {clock(start / FPS)} to {clock(stop / FPS)}; "
-                "cut this part out and give what lies before and after as separate files"
-            )
-
-
-def _judge_cuts(shot: Shot, row: dict[str, ndarray]) -> None:
-    """Refuse cuts: a picture that differs too much, with a jump of the face or of everything."""
-    change = row["change"]
-    if len(change) < 3:
-        return
-    usual = max(float(np.median(change[1:])), 1e-3)
-    sudden = 1 + np.flatnonzero((change[1:] > _CUT_CHANGE) & (change[1:] > _CUT_RATIO * usual))
-    if len(sudden) > 0.1 * len(change):  # flashing light or a shaking camera, not cuts
-        return
-    for frame in sudden:
-        before, after = row["points"][frame - 1], row["points"][frame]
-        jump = float(np.abs(after.mean(axis=0) - before.mean(axis=0)).max()) / max(
-            float(np.ptp(before[:, 1])), 1.0
-        )
-        if jump > _CUT_JUMP or change[frame] > 2 * _CUT_CHANGE:
-            raise InputError(
-                f"{shot.path} has a cut at {clock(frame / FPS)}; give the shots before and after as"
-                " separate files"
-            )

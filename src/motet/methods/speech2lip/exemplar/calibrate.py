@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -23,8 +24,11 @@ def calibrated(person: Person, config: Speech2LipConfig, model: ExemplarModel) -
     speaker = ExemplarSpeaker(person, config, model)
     speaker.read(person.folder)
     filmed, drawn, share = _pairs(speaker, model)
-    target = laplacian(filmed, share)
-    error = [abs(laplacian(sharpened(drawn, float(s)), share) - target) for s in _STRENGTHS]
+    target, scale = laplacian(filmed, share), person.facts.crop.width / person.facts.size
+    error = [
+        abs(laplacian(stored(sharpened(drawn, float(s)), scale), share) - target)
+        for s in _STRENGTHS
+    ]
     model.sharpen = _STRENGTHS[int(torch.tensor(error).argmin())].clone()
     return model
 
@@ -49,11 +53,21 @@ def _pairs(speaker: ExemplarSpeaker, model: ExemplarModel) -> tuple[Tensor, Tens
     return filmed, drawn, share
 
 
+def stored(pictures: Float[Tensor, "some 3 h w"], scale: float) -> Float[Tensor, "some 3 h w"]:
+    """Regions after they went through the size that the whole picture shows them at."""
+    height, width = pictures.shape[-2:]
+    size = round(height * scale), round(width * scale)
+    if size == (height, width):
+        return pictures
+    small = F.interpolate(pictures, size, mode="bicubic", align_corners=False)
+    return F.interpolate(small, (height, width), mode="bicubic", align_corners=False)
+
+
 def laplacian(pictures: Float[Tensor, "some 3 h w"], share: Float[Tensor, "some 1 h w"]) -> float:
     """Mean absolute Laplacian of the brightness where the mouth is drawn."""
     grey = pictures.mean(1)
     inner = grey[:, 1:-1, 1:-1]
     found = 4 * inner - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1] - grey[:, 1:-1, :-2]
     found = (found - grey[:, 1:-1, 2:]).abs()
-    weight = share[:, 0, 1:-1, 1:-1]
+    weight = (share[:, 0, 1:-1, 1:-1] > 0.5).float()
     return float((found * weight).sum() / weight.sum())

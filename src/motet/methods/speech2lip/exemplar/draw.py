@@ -23,6 +23,8 @@ STIFF = 0.15
 """How much landmarks may be missed, for a smoother field."""
 SLOPE = 0.1
 """What a gain that runs over the region costs, against the pixels it is fitted to."""
+_SHADE = 0.03
+"""Half width, in widths of the region, of the means that fade from one exemplar to the next."""
 BANDS = 3
 """Basis of the light's course over the region: constant, across, down."""
 
@@ -138,6 +140,20 @@ def light_basis(height: int, width: int) -> Float[Tensor, "pixels 3"]:
         torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
     )
     return torch.stack([torch.ones_like(row), column, row], -1).reshape(-1, BANDS)
+
+
+def faded(
+    drawn: Float[Tensor, "some 3 h w"],
+    left: Float[Tensor, "some 3 h w"],
+    amount: Float[Tensor, " some"],
+) -> Float[Tensor, "some 3 h w"]:
+    """What is drawn with the light and shade of what is left: only the low frequencies fade, edges
+    and teeth change at once, for two pictures laid over each other are blurred.
+    """
+    radius = max(1, round(_SHADE * drawn.shape[-1]))
+    change = F.avg_pool2d(left - drawn, 2 * radius + 1, 1, radius, count_include_pad=False)
+    change = F.avg_pool2d(change, 2 * radius + 1, 1, radius, count_include_pad=False)
+    return (drawn + amount[:, None, None, None] * change).clamp(0, 1)
 
 
 def sharpened(pictures: Float[Tensor, "some 3 h w"], strength: float) -> Tensor:

@@ -17,11 +17,13 @@ from motet.errors import InputError
 from motet.methods.speech2lip.config import Speech2LipConfig
 from motet.methods.speech2lip.exemplar.model import MOUTH_CURVES, ExemplarModel, Retarget
 from motet.methods.speech2lip.exemplar.shape import (
+    DISTANCES,
     canonical_landmarks,
     controls,
-    shape_of,
+    distances_of,
     smoothed,
 )
+from motet.methods.speech2lip.exemplar.teeth import teeth_of
 from motet.methods.speech2lip.person.folder import Person
 from motet.methods.speech2lip.person.mouth_region import Mouth
 
@@ -58,10 +60,12 @@ def observe(person: Person, mouth: Mouth) -> Observed:
             f"{person.folder} holds no landmarks of the face; fit the person from their video"
         )
     found = smoothed(canonical_landmarks(person, mouth), person.shots())
+    teeth = smoothed(teeth_of(person)[:, None], person.shots())
     samples = person.audio.expect(16_000, "mono").samples[0]
     missing = person.facts.frames * FRAME_SAMPLES - len(samples)
     level = loudness_db(F.pad(samples, (0, max(0, missing))))[: person.facts.frames]
-    return Observed(controls(found), shape_of(found), level)
+    shapes = torch.cat([distances_of(found), teeth], 1)
+    return Observed(controls(found), shapes, level)
 
 
 def fit_exemplars(
@@ -95,7 +99,8 @@ def fit_exemplars(
         model.follows[chosen == cut] = False
     model.shapes, model.landmarks = observed.shapes[chosen], observed.landmarks[chosen]
     model.scale = shapes.std(0).clamp(min=1e-5)
-    model.bend = bend_of(shapes, observed.landmarks[frames])
+    distances = shapes[:, : len(DISTANCES)]
+    model.bend[: len(DISTANCES)] = bend_of(distances, observed.landmarks[frames])
     model.rest = _rest(observed, frames)
     model.looks = _looks(person, mouth, chosen, own.looks, progress)
     for name, values in curves.items():

@@ -81,7 +81,8 @@ class ExemplarModel(nn.Module):
     scale: Float[Tensor, " shape"]
     """Standard deviation of each number of the shape in the footage."""
     bend: Float[Tensor, "shape points 2"]
-    """How far landmarks move for one unit of each number, pixels of the canonical crop."""
+    """How far landmarks move for one unit of each number, pixels of the canonical crop; teeth move
+    nothing."""
     rest: Float[Tensor, " shape"]
     """Shape of the mouth in silence."""
     sharpen: Float[Tensor, ""]

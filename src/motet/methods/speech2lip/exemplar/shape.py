@@ -15,10 +15,11 @@ from torch import Tensor
 from motet.methods.speech2lip.geometry import observed_to_canonical
 from motet.methods.speech2lip.person.mouth_region import Likeness, Mouth
 
-SHAPE = ("gap", "width", "height", "upper", "chin", "upper_lip")
+DISTANCES = ("gap", "width", "height", "upper", "chin", "upper_lip")
+SHAPE = (*DISTANCES, "teeth")
 """Opening between the inner lips, distance of the corners, height from lip border to lip border,
 nose base to upper lip border, nose base to chin, thickness of the upper lip (a rounded lip is
-thick and narrow, a pressed one thin)."""
+thick and narrow, a pressed one thin), and how much of the teeth is seen (`teeth_of`)."""
 OUTER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 INNER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 JAW = (152, 148, 176, 149, 150, 136, 377, 400, 378, 379, 365)
@@ -58,8 +59,8 @@ def controls(landmarks: Float[Tensor, "some needed 2"]) -> Float[Tensor, "some p
     return landmarks[:, : len(CONTROL)]
 
 
-def shape_of(landmarks: Float[Tensor, "some needed 2"]) -> Float[Tensor, "some shape"]:
-    """The numbers of `SHAPE`, in face heights."""
+def distances_of(landmarks: Float[Tensor, "some needed 2"]) -> Float[Tensor, "some distances"]:
+    """The numbers of `DISTANCES`, in face heights."""
     at = {point: landmarks[:, index] for index, point in enumerate(_NEEDED)}
     face = (at[_TOP] - at[_CHIN]).norm(dim=-1).median()
 

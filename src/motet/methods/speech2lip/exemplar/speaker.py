@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
@@ -19,6 +18,7 @@ from motet.methods.speech2lip.exemplar.draw import (
     REACH,
     bent,
     canonical_positions,
+    faded,
     relit,
     sampled,
     seen_by,
@@ -27,15 +27,13 @@ from motet.methods.speech2lip.exemplar.draw import (
 from motet.methods.speech2lip.exemplar.model import ExemplarModel
 from motet.methods.speech2lip.exemplar.path import NONE, Paths
 from motet.methods.speech2lip.person.mouth_region import Likeness, Mouth, dense
-from motet.methods.speech2lip.person.put_back import put_back
+from motet.methods.speech2lip.person.put_back import composed, filmed_regions
 from motet.nn.device import CPU, on_device
 
 MOUTHS = "mouths.mp4"
 """File of a person's folder: the surroundings of the mouth in every exemplar, as filmed."""
 FADE = (0.5, 0.2)
 """Share of the exemplar left behind in the first frames after a change of run."""
-
-
 _SKIN = 0.6
 """Where less than this is drawn, skin shows the frame's light."""
 _CHIN_DROP = 0.03
@@ -137,33 +135,11 @@ class ExemplarSpeaker:
         """
         chosen = self._paths.choose(shapes, before.exemplar, self._turns[shown])
         crops = [self._crops.frame(frame) for frame in shown.tolist()]
-        filmed = (
-            torch.from_numpy(
-                np.stack(
-                    [
-                        self.mouth.cut(crop, frame)
-                        for crop, frame in zip(crops, shown.tolist(), strict=True)
-                    ]
-                )
-            )
-            .movedim(-1, 1)
-            .float()
-            / 255
-        )
+        frames = shown.tolist()
+        filmed = filmed_regions(self.mouth, crops, frames)
         drawn, share, after = self.regions(shapes[: len(shown)], chosen, shown, filmed, before)
-        whole = [self._scene.frame(frame) for frame in shown.tolist()]
-        made = [
-            put_back(
-                picture,
-                (int(self.mouth.left[frame]), int(self.mouth.top[frame])),
-                self.facts,
-                drawn[k],
-                filmed[k],
-                share[k],
-            )
-            for k, (picture, frame) in enumerate(zip(whole, shown.tolist(), strict=True))
-        ]
-        return torch.from_numpy(np.stack(made)), after
+        made = composed(self.mouth, self._scene, frames, drawn, filmed, share)
+        return torch.from_numpy(made), after
 
     @torch.no_grad()
     def regions(
@@ -188,9 +164,9 @@ class ExemplarSpeaker:
         if fading:
             rows = torch.tensor([index for index, _, _ in fading])
             left = torch.tensor([exemplar for _, exemplar, _ in fading])
-            amount = torch.tensor([part for _, _, part in fading])[:, None, None, None]
+            amount = torch.tensor([part for _, _, part in fading])
             old = self.warped(shapes[rows], left, positions[rows])
-            drawn[rows] = drawn[rows] + amount * (old - drawn[rows])
+            drawn[rows] = faded(drawn[rows], old, amount)
         drawn = sharpened(relit(drawn, filmed, self.skin(mesh)), float(self.model.sharpen))
         return filmed + share * (drawn - filmed), share, now
 

@@ -85,6 +85,16 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True)
+class Skip:
+    """Frames of the footage that cannot be used: nothing is learnt from them or drawn in them."""
+
+    first: int
+    stop: int
+    """The frame after the last."""
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
 class PersonFacts:
     """What is known about a person besides pictures and numbers."""
 
@@ -121,6 +131,8 @@ class PersonFacts:
     """How well the fit explains the footage, by name with its unit, e.g. `landmarks_px`."""
     licence: str = ""
     """Licence of the footage, where it has one."""
+    skipped: tuple[Skip, ...] = ()
+    """Spans without the person's mouth, in order; each is a shot of its own."""
 
     def __post_init__(self) -> None:
         if not self.consent.strip():
@@ -145,6 +157,26 @@ class PersonFacts:
             raise ConfigError(
                 f"the lip box {box} does not lie inside the crop of {self.size} pixels"
             )
+
+    def is_skipped(self, frame: int) -> bool:
+        """Whether a frame is shown as filmed."""
+        return any(skip.first <= frame < skip.stop for skip in self.skipped)
+
+    def usable_from(self, frame: int) -> int:
+        """The next frame that is not skipped, from this one on; after the end from the start."""
+        for other in (*range(frame, self.frames), *range(frame)):
+            if not self.is_skipped(other):
+                return other
+        raise AssetError(f"all frames of {self.name} are skipped; fit the person again")
+
+    def file_of(self, frame: int) -> range:
+        """Frames of the video that a frame came from; all where sources are not kept."""
+        first = 0
+        for source in self.sources:
+            if first <= frame < first + source.frames:
+                return range(first, first + source.frames)
+            first += source.frames
+        return range(self.frames)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,8 +26,8 @@ def shown_frames(
     before it.
 
     Args:
-        loop: `pingpong`; `hold` for standing still at the start; `once` for the footage frame by
-            frame up to its end, where it stands still.
+        loop: `pingpong`, or `file` for the same over a whole file; `hold` for standing still at the
+            start; `once` for the footage frame by frame up to its end, where it stands still.
     """
     if loop == "once":
         return torch.arange(start + first, start + first + count).clamp(max=shot.stop - 1)

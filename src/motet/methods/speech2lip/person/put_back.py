@@ -1,6 +1,8 @@
-"""The drawn surroundings of the mouth put back into the whole picture."""
+"""The surroundings of the mouth cut out of filmed pictures, and drawn ones put back."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -8,6 +10,34 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from motet.methods.speech2lip.person.folder import PersonFacts
+from motet.methods.speech2lip.person.mouth_region import Mouth, Pictures
+
+
+def filmed_regions(
+    mouth: Mouth, crops: Sequence[UInt8[np.ndarray, "size size 3"]], frames: Sequence[int]
+) -> Float[Tensor, "frames 3 h w"]:
+    """The surroundings of the mouth in the crops of some frames, 0..1."""
+    cut = [mouth.cut(crop, frame) for crop, frame in zip(crops, frames, strict=True)]
+    return torch.from_numpy(np.stack(cut)).movedim(-1, 1).float() / 255
+
+
+def composed(
+    mouth: Mouth,
+    scene: Pictures,
+    frames: Sequence[int],
+    drawn: Float[Tensor, "frames 3 h w"],
+    filmed: Float[Tensor, "frames 3 h w"],
+    share: Float[Tensor, "frames 1 h w"],
+) -> UInt8[np.ndarray, "frames height width 3"]:
+    """Whole pictures with drawn regions; frames that are skipped stay as filmed."""
+    made = []
+    for k, frame in enumerate(frames):
+        picture = scene.frame(frame)
+        if not mouth.facts.is_skipped(frame):
+            corner = int(mouth.left[frame]), int(mouth.top[frame])
+            picture = put_back(picture, corner, mouth.facts, drawn[k], filmed[k], share[k])
+        made.append(picture)
+    return np.stack(made)
 
 
 def put_back(
