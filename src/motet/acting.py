@@ -29,6 +29,10 @@ NEUTRAL = "neutral"
 CAMERA, FREE, METHOD = "camera", "free", "method"
 FURTHEST_DEG = (60.0, 40.0)
 """Largest azimuth and elevation of a gaze target."""
+EYE_SIDE_DEG, EYE_UP_DEG, EYE_DOWN_DEG = 25.0, 18.0, 20.0
+"""How far the eyes turn in the head."""
+ALONE_DEG = (12.0, 8.0)
+"""Azimuth and elevation up to which the eyes turn alone; beyond, the head turns by the rest."""
 _KEY = re.compile(r"\s*([A-Za-z]+)\s*=\s*([^@]+?)\s*(?:@\s*(.+?)\s*)?")
 
 
@@ -113,3 +117,18 @@ def gaze_target(text: str) -> tuple[float, float] | None:
             f" {FURTHEST_DEG[1]:g} degrees"
         )
     return azimuth, elevation
+
+
+def check_still_head(gaze: str) -> None:
+    """Make sure that the eyes alone reach a target.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    azimuth, elevation = gaze_target(gaze) or (0.0, 0.0)
+    if abs(azimuth) > EYE_SIDE_DEG or not -EYE_DOWN_DEG <= elevation <= EYE_UP_DEG:
+        raise ConfigError(
+            f"the eyes alone do not reach gaze {gaze}: they turn {EYE_SIDE_DEG:g} degrees sideways,"
+            f" {EYE_UP_DEG:g} up and {EYE_DOWN_DEG:g} down; let the head turn, or give a nearer"
+            " target"
+        )

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Mapping
 from typing import TypeAlias, TypeVar
 
-from motet.acting import emotion_keys, gaze_target
+from motet.acting import check_still_head, emotion_keys, gaze_target
 from motet.config import Settings
 from motet.errors import ConfigError
 
@@ -134,8 +134,9 @@ class Postprocess:
     """Add nods, turns, postures and brow raises drawn from the sound's rhythm and the seed.
     Without: the method's own."""
     gaze: str = option("camera", "free")
-    """Where the eyes look: `camera`, AZ,EL (degrees to the figure's left and up), `free` (they
-    leave the camera and come back), or `method` (as the method has them)."""
+    """Where the eyes look: `camera`, AZ,EL (degrees to the figure's left and up; beyond 12 and 8
+    the head turns too), `free` (they leave the camera and come back), or `method` (the method's
+    own)."""
     blink: bool = option(True, False, sound="long")
     """Keep the method's blinks and add seeded ones. Without: the lids stay open."""
     close_end: bool = option(True, False)
@@ -151,3 +152,5 @@ class Postprocess:
             raise ConfigError("head_scale has no effect on a head that is held; leave one out")
         emotion_keys(self.emotion)
         gaze_target(self.gaze)
+        if not self.head:
+            check_still_head(self.gaze)

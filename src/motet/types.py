@@ -37,6 +37,9 @@ _SHAPE_NAMES = """
 ARKIT_SHAPES: tuple[str, ...] = tuple(_SHAPE_NAMES.split())
 """The 52 ARKit blendshapes in the house order: alphabetical. Other programs use other orders;
 always go by name."""
+EYE_FULL_RAD: Mapping[str, float] = {"In": 0.60, "Out": 0.60, "Down": 0.61, "Up": 0.46}
+"""Rotation of an eyeball at full weight of an eyeLook shape, radians (34, 35 and 26 degrees), as
+measured in recordings of the iPhone; the house figure is scaled to it."""
 
 
 def frame_count(seconds: float, fps: float) -> int:

@@ -37,6 +37,8 @@ class RayCluster:
         InputError: no cluster answers at the address.
     """
 
+    in_this_process = False
+
     def __init__(self, address: str) -> None:
         require("ray", "cluster")
         import ray

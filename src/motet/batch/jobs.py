@@ -43,6 +43,11 @@ Attempt = tuple[Job, str]
 class Executor(Protocol):
     """Runs jobs, in whatever order and wherever."""
 
+    @property
+    def in_this_process(self) -> bool:
+        """Whether jobs run in the caller's process and may write to its terminal."""
+        ...
+
     def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Attempt]:
         """Try every job; jobs are taken one by one, as there is room for them."""
         ...
@@ -50,6 +55,8 @@ class Executor(Protocol):
 
 class InTurn:
     """One job after another, in this process."""
+
+    in_this_process = True
 
     def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Attempt]:
         """Try every job in the order given."""

@@ -51,9 +51,14 @@ class Workers:
     def __init__(self, count: int) -> None:
         self.count = count
 
+    @property
+    def in_this_process(self) -> bool:
+        """One worker needs no process of its own."""
+        return self.count == 1
+
     def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Attempt]:
         """Try every job; those that end first come first."""
-        if self.count == 1:
+        if self.in_this_process:
             yield from InTurn().run(work, jobs)
             return
         source, again = iter(jobs), list[tuple[Job, int]]()

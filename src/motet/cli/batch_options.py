@@ -98,7 +98,7 @@ def run_batch(command: Run, folder: Location) -> int:
         make_folder(folder)
     left_out = ("audio", "out", "quiet", "batch")
     settings = {key: value for key, value in vars(command).items() if key not in left_out}
-    one_alone = getattr(executor, "count", 0) == 1
+    one_alone = executor.in_this_process
     worker = command if one_alone else dataclasses.replace(command, quiet=True)
     with progress_bars(command.quiet or one_alone) as bars:
         task = bars.add_task("recordings", total=len(jobs))

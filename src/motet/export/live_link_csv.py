@@ -32,7 +32,7 @@ from motet.export.curves import (
 )
 from motet.export.options import ExportOptions
 from motet.export.timecode import even_frames, parse_timecode, seconds_of, timecode
-from motet.types import ARKIT_SHAPES, Clip, Motion
+from motet.types import ARKIT_SHAPES, EYE_FULL_RAD, Clip, Motion
 
 _SHAPES = """
     EyeBlinkLeft EyeLookDownLeft EyeLookInLeft EyeLookOutLeft EyeLookUpLeft EyeSquintLeft
@@ -51,9 +51,6 @@ HEAD_COLUMNS = ("HeadYaw", "HeadPitch", "HeadRoll")
 EYE_COLUMNS = tuple(
     f"{side}Eye{angle}" for side in ("Left", "Right") for angle in ("Yaw", "Pitch", "Roll")
 )
-EYE_REACH = {"side": 0.60, "down": 0.61, "up": 0.46}
-"""Rotation of an eyeball for a look shape at full weight, radians, as measured in recordings (34,
-35 and 26 degrees)."""
 MIRROR = np.array([-1.0, 1.0, -1.0])
 """From rotations about +Y, +X and +Z (right-handed) to the signs of the file, and back."""
 MAX_ROWS = 2_000_000
@@ -140,10 +137,10 @@ def _eye_angles(motion: Motion) -> np.ndarray:
     angles = []
     # The file's left eye follows the shapes of the right one, as in recordings of the application.
     for other, inwards in (("Right", -1.0), ("Left", 1.0)):
-        side = weight(f"eyeLookIn{other}") - weight(f"eyeLookOut{other}")
-        yaw = inwards * side * EYE_REACH["side"]
-        down = weight(f"eyeLookDown{other}") * EYE_REACH["down"]
-        pitch = down - weight(f"eyeLookUp{other}") * EYE_REACH["up"]
+        turned_in = weight(f"eyeLookIn{other}") * EYE_FULL_RAD["In"]
+        yaw = inwards * (turned_in - weight(f"eyeLookOut{other}") * EYE_FULL_RAD["Out"])
+        down = weight(f"eyeLookDown{other}") * EYE_FULL_RAD["Down"]
+        pitch = down - weight(f"eyeLookUp{other}") * EYE_FULL_RAD["Up"]
         angles += [yaw, pitch, np.zeros_like(yaw)]
     return np.stack(angles, axis=1)
 

@@ -17,10 +17,11 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
+from motet.acting import EYE_DOWN_DEG, EYE_SIDE_DEG, EYE_UP_DEG
 from motet.face.gestures import smooth_step
 from motet.face.operator import FaceCues, FrameOperator
 from motet.geometry.rotation import matrix_from_axis_angle
-from motet.types import ARKIT_SHAPES
+from motet.types import ARKIT_SHAPES, EYE_FULL_RAD
 
 BLOCK_S = 4.0
 SACCADE_S, SACCADE_S_PER_DEG = 0.021, 0.0022
@@ -39,10 +40,9 @@ WANDER_DEG, LEAST_DEG = (8.5, 4.0), 5.5
 """Spread of fixations beside it, and the least step to one."""
 DISTANCE_M, HALF_EYES_M = 1.5, 0.031
 """Distance of the target, and half that of the eyes: both eyes turn in by 1.2 degrees."""
-FULL_DEG = {"Out": 15.0, "In": 15.5, "Up": 10.0, "Down": 11.5}
-"""Turn of the house figure's eye at full weight of each eyeLook shape."""
-LID_DOWN, LID_UP = 0.30, 0.22
-"""eyeBlink and eyeWide that go with full weight of eyeLookDown and eyeLookUp."""
+FULL_DEG = {end: float(np.degrees(full)) for end, full in EYE_FULL_RAD.items()}
+LID_DOWN, LID_UP, LID_DEG = 0.30, 0.22, (11.5, 10.0)
+"""eyeBlink and eyeWide that go with eyes turned down and up by `LID_DEG`, and the most of them."""
 _STREAM = 4
 
 
@@ -99,8 +99,9 @@ def eye_weights(
     yaw: Float[Tensor, "*batch"], pitch: Float[Tensor, "*batch"]
 ) -> dict[str, Float[Tensor, "*batch"]]:
     """Weights of eyeLook that turn both eyes by angles in the head, degrees to the figure's left
-    and up; vergence is added.
+    and up, as far as eyes turn; vergence is added.
     """
+    yaw, pitch = yaw.clamp(-EYE_SIDE_DEG, EYE_SIDE_DEG), pitch.clamp(-EYE_DOWN_DEG, EYE_UP_DEG)
     inward = float(np.degrees(np.arctan(HALF_EYES_M / DISTANCE_M)))
     weights = {}
     for side, sign in (("Left", 1.0), ("Right", -1.0)):
@@ -152,8 +153,10 @@ class Gaze(FrameOperator):
         for name, weight in weights.items():
             motion[..., ARKIT_SHAPES.index(name)] = weight
         for side in ("Left", "Right"):
-            self._move_lid(motion, f"eyeBlink{side}", LID_DOWN * weights[f"eyeLookDown{side}"])
-            self._move_lid(motion, f"eyeWide{side}", LID_UP * weights[f"eyeLookUp{side}"])
+            down = FULL_DEG["Down"] * weights[f"eyeLookDown{side}"] / LID_DEG[0]
+            up = FULL_DEG["Up"] * weights[f"eyeLookUp{side}"] / LID_DEG[1]
+            self._move_lid(motion, f"eyeBlink{side}", LID_DOWN * down.clamp(max=1))
+            self._move_lid(motion, f"eyeWide{side}", LID_UP * up.clamp(max=1))
         return motion
 
     def _move_lid(self, motion: Tensor, name: str, weight: Tensor) -> None:

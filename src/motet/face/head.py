@@ -1,4 +1,4 @@
-"""The head's rotation: scaled, held, smoothed, and continued over the seams of windows.
+"""The head's rotation: scaled, held, turned, smoothed, and continued over the seams of windows.
 
 `head` is where the rotation (axis-angle, radians) lies in a frame.
 """
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.face.operator import FaceCues, FrameOperator, Operator
+from motet.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 
 SEAM_FRAMES = 3.0
 """Time constant in which a window's head leaves the course of the one before."""
@@ -36,6 +37,30 @@ class HoldHead(FrameOperator):
     ) -> Float[Tensor, "batch frames dim"]:
         """The processed frames."""
         return _with_head(motion, self.head, torch.zeros_like(motion[..., self.head]))
+
+
+class TurnHead(FrameOperator):
+    """The head's own movement around another direction than straight ahead.
+
+    Args:
+        azimuth, elevation: that direction, degrees to the figure's left and up.
+    """
+
+    def __init__(self, head: slice, azimuth: float, elevation: float) -> None:
+        self.head = head
+        yaw, pitch = (
+            matrix_from_axis_angle(torch.tensor(axis))
+            for axis in ([0.0, math.radians(azimuth), 0.0], [-math.radians(elevation), 0.0, 0.0])
+        )
+        self.turn = yaw @ pitch
+
+    def apply(
+        self, motion: Float[Tensor, "batch frames dim"], cues: FaceCues
+    ) -> Float[Tensor, "batch frames dim"]:
+        """The processed frames."""
+        own = matrix_from_axis_angle(motion[..., self.head])
+        turned = axis_angle_from_matrix(self.turn.to(own) @ own)
+        return _with_head(motion, self.head, turned)
 
 
 class ScaleHead(Operator[Tensor | None]):

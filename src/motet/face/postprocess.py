@@ -6,8 +6,8 @@ Every face method configures one `OperatorChain` in this order, leaving out what
 
 and behind every method come the options of a take:
 
-    shut over hum -> intensity -> emotions -> gestures -> head scaled or held -> gaze -> blinks
-        -> closed at the end
+    shut over hum -> intensity -> emotions -> gestures -> head scaled or held -> head turned to
+    the target -> gaze -> blinks -> closed at the end
 
 Why this order: closures come after the aperture, or the blend would open them again; intensity
 comes after both, and scales a closed mouth to a closed mouth. KMTalk, which has the whole recording
@@ -24,13 +24,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from motet.acting import FREE, METHOD, emotion_keys, gaze_target
+from motet.acting import ALONE_DEG, FREE, METHOD, emotion_keys, gaze_target
 from motet.face.blink import Blink, OpenLids
 from motet.face.clip_end import CloseEnd, closing_frames
 from motet.face.emotion import Emotion
 from motet.face.gaze import Gaze
 from motet.face.gestures import Gestures
-from motet.face.head import HoldHead
+from motet.face.head import HoldHead, TurnHead
 from motet.face.hum import ShutInHum
 from motet.face.intensity import ScaleChannels, ScaleMouth
 from motet.face.operator import FaceCues, Operator, OperatorChain
@@ -58,6 +58,9 @@ def take_chain(
         operators.append(ScaleChannels(_head_gain(options.head_scale, space)))
     if options.gaze != METHOD:
         target = gaze_target(options.gaze) or (0.0, 0.0)
+        rest = [at - max(-most, min(most, at)) for at, most in zip(target, ALONE_DEG, strict=True)]
+        if options.head and any(rest):
+            operators.append(TurnHead(head, *rest))
         operators.append(Gaze(target, options.gaze == FREE, head, seeds, space.fps))
     operators.append(Blink(seeds, space.fps) if options.blink else OpenLids())
     if ends and options.close_end:

@@ -27,15 +27,13 @@ from motet.atomic_write import write_bytes
 from motet.errors import AssetError, SpaceError
 from motet.rigs.flame import N_EXPRESSION
 from motet.rigs.flame_figure import flame_parameters, in_flame
-from motet.types import ARKIT_SHAPES, Motion, arkit_space
+from motet.types import ARKIT_SHAPES, EYE_FULL_RAD, Motion, arkit_space
 
 FORMAT = "motet-flame-map/1"
 N_FEATURES = N_EXPRESSION + 4
 """Expression, jaw rotation about x, y and z, square of the rotation about x."""
 STEPS = 400
 """Of the projected gradient; weights then stand still to 1e-4."""
-LOOK_FULL_RAD = 0.5
-"""Turn of an eyeball at a full `eyeLook` weight, as on the house figure to 0.05."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,5 +134,5 @@ def _look(eyes: Float[Tensor, "*batch 2 3"]) -> Float[Tensor, "*batch 52"]:
         out = left if side == "Left" else -left
         for name, turn in (("Down", down), ("Up", -down), ("Out", out), ("In", -out)):
             index = ARKIT_SHAPES.index(f"eyeLook{name}{side}")
-            weights[..., index] = (turn / LOOK_FULL_RAD).clamp(0, 1)
+            weights[..., index] = (turn / EYE_FULL_RAD[name]).clamp(0, 1)
     return weights

@@ -14,7 +14,7 @@ from motet.export.curves import axis_angle_from_euler, continuous
 from motet.export.gltf.inspection import entries, entry
 from motet.export.gltf.names import side_last, words
 from motet.export.gltf.visemes import Weights
-from motet.export.live_link_csv import EYE_REACH
+from motet.types import EYE_FULL_RAD
 
 NECK_SHARE = 0.4
 """Fraction of the head's rotation that the neck takes, where there is one."""
@@ -140,10 +140,9 @@ def jaw_turns(weights: Weights) -> Float[np.ndarray, "frames 3"]:
 
 def eye_turns(weights: Weights, side: str) -> Float[np.ndarray, "frames 3"]:
     """Rotation of the `Left` or `Right` eye for the look shapes, axis-angle."""
-    outwards = weights[f"eyeLookOut{side}"] - weights[f"eyeLookIn{side}"]
-    yaw = outwards * EYE_REACH["side"] * (1 if side == "Left" else -1)
-    down = weights[f"eyeLookDown{side}"] * EYE_REACH["down"]
-    pitch = down - weights[f"eyeLookUp{side}"] * EYE_REACH["up"]
+    turn = {end: weights[f"eyeLook{end}{side}"] * full for end, full in EYE_FULL_RAD.items()}
+    yaw = (turn["Out"] - turn["In"]) * (1 if side == "Left" else -1)
+    pitch = turn["Down"] - turn["Up"]
     return axis_angle_from_euler(np.stack([yaw, pitch, np.zeros_like(yaw)], axis=1))
 
 

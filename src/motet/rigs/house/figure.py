@@ -19,7 +19,7 @@ from motet.geometry.rotation import matrix_from_axis_angle
 from motet.geometry.skinning import dense_weights, skin
 from motet.rigs.house.hair import Hair
 from motet.rigs.rig import Rig, ShapedRig
-from motet.types import ARKIT_SHAPES, Meshes, Motion, Topology, arkit_space
+from motet.types import ARKIT_SHAPES, EYE_FULL_RAD, Meshes, Motion, Topology, arkit_space
 
 NECK_SHARE = {"neck1": 0.14, "neck2": 0.18, "neck3": 0.22, "head": 0.46}
 """Fraction of the head's rotation at each joint of the neck; they sum to 1."""
@@ -27,7 +27,7 @@ NECK_SHARE = {"neck1": 0.14, "neck2": 0.18, "neck3": 0.22, "head": 0.46}
 PRESSED_MM = 1.8
 """Allowed penetration of the lips; beyond it `mouthClose` is reduced."""
 
-EYE_SHAPES = tuple(name for name in ARKIT_SHAPES if name.startswith("eyeLook"))
+_EYE_SHAPES = tuple(name for name in ARKIT_SHAPES if name.startswith("eyeLook"))
 
 
 def _read(name: str) -> dict[str, np.ndarray]:
@@ -72,7 +72,8 @@ class HouseRig(Rig):
         self.joint_weight = data["joint_weight"]
         self.joints = torch.from_numpy(data["joint_position"])
         self.relaxed = torch.from_numpy(data["joint_relaxed"])
-        self.eye_turn = torch.from_numpy(data["eye_turn"])
+        # (eyes, shapes, axis-angle)
+        self.eye_turn = torch.from_numpy(data["eye_turn"]) * self._eye_gain[:, None]
         self.lips = data["lips"].astype(np.int64)
         self.inner_lip = data["inner_lip"].astype(np.int64)
         self.mouth_corner = data["mouth_corner"].astype(np.int64)
@@ -85,6 +86,23 @@ class HouseRig(Rig):
     def identity_names(self) -> tuple[str, ...]:  # type: ignore[override]
         """Names of the identity axes."""
         return tuple(map(str, self._identity["axis_names"]))
+
+    @functools.cached_property
+    def _eye_gain(self) -> Float[Tensor, " shapes"]:
+        """Factor on each shape such that the eyes turn by `EYE_FULL_RAD` at full weight.
+
+        The shapes were sculpted for half of that. Lids are scaled with the eyes, so that they
+        follow an angle as sculpted.
+        """
+        sculpted = torch.from_numpy(self._data["eye_turn"]).norm(dim=-1).amax(0)
+        gain = torch.ones(len(ARKIT_SHAPES))
+        for name in _EYE_SHAPES:
+            row = ARKIT_SHAPES.index(name)
+            full = EYE_FULL_RAD[
+                name.removeprefix("eyeLook").removesuffix("Left").removesuffix("Right")
+            ]
+            gain[row] = full / sculpted[row]
+        return gain
 
     def part(self, name: str) -> Part:
         """One part of the surface: skin, tongue, eye_left, eye_right, teeth_upper, teeth_lower,
@@ -130,11 +148,12 @@ class HouseRig(Rig):
         for row, name in enumerate(ARKIT_SHAPES):
             source = names.index(name)
             rows = slice(int(start[source]), int(start[source + 1]))
-            dense[row, torch.from_numpy(vertex[rows].astype(np.int64))] = delta[rows]
+            moved = self._eye_gain[row] * delta[rows]
+            dense[row, torch.from_numpy(vertex[rows].astype(np.int64))] = moved
         if not eyeballs:
             for side in ("eye_left", "eye_right"):
                 ball = self.part(side).vertices
-                for name in EYE_SHAPES:
+                for name in _EYE_SHAPES:
                     dense[ARKIT_SHAPES.index(name), ball] = 0
         return dense
 
