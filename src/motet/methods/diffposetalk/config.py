@@ -202,9 +202,9 @@ class DiffPoseTalkCondition:
     )
     """How the guidance of audio and style is combined; needs a style."""
     mode: Literal["auto", "offline", "stream"] = option("auto", "stream", preset="shipped")
-    """House space: `offline` regresses the mouth from the whole recording, `stream` as a live session
-    does (`run` with it equals `live`); `auto`: offline for recordings, stream when live. The
-    generator itself always streams."""
+    """House space: `offline` regresses the mouth from the whole recording, `stream` as a live
+    session does (`run` with it equals `live`); `auto`: offline for recordings, stream when live.
+    The generator itself always streams."""
     threshold: float = option(0.0, 0.5, preset="shipped")
     """Quantile of dynamic thresholding (0.99 is usual); 0: off."""
     flexibility: float = option(0.0, 1.0, given={"sampler": "ddim"})
