@@ -21,6 +21,7 @@ from motet.serve.api import (
     realtime,
     scenes,
     sounds,
+    speech,
     takes,
 )
 from motet.serve.page import page_router
@@ -48,7 +49,7 @@ def create_app(studio: Studio, access: Access) -> ASGIApp:
     )
     app.state.studio = studio
     problems.install(app)
-    for part in (methods, sounds, scenes, takes, edits, exports, avatars, persons, jobs):
+    for part in (methods, sounds, speech, scenes, takes, edits, exports, avatars, persons, jobs):
         app.include_router(part.router, prefix="/api")
     app.include_router(live.router)
     app.include_router(realtime.router)

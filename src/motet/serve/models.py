@@ -127,6 +127,22 @@ class Phones(BaseModel):
     phones: list[Label]
 
 
+class SpeechRequest(Body):
+    """A text to speak."""
+
+    text: str = Field(min_length=1, max_length=10_000)
+    voice: str = Field("", pattern=r"^([a-z]{2}_[a-z]{1,30})?$")
+    """Name of a Kokoro voice, such as `af_heart`; empty: the usual one."""
+
+
+class Speech(BaseModel):
+    """A text that was spoken."""
+
+    sound: Sound
+    phones: Phones
+    """Without entries where the words have no known pronunciation."""
+
+
 class TakeRequest(Body):
     """What to generate."""
 

@@ -165,6 +165,20 @@ export class Studio {
     });
   }
 
+  /** Speak a text; returns whether there is a voice that could. */
+  async speak(text: string): Promise<boolean> {
+    let spoken = false;
+    await this.guarded(async () => {
+      this.playback.pause();
+      this.work = { title: text.slice(0, 60), stage: 'Speaking', share: undefined };
+      const { sound } = await send<{ sound: Sound }>('POST', '/speech', { text });
+      localStorage.setItem(TRANSCRIPT + sound.id, text);
+      spoken = true;
+      await this.adopt(sound);
+    });
+    return spoken;
+  }
+
   async addDemo() {
     await this.guarded(async () => {
       this.work = { title: 'demo.flac', stage: 'Uploading', share: undefined };

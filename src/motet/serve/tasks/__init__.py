@@ -12,6 +12,7 @@ TASKS: dict[str, Task] = {
     "peaks": sounds.peaks,
     "playable": sounds.playable,
     "align": sounds.align,
+    "speak": sounds.speak,
     "take": takes.make_take,
     "import_take": takes.import_take,
     "curves": curves.write_curves,

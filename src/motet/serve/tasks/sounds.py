@@ -11,9 +11,10 @@ from motet.atomic_write import appearing, write_bytes
 from motet.audio import read_audio, resample, to_mono
 from motet.audio.io.container_checks import inspect
 from motet.config import JsonValue
-from motet.errors import AudioError
+from motet.errors import AudioError, MotetError
 from motet.serve.folder import DataFolder
 from motet.serve.tasks.task import Arguments, Json, Report, number, text
+from motet.types import Audio
 
 MIME = {
     "wav": "audio/wav",
@@ -78,10 +79,50 @@ def align(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
         AlignmentFailed: the text is not what is said, or not English.
         UnknownWords: words that the dictionary lacks.
     """
+    return _aligned(read_audio(folder.sound(text(arguments, "sound"))), text(arguments, "text"))
+
+
+def speak(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
+    """Speak a text into a sound of the folder; times of its words where they are known.
+
+    Raises:
+        MissingDependency: no voice is installed.
+        ConfigError: there is no such voice.
+    """
+    from motet.audio import voice as voices
+
+    words, name = text(arguments, "text"), text(arguments, "voice")
+    audio = voices.speak(words, f":{name}" if name else "")
+    try:
+        phones = _aligned(audio, words)
+    except MotetError:  # e.g. a name that the dictionary lacks: it is spoken all the same
+        phones = {"words": [], "phones": []}
+    return {"sound": stored_sound(audio, folder), "phones": phones}
+
+
+def stored_sound(audio: Audio, folder: DataFolder) -> Json:
+    """Keep a sound that was made here, like an upload; returns its facts and its `id`."""
+    from motet.audio.io.write import encode_flac
+    from motet.serve.folder import digest_of_bytes
+
+    data = encode_flac(audio.samples.clamp(-1, 1), audio.sample_rate, 16)
+    identity = digest_of_bytes(data)
+    write_bytes(folder.sound(identity), data)
+    return {
+        "id": identity,
+        "seconds": round(audio.seconds, 6),
+        "rate": audio.sample_rate,
+        "channels": audio.samples.shape[0],
+        "layout": audio.layout,
+        "mime": "audio/flac",
+        "bytes": len(data),
+    }
+
+
+def _aligned(audio: Audio, words_said: str) -> Json:
     from motet.phonetics.alignment import SAMPLE_RATE, SILENCE, Aligner
 
-    audio = resample(to_mono(read_audio(folder.sound(text(arguments, "sound")))), SAMPLE_RATE)
-    phones = Aligner().align(audio, text(arguments, "text"))
+    phones = Aligner().align(resample(to_mono(audio), SAMPLE_RATE), words_said)
     words = [
         (group[0].start_s, group[-1].end_s, word)
         for word, members in itertools.groupby(phones, lambda phone: phone.word)

@@ -14,10 +14,11 @@ from motet.export.npz import read as read_npz
 from motet.options import OptionValue, Postprocess
 from motet.request import Request
 from motet.serve.folder import DataFolder
+from motet.serve.tasks.sounds import stored_sound
 from motet.serve.tasks.task import Arguments, Json, Report, mapping, number, text
 from motet.session import load_methods
 from motet.sinks import MOTION_SINK
-from motet.types import Audio, Clip, frame_count
+from motet.types import Clip, frame_count
 
 READABLE = (".npz", ".csv", ".json", ".bvh")
 
@@ -90,27 +91,8 @@ def import_take(arguments: Arguments, folder: DataFolder, report: Report) -> Jso
     report("writing")
     made: Json = {}
     if not sound and clip.audio is not None:
-        made["sound"] = _sound_of(clip.audio.load(), folder)
+        made["sound"] = stored_sound(clip.audio.load(), folder)
     return {**take_facts(clip), **made}
-
-
-def _sound_of(audio: Audio, folder: DataFolder) -> Json:
-    """The sound inside a take as a sound of its own."""
-    from motet.audio.io.write import encode_flac
-    from motet.serve.folder import digest_of_bytes, write_bytes
-
-    data = encode_flac(audio.samples.clamp(-1, 1), audio.sample_rate, 16)
-    identity = digest_of_bytes(data)
-    write_bytes(folder.sound(identity), data)
-    return {
-        "id": identity,
-        "seconds": round(audio.seconds, 6),
-        "rate": audio.sample_rate,
-        "channels": audio.samples.shape[0],
-        "layout": audio.layout,
-        "mime": "audio/flac",
-        "bytes": len(data),
-    }
 
 
 def take_facts(clip: Clip) -> Json:
