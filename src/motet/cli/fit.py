@@ -76,6 +76,7 @@ class Fit:
 
     def execute(self) -> int:
         """Capture, train, report."""
+        self._check_needs()
         from motet.nn.device import pick_device
         from motet.tracking.capture.capture import CaptureOptions, capture
         from motet.tracking.capture.describe import describe
@@ -105,6 +106,21 @@ class Fit:
         elif self.minutes:
             self._train(person)
         return 0
+
+    def _check_needs(self) -> None:
+        """Name everything that is missing at once, before anything is read.
+
+        Raises:
+            ConfigError: says what, each with its remedy.
+        """
+        from motet.tracking.landmarker import missing_needs
+
+        consent = "state who consented to this likeness being spoken with: --consent 'TEXT'"
+        missing = [] if self.consent.strip() else [consent]
+        if not (self.out / "person.json").exists():  # captured already: nothing is tracked
+            missing += missing_needs(self.model)
+        if missing:
+            raise ConfigError("; ".join(missing))
 
     def _exemplars(self, person: Person) -> None:
         from motet.tracking.capture.noise import hushed

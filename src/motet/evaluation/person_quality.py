@@ -63,15 +63,15 @@ def _scores(tail: Tail, drawn: Seen, filmed: Seen) -> dict[str, float]:
 def line_of(scores: dict[str, float], seconds: float) -> str:
     """Scores in words that need no explanation."""
     words = {
-        "opening_range": "opens {:.0%} as far",
-        "opening_correlation": "in time by {:.2f} of 1",
-        "teeth": "shows {:.0%} of the teeth",
-        "sharpness": "{:.0%} as sharp",
-        "motion": "moves {:.0%} as much",
-        "sync": "in sync by {:.0%}",
+        "opening_range": "opening {:.0%}",
+        "opening_correlation": "its correlation {:.2f}",
+        "teeth": "teeth {:.0%}",
+        "sharpness": "sharpness {:.0%}",
+        "motion": "motion {:.0%}",
+        "sync": "sync confidence {:.0%}",
     }
     parts = [text.format(scores[name]) for name, text in words.items() if name in scores]
-    return f"against {seconds:.0f} s of film that it did not learn from: {', '.join(parts)}"
+    return f"of filmed, on {seconds:.0f} s that were held out: {', '.join(parts)}"
 
 
 def _write(

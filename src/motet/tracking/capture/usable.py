@@ -25,7 +25,7 @@ _LARGER, _APART = 1.35, 0.6
 _MARGIN, _BRIEF, _SHORTEST = 3, 3, 12
 """Frames left out around what is skipped; that a turn or a hand lasts at least; of a usable
 span."""
-_MOUTH_PX, _LIKENESS = 12, 0.25
+_MOUTH_PX, _LIKENESS = 12, 0.45
 """Side of the picture of the mouth that is kept for every frame, and the correlation with the
 usual mouths below which something covers it."""
 _NOSE, _TOP, _CHIN, _CORNERS, _LIPS = 2, 10, 152, (61, 291), (13, 14)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from pathlib import Path
 
 import torch
@@ -78,8 +77,7 @@ class ExemplarSpeaker:
         self._paths = Paths(model, self._trust.clamp(min=0.05), turns)
         self._crops, self._scene = person.crops, person.scene
         self._mouths = torch.zeros(0, 3, *reversed(self.mouth.size), dtype=torch.uint8)
-        borders = [0, *self.facts.cuts, self.facts.frames]
-        self.shots = [range(start, stop) for start, stop in itertools.pairwise(borders)]
+        self.shots = self.facts.shots()
 
     def driven_by(self, motion: str) -> ExemplarSpeaker:
         """The same person driven by another method for curves.

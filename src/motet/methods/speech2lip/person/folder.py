@@ -26,6 +26,7 @@ of the canonical frame may be any; x to the person's left, y up, z out of the fa
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Mapping
 from functools import cached_property
@@ -157,6 +158,11 @@ class PersonFacts:
             raise ConfigError(
                 f"the lip box {box} does not lie inside the crop of {self.size} pixels"
             )
+
+    def shots(self) -> list[range]:
+        """Frames of each uninterrupted shot."""
+        borders = [0, *self.cuts, self.frames]
+        return [range(start, stop) for start, stop in itertools.pairwise(borders)]
 
     def is_skipped(self, frame: int) -> bool:
         """Whether a frame is shown as filmed."""
@@ -296,8 +302,7 @@ class Person:
 
     def shots(self) -> list[range]:
         """Frames of each uninterrupted shot."""
-        borders = [0, *self.facts.cuts, self.facts.frames]
-        return [range(start, stop) for start, stop in zip(borders, borders[1:], strict=False)]
+        return self.facts.shots()
 
 
 def read_facts(folder: Path) -> PersonFacts:
