@@ -31,6 +31,10 @@ the speaker.
 """
 
 
+EARLIER_WORDS = ("each also as a stranger would say it", "each also with a perturbed voice")
+"""What files that were written earlier say, and what it is called now."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Purpose:
     """What a file is for; the rest of a card is in the file."""
@@ -56,7 +60,8 @@ PURPOSES = {
     "kmtalk": Purpose(
         "Speech to face from phone times",
         "Curves whose key poses can be edited; transcripts correct the words.",
-        "Words are recognised in English; in other languages give a transcript. No head motion.",
+        "Words are recognised in English; in other languages give a transcript. Its own head motion"
+        " is small.",
     ),
     "mospa": Purpose(
         "Spatial sound to body",
@@ -86,7 +91,7 @@ PURPOSES = {
     "phonetic": Purpose(
         "Small audio encoder",
         "Features of speech for methods that do not use Whisper's.",
-        "Ten voices and one hour of speech: voices and rooms unlike them cost correlation.",
+        "Few voices (see sources): voices and rooms unlike them cost correlation.",
     ),
     "closing": Purpose(
         "Lip closures from the small encoder's features",
@@ -129,13 +134,21 @@ def _facts(found: Checkpoint) -> dict[str, str]:
     sources = facts.get("sources") or facts.get("speech")
     return {
         "licence": str(facts.get("licence", "Apache-2.0")),
-        "data": str(data) if isinstance(data, str) else "",
+        "data": str(data).replace(*EARLIER_WORDS) if isinstance(data, str) else "",
+        "began with": _began_with(facts.get("began_with")),
         "sources": _sources(sources) if isinstance(sources, dict) else "",
         "training": _training(facts.get("training")),
         "credit": "; ".join(map(str, credit))
         if isinstance(credit := facts.get("credit"), list)
         else str(credit or ""),
     }
+
+
+def _began_with(digest: JsonValue) -> str:
+    """Weights that this training continued; what those learned from counts too."""
+    if not digest:
+        return ""
+    return f"weights `{str(digest)[:12]}`, trained on earlier sets ([DATA.md](../../DATA.md))"
 
 
 def _sources(sources: Mapping[str, JsonValue]) -> str:
@@ -162,7 +175,9 @@ def _training(training: JsonValue) -> str:
         return ""
     shown = ("minutes", "batch", "learning_rate")
     return ", ".join(
-        f"{name.replace('_', ' ')} {training[name]}" for name in shown if name in training
+        f"{name.replace('_', ' ')} {training[name]}"
+        for name in shown
+        if training.get(name) is not None
     )
 
 

@@ -18,6 +18,8 @@ from motet.config import JsonValue, parse_json
 from motet.errors import ConfigError, InputError, nearest
 
 TEXTS = ("text", "style", "source", "genre")
+MAY_BE_FILES = ("text", "style", "source")
+"""Texts that may also name a file, looked for beside the table first."""
 NUMBERS = ("seed", "track", "channel")
 FILES = ("keys", "person", "avatar")
 COLUMNS = ("audio", "name", *TEXTS, *NUMBERS, *FILES)
@@ -114,6 +116,9 @@ def _cell(column: str, value: JsonValue, folder: Location, place: str) -> object
         if not isinstance(path, Path):
             raise InputError(f"{place}: {column} must be a local file, not {path}")
         return path
+    if column in MAY_BE_FILES and isinstance(folder, Path) and len(value) < 256:
+        beside = folder / value
+        return str(beside) if beside.is_file() else value
     return value
 
 

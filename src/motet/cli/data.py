@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from motet.errors import ConfigError, InputError
+from motet.cli.paths import check_files, check_folder, check_some_exist
+from motet.errors import AssetError, ConfigError, InputError
 
 if TYPE_CHECKING:
     from motet.data.clip import Recording
+
+
+CORPUS_FILES = ("index.json", "reactions.jsonl")
+"""Either makes a folder a corpus: of clip files, or in SAM's layout with known reactions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +48,16 @@ class Synth:
 
     def execute(self) -> int:
         """Synthesise each."""
-        from motet.synthesis.performance.synthesis import SynthOptions, synthesise
-        from motet.synthesis.whisper_weights import load_whisper_encoder
-
         if not self.audio:
             raise ConfigError("no recording was named; give one or more sound files")
         if self.phones is not None and len(self.audio) > 1:
             raise ConfigError("--phones belongs to one recording; name one recording only")
+        check_some_exist(self.audio)
+        check_files({"--phones": self.phones, "--whisper": self.whisper})
+
+        from motet.synthesis.performance.synthesis import SynthOptions, synthesise
+        from motet.synthesis.whisper_weights import load_whisper_encoder
+
         shared = ("style", "person", "phones", "whisper", "seed", "licence", "language", "speaker")
         options = SynthOptions(**{name: getattr(self, name) for name in shared})
         encoder = load_whisper_encoder(self.whisper)
@@ -83,10 +91,13 @@ class TrackVideos:
 
     def execute(self) -> int:
         """Track each."""
-        from motet.tracking import TrackOptions, track_video
-
         if not self.video:
             raise ConfigError("no video was named; give one or more videos")
+        check_some_exist(self.video)
+        check_files({"--model": self.model, "--whisper": self.whisper})
+
+        from motet.tracking import TrackOptions, track_video
+
         options = TrackOptions(
             self.model, self.licence, "", self.speaker, self.language, whisper=self.whisper
         )
@@ -149,6 +160,12 @@ class Inspect:
 
     def execute(self) -> int:
         """List the recordings."""
+        check_some_exist((self.path,))
+        if self.path.is_dir() and not any((self.path / name).is_file() for name in CORPUS_FILES):
+            raise AssetError(
+                f"{self.path} is no corpus: it has neither index.json nor reactions.jsonl;"
+                " 'motet data index' makes one of clip files, 'motet data import' of a data set"
+            )
         print("\n".join(self._lines()))
         return 0
 
@@ -227,12 +244,6 @@ class Sam:
 
     def execute(self) -> int:
         """Make what is missing."""
-        from motet.audio.spatial.hrtf import load_head
-        from motet.cli.progress import progress_bars
-        from motet.synthesis.reaction.corpus import CorpusChoice, build_sam, seconds_made
-        from motet.synthesis.reaction.corpus_files import LIFE
-        from motet.synthesis.reaction.life_corpus import build_life
-
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"--limit is a number of sequences, at least 1, not {self.limit}")
         if self.mocap is not None and not self.mocap.is_dir():
@@ -240,6 +251,14 @@ class Sam:
                 f"{self.mocap} is not a folder; give the folder that holds idle/*.bvh.gz, or leave"
                 " --mocap out"
             )
+        check_files({"--head": self.head})
+
+        from motet.audio.spatial.hrtf import load_head
+        from motet.cli.progress import progress_bars
+        from motet.synthesis.reaction.corpus import CorpusChoice, build_sam, seconds_made
+        from motet.synthesis.reaction.corpus_files import LIFE
+        from motet.synthesis.reaction.life_corpus import build_life
+
         with progress_bars(self.quiet) as bars:
             task = bars.add_task(f"making {self.out.name}", total=None)
             choice = CorpusChoice(self.out, self.size, self.seed, self.mocap, self.limit)
@@ -266,6 +285,7 @@ class Index:
 
     def execute(self) -> int:
         """Write the index."""
+        check_folder("the argument", self.folder, "with clip files")
         from motet.data.corpus import index_folder
 
         entries = index_folder(self.folder)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from motet.errors import ConfigError
+from motet.cli.paths import check_files, check_folder
+from motet.errors import ConfigError, nearest
 from motet.options import Device, changed
 from motet.registry import DEFAULT
 
@@ -49,6 +50,18 @@ USED = {
 """The flags that each evaluation protocol uses."""
 TAKES = ("takes", "takes-seen")
 """Studies of bodies that need no corpus."""
+STUDIES: Mapping[str, tuple[str, ...]] = {
+    "none": (),
+    "face": ("steps", "style"),
+    "body": ("steps", *TAKES),
+    "person": ("pictures", "voices"),
+}
+"""Values of `--study` by evaluation protocol."""
+FOLDERS = {
+    "body": "of a corpus that 'motet data sam' made",
+    "person": "of a person that 'motet fit' made",
+}
+"""What --data is, where it is no folder of tracked recordings."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,27 +129,23 @@ class Eval:
         """Evaluate and report."""
         from motet.registry import method_spec
 
+        protocol = "none" if self.method == "none" else method_spec(self.method).evaluation
         if self.benchmark:
             return self._benchmark()
-        protocol = "none" if self.method == "none" else method_spec(self.method).evaluation
         self._check(protocol)
         if protocol == "person":
             return self._person()
+        if protocol == "body":
+            return self._body()
+        if self.data is not None:
+            check_folder("--data", self.data, "that holds 'other_speakers' and 'grid_s1'")
         from motet.cli.progress import progress_bars
-        from motet.errors import AssetError
         from motet.evaluation.baselines import baselines
         from motet.evaluation.face import EvaluationConfig, Subject, evaluate
         from motet.evaluation.held_out import load_held_out
         from motet.metrics.lip_geometry import lip_geometry_of
         from motet.rigs.house import load_house
 
-        if protocol == "body":
-            return self._body()
-        if self.data is not None and not self.data.is_dir():
-            raise AssetError(
-                f"{self.data} is not a folder; give the folder that holds 'other_speakers' and"
-                " 'grid_s1', or leave --data out"
-            )
         if self.study:
             return self._study()
         config = EvaluationConfig(seed=self.seed, takes=self.takes, long_s=self.long_s)
@@ -162,9 +171,10 @@ class Eval:
         """The table of a published benchmark."""
         from rich.console import Console
 
-        from motet.cli.eval_benchmark import benchmark, save
+        from motet.cli.eval_benchmark import benchmark, check, save
 
         self._refuse_idle(USED["benchmark"])
+        check(self)
         report = benchmark(self)
         if self.out:
             save(report, self.out)
@@ -177,6 +187,15 @@ class Eval:
     def _check(self, protocol: str) -> None:
         """A flag that a protocol does not use is an error."""
         self._refuse_idle(USED["study"] if self.study and protocol == "face" else USED[protocol])
+        studies = STUDIES[protocol]
+        if self.study and self.study not in studies:
+            raise ConfigError(
+                f"{self.method} has no study {self.study!r};"
+                f" {nearest(self.study, studies) if studies else 'leave --study out'}"
+            )
+        check_files({"--weights": self.weights})
+        if self.data is not None and protocol in FOLDERS:
+            check_folder("--data", self.data, FOLDERS[protocol])
 
     def _refuse_idle(self, used: Sequence[str]) -> None:
         idle = [name for name in changed(self) if name not in (*ALWAYS, *used)]
@@ -225,10 +244,6 @@ class Eval:
         """New speech of a fitted person (the shipped one without --data)."""
         from motet.cli.eval_studies import voices
 
-        if self.study != "voices":
-            raise ConfigError(
-                f"there is no study {self.study!r} of people; there are: pictures, voices"
-            )
         return self._show_study(*voices(self.data, self.recordings))
 
     def _show_study(self, found: Mapping[str, JsonValue], *tables: Table) -> int:
@@ -247,6 +262,11 @@ class Eval:
 
     def _body(self) -> int:
         """Bodies are measured on a corpus in SAM's layout whose reactions are known."""
+        if self.data is None and self.study not in TAKES:
+            raise ConfigError(
+                "a body is evaluated on a corpus: give --data FOLDER, made by 'motet data sam -o"
+                " FOLDER', or --study takes, which needs none"
+            )
         from rich.console import Console
 
         from motet.cli.progress import progress_bars
@@ -260,11 +280,6 @@ class Eval:
         from motet.session import load
         from motet.synthesis.reaction.policy_upper_bound import policy_again
 
-        if self.data is None and self.study not in TAKES:
-            raise ConfigError(
-                "a body is evaluated on a corpus: give --data FOLDER, made by 'motet data sam -o"
-                " FOLDER', or --study takes, which needs none"
-            )
         loaded = load(self.method, self.weights, self.device)
         if self.study in TAKES:
             return self._body_takes(loaded, parse_options(loaded.spec, self.option))

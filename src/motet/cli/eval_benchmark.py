@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motet.errors import AssetError, ConfigError
+from motet.cli.paths import check_files, check_folder
+from motet.errors import ConfigError, nearest
+from motet.evaluation.benchmark_units import UNITS
 
 if TYPE_CHECKING:
     from motet.cli.eval import Eval
@@ -18,22 +20,60 @@ if TYPE_CHECKING:
 REGIONS = ("lips", "upper")
 
 
+def check(asked: Eval) -> None:
+    """Everything that can be known before data or a model is loaded.
+
+    Raises:
+        ConfigError: no such benchmark, nothing to score, or a region or file that it does not take.
+        AssetError: data, predictions or a file are not there.
+    """
+    name = asked.benchmark
+    if name not in UNITS:
+        raise ConfigError(f"no benchmark {name!r}; {nearest(name, UNITS)}")
+    if asked.data is None:
+        raise ConfigError(
+            f"--benchmark {name} needs the folder with your copy of the data: --data FOLDER (see"
+            " docs/benchmarks/evaluation.md)"
+        )
+    check_folder("--data", asked.data, f"with your copy of {name}")
+    for folder in asked.predictions:
+        check_folder("--predictions", folder, "of predictions (NAME.npy, one a test clip)")
+    check_files({"--weights": asked.weights, "--flame": asked.flame})
+    for _, path, _ in map(region_parts, asked.region):
+        check_files({"--region": Path(path)})
+    if name == "tfhp" and asked.flame is None:
+        raise ConfigError("tfhp holds FLAME coefficients: give your FLAME file with --flame")
+    if asked.method == "none" and not asked.predictions:
+        raise ConfigError("nothing to score: name a method, or give --predictions FOLDER")
+
+
+def region_parts(text: str) -> tuple[str, str, tuple[str, ...]]:
+    """Name, file and parts of `lips=FILE` or `upper=FILE:PART+PART`.
+
+    Raises:
+        ConfigError: not of that form.
+    """
+    name, equals, file = text.partition("=")
+    if name not in REGIONS or not equals:
+        raise ConfigError(
+            f"a region is lips=FILE or upper=FILE, for files with several sets"
+            f" upper=FILE:PART+PART, not {text!r}"
+        )
+    path, _, parts = file.partition(":")
+    return name, path, tuple(filter(None, parts.split("+")))
+
+
 def benchmark(asked: Eval) -> Report:
     """Score a method, a folder of predictions, or both.
 
     Raises:
-        ConfigError: nothing to score, or a region that no score uses.
-        AssetError: data, predictions or a region are not there.
+        AssetError: data, predictions or a region cannot be read.
     """
     from motet.cli.progress import progress_bars
     from motet.evaluation.benchmarks import evaluate_benchmark, test_cases
     from motet.rigs.flame import load_flame
 
-    if asked.data is None or not asked.data.is_dir():
-        raise AssetError(
-            f"--benchmark {asked.benchmark} needs the folder with your copy of the data: --data"
-            " FOLDER (see docs/benchmarks/evaluation.md)"
-        )
+    assert asked.data is not None
     regions = read_regions(asked.region)
     flame = None if asked.flame is None else load_flame(asked.flame)
     subjects = _subjects(asked, flame)
@@ -59,15 +99,8 @@ def read_regions(given: Sequence[str]) -> dict[str, Region]:
     from motet.metrics.regions import read_region
 
     found = {}
-    for text in given:
-        name, equals, file = text.partition("=")
-        if name not in REGIONS or not equals:
-            raise ConfigError(
-                f"a region is lips=FILE or upper=FILE, for files with several sets"
-                f" upper=FILE:PART+PART, not {text!r}"
-            )
-        path, _, parts = file.partition(":")
-        found[name] = read_region(path, name, tuple(filter(None, parts.split("+"))))
+    for name, path, parts in map(region_parts, given):
+        found[name] = read_region(path, name, parts)
     return found
 
 
@@ -87,8 +120,6 @@ def _subjects(asked: Eval, flame: Flame | None) -> dict[str, Predictor]:
         subjects[loaded.name] = method_predictor(loaded, options, flame, tuple(seeds))
     for folder in asked.predictions:
         subjects[folder.name] = folder_predictor(folder)
-    if not subjects:
-        raise ConfigError("nothing to score: name a method, or give --predictions FOLDER")
     return subjects
 
 

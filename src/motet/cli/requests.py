@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from motet.acting import METHOD
+from motet.cli.paths import check_files
 from motet.errors import ConfigError
 from motet.method import (
     MethodSpec,
@@ -80,19 +81,27 @@ def check_conditions(specs: Sequence[MethodSpec], request: Request, weights: Pat
             cannot honour.
         CheckpointError: the weights cannot be read.
     """
-    from motet.checkpoint import read_config
-
     check_one_method(specs, weights)
     if is_video(str(request.options.get("style", ""))):
         check_style_video(str(request.options["style"]))
-    for spec in specs:
-        known = option_names(spec)
-        own = {k: v for k, v in request.options.items() if renamed(spec, k) in known}
-        for setting, options in absorbs(spec).items():
-            own = {**options(getattr(request.postprocess, setting)), **own}
-        condition = condition_from(spec, own)
-        path = weights or weights_of(spec, own)
+    own = [_own_options(spec, request) for spec in specs]
+    conditions = [condition_from(s, values) for s, values in zip(specs, own, strict=True)]
+    check_files({"--weights": weights})
+    paths = [weights or weights_of(s, values) for s, values in zip(specs, own, strict=True)]
+
+    from motet.checkpoint import read_config  # imports torch: after all that needs none
+
+    for spec, condition, path in zip(specs, conditions, paths, strict=True):
         check_condition(condition, read_config(path, spec.config_type()))
+
+
+def _own_options(spec: MethodSpec, request: Request) -> dict[str, OptionValue]:
+    """The options of a request that one of its methods has, with what it absorbs."""
+    known = option_names(spec)
+    own = {k: v for k, v in request.options.items() if renamed(spec, k) in known}
+    for setting, options in absorbs(spec).items():
+        own = {**options(getattr(request.postprocess, setting)), **own}
+    return own
 
 
 def check_takes(specs: Sequence[MethodSpec], request: Request) -> None:

@@ -10,8 +10,11 @@ from typing import Annotated
 
 import tyro
 
-from motet.errors import ConfigError
+from motet.cli.paths import check_files, check_folder
+from motet.errors import ConfigError, nearest
+from motet.methods import find_methods
 from motet.training.settings import ComputeConfig, TrainConfig
+from motet.training.target_names import OTHERS, RENAMED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Train:
 
     def execute(self) -> int:
         """Train and write the weights."""
+        self._check()
         import torch
 
         if self.threads > 0:
@@ -68,9 +72,24 @@ class Train:
             return self._person()
         return self._weights()
 
+    def _check(self) -> None:
+        """Everything that can be known before torch is imported."""
+        name = RENAMED.get(self.target, self.target)
+        methods = find_methods()
+        known = [*(each for each, spec in methods.items() if spec.stages), *OTHERS]
+        if name not in known:
+            raise ConfigError(f"nothing to train is called {name!r}; {nearest(name, known)}")
+        presets = methods[name].architectures() if name in methods else {"default": None}
+        if self.preset not in presets:
+            raise ConfigError(
+                f"{name} has no preset {self.preset!r}; {nearest(self.preset, presets)}"
+            )
+        check_folder("--data", self.data, "with the training data")
+        check_files({"--start": self.start, "--encoder": self.encoder})
+
     def _weights(self) -> int:
         from motet.training.target import TrainingJob, train_target
-        from motet.training.targets import RENAMED, find_target
+        from motet.training.targets import find_target
 
         if self.target in RENAMED:
             print(f"motet: {self.target!r} is now called {RENAMED[self.target]!r}", file=sys.stderr)

@@ -118,8 +118,8 @@ def read_index(folder: Path) -> list[Entry]:
     path = folder / INDEX
     if not path.is_file():
         raise AssetError(
-            f"no corpus at {folder} (its index.json is missing); 'motet data synth' and 'motet data"
-            f" track' write one with -o {folder}"
+            f"{folder} is no corpus (its index.json is missing); give the folder that 'motet data"
+            " track', 'synth' or 'import' wrote, or 'motet data index' of clip files"
         )
     try:
         index = parse_json(path.read_text(encoding="utf-8"))

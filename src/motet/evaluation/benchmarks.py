@@ -23,6 +23,7 @@ from motet.config import JsonValue
 from motet.data.readers import biwi, vocaset
 from motet.data.readers.hdtf_tfhp import TfhpDatabase
 from motet.errors import AssetError, ConfigError, InputError, nearest
+from motet.evaluation.benchmark_units import UNITS
 from motet.evaluation.report import Report, Score
 from motet.loaded_method import LoadedMethod, Options
 from motet.metrics import face_benchmarks as scores
@@ -33,12 +34,6 @@ from motet.rigs.flame_figure import FlameFigure, in_flame
 from motet.rigs.template_figure import in_vertices
 from motet.types import Audio, Motion
 
-BENCHMARKS = {
-    "vocaset": "m",
-    "biwi": "root of the face's area",
-    "tfhp": "m",
-}
-"""Unit of the vertices of each."""
 MOST_MISSING = 2
 """Frames that a prediction may be shorter than the truth: programs round in different ways."""
 Vertices = Float[Tensor, "frames verts 3"]
@@ -80,8 +75,8 @@ def test_cases(
         ConfigError: no such benchmark, or a FLAME file that is needed is missing.
         AssetError: the data set is not there.
     """
-    if benchmark not in BENCHMARKS:
-        raise ConfigError(f"no benchmark {benchmark!r}; {nearest(benchmark, BENCHMARKS)}")
+    if benchmark not in UNITS:
+        raise ConfigError(f"no benchmark {benchmark!r}; {nearest(benchmark, UNITS)}")
     if benchmark == "tfhp":
         if flame is None:
             raise ConfigError("tfhp holds FLAME coefficients: give your FLAME file with --flame")
@@ -253,7 +248,7 @@ def evaluate_benchmark(
         "benchmark": benchmark,
         "clips": count,
         "frames": frames,
-        "unit": BENCHMARKS[benchmark],
+        "unit": UNITS[benchmark],
         **{f"region {name}": region.label for name, region in regions.items()},
     }
     return Report({name: tuple(_rows(pool, benchmark)) for name, pool in pools.items()}, facts)
@@ -309,7 +304,7 @@ def _rows(pool: _Pool, benchmark: str) -> Iterator[Score]:
     def row(metric: str, value: float, clips: int) -> Score:
         return Score(metric, benchmark, value, clips)
 
-    metres = BENCHMARKS[benchmark] == "m"
+    metres = UNITS[benchmark] == "m"
     if pool.lip:
         lip = torch.cat(pool.lip)
         yield row("LVE_squared", float(lip.mean()), len(pool.lip))

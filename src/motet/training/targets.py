@@ -12,11 +12,7 @@ from motet.method import MethodSpec
 from motet.methods import find_methods
 from motet.training.settings import TrainConfig, follow_recipe
 from motet.training.target import Target, TrainingData, hold_out_validation
-
-OTHERS = ("phonetic", "closure-head", "lip-aperture-head", "speech-heads", "lips", "sync-expert")
-"""Weights that are no method."""
-RENAMED: Mapping[str, str] = {"closing": "closure-head", "opening": "lip-aperture-head"}
-"""Names that an earlier version used."""
+from motet.training.target_names import OTHERS, RENAMED
 
 
 def target_names() -> list[str]:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Literal
 
 from motet.errors import ConfigError
+from motet.methods.mospa.source_text import check_source
 from motet.options import check_choices, check_ranges, option, refuse
 
 SourceNorm = Literal["time", "xyz", "none"]
@@ -244,6 +245,7 @@ class MospaCondition:
 
     def __post_init__(self) -> None:
         check_choices(self)
+        check_source(self.source)
         check_ranges(self, {"guidance_audio": (0.0, 20.0), "flexibility": (0.0, 1.0)})
         if self.steps < 0:
             raise ConfigError(

@@ -14,7 +14,8 @@ from torch import Tensor
 from motet.array_files import read_array, read_arrays
 from motet.audio.spatial.direction_of_arrival import azimuth_by_head
 from motet.audio.spatial.interaural import first_audible
-from motet.errors import AssetError, ConfigError
+from motet.errors import AssetError
+from motet.methods.mospa.source_text import angles_of, names_file
 from motet.types import Audio
 
 EAR_HEIGHT_M = 1.51
@@ -24,7 +25,6 @@ ASSUMED_DISTANCE_M = 2.0
 """Binaural audio of unknown loudness does not determine the distance, so it is assumed."""
 ASSUMED_HEIGHT_M = 1.4
 """Nor, with a still head, the height."""
-FILE_ENDINGS = (".csv", ".npy", ".npz")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,25 +71,10 @@ def parse_source(text: str) -> SourcePath | None:
     """
     if not text:
         return None
-    if Path(text).suffix.lower() in FILE_ENDINGS:
+    if names_file(text):
         return _read_path(Path(text))
-    try:
-        azimuth, elevation, distance = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise ConfigError(
-            "source must be AZ,EL,DIST in degrees and metres (for example 90,0,2) or a .csv, .npy"
-            f" or .npz file, not {text!r}"
-        ) from error
-    if (
-        not all(map(math.isfinite, (azimuth, elevation, distance)))
-        or distance <= 0
-        or abs(elevation) > 90
-    ):
-        raise ConfigError(
-            "a source needs a finite azimuth, an elevation from -90 to 90 degrees and a positive"
-            f" distance, not {text}"
-        )
-    return SourcePath(np.zeros(1), position_from_angles(azimuth, elevation, distance)[None])
+    position = position_from_angles(*angles_of(text))
+    return SourcePath(np.zeros(1), position[None])
 
 
 def _read_path(path: Path) -> SourcePath:
