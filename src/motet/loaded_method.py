@@ -281,7 +281,9 @@ class Stream(Generic[OutT]):
 
         Raises:
             AudioError: another rate or layout; a stream converts nothing by itself.
+            ConfigError: the stream has ended.
         """
+        self._check_running()
         spec = self._loaded.spec
         chunk.expect(spec.sample_rate, spec.layout)
         if self._rhythm is not None:
@@ -297,12 +299,15 @@ class Stream(Generic[OutT]):
         Raises:
             ConfigError: called twice.
         """
-        if self._ended:
-            raise ConfigError("this stream has ended; begin a new one")
+        self._check_running()
         self._ended = True
         with threads(self._loaded.threads):
             out = self._loaded.method.finish(self._state)
         return self._emit(concatenate([*self._held, out]))
+
+    def _check_running(self) -> None:
+        if self._ended:
+            raise ConfigError("this stream has ended; begin a new one")
 
     def _final(self, out: OutT) -> OutT:
         """The frames that would not be among the last ones if the sound ended here; the rest waits.
