@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
+from motet.acting import note_late_keys
 from motet.audio import resample, to_mono
 from motet.audio.downmix import speech_mix, with_mix
 from motet.audio.resampling import resample_pieces
@@ -85,6 +86,7 @@ class Generator(abc.ABC, Generic[OutT]):
     def take(self, audio: Audio, request: Request, recording: str = "") -> Take:
         """The first take of a request."""
         seed, options, postprocess = request.seeds[0], request.options, request.postprocess
+        note_late_keys(postprocess.emotion, audio.seconds)
         out = self.run(audio, options, seeds=(seed,), postprocess=postprocess)
         facts = self.facts(seed, options, postprocess, recording)
         return self.sink.take(audio, item_of(out, 0), request.fps, facts)
@@ -98,6 +100,7 @@ class Generator(abc.ABC, Generic[OutT]):
         progress: Callable[[Path, int], Progress],
     ) -> list[Path]:
         """All takes of a request as files; see `Sink.write`."""
+        note_late_keys(request.postprocess.emotion, audio.seconds)
         return self.sink.write(self, audio, request, recording, paths, progress)
 
 

@@ -75,13 +75,13 @@ def align(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
     """Times of the words and phones of a transcript; silence is left out.
 
     Raises:
-        AlignmentFailed: the text is not what is said, or not English.
-        UnknownWords: words that the dictionary lacks.
+        InputError: the text is not what is said, or not English.
     """
-    from motet.phonetics.alignment import SAMPLE_RATE, SILENCE, Aligner
+    from motet.phonetics.alignment import SAMPLE_RATE, SILENCE
+    from motet.phonetics.word_times import aligned_phones
 
     audio = resample(to_mono(read_audio(folder.sound(text(arguments, "sound")))), SAMPLE_RATE)
-    phones = Aligner().align(audio, text(arguments, "text"))
+    phones = aligned_phones(audio, text(arguments, "text"))
     words = [
         (group[0].start_s, group[-1].end_s, word)
         for word, members in itertools.groupby(phones, lambda phone: phone.word)
