@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import re
 from collections.abc import Mapping
 
 from motet.errors import ConfigError
 
+_LOG = logging.getLogger(__name__)
 EMOTIONS = (
     "joy", "anger", "sadness", "fear", "disgust", "surprise", "contempt", "cheekiness", "pain",
     "calm",
@@ -65,6 +67,18 @@ def emotion_keys(text: str) -> tuple[EmotionKey, ...]:
             else [key]
         )
     )
+
+
+def note_late_keys(text: str, seconds: float) -> None:
+    """Note in the log the emotions whose time lies after the end of a recording."""
+    late = [key for key in emotion_keys(text) if key.time_s > seconds]
+    if late:
+        _LOG.warning(
+            "emotion %s at %g s has no effect: the recording ends at %.1f s",
+            late[0].emotion,
+            late[0].time_s,
+            seconds,
+        )
 
 
 def _key(part: str) -> EmotionKey:

@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -90,6 +90,23 @@ def make_folder(folder: Path) -> Path:
         reason = "a file has that name" if folder.exists() else error.strerror or str(error)
         raise UnwritableError(folder, reason) from error
     return folder
+
+
+def check_writable(paths: Iterable[Path]) -> None:
+    """Make sure that files can be written, before anything is computed for them.
+
+    Raises:
+        UnwritableError: a folder has the name, a file stands where a folder must be, or there is
+            no permission.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise UnwritableError(path, "a folder has that name")
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+        if not above.is_dir():
+            raise UnwritableError(path, f"{above} is a file, not a folder")
+        if not os.access(above, os.W_OK):
+            raise UnwritableError(path, f"no permission in {above}")
 
 
 def sweep(folder: Path) -> list[Path]:

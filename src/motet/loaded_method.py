@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
+from motet.acting import note_late_keys
 from motet.audio import resample, to_mono
 from motet.audio.downmix import speech_mix, with_mix
 from motet.audio.resampling import resample_pieces
@@ -85,6 +86,7 @@ class Generator(abc.ABC, Generic[OutT]):
     def take(self, audio: Audio, request: Request, recording: str = "") -> Take:
         """The first take of a request."""
         seed, options, postprocess = request.seeds[0], request.options, request.postprocess
+        note_late_keys(postprocess.emotion, audio.seconds)
         out = self.run(audio, options, seeds=(seed,), postprocess=postprocess)
         facts = self.facts(seed, options, postprocess, recording)
         return self.sink.take(audio, item_of(out, 0), request.fps, facts)
@@ -98,6 +100,7 @@ class Generator(abc.ABC, Generic[OutT]):
         progress: Callable[[Path, int], Progress],
     ) -> list[Path]:
         """All takes of a request as files; see `Sink.write`."""
+        note_late_keys(request.postprocess.emotion, audio.seconds)
         return self.sink.write(self, audio, request, recording, paths, progress)
 
 
@@ -281,7 +284,9 @@ class Stream(Generic[OutT]):
 
         Raises:
             AudioError: another rate or layout; a stream converts nothing by itself.
+            ConfigError: the stream has ended.
         """
+        self._check_running()
         spec = self._loaded.spec
         chunk.expect(spec.sample_rate, spec.layout)
         if self._rhythm is not None:
@@ -297,12 +302,15 @@ class Stream(Generic[OutT]):
         Raises:
             ConfigError: called twice.
         """
-        if self._ended:
-            raise ConfigError("this stream has ended; begin a new one")
+        self._check_running()
         self._ended = True
         with threads(self._loaded.threads):
             out = self._loaded.method.finish(self._state)
         return self._emit(concatenate([*self._held, out]))
+
+    def _check_running(self) -> None:
+        if self._ended:
+            raise ConfigError("this stream has ended; begin a new one")
 
     def _final(self, out: OutT) -> OutT:
         """The frames that would not be among the last ones if the sound ended here; the rest waits.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError, nearest
-from motet.options import OptionValue
+from motet.options import OptionValue, Postprocess
 from motet.stage import Stage
 
 if TYPE_CHECKING:
@@ -302,6 +302,18 @@ def renamed(spec: MethodSpec, name: str) -> str:
     return earlier.get(name, name)
 
 
+def unknown_option(spec: MethodSpec, name: str) -> str:
+    """Message for an option that a method does not have: where it belongs, or the nearest one."""
+    if name in {field.name for field in dataclasses.fields(Postprocess)}:
+        flag = name.replace("_", "-")
+        return (
+            f"{name} is no option of {spec.name} but a setting of post-processing; give --{flag}"
+            f" on the command line, postprocess=motet.Postprocess({name}=...) in Python, or"
+            f' "postprocess": {{"{name}": ...}} to the server'
+        )
+    return f"{spec.name} has no option {name!r}; {nearest(name, option_names(spec))}"
+
+
 def condition_from(spec: MethodSpec, values: Mapping[str, OptionValue]) -> Settings:
     """A method's condition from the options that a user set.
 
@@ -314,7 +326,7 @@ def condition_from(spec: MethodSpec, values: Mapping[str, OptionValue]) -> Setti
     for given, value in values.items():
         name = renamed(spec, given)
         if name not in known:
-            raise ConfigError(f"{spec.name} has no option {given!r}; {nearest(given, known)}")
+            raise ConfigError(unknown_option(spec, given))
         if name in options:
             raise ConfigError(f"option {name} is given twice, once as {given}; leave one out")
         options[name] = value
@@ -348,7 +360,7 @@ def parse_options(spec: MethodSpec, given: Sequence[str]) -> dict[str, OptionVal
         if not equals:
             raise ConfigError(f"{text!r} is not of the form NAME=VALUE")
         if renamed(spec, name) not in known:
-            raise ConfigError(f"{spec.name} has no option {name!r}; {nearest(name, known)}")
+            raise ConfigError(unknown_option(spec, name))
         values[name] = _typed(hints[renamed(spec, name)], value, name)
     return values
 

@@ -20,7 +20,7 @@ from motet.checkpoint import read_checkpoint
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError
 from motet.loaded_method import Generator, LoadedMethod, Options, Stream
-from motet.method import Method, MethodSpec, Tensors, option_names, renamed
+from motet.method import Method, MethodSpec, Tensors, option_names, renamed, unknown_option
 from motet.nn.device import CPU, on_device, pick_device
 from motet.nn.threads import thread_count, threads
 from motet.options import OptionValue, Postprocess
@@ -127,6 +127,8 @@ def shared(specs: Sequence[MethodSpec], options: Options) -> list[dict[str, Opti
     known = [option_names(spec) for spec in specs]
     for name in options:
         if not any(renamed(spec, name) in own for spec, own in zip(specs, known, strict=True)):
+            if name in vars(Postprocess()):
+                raise ConfigError(unknown_option(specs[0], name))
             names = " nor ".join(spec.name for spec in specs)
             raise ConfigError(f"neither {names} has an option {name!r}")
     return [
@@ -284,6 +286,7 @@ def run(
     Raises:
         MotetError: one of its kinds, with the remedy in the message.
     """
+    _check_seed(seed)
     many = not isinstance(audio, str | os.PathLike | Audio)
     recordings = list(audio) if many else [audio]
     request = Request(options or {}, postprocess or Postprocess(), (seed,), fps)
@@ -296,6 +299,11 @@ def _take(audio: Recording, generator: AnyLoaded | FaceAndBody, request: Request
     if isinstance(audio, Audio):
         return generator.take(audio, request)
     return generator.take(read_audio(Path(audio)), request, Path(audio).name)
+
+
+def _check_seed(seed: object) -> None:
+    if not isinstance(seed, int):
+        raise ConfigError(f"seed must be a whole number, not {seed!r}")
 
 
 def person_weights(spec: MethodSpec, options: Options | None) -> Path | None:
@@ -313,6 +321,16 @@ def stream(
     weights: str | Path | None = None,
     device: str = "cpu",
 ) -> Stream[Motion] | Stream[Frames]:
-    """Open a streaming session; see `Stream`."""
+    """Open a streaming session; see `Stream`.
+
+    Raises:
+        ConfigError: a method that needs the whole recording, or an option that cannot be honoured.
+    """
+    _check_seed(seed)
     loaded = load(method, weights or person_weights(method_spec(method), options), device)
+    if loaded.method.whole_recording:
+        raise ConfigError(
+            f"{loaded.name} cannot stream: {loaded.method.whole_recording}; use motet.run, or"
+            " choose another method"
+        )
     return loaded.stream(options, seed=seed, postprocess=postprocess)

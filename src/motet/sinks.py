@@ -145,6 +145,12 @@ class MotionSink(Sink["Motion"]):
         self, request: Request, paths: Sequence[Path], spaces: Sequence[str]
     ) -> None:
         check_written(paths, request.picture, request.avatar)
+        captions = next((path for path in paths if path.suffix.lower() in (".srt", ".vtt")), None)
+        has_text = request.picture.captions or request.options.get("text")
+        if captions is not None and not has_text:
+            raise ConfigError(
+                f"{captions.name} needs what is said: give --captions TEXT or a .txt file"
+            )
         if request.marker:
             return
         video = any(path.suffix.lower() in PICTURES for path in paths)
@@ -207,7 +213,9 @@ class MotionSink(Sink["Motion"]):
         motion = generator.run(
             audio, request.options, seeds=request.seeds, postprocess=request.postprocess
         )
-        for remark in shut_mouth(audio, motion.item(0)):
+        # A mouth that the user holds still needs no remark.
+        moves = request.postprocess.intensity > 0
+        for remark in shut_mouth(audio, motion.item(0)) if moves else ():
             logging.getLogger("motet.run").warning("%s: %s", recording, remark)
         written: list[Path] = []
         for index, seed in enumerate(request.seeds):

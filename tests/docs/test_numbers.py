@@ -69,7 +69,6 @@ def test_persons_of_both_renderers_have_the_figures_of_the_module() -> None:
         text("docs/methods/speech2lip.md"),
         text("src/motet/methods/speech2lip/README.md"),
     )
-    table = rows(module)
-    assert f"opening {table['range of the opening'][0]} times" in page
-    assert "correlation 0.89" in page
-    assert "| correlation of the opening | 0.89 | 1 |" in module
+    on_page, in_module = rows(page), rows(module)
+    for name in ("range of the opening", "correlation of the opening", "sharpness", "motion"):
+        assert on_page[name][0] == in_module[name][0], name

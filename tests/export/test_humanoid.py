@@ -139,7 +139,9 @@ def test_the_report_names_the_bones_and_needs_no_mouth_for_a_body(tmp_path: Path
     path = tmp_path / "rig.glb"
     path.write_bytes(pack_glb(content, b"\0" * 4))
     report = inspect_avatar(path, has_face=False)
-    assert len(report.body) == len(numbers) and report.lines()[0].startswith("body (22)")
+    assert len(report.body) == len(numbers) and report.lines()[-1].startswith(
+        "bones of a body (22)"
+    )
     with pytest.raises(AssetError, match="no mouth"):
         inspect_avatar(path)
     for node in content["nodes"]:

@@ -14,6 +14,7 @@ from motet.export import write_clip
 from motet.export.captions import Cue, lines_of, read_cues, srt, vtt, with_captions
 from motet.export.mp4 import BRIGHT, with_opacity
 from motet.export.picture import PictureOptions, check_written, parse_size, picture_options
+from motet.phonetics.word_times import TimedWord
 from motet.render.shading import linear_from_srgb, srgb_table
 from motet.types import Clip, Motion, arkit_space
 from tests.export.takes import take
@@ -137,11 +138,19 @@ def test_mp4_has_no_opacity(tmp_path: Path) -> None:
         write_video(tmp_path / "x.mp4", pictures, 25)
 
 
-WORDS = [Cue(0.0, 0.3, "hello"), Cue(0.3, 0.8, "there"), Cue(1.5, 2.0, "again")]
+WORDS = [TimedWord(0.0, 0.3, "Hello"), TimedWord(0.3, 0.8, "there."), TimedWord(1.5, 2.0, "Again!")]
+
+
+def test_no_word_is_left_alone() -> None:
+    text = "this is what I told them about the dog and the rest of the story"
+    words = [TimedWord(0.2 * k, 0.2 * k + 0.2, word) for k, word in enumerate(text.split())]
+    lines = [line.text for line in lines_of(words)]
+    assert len(lines) == 2 and " ".join(lines) == text
+    assert max(map(len, lines)) <= 42 and min(map(len, lines)) > 20
 
 
 def test_words_become_lines_at_pauses_and_full_stops() -> None:
-    lines = lines_of(WORDS, "Hello there. Again!")
+    lines = lines_of(WORDS)
     assert [(line.text, line.start_s) for line in lines] == [("Hello there.", 0), ("Again!", 1.5)]
     assert lines[1].end_s == pytest.approx(2.1)  # long enough to be read
 

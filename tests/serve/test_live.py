@@ -15,6 +15,7 @@ from starlette.websockets import WebSocketDisconnect
 
 import motet
 from motet.live.packets import read_frames
+from motet.serve.api.live import MOST_REFUSED
 from motet.types import ARKIT_SHAPES, Audio
 from tests.serve.conftest import BASE, Studio
 
@@ -33,7 +34,9 @@ def connected(studio: Studio, path: str = "/live") -> Iterator[WebSocketTestSess
 
 def start(socket: WebSocketTestSession, **changes: Any) -> dict[str, Any]:
     socket.send_text(json.dumps({**HELLO, **changes}))
-    return json.loads(socket.receive_text())
+    while (answer := json.loads(socket.receive_text()))["type"] == "loading":
+        pass
+    return answer
 
 
 def send(socket: WebSocketTestSession, samples: np.ndarray) -> None:
@@ -105,7 +108,12 @@ def test_interrupt_set_and_ping(studio: Studio) -> None:
         socket.send_text(json.dumps({"type": "set", "options": {"styl": "warm"}}))
         error = receive_json(socket)
         assert error["type"] == "error" and "style" in str(error["problem"])
-        assert closed(socket).code == 1008
+        socket.send_text(json.dumps({"type": "set", "options": {"emotion": "joy=1"}}))
+        assert "postprocess" in str(receive_json(socket)["problem"])
+        acting = {"emotion": "joy=1", "gaze": "free"}
+        socket.send_text(json.dumps({"type": "set", "postprocess": acting}))
+        socket.send_text(json.dumps({"type": "ping", "t": 1}))
+        assert receive_json(socket)["type"] == "pong"
 
 
 def test_a_lost_speaker_comes_back_without_losing_a_sample(studio: Studio) -> None:
@@ -197,17 +205,49 @@ def test_a_full_machine_refuses_with_1013(studio: Studio) -> None:
             context.__exit__(None, None, None)
 
 
-def test_half_samples_and_non_text_end_the_session(studio: Studio) -> None:
-    for message in (b"abc", "no JSON", '{"type": "dance"}'):
-        with connected(studio) as socket:
-            start(socket)
-            _ = (
+def test_a_wrong_message_is_answered_and_the_session_goes_on(studio: Studio) -> None:
+    with connected(studio) as socket:
+        start(socket)
+        send(socket, NOISE[:8000])
+        for message in (b"abc", "no JSON", '{"type": "dance"}'):
+            if isinstance(message, bytes):
                 socket.send_bytes(message)
-                if isinstance(message, bytes)
-                else socket.send_text(message)
-            )
+            else:
+                socket.send_text(message)
             assert receive_json(socket)["type"] == "error"
-            assert closed(socket).code == 1008
+        send(socket, NOISE[8000:])
+        socket.send_text(json.dumps({"type": "flush"}))
+        assert len(received_frames(socket, 29)) == 29
+
+
+def test_values_that_are_not_finite_are_skipped(studio: Studio) -> None:
+    with connected(studio) as socket:
+        start(socket, format="f32")
+        sound = (NOISE / 32768).astype("<f4")
+        sound[8000:8160] = np.nan  # one message
+        send(socket, sound)
+        assert "not finite" in str(receive_json(socket)["problem"])
+        socket.send_text(json.dumps({"type": "ping", "t": 0}))
+        assert receive_json(socket)["sample"] == 16_000
+
+
+def test_a_client_that_only_errs_is_let_go(studio: Studio) -> None:
+    with connected(studio) as socket:
+        start(socket)
+        for _ in range(MOST_REFUSED + 1):
+            socket.send_text("no JSON")
+        assert closed(socket).code == 1008
+
+
+def received_frames(socket: WebSocketTestSession, count: int) -> list[int]:
+    """First samples of the next frames, whatever is said between them."""
+    samples: list[int] = []
+    while len(samples) < count:
+        message = socket.receive()
+        if message.get("bytes") is not None:
+            _, sample, table = read_frames(message["bytes"])
+            samples += [sample + 640 * frame for frame in range(len(table))]
+    return samples
 
 
 def test_pages_of_other_sites_get_403(studio: Studio) -> None:

@@ -141,8 +141,9 @@ class _Batch:
 
     def _key(self, job: Job) -> str:
         source = job.source
-        if isinstance(source, Path) and source.exists() and not source.is_file():
-            raise InputError(f"{source} is not a file")
+        if isinstance(source, Path) and not source.is_file():
+            problem = "is not a file" if source.exists() else "does not exist"
+            raise InputError(f"{source} {problem}; check the name")
         own = f"-{settings_digest(job.settings)}" if job.settings else ""
         return f"{content_digest(source)}-{self._common}{own}"
 

@@ -17,12 +17,13 @@ from motet.batch.storage import Location, is_address, local_copy, location_of
 from motet.config import JsonValue, parse_json
 from motet.errors import ConfigError, InputError, nearest
 
-TEXTS = ("text", "style", "source", "genre")
-MAY_BE_FILES = ("text", "style", "source")
+TEXTS = ("text", "style", "source", "genre", "emotion", "gaze", "captions")
+MAY_BE_FILES = ("text", "style", "source", "captions")
 """Texts that may also name a file, looked for beside the table first."""
 NUMBERS = ("seed", "track", "channel")
+DECIMALS = ("intensity", "head_scale")
 FILES = ("keys", "person", "avatar")
-COLUMNS = ("audio", "name", *TEXTS, *NUMBERS, *FILES)
+COLUMNS = ("audio", "name", *TEXTS, *NUMBERS, *DECIMALS, *FILES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +105,12 @@ def _row(cells: Mapping[str, JsonValue], folder: Location, place: str) -> Row:
 
 
 def _cell(column: str, value: JsonValue, folder: Location, place: str) -> object:
-    if column in NUMBERS:
+    if column in NUMBERS + DECIMALS:
+        kind, number = ("a whole number", int) if column in NUMBERS else ("a number", float)
         try:
-            return int(str(value))
+            return number(str(value))
         except ValueError as error:
-            raise InputError(f"{place}: {column} must be a whole number, not {value!r}") from error
+            raise InputError(f"{place}: {column} must be {kind}, not {value!r}") from error
     if not isinstance(value, str):
         raise InputError(f"{place}: {column} must be text, not {value!r}")
     if column in FILES:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motet.errors import InputError, MissingDependency
+from motet.file_endings import SOUND_ENDINGS, VIDEO_ENDINGS
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -57,6 +58,17 @@ def is_pattern(text: str) -> bool:
     return any(c in text for c in "*?[") and (is_address(text) or not Path(text).exists())
 
 
+def is_folder(text: str) -> bool:
+    """Whether a text names a local folder."""
+    return not is_address(text) and Path(text).is_dir()
+
+
+def _recordings(folder: Path) -> list[Location]:
+    """Sounds and videos in a folder, those below it left out."""
+    files = (path for path in sorted(folder.iterdir()) if path.is_file())
+    return [path for path in files if path.suffix.lower() in SOUND_ENDINGS | VIDEO_ENDINGS]
+
+
 def open_store(address: str) -> tuple[AbstractFileSystem, str]:
     """The file system of an address, and the path in it.
 
@@ -79,16 +91,25 @@ def open_store(address: str) -> tuple[AbstractFileSystem, str]:
 
 
 def expand(texts: Sequence[str]) -> list[Location]:
-    """Locations with patterns (`*`, `?`, `[a-z]`, `**`) replaced by what they match, sorted.
+    """Locations with patterns (`*`, `?`, `[a-z]`, `**`) replaced by what they match, and local
+    folders by the recordings in them, sorted.
 
     Raises:
-        InputError: a pattern matches nothing.
+        InputError: a pattern matches nothing, or a folder holds no recording.
     """
     found: list[Location] = []
     for text in texts:
-        matches = _matches(text) if is_pattern(text) else [location_of(str(text))]
+        if is_folder(text):
+            matches = _recordings(Path(text))
+        else:
+            matches = _matches(text) if is_pattern(text) else [location_of(str(text))]
         if not matches:
-            raise InputError(f"{text} matches no file")
+            raise InputError(
+                f"the folder {text} holds no recording; name a folder with sounds or videos, or"
+                f" a pattern such as '{text}/**/*.wav'"
+                if is_folder(text)
+                else f"{text} matches no file"
+            )
         found += matches
     return found
 

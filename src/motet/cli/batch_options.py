@@ -6,7 +6,7 @@ import dataclasses
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from motet.atomic_write import make_folder
 from motet.batch.storage import Location, expand, file_name, is_address, join, location_of, stem
 from motet.errors import ConfigError, InputError
+from motet.options import Postprocess
 
 if TYPE_CHECKING:
     from motet.batch.jobs import Executor, Job, Outcome
@@ -35,7 +36,7 @@ class Batch:
     shard: str = ""
     """I/N: the I-th of N equal parts of the batch, for machines that share a folder."""
     workers: int = 0
-    """Processes on this machine; 0: one a core, as far as the memory reaches."""
+    """Processes on this machine; 0: one for each core, fewer where memory is short."""
     cluster: str = ""
     """Address of a Ray cluster that runs the batch: auto, HOST:6379, or local."""
 
@@ -89,10 +90,17 @@ def run_batch(command: Run, folder: Location) -> int:
     from motet.batch.ledger import open_ledger
     from motet.cli.progress import progress_bars
 
+    number, parts = command.batch.part()
     sequences = {f".{ending.lstrip('.')}" for ending in command.formats} & SEQUENCES
     if isinstance(folder, str) and sequences:
         raise ConfigError(f"{sequences.pop()} is many files; write it into a local folder")
     jobs = _jobs(command, folder)
+    if not jobs:
+        print(
+            f"shard {number + 1} of {parts} has no recording: they are fewer than the shards, or"
+            " fell into the others"
+        )
+        return 0
     executor = command.batch.executor(len(jobs))
     if isinstance(folder, Path):
         make_folder(folder)
@@ -120,8 +128,21 @@ def take_of(path: Location, take: int, takes: int) -> Location:
     return join(folder, f"{name.stem}.take{take + 1}{name.suffix}")
 
 
+def with_settings(command: Run, settings: Mapping[str, object]) -> Run:
+    """The command with a recording's own settings.
+
+    Raises:
+        ConfigError: one that is out of range.
+    """
+    names = {field.name for field in dataclasses.fields(Postprocess)}
+    of_face = {name: value for name, value in settings.items() if name in names}
+    others = {name: value for name, value in settings.items() if name not in names}
+    postprocess = dataclasses.replace(command.postprocess, **of_face)  # type: ignore[arg-type]
+    return dataclasses.replace(command, postprocess=postprocess, **others)  # type: ignore[arg-type]
+
+
 def _run_job(command: Run, job: Job) -> None:
-    own, n = dataclasses.replace(command, **job.settings), len(command.formats)
+    own, n = with_settings(command, job.settings), len(command.formats)
     own.write(job.source, [job.outputs[i : i + n] for i in range(0, len(job.outputs), n)])
 
 
@@ -133,7 +154,7 @@ def _jobs(command: Run, folder: Location) -> list[Job]:
     number, parts = command.batch.part()
     jobs = []
     for row, name in zip(rows, distinct_names(rows), strict=True):
-        own = dataclasses.replace(command, **row.settings)
+        own = with_settings(command, row.settings)
         if row.settings:
             own.check()
         files = [join(folder, f"{name}.{ending.lstrip('.')}") for ending in command.formats]

@@ -70,9 +70,10 @@ class Check:
             raise ConfigError(f"--text needs the take's audio, {path} has none")
         if self.text and clip.audio is not None:
             from motet.audio import resample, to_mono
-            from motet.phonetics.alignment import SAMPLE_RATE, Aligner
+            from motet.phonetics.alignment import SAMPLE_RATE
+            from motet.phonetics.word_times import aligned_phones
 
-            phones = Aligner().align(resample(to_mono(clip.audio), SAMPLE_RATE), self.text)
+            phones = aligned_phones(resample(to_mono(clip.audio), SAMPLE_RATE), self.text)
         scores = evaluate(clip, lip_geometry_of(load_house()), phones)
         shut = shut_mouth(clip.audio, clip.motion) if clip.audio and clip.motion else []
         return {"scores": scores, "remarks": [*remarks(scores), *shut]}

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from motet.cli.written import written_line
 from motet.errors import AssetError, ConfigError
 
 LARGEST = 1 << 26
@@ -47,7 +48,7 @@ class Edit:
 
         clip = edited_clip(read_take(self.take), read_edits(self.edits.read_bytes()), read)
         written = write_clip(clip, self.out)
-        print(f"{written}  {written.stat().st_size / 1e6:.2f} MB")
+        print(written_line(written))
         return 0
 
 

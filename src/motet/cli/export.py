@@ -8,8 +8,10 @@ from typing import Annotated
 
 import tyro
 
+from motet.atomic_write import check_writable
 from motet.cli.avatar import avatar_map, avatar_report
 from motet.cli.mesh_files import MeshFiles
+from motet.cli.written import written_line
 from motet.errors import ConfigError
 from motet.export.picture import DEFAULT_SIZE, PICTURES, check_written, drawing, picture_options
 
@@ -58,6 +60,7 @@ class Export:
         for path in self.out:
             check_ending(path)
         picture = picture_options(self.size, self.background, self.camera, self.captions)
+        check_writable(self.out)
         check_written(self.out, picture, self.avatar)
         endings = {path.suffix.lower() for path in self.out}
         if self.audio is not None and not endings & WITH_SOUND:
@@ -80,8 +83,8 @@ class Export:
                 fps=self.fps,
                 mesh=mesh,
             )
-            print(f"{written}  {written.stat().st_size / 1e6:.2f} MB")
-            if path.suffix.lower() in (".glb", *PICTURES):
+            print(written_line(written))
+            if path.suffix.lower() in (".glb", ".vrma", *PICTURES):
                 print(*report, sep="\n", end="\n" if report else "")
         return 0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from motet.cli.mesh_files import MeshFiles
+from motet.cli.written import written_line
 from motet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Render:
                 mesh=self.mesh.read_for(clip),
                 progress=lambda done: bars.update(task, completed=done),
             )
-        print(f"{self.out}  {self.out.stat().st_size / 1e6:.2f} MB")
+        print(written_line(self.out))
         return 0
 
 

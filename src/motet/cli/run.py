@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from motet.atomic_write import make_folder
+from motet.atomic_write import check_writable, make_folder
 from motet.batch.storage import (
     Location,
     expand,
     file_name,
+    is_address,
+    is_folder,
     is_pattern,
     local_copy,
     location_of,
-    size_of,
     stem,
     stored,
 )
@@ -29,6 +30,7 @@ from motet.cli.edit import LARGEST as LARGEST_EDITS
 from motet.cli.mesh_files import MeshFiles
 from motet.cli.recording import open_recording
 from motet.cli.requests import check_conditions, check_takes, method_options, spoken_text
+from motet.cli.written import written_line
 from motet.errors import AssetError, ConfigError
 from motet.export.picture import DEFAULT_SIZE, PICTURES, picture_options
 from motet.method import option_names
@@ -51,7 +53,7 @@ class Run:
 
     audio: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="PATH...")]] = ()
     """Recordings (wav, flac, ogg, mp3, m4a, mp4, ...) of any sample rate, channels and length;
-    patterns such as 'speech/**/*.wav' and addresses such as s3://bucket/a.wav too."""
+    folders, patterns such as 'speech/**/*.wav' and addresses such as s3://bucket/a.wav too."""
     method: Annotated[str, tyro.conf.arg(aliases=["-m"])] = DEFAULT
     """Method, or a face and a body on one figure: artalk,mospa."""
     out: Annotated[
@@ -154,7 +156,7 @@ class Run:
         takes = [[take_of(path, t, self.takes) for path in outputs] for t in range(self.takes)]
         for path in self.write(source, takes):
             if not self.quiet:
-                print(f"{path}  {(size_of(path) or 0) / 1e6:.2f} MB")
+                print(written_line(path))
         return 0
 
     def check(self) -> None:
@@ -235,12 +237,16 @@ class Run:
             self.batch.check_alone()
         if self.is_batch and folder is None:
             raise ConfigError("several recordings need a folder as -o (a path without ending)")
+        if len(set(self.out)) < len(self.out):
+            raise ConfigError("the same file is given twice as -o; leave one out")
         if folder is None and self.formats != ("mp4",):
             raise ConfigError("--formats is for a folder as -o; a file's ending names its format")
         paths = tuple(Path(str(path)) for path in self.out) or (Path("x.mp4"),)
         if folder is not None:
             paths = tuple(Path(f"x.{ending.lstrip('.')}") for ending in self.formats)
         specs = specs_of(self.method)
+        if folder is None:
+            check_writable(path for path in paths if not is_address(str(path)))
         sink_of(specs).check(request, paths, specs)
         check_takes(specs, request)
         check_conditions(specs, request, self.weights)
@@ -268,7 +274,8 @@ class Run:
     @property
     def is_batch(self) -> bool:
         """Whether more than one recording can be meant, before anything is looked for."""
-        return len(self.audio) > 1 or bool(self.batch.manifest) or any(map(is_pattern, self.audio))
+        many = any(is_pattern(text) or is_folder(text) for text in self.audio)
+        return many or len(self.audio) > 1 or bool(self.batch.manifest)
 
     def _work(
         self, recording: Path, paths: Callable[[int], list[Path]], request: Request

@@ -23,6 +23,7 @@ from motet.metrics.metric import Metric, quantile
 from motet.phonetics.alignment import Phone
 from motet.types import Audio, Clip, frame_count
 
+LEAST_FRAMES = 12
 MAX_OFFSET_S = 0.3
 """How far the offset is searched."""
 
@@ -53,7 +54,7 @@ METRICS = (
         "mm",
         "inner lips, middle",
         "like ground truth",
-        "5th to 95th percentile of the opening; people: 10-20 on the house figure",
+        "5th to 95th percentile of the opening; people: 10-20, quiet or lively speech 7-24",
     ),
     *(metric for metric in lip.METRICS if metric.id.startswith(("closure", "stillness"))),
     Metric(
@@ -72,6 +73,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "length_error": (0.0, 1.0),
     "sync_offset": (-0.12, 0.12),
     "closure_recall": (0.9, 1.0),
+    "opening_range": (7.0, 24.0),
     "stillness": (0.0, 2.0),
     "out_of_range": (0.0, 0.0),
 }
@@ -90,10 +92,14 @@ def validate(clip: Clip) -> tuple[Audio, Float[Tensor, "frames dim"]]:
             " both together"
         )
     values = clip.motion.values
-    if values.ndim != 2 or clip.motion.frames < 12:
+    if values.ndim != 2:
         raise InputError(
-            "a take of one person and at least twelve frames is needed, this has the shape"
-            f" {tuple(values.shape)}"
+            f"one take is checked at a time, this is a batch of {len(values)}; check each alone"
+        )
+    if clip.motion.frames < LEAST_FRAMES:
+        raise InputError(
+            f"the take lasts {clip.motion.frames / clip.motion.space.fps:.2f} s"
+            f" ({clip.motion.frames} frames); at least {LEAST_FRAMES} frames are needed to judge it"
         )
     if not bool(torch.isfinite(values).all()):
         raise InputError("the motion contains values that are not finite")

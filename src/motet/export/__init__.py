@@ -14,7 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from motet.atomic_write import make_folder
 from motet.errors import AssetError, ConfigError, SpaceError, nearest
+from motet.file_endings import SOUND_ENDINGS
 
 if TYPE_CHECKING:
     from motet.export.gltf.mapping import AvatarMap
@@ -102,6 +104,11 @@ def format_of(path: str | Path) -> Format:
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
         name = f"{Path(path).name!r} has no ending to choose a format by"
+        if ending in SOUND_ENDINGS:
+            raise ConfigError(
+                f"sound alone ({ending}) is not written; .mp4 holds pictures and sound, .npz motion"
+                " and sound"
+            )
         reason = f"nothing is written as {ending!r}" if ending else name
         raise ConfigError(f"{reason}; {nearest(ending, FORMATS)}")
     return FORMATS[ending]
@@ -197,6 +204,7 @@ def write_clip(
         raise ConfigError(
             f"{path} is the avatar itself and would be lost; give the output another name"
         )
+    make_folder(Path(path).absolute().parent)
     first = kind.load().write(clip, Path(path), options)  # of formats that write several files
     return first or Path(path)
 

@@ -1,7 +1,8 @@
 """Captions: what is said and when, as .srt, .vtt, or drawn into pictures.
 
-Times come from a caption file, or from the text, which is aligned with the sound (English). Words
-are grouped to lines that can be read: at most 42 characters, ending at a pause or a full stop.
+Times come from a caption file, or from the text, which is aligned with the sound
+(`motet.phonetics.word_times`). Words are grouped to lines that can be read: at most 42 characters,
+ending at a pause or a full stop.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from jaxtyping import UInt8
 from motet.atomic_write import write_bytes
 from motet.errors import AssetError, ConfigError, InputError, require
 from motet.export.options import ExportOptions
+from motet.phonetics.word_times import TimedWord, joined, word_times
 from motet.types import Clip
 
 MOST_CHARACTERS = 42
@@ -46,7 +48,7 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
 
     Raises:
         ConfigError: there is no text.
-        InputError: the take has no sound, or the text is not what is said.
+        InputError: the take has no sound, or the text no words.
     """
     cues = cues_of(clip, options.picture.captions)
     is_vtt = path.suffix.lower() == ".vtt"
@@ -82,7 +84,7 @@ def cues_of(clip: Clip, captions: str) -> list[Cue]:
     Raises:
         ConfigError: there is no text.
         AssetError: a file that cannot be read.
-        InputError: the clip has no sound, or the text is not what is said.
+        InputError: the clip has no sound, or the text no words.
     """
     if captions.lower().endswith(_ENDINGS):
         return read_cues(Path(captions))
@@ -94,7 +96,7 @@ def cues_of(clip: Clip, captions: str) -> list[Cue]:
         )
     if clip.audio is None:
         raise InputError("captions are timed by the sound, the take has none; give --audio FILE")
-    return lines_of(aligned_words(clip, text), text)
+    return lines_of(word_times(clip.audio.load(), text))
 
 
 def _text(given: str) -> str:
@@ -109,55 +111,53 @@ def _text(given: str) -> str:
         raise AssetError(f"{path} is not a text file that can be read; save it as UTF-8") from error
 
 
-def aligned_words(clip: Clip, text: str) -> list[Cue]:
-    """Each spoken word with its time.
-
-    Raises:
-        InputError: the text is not what is said, or not English.
+def lines_of(words: Sequence[TimedWord]) -> list[Cue]:
+    """Words grouped to captions. What is said without a pause is divided into lines of about the
+    same length, so that no word is left alone.
     """
-    from motet.audio.downmix import to_mono
-    from motet.audio.resampling import resample
-    from motet.phonetics.alignment import SAMPLE_RATE, Aligner
-
-    assert clip.audio is not None
-    audio = resample(to_mono(clip.audio.load()), SAMPLE_RATE)
-    phones = Aligner().align(audio, text)
-    return [
-        Cue(group[0].start_s, group[-1].end_s, word)
-        for word, members in itertools.groupby(phones, lambda phone: phone.word)
-        if word and (group := list(members))
+    cues = [
+        Cue(line[0].start_s, line[-1].end_s, joined([word.text for word in line]))
+        for phrase in _phrases(words)
+        for line in _divided(phrase)
     ]
-
-
-def lines_of(words: Sequence[Cue], text: str) -> list[Cue]:
-    """Words grouped to captions, spelled as in the text.
-
-    The aligner knows words without punctuation. Where their number agrees with the text's, the
-    text's spelling is used.
-    """
-    spelled = [word for word in text.split() if re.search(r"\w", word)]
-    if len(spelled) == len(words):
-        words = [
-            dataclasses.replace(word, text=own) for word, own in zip(words, spelled, strict=True)
-        ]
-    lines: list[list[Cue]] = []
-    for word in words:
-        if not lines or _breaks(lines[-1], word):
-            lines.append([])
-        lines[-1].append(word)
-    cues = [Cue(line[0].start_s, line[-1].end_s, " ".join(w.text for w in line)) for line in lines]
     return [_readable(cue, following) for cue, following in _pairs(cues)]
 
 
-def _breaks(line: Sequence[Cue], word: Cue) -> bool:
-    """Whether a word begins a new caption."""
-    length = sum(len(other.text) + 1 for other in line) + len(word.text)
-    return (
-        length > MOST_CHARACTERS
-        or word.start_s - line[-1].end_s > PAUSE_S
-        or word.end_s - line[0].start_s > MOST_S
-        or line[-1].text.endswith((".", "!", "?"))
-    )
+def _phrases(words: Sequence[TimedWord]) -> list[list[TimedWord]]:
+    """Words up to a pause or the end of a sentence."""
+    phrases: list[list[TimedWord]] = []
+    for word in words:
+        ended = phrases and (
+            word.start_s - phrases[-1][-1].end_s > PAUSE_S
+            or phrases[-1][-1].text.endswith((".", "!", "?", "。", "！", "？"))
+        )
+        if ended or not phrases:
+            phrases.append([])
+        phrases[-1].append(word)
+    return phrases
+
+
+def _divided(phrase: list[TimedWord]) -> list[list[TimedWord]]:
+    """The fewest lines that can be read, as equal as the words allow."""
+    for count in range(1, len(phrase)):
+        lines = _equal_lines(phrase, count)
+        if all(_is_short(line) for line in lines):
+            return lines
+    return [[word] for word in phrase]
+
+
+def _equal_lines(phrase: list[TimedWord], count: int) -> list[list[TimedWord]]:
+    lengths = np.cumsum([len(word.text) + 1 for word in phrase])
+    # The middle of a word decides in which line it stands.
+    middles = lengths - 0.5 * np.diff(lengths, prepend=0)
+    number = np.minimum((count * middles / lengths[-1]).astype(int), count - 1)
+    lines = [[w for w, k in zip(phrase, number, strict=True) if k == n] for n in range(count)]
+    return [line for line in lines if line]
+
+
+def _is_short(line: Sequence[TimedWord]) -> bool:
+    length = len(joined([word.text for word in line]))
+    return length <= MOST_CHARACTERS and line[-1].end_s - line[0].start_s <= MOST_S
 
 
 def _pairs(cues: Sequence[Cue]) -> Iterator[tuple[Cue, Cue | None]]:

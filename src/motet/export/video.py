@@ -2,7 +2,8 @@
 
 WebM and MOV keep the opacity of pictures that have it.
 
-Frame i is shown from i / fps on; the last one stays until the sound has ended. Every file states in
+Frame i is shown from i / fps to (i + 1) / fps; the sound may end half a frame later. Under a longer
+sound the last picture is held. Every file states in
 its metadata that it is synthetic, and carries signed content credentials that state the same
 (`credentials.py`).
 """
@@ -232,9 +233,11 @@ class _Encoding:
         last, count = next(frames), 0
         for following in _and_none(frames):
             end = Fraction(count + 1) / self._rate
-            # The last picture stays until the sound ends.
             if following is None and self._audio is not None:
-                end = max(end, Fraction(self._audio.length, self._audio.rate))
+                sound_end = Fraction(self._audio.length, self._audio.rate)
+                # Of a longer recording the last picture is held to the end. Half a frame is no
+                # matter: a longer last frame would change the file's average frame rate.
+                end = sound_end if sound_end > end + 1 / self._rate else end
             container.mux(video.encode(self._picture(last, count)))
             if sound is not None:
                 sound.until(float(end))

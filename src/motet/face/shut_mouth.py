@@ -31,8 +31,8 @@ deviation). Noise is not voiced; hum and held tones do not vary."""
 
 
 def shut_mouth(audio: AudioSource, motion: Motion) -> list[str]:
-    """Remarks on a take (channels, time), (frames, dim); none when the mouth moves with the speech,
-    for silence, and for motion without a face in ARKit shapes.
+    """Remarks on a take (channels, time), (frames, dim); none when the mouth moves with the speech
+    and for motion without a face in ARKit shapes.
     """
     names = [track.name for track in motion.space.tracks]
     if "blendshapes" not in names or not motion.frames:
@@ -40,6 +40,8 @@ def shut_mouth(audio: AudioSource, motion: Motion) -> list[str]:
     jaw = motion.channel("blendshapes", "jawOpen") - motion.channel("blendshapes", "mouthClose")
     blocks = measure_blocks(_samples(audio))
     audible = _audible(blocks.level_db)
+    if not audible.any():
+        return ["the recording is silent (under -60 dB throughout); check the microphone"]
     speech = np.where(audible & blocks.voiced & ~blocks.hum, blocks.level_db, np.nan)
     rate = SAMPLE_RATE / BLOCK
     spoken = [
@@ -49,7 +51,7 @@ def shut_mouth(audio: AudioSource, motion: Motion) -> list[str]:
     ]
     if spoken:
         listed = ", ".join(f"{first:.1f} to {stop:.1f} s" for first, stop in spoken)
-        return [f"the mouth stays shut over audible speech ({listed})"]
+        return [f"the mouth stays shut over audible speech or music ({listed})"]
     if not _is_speech(speech, audible) and bool((jaw <= REST).all()) and bool(audible.any()):
         return ["no speech found: the mouth stays shut"]
     return []

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Int16
 
 from motet.errors import AudioError, InputError, require
+from motet.phonetics.spoken_form import spoken_form
 from motet.types import Audio
 
 SAMPLE_RATE = 16_000
@@ -167,8 +168,11 @@ class PhoneLoop:
 
 
 def normalise_text(text: str) -> list[str]:
-    """Lower-case words without punctuation; the apostrophe inside a word stays."""
-    return re.findall(r"[^\W_]+(?:'[^\W_]+)*'?", text.lower().replace("’", "'"))
+    """Lower-case words without punctuation, numbers written out; the apostrophe inside a word
+    stays.
+    """
+    spoken = spoken_form(text).lower().replace("’", "'")
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)*'?", spoken)
 
 
 def spoken(phones: Iterable[Phone], labels: Iterable[str]) -> list[tuple[float, float]]:

@@ -21,14 +21,14 @@ from typing import Any
 import torch
 
 from motet.config import JsonValue, from_json
-from motet.errors import MotetError
+from motet.errors import AudioError, MotetError
 from motet.export.jpeg import encode_jpeg
 from motet.live.delay import Dial
 from motet.live.packets import HEADER, frames_message, samples_of
 from motet.live.session import LivePiece, LiveSession
 from motet.options import Postprocess
 from motet.serve.live_models import Hello
-from motet.serve.problems import internal_problem, problem_of
+from motet.serve.problems import Problem, internal_problem, problem_of
 from motet.serve.tasks.curves import Curves, still
 
 log = logging.getLogger("motet.serve")
@@ -158,6 +158,10 @@ class Room:
             "frames": self._session.frames_emitted,
         }
 
+    def refuse(self, problem: Problem) -> None:
+        """Tell the speaker that a message could not be obeyed."""
+        self.speaker.put(error_message(problem))
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         """End the session and the sockets. Returns at once; the thread ends after its window."""
         if self.is_closed:
@@ -211,14 +215,13 @@ class Room:
                 for piece in self._handle(item):
                     self._emit(*self._packed(piece))
         except MotetError as error:
-            self._fail(problem_of(error).model_dump(), 1008)
+            self._fail(problem_of(error), 1008)
         except Exception as error:
-            self._fail(internal_problem(error).model_dump(), 1011)
+            self._fail(internal_problem(error), 1011)
 
     def _handle(self, item: Json | torch.Tensor) -> Iterator[LivePiece[Any]]:
         if isinstance(item, torch.Tensor):
-            yield from self._session.push(item)
-            self._queued -= item.shape[-1]
+            yield from self._push(item)
             return
         match item["type"]:
             case "flush":
@@ -232,6 +235,16 @@ class Room:
                 yield from self._set(item)
             case "mark":  # comes back when everything before it has been answered
                 self._emit(_text(item))
+
+    def _push(self, samples: torch.Tensor) -> Iterator[LivePiece[Any]]:
+        """Sound; what cannot be used is refused and skipped, so that the clock stays right."""
+        before = self._session.samples_received
+        try:
+            yield from self._session.push(samples)
+        except AudioError as error:
+            self._emit(error_message(problem_of(error)))
+            self._session.skip(before + samples.shape[-1] - self._session.samples_received)
+        self._queued -= samples.shape[-1]
 
     def _set(self, item: Json) -> Iterator[LivePiece[Any]]:
         """Other options; impossible ones are reported, and the session goes on as before."""
@@ -264,11 +277,16 @@ class Room:
         with contextlib.suppress(RuntimeError):  # the server has ended
             self._loop.call_soon_threadsafe(hand_out)
 
-    def _fail(self, problem: Json, code: int) -> None:
-        self._emit(_text({"type": "error", "problem": problem}))
-        reason = str(problem["detail"])[:100]
+    def _fail(self, problem: Problem, code: int) -> None:
+        self._emit(error_message(problem))
+        reason = problem.detail[:100]
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.close, code, reason)
+
+
+def error_message(problem: Problem) -> str:
+    """A problem as a message of the socket."""
+    return _text({"type": "error", "problem": problem.model_dump(exclude_defaults=True)})
 
 
 def _text(message: Json) -> str:

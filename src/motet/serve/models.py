@@ -153,7 +153,8 @@ class TakeRequest(Body):
     take."""
     seed: int = Field(0, ge=0, lt=2**31)
     postprocess: dict[str, Scalar] = Field(default_factory=dict)
-    """`intensity`, `head`, `blink`."""
+    """What is done to a face after generation: `emotion`, `gaze`, `intensity`, `head_scale`, ...;
+    see `GET /methods/{name}`."""
     fps: float | None = Field(None, ge=1, le=240)
     source: str = Field("", max_length=200)
     """Body methods: position of the sound source, AZ,EL,DIST (degrees left, degrees up, metres)."""

@@ -66,16 +66,16 @@ class AvatarReport:
 
     def lines(self) -> list[str]:
         """The report as text."""
-        body = [f"body ({len(self.body)}): {_listed(self.body)}"] if self.body else []
+        body = [f"bones of a body ({len(self.body)}): {_listed(self.body)}"] if self.body else []
         if not self.mouth:
             return body
         return [
-            *body,
             f"mouth by {self.mouth}",
             f"driven ({len(self.matched)}): {_listed(self.matched)}",
             f"bones ({len(self.bones)}): {_listed(self.bones)}",
             f"missing ARKit shapes ({len(self.missed)}): {_listed(self.missed)}",
             f"ignored ({len(self.ignored)}): {_listed(self.ignored)}",
+            *body,
         ]
 
 

@@ -38,7 +38,8 @@ class AvatarMap:
                 found[right] = left
             else:
                 raise ConfigError(
-                    f"the avatar has no {left[:40]!r}; {nearest(left, sorted(known))}"
+                    f"the map assigns {left[:40]!r}, which is neither a morph target nor an"
+                    f" expression of the avatar; {nearest(left, sorted(known))}"
                 )
         return found
 

@@ -27,6 +27,10 @@ HELLO_S = 10.0
 AHEAD_S = 2.0
 """Sound that may wait for the method; a client that sends faster is read no faster."""
 MOST_WATCHERS = 32
+MOST_REFUSED = 100
+"""Wrong messages after which a session is closed."""
+LOADING_S = 1.0
+"""A client that waits longer for `ready` is sent `loading`."""
 INVALID, INTERNAL, TRY_LATER = 1008, 1011, 1013
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -40,7 +44,7 @@ async def live(socket: WebSocket, studio: Shared) -> None:
     except WebSocketDisconnect:
         return
     except (Refusal, MotetError) as error:
-        found = error.problem if isinstance(error, Refusal) else problem_of(error)
+        found = _found(error)
         found = found.model_copy(update={"detail": studio.folder.scrub(found.detail)})
         await _refuse(socket, found, TRY_LATER if found.status in (429, 503) else INVALID)
         return
@@ -107,10 +111,23 @@ async def _enter(socket: WebSocket, studio: Studio) -> Room:
             raise Refusal(410, "this session is over; say hello again")
         room.attend(resume.from_sample)
     else:
-        room = await studio.rooms.open(_parsed(Hello, first))
+        room = await _open(socket, _parsed(Hello, first), studio)
         room.is_attended = True
     await socket.send_text(json.dumps({**room.ready, "received": room.received}))
     return room
+
+
+async def _open(socket: WebSocket, hello: Hello, studio: Studio) -> Room:
+    """A new room; a client that waits for a model to load is told so."""
+    opening = asyncio.ensure_future(studio.rooms.open(hello))
+    try:
+        done, _ = await asyncio.wait([opening], timeout=LOADING_S)
+        if not done:
+            await socket.send_text(json.dumps({"type": "loading", "method": hello.method}))
+        return await opening
+    except asyncio.CancelledError:
+        opening.cancel()
+        raise
 
 
 async def _converse(socket: WebSocket, room: Room, most_s: float) -> bool:
@@ -126,22 +143,38 @@ async def _converse(socket: WebSocket, room: Room, most_s: float) -> bool:
     except WebSocketDisconnect as end:
         lost = end.code not in (1000, 1001)  # said goodbye: nobody will come back
     except (Refusal, MotetError) as error:
-        found = error.problem if isinstance(error, Refusal) else problem_of(error)
-        await _refuse(socket, found, INVALID)
+        await _refuse(socket, _found(error), INVALID)
     return lost
 
 
+def _found(error: Refusal | MotetError) -> Problem:
+    return error.problem if isinstance(error, Refusal) else problem_of(error)
+
+
 async def _read(socket: WebSocket, room: Room) -> None:
+    """Obey messages until the connection ends. A wrong one is answered by `error` and the session
+    goes on.
+
+    Raises:
+        Refusal, MotetError: more than `MOST_REFUSED` of them.
+    """
+    refused = 0
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code") or 1006)
-        if (data := message.get("bytes")) is not None:
-            room.push(data)
-            while room.queued_s > AHEAD_S and not room.is_closed:
-                await asyncio.sleep(0.02)
-        else:
-            _obey(_parsed(Control, message["text"]), room)
+        try:
+            if (data := message.get("bytes")) is not None:
+                room.push(data)
+            else:
+                _obey(_parsed(Control, message["text"]), room)
+        except (Refusal, MotetError) as error:
+            refused += 1
+            if refused > MOST_REFUSED:  # a broken client, not a slip
+                raise
+            room.refuse(_found(error))
+        while room.queued_s > AHEAD_S and not room.is_closed:
+            await asyncio.sleep(0.02)
 
 
 def _obey(control: Control, room: Room) -> None:

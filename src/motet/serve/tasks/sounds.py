@@ -76,8 +76,7 @@ def align(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
     """Times of the words and phones of a transcript; silence is left out.
 
     Raises:
-        AlignmentFailed: the text is not what is said, or not English.
-        UnknownWords: words that the dictionary lacks.
+        InputError: the text is not what is said, or not English.
     """
     return _aligned(read_audio(folder.sound(text(arguments, "sound"))), text(arguments, "text"))
 
@@ -120,9 +119,10 @@ def stored_sound(audio: Audio, folder: DataFolder) -> Json:
 
 
 def _aligned(audio: Audio, words_said: str) -> Json:
-    from motet.phonetics.alignment import SAMPLE_RATE, SILENCE, Aligner
+    from motet.phonetics.alignment import SAMPLE_RATE, SILENCE
+    from motet.phonetics.word_times import aligned_phones
 
-    phones = Aligner().align(resample(to_mono(audio), SAMPLE_RATE), words_said)
+    phones = aligned_phones(resample(to_mono(audio), SAMPLE_RATE), words_said)
     words = [
         (group[0].start_s, group[-1].end_s, word)
         for word, members in itertools.groupby(phones, lambda phone: phone.word)
