@@ -23,6 +23,7 @@ LAYERS = [
         "atomic_write",
         "array_files",
         "audio_types",
+        "file_endings",
         "kernel",
         "restricted_unpickle",
     },

@@ -18,10 +18,10 @@ def text(path: str | Path) -> str:
 
 
 def rows(page: str) -> dict[str, list[str]]:
-    """Cells of all table rows by their first cell."""
+    """Cells of all table rows by their first cell; the first of equal ones counts."""
     lines = [line for line in page.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0]: row[1:] for row in cells}
+    return {row[0]: row[1:] for row in reversed(cells)}
 
 
 def test_amount_of_training_data_is_that_of_the_weights() -> None:

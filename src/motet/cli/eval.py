@@ -311,25 +311,13 @@ class Eval:
         return 0
 
     def _body_study(self, loaded: LoadedMethod, options: Options) -> int:
-        from rich.console import Console
-
-        from motet.atomic_write import write_bytes
         from motet.cli.eval_studies import body_study
 
         assert self.data is not None
         found, table = body_study(self.study, loaded, self.data, options, self.takes, self.limit)
-        if self.out:
-            write_bytes(
-                self.out,
-                json.dumps(
-                    {"method": loaded.spec.name, "weights": loaded.digest, **found}, indent=1
-                ).encode(),
-            )
-        if self.json:
-            print(json.dumps(found, indent=1))
-        else:
-            Console(width=max(Console().width, 140)).print(table)
-        return 0
+        return self._show_study(
+            {"method": loaded.spec.name, "weights": loaded.digest, **found}, table
+        )
 
     def _body_takes(self, loaded: LoadedMethod, options: Options) -> int:
         """Whole takes of composed sounds, without a corpus."""

@@ -1,18 +1,15 @@
 """One person on disk: what fitting a video learns, what training reads, what speaking needs. A
 folder::
 
-    person.json             PersonFacts: sizes, camera, lip box, split, cuts, sources, consent,
-        residuals (JSON, strict keys)
-    crops.mp4               the square face crops, one picture a frame, 25 a second, near lossless
-    (see `footage.py`) scene.mp4               the whole pictures at their own size, on the same
-    frames; left out when the crops are the whole picture audio.flac              the sound, 16 kHz
-    mono, beginning with frame 0 track.safetensors       per frame: pose of the head, landmarks,
-    which frames were really seen  (Track) geometry.safetensors    of the canonical frame: picture,
-    depth, masks; the head's mesh          (Geometry) features.safetensors    what the phonetic
-    encoder features, 50 rows a second                    (PersonFacts.encoder names it)
-    weights.safetensors     the trained model: a motet checkpoint; appears once training has
-    something better than nothing training/               state, log and preview pictures of a fit
-    that is still running; may be deleted afterwards
+    person.json             PersonFacts: sizes, camera, lip box, split, cuts, sources, consent
+    crops.mp4               the square face crops, 25 pictures a second (see `footage.py`)
+    scene.mp4               the whole pictures, same frames; absent when the crops are all of it
+    audio.flac              the sound, 16 kHz mono, beginning with frame 0
+    track.safetensors       Track, a frame: pose of the head, landmarks, which were really seen
+    geometry.safetensors    Geometry of the canonical frame: picture, depth, masks, mesh
+    features.safetensors    acoustic features, 50 rows a second (PersonFacts.encoder names it)
+    weights.safetensors     the trained model: a motet checkpoint, once it has learned something
+    training/               state, log and previews of a running fit; may be deleted afterwards
 
 Every file appears only when it is complete (written beside, renamed), so a fit that was killed goes
 on with what is there.
