@@ -79,7 +79,7 @@ def open_audio(path: str | os.PathLike[str], *, track: int | None = None) -> Aud
 def _open(path: Path, track: int | None, limits: Limits) -> AudioSource:
     _check_file(path)
     header = inspect(path)
-    if header.kind in ("wav", "aiff", "flac", "ogg") and track in (None, 1):
+    if header.kind in ("wav", "aiff", "flac", "ogg", "sphere") and track in (None, 1):
         sound = _read_exactly(path, header, limits)
     else:
         sound = _decode(path, header, limits, track)
