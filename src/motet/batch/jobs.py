@@ -135,7 +135,8 @@ class _Batch:
     def _key(self, job: Job) -> str:
         source = job.source
         if isinstance(source, Path) and source.exists() and not source.is_file():
-            raise InputError(f"{source} is not a file")
+            kind = "a folder" if source.is_dir() else "no ordinary file"
+            raise InputError(f"is {kind}; for all files of a folder give 'FOLDER/*'")
         own = f"-{settings_digest(job.settings)}" if job.settings else ""
         return f"{content_digest(source)}-{self._common}{own}"
 

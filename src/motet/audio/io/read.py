@@ -97,6 +97,8 @@ def _check_file(path: Path) -> None:
     try:
         if path.is_dir():
             raise AudioError(f"{path} is a folder; name a sound file in it")
+        if str(path) == "-":
+            raise AudioError("sound from a pipe is for 'motet live'; write it into a file first")
         if not path.exists():
             raise AudioError(f"{path} does not exist; check the name")
         if not path.is_file():
