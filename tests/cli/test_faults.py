@@ -91,6 +91,29 @@ def test_formats_make_a_folder_for_one_recording(tmp_path: Path) -> None:
     assert Run((tmp_path / "a.wav",), out=(folder,))._folder() is None
 
 
+def test_formats_may_stand_with_commas() -> None:
+    assert Run((), formats=(".csv,mp4", "glb")).endings == ("csv", "mp4", "glb")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("-take.wav", "write ./-take.wav"), ("-", "'motet live'"), ("some", "give 'FOLDER/*'")],
+)
+def test_names_that_mean_something_else(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    remedy: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some").mkdir()
+    (tmp_path / "-take.wav").write_bytes(b"x")
+    output = ["-o", "takes", "--formats", "csv"] if name == "some" else ["-o", "a.csv"]
+    assert main(["run", name, *output]) == 2
+    assert remedy in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting needs root")
 @pytest.mark.parametrize(
     ("options", "reason"),

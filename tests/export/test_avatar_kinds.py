@@ -108,6 +108,38 @@ NAMES = {
         "V_Open",
         "Eye_Blink_L Eye_Blink_R",
     ),
+    "cc3": (
+        "{}",
+        "Open Explosive Dental_Lip Tight-O Tight Wide Affricate Lip_Open",
+        "Open",
+        "Eye_Blink",
+    ),
+    "vroid prefixed": (
+        "Face.M_F00_000_00_Fcl_MTH_{}",
+        "A I U E O",
+        "Face.M_F00_000_00_Fcl_MTH_A",
+        "Face.M_F00_000_00_Fcl_EYE_Close_L Face.M_F00_000_00_Fcl_EYE_Close_R",
+    ),
+    "vroid merged": (
+        "Face_(merged)__Fcl_MTH_{}",
+        "A I U E O",
+        "Face_(merged)__Fcl_MTH_A",
+        "Face_(merged)__Fcl_EYE_Close",
+    ),
+    "katakana": ("{}", "ア イ ウ エ オ", "ア", "まばたき"),
+    "mmd alone": ("{}", "あ", "あ", "まばたき"),
+    "daz": (
+        "eCTRLv{}",
+        "AA EE EH OW UW M F TH",
+        "eCTRLvAA",
+        "eCTRLEyesClosedL eCTRLEyesClosedR",
+    ),
+    "genesis": (
+        "Genesis8Female__eCTRLv{}",
+        "AA IY EH OW UW M F",
+        "Genesis8Female__eCTRLvAA",
+        "Genesis8Female__eCTRLEyesClosed",
+    ),
 }
 
 
@@ -165,6 +197,8 @@ RIGS = {
                "mixamorig:RightEye"),
     "mixamo sanitised": ("mixamorig1Neck", "mixamorig1Head", "Jaw", "mixamorigLeftEye",
                          "mixamorigRightEye"),
+    "namespace": ("boy:Neck", "boy:Head", "boy:Jaw", "boy:LeftEye", "boy:RightEye"),
+    "daz upper": ("neckUpper", "head", "lowerJaw", "lEye", "rEye"),
     "joints": ("neck_JNT", "head_JNT", "jaw_JNT", "L_eye_JNT", "R_eye_JNT"),
     "suffix": ("neck_jnt.001", "head_jnt.001", "jaw_jnt.001", "eye_l_jnt.001", "eye_r_jnt.001"),
     "character creator": ("CC_Base_NeckTwist01", "CC_Base_Head", "CC_Base_JawRoot",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import motet
 from motet.audio.hum import HumTracker
 from motet.audio.speech_level import measure_blocks
+from motet.face.rhythm import BatchRhythm
 from motet.types import Audio
 from tests.audio.sounds import hum, noise, speech
 
@@ -67,3 +68,9 @@ def test_no_method_opens_the_mouth_over_hum(method: str, before_s: float) -> Non
     sound = torch.cat([quiet, hum(60.0, -20.0, 5, 1.2)])
     motion = motet.run(Audio.mono(sound, RATE), method).motion
     assert float(motion.channel("blendshapes", "jawOpen").max()) < 0.03
+
+
+def test_a_batch_of_nothing_has_a_rhythm() -> None:
+    rhythm = BatchRhythm(RATE)
+    rhythm.push(torch.zeros(1, 1, 0))
+    assert rhythm.at(0, 3, FPS)[0].hum.shape == (3,)

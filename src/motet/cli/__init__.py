@@ -129,6 +129,9 @@ def _dispatch(arguments: list[str]) -> int:
     verb, rest = arguments[0], arguments[1:]
     if verb not in VERBS:
         raise ConfigError(f"no verb {verb!r}; {nearest(verb, VERBS)}")
+    for name in rest:
+        if name.startswith("-") and name != "-" and os.path.isfile(name):
+            raise ConfigError(f"{name} begins with a dash, as options do; write ./{name}")
     module = importlib.import_module(f"motet.cli.{verb}")
     command = _parse(module.COMMAND, f"motet {verb}", rest)
     if command is None:

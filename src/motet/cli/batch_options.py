@@ -91,7 +91,7 @@ def run_batch(command: Run, folder: Location) -> int:
     from motet.cli.progress import progress_bars
 
     number, parts = command.batch.part()
-    sequences = {f".{ending.lstrip('.')}" for ending in command.formats} & SEQUENCES
+    sequences = {f".{ending}" for ending in command.endings} & SEQUENCES
     if isinstance(folder, str) and sequences:
         raise ConfigError(f"{sequences.pop()} is many files; write it into a local folder")
     jobs = _jobs(command, folder)
@@ -142,7 +142,7 @@ def with_settings(command: Run, settings: Mapping[str, object]) -> Run:
 
 
 def _run_job(command: Run, job: Job) -> None:
-    own, n = with_settings(command, job.settings), len(command.formats)
+    own, n = with_settings(command, job.settings), len(command.endings)
     own.write(job.source, [job.outputs[i : i + n] for i in range(0, len(job.outputs), n)])
 
 
@@ -157,7 +157,7 @@ def _jobs(command: Run, folder: Location) -> list[Job]:
         own = with_settings(command, row.settings)
         if row.settings:
             own.check()
-        files = [join(folder, f"{name}.{ending.lstrip('.')}") for ending in command.formats]
+        files = [join(folder, f"{name}.{ending}") for ending in command.endings]
         outputs = tuple(take_of(f, t, own.takes) for t in range(own.takes) for f in files)
         # By the name, so that a row added to the manifest moves no other to another shard.
         if zlib.crc32(name.encode()) % parts == number:

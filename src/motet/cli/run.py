@@ -62,7 +62,7 @@ class Run:
     """File to write (.mp4 .glb .csv .json .npz .bvh .obj); may be repeated. With several
     recordings: a folder, which may lie in an object store."""
     formats: tuple[str, ...] = ("mp4",)
-    """Endings to write when -o names a folder."""
+    """Endings to write when -o names a folder: csv mp4, or csv,mp4."""
     track: int | None = None
     """Sound track of a video with several, from 1; the default one, or the one with speech, when
     left out."""
@@ -241,9 +241,11 @@ class Run:
             raise ConfigError("the same file is given twice as -o; leave one out")
         if folder is None and self.formats != ("mp4",):
             raise ConfigError("--formats is for a folder as -o; a file's ending names its format")
+        if not self.endings:
+            raise ConfigError("--formats names no ending; give for example --formats csv mp4")
         paths = tuple(Path(str(path)) for path in self.out) or (Path("x.mp4"),)
         if folder is not None:
-            paths = tuple(Path(f"x.{ending.lstrip('.')}") for ending in self.formats)
+            paths = tuple(Path(f"x.{ending}") for ending in self.endings)
         specs = specs_of(self.method)
         if folder is None:
             check_writable(path for path in paths if not is_address(str(path)))
@@ -270,6 +272,12 @@ class Run:
 
         wants_folder = self.is_batch or self.formats != ("mp4",)
         return wants_folder and path.suffix.lower() not in FORMATS
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """The endings of `formats` without dots."""
+        listed = (one for entry in self.formats for one in entry.split(","))
+        return tuple(one.strip().lstrip(".") for one in listed if one.strip())
 
     @property
     def is_batch(self) -> bool:

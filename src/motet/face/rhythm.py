@@ -167,7 +167,8 @@ class BatchRhythm:
 
     def push(self, samples: Float[Tensor, "*batch channels time"]) -> None:
         """The next samples of each item."""
-        items = samples.reshape(-1, *samples.shape[-2:])
+        *batch, channels, time = samples.shape
+        items = samples.reshape(math.prod(batch), channels, time)
         if not self._trackers:
             self._trackers = [RhythmTracker(self._sample_rate) for _ in items]
         for tracker, item in zip(self._trackers, items, strict=True):

@@ -52,6 +52,15 @@ def test_lossless_files_are_read_exactly(
     assert np.abs(audio.samples.numpy() - sound).max() < (0.02 if subtype == "ULAW" else 1e-4)
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "ULAW"])
+def test_sphere_files_are_read_whatever_their_name(tmp_path: Path, subtype: str) -> None:
+    path = tmp_path / "sx127.WAV"  # as TIMIT calls them
+    soundfile.write(path, SOUND[0], RATE, subtype, format="NIST")
+    audio = read_audio(path)
+    assert audio.sample_rate == RATE and audio.samples.shape == SOUND.shape
+    assert np.abs(audio.samples.numpy() - SOUND).max() < 0.03
+
+
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 44_100, 48_000])
 @pytest.mark.parametrize("ending,codec", CODECS)
 def test_decoders_start_where_the_sound_started(

@@ -22,7 +22,7 @@ _LAYOUT_OF_MASK: dict[int, Layout] = {
     0x13F: "6.1", 0x70F: "6.1", 0x63F: "7.1", 0xFF: "7.1",
 }  # fmt: skip
 """Loudspeaker layouts by the channel mask of an extensible WAV format."""
-Kind = Literal["wav", "aiff", "flac", "ogg", "mp3", "other"]
+Kind = Literal["wav", "aiff", "flac", "ogg", "mp3", "sphere", "other"]
 _PLACEHOLDER_BYTES = 1_900_000_000
 """Programs that write the header before the sound declare 0 or about the largest size they know:
 2e9, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF less a header, or 2^63 and more in 64 bits."""
@@ -69,6 +69,8 @@ def _inspect(file: BinaryIO, path: Path) -> Header:
         return Header("ogg")
     if start[:3] == b"ID3" or (len(start) > 1 and start[0] == 0xFF and start[1] & 0xE6 == 0xE2):
         return Header("mp3", _mp3_frames(file))
+    if start[:7] == b"NIST_1A":
+        return Header("sphere")
     return Header("other")
 
 

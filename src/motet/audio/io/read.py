@@ -79,7 +79,7 @@ def open_audio(path: str | os.PathLike[str], *, track: int | None = None) -> Aud
 def _open(path: Path, track: int | None, limits: Limits) -> AudioSource:
     _check_file(path)
     header = inspect(path)
-    if header.kind in ("wav", "aiff", "flac", "ogg") and track in (None, 1):
+    if header.kind in ("wav", "aiff", "flac", "ogg", "sphere") and track in (None, 1):
         sound = _read_exactly(path, header, limits)
     else:
         sound = _decode(path, header, limits, track)
@@ -97,6 +97,8 @@ def _check_file(path: Path) -> None:
     try:
         if path.is_dir():
             raise AudioError(f"{path} is a folder; name a sound file in it")
+        if str(path) == "-":
+            raise AudioError("sound from a pipe is for 'motet live'; write it into a file first")
         if not path.exists():
             raise AudioError(f"{path} does not exist; check the name")
         if not path.is_file():

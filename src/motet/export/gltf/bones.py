@@ -12,7 +12,7 @@ from jaxtyping import Float
 from motet.errors import AssetError, ConfigError, nearest
 from motet.export.curves import axis_angle_from_euler, continuous
 from motet.export.gltf.inspection import entries, entry
-from motet.export.gltf.names import side_last, words
+from motet.export.gltf.names import side_last, without_namespace, words
 from motet.export.gltf.visemes import Weights
 from motet.types import EYE_FULL_RAD
 
@@ -34,7 +34,7 @@ _ENDS = frozenset(
 )  # fmt: skip
 _KNOWN = {
     "head": {"head", "頭"},
-    "neck": {"neck", "necktwist", "necklower", "首"},
+    "neck": {"neck", "necktwist", "necklower", "neckupper", "首"},
     "jaw": {"jaw", "jawbone", "jawroot", "lowerjaw", "mandible", "顎", "あご"},
     "leftEye": {"eyeleft", "eyeballleft", "faceeyeleft", "左目"},
     "rightEye": {"eyeright", "eyeballright", "faceeyeright", "右目"},
@@ -110,7 +110,7 @@ def _bone_names(content: dict[str, Any], path: Path) -> dict[int, str]:
 
 
 def _stripped(name: str) -> tuple[str, ...]:
-    parts = words(name)
+    parts = words(without_namespace(name))
     while len(parts) > 1 and (parts[0] in _STARTS or parts[0].isdigit()):
         parts = parts[1:]
     while len(parts) > 1 and (parts[-1] in _ENDS or parts[-1].isdigit()):

@@ -28,6 +28,8 @@ _STARTS = frozenset(
     )
 )  # fmt: skip
 """First words that say where a shape is, not what it does."""
+_MARKS = ("fcl", "ectrl")
+"""VRoid's and DAZ Studio's marks of a facial shape, whatever stands before them."""
 _LONG = 7
 """Letters of a name from which it is recognised behind any prefix."""
 
@@ -62,13 +64,22 @@ def side_last(parts: tuple[str, ...]) -> str:
     return "".join(parts[:at] + parts[at + 1 :]) + _SIDES[parts[at]]
 
 
+def without_namespace(name: str) -> str:
+    """What follows the last colon: Maya writes `character1:Neck`."""
+    return name.rpartition(":")[2] or name
+
+
 def spellings(name: str) -> tuple[str, ...]:
     """What a name can be looked up by, most literal first."""
     parts = words(name)
     short = _without_end(parts)
     found = ["".join(parts), "".join(short), side_last(short)]
-    bare = without_start(short)
-    return tuple(dict.fromkeys([*found, "".join(bare), side_last(bare)]))
+    bare = without_start(_without_end(words(without_namespace(name))))
+    found += ["".join(bare), side_last(bare)]
+    for mark in _MARKS:
+        # `Face.M_F00_000_00_Fcl_EYE_Close_L`, `Genesis8Female__eCTRLvAA`
+        found += [one.rpartition(mark)[2] for one in found if mark in one]
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def _arkit_spellings() -> dict[str, str]:
@@ -110,9 +121,10 @@ _VOWEL_WORDS = {
     "aa": "aa", "a": "aa", "ih": "I", "i": "I", "ou": "U", "u": "U",
     "ee": "E", "e": "E", "oh": "O", "o": "O",
     "あ": "aa", "い": "I", "う": "U", "え": "E", "お": "O",
+    "ア": "aa", "イ": "I", "ウ": "U", "エ": "E", "オ": "O",
 }  # fmt: skip
 _ENOUGH_VOWELS = 3
-"""A target called `A` alone may be anything; beside `I` and `O` it is a vowel."""
+"""A target called `A` alone may be anything; beside `I` and `O` it is a vowel. A kana always is."""
 
 
 def vowel(name: str) -> str | None:
@@ -129,4 +141,5 @@ def vowel_targets(names: Iterable[str]) -> dict[str, str]:
             # `Fcl_MTH_A` and `Fcl_MTH_I` are one series, `Hat_A` another.
             series.setdefault(parts[:-1], {})[name] = _VOWEL_WORDS[parts[-1]]
     best = max(series.values(), key=lambda found: len(set(found.values())), default={})
-    return best if len(set(best.values())) >= _ENOUGH_VOWELS else {}
+    is_kana = any(not _without_end(words(name))[-1].isascii() for name in best)
+    return best if is_kana or len(set(best.values())) >= _ENOUGH_VOWELS else {}

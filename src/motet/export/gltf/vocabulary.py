@@ -1,10 +1,10 @@
 """Vocabularies of facial shapes, and their weights from the 52 ARKit weights.
 
 Understood are ARKit names in any spelling, the names of other programs for the same shapes (Ready
-Player Me, VRoid, VRChat, SRanipal, Character Creator, MMD), visemes (Oculus, VRChat, Character
-Creator) and the five vowels (VRM, VRoid, MMD). The mouth is driven by ARKit shapes if the avatar
-has enough of them, else by visemes, else by vowels; never by two vocabularies at once, which would
-add up.
+Player Me, VRoid, VRChat, SRanipal, Character Creator, MMD, DAZ Studio), visemes (Oculus, VRChat,
+Character Creator, DAZ Studio) and the five vowels (VRM, VRoid, MMD). The mouth is driven by ARKit
+shapes if the avatar has enough of them, else by visemes, else by vowels; never by two vocabularies
+at once, which would add up.
 """
 
 from __future__ import annotations
@@ -98,10 +98,19 @@ _CHARACTER_CREATOR = {
     "vopen": "aa", "vexplosive": "PP", "vdentallip": "FF", "vtighto": "O", "vtight": "U",
     "vwide": "I", "vaffricate": "CH", "vlipopen": "DD",
 }  # fmt: skip
+_CHARACTER_CREATOR_3 = {name.removeprefix("v"): one for name, one in _CHARACTER_CREATOR.items()}
+_DAZ = {
+    "vaa": "aa", "vee": "I", "veh": "E", "ver": "RR", "vih": "I", "viy": "I", "vow": "O",
+    "vuw": "U", "vw": "U", "vm": "PP", "vf": "FF", "vth": "TH", "vt": "DD", "vl": "nn",
+    "vn": "nn", "vk": "kk", "vsh": "CH", "vs": "SS",
+}  # fmt: skip
+_ENOUGH_PLAIN = 3
+"""A target called `Open` may be anything; beside `Tight` and `Explosive` it is a viseme."""
 _VISEME_SERIES: tuple[dict[str, str], ...] = (
     {f"viseme{word}": viseme for word, viseme in _VISEME_WORDS.items()},
     {f"v{word}": viseme for word, viseme in _VISEME_WORDS.items()},
     _CHARACTER_CREATOR,
+    _DAZ,
 )
 """Name -> viseme, one table for each naming."""
 
@@ -224,8 +233,10 @@ def _spoken(free: list[str], declared: list[str]) -> tuple[dict[str, str], str]:
     """Visemes, or else vowels, by the avatar's names; and which of the two they are."""
     series = [
         {name: table[key] for name in free if (key := _lookup(name, table))}
-        for table in _VISEME_SERIES
+        for table in (*_VISEME_SERIES, _CHARACTER_CREATOR_3)
     ]
+    if len(set(series[-1].values())) < _ENOUGH_PLAIN:
+        series.pop()
     best = max(series, key=lambda found: len(set(found.values())))
     vowels = {name: found for name in declared if (found := vowel(name)) is not None}
     # Declared expressions win over morph targets that are merely named like vowels.
