@@ -201,9 +201,6 @@ class Speech2LipCondition:
     mode: Literal["auto", "offline", "stream"] = option("auto", "stream", preset="tiny_exemplar")
     """Persons drawn from exemplars: the mode of that method (artalk, diffposetalk); `auto`: offline
     for recordings, stream when live."""
-    text: str = option("", "he was not a young man", preset="tiny_exemplar")
-    """Persons drawn from exemplars: what is said, in English words, or a text file (.txt), for that
-    method (extra `align`)."""
 
     POSTPROCESS: ClassVar[dict[str, Callable[..., dict[str, OptionValue]]]] = {
         "intensity": lambda scale: {"intensity": scale},
@@ -215,11 +212,6 @@ class Speech2LipCondition:
     def __post_init__(self) -> None:
         check_choices(self)
         check_ranges(self, {"intensity": (0.0, 2.0)})
-        if self.text and self.mode == "stream":
-            raise ConfigError(
-                "words are found in the whole recording, which a stream does not have; leave out"
-                " text, or mode=stream"
-            )
         if self.start < 0:
             raise ConfigError(f"start must be a frame of the footage, not {self.start}")
 
@@ -247,7 +239,7 @@ def check_implicit(condition: Speech2LipCondition) -> None:
     """
     refuse(
         condition,
-        ("motion", "mode", "text"),
+        ("motion", "mode"),
         "this person's mouth follows the sound itself; fit the person again for exemplars",
     )
 

@@ -141,9 +141,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
                 " motet.load"
             )
         chosen = speaker.driven_by(condition.motion)
-        return chosen, self._motion(
-            condition.motion, {"mode": condition.mode, "text": condition.text}
-        )
+        return chosen, self._motion(condition.motion, {"mode": condition.mode})
 
     def credits(self, condition: Speech2LipCondition) -> dict[str, JsonValue]:
         """Name and consent of the person shown."""
