@@ -27,7 +27,7 @@ LAYERS = [
         "kernel",
         "restricted_unpickle",
     },
-    {"types", "options", "option_text"},
+    {"types", "options", "option_text", "words"},
     {"checkpoint", "imported"},
     {"audio", "geometry", "nn", "diffusion", "phonetics"},
     {"body"},

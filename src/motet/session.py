@@ -220,15 +220,16 @@ def build_method(
     return LoadedMethod(spec, cast("_MotionMethod", method), digest, config, sink, count)
 
 
-def _motion_encoder(name: str, mode: str) -> MotionEncoder:
+def _motion_encoder(name: str, options: Options) -> MotionEncoder:
     """A method for curves in front of one that draws.
 
     Args:
-        mode: `auto`, `offline` or `stream`, for methods with that option.
+        options: of a take, as far as the method has them.
     """
     loaded = load(name)
-    options = {"mode": mode} if "mode" in option_names(loaded.spec) else {}
-    return MotionEncoder(loaded.method, loaded.condition(options))
+    known = option_names(loaded.spec)
+    own = {key: value for key, value in options.items() if key in known}
+    return MotionEncoder(loaded.method, loaded.condition(own))
 
 
 @overload

@@ -47,7 +47,7 @@ def speech(tmp_path: Path) -> Path:
         ("-m artalk --source 90,0,2 -o {out}.npz", "--source belongs to mospa"),
         ("-m artalk --genre dull -o {out}.npz", "--genre belongs to mospa"),
         ("-m mospa --genre wild -o {out}.npz", "genre must be one of"),
-        ("-m artalk --text hello -o {out}.npz", "--text belongs to kmtalk"),
+        ("-m mospa --text hello -o {out}.npz", "--text belongs to artalk, diffposetalk, kmtalk"),
         ("-m artalk --keys {take} -o {out}.npz", "--keys belongs to kmtalk"),
         ("-m mospa --style warm -o {out}.npz", "--style belongs to"),
         ("-m artalk --size 256 -o {out}.csv", "--size, --background and --camera are for .mp4"),

@@ -10,7 +10,8 @@ import torch
 from motet.encoders.lips import LipRegressor, LipsConfig
 from motet.errors import InputError
 from motet.face.lip_shapes import SOLVED
-from motet.training.lips import STREAM, LipClip, fit_lips, mouth_shapes
+from motet.phonetics.phones import SYMBOLS
+from motet.training.lips import STREAM, LipClip, fit_lips, mouth_shapes, shown_phones
 from motet.types import ARKIT_SHAPES
 
 CONFIG = LipsConfig("", SOLVED, dim=8)
@@ -69,6 +70,36 @@ def test_a_stream_knows_what_it_has_received() -> None:
     ):
         correlation = torch.corrcoef(torch.stack([shapes[:, shape], truth[:, shape]]))[0, 1]
         assert least < correlation <= most
+
+
+def test_phones_explain_what_the_sound_leaves_over() -> None:
+    config, given = dataclasses.replace(CONFIG, phones=2), []
+    for clip in clips():
+        labels = torch.zeros(400, 2)
+        labels[:, 1] = (torch.arange(400) // 40) % 2
+        shapes = clip.shapes.clone()
+        shapes[:, JAW] += 0.3 * labels[: 2 * len(shapes) : 2, 1]
+        given.append(dataclasses.replace(clip, shapes=shapes, phones=labels))
+    regressor = LipRegressor(config)
+    regressor.load_state_dict(fit_lips(config, given))
+    steps = torch.arange(8, 384, 2)
+    with_phones = regressor.whole(given[0].features, steps, given[0].phones)[:, JAW]
+    without = regressor.whole(given[0].features, steps)[:, JAW]
+    truth = given[0].shapes[4:192, JAW]
+    assert (with_phones - truth).std() < 0.5 * (without - truth).std()
+    with pytest.raises(InputError, match="phones"):
+        fit_lips(config, clips())
+
+
+def test_labels_are_shown_in_part_as_posteriors() -> None:
+    scores = torch.full((50, len(SYMBOLS)), 1 / len(SYMBOLS)).log()
+    labels, shown = [(0.2, 0.6, "a")], []
+    for number in range(40):
+        phones = shown_phones(str(number), labels, scores)
+        assert phones is not None and torch.equal(phones, shown_phones(str(number), labels, scores))
+        shown.append(float(phones[20, SYMBOLS.index("a")]) > 0.9)
+    assert 15 < sum(shown) < 33
+    assert shown_phones("x", [], scores) is None
 
 
 def test_a_shape_that_nobody_shows_is_refused() -> None:

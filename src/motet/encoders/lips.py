@@ -4,7 +4,9 @@ A linear map of five features within 160 ms, fitted in closed form, carries over
 better than any network trained on the same speech. In a stream the features after a step are
 provisional: they have seen less sound than they will have when they are emitted, and the last ones
 do not exist yet. So there is a map for each number of features that are known after a step, fitted
-on features of a stream, and one for whole recordings.
+on features of a stream, and one for whole recordings. The latter also reads the phones around a
+step: their posteriors when nothing is known, the phones themselves when a text, a file of times or
+recognised words give them (`motet.encoders.lips_with_words`).
 """
 
 from __future__ import annotations
@@ -17,13 +19,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from motet import config as settings
-from motet.checkpoint import load_strict, read_checkpoint, tensor_digest
+from motet.checkpoint import tensor_digest
+from motet.encoders.whisper.attached import load_attached
 from motet.encoders.whisper.config import WhisperStreaming
 from motet.encoders.whisper.encoder import WhisperAudioEncoder, load_network
+from motet.encoders.whisper.heads import CONTEXT, SpeechHeads, load_heads
 from motet.encoders.whisper.network import WhisperEncoder
 from motet.encoders.whisper.readout import Readout
-from motet.errors import CheckpointError
 from motet.nn.packed import Precision
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "lips.safetensors"
@@ -31,6 +33,8 @@ OFFSETS = (-8, -4, 0, 4, 8)
 """Steps of 20 ms around the one that is regressed."""
 AHEAD = tuple(range(0, 24, 2))
 """Known steps after it for which there is a map in a stream."""
+PHONE_OFFSETS, PHONE_STEPS = (-12, -8, -4, 0, 4, 8, 12), 5
+"""Steps around it whose phones are read, each the mean of so many steps: labels err by a step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +52,8 @@ class LipsConfig:
     offsets: tuple[int, ...] = OFFSETS
     ahead: tuple[int, ...] = AHEAD
     """Of the maps, rising; the last map is that of whole recordings and has none."""
+    phones: int = 0
+    """Phones that the map of whole recordings reads; 0: none."""
 
 
 class LipRegressor(nn.Module):
@@ -61,6 +67,7 @@ class LipRegressor(nn.Module):
     bias: Float[Tensor, "maps shapes"]
     mean: Float[Tensor, " shapes"]
     """Of the shapes over the training set."""
+    phone_weight: Float[Tensor, "phone_inputs shapes"]
 
     def __init__(self, config: LipsConfig) -> None:
         super().__init__()
@@ -70,13 +77,25 @@ class LipRegressor(nn.Module):
         self.register_buffer("weight", torch.zeros(maps, inputs, shapes))
         self.register_buffer("bias", torch.zeros(maps, shapes))
         self.register_buffer("mean", torch.zeros(shapes))
+        phone_inputs = len(PHONE_OFFSETS) * config.phones
+        self.register_buffer("phone_weight", torch.zeros(phone_inputs, shapes))
         self.register_buffer("offsets", torch.tensor(config.offsets), persistent=False)
         self.register_buffer("ahead", torch.tensor(config.ahead), persistent=False)
 
-    def whole(self, rows: Float[Tensor, "known dim"], steps: Int[Tensor, " steps"]) -> Tensor:
-        """Shapes (steps, shapes) at some steps of a whole recording; its ends are repeated."""
+    def whole(
+        self,
+        rows: Float[Tensor, "known dim"],
+        steps: Int[Tensor, " steps"],
+        phones: Float[Tensor, "known phones"] | None = None,
+    ) -> Float[Tensor, "steps shapes"]:
+        """Shapes at some steps of a whole recording; its ends are repeated.
+
+        Args:
+            phones: probabilities; None for a regressor that reads none.
+        """
         at = (steps.unsqueeze(1) + self.offsets).clamp(0, len(rows) - 1)
-        return rows[at].flatten(1) @ self.weight[-1] + self.bias[-1]
+        shapes = rows[at].flatten(1) @ self.weight[-1] + self.bias[-1]
+        return shapes if phones is None else shapes + around(phones, steps) @ self.phone_weight
 
     def streamed(self, rows: Float[Tensor, "known dim"], steps: Int[Tensor, " steps"]) -> Tensor:
         """Shapes (steps, shapes) at some of the steps that a stream knows so far."""
@@ -95,17 +114,37 @@ class LipRegressor(nn.Module):
         return at.clamp(min=0), used
 
 
+def around(
+    phones: Float[Tensor, "known phones"], steps: Int[Tensor, " steps"]
+) -> Float[Tensor, "steps phone_inputs"]:
+    """The phones around each of some steps of a recording, whose ends are repeated."""
+    half = PHONE_STEPS // 2
+    at = steps.unsqueeze(1) + torch.tensor(PHONE_OFFSETS)
+    near = at.unsqueeze(2) + torch.arange(-half, half + 1)  # (steps, offsets, PHONE_STEPS)
+    return phones[near.clamp(0, len(phones) - 1)].mean(2).flatten(1)
+
+
+PHONE_CONTEXT = -min(PHONE_OFFSETS) + PHONE_STEPS // 2 - min(CONTEXT)
+"""Features before a step that the phones around it depend on."""
+
+
 class LipReadout(Readout):
     """The features of a block and the mouth shapes at them.
 
     Args:
         whole: whether the features are those of whole recordings.
+        heads: where the regressor reads phones, the heads that predict them.
     """
 
-    def __init__(self, regressor: LipRegressor, whole: bool) -> None:
+    def __init__(
+        self, regressor: LipRegressor, whole: bool, heads: SpeechHeads | None = None
+    ) -> None:
         config = regressor.config
-        super().__init__(config.dim + len(config.shapes), -min(*config.offsets, 0))
-        self._regress = regressor.whole if whole else regressor.streamed
+        before = -min(*config.offsets, 0)
+        context = max(before, PHONE_CONTEXT) if whole and heads else before
+        super().__init__(config.dim + len(config.shapes), context)
+        self.regressor, self._heads = regressor, heads
+        self._regress = self._whole if whole else regressor.streamed
 
     def __call__(
         self,
@@ -117,6 +156,10 @@ class LipReadout(Readout):
         steps = len(before) + torch.arange(count)
         shapes = self._regress(torch.cat([before, known]), steps)
         return torch.cat([known[:count], shapes], 1)
+
+    def _whole(self, rows: Float[Tensor, "known dim"], steps: Int[Tensor, " steps"]) -> Tensor:
+        phones = None if self._heads is None else self._heads.phones(rows.unsqueeze(0))[0]
+        return self.regressor.whole(rows, steps, phones)
 
 
 class LipEncoder(WhisperAudioEncoder):
@@ -136,7 +179,9 @@ class LipEncoder(WhisperAudioEncoder):
         regressor: LipRegressor,
         streaming: WhisperStreaming | None = None,
     ) -> None:
-        super().__init__(network, digest, streaming, LipReadout(regressor, streaming is None))
+        heads = load_heads(digest) if regressor.config.phones else None
+        readout = LipReadout(regressor, streaming is None, heads)
+        super().__init__(network, digest, streaming, readout)
         self.regressor, self.acoustic = regressor, network.config.width
         self.mouth_mean = regressor.mean
         self.mouth_digest = f"{digest}-{tensor_digest(regressor.state_dict())}"
@@ -148,11 +193,26 @@ class LipEncoder(WhisperAudioEncoder):
         network, own = self.stream_settings(look_ahead_s, hop_s, precision)
         return LipEncoder(network, self.digest, self.regressor, own)
 
+    def with_mouth(
+        self,
+        features: Float[Tensor, "steps acoustic"],
+        phones: Float[Tensor, "steps phones"] | None = None,
+    ) -> Float[Tensor, "steps dim"]:
+        """Whisper's features of a whole recording, and the mouth shapes at them.
+
+        Args:
+            phones: probabilities of known phones; None: those that the phone heads predict.
+        """
+        if phones is None and self.regressor.config.phones:
+            phones = load_heads(self.digest).phones(features.unsqueeze(0))[0]
+        mouth = self.regressor.whole(features, torch.arange(len(features)), phones)
+        return torch.cat([features, mouth], 1)
+
     def mouth(
         self, features: Float[Tensor, "batch steps dim"]
     ) -> Float[Tensor, "batch steps shapes"]:
         """The mouth shapes among the features."""
-        return features[..., self.acoustic :]
+        return features[..., self.acoustic : self.acoustic + len(self.mouth_mean)]
 
     def phones(
         self, features: Float[Tensor, "batch steps dim"]
@@ -180,15 +240,9 @@ def load_regressor(front_end: str, path: Path = SHIPPED) -> LipRegressor:
     Raises:
         CheckpointError: missing, damaged, or fitted on another encoder.
     """
-    found = read_checkpoint(path)
-    regressor = LipRegressor(settings.from_json(LipsConfig, found.config))
-    if regressor.config.front_end != front_end:
-        raise CheckpointError(
-            f"{path} reads features of another encoder; fit one for yours with  motet train lips"
-            " --data CORPUS"
-        )
-    load_strict(regressor, found.tensors, str(path))
-    return regressor.eval().requires_grad_(False)
+    return load_attached(
+        path, front_end, LipsConfig, LipRegressor, "fit one for yours with  motet train lips"
+    )
 
 
 def load_lip_encoder(weights: Path | None, dim: int) -> LipEncoder:

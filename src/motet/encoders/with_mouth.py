@@ -1,10 +1,11 @@
-"""A speech encoder with the mouth shapes of `motet.encoders.lips` beside its own features, for
+"""A speech encoder with the features and mouth shapes of `motet.encoders.lips` beside its own, for
 models that were trained on those features.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from motet.encoders.base import SpeechEncoder
 from motet.encoders.lips import LipEncoder
+from motet.encoders.lips_with_words import LipEncoderWithWords
+from motet.phonetics.phone_source import PhoneOptions, known_phones
+from motet.phonetics.phones import PhoneSpan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,33 +26,42 @@ class BesideState:
     own: Any
     lips: Any
     features: Float[Tensor, "batch waiting dim"]
-    mouth: Float[Tensor, "batch waiting shapes"]
+    mouth: Float[Tensor, "batch waiting lips"]
 
 
 class WithMouth:
-    """Features of an encoder at 50 Hz, then mouth shapes.
+    """Features of an encoder at 50 Hz, then those of `lips`.
 
     Args:
         encoder: features, lip aperture and closures are its own.
-        lips: offline, or a stream.
+        lips: offline, a stream, or with the words of the recording; the latter know closed lips.
     """
 
     channels = 1
 
-    def __init__(self, encoder: SpeechEncoder[Any], lips: LipEncoder) -> None:
+    def __init__(self, encoder: SpeechEncoder[Any], lips: LipEncoder | LipEncoderWithWords) -> None:
         self.encoder, self.lips = encoder, lips
         self.sample_rate, self.frame_rate = encoder.sample_rate, encoder.frame_rate
         self.expects_level, self.mouth_mean = encoder.expects_level, lips.mouth_mean
-        self.dim = encoder.dim + len(lips.mouth_mean)
+        self.dim = encoder.dim + lips.dim
         self.look_ahead_s = max(encoder.look_ahead_s, lips.look_ahead_s)
 
     def streaming(self, look_ahead_s: float = 0.3, hop_s: float = 0.16) -> WithMouth:
         """The same encoder with the mouth shapes of a stream (`LipEncoder.streaming`)."""
-        return WithMouth(self.encoder, self.lips.streaming(look_ahead_s, hop_s))
+        return WithMouth(self.encoder, self.offline.streaming(look_ahead_s, hop_s))
+
+    def with_words(self, options: PhoneOptions) -> WithMouth:
+        """The same encoder for recordings whose phones are found by the options."""
+        return WithMouth(self.encoder, LipEncoderWithWords(self.offline, options))
+
+    @property
+    def offline(self) -> LipEncoder:
+        """The encoder of the mouth for whole recordings."""
+        return self.lips.lips if isinstance(self.lips, LipEncoderWithWords) else self.lips
 
     def begin(self, batch: int) -> BesideState:
         """State before the first sample."""
-        mouth = torch.zeros(batch, 0, len(self.mouth_mean))
+        mouth = torch.zeros(batch, 0, self.lips.dim)
         features = torch.zeros(batch, 0, self.encoder.dim)
         return BesideState(self.encoder.begin(batch), self.lips.begin(batch), features, mouth)
 
@@ -63,7 +76,7 @@ class WithMouth:
         features, own = self.encoder.step(state.own, samples)
         shapes, lips = self.lips.step(state.lips, samples)
         features = torch.cat([state.features, features], 1)
-        mouth = torch.cat([state.mouth, self.lips.mouth(shapes)], 1)
+        mouth = torch.cat([state.mouth, shapes], 1)
         ready = min(features.shape[1], mouth.shape[1])
         after = BesideState(own, lips, features[:, ready:].clone(), mouth[:, ready:].clone())
         return torch.cat([features[:, :ready], mouth[:, :ready]], 2), after
@@ -71,7 +84,7 @@ class WithMouth:
     def finish(self, state: BesideState) -> Float[Tensor, "batch steps dim"]:
         """The rest."""
         features = torch.cat([state.features, self.encoder.finish(state.own)], 1)
-        mouth = torch.cat([state.mouth, self.lips.mouth(self.lips.finish(state.lips))], 1)
+        mouth = torch.cat([state.mouth, self.lips.finish(state.lips)], 1)
         return torch.cat([features, mouth], 2)
 
     def own(self, features: Float[Tensor, "batch steps dim"]) -> Float[Tensor, "batch steps own"]:
@@ -82,12 +95,37 @@ class WithMouth:
         self, features: Float[Tensor, "batch steps dim"]
     ) -> Float[Tensor, "batch steps shapes"]:
         """The mouth shapes."""
+        return self.lips.mouth(self.beside(features))
+
+    def regressed(
+        self, phones: Sequence[Sequence[PhoneSpan]], features: Float[Tensor, "batch steps dim"]
+    ) -> Float[Tensor, "batch steps dim"]:
+        """Features of whole recordings with the mouth regressed anew, from phones with times.
+
+        Args:
+            phones: of each recording; posteriors stand where none are known.
+        """
+        own, beside, lips = self.own(features), self.beside(features), self.offline
+        posterior = lips.phones(beside).exp()
+        acoustic = beside[..., : lips.acoustic]
+        rows = [
+            lips.with_mouth(row, known_phones(spans, scores, self.frame_rate))
+            for row, spans, scores in zip(acoustic, phones, posterior, strict=True)
+        ]
+        return torch.cat([own, torch.stack(rows)], 2)
+
+    def beside(
+        self, features: Float[Tensor, "batch steps dim"]
+    ) -> Float[Tensor, "batch steps lips"]:
+        """The features of `lips`."""
         return features[..., self.encoder.dim :]
 
     def closures(
         self, features: Float[Tensor, "batch known dim"], first: int, steps: int
     ) -> Float[Tensor, "batch steps"]:
-        """As of the encoder."""
+        """Those of known words, or as of the encoder."""
+        if isinstance(self.lips, LipEncoderWithWords):
+            return self.lips.closures(self.beside(features), first, steps)
         return self.encoder.closures(self.own(features), first, steps)
 
     def aperture(

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.face.lip_shapes import RESPONSE, SOLVED, sides
+from motet.face.mouth_style import NEUTRAL, MouthStyle
 from motet.face.operator import FaceCues, FrameOperator
 from motet.types import ARKIT_SHAPES
 
@@ -38,16 +39,19 @@ def widened(
 
 
 class BlendMouth(FrameOperator):
-    """`blend_mouth` with the mouth of the cues; without one nothing is changed."""
+    """`blend_mouth` with the mouth of the cues in a style; without one nothing is changed."""
 
-    def __init__(self, weight: float) -> None:
-        self.weight = weight
+    def __init__(self, weight: float, style: MouthStyle = NEUTRAL) -> None:
+        self.weight, self.style = weight, style
 
     def apply(
         self, motion: Float[Tensor, "batch frames dim"], cues: FaceCues
     ) -> Float[Tensor, "batch frames dim"]:
         """The processed frames."""
-        return motion if cues.mouth is None else blend_mouth(motion, cues.mouth, self.weight)
+        if cues.mouth is None:
+            return motion
+        mouth = cues.mouth if self.style == NEUTRAL else self.style.apply(cues.mouth)
+        return blend_mouth(motion, mouth, self.weight)
 
 
 def blend_mouth(

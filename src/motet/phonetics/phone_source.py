@@ -16,19 +16,20 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
+from torch.nn import functional
 
 from motet.errors import AssetError, InputError, MissingDependency
-from motet.phonetics.phones import PhoneSpan
+from motet.phonetics.phones import PHONES, SYMBOLS, PhoneSpan, frame_labels
 from motet.phonetics.recognition import agreement, recognise
 from motet.phonetics.timings import read_timings
 from motet.phonetics.transcription import phones_of_english, phones_of_loop, phones_of_text
 from motet.types import Audio
+from motet.words import Recogniser, WordOptions
 
 log = logging.getLogger("motet.phonetics")
 TEXT_AGREEMENT = 0.55
@@ -37,9 +38,10 @@ text: 0.6 to 0.8, a wrong one about 0.5)."""
 PIECE_S = 20.0
 """Longer recordings are recognised in pieces, cut where it is quietest."""
 SAMPLE_RATE = 16_000
-
-
-Recogniser = Literal["auto", "encoder", "loop", "none"]
+WORDS = ("file", "text")
+"""Sources of phones that are what is spoken."""
+CERTAINTY = 0.95
+"""Probability of a known phone; the rest is spread evenly."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,11 @@ class PhoneOptions:
     recogniser: Recogniser = "auto"
     """Phones without text: of recognised English words (`auto`), by the audio encoder, by
     pocketsphinx's phone loop, or none. With `text` or `timing` it is the second choice."""
+
+
+def phone_options(options: WordOptions) -> PhoneOptions:
+    """Of a take's options."""
+    return PhoneOptions(options.text, options.timing, options.recogniser)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,6 +226,36 @@ def _or_silence(
     # A piece without words is silence, not an error of the recording.
     except InputError:
         return ()
+
+
+def find_batch_phones(
+    samples: Float[Tensor, "batch time"],
+    options: PhoneOptions,
+    posterior_of: Callable[[int], PhonePosterior | None],
+) -> list[Phones]:
+    """Phones of every recording of a batch. Takes of one recording are one batch: its phones are
+    found once.
+
+    Args:
+        posterior_of: item to what an audio encoder predicts for it.
+    """
+    once = same_audio(samples)
+    found = [
+        find_phones(row.clone(), options, posterior_of(item))
+        for item, row in enumerate(samples[:1] if once else samples)
+    ]
+    return found * len(samples) if once else found
+
+
+def known_phones(
+    spans: Sequence[PhoneSpan], posterior: Float[Tensor, "steps phones"], rate: float
+) -> Float[Tensor, "steps phones"]:
+    """Probabilities of phones with times; the posterior where none is known."""
+    known = [span for span in spans if span.symbol in PHONES]
+    index = torch.tensor(frame_labels(known, len(posterior), rate), dtype=torch.long)
+    certain = functional.one_hot(index.clamp(min=0), len(SYMBOLS)).float()
+    certain = CERTAINTY * certain + (1 - CERTAINTY) / len(SYMBOLS)
+    return torch.where((index >= 0).unsqueeze(1), certain, posterior)
 
 
 def same_audio(samples: Float[Tensor, "batch time"]) -> bool:

@@ -6,7 +6,7 @@ hours of speech by the methods for curves, and is taken from them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from motet.config import Settings
 from motet.method import Method
 from motet.nn.device import CPU, on_device
+from motet.options import OptionValue
 from motet.types import ARKIT_SHAPES, Audio, Motion
 
 _AHEAD_S = 0.4
@@ -61,10 +62,14 @@ class MotionEncoder:
         return out.values[..., : self.dim].to(CPU).float()
 
 
+MotionOf = Callable[[str, Mapping[str, OptionValue]], MotionEncoder]
+"""The name of a method and options of a take, to its curves as features."""
+
+
 @runtime_checkable
 class Driven(Protocol):
     """A method that is driven by other methods' curves."""
 
-    def drive_with(self, motion: Callable[[str, str], MotionEncoder]) -> None:
-        """Say where they come from: (name, mode) to the curves as features."""
+    def drive_with(self, motion: MotionOf) -> None:
+        """Say where they come from."""
         ...

@@ -3,28 +3,36 @@
 One map for whole recordings, fitted on cached features, and one for each number of features that a
 stream knows after a step, fitted on blocks of a stream with a long look-ahead: its later rows have
 seen as little as the newest rows of a quicker stream.
+
+The map of whole recordings also reads phones. They explain what it leaves over, in recordings with
+labels: shown as labels in most of them and as posteriors in the rest, so that it can use both.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.data.corpus import Corpus, Entry
-from motet.encoders.lips import LipRegressor, LipsConfig
+from motet.encoders.lips import LipRegressor, LipsConfig, around
 from motet.encoders.whisper.config import WhisperStreaming
 from motet.encoders.whisper.encoder import SETTLED, WhisperAudioEncoder, load_network
+from motet.encoders.whisper.network import FEATURE_RATE_HZ
 from motet.encoders.whisper.readout import Readout
 from motet.encoders.whisper.stream import StreamingWindows
 from motet.errors import InputError
 from motet.face.lip_shapes import SOLVED, sides
+from motet.phonetics.phone_source import known_phones
+from motet.phonetics.phones import PhoneSpan
 from motet.stage import ClosedFormStage
 from motet.training.feature_variants import samples_of, variants_of
 from motet.training.target import TrainingData, hold_out_validation
@@ -36,6 +44,11 @@ COMPONENTS, RIDGE = 192, 0.1
 chosen on GRID s1 against unseen people, see `recipes/performance_model`)."""
 DEVIATION = 0.5
 """The penalty on what a map of a stream adds to that of whole recordings."""
+PHONE_DEVIATION, PHONE_RIDGE = 3.0, 0.003
+"""The penalties where phones are read: on what that adds to the map without them, and on the phones
+(chosen on the development clips: both halves rise)."""
+POSTERIORS = 0.4
+"""Share of the recordings with labels that show posteriors."""
 STREAMED = 4
 """Every so many recordings are also streamed."""
 STREAM = WhisperStreaming(look_ahead=15, hop=8, refresh=SETTLED - 15)
@@ -53,6 +66,8 @@ class LipClip:
     weight: float
     features: Float[Tensor, "steps dim"]
     """Of the whole recording."""
+    phones: Float[Tensor, "steps phones"] | None = None
+    """Probabilities; None for a recording without labels."""
     blocks: Callable[[], Blocks] = list
     """Of a stream, encoded when asked for: the features before a block, and those of the block and
     its look-ahead; none for recordings that are not streamed."""
@@ -70,11 +85,33 @@ class LipCorpus:
             features = whole_features(corpus, entry, encoder, self.folder / "features")
             item = training_item(corpus, entry, features)
             observed = tuple(bool(item.valid[columns].all()) for columns in _COLUMNS)
-            clip = LipClip(mouth_shapes(item.motion), observed, item.weight, features)
+            phones = shown_phones(entry.facts.name, item.phones, encoder.phones(features[None])[0])
+            clip = LipClip(mouth_shapes(item.motion), observed, item.weight, features, phones)
             if number % STREAMED == 0:
                 blocks = partial(_stream_recording, corpus, entry, encoder)
                 clip = dataclasses.replace(clip, blocks=blocks)
             yield clip
+
+
+def shown_phones(
+    name: str,
+    labels: Sequence[tuple[float, float, str]],
+    scores: Float[Tensor, "steps phones"],
+) -> Float[Tensor, "steps phones"] | None:
+    """What the regressor sees of the phones of a recording: its labels, a step early or late as
+    those of an aligner are, or posteriors; which follows from its name.
+
+    Args:
+        scores: log-probabilities of the phone head.
+    """
+    if not labels:
+        return None
+    random, posterior = np.random.default_rng(zlib.crc32(name.encode())), scores.exp()
+    shift = int(random.integers(-1, 2)) / FEATURE_RATE_HZ
+    if random.random() < POSTERIORS:
+        return posterior
+    spans = [PhoneSpan(start + shift, stop + shift, symbol) for start, stop, symbol in labels]
+    return known_phones(spans, posterior, FEATURE_RATE_HZ)
 
 
 def _stream_recording(corpus: Corpus, entry: Entry, encoder: WhisperAudioEncoder) -> Blocks:
@@ -147,11 +184,40 @@ def fit_lips(config: LipsConfig, clips: Iterable[LipClip]) -> dict[str, Tensor]:
     if not all(part.frames for part in maps):
         raise InputError("the corpus is too small: no recording of it was streamed")
     whole = maps[-1].solution(RIDGE)
+    if config.phones:
+        whole = _with_phones(regressor, basis, clips, whole)
     for number, part in enumerate(maps):
         own = whole if part is maps[-1] else part.solution(DEVIATION, whole)
         regressor.weight[number], regressor.bias[number] = part.stored(own)
     regressor.mean.copy_(maps[-1].mean())
     return {name: tensor.detach().clone() for name, tensor in regressor.state_dict().items()}
+
+
+def _with_phones(
+    regressor: LipRegressor, basis: _Basis, clips: Iterable[LipClip], whole: Tensor
+) -> Float[Tensor, "inputs shapes"]:
+    """The map of whole recordings beside phones, whose weights are set.
+
+    Raises:
+        InputError: no recording has labels.
+    """
+    inputs = len(regressor.phone_weight)
+    sums = _Sums(regressor.config, basis, inputs)
+    for clip in clips:
+        if clip.phones is None:
+            continue
+        steps = 2 * torch.arange(min(len(clip.shapes), (len(clip.features) + 1) // 2))
+        at = (steps.unsqueeze(1) + regressor.offsets).clamp(0, len(clip.features) - 1)
+        sums.add(clip, clip.features[at], steps // 2, around(clip.phones, steps))
+    if not sums.frames:
+        raise InputError("no recording of the corpus has phones; align its texts first")
+    acoustic = len(whole) - 1
+    prior = torch.cat([whole[:-1], whole.new_zeros(inputs, whole.shape[1]), whole[-1:]])
+    penalty = torch.full((len(prior),), PHONE_DEVIATION, dtype=torch.float64)
+    penalty[acoustic:] = PHONE_RIDGE
+    solution = sums.solution(penalty, prior)
+    regressor.phone_weight.copy_(solution[acoustic:-1])
+    return torch.cat([solution[:acoustic], solution[-1:]])
 
 
 def _streamed(
@@ -193,16 +259,24 @@ class _Basis:
 class _Sums:
     """Sums of products over the frames of one map, apart for each set of observed shapes."""
 
-    def __init__(self, config: LipsConfig, basis: _Basis) -> None:
+    def __init__(self, config: LipsConfig, basis: _Basis, beside: int = 0) -> None:
         self.basis, self.offsets = basis, len(config.offsets)
-        self.size, self.shapes = self.offsets * basis.axes.shape[1] + 1, len(config.shapes)
+        self.size = self.offsets * basis.axes.shape[1] + beside + 1
+        self.shapes = len(config.shapes)
         self.parts: dict[tuple[bool, ...], tuple[Tensor, Tensor]] = {}
         self.frames = 0
 
-    def add(self, clip: LipClip, rows: Float[Tensor, "frames offsets dim"], frame: Tensor) -> None:
-        """Frames of a clip with the features around them."""
+    def add(
+        self,
+        clip: LipClip,
+        rows: Float[Tensor, "frames offsets dim"],
+        frame: Tensor,
+        beside: Float[Tensor, "frames beside"] | None = None,
+    ) -> None:
+        """Frames of a clip with the features around them, and what else is read."""
         x = ((rows - self.basis.centre) @ self.basis.axes).flatten(1)
-        x = torch.cat([x, torch.ones(len(x), 1)], 1)
+        others = torch.zeros(len(x), 0) if beside is None else beside
+        x = torch.cat([x, others, torch.ones(len(x), 1)], 1)
         empty = (torch.zeros(self.size, self.size), torch.zeros(self.size, self.shapes))
         square, cross = self.parts.get(clip.observed, tuple(t.double() for t in empty))
         square += clip.weight * (x.T @ x).double()
@@ -211,17 +285,20 @@ class _Sums:
         self.frames += len(x)
 
     def solution(
-        self, penalty: float, prior: Float[Tensor, "inputs shapes"] | None = None
+        self, penalty: float | Tensor, prior: Float[Tensor, "inputs shapes"] | None = None
     ) -> Float[Tensor, "inputs shapes"]:
         """Weights in components, the constant last: with x the inputs of a frame, y its shapes and
         P the prior (zero when left out) the least sum of |y - xW|^2 + penalty |W - P|^2. The
         constant is not penalised.
+
+        Args:
+            penalty: one for all, or one an input.
         """
         result = torch.zeros(self.size, self.shapes, dtype=torch.float64)
         if prior is not None:
             result += prior
         for shapes, square, cross in self._systems():
-            diagonal = torch.full((self.size,), penalty, dtype=torch.float64) * square[-1, -1]
+            diagonal = square[-1, -1] * torch.ones(self.size, dtype=torch.float64) * penalty
             diagonal[-1] = 0.0
             rest = cross - square @ result[:, shapes]
             result[:, shapes] += torch.linalg.solve(square + diagonal.diag(), rest)

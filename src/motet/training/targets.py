@@ -120,9 +120,10 @@ def _lips() -> Target[Any]:
     from motet.encoders.lips import LipsConfig
     from motet.encoders.whisper.encoder import load_network
     from motet.face.lip_shapes import SOLVED
+    from motet.phonetics.phones import SYMBOLS
     from motet.training.lips import lips_stage, read_lip_corpus
 
-    config = LipsConfig(load_network()[1], SOLVED)
+    config = LipsConfig(load_network()[1], SOLVED, phones=len(SYMBOLS))
     return Target("lips", config, lambda tensors: [lips_stage(config)], read_lip_corpus)
 
 

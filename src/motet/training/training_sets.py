@@ -159,9 +159,7 @@ def _lip_features(
         encode = partial(variant_features, variant=variant, encoder=encoder)
         return _features(corpus, entry, encode, cache / encoder.mouth_digest / variant.name)
     network = WhisperAudioEncoder(encoder.network, encoder.digest)
-    features = whole_features(corpus, entry, network, cache)
-    mouth = encoder.regressor.whole(features, torch.arange(len(features)))
-    return torch.cat([features, mouth], 1)
+    return encoder.with_mouth(whole_features(corpus, entry, network, cache))
 
 
 def whole_features(

@@ -155,6 +155,16 @@ class WhisperAudioEncoder:
         return load_heads(self.digest).gap(features, first + 2 * torch.arange(frames))
 
 
+def padded(
+    known: Float[Tensor, "batch known"], first: int, steps: int
+) -> Float[Tensor, "batch steps"]:
+    """`steps` values from number `first` on, 0 where they are unknown."""
+    start, stop = max(first, 0), min(first + steps, known.shape[1])
+    if stop <= start:
+        return known.new_zeros(len(known), steps)
+    return functional.pad(known[:, start:stop], (start - first, first + steps - stop))
+
+
 @cache
 def _rounded(network: WhisperEncoder, precision: Precision) -> WhisperEncoder:
     """The network with its large products in another precision; one for all sessions."""

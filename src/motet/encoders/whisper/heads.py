@@ -17,9 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from motet import config as settings
-from motet.checkpoint import load_strict, read_checkpoint
-from motet.errors import CheckpointError
+from motet.encoders.whisper.attached import load_attached
 from motet.phonetics.phones import SYMBOLS
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "speech_heads.safetensors"
@@ -78,6 +76,12 @@ class SpeechHeads(nn.Module):
         narrowed = self._narrowed(features)
         return self._logits(narrowed[:, context_of(first, steps, features.shape[1])].flatten(-2))
 
+    def phones(
+        self, features: Float[Tensor, "batch known dim"]
+    ) -> Float[Tensor, "batch known phones"]:
+        """Probabilities of the phones at every step."""
+        return self.read(features, 0, features.shape[1])[0].softmax(-1)
+
     def gap(
         self, features: Float[Tensor, "batch known dim"], steps: Tensor
     ) -> Float[Tensor, "batch frames"]:
@@ -110,12 +114,10 @@ def load_heads(front_end: str, path: Path = SHIPPED) -> SpeechHeads:
     Raises:
         CheckpointError: missing, damaged, or trained on another encoder.
     """
-    found = read_checkpoint(path)
-    heads = SpeechHeads(settings.from_json(SpeechHeadsConfig, found.config))
-    if heads.config.front_end != front_end:
-        raise CheckpointError(
-            f"{path} reads features of another encoder; train heads for yours with  motet train"
-            " speech-heads --data DATA"
-        )
-    load_strict(heads, found.tensors, str(path))
-    return heads.eval().requires_grad_(False)
+    return load_attached(
+        path,
+        front_end,
+        SpeechHeadsConfig,
+        SpeechHeads,
+        "train heads for yours with  motet train speech-heads",
+    )

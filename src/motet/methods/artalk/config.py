@@ -9,6 +9,7 @@ from typing import Literal
 
 from motet.errors import ConfigError
 from motet.options import check_choices, check_ranges, option, refuse
+from motet.words import WORDS, check_words
 
 
 def _check_patches(patches: tuple[int, ...]) -> None:
@@ -250,7 +251,7 @@ class ArtalkConfig:
 
 
 STREAMING_ONLY = (
-    "guidance_style", "decode", "commit", "look_ahead", "closures", "opening", "mode",
+    "guidance_style", "decode", "commit", "look_ahead", "closures", "opening", "mode", *WORDS,
 )  # fmt: skip
 PUBLISHED_ONLY = ("smooth", "fix_pose", "jaw_only_opens", "precision")
 
@@ -281,6 +282,13 @@ class ArtalkCondition:
     mode: Literal["auto", "offline", "stream"] = option("auto", "stream", preset="shipped")
     """Streaming model: `offline` encodes the recording in long windows, `stream` as a live session
     does (`run` with it equals `live`); `auto`: offline for recordings, stream when live."""
+    text: str = option("", "he was not a young man", preset="shipped")
+    """Streaming model: what is said, in English words, or a text file (.txt): phones are aligned to
+    it, and the mouth is regressed from them too (extra `align`)."""
+    timing: str = option("", "{timing}", preset="shipped")
+    """Streaming model: a file with phone times (Praat TextGrid, CTM, JSON or CSV) instead of `text`."""
+    recogniser: Literal["auto", "none"] = option("none", "auto", preset="shipped")
+    """Streaming model: `auto` recognises English words where no text is given (extra `align`)."""
     commit: int = option(0, 2)
     """Streaming model: frames emitted of each window (0: the trained number of the mode). Fewer:
     shorter latency and more work."""
@@ -289,8 +297,7 @@ class ArtalkCondition:
     features or, with mode=stream, of sound that the encoder sees (-1: the usual number of the
     mode)."""
     closures: bool = option(True, False, preset="shipped")
-    """Streaming model: close the lips where the audio encoder detects p, b or m, even where the
-    model alone would leave them a little open."""
+    """Streaming model: close the lips at every p, b and m that is detected or known."""
     opening: float = option(0.95, 0.2)
     """Streaming model: weight of the regressed mouth (of a model without that regressor: lip
     aperture) against the model's own (0: the model alone)."""
@@ -320,6 +327,7 @@ class ArtalkCondition:
             raise ConfigError(f"top_p must lie above 0.5 and at most at 1, not {self.top_p}")
         if not self.style:
             refuse(self, ("guidance_style",), "it scales a style; give one with style")
+        check_words(self)
         if self.decode in ("expected", "greedy"):
             refuse(self, ("temperature", "top_p"), f"decode={self.decode} samples no bits")
 
@@ -333,7 +341,7 @@ class ArtalkCondition:
             refuse(self, ("guidance_audio",), "only the published training generation has it")
             refuse(self, PUBLISHED_ONLY, "only the published models have it")
             if config.streaming.front_end != "lips":
-                refuse(self, ("mode",), "the audio encoder of this model always streams")
+                refuse(self, ("mode", *WORDS), "the audio encoder of this model always streams")
             return
         refuse(self, STREAMING_ONLY, "only the streaming model has it")
         if config.released is not None:

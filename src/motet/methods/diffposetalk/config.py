@@ -7,6 +7,7 @@ from typing import Literal
 
 from motet.errors import ConfigError
 from motet.options import check_choices, check_ranges, option, refuse
+from motet.words import WORDS, check_words
 
 Condition = Literal["audio", "style"]
 Front = Literal["hubert", "wav2vec2", "phonetic", "bands"]
@@ -176,6 +177,10 @@ class DiffPoseTalkConfig:
         return round(16000 / self.fps)
 
 
+AS_TRAINED = 3.0
+"""Guidance at which a style arrives about as strongly as its clip has it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class DiffPoseTalkCondition:
     """Options of a take."""
@@ -191,7 +196,7 @@ class DiffPoseTalkCondition:
     it; -1: the mean over the whole clip."""
     guidance_audio: float = option(1.15, 3.0)
     """Classifier-free guidance scale of the audio; 1: none."""
-    guidance_style: float = option(3.0, 1.0, given={"style": "{take}"})
+    guidance_style: float = option(AS_TRAINED, 1.0, given={"style": "{take}"})
     """Classifier-free guidance scale of the style; needs a style."""
     steps: int = option(0, 2)
     """Network evaluations of a window; 0: the model's own number."""
@@ -205,6 +210,13 @@ class DiffPoseTalkCondition:
     """House space: `offline` regresses the mouth from the whole recording, `stream` as a live
     session does (`run` with it equals `live`); `auto`: offline for recordings, stream when live.
     The generator itself always streams."""
+    text: str = option("", "he was not a young man", preset="shipped")
+    """House space: what is said, in English words, or a text file (.txt): phones are aligned to
+    it, and the mouth is regressed from them too (extra `align`)."""
+    timing: str = option("", "{timing}", preset="shipped")
+    """House space: a file with phone times (Praat TextGrid, CTM, JSON or CSV) instead of `text`."""
+    recogniser: Literal["auto", "none"] = option("none", "auto", preset="shipped")
+    """House space: `auto` recognises English words where no text is given (extra `align`)."""
     threshold: float = option(0.0, 0.5, preset="shipped")
     """Quantile of dynamic thresholding (0.99 is usual); 0: off."""
     flexibility: float = option(0.0, 1.0, given={"sampler": "ddim"})
@@ -232,6 +244,7 @@ class DiffPoseTalkCondition:
         unit, scale = (0.0, 1.0), (0.0, 20.0)
         ranges = {"flexibility": unit, "threshold": unit, "opening": unit, "head": (0.0, 10.0)}
         check_ranges(self, {**ranges, "guidance_audio": scale, "guidance_style": scale})
+        check_words(self)
         if self.steps < 0:
             raise ConfigError(
                 f"steps must be at least 1 (or 0 for the model's own number), not {self.steps}"
@@ -258,7 +271,7 @@ class DiffPoseTalkCondition:
         if not streams or config.space != "arkit":
             refuse(self, ("closures", "opening", "head"), "only models of the house space have it")
         if config.front != "phonetic":
-            refuse(self, ("mode",), "this model has no mouth regressed from the audio")
+            refuse(self, ("mode", *WORDS), "this model has no mouth regressed from the audio")
         if not config.shape_dim:
             refuse(self, ("shape",), "this model has no shape condition; use a FLAME model")
         if not config.style_dim:

@@ -24,11 +24,12 @@ from motet.face.head import ContinueHead, ScaleHead
 from motet.face.lip_aperture import BlendAperture
 from motet.face.lip_closure import STEPS_BEFORE, EnforceClosures
 from motet.face.mouth_blend import BlendMouth
+from motet.face.mouth_style import NEUTRAL, MouthStyle
 from motet.face.operator import Operator, OperatorChain
 from motet.face.speech_cues import speech_cues
 from motet.methods.diffposetalk.config import DiffPoseTalkCondition, DiffPoseTalkConfig
 from motet.methods.diffposetalk.model import DiffPoseTalkModel, standardise
-from motet.methods.diffposetalk.style_input import encode_style, read_person
+from motet.methods.diffposetalk.style_input import encode_style, read_mouth_style, read_person
 from motet.methods.diffposetalk.windows import (
     Past,
     Person,
@@ -43,8 +44,10 @@ from motet.methods.diffposetalk.windows import (
     sampling_config,
 )
 from motet.nn.device import on_device
+from motet.phonetics.phone_source import phone_options
 from motet.streaming.streaming_method import FeatureStream, MotionMethod, StreamState
 from motet.types import Motion
+from motet.words import has_words
 
 SAMPLE_RATE = 16000
 STEPS_PER_FRAME = 2
@@ -61,6 +64,7 @@ class DiffPoseTalkState(StreamState):
     person: Person
     sampling: SamplingConfig
     condition: DiffPoseTalkCondition
+    mouth_style: MouthStyle
     past: Past
     chain: tuple[Any, ...]
     """States of the post-processing operators."""
@@ -109,14 +113,18 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         with on_device(self.device):
             person = read_person(condition, self.model, self.styles, batch)
             past = first_past(self.model, batch)
+            mouth_style = NEUTRAL
+            if self._in_house_space:
+                mouth_style = read_mouth_style(condition, self.model)
         return DiffPoseTalkState(
             seeds=tuple(seeds),
             stream=FeatureStream.begin(self._encoder(condition), batch),
             person=person,
             sampling=sampling_config(condition, self.model, person),
             condition=condition,
+            mouth_style=mouth_style,
             past=past,
-            chain=self._chain(condition).begin(batch),
+            chain=self._chain(condition, mouth_style).begin(batch),
         )
 
     def encoder_of(self, state: DiffPoseTalkState) -> AudioEncoder[Any]:
@@ -124,7 +132,12 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         return self._encoder(state.condition)
 
     def _encoder(self, condition: DiffPoseTalkCondition) -> AudioEncoder[Any]:
-        """Its mouth shapes are those of the whole recording, or of a stream."""
+        """Its mouth shapes are those of the whole recording, with words or without, or of a
+        stream.
+        """
+        if has_words(condition):
+            assert isinstance(self.encoder, WithMouth)
+            return self.encoder.with_words(phone_options(condition))
         return self._stream if condition.mode == "stream" else self.encoder
 
     @torch.inference_mode()
@@ -187,14 +200,14 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         known = state.stream.features.known(start - CONTEXT_BEFORE, stop + CONTEXT_AFTER)
         condition = state.condition
         cues = speech_cues(
-            self.encoder,
+            self.encoder_of(state),
             known,
             min(start, CONTEXT_BEFORE),
             frames.shape[1],
             opening=condition.opening > 0,
             closures=condition.closures,
         )
-        frames, chain = self._chain(condition).step(frames, state.chain, cues)
+        frames, chain = self._chain(condition, state.mouth_style).step(frames, state.chain, cues)
         return frames, dataclasses.replace(state, chain=chain)
 
     def first_needed(self, state: DiffPoseTalkState) -> int:
@@ -215,14 +228,16 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         stream = dataclasses.replace(state.stream, features=features)
         return dataclasses.replace(state, stream=stream)
 
-    def _chain(self, condition: DiffPoseTalkCondition) -> OperatorChain:
+    def _chain(self, condition: DiffPoseTalkCondition, style: MouthStyle) -> OperatorChain:
         if not self._in_house_space:
             return OperatorChain(())
         head = self.space.range("head")
         operators: list[Operator[Any]] = [ScaleHead(head, condition.head), ContinueHead(head)]
         if condition.opening:
-            regressed = isinstance(self.encoder, MouthEncoder)
-            operators.append((BlendMouth if regressed else BlendAperture)(condition.opening))
+            if isinstance(self.encoder, MouthEncoder):
+                operators.append(BlendMouth(condition.opening, style))
+            else:
+                operators.append(BlendAperture(condition.opening))
         if condition.closures:
             operators.append(EnforceClosures())
         return OperatorChain(operators)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from motet.array_files import read_array, read_arrays
 from motet.errors import AssetError, ConfigError, nearest
-from motet.methods.diffposetalk.config import DiffPoseTalkCondition
+from motet.face.mouth_style import NAMED, NEUTRAL, MouthStyle, style_of
+from motet.methods.diffposetalk.config import AS_TRAINED, DiffPoseTalkCondition
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
 from motet.methods.diffposetalk.windows import Person
 from motet.rigs.flame_clips import flame_tracks, of_width
@@ -44,6 +45,17 @@ def read_person(
         style = read_style(condition.style, model, styles, condition.style_start)
         style = style.expand(batch, -1)
     return Person(shape, style)
+
+
+def read_mouth_style(condition: DiffPoseTalkCondition, model: DiffPoseTalkModel) -> MouthStyle:
+    """What the style does to the regressed mouth of the house space; a style vector says nothing
+    of it.
+    """
+    if condition.style.endswith(".npz"):
+        style = style_of(read_clip(Path(condition.style), model))
+    else:
+        style = NAMED.get(condition.style, NEUTRAL)
+    return style.scaled(condition.guidance_style / AS_TRAINED)
 
 
 def read_style(

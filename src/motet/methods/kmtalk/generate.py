@@ -116,7 +116,9 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
             frames = mesh_chain(condition, edits).apply(frames, FaceCues())
             return frames + read_template(condition.template, self.space), state
         samples = state.samples.known(0, state.samples.stop)
-        cues = face_cues(state.phones, samples, count, self.space.fps, self._acoustic(state, count))
+        cues = face_cues(
+            state.phones, samples, count, self.space.fps, self._acoustic(state, count, state.phones)
+        )
         frames = face_chain(condition, self.space, edits).apply(frames, cues)
         return frames, state
 
@@ -139,7 +141,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
             poses = self._key_poses(features, phones, frames, condition).to(CPU)
         keys, mouth = (
             self._rule(frames, condition).of(phones.spans),
-            self._acoustic(state, frames).mouth,
+            self._acoustic(state, frames, [phones]).mouth,
         )
         if mouth is not None and condition.opening:
             # The lips of a key are those of the take at its frame.
@@ -187,11 +189,14 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         features = state.stream.features.known(0, state.stream.features.stop)
         return features[..., : self.config.audio_dim]
 
-    def _acoustic(self, state: KMTalkState, frames: int) -> FaceCues:
-        """The regressed mouth and evidence for closed lips, where the encoder has them."""
+    def _acoustic(self, state: KMTalkState, frames: int, phones: Sequence[Phones]) -> FaceCues:
+        """The mouth regressed from the sound and its phones, and evidence for closed lips, where
+        the encoder has them.
+        """
         if not isinstance(self.encoder, WithMouth):
             return FaceCues()
         features = state.stream.features.known(0, state.stream.features.stop)
+        features = self.encoder.regressed([item.spans for item in phones], features)
         return speech_cues(self.encoder, features, 0, frames, opening=True, closures=True)
 
     def _phones(

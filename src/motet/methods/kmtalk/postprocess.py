@@ -21,11 +21,9 @@ from motet.face.silence import DampSilence, silent_frames
 from motet.methods.kmtalk.config import KMTalkCondition
 from motet.methods.kmtalk.key_file import EditedKeys, KeyEdits
 from motet.methods.kmtalk.keys import closures
-from motet.phonetics.phone_source import Phones
+from motet.phonetics.phone_source import WORDS, Phones
 from motet.types import MotionSpace
 
-KNOWN = ("file", "text")
-"""Sources of phones that are what is spoken."""
 CONFIRMED = 0.3
 """Evidence in the sound from which a recognised p, b or m closes the lips completely."""
 HEAD_SMOOTHING_FRAMES = 6
@@ -87,7 +85,7 @@ def face_cues(
     if acoustic.closure_evidence is not None:
         # Half a closure's length to either side: recognised times err by a frame or two.
         near = functional.max_pool1d(acoustic.closure_evidence.unsqueeze(1), 5, 1, 2)[:, 0]
-        sure = torch.tensor([[item.source in KNOWN] for item in phones])
+        sure = torch.tensor([[item.source in WORDS] for item in phones])
         closed = torch.where(sure, closed, closed * (near / CONFIRMED).clamp(max=1.0))
     return FaceCues(
         mouth=acoustic.mouth,

@@ -12,8 +12,7 @@ from motet.phonetics.phone_source import (
     PhoneOptions,
     PhonePosterior,
     Phones,
-    find_phones,
-    same_audio,
+    find_batch_phones,
 )
 from motet.types import Audio
 
@@ -31,14 +30,12 @@ def batch_phones(
         features: of the phonetic encoder, where they are known already.
         phonetic: recognises phones; None with the encoder of the tests.
     """
-    # Takes of one recording are one batch: its phones are recognised once.
-    rows = [samples[0]] if same_audio(samples) else list(samples)
     options = PhoneOptions(condition.text, condition.timing, condition.recogniser)
-    phones = []
-    for index, row in enumerate(rows):
-        known = None if features is None else features[index]
-        phones.append(find_phones(row.clone(), options, _posterior(row, known, phonetic)))
-    return phones * len(samples) if len(rows) == 1 else phones
+
+    def posterior(item: int) -> PhonePosterior | None:
+        return _posterior(samples[item], None if features is None else features[item], phonetic)
+
+    return find_batch_phones(samples, options, posterior)
 
 
 def _posterior(

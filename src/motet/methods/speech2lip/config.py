@@ -200,8 +200,8 @@ class Speech2LipCondition:
     )
     """Persons drawn from exemplars: the method for curves that their mouth follows."""
     mode: Literal["auto", "offline", "stream"] = option("auto", "stream", preset="tiny_exemplar")
-    """Persons drawn from exemplars: the mode of that method (artalk); `auto`: offline for
-    recordings, stream when live."""
+    """Persons drawn from exemplars: the mode of that method (artalk, diffposetalk); `auto`: offline
+    for recordings, stream when live."""
 
     POSTPROCESS: ClassVar[dict[str, Callable[..., dict[str, OptionValue]]]] = {
         "intensity": lambda scale: {"intensity": scale},

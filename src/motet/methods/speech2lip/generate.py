@@ -5,7 +5,7 @@ drawn from windows of acoustic features.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,9 @@ from motet.methods.speech2lip.speech_activity import (
     speech_activity,
 )
 from motet.nn.device import CPU, on_device
+from motet.streaming.motion_encoder import MotionOf
 from motet.streaming.streaming_method import FeatureStream, StreamingMethod, StreamState
 from motet.types import Frames
-
-MotionOf = Callable[[str, str], AudioEncoder[Any]]
-"""(name of a method for curves, mode) -> its curves as features."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,7 +158,7 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
                 " motet.load"
             )
         chosen = speaker.driven_by(condition.motion)
-        return chosen, self._motion(condition.motion, condition.mode)
+        return chosen, self._motion(condition.motion, {"mode": condition.mode})
 
     def credits(self, condition: Speech2LipCondition) -> dict[str, JsonValue]:
         """Name and consent of the person shown."""

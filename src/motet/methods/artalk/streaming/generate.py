@@ -17,11 +17,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.encoders.base import MouthEncoder, OfflineEncoder, SpeechEncoder
+from motet.encoders.lips import LipEncoder
+from motet.encoders.lips_with_words import LipEncoderWithWords
 from motet.errors import ConfigError, nearest
 from motet.face.intensity import MOUTH_SHAPES
 from motet.face.lip_aperture import BlendAperture
 from motet.face.lip_closure import EnforceClosures
 from motet.face.mouth_blend import BlendMouth
+from motet.face.mouth_style import NAMED, NEUTRAL, MouthStyle, style_of
 from motet.face.operator import Operator, OperatorChain
 from motet.face.smoothing import ExponentialSmoothing
 from motet.face.speech_cues import speech_cues
@@ -30,8 +33,10 @@ from motet.methods.artalk.streaming.model import Decide, StreamingModel, known_m
 from motet.methods.artalk.style import read_style
 from motet.nn.device import CPU
 from motet.nn.seeded import uniform_rows
+from motet.phonetics.phone_source import phone_options
 from motet.streaming.streaming_method import FeatureStream, MotionMethod, StreamState
 from motet.types import ARKIT_SHAPES, Motion, MotionSpace, arkit_space
+from motet.words import has_words
 
 SMOOTHING, SMOOTHING_STAGES = 0.56, 7
 """Exponential smoothing of head and brows when bits are sampled. Many fast stages have a smooth
@@ -49,6 +54,7 @@ class ArtalkState(StreamState):
 
     condition: ArtalkCondition
     style: Float[Tensor, "lines style"]
+    mouth_style: MouthStyle
     past: Float[Tensor, "lines past dim"]
     """The last emitted frames, zeros before the first. When decoding is `lively` there are two
     lines of motion for each item, the expected ones first: the mouth is taken from the expected
@@ -92,15 +98,17 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         condition = self._with_defaults(condition)
         codec, batch = self.config.codec, len(seeds)
         lines = 2 * batch if condition.decode == "lively" else batch
+        style, mouth_style = self._style(condition)
         return ArtalkState(
             seeds=tuple(seeds),
             stream=FeatureStream.begin(self._encoder(condition), batch),
             condition=condition,
-            style=self._style(condition).expand(lines, -1),
+            style=style.expand(lines, -1),
+            mouth_style=mouth_style,
             past=torch.zeros(
                 lines, self.config.history * codec.frames, codec.motion_dim, device=self.device
             ),
-            chain=self._chain(condition).begin(batch),
+            chain=self._chain(condition, mouth_style).begin(batch),
         )
 
     @torch.inference_mode()
@@ -113,7 +121,12 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         return self._encoder(state.condition)
 
     def _encoder(self, condition: ArtalkCondition) -> SpeechEncoder[Any]:
-        """Offline, or a stream whose blocks are the frames that are emitted together."""
+        """Offline, with words or without, or a stream whose blocks are the frames that are emitted
+        together.
+        """
+        if has_words(condition):
+            assert isinstance(self.encoder, LipEncoder)
+            return LipEncoderWithWords(self.encoder, phone_options(condition))
         if condition.mode != "stream" or not isinstance(self.encoder, OfflineEncoder):
             return self.encoder
         dial = (condition.commit, condition.look_ahead)
@@ -134,7 +147,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         """The next `commit` frames."""
         steps, start, first, last = self._audible(state)
         features = torch.zeros(state.batch, self.config.audio_steps, self.config.audio_dim)
-        features[:, first - start : last - start] = steps
+        features[:, first - start : last - start] = steps[..., : self.config.audio_dim]
         mask = known_mask(
             features.shape[1], torch.tensor([first - start]), torch.tensor([last - start])
         )
@@ -152,29 +165,30 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         steps, start, first, _ = self._audible(state)
         condition = state.condition
         cues = speech_cues(
-            self.encoder,
+            self.encoder_of(state),
             steps,
             start + self.config.audio_before - first,
             frames.shape[1],
             opening=condition.opening > 0,
             closures=condition.closures,
         )
-        frames, chain = self._chain(condition).step(frames, state.chain, cues)
+        frames, chain = self._chain(condition, state.mouth_style).step(frames, state.chain, cues)
         return frames, dataclasses.replace(state, chain=chain)
 
     def first_needed(self, state: ArtalkState) -> int:
         """First feature of the next window's context."""
         return self.config.steps_per_frame * state.frames_generated - self.config.audio_before
 
-    def _chain(self, condition: ArtalkCondition) -> OperatorChain:
+    def _chain(self, condition: ArtalkCondition, style: MouthStyle) -> OperatorChain:
         operators: list[Operator[Any]] = []
         if condition.decode == "lively":
             smoothing = ExponentialSmoothing(self._smoothed, SMOOTHING, SMOOTHING_STAGES)
             operators.append(smoothing)
         if condition.opening:
-            regressed = isinstance(self.encoder, MouthEncoder)
-            blend = BlendMouth if regressed else BlendAperture
-            operators.append(blend(condition.opening))
+            if isinstance(self.encoder, MouthEncoder):
+                operators.append(BlendMouth(condition.opening, style))
+            else:
+                operators.append(BlendAperture(condition.opening))
         if condition.closures:
             operators.append(EnforceClosures())
         return OperatorChain(operators)
@@ -192,21 +206,24 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
             raise ConfigError(f"look_ahead must lie between 0 and {most} steps, not {look}")
         return dataclasses.replace(condition, commit=commit, look_ahead=look)
 
-    def _style(self, condition: ArtalkCondition) -> Float[Tensor, "1 style"]:
-        null = self.model.null_style
+    def _style(self, condition: ArtalkCondition) -> tuple[Float[Tensor, "1 style"], MouthStyle]:
+        """The generator's vector, and what the style does to the regressed mouth."""
+        null, names = self.model.null_style, self.config.styles
         if not condition.style:
-            return null
-        names = self.config.styles
+            return null, NEUTRAL
         if condition.style in names:
             style = self.model.style_bank[names.index(condition.style)].unsqueeze(0)
+            mouth = NAMED.get(condition.style, NEUTRAL)
         elif "." in condition.style:
-            style = self.model.style(read_style(condition.style, self.space).to(null))
+            clip = read_style(condition.style, self.space).to(null)
+            style, mouth = self.model.style(clip), style_of(clip[0])
         else:
             raise ConfigError(
                 f"no style {condition.style!r} and no file of that name;"
                 f" {nearest(condition.style, names)}"
             )
-        return null + condition.guidance_style * (style - null)
+        strength = condition.guidance_style
+        return null + strength * (style - null), mouth.scaled(strength)
 
     def _limit(self, state: ArtalkState) -> int:
         """Position after the last feature of the next window's context."""
