@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from motet.body.foot_contact import settle_feet, stand_up, standing
+from motet.body.foot_contact import OFF_FEET_M, over_feet, settle_feet, stand_up, standing
 from motet.body.skeleton import BALL_HEIGHT_M, STANDING_HEIGHT_M, BodyPose, body_motion, pose_body
+from motet.body.standing_pose import standing_root, standing_rotations
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.metrics.body_reaction import foot_skate, penetration
 from motet.types import SMPLX25_JOINTS
@@ -171,3 +172,30 @@ def test_standing_up_leaves_the_past_where_it_is_and_begins_softly() -> None:
     raise_m = stand_up(np.full(120, STANDING_HEIGHT_M - 0.1), 30.0, fixed=60)
     assert (raise_m[:60] <= 0).all() and raise_m[-1] > 0.06
     assert abs(np.diff(raise_m)).max() < 0.007
+
+
+def test_a_pelvis_that_glides_away_from_planted_feet_is_held_back() -> None:
+    frames = 150
+    root = np.zeros((frames, 3))
+    root[:, 0] = np.clip(np.linspace(-0.2, 0.6, frames), 0, 0.3)
+    ankles = (np.tile([0.1, 0.07, 0.0], (frames, 1)), np.tile([-0.1, 0.07, 0.0], (frames, 1)))
+    moved = root + over_feet(root, ankles, 30.0)
+    assert float(moved[-1, 0]) == pytest.approx(0.1 + OFF_FEET_M, abs=0.01)
+    assert np.abs(np.diff(moved[:, 0])).max() < 0.01
+    still = over_feet(root * 0, ankles, 30.0)
+    assert float(np.abs(still).max()) == 0.0
+    assert float(np.abs(over_feet(root, ankles, 30.0, 140)[:140]).max()) == 0.0
+
+
+def test_a_knee_that_bends_backwards_points_to_the_front_without_a_jump() -> None:
+    root, rotations = standing_root().repeat(60, 1), standing_rotations().repeat(60, 1, 1, 1)
+    knee = SMPLX25_JOINTS.index("left_knee")
+    bend = torch.zeros(60, 3)
+    bend[:, 0] = torch.linspace(0.5, -0.5, 60)  # through straight to backwards
+    rotations[:, knee] = matrix_from_axis_angle(bend)
+    pose = pose_body(body_motion(*settle_feet(root, rotations, 30.0)))
+    position = [pose.joint(f"left_{name}") for name in ("hip", "knee", "ankle")]
+    hip, knees, ankle = position
+    middle = knees - torch.lerp(hip, ankle, 0.5)
+    assert float(middle[:, 2].min()) > -0.02, "ahead of the line from hip to ankle"
+    assert float(knees.diff(dim=0).norm(dim=-1).max()) < 0.05

@@ -12,7 +12,6 @@ from numpy import ndarray
 from scipy.ndimage import (
     binary_closing,
     binary_opening,
-    distance_transform_edt,
     gaussian_filter1d,
     grey_opening,
     maximum_filter1d,
@@ -32,8 +31,8 @@ EASE_S = 0.2
 """Time in which a correction fades in and out beside a contact."""
 LIFT_M, DRAG_M_S, SWING_M_S = 0.035, 0.15, 0.6
 """Clearance of a swinging foot: none below the first speed, rising to `LIFT_M` at the second."""
-RISE_S = 0.14
-"""Time after a contact in which the clearance is reached, and before the next in which it ends."""
+OFF_FEET_M = 0.085
+"""Farther from the line between the ankles the pelvis is brought back: whoever leans more falls."""
 KNEE_FORWARD = 0.5
 """Smallest component of a knee's direction along the front of its thigh: knees do not bend back."""
 EASY_M, HALF_M, SQUAT_M = 0.015, 0.15, 0.30
@@ -57,7 +56,8 @@ def settle_feet(
 ) -> tuple[Float[Tensor, "frames 3"], Float[Tensor, "frames joints 3 3"]]:
     """The same body with standing feet that neither slide nor sink.
 
-    Hips and knees rotate for it; the pelvis sinks where a leg is too short.
+    Hips and knees rotate for it; the pelvis sinks where a leg is too short, and stays over the
+    feet.
 
     Args:
         fixed: so many frames at the start stay exactly as they are, and a foot that stands in the
@@ -78,6 +78,9 @@ def settle_feet(
     if upright:
         new_root[:, 1] += stand_up(new_root[:, 1], fps, fixed)
     position = position + (new_root - root.double().numpy())[:, None]
+    aside = over_feet(new_root, _ankle_goals(position, goals), fps, fixed)
+    new_root += aside
+    position = position + aside[:, None]
     sink = _sink(position, goals, fps, fixed)
     new_root[:, 1] -= sink
     position[..., 1] -= sink[:, None]
@@ -181,10 +184,43 @@ def _lift(
     """Least height of a moving foot, so that it does not drag over the floor, metres."""
     speed = _floor_speed(goal, fps)
     swing = np.clip((speed - DRAG_M_S) / (SWING_M_S - DRAG_M_S), 0, 1) * ~contact
-    # A foot leaves the floor and comes back to it over some frames, not within one.
-    away = distance_transform_edt(~contact) / max(1.0, RISE_S * fps) if contact.any() else 1.0
-    rise = np.clip(away, 0, 1)
-    return LIFT_M * gaussian_filter1d(swing, 0.03 * fps) * rise * rise * (3 - 2 * rise)
+    return LIFT_M * gaussian_filter1d(swing, 0.03 * fps) * ~contact
+
+
+def _ankle_goals(
+    position: Float[ndarray, "frames joints 3"], goals: dict[str, ndarray]
+) -> tuple[Float[ndarray, "frames 3"], Float[ndarray, "frames 3"]]:
+    """Ankles above the goals of the balls of the feet."""
+    left, right = (
+        goals[side] + position[:, ankle] - position[:, ball]
+        for side, (_, _, ankle, ball) in _LEGS.items()
+    )
+    return left, right
+
+
+def over_feet(
+    root: Float[ndarray, "frames 3"],
+    ankles: tuple[Float[ndarray, "frames 3"], Float[ndarray, "frames 3"]],
+    fps: float,
+    fixed: int = 0,
+) -> Float[ndarray, "frames 3"]:
+    """Metres to move the pelvis over the floor so that it is above the feet, or nearly so.
+
+    Args:
+        root: position of the pelvis.
+        ankles: left and right.
+        fixed: frames at the start that are not moved.
+    """
+    floor = [0, 2]
+    pelvis, left, right = (part[:, floor] for part in (root, *ankles))
+    way = right - left  # (frames, 2)
+    along = ((pelvis - left) * way).sum(1) / (way * way).sum(1).clip(1e-9)
+    off = left + along.clip(0, 1)[:, None] * way - pelvis
+    distance = np.linalg.norm(off, axis=1, keepdims=True)
+    excess = np.maximum(distance - OFF_FEET_M, 0.0) / distance.clip(1e-9) * off
+    aside = np.zeros_like(root)
+    aside[:, floor] = gaussian_filter1d(excess, 0.12 * fps, axis=0, mode="nearest")
+    return aside * _fade_in(len(root), fixed, 0.5 * fps)[:, None]
 
 
 def _sink(

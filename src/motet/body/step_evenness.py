@@ -23,7 +23,7 @@ LEAST_M = 0.02
 """Smallest median that a step is compared with: standing figures hardly move."""
 RATIO = 2.7
 """Largest step of a frame over that median."""
-ROUNDS, SWEEPS = 3, 40
+ROUNDS, SWEEPS = 5, 40
 WEIGHTS = np.exp(-0.5 * (np.arange(-REACH, REACH + 1) / 4.0) ** 2)
 """Shares of what is spread; most of it stays near. Frames after the step get twice as much as
 those before, so that reactions do not come earlier."""
