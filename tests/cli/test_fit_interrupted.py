@@ -26,7 +26,8 @@ fit.SAVE_EVERY_S = 2.0
 capture.capture = lambda videos, folder, options, report: Person(folder)
 from motet.cli import main
 folder, minutes = sys.argv[1:]
-sys.exit(main(["fit", "film.mp4", "-o", folder, "--consent", "none", "--minutes", minutes]))
+line = ["fit", "film.mp4", "-o", folder, "--consent", "none", "--renderer", "implicit"]
+sys.exit(main([*line, "--minutes", minutes]))
 """
 """`motet fit` on a person who is captured already, saving every two seconds instead of every
 thirty."""

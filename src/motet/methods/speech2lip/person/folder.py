@@ -25,15 +25,15 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from motet import config as settings
 from motet.atomic_write import write_bytes
 from motet.config import parse_json
 from motet.errors import AssetError, ConfigError
+from motet.methods.speech2lip.person.tensor_files import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int, UInt8
@@ -240,7 +240,7 @@ class Person:
     @cached_property
     def track(self) -> Track:
         """Pose and landmarks of all frames."""
-        found = _tensors(self.folder / TRACK)
+        found = read_tensors(self.folder / TRACK)
         return Track(
             found["rotation"].float(),
             found["translation"].float(),
@@ -251,7 +251,7 @@ class Person:
     @cached_property
     def geometry(self) -> Geometry:
         """Canonical view, masks and mesh."""
-        found = _tensors(self.folder / GEOMETRY)
+        found = read_tensors(self.folder / GEOMETRY)
         pictures = {name: found[name] for name in ("picture", "lip_mask", "face_mask", "head_mask")}
         return Geometry(
             depth=found["depth"].float(),
@@ -263,7 +263,7 @@ class Person:
     @cached_property
     def features(self) -> Float[Tensor, "steps channels"]:
         """Acoustic features at 50 Hz."""
-        return _tensors(self.folder / FEATURES)["features"].float()
+        return read_tensors(self.folder / FEATURES)["features"].float()
 
     @property
     def audio(self) -> Audio:
@@ -347,7 +347,7 @@ def write_facts(folder: Path, facts: PersonFacts) -> Path:
 
 def write_track(folder: Path, track: Track) -> Path:
     """Write the head's motion."""
-    return _write(
+    return write_tensors(
         Path(folder) / TRACK,
         {field.name: getattr(track, field.name) for field in dataclasses.fields(track)},
     )
@@ -355,7 +355,7 @@ def write_track(folder: Path, track: Track) -> Path:
 
 def write_geometry(folder: Path, geometry: Geometry) -> Path:
     """Write canonical view, masks and mesh."""
-    return _write(
+    return write_tensors(
         Path(folder) / GEOMETRY,
         {field.name: getattr(geometry, field.name) for field in dataclasses.fields(geometry)},
     )
@@ -363,36 +363,4 @@ def write_geometry(folder: Path, geometry: Geometry) -> Path:
 
 def write_features(folder: Path, features: Float[Tensor, "steps channels"]) -> Path:
     """Write the acoustic features as half floats."""
-    return _write(Path(folder) / FEATURES, {"features": features.half()})
-
-
-def _write(path: Path, tensors: Mapping[str, Any]) -> Path:
-    from safetensors.torch import save
-
-    return write_bytes(
-        path,
-        save(
-            {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-        ),
-    )
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    from motet.checkpoint import read_official
-    from motet.errors import CheckpointError
-
-    try:
-        return _Named(path, read_official(path))
-    except CheckpointError as error:
-        raise AssetError(f"{error}; fit the person again") from error
-
-
-class _Named(dict[str, Any]):
-    """Tensors of a file; one that is missing is an error that names the file."""
-
-    def __init__(self, path: Path, tensors: Mapping[str, Any]) -> None:
-        super().__init__(tensors)
-        self._path = path
-
-    def __missing__(self, name: str) -> Any:
-        raise AssetError(f"{self._path} lacks {name!r}; fit the person again")
+    return write_tensors(Path(folder) / FEATURES, {"features": features.half()})
