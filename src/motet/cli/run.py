@@ -71,8 +71,8 @@ class Run:
     style: str = ""
     """A named style, a take (.npz), or a video of a speaking face whose style is taken over."""
     text: str = ""
-    """Transcript (or a .txt file with it), for methods that can use it; without a recording what is
-    spoken."""
+    """Transcript (or a .txt file with it), for methods that can use it; without a recording, the
+    text that is spoken."""
     voice: str = ""
     """Voice for --text without a recording: FOLDER or FOLDER:NAME of Kokoro's files; those of
     motet's data folder, or espeak-ng, when left out."""
@@ -82,7 +82,7 @@ class Run:
     """Body methods: position of the sound source, AZ,EL,DIST (degrees to the left, degrees up,
     metres), or a file with its path."""
     genre: str = ""
-    """Body methods: how strongly the figure reacts (dull, neutral, sensitive)."""
+    """Body methods: strength of the reaction (dull, neutral, sensitive)."""
     person: Path | None = None
     """Methods that draw a person: folder made by `motet fit`; the shipped person when left out."""
     seed: int = 0
