@@ -16,7 +16,6 @@ from motet.batch.storage import (
     Location,
     expand,
     file_name,
-    is_address,
     is_folder,
     is_pattern,
     local_copy,
@@ -246,7 +245,8 @@ class Run:
             paths = tuple(Path(f"x.{ending.lstrip('.')}") for ending in self.formats)
         specs = specs_of(self.method)
         if folder is None:
-            check_writable(path for path in paths if not is_address(str(path)))
+            outputs = [location_of(str(path)) for path in self.out]
+            check_writable(path for path in outputs if isinstance(path, Path))
         sink_of(specs).check(request, paths, specs)
         check_takes(specs, request)
         check_conditions(specs, request, self.weights)
