@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 PIP := -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo docs test test-all test-clients test-page page check-page check format clean
+.PHONY: demo docs pages test test-all test-clients test-page page check-page check format clean
 
 $(BIN)/motet: pyproject.toml constraints.txt
 	@echo "Setting up $(CURDIR)/$(VENV): about 1.5 GB, one to five minutes."
@@ -30,6 +30,10 @@ demo: $(BIN)/motet
 docs: $(VENV)/.test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir out/site
 	@echo "Open $(CURDIR)/out/site/index.html, or run  $(BIN)/mkdocs serve"
+
+# The parts of docs/*.md that are generated from the code.
+pages: $(VENV)/.test
+	$(BIN)/python docs/hooks.py
 
 # One process a processor, a test file to each: what a module shares is made once.
 PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile

@@ -1,7 +1,9 @@
 """Parts of the site that are written elsewhere: the command line, the errors, the READMEs.
 
 A page asks for one with a comment, for example `<!-- include: README src/motet/methods/artalk -->`;
-the table below says which comments there are. Nothing is copied by hand, so nothing goes stale.
+the table below says which comments there are. What is generated from the code stands in the pages
+too, down to `<!-- end -->`, so that they can be read in a checkout: `python docs/hooks.py` updates
+it, and a test fails when it is not current.
 """
 
 from __future__ import annotations
@@ -16,13 +18,38 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGE = re.compile(r"^!\[[^\]]*\]\(([^)\s]+)\)\n\n?", re.MULTILINE)
-INCLUDE = re.compile(r"^<!-- include: (\w+) ?(\S*) -->$", re.MULTILINE)
+INCLUDE = re.compile(
+    r"^<!-- include: (\w+) ?(\S*) -->$(?:\n\n.*?\n\n<!-- end -->$)?", re.MULTILINE | re.DOTALL
+)
 
 
 def on_page_markdown(markdown: str, page: object, **_: object) -> str:
     """Called by mkdocs with the source of every page."""
     here = page.file.src_uri  # type: ignore[attr-defined]
     return INCLUDE.sub(lambda found: PARTS[found[1]](found[2], here), markdown)
+
+
+def refreshed(markdown: str, here: str) -> str:
+    """The source of a page with its generated parts written anew."""
+
+    def written(found: re.Match[str]) -> str:
+        begin = f"<!-- include: {f'{found[1]} {found[2]}'.strip()} -->"
+        if found[1] not in GENERATED:
+            return begin
+        text = re.sub(r"\n{3,}", "\n\n", GENERATED[found[1]](found[2], here).strip())
+        return f"{begin}\n\n{text}\n\n<!-- end -->"
+
+    return INCLUDE.sub(written, markdown)
+
+
+def refresh_pages() -> None:
+    """Write the generated parts of all pages anew."""
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        current = refreshed(text, page.relative_to(ROOT / "docs").as_posix())
+        if current != text:
+            page.write_text(current, encoding="utf-8")
+            print(page.relative_to(ROOT))
 
 
 # ---- the command line ----------------------------------------------------------------------------
@@ -129,6 +156,20 @@ def public_api(_: str, here: str) -> str:
     return "\n\n".join([*entries, "::: motet.methods.find_methods"])
 
 
+def public_names(_: str, here: str) -> str:
+    """Everything that `import motet` offers as a table; the site has the whole docstrings."""
+    import motet
+    from motet.methods import find_methods
+
+    names = vars(motet)["_MODULE_OF"]
+    things = {name: getattr(importlib.import_module(m), name) for name, m in names.items()}
+    rows = [
+        f"| `motet.{name}` | {_cell((inspect.getdoc(thing) or '').partition(chr(10) * 2)[0])} |"
+        for name, thing in {**things, "methods()": find_methods}.items()
+    ]
+    return "| name | what it is |\n|---|---|\n" + "\n".join(rows)
+
+
 def errors(_: str, here: str) -> str:
     """The error classes as a table."""
     from motet import errors as module
@@ -219,3 +260,16 @@ PARTS = {
     "PYTHON": public_api,
     "README": readme,
 }
+GENERATED = {
+    "COMMANDS": command_line,
+    "ERRORS": errors,
+    "EXTRAS": extras,
+    "METHODS": methods,
+    "OPTIONS": method_options,
+    "PYTHON": public_names,
+}
+"""What is written into the pages."""
+
+
+if __name__ == "__main__":
+    refresh_pages()

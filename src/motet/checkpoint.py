@@ -38,7 +38,7 @@ class Checkpoint:
     config: dict[str, JsonValue]
     """The model's configuration as JSON values."""
     facts: dict[str, JsonValue]
-    """How the weights came about: data, licences, steps, seed, commit."""
+    """Training record of the weights: data, licences, steps, seed, commit."""
     digest: str
     """Twelve hex digits over names, shapes, types and bytes of all tensors."""
 

@@ -70,7 +70,7 @@ def test_an_address_without_a_cluster_is_said() -> None:
     pytest.importorskip("ray")
     from motet.batch.cluster import RayCluster
 
-    with pytest.raises(InputError, match="no Ray cluster answers"):
+    with pytest.raises(InputError, match="no Ray cluster could be reached"):
         RayCluster("127.0.0.1:9")
 
 

@@ -53,6 +53,23 @@ def test_a_batch_from_store_to_store_with_its_ledger() -> None:
     assert states() == ["skipped", "done"]
 
 
+def test_a_job_that_is_not_done_costs_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    asked: list[str] = []
+    for name in ("info", "exists", "size", "get_file"):
+        own = getattr(MemoryFileSystem, name)
+
+        def counted(self, path, *rest, own=own, name=name, **named):  # type: ignore[no-untyped-def]
+            asked.append(name)
+            return own(self, path, *rest, **named)
+
+        monkeypatch.setattr(MemoryFileSystem, name, counted)
+    ledger = open_ledger(f"{STORE}/empty")
+    assert not ledger.is_done("key", [f"{STORE}/empty/a.csv"])
+    assert asked[0] == "get_file" and len(asked) <= 2  # the memory store asks itself once more
+
+
 def test_patterns_in_stores_and_folders(tmp_path: Path) -> None:
     assert [read(str(address)) for address in expand([f"{STORE}/in/*.wav"])] == [b"a", b"b"]
     for name in ("b.wav", "a.wav", "sub/c.wav", "x[1].wav"):

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import motet
+from docs.hooks import refreshed
 from motet.cli import VERBS
-from tests.docs.pages import ROOT
+from tests.docs.pages import PAGES, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,16 @@ def text(page: Path) -> str:
     """What a reader sees of a page."""
     source = re.sub(r"<(script|style).*?</\1>", "", page.read_text(encoding="utf-8"), flags=re.S)
     return html.unescape(re.sub(r"<[^>]+>", "", source))
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page != ROOT / "README.md"], ids=lambda page: page.name
+)
+def test_generated_parts_are_current(page: Path) -> None:
+    """In a checkout the pages are read as they stand."""
+    text = page.read_text(encoding="utf-8")
+    here = page.relative_to(ROOT / "docs").as_posix()
+    assert text == refreshed(text, here), "run  python docs/hooks.py"
 
 
 def test_command_line_reference_is_complete(site: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_licence_that_forbids_training_is_named(monkeypatch: pytest.MonkeyPatc
 
 def test_private_weights_stay_out_of_the_package(tmp_path: Path) -> None:
     inside = Path(motet.__file__).parent / "weights" / "artalk.safetensors"
-    with pytest.raises(ConfigError, match="write them elsewhere"):
+    with pytest.raises(ConfigError, match="choose another file"):
         _refuse_private(inside, lambda: {"licence": PRIVATE})
     _refuse_private(inside, lambda: {"licence": "Apache-2.0"})
     _refuse_private(tmp_path / "own.safetensors", lambda: {"licence": PRIVATE})

@@ -37,6 +37,7 @@ def spectra(
         size: points of the window and of the transform.
         window: weights; all ones when left out.
     """
+    # (*batch, frames, size): views of the padded sound, not copied
     cut = F.pad(samples.double(), (size // 2, size // 2)).unfold(-1, size, hop)
     return torch.fft.rfft(cut if window is None else cut * window.double()).to(torch.complex64)
 
@@ -62,6 +63,7 @@ def samples_from_spectra(
     size, frames = len(window), spectrum.shape[-2]
     if size % hop:
         raise ValueError(f"the window of {size} points must be a whole number of hops of {hop}")
+    # (*batch, frames, size)
     pieces = torch.fft.irfft(spectrum.to(torch.complex128), size) * window.double()
     weight = _overlap_add(window.double().square().expand(frames, size), hop)
     weight[weight <= torch.finfo(weight.dtype).tiny] = 1  # nothing to divide there
@@ -73,6 +75,7 @@ def _overlap_add(
     pieces: Float[Tensor, "*batch frames size"], hop: int
 ) -> Float[Tensor, "*batch time"]:
     frames, size = pieces.shape[-2:]
+    # (*batch, hops, hop): part k of frame f falls on hop f + k, so whole parts are added at once.
     total = pieces.new_zeros(*pieces.shape[:-2], frames + size // hop - 1, hop)
     for part in range(size // hop):
         total[..., part : part + frames, :] += pieces[..., part * hop : (part + 1) * hop]
@@ -116,6 +119,7 @@ def harmonic_share(
     harmonic = torch.from_numpy(_running_median(np.ascontiguousarray(cells.T), width).T)
     percussive = torch.from_numpy(_running_median(cells, width))
     largest = torch.maximum(harmonic, percussive)
+    # Divided by the larger one first: squares of very small magnitudes would underflow.
     empty = largest < torch.finfo(largest.dtype).tiny
     largest = largest.masked_fill(empty, 1.0)
     first, second = (harmonic / largest).square(), (percussive / largest).square()

@@ -117,4 +117,4 @@ def _by_espeak(text: str, program: str) -> Audio:
             )
             return read_audio(path)
         except (OSError, subprocess.SubprocessError) as error:
-            raise AssetError(f"{program} cannot speak this text: {error}") from error
+            raise AssetError(f"{program} failed to synthesise this text: {error}") from error

@@ -56,7 +56,7 @@ class RayCluster:
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"no Ray cluster answers at {address}: {reason}") from error
+            raise InputError(f"no Ray cluster could be reached at {address}: {reason}") from error
 
     def run(self, work: Work, jobs: Iterable[Job]) -> Iterator[Attempt]:
         """Try every job; those that end first come first. Cores that join are used."""
@@ -94,4 +94,4 @@ def _check_port(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), _REACHED_S).close()
     except (OSError, OverflowError) as error:
-        raise InputError(f"no Ray cluster answers at {address}: {error}") from error
+        raise InputError(f"no Ray cluster could be reached at {address}: {error}") from error

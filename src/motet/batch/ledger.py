@@ -23,6 +23,7 @@ from motet import __version__
 from motet.atomic_write import write_bytes
 from motet.batch.storage import (
     Location,
+    MissingObject,
     file_name,
     join,
     local_copy,
@@ -193,14 +194,11 @@ class StoredLedger:
 
     def is_done(self, key: str, outputs: Sequence[Location]) -> bool:
         """Whether this job was recorded with exactly these objects, and they have their sizes."""
-        entry = self._entry(key, outputs)
-        if size_of(entry) is None:
-            return False
-        with local_copy(entry) as path:
-            try:
+        try:
+            with local_copy(self._entry(key, outputs)) as path:
                 sizes = parse_json(path.read_bytes())["sizes"]
-            except (ValueError, KeyError, TypeError):
-                return False
+        except (MissingObject, ValueError, KeyError, TypeError):
+            return False
         return sizes == [size_of(output) for output in outputs]
 
     def record(self, key: str, outputs: Sequence[Location]) -> None:

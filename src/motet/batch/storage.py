@@ -27,6 +27,10 @@ _ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # two letters: `
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs"}
 
 
+class MissingObject(InputError):
+    """There is no object at an address."""
+
+
 def is_address(location: Location) -> bool:
     """Whether a location lies in an object store."""
     return isinstance(location, str) and bool(_ADDRESS.match(location))
@@ -126,7 +130,8 @@ def local_copy(location: Location) -> Iterator[Path]:
     """A local file with the content of a location; a local path is itself.
 
     Raises:
-        InputError: there is no such object, or it cannot be read.
+        MissingObject: there is no such object.
+        InputError: it cannot be read.
     """
     if isinstance(location, Path):
         yield location
@@ -176,9 +181,13 @@ def size_of(location: Location) -> int | None:
     if isinstance(location, Path):
         return location.stat().st_size if location.is_file() else None
     store, remote = open_store(location)
-    with _store_errors(location):
-        store.invalidate_cache()
-        return int(store.size(remote) or 0) if store.exists(remote) else None
+    store.invalidate_cache()
+    try:
+        with _store_errors(location):
+            # One request says whether it is there and how large it is.
+            return int(store.info(remote)["size"] or 0)
+    except MissingObject:
+        return None
 
 
 def version_of(address: str) -> str:
@@ -197,6 +206,6 @@ def _store_errors(address: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InputError(f"{address} does not exist") from error
+        raise MissingObject(f"{address} does not exist") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{address}: {' '.join(str(error).split())}") from error

@@ -31,8 +31,8 @@ class Batch:
     """Recordings of a batch and where they are run."""
 
     manifest: str = ""
-    """A .csv or .jsonl file with a recording a row: column `audio`, and `name`, `text`, `style`,
-    `seed`, ... where a recording has its own."""
+    """A .csv or .jsonl file with one recording in each row: column `audio`, and optional columns
+    `name`, `text`, `style`, `emotion`, `seed`, ... that override the command line."""
     shard: str = ""
     """I/N: the I-th of N equal parts of the batch, for machines that share a folder."""
     workers: int = 0

@@ -30,11 +30,11 @@ class Bench:
     weights: Path | None = None
     """A motet checkpoint to measure instead of the shipped one."""
     threads: int = 0
-    """Threads of the arithmetic; as many as the subject takes by itself when 0."""
+    """Processor threads; 0: the method's own choice."""
     device: Device = "cpu"
     """Where the networks run; `auto` takes a GPU where there is one."""
     repeats: int = 3
-    """Runs of which the median counts."""
+    """Number of runs; the median is reported."""
     chunk_ms: float = 20.0
     """Length of the pieces when streaming."""
     video: bool = True

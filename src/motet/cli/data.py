@@ -153,7 +153,7 @@ def _saved(recording: Recording, folder: Path, source: Path) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Inspect:
-    """What is in a file of recordings or in a corpus."""
+    """List the contents of a file of recordings or of a corpus."""
 
     path: tyro.conf.Positional[Path]
     """A .safetensors file or a corpus folder."""
@@ -201,7 +201,7 @@ class MovedCorpus:
     data: Path = Path("DATA")
     """Folder with grid_s1 and facegood."""
     packages: Path | None = None
-    """Where packages with speech lie or are downloaded to."""
+    """Folder of the packages with speech; missing ones are downloaded into it."""
     seed: int = 0
     """Same seed, same corpus."""
     takes: int = 1
@@ -225,7 +225,7 @@ class Sam:
     """
 
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Folder of the corpus; an interrupted run goes on when the command is given again."""
+    """Folder of the corpus; the same command resumes an interrupted run."""
     size: str = "test"
     """test (48 sequences of 10 s), ci (810, 2.2 h), wide (1,458, 4.1 h: more sounds, to train on)
     or full (3,888, 10.8 h); life (1,440 of 9 to 40 s, 8 h: several events, moving sources, gaps,
@@ -278,7 +278,7 @@ class Sam:
 
 @dataclasses.dataclass(frozen=True)
 class Index:
-    """Make a folder of clip files a training set: write its index.json."""
+    """Turn a folder of clip files into a training set by writing its index.json."""
 
     folder: tyro.conf.Positional[Path]
     """Folder with the files that `motet data track` or `motet data synth` wrote."""

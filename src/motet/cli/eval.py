@@ -74,7 +74,7 @@ class Eval:
     """Folder with the tracked recordings `other_speakers` and `grid_s1` (the sentences inside the
     package when left out). Bodies: a corpus of `motet data sam`; speech2lip: a fitted person."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """JSON file to write; of benchmarks also .tex with a LaTeX table."""
+    """JSON file to write; benchmarks also write a LaTeX table (.tex) beside it."""
     weights: Path | None = None
     """A motet checkpoint to evaluate instead of the shipped one."""
     device: Device = "cpu"

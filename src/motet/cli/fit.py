@@ -27,8 +27,8 @@ _SPEAK = "motet run SPEECH.wav -m speech2lip --person {} -o out.mp4"
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """Train a model of one person's lips and face on a few minutes of footage. Resumable: the same
-    command goes on where it was stopped or killed.
+    """Train a model of one person's lips and face on a few minutes of footage. The same
+    command resumes a run that was stopped or killed.
 
     Ctrl-C stops the training and keeps the best so far. Preview pictures appear in
     PERSON/training/preview.png.

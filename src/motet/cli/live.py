@@ -52,7 +52,7 @@ class Live:
     """Method; it must be able to stream."""
     from_: Annotated[str, tyro.conf.arg(name="from")] = "stdin"
     """Where the sound comes from: `stdin` (a WAV stream, or raw signed 16-bit little endian), `mic`
-    (the default microphone), or a sound file, which is taken as if it were spoken now."""
+    (the default microphone), or a sound file, read at the speed of speech."""
     to: Literal["stdout", "ws", "vmc", "livelink"] = "stdout"
     """Where the frames go: standard output; every client of a WebSocket on this machine (`ws`; the
     sound is taken from the moment the first client connects); a VMC receiver such as VSeeFace, or
@@ -78,7 +78,7 @@ class Live:
     """Binaural methods with one input channel: position of the sound source, AZ,EL,DIST (degrees to
     the left, degrees up, metres)."""
     genre: str = ""
-    """Body methods: how strongly the figure reacts (dull, neutral, sensitive)."""
+    """Body methods: strength of the reaction (dull, neutral, sensitive)."""
     person: Path | None = None
     """Methods that draw a person: folder made by `motet fit`."""
     seed: int = 0

@@ -19,7 +19,7 @@ class MeshFiles:
 
     flame: Path | None = None
     """Imported FLAME models: your FLAME file (the official .pkl of 2019, 2020 or 2023, read without
-    running anything, or .npz, .pt): .mp4, .glb, .obj and .vertices.npz show its head."""
+    executing code, or .npz, .pt): .mp4, .glb, .obj and .vertices.npz show its head."""
     flame_map: Path | None = None
     """Imported FLAME models: map to ARKit weights, fitted once on your FLAME by `motet weights
     flame-map`: .csv, .json, avatars, and the house figure without --flame."""

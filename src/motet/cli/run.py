@@ -16,7 +16,6 @@ from motet.batch.storage import (
     Location,
     expand,
     file_name,
-    is_address,
     is_folder,
     is_pattern,
     local_copy,
@@ -71,8 +70,8 @@ class Run:
     style: str = ""
     """A named style, a take (.npz), or a video of a speaking face whose style is taken over."""
     text: str = ""
-    """Transcript (or a .txt file with it), for methods that can use it; without a recording what is
-    spoken."""
+    """Transcript (or a .txt file with it), for methods that can use it; without a recording, the
+    text that is spoken."""
     voice: str = ""
     """Voice for --text without a recording: FOLDER or FOLDER:NAME of Kokoro's files; those of
     motet's data folder, or espeak-ng, when left out."""
@@ -82,7 +81,7 @@ class Run:
     """Body methods: position of the sound source, AZ,EL,DIST (degrees to the left, degrees up,
     metres), or a file with its path."""
     genre: str = ""
-    """Body methods: how strongly the figure reacts (dull, neutral, sensitive)."""
+    """Body methods: strength of the reaction (dull, neutral, sensitive)."""
     person: Path | None = None
     """Methods that draw a person: folder made by `motet fit`; the shipped person when left out."""
     seed: int = 0
@@ -248,7 +247,8 @@ class Run:
             paths = tuple(Path(f"x.{ending}") for ending in self.endings)
         specs = specs_of(self.method)
         if folder is None:
-            check_writable(path for path in paths if not is_address(str(path)))
+            outputs = [location_of(str(path)) for path in self.out]
+            check_writable(path for path in outputs if isinstance(path, Path))
         sink_of(specs).check(request, paths, specs)
         check_takes(specs, request)
         check_conditions(specs, request, self.weights)

@@ -37,7 +37,7 @@ class Serve:
     limits: Annotated[Limits, tyro.conf.arg(name="")] = dataclasses.field(
         default_factory=lambda: Limits()
     )
-    """Limits of what may be asked."""
+    """Upper limits for requests."""
 
     def execute(self) -> int:
         """Serve until Ctrl-C."""

@@ -19,8 +19,8 @@ from motet.training.target_names import OTHERS, RENAMED
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-    """Train a set of weights. A run that was stopped, however hard, goes on when the same line is
-    given again.
+    """Train a set of weights. The same command resumes a run that was stopped or
+    killed.
 
     Each stage has a folder RUNS/TARGET-STAGE with its log (log.jsonl, and TensorBoard: `tensorboard
     --logdir RUNS`), its state and the checkpoint with the smallest validation loss
@@ -56,7 +56,7 @@ class Train:
     compute: tyro.conf.OmitArgPrefixes[ComputeConfig] = dataclasses.field(
         default_factory=ComputeConfig
     )
-    """On what the training runs."""
+    """Device, number of processes and precision."""
     optim: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     """Length, batch, rates and seed. Presets of papers follow the paper's recipe in everything that
     is left at its default."""

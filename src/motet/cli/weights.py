@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class ListWeights:
-    """Every weight file in the package with its size, digest and how it came about."""
+    """Every weight file in the package with its size, digest and training record."""
 
     def execute(self) -> int:
         """Print a table."""
@@ -77,8 +77,8 @@ class ImportWeights:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The .safetensors file to write."""
     config: Path | None = None
-    """JSON file with settings that no tensor says, nested as in the method's configuration:
-    {"lip": {"width": 96}}. The import prints which ones it assumed."""
+    """JSON file with settings that cannot be read from the tensors, nested as in the method's
+    configuration: {"lip": {"width": 96}}. The import prints which ones it assumed."""
 
     def execute(self) -> int:
         """Convert, strictly."""
@@ -133,8 +133,8 @@ def _print_origins(origins: Sequence[SettingOrigin]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class MeanWeights:
-    """The mean of several trainings of one model that started from the same weights; mostly better
-    on new people than each of them.
+    """The mean of several trainings of one model that started from the same weights; usually better
+    on unseen people than each of them.
     """
 
     files: tyro.conf.Positional[tuple[Path, ...]]

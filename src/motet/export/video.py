@@ -57,7 +57,7 @@ def write_video(
 ) -> Path:
     """Encode pictures as they arrive, with the sound, and return the path.
 
-    Encoding runs in a thread of its own, a few frames behind whoever makes the pictures.
+    Encoding runs in a thread of its own, a few frames behind the renderer.
 
     Args:
         frames: uint8 (height, width, 3) sRGB, or (height, width, 4) with opacity, all of one size;

@@ -18,8 +18,7 @@ from motet.audio_types import AudioSource
 from motet.types import Motion
 
 SHUT, REST = 0.02, 0.05
-"""Largest jawOpen - mouthClose of a shut mouth, and of one that is taken for shut where there is no
-speech."""
+"""Largest jawOpen - mouthClose of a shut mouth, in speech and where there is no speech."""
 LONGEST_S = 1.0
 """People who speak open the mouth several times a second."""
 AUDIBLE_DB, SOFT_DB = -60.0, 20.0

@@ -69,7 +69,7 @@ def forward_kinematics(
     for joints, above in levels:
         # (*batch, joints of this depth, 3, 3)
         parent_rotation = world_rotations[-1][..., above, :, :]
-        # (*batch, joints of this depth, 3)
+        # Offset from the parent in world axes, (*batch, joints of this depth, 3)
         arm = (parent_rotation @ offsets[..., joints, :].unsqueeze(-1)).squeeze(-1)
         world_positions.append(world_positions[-1][..., above, :] + arm)
         world_rotations.append(parent_rotation @ rotations[..., joints, :, :])

@@ -11,7 +11,7 @@ def dense_weights(
     index: Int[Tensor, "verts influences"], weight: Float[Tensor, "verts influences"], n_joints: int
 ) -> Float[Tensor, "verts joints"]:
     """Full weight matrix from the few influences of each vertex."""
-    # (verts, joints)
+    # (verts, joints); a joint that stands twice in a row counts with both weights
     dense = torch.zeros(len(index), n_joints, dtype=weight.dtype, device=weight.device)
     return dense.scatter_add(1, index.long(), weight)
 

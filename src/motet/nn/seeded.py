@@ -14,7 +14,7 @@ def uniform(
     device: torch.device,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """Uniform in 0..1."""
+    """Uniform in 0..1, drawn where the generator lies and then moved: the same on every device."""
     return torch.rand(_sizes(shape), generator=randomness, dtype=dtype).to(device)
 
 
@@ -24,7 +24,7 @@ def normal(
     device: torch.device,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """Standard normal."""
+    """Standard normal, likewise."""
     return torch.randn(_sizes(shape), generator=randomness, dtype=dtype).to(device)
 
 

@@ -81,7 +81,7 @@ class PhonePosterior:
 
 @dataclasses.dataclass(frozen=True)
 class Phones:
-    """Phones of one recording and how they came about."""
+    """Phones of one recording and their source."""
 
     spans: tuple[PhoneSpan, ...]
     """Empty when no way worked."""

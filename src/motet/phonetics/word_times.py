@@ -177,7 +177,7 @@ def _spread(words: Sequence[str], voiced: Float[np.ndarray, " frames"]) -> list[
     share /= share[-1]
     elapsed = np.concatenate([[0.0], np.cumsum(voiced)])
     # A word ends where its share of the voiced time is reached, and begins where that continues.
-    position = share * elapsed[-1]
+    position = np.round(share * elapsed[-1])
     ends = np.searchsorted(elapsed, position - 1e-9, side="left") * HOP_S
     starts = (np.searchsorted(elapsed, position + 1e-9, side="right") - 1) * HOP_S
     return [

@@ -112,7 +112,7 @@ def draw_in_order(
     Args:
         draw: one function for each worker, with buffers of its own; each runs on its own thread.
         frames: arguments of `draw`. They are taken ahead of the pictures, so that the workers do
-            not wait for whoever uses the pictures.
+            not wait for the consumer of the pictures.
     """
     with ExitStack() as stack:
         threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in draw]

@@ -1,6 +1,6 @@
 """Fit the map from FLAME coefficients to ARKit weights on a user's FLAME.
 
-The house figure has the 52 ARKit shapes. FLAME's head is laid over its head: eyes on eyes, then
+The house figure has the 52 ARKit shapes. FLAME's head is aligned with its head: eyes on eyes, then
 closest points with similar normals, by a similarity and FLAME's own identity coefficients. Each
 vertex of the face then takes over the displacements of the house figure's nearest points.
 """
@@ -61,7 +61,7 @@ def fit_flame_arkit(flame: Flame) -> tuple[FlameArkit, Overlay]:
     """The map of a FLAME model, and the overlay that it was taken from.
 
     Raises:
-        AssetError: the model is no upright head with two eyes, or cannot be laid over the house
+        AssetError: the model is no upright head with two eyes, or cannot be aligned with the house
             figure's.
     """
     overlay = overlay_of(flame, load_house())
@@ -141,7 +141,7 @@ def overlay_of(flame: Flame, house: HouseRig) -> Overlay:
         weight = _confidence(distance) * usable
         if (weight > 0).sum() < 100:
             raise AssetError(
-                "the FLAME file cannot be laid over the house figure: fewer than 100 vertices of"
+                "the FLAME file cannot be aligned with the house figure: fewer than 100 vertices of"
                 " its face come near; is it a whole head, upright, in metres?"
             )
         scale, turn, shift = _similarity(surface, target[match], weight)

@@ -38,6 +38,7 @@ class WindowBuffer:
         if not values.shape[1]:
             return self
         pieces = [*self.pieces, values]
+        # Joined as in a binary counter: every step is copied log2(steps) times at most.
         while len(pieces) > 1 and pieces[-1].shape[1] >= pieces[-2].shape[1]:
             pieces[-2:] = [torch.cat(pieces[-2:], 1)]
         return dataclasses.replace(self, pieces=tuple(pieces))
@@ -65,6 +66,7 @@ class WindowBuffer:
         """
         known = self.known(start, stop)
         before = min(max(0, -start), stop - start)
+        # `pad` counts from the last axis: nothing for the channels, then the steps (axis 1).
         padding = [0, 0] * (known.ndim - 2) + [before, stop - start - before - known.shape[1]]
         return torch.nn.functional.pad(known, padding) if any(padding) else known
 

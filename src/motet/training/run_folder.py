@@ -125,7 +125,7 @@ def load_state(
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise ConfigError(
-            f"{path} is damaged or of another model ({reason}); remove it to begin anew"
+            f"{path} is damaged or of another model ({reason}); remove it to start over"
         ) from error
 
 

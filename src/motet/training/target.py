@@ -276,8 +276,8 @@ def _refuse_private(out: Path, about: Callable[[], Metadata]) -> None:
     in_package = out.resolve().is_relative_to(Path(motet.__file__).resolve().parent)
     if in_package and about().get("licence") == PRIVATE:
         raise ConfigError(
-            f"{out} lies in the package, and weights of private recordings are not shipped; write"
-            " them elsewhere"
+            f"{out} is inside the package, where weights trained on private recordings must not"
+            " be; choose another file"
         )
 
 

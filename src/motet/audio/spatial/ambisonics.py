@@ -83,7 +83,7 @@ def to_binaural(audio: Audio, head: Head | None = None) -> Audio:
         return binaural_from_ambisonics(audio, head)
     if audio.layout != "stereo" or audio.samples.ndim != 2:
         raise AudioError(
-            f"{audio.layout} sound has no directions; place it with"
+            f"{audio.layout} sound has no direction; render it from a position with"
             " motet.audio.spatial.spatialise.spatialise(audio, azimuth, elevation, distance)"
         )
     return _filter_binaural(

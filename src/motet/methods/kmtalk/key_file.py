@@ -174,14 +174,14 @@ def read_keys(path: str | Path, space: MotionSpace, frames: int) -> KeyEdits:
         given = f"{content.get('space')!r}, {content.get('frames')} frames at {content.get('fps')}"
         raise AssetError(
             f"{path} belongs to another take ({given}; this one is {space.name!r}, {frames} frames"
-            f" at {space.fps:g}); write the keys anew"
+            f" at {space.fps:g}); write the keys again"
         )
     try:
         edited = [key for key in content["keys"] if key.get("edited")]
         rows = [_row(key, space, frames) for key in edited]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise AssetError(
-            f"{path} is damaged: {type(error).__name__} {error}; write the keys anew"
+            f"{path} is damaged: {type(error).__name__} {error}; write the keys again"
         ) from error
     if not rows:
         raise AssetError(

@@ -268,7 +268,7 @@ class MospaCondition:
             refuse(self, ("role",), "this model knows no speakers")
         if self.role == "speaker" and self.source:
             raise ConfigError(
-                "whoever speaks is the source: leave source out, or choose the role listener"
+                "a speaker is the sound source: leave source out, or choose the role listener"
             )
         sampler = config.sampler if self.sampler == "default" else self.sampler
         if sampler == "dpm++2m":

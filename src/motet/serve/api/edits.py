@@ -65,8 +65,8 @@ async def save(
 
 @router.post("/{identity}/reroll", status_code=202)
 async def reroll(identity: TakeId, body: models.RerollRequest, studio: Shared) -> models.Job:
-    """Generate a stretch of some groups with another seed; everything else keeps its bits. The job
-    adds a `take` layer to the edits.
+    """Generate a stretch of some groups with another seed; all other values stay bit-identical.
+    The job adds a `take` layer to the edits.
     """
     row = _face(identity, studio)
     if row.state != "made":

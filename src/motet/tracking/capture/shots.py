@@ -96,14 +96,13 @@ class Shot:
         except AudioError as error:
             if "no sound" in str(error):
                 raise InputError(
-                    f"{self.path} has no sound; lips are learnt from footage in which the person is"
-                    " heard speaking"
+                    f"{self.path} has no sound; training needs footage in which the person speaks"
                 ) from error
             raise
         if float(np.abs(samples).max()) < 1e-4:
             raise InputError(
-                f"{self.path} is silent from beginning to end; lips are learnt from footage in"
-                " which the person is heard speaking"
+                f"{self.path} is silent from beginning to end; training needs footage in"
+                " which the person speaks"
             )
         requested = round(self.seconds * RATE_HZ)
         return np.pad(samples[:requested], (0, max(0, requested - len(samples))))
