@@ -285,7 +285,7 @@ class Index:
 
     def execute(self) -> int:
         """Write the index."""
-        check_folder("the argument", self.folder, "with clip files")
+        check_folder("", self.folder, "with clip files")
         from motet.data.corpus import index_folder
 
         entries = index_folder(self.folder)
@@ -321,7 +321,7 @@ class Import:
             raise ConfigError(f"{self.data_set} is converted; give the folder of the copy with -o")
         if not converted and self.out is not None:
             raise ConfigError(f"{self.data_set} stays where it is; leave -o out")
-        check_folder("the argument", self.folder, f"with your copy of {self.data_set}")
+        check_folder("", self.folder, f"with your copy of {self.data_set}")
 
         from motet.cli.progress import progress_bars
 
