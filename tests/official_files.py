@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import pickle
 from pathlib import Path, PosixPath
 
 import numpy as np
 import torch
 
 from motet.checkpoint import save_checkpoint
+from motet.data.readers import vocaset
 from motet.geometry.mesh_files import wavefront
 from motet.methods.artalk.config import PRESETS as ARTALK
 from motet.methods.artalk.published_v1.model import ReleasedModel
@@ -38,9 +40,38 @@ def write_official_files(folder: Path) -> Path:
     write_pickle(folder / "generic_model.pkl", head_tables())
     write_pickle(folder / "random_flame.pkl", random_tables())
     write_torch(folder / "FLAME_with_eye.pt", head_tables())
+    vocaset_download(folder / "VOCASET")
     shape = np.random.default_rng(0).normal(size=(1, 100))
     np.savez(folder / "who.npz", shape=shape.astype(np.float32))
     return folder
+
+
+def vocaset_download(folder: Path) -> np.ndarray:
+    """Two sentences of a training speaker and one of a test speaker, as downloaded."""
+    noise = np.random.default_rng(0)
+    folder.mkdir()
+    frames = noise.standard_normal((26, vocaset.VERTS, 3)).astype(np.float32)
+    np.save(folder / "data_verts.npy", frames)
+    train, test = vocaset.TRAIN[0], vocaset.TEST[0]
+    index = {
+        train: {"sentence01": {k: k for k in range(8)}, "sentence02": {k: k + 8 for k in range(8)}},
+        test: {"sentence21": {k: k + 16 for k in range(10)}},
+    }
+    sounds = {
+        subject: {
+            name: {
+                "audio": (3000 * noise.standard_normal(367 * len(rows))).astype(np.int16),
+                "sample_rate": 22050,
+            }
+            for name, rows in sentences.items()
+        }
+        for subject, sentences in index.items()
+    }
+    templates = {subject: noise.standard_normal((vocaset.VERTS, 3)) for subject in index}
+    tables = {"subj_seq_to_idx": index, "raw_audio_fixed": sounds, "templates": templates}
+    for name, value in tables.items():
+        (folder / f"{name}.pkl").write_bytes(pickle.dumps(value, 2))
+    return frames
 
 
 def _diffposetalk(folder: Path) -> None:

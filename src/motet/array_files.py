@@ -44,12 +44,30 @@ def read_arrays(path: str | Path, names: Collection[str] | None = None) -> dict[
             the bounds of this module when unpacked.
     """
     path = _checked(path)
+    return _read_archive(path, path, path.stat().st_size, names)
+
+
+def unpack_arrays(data: bytes, label: str) -> dict[str, np.ndarray]:
+    """Arrays of an `.npz` that lies inside another file.
+
+    Args:
+        label: what it is, for messages.
+
+    Raises:
+        AssetError: as `read_arrays`.
+    """
+    return _read_archive(io.BytesIO(data), label, len(data), None)
+
+
+def _read_archive(
+    source: Path | BinaryIO, path: Path | str, packed: int, names: Collection[str] | None
+) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(source) as archive:
             members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
             if names is not None:
                 members = {name: m for name, m in members.items() if name in names}
-            _check_members(list(members.values()), path)
+            _check_members(list(members.values()), path, packed)
             return {
                 name: _array(_unpacked(archive, member), path) for name, member in members.items()
             }
@@ -98,13 +116,13 @@ def _checked(path: str | Path) -> Path:
     raise AssetError(f"{path} {'is not a file' if there else 'does not exist'}")
 
 
-def _check_members(members: list[zipfile.ZipInfo], path: Path) -> None:
+def _check_members(members: list[zipfile.ZipInfo], path: Path | str, packed: int) -> None:
     size = sum(member.file_size for member in members)
     if len(members) > MAX_MEMBERS or size > MAX_BYTES:
         raise AssetError(
             f"{path} unpacks to more than {MAX_MEMBERS} arrays or {MAX_BYTES} bytes and is refused"
         )
-    if size > FREE_BYTES and size > MAX_RATIO * path.stat().st_size:
+    if size > FREE_BYTES and size > MAX_RATIO * packed:
         raise AssetError(
             f"{path} unpacks to {MAX_RATIO} times its size and is refused; save it with np.savez"
         )
@@ -127,14 +145,14 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     return data
 
 
-def _array(data: bytes, path: Path) -> np.ndarray:
+def _array(data: bytes, path: Path | str) -> np.ndarray:
     stream = io.BytesIO(data)
     header = _header(stream, path)
     _check_size(header, len(data) - stream.tell(), path)
     return _shaped(data, stream.tell(), header)
 
 
-def _header(stream: BinaryIO, path: Path) -> _Header:
+def _header(stream: BinaryIO, path: Path | str) -> _Header:
     """Shape, order and type as the header states them."""
     try:
         return _HEADER_READERS[np.lib.format.read_magic(stream)](stream)
@@ -144,7 +162,7 @@ def _header(stream: BinaryIO, path: Path) -> _Header:
         ) from error
 
 
-def _check_size(header: _Header, size: int, path: Path) -> None:
+def _check_size(header: _Header, size: int, path: Path | str) -> None:
     """Make sure that an array is plain and has exactly the bytes that its header declares."""
     shape, _, dtype = header
     count = math.prod(shape)

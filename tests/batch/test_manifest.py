@@ -18,6 +18,15 @@ def test_a_table_gives_recordings_with_their_own_settings(tmp_path: Path) -> Non
     ]
 
 
+def test_files_in_texts_are_looked_for_beside_the_table_first(tmp_path: Path) -> None:
+    (tmp_path / "arc.csv").write_text("0,0,1,2\n")
+    path = tmp_path / "talks.csv"
+    path.write_text('audio,source,style\na.wav,arc.csv,warm\nb.wav,"90,0,2",arc.npz\n')
+    first, second = read_manifest(path)
+    assert first.settings == {"source": str(tmp_path / "arc.csv"), "style": "warm"}
+    assert second.settings == {"source": "90,0,2", "style": "arc.npz"}
+
+
 def test_lines_of_json_say_the_same(tmp_path: Path) -> None:
     path = tmp_path / "talks.jsonl"
     rows = [{"audio": "a.wav", "keys": "k.json", "track": 2}, {"audio": "s3://bucket/b.wav"}]

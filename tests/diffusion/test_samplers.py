@@ -16,6 +16,7 @@ from motet.diffusion.sample import (
     sample_ancestral,
     sample_ddim,
     sample_dpm_2m,
+    sample_plms,
     sampler,
     seeded_noise,
 )
@@ -57,7 +58,9 @@ def no_noise(move: int) -> torch.Tensor:
     raise AssertionError("this sampler must not ask for noise")
 
 
-@pytest.mark.parametrize(("solver", "order"), [(sample_ddim, 1), (sample_dpm_2m, 2)])
+@pytest.mark.parametrize(
+    ("solver", "order"), [(sample_ddim, 1), (sample_dpm_2m, 2), (sample_plms, 2)]
+)
 def test_solvers_have_their_declared_order(solver, order: int) -> None:
     schedule = even_schedule(1025)
     start = torch.linspace(-2, 2, 9, dtype=torch.float64).reshape(1, 9)
@@ -87,6 +90,7 @@ def test_solvers_have_their_declared_order(solver, order: int) -> None:
         ("ddim", 50, 0.0, 0.03),
         ("ddim", 50, 1.0, 0.06),
         ("dpm++2m", 12, 0.0, 0.03),
+        ("plms", 25, 0.0, 0.03),
     ],
 )
 def test_the_sampled_distribution_is_the_data(

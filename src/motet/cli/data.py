@@ -1,11 +1,11 @@
-"""`motet data synth | track | sam | inspect`: build training data."""
+"""`motet data synth | track | import | sam | index | inspect`: build training data."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -285,7 +285,7 @@ class Index:
 
     def execute(self) -> int:
         """Write the index."""
-        check_folder("the argument", self.folder, "with clip files")
+        check_folder("", self.folder, "with clip files")
         from motet.data.corpus import index_folder
 
         entries = index_folder(self.folder)
@@ -294,7 +294,66 @@ class Index:
         return 0
 
 
+@dataclasses.dataclass(frozen=True)
+class Import:
+    """Make your copy of a public data set ready for `motet train` and `motet eval --benchmark`.
+
+    vocaset and biwi are converted from the download to the exchange layout of the papers'
+    programs; an interrupted run goes on. tfhp, artalk and sam stay where they are: every clip is
+    read and checked, and statistics that training needs are written beside them if they are
+    missing.
+    """
+
+    data_set: tyro.conf.Positional[Literal["vocaset", "biwi", "tfhp", "artalk", "sam"]]
+    """vocaset, biwi (as downloaded); tfhp (LMDB of DiffPoseTalk), artalk (LMDB of ARTalk's
+    training), sam."""
+    folder: tyro.conf.Positional[Path]
+    """Folder of the download."""
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """vocaset and biwi: folder of the converted copy."""
+    quiet: bool = False
+    """No progress bar."""
+
+    def execute(self) -> int:
+        """Convert or check."""
+        converted = self.data_set in ("vocaset", "biwi")
+        if converted and self.out is None:
+            raise ConfigError(f"{self.data_set} is converted; give the folder of the copy with -o")
+        if not converted and self.out is not None:
+            raise ConfigError(f"{self.data_set} stays where it is; leave -o out")
+        check_folder("", self.folder, f"with your copy of {self.data_set}")
+
+        from motet.cli.progress import progress_bars
+
+        with progress_bars(self.quiet) as bars:
+            task = bars.add_task(self.data_set, total=None)
+
+            def report(name: str, done: int) -> None:
+                bars.update(task, description=name, completed=done)
+
+            lines = self._lines(report)
+        print("\n".join(lines))
+        return 0
+
+    def _lines(self, report: Callable[[str, int], None]) -> list[str]:
+        if self.out is not None:
+            from motet.data.exchange_layout import import_meshes
+
+            return import_meshes(self.data_set, self.folder, self.out, report).lines()
+        from motet.data.data_set_check import check_artalk, check_sam, check_tfhp
+
+        if self.data_set == "artalk":
+            from motet.methods.artalk.spaces import training_space
+
+            seconds = check_artalk(self.folder, training_space(), report)
+        else:
+            check = check_tfhp if self.data_set == "tfhp" else check_sam
+            seconds = check(self.folder, report)
+        return [f"{split}: {value / 60:.1f} min" for split, value in seconds.items()]
+
+
 COMMAND = {
+    "import": Import,
     "synth": Synth,
     "track": TrackVideos,
     "sam": Sam,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from motet.cli.eval_protocols import ALWAYS, FOLDERS, STUDIES, TAKES, USED
 from motet.cli.paths import check_files, check_folder
 from motet.errors import ConfigError, nearest
 from motet.options import Device, changed
@@ -25,43 +26,6 @@ if TYPE_CHECKING:
     from motet.evaluation.report import Report
     from motet.loaded_method import LoadedMethod, Options
     from motet.tracking.lip_landmarks import LipFinder
-
-
-ALWAYS = ("method", "data", "out", "device", "study", "json", "quiet")
-USED = {
-    "none": ("seed", "takes", "long_s", "baselines"),
-    "face": ("weights", "style", "text", "option", "seed", "takes", "long_s", "baselines"),
-    "study": ("weights", "option", "takes"),
-    "body": ("weights", "option", "seed", "takes", "limit", "baselines"),
-    "person": ("every", "recordings", "option"),
-    "benchmark": (
-        "benchmark",
-        "predictions",
-        "region",
-        "split",
-        "flame",
-        "weights",
-        "style",
-        "option",
-        "seed",
-        "takes",
-    ),
-}
-"""The flags that each evaluation protocol uses."""
-TAKES = ("takes", "takes-seen")
-"""Studies of bodies that need no corpus."""
-STUDIES: Mapping[str, tuple[str, ...]] = {
-    "none": (),
-    "face": ("steps", "style"),
-    "body": ("steps", *TAKES),
-    "person": ("pictures", "voices"),
-}
-"""Values of `--study` by evaluation protocol."""
-FOLDERS = {
-    "body": "of a corpus that 'motet data sam' made",
-    "person": "of a person that 'motet fit' made",
-}
-"""What --data is, where it is no folder of tracked recordings."""
 
 
 @dataclasses.dataclass(frozen=True)

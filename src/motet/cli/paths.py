@@ -27,6 +27,7 @@ def check_folder(flag: str, path: Path, holds: str) -> None:
     """Make sure that a folder is there.
 
     Args:
+        flag: as it is typed; empty for what is given by position.
         holds: what the folder holds, as the end of a sentence.
 
     Raises:
@@ -35,7 +36,8 @@ def check_folder(flag: str, path: Path, holds: str) -> None:
     if path.is_dir():
         return
     found = "is a file, not a folder" if path.exists() else "does not exist"
-    raise AssetError(f"{path} {found}; give {flag} the folder {holds}")
+    given = f"{flag} the folder" if flag else "the folder"
+    raise AssetError(f"{path} {found}; give {given} {holds}")
 
 
 def check_some_exist(paths: Sequence[Path]) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from motet.data.clip import Interval
 from motet.data.corpus import PRIVATE, TRAINABLE, Corpus, Entry
+from motet.data.readers.artalk_lmdb import ArtalkDatabase
 from motet.data.readers.biwi import read_biwi
 from motet.data.readers.hdtf_tfhp import TfhpDatabase
 from motet.data.readers.sam import spatial_set
@@ -34,6 +35,7 @@ from motet.encoders.phonetic.encoder import PhoneticEncoder, load_phonetic
 from motet.encoders.whisper.encoder import WhisperAudioEncoder, load_network
 from motet.errors import InputError
 from motet.face.lip_shapes import close_lips
+from motet.methods.artalk.spaces import training_space
 from motet.phonetics.phones import PHONES
 from motet.training.feature_variants import Variant, variant_features, variants_of
 from motet.training.mesh_phones import MeshPhones
@@ -56,13 +58,27 @@ def performances(architecture: Any, folder: Path) -> tuple[TrainingSet, About]:
     return training_set(folder), partial(_phonetic_facts, folder)
 
 
-def whisper_performances(architecture: Any, folder: Path) -> tuple[TrainingSet, About]:
+def whisper_performances(
+    architecture: Any, folder: Path
+) -> tuple[TrainingSet | ArtalkDatabase, About]:
     """A corpus of motet with Whisper's features, whole and streamed, of clean and degraded sound;
-    with those of the phonetic encoder for a model of that encoder.
+    with those of the phonetic encoder for a model of that encoder. For the published training
+    generation the data base that its authors' program reads.
     """
+    if architecture.training is not None and (folder / "data.mdb").is_file():
+        return _artalk_database(folder)
     if architecture.streaming is None or architecture.streaming.front_end != "lips":
         return performances(architecture, folder)
     return lip_set(folder), partial(_whisper_facts, folder)
+
+
+def _artalk_database(folder: Path) -> tuple[ArtalkDatabase, About]:
+    data = ArtalkDatabase(folder, training_space())
+    hours = sum(data.frames.values()) / data.space.fps / 3600
+    return data, lambda: {
+        "data": f"{hours:.2f} h in {len(data.frames)} clips of {folder.name}",
+        "licence": "as the data set",
+    }
 
 
 def meshes_or_performances(architecture: Any, folder: Path) -> tuple[TrainingSet, About]:

@@ -60,10 +60,22 @@ def read_vl(path: str | Path, verts: int = VERTS) -> Float[np.ndarray, "verts 3"
         data = Path(path).read_bytes()
     except OSError as error:
         raise AssetError(f"{path} cannot be read: {error}") from error
+    return frame_of(data, str(path), verts)
+
+
+def frame_of(data: bytes, label: str, verts: int = VERTS) -> Float[np.ndarray, "verts 3"]:
+    """The same from the bytes of a file.
+
+    Args:
+        label: what it is, for messages.
+
+    Raises:
+        AssetError: of another size.
+    """
     head = len(data) - 12 * verts
     if head not in (4, 8) or int.from_bytes(data[:head], "little") != verts:
         raise AssetError(
-            f"{path} has {len(data)} bytes; a frame of {verts} vertices has {12 * verts + 4} or"
+            f"{label} has {len(data)} bytes; a frame of {verts} vertices has {12 * verts + 4} or"
             f" {12 * verts + 8}"
         )
     return np.frombuffer(data, "<f4", offset=head).reshape(verts, 3)

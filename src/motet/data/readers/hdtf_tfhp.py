@@ -9,7 +9,6 @@ the file can run.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import io
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.array_files import read_arrays
-from motet.data.readers.lmdb_pages import check_lmdb
+from motet.data.readers.lmdb_pages import open_lmdb
 from motet.errors import AssetError, InputError, require
 from motet.restricted_unpickle import read_inert
 from motet.rigs.flame import flame_space
@@ -73,7 +72,7 @@ class TfhpDatabase:
             self.names = listing.read_text(encoding="utf-8").split()
         except (OSError, ValueError) as error:
             raise AssetError(f"{listing} cannot be read as a list of names: {error}") from error
-        self._store = _open(folder.resolve())
+        self._store = open_lmdb(folder.resolve())
         self._statistics = folder / "stats_train.npz"
         self.segment_frames = self._count("metadata", "seg_len")
         self.frames = {name: self._count(f"{name}/metadata", "n_frames") for name in self.names}
@@ -201,17 +200,6 @@ class TfhpDatabase:
         if found is None:
             raise AssetError(f"the data base lacks the entry {key!r}")
         return read_inert(found)
-
-
-@functools.cache
-def _open(folder: Path) -> Any:
-    """LMDB allows one handle a folder and process, so all splits share it."""
-    lmdb = require("lmdb", "tfhp")
-    check_lmdb(folder / "data.mdb")
-    try:
-        return lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
-    except lmdb.Error as error:
-        raise AssetError(f"{folder} cannot be opened as an LMDB data base: {error}") from error
 
 
 def _joined(parts: list[np.ndarray], offset: int, frames: int) -> Float[Tensor, "frames numbers"]:

@@ -9,11 +9,13 @@ Source: the on-disk structures of LMDB 0.9 (`MDB_meta`, `MDB_db`, `MDB_page`, `M
 
 from __future__ import annotations
 
+import functools
 import mmap
 import struct
 from pathlib import Path
+from typing import Any
 
-from motet.errors import AssetError
+from motet.errors import AssetError, require
 
 _PAGE = struct.Struct("<QHHHH")  # number, padding, flags, lower, upper
 _META = struct.Struct("<IIQQ")  # magic, version, address, map size
@@ -37,6 +39,23 @@ def check_lmdb(path: Path) -> None:
         raise AssetError(
             f"{path} is damaged or is not an LMDB data base: {error}; copy it again"
         ) from error
+
+
+@functools.cache
+def open_lmdb(folder: Path) -> Any:
+    """A checked data base, open for reading. LMDB allows one handle a folder and process, so all
+    splits share it.
+
+    Raises:
+        MissingDependency: the package `lmdb` is not installed.
+        AssetError: not a data base, or a damaged one.
+    """
+    lmdb = require("lmdb", "tfhp")
+    check_lmdb(folder / "data.mdb")
+    try:
+        return lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
+    except lmdb.Error as error:
+        raise AssetError(f"{folder} cannot be opened as an LMDB data base: {error}") from error
 
 
 class _Walk:

@@ -3,7 +3,7 @@
     FOLDER/vertices_npy/NAME.npy   (frames, 3 x vertices), row-major xyz
     FOLDER/wav/NAME.wav            its sound, any rate
     FOLDER/templates.pkl           subject -> (vertices, 3), the neutral face (read without running
-    it)
+    it), or templates.npz with an array a subject, as `motet data import` writes it
 
 The data belong to their owners and are never shipped. Source: the converters that FaceFormer and
 CodeTalker publish.
@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.array_files import read_array
+from motet.array_files import read_array, read_arrays
 from motet.audio import read_audio, resample, to_mono
 from motet.data.training_set import TrainingItem, TrainingSet
 from motet.errors import AssetError, InputError
@@ -77,8 +77,8 @@ def read_exchange_layout(
     paths = sorted((folder / "vertices_npy").glob("*.npy"))
     if not paths:
         raise AssetError(
-            f"{folder} has no vertices_npy/*.npy; convert the data set as FaceFormer's or"
-            " in CodeTalker's README"
+            f"{folder} has no vertices_npy/*.npy; 'motet data import' converts the data set as it"
+            " is downloaded"
         )
     templates = read_templates(folder / "templates.pkl", verts)
     for path in paths:
@@ -105,8 +105,11 @@ def read_templates(path: Path, verts: int) -> Mapping[str, Float[np.ndarray, "ve
     Raises:
         AssetError: not there, damaged, or of another topology.
     """
+    if not path.exists() and path.with_suffix(".npz").exists():
+        path = path.with_suffix(".npz")
     try:
-        result = read_inert(path.read_bytes())
+        packed = path.suffix == ".npz"
+        result = read_arrays(path) if packed else read_inert(path.read_bytes())
     except OSError as error:
         raise AssetError(f"{path} cannot be read: {error}") from error
     if not isinstance(result, dict) or not all(

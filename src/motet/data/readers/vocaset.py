@@ -58,12 +58,19 @@ def read_vocaset(folder: str | Path, split: str = "") -> Iterator[VertexSequence
     """
     folder = Path(folder)
     if (folder / "data_verts.npy").exists():
-        return _original(folder, split)
+        return read_original(folder, split, STRIDE)
     return read_exchange_layout(folder, FPS, STRIDE, VERTS, place_of, split)
 
 
-def _original(folder: Path, wanted: str) -> Iterator[VertexSequence]:
-    """The original download: one array of all frames, and Python 2 pickles of its index."""
+def read_original(folder: Path, wanted: str = "", stride: int = 1) -> Iterator[VertexSequence]:
+    """The original download: one array of all frames, and Python 2 pickles of its index.
+
+    Args:
+        stride: frames of the download a frame.
+
+    Raises:
+        AssetError: a file is missing or damaged.
+    """
     index, sounds = _values(folder / "subj_seq_to_idx.pkl"), _values(folder / "raw_audio_fixed.pkl")
     templates = read_templates(folder / "templates.pkl", VERTS)
     rows = read_array(folder / "data_verts.npy", mapped=True)
@@ -81,7 +88,7 @@ def _original(folder: Path, wanted: str) -> Iterator[VertexSequence]:
             ):
                 continue  # a few sequences of the download have no sound
             frames = index[subject][sentence]
-            chosen = [int(frames[number]) for number in sorted(frames)][::STRIDE]
+            chosen = [int(frames[number]) for number in sorted(frames)][::stride]
             vertices = np.asarray(rows[chosen], np.float32)
             yield VertexSequence(
                 f"{subject}_{sentence}",
@@ -89,7 +96,7 @@ def _original(folder: Path, wanted: str) -> Iterator[VertexSequence]:
                 vertices,
                 templates[subject],
                 _sound(sounds[subject][sentence], folder),
-                FPS,
+                FPS * STRIDE / stride,
             )
 
 

@@ -147,7 +147,7 @@ class MospaConfig:
     """Frames generated at once."""
     overlap: int = 60
     """Frames of the previous window that are imposed on the next."""
-    sampler: Literal["ancestral", "ddim", "dpm++2m"] = "ddim"
+    sampler: Literal["ancestral", "ddim", "dpm++2m", "plms"] = "ddim"
     """Default sampler."""
     steps: int = 25
     """Default number of network evaluations per window."""
@@ -214,7 +214,7 @@ class MospaCondition:
     """Classifier-free guidance scale of the audio; 1: none."""
     steps: int = option(0, 2)
     """Network evaluations of a window; 0: the model's own number."""
-    sampler: Literal["default", "ancestral", "ddim", "dpm++2m"] = option("default", "ddim")
+    sampler: Literal["default", "ancestral", "ddim", "dpm++2m", "plms"] = option("default", "ddim")
     """Diffusion sampler; ancestral with all steps is the published one."""
     source_mode: SourceMode = option(
         "default", "initial", preset="tiny_published", given={"source": "120,0,2"}
@@ -271,8 +271,8 @@ class MospaCondition:
                 "a speaker is the sound source: leave source out, or choose the role listener"
             )
         sampler = config.sampler if self.sampler == "default" else self.sampler
-        if sampler == "dpm++2m":
-            refuse(self, ("flexibility",), "dpm++2m adds no noise; choose ancestral or ddim")
+        if sampler in ("dpm++2m", "plms"):
+            refuse(self, ("flexibility",), f"{sampler} adds no noise; choose ancestral or ddim")
 
 
 _HOUSE_SOURCE = SourceConfig(norm="xyz", distance=True, frame="start", unit=False)

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 
 from motet.checkpoint import load_strict
 from motet.data.training_set import TrainingSet
+from motet.encoders.wav2vec2 import Wav2Vec2, standardise
+from motet.errors import ConfigError
 from motet.methods.artalk.batches import cut_window, fit_statistics
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import TrainingConfig
@@ -140,16 +142,14 @@ def training_stages(
     geometry: Geometry | None = None,
     lips: Sequence[int] = (),
 ) -> list[Stage]:
-    """`codec`, then `generator` around the frozen codec. The audio encoder is no part: the corpus
-    brings its features.
+    """`codec`, then `generator` around the frozen codec and the frozen audio encoder, which the
+    checkpoints hold too. Training sets with features instead of sound need no encoder.
 
     Published settings: 200,000 steps of 64 (codec) and 128 (generator), AdamW 1e-4 after 1,000
     steps of warm-up, falling to a tenth; average 0.9999; no clipping.
     """
-    model = TrainingModel(config)
-    if tensors is not None:
-        load_strict(model, tensors)
-    rest = [module for name, module in model.named_children() if name != "codec"]
+    model = _with_audio_encoder(TrainingModel(config), tensors)
+    rest = [m for name, m in model.named_children() if name not in ("codec", "audio_encoder")]
     loose = torch.nn.ParameterList(p for _, p in model.named_parameters(recurse=False))
 
     def codec_terms(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
@@ -158,6 +158,7 @@ def training_stages(
 
     def generator_terms(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
         size = len(batch["motion"])
+        batch = {**batch, "audio": _encoded(model, batch["audio"])}
         drops = [
             uniform(size, randomness, batch["motion"].device) < share
             for share in (config.drop_audio, config.drop_style, config.drop_past)
@@ -176,6 +177,41 @@ def training_stages(
         Stage("codec", model, [model.codec], codec_terms, batches, prepare),
         Stage("generator", model, [*rest, loose], generator_terms, batches, prepare),
     ]
+
+
+def _with_audio_encoder(
+    model: TrainingModel, tensors: Mapping[str, Tensor] | None
+) -> TrainingModel:
+    """The model with the tensors to begin with; its audio encoder is frozen and only there where
+    the tensors have it, or where there are none.
+    """
+    prefix = "audio_encoder."
+    own = {n: t for n, t in (tensors or {}).items() if not n.startswith(prefix)}
+    if tensors is not None:
+        load_strict(model, own)
+    if model.config.audio is not None and (tensors is None or len(own) < len(tensors)):
+        encoder = Wav2Vec2(**dataclasses.asdict(model.config.audio)).requires_grad_(False)
+        if tensors is not None:
+            load_strict(
+                encoder, {n.removeprefix(prefix): t for n, t in tensors.items() if n not in own}
+            )
+        model.add_module("audio_encoder", encoder)
+    return model
+
+
+def _encoded(model: TrainingModel, audio: Float[Tensor, "batch steps channels"]) -> Tensor:
+    """Features of windows of sound (one channel); what has more is features already."""
+    if audio.shape[-1] > 1:
+        return audio
+    encoder = dict(model.named_children()).get("audio_encoder")
+    if encoder is None:
+        raise ConfigError(
+            "the weights that this training begins with have no audio encoder; leave --start out"
+            " and give one with --encoder"
+        )
+    with torch.no_grad():
+        features: Tensor = encoder.eval()(standardise(audio.squeeze(-1)))
+    return features
 
 
 def draw_flips(config: TrainingConfig, size: int, randomness: torch.Generator) -> list[Tensor]:
