@@ -88,7 +88,7 @@ def _square(picture: PictureOptions) -> int:
     if dataclasses.replace(picture, captions="") != PictureOptions(size, size):
         raise ConfigError(
             "your own mesh is drawn in a square before a plain backdrop; give --size PIXELS and"
-            " leave --background and --camera out"
+            " leave --background, --camera and --figure out"
         )
     return size
 
@@ -116,27 +116,28 @@ def _rendered(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np
             "a body is drawn whole and stands on a floor; leave background and camera out"
         )
     from motet.render.body import BodyRenderer
+    from motet.rigs.house.body import load_house_body
 
     source = source_of(clip) if options.marker else None
     glow = None
     if clip.audio is not None:
         glow = loudness(clip.audio.load(), motion.frames, motion.space.fps)
-    return BodyRenderer(drawn.width, drawn.height).frames(motion, source, glow)
+    figure = load_house_body(drawn.figure)
+    return BodyRenderer(drawn.width, drawn.height, figure).frames(motion, source, glow)
 
 
 def _face(motion: Motion, drawn: PictureOptions) -> Iterator[np.ndarray]:
     from motet.export.picture import backdrop_of
     from motet.render.renderer import Renderer
-    from motet.rigs.house import load_house
+    from motet.rigs.house import load_figure
 
+    figure = load_figure(drawn.figure)
     size, shape = (drawn.width, drawn.height), (drawn.height, drawn.width, 3)
     if not drawn.is_transparent:
-        renderer = Renderer(load_house(), *size, drawn.camera, backdrop=backdrop_of(drawn))
+        renderer = Renderer(figure, *size, drawn.camera, backdrop=backdrop_of(drawn))
         return renderer.frames(motion)
     black, bright = (
-        Renderer(
-            load_house(), *size, drawn.camera, workers=1, backdrop=np.full(shape, value, np.float32)
-        )
+        Renderer(figure, *size, drawn.camera, workers=1, backdrop=np.full(shape, value, np.float32))
         for value in (0.0, BRIGHT)
     )
     return with_opacity(black.frames(motion), bright.frames(motion))
