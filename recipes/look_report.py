@@ -26,6 +26,7 @@ from motet.audio import read_audio, resample, to_mono
 from motet.errors import require
 from motet.phonetics.phone_source import PhoneOptions, find_phones
 from motet.tracking.landmarker import find_model, pictures
+from motet.training.mesh_phones import posterior_of
 
 INNER_UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 INNER_LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
@@ -33,7 +34,7 @@ IRIS, CORNERS = (468, 473), ((33, 133), (362, 263))
 """The landmarker's points: inner lips from corner to corner, and both eyes."""
 EYE_WIDTH_MM, EYEBALL_MM = 30.0, 12.0
 UPPER_LID, LOWER_LID = (159, 386), (145, 374)
-TOOTHY = frozenset({"s", "z", "i", "ɪ", "æ"})
+TOOTHY = frozenset({"s", "z", "i", "ɪ", "e", "ɛ", "æ"})
 """Phones in which film shows the upper teeth."""
 LEAST_TOOTH_PIXELS = 8
 """In a picture of 512 pixels; bright and without colour."""
@@ -89,7 +90,7 @@ def main(arguments: Arguments) -> None:
         frames = sum(count for _, count in shown)
         if frames:
             share = sum(seen for seen, _ in shown) / frames
-            sys.stdout.write(f"upper teeth seen in {share:.0%} of {frames} frames of s, i, ae\n")
+            sys.stdout.write(f"upper teeth seen in {share:.0%} of {frames} frames of s, i, e, ae\n")
 
 
 def _video(clip: Path, folder: Path, gaze: str, arguments: Arguments) -> Path:
@@ -170,8 +171,9 @@ def _tooth_pixels(picture: np.ndarray, points: np.ndarray) -> int:
 
 def _teeth_shown(clip: Path, track: Track) -> tuple[int, int]:
     """In how many frames of toothy phones upper teeth are seen, and how many there are."""
-    sound = resample(to_mono(read_audio(clip)), 16_000).samples.reshape(-1)
-    spans = find_phones(sound, PhoneOptions(), None).spans
+    audio = resample(to_mono(read_audio(clip)), 16_000)
+    options = PhoneOptions(recogniser="encoder")
+    spans = find_phones(audio.samples.reshape(-1), options, posterior_of(audio)).spans
     time = np.arange(len(track.teeth)) / track.fps
     inside = np.zeros(len(time), bool)
     for span in spans:

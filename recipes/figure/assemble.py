@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from figure import cloth, hairs, mouth, paint
-from figure.bound import Part, compact, itself
+from figure import cloth, haircut, hairs, mouth, paint
+from figure.bound import Part, compact, itself, smooth
 from figure.hairline import hair_cover
 from figure.identity import Identity, build_identity
 from figure.light import occlusion
@@ -36,11 +36,20 @@ def _skin(
     points = identity.mean[used]
     hair = hair_cover(points, eye, masks["ears"])
     index, weight = itself(used)
-    colours = paint.skin_colours(points, eye, masks, hair)
+    colours = paint.skin_colours(points, eye, masks)
     jaw = wheel.target("faceunits01/targets/faceunits/jawOpen.target", len(base.vertices))[used, 1]
     lips = masks["lips"] > 0.5
     offset = close_lips(points, local, lips, lower_lip(points, lips, jaw))
+    offset = offset + _round_lobes(points, local, masks["ears"])
     return Part("skin", index, weight, offset, local, colours, paint.skin_regions(masks, hair))
+
+
+def _round_lobes(points: np.ndarray, quads: np.ndarray, ears: np.ndarray) -> np.ndarray:
+    """Displacement that rounds the lobes of the ears, which the source cuts square."""
+    on_ear = ears > 0.3
+    height = points[on_ear, 1]
+    share = np.clip((height.min() + 0.022 - points[:, 1]) / 0.010, 0, 1) * on_ear
+    return share[:, None] * (smooth(points, quads, 6, ~on_ear) - points)
 
 
 def _parts(wheel: Wheel, base: BaseMesh, identity: Identity, skeleton: Skeleton) -> list[Part]:
@@ -53,8 +62,8 @@ def _parts(wheel: Wheel, base: BaseMesh, identity: Identity, skeleton: Skeleton)
         mouth.teeth(base, identity.mean, upper=True),
         mouth.teeth(base, identity.mean, upper=False),
         *hairs.brows_and_lashes(base, identity.mean, eye),
-        hairs.cap(identity.mean, skin, eye),
         *cloth.clothes(base, identity.mean, fields),
+        *haircut.hair_parts(identity.mean, skin, eye),
     ]
 
 
@@ -147,6 +156,16 @@ def assemble(wheel: Wheel) -> dict[str, dict[str, np.ndarray]]:
     joint_axes = np.stack(
         [[axis[rows].mean(axis=0) for rows in skeleton.heads] for axis in identity.axes]
     )
+    eye = base.joint("joint-l-eye", identity.mean)
+    jaw = deltas[ARKIT_SHAPES.index("jawOpen")]
+    cuts = {
+        style: {
+            "occlusion": occlusion(vertices, quads, jaw, starts, parts, _other_hair(style)),
+            "cover": haircut.cover(*_scalp(wheel, base, parts[0], identity), style),
+            **haircut.strands(vertices, quads, parts, eye, style),
+        }
+        for style in haircut.STYLES
+    }
     figure = {
         "vertices": vertices.astype(np.float32),
         "quads": quads.astype(np.uint16),
@@ -159,9 +178,8 @@ def assemble(wheel: Wheel) -> dict[str, dict[str, np.ndarray]]:
                 255 * np.clip(np.concatenate([part.paint for part in parts]), 0, 1) ** (1 / 2.2)
             ).astype(np.uint8)
         ),
-        "occlusion": occlusion(
-            vertices, quads, deltas[ARKIT_SHAPES.index("jawOpen")], starts, parts
-        ),
+        "occlusion": cuts[haircut.STYLES[0]]["occlusion"],
+        "beard": _beard(wheel, base, parts[0], identity),
         "shape_names": np.array(ARKIT_SHAPES),
         **_sparse(deltas),
         "eye_turn": _eye_turns(base, identity.mean, shapes).astype(np.float32),
@@ -176,7 +194,8 @@ def assemble(wheel: Wheel) -> dict[str, dict[str, np.ndarray]]:
         **_lips(base, parts[0], identity.mean, wheel, shapes["jawOpen"]),
         "licence": np.array(LICENCE),
     }
-    scale = np.abs(axes).max(axis=(1, 2)) / 32767
+    # The largest multiple of 64 in 16 bits.
+    scale = np.abs(axes).max(axis=(1, 2)) / 32704
     who = {
         "axis_names": np.array(identity.names),
         "axis_scale": scale.astype(np.float32),
@@ -186,8 +205,34 @@ def assemble(wheel: Wheel) -> dict[str, dict[str, np.ndarray]]:
     return {
         "figure": figure,
         "identity": who,
-        "hair": hairs.scalp_hair(vertices, quads, parts, base.joint("joint-l-eye", identity.mean)),
+        "hair": {
+            f"{style.name}.{key}": value
+            for style, cut in cuts.items()
+            for key, value in cut.items()
+        },
     }
+
+
+def _other_hair(style: haircut.HairStyle) -> list[str]:
+    return [other.part for other in haircut.STYLES if other is not style]
+
+
+def _scalp(
+    wheel: Wheel, base: BaseMesh, skin: Part, identity: Identity
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of the skin, the eye, and the mask of the ears."""
+    used = skin.index[:, 0]
+    ears = paint.mask(wheel, paint.vertex_uv(base)[used], "ears")
+    return identity.mean[used], base.joint("joint-l-eye", identity.mean), ears
+
+
+def _beard(wheel: Wheel, base: BaseMesh, skin: Part, identity: Identity) -> np.ndarray:
+    """Density of a beard on the skin, /255."""
+    used = skin.index[:, 0]
+    uv = paint.vertex_uv(base)[used]
+    masks = {name: paint.mask(wheel, uv, name) for name in ("ears", "inside-mouth", "lips")}
+    density = paint.beard(identity.mean[used], base.joint("joint-l-eye", identity.mean), masks)
+    return np.round(255 * density).astype(np.uint8)
 
 
 def _weights(part: Part, skeleton: Skeleton) -> np.ndarray:
@@ -208,7 +253,7 @@ def _weights(part: Part, skeleton: Skeleton) -> np.ndarray:
         neck = [skeleton.names.index(name) for name in ("neck1", "neck2", "neck3", "head")]
         weights[:, skeleton.names.index("spine5")] += weights[:, neck].sum(axis=1)
         weights[:, neck] = 0
-    if part.name in ("brows", "lashes", "cap"):
+    if part.name in ("brows", "lashes") or part.name.startswith("hair_"):
         weights = np.zeros_like(weights)
         weights[:, skeleton.names.index("head")] = 1
     return weights

@@ -57,6 +57,15 @@ def compact(quads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return used, renumbered.reshape(quads.shape).astype(np.int32)
 
 
+def rim_of(quads: np.ndarray) -> np.ndarray:
+    """Directed boundary edges, edges 2."""
+    a, b = quads.ravel(), np.roll(quads, -1, axis=1).ravel()
+    edges = {(int(x), int(y)) for x, y in zip(a, b, strict=True) if x != y}
+    return np.array(sorted(edge for edge in edges if edge[::-1] not in edges), np.int32).reshape(
+        -1, 2
+    )
+
+
 def normals(vertices: np.ndarray, quads: np.ndarray) -> np.ndarray:
     """Smooth unit normals."""
     face = np.cross(

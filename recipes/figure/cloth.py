@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from figure.bound import Part, compact, itself, normals, smooth
-from figure.paint import REGION, SHOES, TOP, TROUSERS
+from figure.bound import Part, compact, itself, normals, rim_of, smooth
+from figure.paint import REGION, SHOES, TOP, TROUSERS, value_noise
 from figure.skeleton import Skeleton
 from figure.source import BaseMesh
 from scipy.spatial import ConvexHull
@@ -108,7 +108,9 @@ def garment(
     used, local = compact(quads)
     normal = normals(vertices, body)[used]
     flat = _onto_edge(vertices[used], normal, field[used], local)
-    rim = _rim(local)
+    rim = rim_of(local)
+    if name == "top":
+        flat = _even_rim(flat, rim)
     hold = np.zeros(len(used), bool)
     hold[rim.ravel()] = True
     soft = smooth(flat, local, rounds, hold)
@@ -119,8 +121,10 @@ def garment(
     if tight:
         inside = ((soft - flat) * normal).sum(axis=1)
         soft = soft + normal * np.maximum(0, -inside)[:, None]
-    outer = soft + normals(soft, local) * lift_m
-    outer = smooth(outer, local, 2)
+    # An edge lies closer to the body than the rest.
+    lift = lift_m * (0.35 + 0.65 * np.clip(field[used] / 0.05, 0, 1))
+    lift = lift + 0.0035 * creases(soft) * np.clip(field[used] / 0.04, 0, 1) * (lift_m > 0.005)
+    outer = smooth(soft + normals(soft, local) * lift[:, None], local, 1)
     inner = flat - normal * 0.004
     faces = np.concatenate([local, _fold(rim, len(used))])
     position = np.concatenate([outer, inner])
@@ -141,6 +145,24 @@ def garment(
     )
 
 
+def _even_rim(position: np.ndarray, rim: np.ndarray) -> np.ndarray:
+    """Positions with the edges of a garment evened out along themselves."""
+    result = position.copy()
+    for _ in range(8):
+        total, count = np.zeros_like(result), np.zeros(len(result))
+        for a, b in ((0, 1), (1, 0)):
+            np.add.at(total, rim[:, a], result[rim[:, b]])
+            np.add.at(count, rim[:, a], 1)
+        on_rim = count > 0
+        result[on_rim] = 0.5 * (result[on_rim] + total[on_rim] / count[on_rim, None])
+    return result
+
+
+def creases(points: np.ndarray) -> np.ndarray:
+    """Height of soft folds in cloth, about -1..1: they hang, so they are higher than wide."""
+    return value_noise(points * [1.0, 0.42, 1.0], 0.055, 21)
+
+
 def _draped(position: np.ndarray, quads: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Positions averaged over a fixed width, each vertex counting by its area: unlike smoothing by
     neighbours, it forgets how dense the mesh is."""
@@ -155,15 +177,6 @@ def _draped(position: np.ndarray, quads: np.ndarray, where: np.ndarray) -> np.nd
     lost = (position[where] - result[where]).mean(axis=0)
     result[where] += [0, 0, lost[2]]
     return result
-
-
-def _rim(quads: np.ndarray) -> np.ndarray:
-    """Directed boundary edges, edges 2."""
-    a, b = quads.ravel(), np.roll(quads, -1, axis=1).ravel()
-    edges = {(int(x), int(y)) for x, y in zip(a, b, strict=True) if x != y}
-    return np.array(sorted(edge for edge in edges if edge[::-1] not in edges), np.int32).reshape(
-        -1, 2
-    )
 
 
 def _fold(rim: np.ndarray, shift: int) -> np.ndarray:

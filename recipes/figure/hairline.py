@@ -9,6 +9,12 @@ HAIRLINE = np.array([
     (70, 0.0010), (78, -0.0060), (86, 0.0120), (96, 0.0180), (108, 0.0020), (122, -0.0260),
     (140, -0.0480), (160, -0.0600), (180, -0.0640),
 ])  # fmt: skip
+# A man's: higher at the temples, with sideburns.
+SHORT_HAIRLINE = np.array([
+    (0, 0.0730), (16, 0.0745), (30, 0.0760), (40, 0.0700), (50, 0.0520), (58, 0.0280),
+    (66, 0.0020), (72, -0.0260), (79, -0.0300), (84, 0.0040), (92, 0.0180), (104, 0.0080),
+    (118, -0.0200), (138, -0.0480), (160, -0.0580), (180, -0.0600),
+])  # fmt: skip
 
 
 def axis_of_head(eye: np.ndarray) -> np.ndarray:
@@ -16,11 +22,11 @@ def axis_of_head(eye: np.ndarray) -> np.ndarray:
     return np.array([0.0, eye[1], eye[2] - 0.085])
 
 
-def hair_distance(points: np.ndarray, eye: np.ndarray) -> np.ndarray:
+def hair_distance(points: np.ndarray, eye: np.ndarray, line: np.ndarray = HAIRLINE) -> np.ndarray:
     """Metres above the hairline (negative: bare skin)."""
     local = points - axis_of_head(eye)
     around = np.degrees(np.abs(np.arctan2(local[:, 0], local[:, 2])))
-    return local[:, 1] - np.interp(around, HAIRLINE[:, 0], HAIRLINE[:, 1])
+    return local[:, 1] - np.interp(around, line[:, 0], line[:, 1])
 
 
 def hair_cover(points: np.ndarray, eye: np.ndarray, ears: np.ndarray) -> np.ndarray:

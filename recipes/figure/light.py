@@ -56,12 +56,21 @@ def _sky(
 
 
 def occlusion(
-    vertices: np.ndarray, quads: np.ndarray, jaw: np.ndarray, starts: np.ndarray, parts: list[Part]
+    vertices: np.ndarray,
+    quads: np.ndarray,
+    jaw: np.ndarray,
+    starts: np.ndarray,
+    parts: list[Part],
+    without: list[str],
 ) -> np.ndarray:
-    """Visible share of the sky, 0..255 for each vertex; the inside of the mouth as if half open."""
+    """Visible share of the sky, 0..255 for each vertex; the inside of the mouth as if half open.
+
+    Args:
+        without: parts that are not there: hair of other cuts.
+    """
     hidden = np.zeros(len(vertices), bool)
     for part, start in zip(parts, starts, strict=False):
-        hidden[start : start + len(part.index)] = part.name in NO_SHADE
+        hidden[start : start + len(part.index)] = part.name in (*NO_SHADE, *without)
     solid = quads[~hidden[quads].any(axis=1)]
     triangles = np.concatenate([solid[:, [0, 1, 2]], solid[:, [0, 2, 3]]]).astype(np.int32)
     head = vertices[parts[0].index.shape[0] // 4] * 0 + [0, vertices[:, 1].max() - 0.12, 0.05]
@@ -80,7 +89,7 @@ def occlusion(
         np.where(region[wet] == REGION["teeth"], 0.62, 0.22)
         + np.where(region[wet] == REGION["teeth"], 0.38, 0.78) * result[wet]
     )
-    skin = np.isin(region, [REGION["skin"], REGION["lips"]])
+    skin = np.isin(region, [REGION["skin"], REGION["lips"], REGION["scalp"]])
     result[skin] = 0.2 + 0.8 * result[skin]
     cloth = np.isin(region, [REGION[name] for name in ("top", "trousers", "shoes")])
     result[cloth] = 0.35 + 0.65 * result[cloth]

@@ -95,7 +95,10 @@ def _row(
     # Narrower towards the back than the source's bands: there is air between cheeks and teeth at
     # the corners of the mouth.
     arch = arch * [1, 1, 1]
-    arch[:, 0] *= 1 - 0.17 * np.clip(arch[:, 0] / 0.022, 0, 1)
+    outward = np.clip(arch[:, 0] / 0.022, 0, 1)
+    arch[:, 0] *= 1 - 0.20 * outward
+    # And further back there: pressed lips leave a hairline at their corners, seen from the side.
+    arch[:, 2] -= 0.0016 * outward**2
     # The source's bands meet above the line of the lips. People's upper teeth reach 2 to 3 mm
     # below it (so they show in s, i and e) and stand in front of the lower ones.
     arch = arch - ([0, 0.0022, 0.0012] if upper else [0, 0.0038, 0.0032])

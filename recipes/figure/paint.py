@@ -28,7 +28,7 @@ SHADE = linear(188, 138, 118)
 LIGHT = linear(226, 182, 156)
 MOUTH = linear(128, 52, 48)
 HAIR = linear(58, 38, 28)
-BROW = linear(84, 58, 43)
+BROW = linear(98, 70, 53)
 LASH = linear(46, 32, 25)
 NAIL = linear(226, 176, 160)
 TOOTH = linear(244, 231, 206)
@@ -90,16 +90,35 @@ def _blob(
     return np.exp(-0.5 * (((mirrored - centre) / radius_m) ** 2).sum(axis=1))
 
 
-def skin_colours(
-    points: np.ndarray, eye: np.ndarray, masks: dict[str, np.ndarray], hair: np.ndarray
-) -> np.ndarray:
-    """Painted skin.
+BROW_LINE_M = np.array(
+    [
+        (0.0120, 0.0180),
+        (0.019, 0.0205),
+        (0.027, 0.0228),
+        (0.035, 0.0238),
+        (0.0425, 0.0222),
+        (0.0500, 0.0178),
+    ]
+)
+"""Middle of the left brow seen from the front, relative to the eye's height."""
+
+
+def _brows(local: np.ndarray) -> np.ndarray:
+    """0..1: skin that shows through the hairs of the brows."""
+    along = np.linspace(0, len(BROW_LINE_M) - 1, 60)
+    line = np.stack([np.interp(along, range(len(BROW_LINE_M)), BROW_LINE_M[:, k]) for k in (0, 1)])
+    flat = np.stack([np.abs(local[:, 0]), local[:, 1]], 1)
+    distance = np.linalg.norm(flat[:, None] - line.T[None], axis=2).min(axis=1)
+    return np.exp(-((distance / 0.0028) ** 2)) * (local[:, 2] > 0)
+
+
+def skin_colours(points: np.ndarray, eye: np.ndarray, masks: dict[str, np.ndarray]) -> np.ndarray:
+    """Painted skin; hair is drawn over it by whoever draws.
 
     Args:
         points: rest positions, metres.
         eye: centre of the left eye, the place from which the face is measured.
         masks: the source's masks on the same vertices.
-        hair: 0..1, how much hair grows there.
     """
     local = points - [0, eye[1], eye[2]]
     colour = np.repeat(SKIN[None], len(points), axis=0)
@@ -117,10 +136,24 @@ def skin_colours(
         * (1 + tone[:, None])
         * (1 + 0.03 * value_noise(points, 0.02, 3)[:, None] * np.array([1.0, -0.5, -0.5]))
     )
+    colour = blend(colour, BROW, 0.42 * _brows(local))
     colour = blend(colour, LIPS, 0.88 * masks["lips"])
     colour = blend(colour, MOUTH, masks["inside-mouth"])
-    colour = blend(colour, NAIL, 0.7 * masks["fingernails"])
-    return blend(colour, HAIR, 0.9 * hair)
+    return blend(colour, NAIL, 0.7 * masks["fingernails"])
+
+
+def beard(points: np.ndarray, eye: np.ndarray, masks: dict[str, np.ndarray]) -> np.ndarray:
+    """0..1: how densely a beard would grow on the skin."""
+    local = points - [0, eye[1], eye[2]]
+    side, height, front = np.abs(local[:, 0]), local[:, 1], local[:, 2]
+    # Below a line from the nose over the cheek to the sideburn, and above the throat.
+    top = np.interp(side, [0, 0.012, 0.026, 0.045, 0.062, 0.072], [-52, -53, -60, -58, -36, -20])
+    throat = np.interp(front, [-0.09, -0.03, 0.03, 0.06], [-110, -128, -142, -128])
+    below = np.clip((top * 1e-3 - height) / 0.010, 0, 1)
+    above = np.clip((height - throat * 1e-3) / 0.022, 0, 1)
+    ahead = np.clip((front + 0.085) / 0.012, 0, 1)
+    bare = np.maximum.reduce([masks["lips"], masks["inside-mouth"], masks["ears"]])
+    return below * above * ahead * (1 - np.clip(1.5 * bare, 0, 1))
 
 
 def skin_regions(masks: dict[str, np.ndarray], hair: np.ndarray) -> np.ndarray:

@@ -282,7 +282,10 @@ class FrameSink(Sink["Frames"]):
         for flag, given in (
             ("--avatar", request.avatar is not None),
             ("--style", "style" in request.options),
-            ("--size, --background, --camera and --captions", request.picture != PictureOptions()),
+            (
+                "--size, --background, --camera, --figure and --captions",
+                request.picture != PictureOptions(),
+            ),
             ("--no-marker", not request.marker),
             ("--edits", request.edits is not None),
             ("--flame", request.mesh is not None),

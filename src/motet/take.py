@@ -42,6 +42,7 @@ class Take(Clip):
         background: str = "",
         camera: str = "head",
         captions: str = "",
+        figure: str = "",
         marker: bool = True,
         fps: float | None = None,
     ) -> Path:
@@ -56,6 +57,7 @@ class Take(Clip):
             background: of pictures: `#RRGGBB`, a picture file, `transparent` (.webm .mov .png).
             camera: `head`, `bust`, `three-quarter` or `body`.
             captions: text or .srt/.vtt file, drawn into pictures or written as captions.
+            figure: `mira`, `jonas` or `amara` (pictures, .glb, .html).
             marker: videos of a body show the source position, if the take has one (.mp4).
             fps: frame rate of the file; when left out 60 for .csv, else the take's own.
 
@@ -71,6 +73,7 @@ class Take(Clip):
             background=background,
             camera=camera,
             captions=captions,
+            figure=figure,
             marker=marker,
             fps=fps,
         )

@@ -42,6 +42,8 @@ class Export:
     """Background of videos of a face: #RRGGBB, a picture file, or transparent (.webm .mov .png)."""
     camera: str = "head"
     """Camera of videos of a face: head, bust, three-quarter, body."""
+    figure: str = ""
+    """Figure of videos, .glb and .html: mira, jonas or amara; mira when left out."""
     captions: str = ""
     """Captions drawn into videos or written as .srt or .vtt: what is said (text or .txt), or .srt,
     .vtt with its times; the take's own text when left out (.srt, .vtt)."""
@@ -59,7 +61,9 @@ class Export:
             raise ConfigError("no file to write; give -o FILE, its ending chooses the format")
         for path in self.out:
             check_ending(path)
-        picture = picture_options(self.size, self.background, self.camera, self.captions)
+        picture = picture_options(
+            self.size, self.background, self.camera, self.captions, self.figure
+        )
         check_writable(self.out)
         check_written(self.out, picture, self.avatar)
         endings = {path.suffix.lower() for path in self.out}

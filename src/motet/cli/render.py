@@ -32,6 +32,8 @@ class Render:
     """#RRGGBB, a picture file, or transparent (.webm, .mov, .png); of a face."""
     camera: str = "head"
     """head, bust, three-quarter, body; of a face."""
+    figure: str = ""
+    """mira, jonas or amara; mira when left out."""
     captions: str = ""
     """Drawn into the picture: what is said (text or .txt), or .srt, .vtt with its times."""
     marker: bool = True
@@ -55,7 +57,9 @@ class Render:
                 f"pictures are written as {', '.join(PICTURES)}, not"
                 f" {self.out.suffix or 'without an ending'}; other formats: motet export"
             )
-        picture = picture_options(self.size, self.background, self.camera, self.captions)
+        picture = picture_options(
+            self.size, self.background, self.camera, self.captions, self.figure
+        )
         check_written([self.out], picture, None)
         clip = read_take(self.take)
         if self.audio is not None:

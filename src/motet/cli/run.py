@@ -109,6 +109,8 @@ class Run:
     camera: str = "head"
     """Camera of videos: head, bust, three-quarter, body of a face; follow, front, fixed of a
     body."""
+    figure: str = ""
+    """Figure of videos, .glb and .html: mira, jonas or amara; mira when left out."""
     captions: str = ""
     """Captions drawn into videos or written as .srt or .vtt: what is said (text or .txt), or .srt,
     .vtt with its times."""
@@ -206,7 +208,7 @@ class Run:
             tuple(range(self.seed, self.seed + self.takes)),
             self.fps,
             self.avatar,
-            picture_options(self.size, self.background, self.camera, self.captions),
+            picture_options(self.size, self.background, self.camera, self.captions, self.figure),
             self.marker,
             avatar_map=avatar_map(self.avatar, self.map),
             edits=_edits(self.edits),

@@ -145,6 +145,7 @@ def write_clip(
     background: str = "",
     camera: str = "head",
     captions: str = "",
+    figure: str = "",
     avatar: str | Path | None = None,
     avatar_map: AvatarMap | None = None,
     marker: bool = True,
@@ -160,6 +161,7 @@ def write_clip(
         background: `#RRGGBB`, a picture file, or `transparent` (.webm, .mov, .png).
         camera: `head`, `bust`, `three-quarter` or `body`.
         captions: text or .srt/.vtt file to draw into pictures or write as captions.
+        figure: `mira`, `jonas` or `amara` (formats with a figure).
         avatar: a GLB or VRM to animate or draw instead of the house figure (formats with a
             figure).
         avatar_map: names of the avatar that are assigned by hand.
@@ -178,7 +180,7 @@ def write_clip(
     from motet.export.user_mesh import check_mesh, in_arkit
 
     kind = format_of(path)
-    picture = picture_options(size, background, camera, captions)
+    picture = picture_options(size, background, camera, captions, figure)
     options = ExportOptions(
         picture,
         Path(avatar) if avatar is not None else None,
@@ -191,6 +193,8 @@ def write_clip(
     # Resampled once here, so that every format gets the same frames.
     if fps is not None and clip.motion is not None and clip.motion.space.fps != fps:
         clip = dataclasses.replace(clip, motion=clip.motion.at(fps))
+    if figure and (avatar is not None or mesh is not None):
+        raise ConfigError("what you give is shown instead of a figure of motet; leave figure out")
     if avatar is not None and not kind.takes_avatar:
         able = ", ".join(ending for ending, other in FORMATS.items() if other.takes_avatar)
         raise ConfigError(

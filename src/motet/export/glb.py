@@ -42,8 +42,9 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
         from motet.export.gltf.house import house_parts, house_performance
         from motet.export.gltf.house_body import body_performance
 
-        performance = body_performance(motion) if has_body else house_performance(motion)
-        document = figure_document(house_parts(), performance, "take", making(clip))
+        figure = options.picture.figure
+        performance = body_performance(motion, figure) if has_body else house_performance(motion)
+        document = figure_document(house_parts(figure), performance, "take", making(clip))
         document.content["asset"]["generator"] = generator()
         data = pack_glb(*document.finished())
     write_bytes(path, data)

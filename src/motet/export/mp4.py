@@ -89,7 +89,7 @@ def _square(picture: PictureOptions) -> int:
     if dataclasses.replace(picture, captions="") != PictureOptions(size, size):
         raise ConfigError(
             "your own mesh is drawn in a square before a plain backdrop; give --size PIXELS and"
-            " leave --background and --camera out"
+            " leave --background, --camera and --figure out"
         )
     return size
 
@@ -115,6 +115,7 @@ def _rendered(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np
         return _face(motion, drawn)
     from motet.render.body import BodyRenderer
     from motet.render.body_camera import BODY_CAMERAS
+    from motet.rigs.house.body import load_house_body
 
     camera = "follow" if drawn.camera == PictureOptions().camera else drawn.camera
     if drawn.background or camera not in BODY_CAMERAS:
@@ -127,7 +128,8 @@ def _rendered(clip: Clip, motion: Motion, options: ExportOptions) -> Iterator[np
     glow = None
     if clip.audio is not None:
         glow = loudness(clip.audio.load(), motion.frames, motion.space.fps)
-    renderer = BodyRenderer(drawn.width, drawn.height, camera=camera)
+    figure = load_house_body(drawn.figure)
+    renderer = BodyRenderer(drawn.width, drawn.height, figure, camera=camera)
     return renderer.frames(motion, source, glow)
 
 
@@ -156,21 +158,20 @@ def _face(motion: Motion, drawn: PictureOptions) -> Iterator[np.ndarray]:
     from motet.export.picture import backdrop_of
     from motet.render.body_camera import BODY_CAMERAS
     from motet.render.renderer import Renderer
-    from motet.rigs.house import load_house
+    from motet.rigs.house import load_figure
 
     if drawn.camera in BODY_CAMERAS:
         raise ConfigError(
             f"the camera {drawn.camera} is for bodies; a face has head, bust, three-quarter, body"
         )
 
+    figure = load_figure(drawn.figure)
     size, shape = (drawn.width, drawn.height), (drawn.height, drawn.width, 3)
     if not drawn.is_transparent:
-        renderer = Renderer(load_house(), *size, drawn.camera, backdrop=backdrop_of(drawn))
+        renderer = Renderer(figure, *size, drawn.camera, backdrop=backdrop_of(drawn))
         return renderer.frames(motion)
     black, bright = (
-        Renderer(
-            load_house(), *size, drawn.camera, workers=1, backdrop=np.full(shape, value, np.float32)
-        )
+        Renderer(figure, *size, drawn.camera, workers=1, backdrop=np.full(shape, value, np.float32))
         for value in (0.0, BRIGHT)
     )
     return with_opacity(black.frames(motion), bright.frames(motion))

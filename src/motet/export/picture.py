@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motet.errors import AssetError, ConfigError, nearest
+from motet.rigs.figures import look_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,7 @@ PICTURES = (*VIDEOS, ".png")
 """Endings of drawn files."""
 WITH_ALPHA = (".webm", ".mov", ".png")
 WITH_AVATAR = (".glb", ".vrma", *PICTURES)
+WITH_FIGURE = (*PICTURES, ".glb", ".html")
 WITH_CAPTIONS = (*PICTURES, ".srt", ".vtt")
 
 
@@ -47,6 +49,8 @@ class PictureOptions:
     """One of `CAMERAS`; a body is always drawn whole, and `head` is `follow` for it."""
     captions: str = ""
     """What is said (text or a .txt file), or a file with its times (.srt, .vtt); empty: none."""
+    figure: str = ""
+    """One of `motet.rigs.figures.FIGURES`; empty: the default one."""
 
     def __post_init__(self) -> None:
         for pixels in (self.width, self.height):
@@ -58,6 +62,7 @@ class PictureOptions:
             raise ConfigError(
                 f"there is no camera {self.camera!r}; {nearest(self.camera, CAMERAS)}"
             )
+        look_of(self.figure)
         if self.background and not self.is_transparent and colour_of(self.background) is None:
             _check_file(self.background, "a background is #RRGGBB, transparent, or a picture file")
 
@@ -68,15 +73,19 @@ class PictureOptions:
 
 
 def picture_options(
-    size: int | str = DEFAULT_SIZE, background: str = "", camera: str = "head", captions: str = ""
+    size: int | str = DEFAULT_SIZE,
+    background: str = "",
+    camera: str = "head",
+    captions: str = "",
+    figure: str = "",
 ) -> PictureOptions:
     """Options from what a user writes; `size` is `720`, `1920x1080`, or a name such as `9:16`.
 
     Raises:
-        ConfigError: a size, camera or background that does not exist.
+        ConfigError: a size, camera, background or figure that does not exist.
     """
     width, height = parse_size(size)
-    return PictureOptions(width, height, background, camera, captions)
+    return PictureOptions(width, height, background, camera, captions, figure)
 
 
 def parse_size(size: int | str) -> tuple[int, int]:
@@ -160,6 +169,7 @@ def drawing(picture: PictureOptions) -> dict[str, str]:
         "background": picture.background,
         "camera": picture.camera,
         "captions": picture.captions,
+        "figure": picture.figure,
     }
 
 
@@ -182,6 +192,10 @@ def check_written(paths: Sequence[Path], picture: PictureOptions, avatar: Path |
         )
     if picture.captions and not endings & {*WITH_CAPTIONS}:
         raise ConfigError(f"--captions is for {', '.join(WITH_CAPTIONS)}; leave it out")
+    if picture.figure and not endings & {*WITH_FIGURE}:
+        raise ConfigError(f"--figure is for {', '.join(WITH_FIGURE)}; leave it out")
+    if picture.figure and avatar is not None:
+        raise ConfigError("--avatar is shown instead of a figure of motet; leave --figure out")
     if avatar is not None and not endings & {*WITH_AVATAR}:
         listed = ", ".join(WITH_AVATAR)
         raise ConfigError(f"--avatar acts on {listed}; write one with -o FILE.glb or FILE.mp4")

@@ -19,13 +19,13 @@ from motet.rigs.house.face_body import split
 from motet.types import Motion
 
 
-def house_curves(motion: Motion) -> tuple[list[Channel], list[Values]]:
-    """Morph targets, rotations of joints and the position of the root of the house figure."""
+def house_curves(motion: Motion, figure: str = "") -> tuple[list[Channel], list[Values]]:
+    """Morph targets, rotations of joints and the position of the root of a shipped figure."""
     from motet.export.gltf.house import house_performance
     from motet.export.gltf.house_body import body_performance
 
     has_body = split(motion)[1] is not None
-    performance = body_performance(motion) if has_body else house_performance(motion)
+    performance = body_performance(motion, figure) if has_body else house_performance(motion)
     channels = [Channel("morph", target=name) for name in performance.weights]
     values: list[Values] = [weights[:, None] for weights in performance.weights.values()]
     for joint, turns in performance.turns.items():

@@ -38,11 +38,11 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
         SpaceError: motion that the house figure cannot play.
         AssetError: the installation has no built page.
     """
-    write_bytes(path, talk_page(clip, path.stem).encode("utf-8"))
+    write_bytes(path, talk_page(clip, path.stem, options.picture.figure).encode("utf-8"))
     options.report(clip.motion.frames if clip.motion is not None else 0)
 
 
-def talk_page(clip: Clip, title: str) -> str:
+def talk_page(clip: Clip, title: str, figure: str = "") -> str:
     """The page as text; see `write` for what it raises."""
     motion = single_motion(clip, "talking page")
     face, body = split(motion)
@@ -53,8 +53,8 @@ def talk_page(clip: Clip, title: str) -> str:
     if not SCRIPT.is_file():
         raise AssetError("this checkout has no built page; build it with 'make page'")
     parts = [
-        _part("figure", gzip.compress(_figure(), 9, mtime=0), "data-packed"),
-        _part("motion", gzip.compress(_motion(clip), 9, mtime=0), "data-packed"),
+        _part("figure", gzip.compress(_figure(figure), 9, mtime=0), "data-packed"),
+        _part("motion", gzip.compress(_motion(clip, figure), 9, mtime=0), "data-packed"),
     ]
     if clip.audio is not None and clip.audio.length:
         parts.append(_part("sound", _sound(clip.audio), 'data-type="audio/flac"'))
@@ -77,17 +77,17 @@ def _part(name: str, data: bytes, kind: str) -> str:
     return f'<script type="application/octet-stream" id="{name}" {kind}>{text}</script>'
 
 
-def _figure() -> bytes:
+def _figure(name: str) -> bytes:
     from motet.export.gltf.container import pack_glb
     from motet.export.gltf.figure import figure_document
     from motet.export.gltf.house import house_parts
 
-    return pack_glb(*figure_document(house_parts(), None, "rest", {}).finished())
+    return pack_glb(*figure_document(house_parts(name), None, "rest", {}).finished())
 
 
-def _motion(clip: Clip) -> bytes:
+def _motion(clip: Clip, figure: str) -> bytes:
     motion = single_motion(clip, "talking page")
-    return packed(motion.space.fps, *house_curves(motion))
+    return packed(motion.space.fps, *house_curves(motion, figure))
 
 
 def _sound(audio: AudioSource) -> bytes:

@@ -60,8 +60,8 @@ PATTERNS: Mapping[str, Pattern] = {
         (3.5, 0.0, 0.0), 1.15, 1.25,
     ),
     "sadness": Pattern(
-        {"browInnerUp": 0.80, "mouthFrown": 0.60, "eyeBlink": 0.14, "eyeSquint": 0.10,
-         "mouthShrugLower": 0.22, "cheekSquint": 0.10},
+        {"browInnerUp": 0.80, "mouthFrown": 0.85, "eyeBlink": 0.18, "eyeSquint": 0.10,
+         "mouthShrugLower": 0.28, "cheekSquint": 0.10},
         (4.5, 0.0, 2.5), 0.80, 0.60,
     ),
     "fear": Pattern(

@@ -81,6 +81,15 @@ def eye_sample(packed, a, b, c, wa, wb, wc, vx, vy, vz, frame, lights, irises):
     green = wa * packed[a, 1] + wb * packed[b, 1] + wc * packed[c, 1]
     blue = wa * packed[a, 2] + wb * packed[b, 2] + wc * packed[c, 2]
     lid = wa * packed[a, 6] + wb * packed[b, 6] + wc * packed[c, 6]  # occlusion by the lids
+    # The upper lid and its lashes shade what lies high in the world, wherever the eye looks.
+    height = frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z
+    under_lid = _1 - np.float32(0.50) * clamp((height - np.float32(0.06)) / np.float32(0.38))
+    lid *= under_lid
+    # Towards its corners the sclera is darker and redder.
+    corner = clamp((abs(x) - np.float32(0.42)) / np.float32(0.45))
+    red *= under_lid * (_1 - np.float32(0.10) * corner)
+    green *= under_lid * (_1 - np.float32(0.24) * corner)
+    blue *= under_lid * (_1 - np.float32(0.24) * corner)
     radius = np.sqrt(x * x + y * y)
     if z > _0 and radius < np.float32(0.45):
         pattern = iris_shade(x, y, radius)

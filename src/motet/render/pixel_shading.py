@@ -1,8 +1,9 @@
 """Per-pixel shading: colours of the visible samples, averaged over each pixel (numba).
 
 A row of pixels is processed in passes: `collect` lists the samples to be shaded, `interpolate`
-fetches the vertex quantities, `reflect` adds the highlights of `LANES` samples at a time,
-`shade_eyes` shades eyeballs, `develop` writes the pixels.
+fetches the vertex quantities, `add_detail` gives skin its pores and hair its strands, `reflect`
+adds the highlights of `LANES` samples at a time, `shade_eyes` shades eyeballs, `develop` writes the
+pixels.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from motet.kernel import kernel
+from motet.render.detail import add_detail
 from motet.render.eye_shading import shade_eyes
 from motet.render.sample_layout import LANES, PACKED, STRAND, clamp, flat_weights
 
@@ -107,7 +109,7 @@ def interpolate(count, seen, position, screen, triangles, packed, blocks):
         # Weights in the picture: triangles are small enough for perspective not to matter.
         wa, wb, wc = flat_weights(screen, a, b, c, position[i, 0], position[i, 1])
         base = (i // np.uint32(LANES)) * np.uint32(PACKED * LANES) + i % np.uint32(LANES)
-        for k in range(np.uint32(9)):
+        for k in range(np.uint32(PACKED)):
             value = wa * packed[a, k] + wb * packed[b, k] + wc * packed[c, k]
             blocks[base + np.uint32(LANES) * k] = value
 
@@ -192,7 +194,8 @@ def develop(count, pixels, sizes, seen, weight, blocks, backdrop, table, bytes_o
 @kernel
 def shade(
     keys, box, still, screen, triangles, kind, group, packed, eye_frames, eye_of,
-    rays, lights, halves, sky, irises, backdrop, table, work, bytes_out,
+    rays, lights, halves, sky, irises, strands, pores, fineness, hair_ratio, backdrop, table, work,
+    bytes_out,
 ):  # fmt: skip
     """Draw the pixels of a rectangle that see any triangle from `still` on.
 
@@ -208,6 +211,7 @@ def shade(
             rays[0] + column rays[1] + row rays[2].
         halves: float32, lights 3: unit direction halfway between each light and the camera. Lenses
             here are long, so one direction serves all pixels; so does one view direction.
+        strands, pores, fineness, hair_ratio: see `motet.render.detail.add_detail`.
         backdrop: float32, height width 3, linear light.
         table: uint8: sRGB of linear light 0..1.
         work: buffers for a row, from `row_buffers`.
@@ -225,6 +229,7 @@ def shade(
         if n_pixels == 0:
             continue
         interpolate(count, seen, position, screen, triangles, packed, blocks)
+        add_detail(count, seen, kind, blocks, strands, pores, fineness, hair_ratio, lights)
         reflect(np.int64(count), blocks, view, lights, halves, sky)
         shade_eyes(
             count, seen, position, screen, triangles, kind, packed,

@@ -20,8 +20,6 @@ EMPTY = np.int64(0xFFFF_FFFF)
 
 STRIP = 8
 """Samples of a row that are processed together; rows of a buffer are padded by as many."""
-NARROW = 16
-"""Rectangles of triangles up to so many samples wide are tested whole."""
 
 
 @kernel
@@ -58,19 +56,6 @@ def facing(screen, triangles, two_sided, first_triangle, chosen):
         chosen[count] = t
         count += (area > np.float32(0)) | (two_sided[t] & (area < np.float32(0)))
     return count
-
-
-@kernel
-def crossed(weight, step, low, high):
-    """The part of low..high in which weight + step * k is not negative, one sample wider."""
-    one = np.float32(1)
-    if step > np.float32(0):
-        low = max(low, np.floor(-weight / step) - one)
-    elif step < np.float32(0):
-        high = min(high, np.ceil(-weight / step) + one)
-    elif weight < np.float32(0):
-        high = low - one
-    return low, high
 
 
 @kernel
@@ -121,24 +106,9 @@ def rasterise(screen, triangles, chosen, count, keys):
         strip = (np.uint32(right) - first + np.uint32(STRIP)) & np.uint32(0xFFFF_FFFF - (STRIP - 1))
         index = np.int64(t)
         for row in range(np.uint32(top), np.uint32(bottom) + 1):
-            start, stop = np.uint32(0), strip
-            if strip > np.uint32(NARROW):
-                # Long thin triangles cover little of their rectangle.
-                low, high = zero, np.float32(np.int32(strip))
-                low, high = crossed(wa, wa_x, low, high)
-                low, high = crossed(wb, wb_x, low, high)
-                low, high = crossed(wc, wc_x, low, high)
-                if low > high:
-                    wa, wb, wc, z = wa + wa_y, wb + wb_y, wc + wc_y, z + z_y
-                    continue
-                start = np.uint32(low) & np.uint32(0xFFFF_FFFF - (STRIP - 1))
-                stop = min(
-                    strip,
-                    (np.uint32(high) + np.uint32(STRIP)) & np.uint32(0xFFFF_FFFF - (STRIP - 1)),
-                )
-            line = keys[row, first + start : first + stop]
-            for k in range(stop - start):
-                along = np.float32(np.int32(k + start))
+            line = keys[row, first : first + strip]
+            for k in range(strip):
+                along = np.float32(np.int32(k))
                 weight = min(wa + wa_x * along, min(wb + wb_x * along, wc + wc_x * along))
                 key = (np.int64(np.float32(z + z_x * along).view(np.int32)) << 32) | index
                 old = line[k]

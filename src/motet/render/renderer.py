@@ -148,9 +148,11 @@ class Stage:
         self._sharp = np.zeros((n_coarse, 3), np.float32)
         self._screen = np.zeros((n, 3), np.float32)
         self._packed = np.zeros((n, PACKED), np.float32)
-        # Columns: light 0-2, normal 3-5, gloss 6-8, eye coordinates 9-11.
+        # Columns: light 0-2, normal 3-5, gloss 6-8, place 9-11, cover 12.
         self._packed[: scene.n_solid, 6:9] = scene.gloss
-        self._packed[: scene.n_solid, 9:12] = scene.eye_local
+        self._packed[: scene.n_solid, 9:12] = scene.local
+        self._packed[: scene.n_solid, 12] = scene.cover
+        self._hair_tangents = np.zeros_like(scene.surface_hair_tangents)
         self._shadow = np.ones(scene.n_solid, np.float32)
         self._occlusion = scene.occlusion.copy()
         self._directions = np.zeros_like(scene.hair_directions)
@@ -273,6 +275,11 @@ class Stage:
             shading.GROUND,
             lit[:solid],
         )
+        surface.turn(head, scene.surface_hair_tangents, self._hair_tangents)
+        surface.light_hair_surface(
+            scene.surface_hair, self._vertices, self._hair_tangents, normals, scene.albedo,
+            self._occlusion, self._shadow, self._lights, shading.SKY, self._eye, self._packed,
+        )  # fmt: skip
         surface.light_hair(
             self._vertices[solid:],
             self._directions,
@@ -299,5 +306,6 @@ class Stage:
         pixel_shading.shade(
             self._depth.keys, box, still, self._screen, scene.triangles, scene.kind, scene.group,
             self._packed, eyes, scene.eye_of, self._rays, self._lights, self._halves, shading.SKY,
-            shading.IRIS, self._backdrop, self._table, self._row, picture,
+            scene.iris, scene.strands, scene.pores, scene.fineness, scene.hair_ratio,
+            self._backdrop, self._table, self._row, picture,
         )  # fmt: skip

@@ -1,8 +1,11 @@
 """Layout of the shaded samples and what both shading modules compute with (numba).
 
-Vertex quantities come in rows of `PACKED` numbers: light (3), normal (3), gloss (3), direction in
-the eye (3). Samples are shaded `LANES` at a time, with their quantities in blocks of PACKED by
-LANES.
+Vertex quantities come in rows of `PACKED` numbers: light (3), normal (3), gloss (3), place (3: the
+direction in the eye, or the place on the head relative to its middle, metres), cover (1: how far
+skin lies above the hairline, see `motet.render.detail`). Hair has no normal there but what its
+highlights need: the cosines between strand and half direction of key and rim light, the key light
+on it; and in the last column the rim light. Samples are shaded `LANES` at a time, with their
+quantities in blocks of PACKED by LANES.
 """
 
 from __future__ import annotations
@@ -11,10 +14,10 @@ import numpy as np
 
 from motet.kernel import kernel
 
-SMOOTH, EYE, STRAND = np.uint8(0), np.uint8(1), np.uint8(2)
+SMOOTH, EYE, STRAND, HAIR, SKIN, CLOTH = (np.uint8(kind) for kind in range(6))
 """Kinds of triangles: opaque surfaces with highlights, eyeballs, thin strands without highlights of
-their own."""
-PACKED = 12
+their own, surfaces of hair, skin, cloth."""
+PACKED = 13
 LANES = 16
 _0, _1 = np.float32(0), np.float32(1)
 

@@ -9,7 +9,9 @@ import numpy as np
 from motet.geometry.camera import Camera
 from motet.geometry.subdivide import Refinement, catmull_clark
 from motet.render import shading
-from motet.render.sample_layout import EYE, SMOOTH, STRAND
+from motet.render.detail import pore_texture
+from motet.render.sample_layout import CLOTH, EYE, HAIR, SKIN, SMOOTH, STRAND
+from motet.render.strand_texture import combing_field, strand_texture, texture_size
 from motet.rigs.house import HouseRig, ShapedHouse
 from motet.rigs.house.hair import HairSurface
 
@@ -31,9 +33,11 @@ _FACE_CAMERAS = {
     "three-quarter": (0.030, 0.188, np.radians(32.0)),
 }
 """Middle of the picture below the eyes and half its height in metres, angle around the figure."""
-SPARSE_HAIR, SMALL, SMALL_HAIR = 6, 720, 3
-"""Whole-body pictures draw every n-th strand, wider: one strand is far below a pixel there. So do
-pictures of the head up to so many pixels."""
+LOOSE_EVERY, LOOSE_EVERY_SMALL, SMALL = 4, 8, 720
+"""Every n-th strand of the files is drawn, loose over the surface of the hair; fewer in pictures up
+to so many pixels, and none of whole bodies, where a strand is far below a pixel."""
+PORE_DEPTH = {256: 0.0, 512: 0.030, 1024: 0.055}
+"""Slope of pores by the fineness of the textures, about a pixel to a texel."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,25 @@ class Scene:
     occlusion: np.ndarray
     wrap: np.ndarray
     gloss: np.ndarray
-    eye_local: np.ndarray
+    local: np.ndarray
+    """Directions on the eyeballs in the eye's own axes; elsewhere places on the head, metres"""
+    cover: np.ndarray
+    """How far skin lies above the hairline"""
+    iris: np.ndarray
+    """Colours of outer and inner iris, pupil, limbus"""
     eye_rest: np.ndarray
     """Rotation from each eye's own axes (+Z is its axis) to its joint, 2 3 3"""
+    surface_hair: np.ndarray
+    """Vertices of the closed surface of the hair"""
+    surface_hair_tangents: np.ndarray
+    """Combing direction at each of them, at rest"""
+    strands: np.ndarray
+    """See `motet.render.strand_texture`"""
+    pores: np.ndarray
+    fineness: np.float32
+    """How strong pores are drawn"""
+    hair_ratio: np.ndarray
+    """Colour of the hair over that of the skin"""
     hair_points: np.ndarray
     hair_directions: np.ndarray
     hair_albedo: np.ndarray
@@ -129,7 +149,8 @@ def _kept_quads(
     rig = shaped.rig
     quads = rig.quads
     left_out = np.zeros(len(rig.vertices), bool)
-    for name in leave_out:
+    absent = set(rig.part_names) - set(shaped.part_names)
+    for name in (*leave_out, *absent):
         left_out[rig.part(name).vertices] = True
     column, row = camera.pixels(shaped.relaxed_vertices.numpy().astype(np.float64), 1, 1)[:, :2].T
     near = (np.abs(column - 0.5) < aspect / 2 + MARGIN) & (np.abs(row - 0.5) < 0.5 + MARGIN)
@@ -140,7 +161,7 @@ def _kept_quads(
 def _under_hair(shaped: ShapedHouse) -> np.ndarray:
     """Skin vertices well under the closed surface of the hair, which are never visible."""
     rig = shaped.rig
-    skin, cap = rig.part("skin").vertices, rig.part("cap").vertices
+    skin, cap = rig.part("skin").vertices, rig.part(f"hair_{shaped.look.hair}").vertices
     rest = shaped.vertices.numpy()
     hidden = np.zeros(len(rest), bool)
     scalp = np.arange(skin.start, skin.stop)[rig.regions[skin] == rig.region_names.index("scalp")]
@@ -197,9 +218,9 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
     surface = np.concatenate([fine, plain_faces]).astype(np.int32)
     moves = _moves(shaped, refinement, surface)
     surface = surface[np.argsort(moves, kind="stable")]  # what no motion moves comes first
-    few = SMALL_HAIR if height <= SMALL else 1
-    hair = shaped.hair.thinned(few if framing != "body" else SPARSE_HAIR)
-    ribbons = hair.surface()
+    every = LOOSE_EVERY_SMALL if height <= SMALL else LOOSE_EVERY
+    ribbons = shaped.hair.chosen(slice(0, 0) if framing == "body" else slice(0, None, every))
+    ribbons = ribbons.surface()
     hair_faces = ribbons.faces + n_refined + len(copied)
     triangles = np.concatenate([surface, thin_faces, hair_faces]).astype(np.int32)
     n_still = int((~moves).sum())
@@ -216,6 +237,7 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
         **_vertex_attributes(shaped, refinement, copied),
         eye_rest=_eyes(shaped)[1],
         **_hair(shaped, ribbons),
+        **_surface_hair(shaped, refinement, regions, _pixels_per_metre(camera, height)),
         shadow_triangles=np.concatenate([casting[:, [0, 1, 2]], casting[:, [0, 2, 3]]]),
         n_still=n_still,
         moving=np.unique(triangles[n_still:]),
@@ -231,6 +253,9 @@ def _triangle_attributes(
     """Kind, material, sides and eye of the surface triangles and then of the strands."""
     left, right = (rig.region_names.index(f"eye_{side}") for side in ("left", "right"))
     kind = np.where((region == left) | (region == right), EYE, SMOOTH)
+    kind[region == rig.region_names.index("hair")] = HAIR
+    for names, own in ((("skin", "scalp"), SKIN), (("top", "trousers"), CLOTH)):
+        kind[np.isin(region, [rig.region_names.index(name) for name in names])] = own
     return {
         "kind": _padded(kind, n_strands, STRAND),
         "group": _padded(_material(rig, region), n_strands, 255),
@@ -247,20 +272,25 @@ def _vertex_attributes(
     shaped: ShapedHouse, refinement: Refinement, copied: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Material attributes of the refined and then of the copied vertices."""
-    rig = shaped.rig
-    occlusion = rig.occlusion.astype(np.float32) / 255
+    rig, look = shaped.rig, shaped.appearance
+    occlusion = look.occlusion
     gloss = _by_region(shaped, shading.GLOSS, 3)
     eyes = [rig.region_names.index(f"eye_{side}") for side in ("left", "right")]
     eyeballs = np.isin(rig.regions, eyes)
     gloss[eyeballs] = occlusion[eyeballs, None]
+    local = _eyes(shaped)[0]
+    local[~eyeballs] = shaped.vertices.numpy()[~eyeballs] - head_middle(shaped)
+    albedo = look.skin.copy()
+    albedo[rig.regions == rig.region_names.index("hair")] *= shading.HAIR_TINT
     figure = {
-        "albedo": shading.linear_from_srgb(rig.colours),
+        "albedo": albedo,
         "occlusion": occlusion,
         "wrap": _by_region(shaped, shading.WRAP, 3),
         "gloss": gloss,
-        "eye_local": _eyes(shaped)[0],
+        "local": local,
+        "cover": look.cover,
     }
-    drawn = {}
+    drawn = {"iris": np.concatenate([look.iris, shading.IRIS[2:]])}
     for name, values in figure.items():
         values = np.concatenate([refinement.apply(values), values[copied]])
         drawn[name] = np.ascontiguousarray(values, np.float32)
@@ -283,17 +313,43 @@ def _table(rig: HouseRig, values: dict[str, float]) -> np.ndarray:
     return np.array([values.get(name, 0.0) for name in rig.region_names], np.float32)
 
 
+def head_middle(shaped: ShapedHouse) -> np.ndarray:
+    """The point from which the textures of hair and skin are seen, in the rest pose, metres."""
+    eye = shaped.joints[shaped.rig.joint_names.index("eye.L")].numpy()
+    return np.array([0.0, eye[1] + 0.02, eye[2] - 0.085], np.float32)
+
+
+def _pixels_per_metre(camera: Camera, height: int) -> float:
+    distance = np.linalg.norm(np.subtract(camera.eye, camera.target))
+    return float(camera.focal(height) / distance)
+
+
+def _surface_hair(
+    shaped: ShapedHouse, refinement: Refinement, regions: np.ndarray, pixels_per_metre: float
+) -> dict[str, np.ndarray | np.float32]:
+    """The closed surface of the hair, and the textures of hair and skin."""
+    hair, middle = shaped.hair, head_middle(shaped)
+    index = np.flatnonzero(regions == shaped.rig.region_names.index("hair"))
+    points = (hair.strands - middle).reshape(-1, 3)
+    tangents = hair.tangents.reshape(-1, 3)
+    size = texture_size(pixels_per_metre)
+    places = refinement.apply(shaped.vertices.numpy() - middle)[index]
+    return {
+        "surface_hair": index,
+        "surface_hair_tangents": combing_field(points, tangents, places),
+        "strands": strand_texture(points, tangents, size),
+        "pores": pore_texture(),
+        "fineness": np.float32(PORE_DEPTH[size]),
+        "hair_ratio": shaped.appearance.hair / shaped.appearance.skin_mean,
+    }
+
+
 def _hair(shaped: ShapedHouse, hair: HairSurface) -> dict[str, np.ndarray]:
-    """Attributes of the hair: dark roots, bright tips, a hairline that fades into the skin."""
-    rig = shaped.rig
-    colour = shading.linear_from_srgb(rig.colours)
-    skin, base = (
-        colour[rig.regions == rig.region_names.index(name)].mean(axis=0)
-        for name in ("skin", "hair")
-    )
+    """Attributes of the loose strands: dark roots, bright tips, a hairline that fades into skin."""
     shade = (0.5 + 0.5 * hair.along**0.7) * hair.tone
     fade = 0.2 * hair.fade[:, None]
-    albedo = shading.HAIR_TINT * base * shade[:, None] * (1 - fade) + fade * skin
+    look = shaped.appearance
+    albedo = shading.HAIR_TINT * look.hair * shade[:, None] * (1 - fade) + fade * look.skin_mean
     return {
         "hair_points": hair.vertices,
         "hair_directions": np.stack([hair.tangents, hair.normals], axis=1),

@@ -185,3 +185,65 @@ def light_hair(points, directions, albedo, shine, lights, sky, eye, lit):
         lit[v, 2] = albedo[v, 2] * diffuse_b + gloss_b * (np.float32(0.30) + albedo[v, 2])
         for k in range(3):
             lit[v + 1, k] = lit[v, k]
+
+
+@kernel
+def light_hair_surface(
+    index, vertices, tangents, normals, albedo, occlusion, shadow, lights, sky, eye, packed
+):
+    """Light of the vertices of hair surfaces, into their rows of `packed`.
+
+    Diffuse light by the angle between strand and light (Kajiya and Kay 1989); of the highlights
+    only what the shading of pixels needs, see `motet.render.sample_layout`.
+
+    Args:
+        index: int64: vertices.
+        tangents: float32, index 3: direction from root to tip.
+        normals: float32, verts 3: columns of `packed`, which are overwritten.
+    """
+    for k in range(index.shape[0]):
+        v = index[k]
+        nx, ny, nz = normals[v, 0], normals[v, 1], normals[v, 2]
+        tx, ty, tz = tangents[k, 0], tangents[k, 1], tangents[k, 2]
+        along = tx * nx + ty * ny + tz * nz
+        tx, ty, tz = tx - along * nx, ty - along * ny, tz - along * nz
+        scale = np.float32(1) / np.sqrt(max(tx * tx + ty * ty + tz * tz, np.float32(1e-12)))
+        tx, ty, tz = tx * scale, ty * scale, tz * scale
+        vx, vy, vz = eye[0] - vertices[v, 0], eye[1] - vertices[v, 1], eye[2] - vertices[v, 2]
+        scale = np.float32(1) / np.sqrt(vx * vx + vy * vy + vz * vz)
+        vx, vy, vz = vx * scale, vy * scale, vz * scale
+        up = np.float32(0.5) + np.float32(0.5) * ny
+        open_sky = occlusion[v]
+        red, green, blue = sky[0] * up * open_sky, sky[1] * up * open_sky, sky[2] * up * open_sky
+        for light in range(lights.shape[0]):
+            lx, ly, lz = lights[light, 0], lights[light, 1], lights[light, 2]
+            facing = (nx * lx + ny * ly + nz * lz + np.float32(0.30)) / np.float32(1.3)
+            facing = min(np.float32(1), max(np.float32(0), facing)) * open_sky
+            facing *= shadow[v] if light == 0 else np.float32(1)
+            tl = tx * lx + ty * ly + tz * lz
+            across = np.sqrt(max(np.float32(0), np.float32(1) - tl * tl)) * facing
+            red += across * lights[light, 3]
+            green += across * lights[light, 4]
+            blue += across * lights[light, 5]
+            hx, hy, hz = lx + vx, ly + vy, lz + vz
+            scale = np.float32(1) / np.sqrt(max(hx * hx + hy * hy + hz * hz, np.float32(1e-12)))
+            cosine = (tx * hx + ty * hy + tz * hz) * scale
+            if light == 0:
+                packed[v, 3], packed[v, 5] = cosine, facing
+            elif light == 2:
+                packed[v, 4], packed[v, 12] = cosine, facing
+        packed[v, 0] = albedo[v, 0] * red
+        packed[v, 1] = albedo[v, 1] * green
+        packed[v, 2] = albedo[v, 2] * blue
+
+
+@kernel
+def turn(transform, directions, moved):
+    """Rotate directions by the linear part of a transform (3 4)."""
+    for v in range(directions.shape[0]):
+        for k in range(3):
+            moved[v, k] = (
+                transform[k, 0] * directions[v, 0]
+                + transform[k, 1] * directions[v, 1]
+                + transform[k, 2] * directions[v, 2]
+            )

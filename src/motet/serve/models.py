@@ -66,6 +66,8 @@ class Health(BaseModel):
     methods: list[MethodInfo]
     default_method: str
     formats: list[FormatInfo]
+    figures: dict[str, str]
+    """What each shipped figure looks like; the first is the default one."""
     limits: dict[str, int]
     problem: str = ""
     """Why the workers do not start."""
@@ -304,6 +306,8 @@ class ExportRequest(Body):
     """Of a video of a face: a colour, or transparent (.webm, .mov)."""
     camera: str = Field("", max_length=20)
     """Of a video of a face: head, bust, three-quarter, body."""
+    figure: str = Field("", max_length=20)
+    """Of a video or .glb: one of `figures` of `/health`."""
     captions: str = Field("", max_length=10_000)
     """What is said, drawn into a video or written as .srt or .vtt."""
 

@@ -11,8 +11,8 @@ from motet.export.curves import continuous, quaternions_from_axis_angle
 from motet.export.gltf.figure import MORPHS_FOR_ALL
 from motet.export.gltf.parts import FigureParts, Material, Performance, Surface, vertex_normals
 from motet.export.gltf.texture import eye_picture, png
-from motet.render.shading import HAIR_TINT, IRIS, linear_from_srgb
-from motet.rigs.house import HouseRig, ShapedHouse, load_house
+from motet.render.shading import HAIR_TINT, IRIS
+from motet.rigs.house import HouseRig, ShapedHouse, load_figure, load_house
 from motet.types import ARKIT_SHAPES, Motion
 
 _ROUGHNESS = {
@@ -30,16 +30,20 @@ _TWO_SIDED = ("brows", "lashes", "hair", "top", "trousers")
 _DARK_CAVES = ("mouth", "teeth", "gums", "tongue")
 """Regions whose colours include the shadow inside the mouth, which viewers do not compute."""
 _MOVED = ("neck1", "neck2", "neck3", "head", "eye.L", "eye.R")
-HAIR_EVERY, HAIR_POINTS = 4, 6
+HAIR_EVERY, HAIR_POINTS = 1, 6
 """Strands and points of strands that files keep: a glTF viewer draws triangles all the time."""
 
 
-@functools.lru_cache(maxsize=2)
-def house_parts(shaped: ShapedHouse | None = None) -> FigureParts:
-    """The figure (the mean person unless another is given)."""
-    shaped = shaped or load_house().shaped()
+@functools.lru_cache(maxsize=4)
+def house_parts(figure: str = "") -> FigureParts:
+    """One of the shipped figures; the default one without a name.
+
+    Raises:
+        ConfigError: there is no such figure.
+    """
+    shaped = load_figure(figure)
     rig = shaped.rig
-    surfaces = [_surface(shaped, name) for name in rig.part_names]
+    surfaces = [_surface(shaped, name) for name in shaped.part_names]
     return FigureParts(
         name="house",
         licence=rig.licence,
@@ -82,7 +86,7 @@ def _surface(shaped: ShapedHouse, name: str) -> Surface:
     face_region = regions[faces[:, 0]]
     is_eye = name.startswith("eye_")
     materials = {
-        _material(rig, rig.region_names[number]): faces[face_region == number]
+        _material(shaped, rig.region_names[number]): faces[face_region == number]
         for number in np.unique(face_region)
     }
     return Surface(
@@ -92,15 +96,16 @@ def _surface(shaped: ShapedHouse, name: str) -> Surface:
         joint_index=rig.joint_index[place],
         joint_weight=rig.joint_weight[place],
         faces=materials,
-        colours=None if is_eye else _colours(rig, place),
+        colours=None if is_eye else _colours(shaped, place),
         texture_coordinates=_eye_places(vertices) if is_eye else None,
         shapes={} if is_eye else _shapes(rig, place, every=name == MORPHS_FOR_ALL),
     )
 
 
-def _colours(rig: HouseRig, place: slice) -> np.ndarray:
-    colours = linear_from_srgb(rig.colours[place])
-    seen = rig.occlusion[place].astype(np.float32)[:, None] / 255
+def _colours(shaped: ShapedHouse, place: slice) -> np.ndarray:
+    rig = shaped.rig
+    colours = shaped.appearance.covered[place]
+    seen = shaped.appearance.occlusion[place, None]
     caves = np.isin(rig.regions[place], [rig.region_names.index(name) for name in _DARK_CAVES])[
         :, None
     ]
@@ -108,19 +113,18 @@ def _colours(rig: HouseRig, place: slice) -> np.ndarray:
     return colours * np.where(caves, 0.25 + 0.75 * seen, 0.7 + 0.3 * seen)
 
 
-def _material(rig: HouseRig, region: str) -> Material:
+def _material(shaped: ShapedHouse, region: str) -> Material:
     if region.startswith("eye_"):
-        return _eye_material(
-            tuple(rig.colours[rig.regions == rig.region_names.index(region)].mean(axis=0))
-        )
+        return _eye_material(shaped)
     return Material(region, _ROUGHNESS.get(region, 0.8), region in _TWO_SIDED)
 
 
 @functools.cache
-def _eye_material(white: tuple[float, ...]) -> Material:
-    return Material(
-        "eyes", 0.15, texture_png=png(eye_picture(linear_from_srgb(np.array(white)), IRIS))
-    )
+def _eye_material(shaped: ShapedHouse) -> Material:
+    rig, look = shaped.rig, shaped.appearance
+    white = look.skin[rig.regions == rig.region_names.index("eye_left")].mean(axis=0)
+    irises = np.concatenate([look.iris, IRIS[2:]])
+    return Material("eyes", 0.15, texture_png=png(eye_picture(white, irises)))
 
 
 def _eye_places(vertices: np.ndarray) -> np.ndarray:
@@ -151,10 +155,7 @@ def _shapes(
 
 def _hair(shaped: ShapedHouse) -> Surface:
     rig, hair = shaped.rig, shaped.hair.thinned(HAIR_EVERY, HAIR_POINTS).surface()
-    base = (
-        linear_from_srgb(rig.colours[rig.regions == rig.region_names.index("hair")]).mean(axis=0)
-        * HAIR_TINT
-    )
+    base = shaped.appearance.hair * HAIR_TINT
     shade = (0.5 + 0.5 * hair.along**0.7) * hair.tone
     head = np.zeros((len(hair.vertices), 4), np.uint8)
     # All hair turns with the head.
@@ -167,6 +168,6 @@ def _hair(shaped: ShapedHouse) -> Surface:
         hair.normals,
         head,
         weight,
-        {_material(rig, "hair"): hair.faces},
+        {_material(shaped, "hair"): hair.faces},
         base * shade[:, None],
     )

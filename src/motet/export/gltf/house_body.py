@@ -11,14 +11,14 @@ from motet.rigs.house.face_body import split
 from motet.types import ARKIT_SHAPES, Motion
 
 
-def body_performance(motion: Motion) -> Performance:
+def body_performance(motion: Motion, name: str = "") -> Performance:
     """Rotations of all joints, translation of the root, and shape weights if there is a face."""
     from scipy.spatial.transform import Rotation
 
     face, body = split(motion)
     if body is None:
         raise ValueError("the motion has no body")
-    figure = load_house_body()
+    figure = load_house_body(name)
     with torch.no_grad():
         face = None if face is None else Motion(face.values.detach().cpu().double(), face.space)
         body = Motion(body.values.detach().cpu().double(), body.space)

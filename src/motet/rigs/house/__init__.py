@@ -8,19 +8,21 @@ Three files, no pickled arrays:
 
 - `figure.npz`: `vertices` (verts 3, m), `quads` (faces 4; a triangle repeats its last corner),
   `part_names` with `part_start` (vertex ranges), `region` (verts) into `region_names`, `colour`
-  (verts 3, sRGB), `occlusion` (verts, sky seen, /255), shapes as lists of moving vertices
-  (`shape_names`, `shape_start`, `shape_vertex`, `shape_delta` m), `eye_turn` (2 shapes 3,
+  (verts 3, sRGB), `beard` (skin verts, density of a beard, /255), shapes as lists of moving
+  vertices (`shape_names`, `shape_start`, `shape_vertex`, `shape_delta` m), `eye_turn` (2 shapes 3,
   axis-angle of the left and right eyeball at full weight), `joint_names`, `joint_parent`,
   `joint_position` (m), `joint_relaxed` (axis-angle), `joint_index` and `joint_weight` (verts 4,
   /255), lip vertex numbers, `licence`.
 - `identity.npz`: `axis_names`, `axis_delta` (axes verts 3) times `axis_scale` (m), `axis_joint`
   (axes joints 3, m).
-- `hair.npz`: strands of the scalp hair as polylines at rest; they follow the head joint.
+- `hair.npz`: for each cut (`bob.`, `tied.`, `short.`) strands of the scalp hair as polylines at
+  rest, which follow the head joint; `occlusion` (verts, sky seen, /255); `cover` (skin verts,
+  distance above the hairline in widths of the hairline, /32).
 
 What a file writer needs:
 
-- rest surface of a part: `rig.part(name)` -> vertex range and triangles; `shaped.vertices`,
-  `rig.colours`, `rig.regions`
+- rest surface of a part of `shaped.part_names`: `rig.part(name)` -> vertex range and triangles;
+  `shaped.vertices`, `shaped.appearance`, `rig.regions`
 - hair as a surface: `shaped.hair.surface()` -> vertices, triangles; rigid with the joint `head`
 - ARKit shapes: `rig.shape_deltas()` (shapes verts 3) in the order of `ARKIT_SHAPES`; eyeballs
   included on request
@@ -31,6 +33,6 @@ What a file writer needs:
   rotations included
 """
 
-from motet.rigs.house.figure import HouseRig, ShapedHouse, load_house
+from motet.rigs.house.figure import HouseRig, ShapedHouse, load_figure, load_house
 
-__all__ = ["HouseRig", "ShapedHouse", "load_house"]
+__all__ = ["HouseRig", "ShapedHouse", "load_figure", "load_house"]

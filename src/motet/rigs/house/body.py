@@ -240,9 +240,13 @@ class HouseBody:
             )
 
 
-@functools.lru_cache(maxsize=2)
-def load_house_body() -> HouseBody:
-    """The mean person as a whole body (made once)."""
-    from motet.rigs.house.figure import load_house
+@functools.cache
+def load_house_body(figure: str = "") -> HouseBody:
+    """One of the shipped figures as a whole body (made once).
 
-    return HouseBody(load_house().shaped())
+    Raises:
+        ConfigError: there is no such figure.
+    """
+    from motet.rigs.house.figure import load_figure
+
+    return HouseBody(load_figure(figure))

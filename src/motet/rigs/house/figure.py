@@ -17,6 +17,8 @@ from motet.errors import AssetError, InputError
 from motet.geometry.kinematics import skinning_transforms
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.geometry.skinning import dense_weights, skin
+from motet.rigs.figures import DEFAULT_FIGURE, FIGURES, Look, look_of
+from motet.rigs.house.appearance import Appearance
 from motet.rigs.house.hair import Hair
 from motet.rigs.rig import Rig, ShapedRig
 from motet.types import ARKIT_SHAPES, EYE_FULL_RAD, Meshes, Motion, Topology, arkit_space
@@ -65,7 +67,7 @@ class HouseRig(Rig):
         self.region_names = tuple(map(str, data["region_names"]))
         self.regions = data["region"]
         self.colours = data["colour"]
-        self.occlusion = data["occlusion"]
+        self.beard = data["beard"]
         self.joint_names = tuple(map(str, data["joint_names"]))
         self.joint_parents = data["joint_parent"].tolist()
         self.joint_index = data["joint_index"]
@@ -106,7 +108,8 @@ class HouseRig(Rig):
 
     def part(self, name: str) -> Part:
         """One part of the surface: skin, tongue, eye_left, eye_right, teeth_upper, teeth_lower,
-        brows, lashes, trousers, shoes, top.
+        brows, lashes, trousers, shoes, top, and hair_bob, hair_tied, hair_short, of which a figure
+        has one.
 
         Raises:
             InputError: there is no such part.
@@ -164,8 +167,23 @@ class HouseRig(Rig):
         index = torch.from_numpy(self.joint_index.astype(np.int64))
         return dense_weights(index, weight, len(self.joint_names))
 
+    def figure(self, name: str = "") -> ShapedHouse:
+        """One of the shipped figures (`motet.rigs.figures`); the default one without a name.
+
+        Raises:
+            ConfigError: there is no such figure.
+        """
+        look = look_of(name)
+        identity = torch.zeros(len(self.identity_names))
+        for axis, value in look.identity.items():
+            identity[self.identity_names.index(axis)] = value
+        return self.shaped(identity if look.identity else None, look=look)
+
     def shaped(
-        self, identity: Float[Tensor, " axes"] | None = None, contact: bool = True
+        self,
+        identity: Float[Tensor, " axes"] | None = None,
+        contact: bool = True,
+        look: Look = FIGURES[DEFAULT_FIGURE],
     ) -> ShapedHouse:
         """The figure of one person; see `Rig.shaped`.
 
@@ -173,9 +191,10 @@ class HouseRig(Rig):
             identity: see `Rig.shaped`.
             contact: resolve penetration of the lips (`ShapedHouse.settled`). Without it shapes
                 simply add up, as they do in exported files.
+            look: hair and colours; its own identity is not used.
         """
         if identity is None:
-            return ShapedHouse(self, self.vertices, self.joints, contact)
+            return ShapedHouse(self, self.vertices, self.joints, contact, look)
         values = torch.as_tensor(identity, dtype=torch.float32)
         count = len(self.identity_names)
         if values.shape != (count,) or not bool(torch.isfinite(values).all()):
@@ -190,7 +209,7 @@ class HouseRig(Rig):
         # a axes, v vertices, k coordinates
         vertices = self.vertices + torch.einsum("a,avk->vk", values * scale, axes)
         joints = self.joints + torch.einsum("a,ajk->jk", values, joint_axes)
-        return ShapedHouse(self, vertices, joints, contact)
+        return ShapedHouse(self, vertices, joints, contact, look)
 
 
 class ShapedHouse(ShapedRig):
@@ -202,8 +221,10 @@ class ShapedHouse(ShapedRig):
         vertices: Float[Tensor, "verts 3"],
         joints: Float[Tensor, "joints 3"],
         contact: bool,
+        look: Look,
     ) -> None:
         self.contact = contact
+        self.look = look
         self.rig: HouseRig = rig
         self.vertices = vertices
         self.joints = joints
@@ -214,9 +235,24 @@ class ShapedHouse(ShapedRig):
         self._rest = vertices[self.turning]
 
     @functools.cached_property
+    def _cut(self) -> dict[str, np.ndarray]:
+        return _hair_arrays(self.look.hair)
+
+    @functools.cached_property
     def hair(self) -> Hair:
-        """The hair of the head at rest."""
-        return Hair.of(_read("hair"), self.vertices - self.rig.vertices)
+        """Strands of the hair of the head at rest."""
+        return Hair.of(self._cut, self.vertices - self.rig.vertices)
+
+    @functools.cached_property
+    def appearance(self) -> Appearance:
+        """Colours, hairline and baked light of this figure."""
+        return Appearance.of(self.rig, self.look, self._cut["occlusion"], self._cut["cover"])
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Parts of the surface that this figure has: of the hair, one."""
+        own = f"hair_{self.look.hair}"
+        return tuple(n for n in self.rig.part_names if n == own or not n.startswith("hair_"))
 
     def joint_rotations(self, motion: Motion) -> Float[Tensor, "*batch frames joints 3 3"]:
         """Local rotation of every joint: relaxed body, head rotation over the neck, gaze."""
@@ -338,6 +374,24 @@ def blend(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
 def _triangles(quads: np.ndarray) -> np.ndarray:
     first, second = quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]
     return np.concatenate([first, second[quads[:, 2] != quads[:, 3]]]).astype(np.int64)
+
+
+@functools.cache
+def _hair_arrays(cut: str) -> dict[str, np.ndarray]:
+    prefix = f"{cut}."
+    arrays = _read("hair")
+    return {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
+
+
+@functools.cache
+def load_figure(name: str = "") -> ShapedHouse:
+    """One of the shipped figures (made once).
+
+    Raises:
+        ConfigError: there is no such figure.
+        AssetError: its files are missing from the installation.
+    """
+    return load_house().figure(name)
 
 
 @functools.cache

@@ -66,11 +66,26 @@ class Hair:
             self.fade[::every],
         )
 
+    def chosen(self, which: slice) -> Hair:
+        """Some of the strands as they are."""
+        return Hair(
+            self.strands[which],
+            self.normals[which],
+            self.width[which],
+            self.tone[which],
+            self.fade[which],
+        )
+
+    @property
+    def tangents(self) -> Float[np.ndarray, "strands points 3"]:
+        """Unit directions from root to tip."""
+        tangent = np.gradient(self.strands, axis=1)
+        return tangent / np.linalg.norm(tangent, axis=2, keepdims=True).clip(1e-9)
+
     def surface(self) -> HairSurface:
         """All ribbons as one surface, every strand ending in a point."""
         count, points, _ = self.strands.shape
-        tangent = np.gradient(self.strands, axis=1)
-        tangent /= np.linalg.norm(tangent, axis=2, keepdims=True).clip(1e-9)
+        tangent = self.tangents
         normal = self.normals - (self.normals * tangent).sum(2, keepdims=True) * tangent
         normal /= np.linalg.norm(normal, axis=2, keepdims=True).clip(1e-9)
         along = np.linspace(0, 1, points, dtype=np.float32)
@@ -82,7 +97,8 @@ class Hair:
         faces = np.concatenate([quad[:, [0, 1, 2]], quad[:, [0, 2, 3]]])
 
         def twice(values: np.ndarray) -> np.ndarray:
-            return np.repeat(values.reshape(count * points, -1), 2, axis=0).astype(np.float32)
+            flat = values.reshape(count * points, 3 if values.ndim == 3 else 1)
+            return np.repeat(flat, 2, axis=0).astype(np.float32)
 
         along = np.tile(along, (count, 1))
         fade = self.fade[:, None] * (1 - along * 2.5).clip(0)

@@ -22,7 +22,7 @@ from motet.serve.uploads import clean_name
 
 router = APIRouter(tags=["exports"])
 ExportId = Annotated[str, Path(pattern=models.ID_PATTERN)]
-DRAWN = ("size", "background", "camera", "captions")
+DRAWN = ("size", "background", "camera", "captions", "figure")
 _MIME = {
     ".html": "text/html",
     ".mov": "video/quicktime",
@@ -73,7 +73,11 @@ def _check_drawing(body: models.ExportRequest, ending: str) -> None:
     if body.captions.lower().endswith((".txt", ".srt", ".vtt")):
         raise ConfigError("captions are the text itself; files of the server are not read")
     picture = picture_options(
-        body.size or DEFAULT_SIZE, body.background, body.camera or "head", body.captions
+        body.size or DEFAULT_SIZE,
+        body.background,
+        body.camera or "head",
+        body.captions,
+        body.figure,
     )
     check_written([FilePath(f"x{ending}")], picture, None)
 

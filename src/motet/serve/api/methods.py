@@ -11,6 +11,7 @@ from motet.method import MethodSpec
 from motet.methods import find_methods
 from motet.options import Postprocess
 from motet.registry import DEFAULT, method_spec
+from motet.rigs.figures import FIGURES, look_of
 from motet.serve import answers, models
 from motet.serve.option_schema import schema_of, styles_of
 from motet.serve.problems import Refusal
@@ -29,6 +30,7 @@ async def health(studio: Shared) -> models.Health:
         methods=[_info(spec, studio) for spec in find_methods().values()],
         default_method=DEFAULT,
         formats=answers.formats(),
+        figures={name: look.about for name, look in FIGURES.items()},
         limits=vars(studio.limits),
         problem=studio.problem,
     )
@@ -50,9 +52,10 @@ async def method(name: str, studio: Shared) -> models.MethodDetails:
 
 
 @router.get("/figure.glb", response_class=FileResponse)
-async def figure(studio: Shared) -> FileResponse:
-    """The house figure without animation."""
-    path = await studio.cached("figure", {}, ".glb")
+async def figure(studio: Shared, name: str = "") -> FileResponse:
+    """A figure without animation: one of `figures` of `/health`, the default one without a name."""
+    look_of(name)
+    path = await studio.cached("figure", {"figure": name} if name else {}, ".glb")
     headers = {"Cache-Control": "max-age=3600"}
     return FileResponse(path, media_type="model/gltf-binary", headers=headers)
 

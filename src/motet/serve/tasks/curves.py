@@ -46,7 +46,7 @@ def write_figure(arguments: Arguments, folder: DataFolder, report: Report) -> Js
     from motet.export.gltf.figure import figure_document
     from motet.export.gltf.house import house_parts
 
-    document = figure_document(house_parts(), None, "rest", {})
+    document = figure_document(house_parts(text(arguments, "figure")), None, "rest", {})
     document.content["asset"]["generator"] = generator()
     write_bytes(
         folder.path("cache", text(arguments, "out"), ".glb"), pack_glb(*document.finished())

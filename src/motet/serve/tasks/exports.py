@@ -32,6 +32,7 @@ def export(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
         text(arguments, "background"),
         text(arguments, "camera") or "head",
         text(arguments, "captions"),
+        text(arguments, "figure"),
     )
     file = folder.path("avatars", avatar) if avatar else None
     check_spaces(path, clip.motion.space.name.split("+"), "this take")
