@@ -31,7 +31,7 @@ PICTURES = (*VIDEOS, ".png")
 """Endings of drawn files."""
 WITH_ALPHA = (".webm", ".mov", ".png")
 WITH_AVATAR = (".glb", ".vrma", *PICTURES)
-WITH_FIGURE = (*PICTURES, ".glb", ".html")
+WITH_FIGURE = (*PICTURES, ".glb", ".html", ".usda", ".usdc", ".usdz")
 WITH_CAPTIONS = (*PICTURES, ".srt", ".vtt")
 
 

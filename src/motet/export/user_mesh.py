@@ -31,6 +31,8 @@ MESH_FLAGS = (
     " in FLAME coefficients or vertices"
 )
 ARKIT_ENDINGS = (".csv", ".json")
+FIGURES = (".mp4", ".glb", ".usda", ".usdc", ".usdz")
+"""Endings of files that show a figure."""
 SURFACES = (".obj", ".vertices.npz")
 """Endings whose files hold surfaces only."""
 MAP_COMMAND = "motet weights flame-map FLAME.pkl -o flame_map.npz"
@@ -94,7 +96,7 @@ def check_mesh(path: Path, space: MotionSpace, mesh: UserMesh | None, *, avatar:
                 f"{path.name} needs ARKit weights, vertices have none; write .mp4, .glb, .obj,"
                 " .vertices.npz or .npz"
             )
-        if mesh.template is None and ending in (".mp4", ".glb", *SURFACES):
+        if mesh.template is None and ending in (*FIGURES, *SURFACES):
             raise SpaceError(
                 f"{path.name} needs the neutral face that vertices in {space.name!r} belong to:"
                 " give it as .obj or .ply with --template FILE"
@@ -113,7 +115,7 @@ def _check_flame(ending: str, space: MotionSpace, mesh: UserMesh, avatar: bool) 
     if (ending in ARKIT_ENDINGS or avatar) and mesh.arkit is None:
         target = "an avatar" if avatar else f"a {ending} file"
         raise SpaceError(f"{target} needs ARKit weights, {what}; give {fitted}")
-    if ending in (".mp4", ".glb") and not avatar and mesh.flame is None and mesh.arkit is None:
+    if ending in FIGURES and not avatar and mesh.flame is None and mesh.arkit is None:
         raise SpaceError(
             f"a {ending} file needs a figure, {what}; give {flame}, or for the house figure"
             f" {fitted}"
@@ -130,7 +132,7 @@ def in_arkit(clip: Clip, path: Path, mesh: UserMesh | None, *, avatar: bool) -> 
     if motion is None or mesh is None or mesh.arkit is None or not in_flame(motion.space):
         return clip
     ending = full_ending(path)
-    drawn = ending in (".mp4", ".glb") and mesh.flame is None
+    drawn = ending in FIGURES and mesh.flame is None
     if avatar or drawn or ending in ARKIT_ENDINGS:
         return dataclasses.replace(clip, motion=mesh.arkit.convert(motion))
     return clip

@@ -13,6 +13,8 @@ from motet.serve import models
 from motet.serve.jobs import Jobs
 from motet.serve.store import JobRow, Json, SoundRow, TakeRow
 
+MANY_FILES = (".png", ".usda", ".usdc")
+"""Formats that are several files and so no download; `.usdz` packs a scene into one."""
 _FLAGS = {"style", "source", "genre", "text", "person"}
 """Options that have flags of their own at `motet run`."""
 
@@ -47,7 +49,7 @@ def formats() -> list[models.FormatInfo]:
             pictures=kind.module == "mp4",
         )
         for ending, kind in FORMATS.items()
-        if kind.module != "png_sequence"  # many files
+        if ending not in MANY_FILES
     ]
     found += [
         models.FormatInfo(

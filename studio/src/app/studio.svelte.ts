@@ -171,8 +171,9 @@ export class Studio {
     await this.guarded(async () => {
       this.playback.pause();
       this.work = { title: text.slice(0, 60), stage: 'Speaking', share: undefined };
-      const { sound } = await send<{ sound: Sound }>('POST', '/speech', { text });
-      localStorage.setItem(TRANSCRIPT + sound.id, text);
+      const { sound, phones } = await send<{ sound: Sound; phones: Phones }>('POST', '/speech', { text });
+      // Not every voice speaks clearly enough for the times of its words to be found.
+      if (phones.words.length) localStorage.setItem(TRANSCRIPT + sound.id, text);
       spoken = true;
       await this.adopt(sound);
     });

@@ -20,7 +20,7 @@ const WORDS: Record<string, [title: string, use: string]> = {
   '.mov': ['Transparent video', 'ProRes, for editors'],
   '.glb': ['Animated figure', 'Blender, Unity, three.js'],
   '.vrma': ['VRM animation', 'Every VRM avatar'],
-  '.usd': ['USD', 'Film pipelines'],
+  '.usdz': ['USD', 'Film pipelines, Quick Look'],
   '.csv': ['Live Link Face', 'Unreal, MetaHuman'],
   '.json': ['Audio2Face', 'Omniverse, Maya'],
   '.npz': ['motet take', 'NumPy; opens here again'],

@@ -28,6 +28,7 @@ _MIME = {
     ".mov": "video/quicktime",
     ".mp4": "video/mp4",
     ".srt": "application/x-subrip",
+    ".usdz": "model/vnd.usdz+zip",
     ".vrma": "model/gltf-binary",
     ".vtt": "text/vtt",
     ".webm": "video/webm",
@@ -47,8 +48,10 @@ async def export(body: models.ExportRequest, studio: Shared) -> models.Job:
     check_ending(f"x{ending}")
     if row.facts.get("kind") != "motion":
         raise Refusal(409, "this take is a video already; download its file")
-    if ending == ".png":
-        raise ConfigError("pictures are many files: motet export TAKE.npz -o NAME.png writes them")
+    if ending in answers.MANY_FILES:
+        raise ConfigError(
+            f"{ending} is many files; motet export TAKE.npz -o NAME{ending} writes them"
+        )
     _check_drawing(body, ending)
     stored_map = ""
     if body.avatar:
