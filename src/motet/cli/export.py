@@ -43,7 +43,7 @@ class Export:
     camera: str = "head"
     """Camera of videos of a face: head, bust, three-quarter, body."""
     figure: str = ""
-    """Figure of videos, .glb and .html: mira, jonas or amara; mira when left out."""
+    """Figure of videos, .glb, .html and USD: mira, jonas or amara; mira when left out."""
     captions: str = ""
     """Captions drawn into videos or written as .srt or .vtt: what is said (text or .txt), or .srt,
     .vtt with its times; the take's own text when left out (.srt, .vtt)."""

@@ -110,7 +110,7 @@ class Run:
     """Camera of videos: head, bust, three-quarter, body of a face; follow, front, fixed of a
     body."""
     figure: str = ""
-    """Figure of videos, .glb and .html: mira, jonas or amara; mira when left out."""
+    """Figure of videos, .glb, .html and USD: mira, jonas or amara; mira when left out."""
     captions: str = ""
     """Captions drawn into videos or written as .srt or .vtt: what is said (text or .txt), or .srt,
     .vtt with its times."""
