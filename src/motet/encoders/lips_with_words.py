@@ -106,9 +106,14 @@ class LipEncoderWithWords:
         closed: Float[Tensor, " steps"],
         found: Phones,
     ) -> Float[Tensor, "steps dim"]:
-        """Recognised words are often wrong: lips close where the sound itself says so."""
-        phones = known_phones(found.spans, posterior, self.frame_rate)
-        if found.source in WORDS:
+        """Recognised words are often wrong: lips close where the sound itself says so. A text that
+        the sound contradicts (noted, and logged) is not followed: it may be of another language.
+        """
+        contradicted = found.source == "text" and bool(found.notes)
+        phones = posterior
+        if not contradicted:
+            phones = known_phones(found.spans, posterior, self.frame_rate)
+        if found.source in WORDS and not contradicted:
             closed = phones[:, _CLOSURES].sum(1)
         return torch.cat([self.lips.with_mouth(features, phones), closed.unsqueeze(1)], 1)
 

@@ -31,7 +31,7 @@ from motet.methods.kmtalk.postprocess import channel_scale, face_chain, face_cue
 from motet.methods.kmtalk.recording_phones import batch_phones
 from motet.methods.kmtalk.spaces import read_template, space_of
 from motet.nn.device import CPU, on_device
-from motet.phonetics.phone_source import SAMPLE_RATE, Phones
+from motet.phonetics.phone_source import SAMPLE_RATE, WORDS, Phones
 from motet.streaming.streaming_method import FeatureStream, MotionMethod, StreamState
 from motet.streaming.window_buffer import WindowBuffer
 from motet.types import Audio
@@ -196,7 +196,9 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         if not isinstance(self.encoder, WithMouth):
             return FaceCues()
         features = state.stream.features.known(0, state.stream.features.stop)
-        features = self.encoder.regressed([item.spans for item in phones], features)
+        # Posteriors are better than recognised words, which are often wrong.
+        known = [item.spans if item.source in WORDS else () for item in phones]
+        features = self.encoder.regressed(known, features)
         return speech_cues(self.encoder, features, 0, frames, opening=True, closures=True)
 
     def _phones(
