@@ -5,7 +5,8 @@
 
 Every session sends a recording in real time in pieces of 20 ms, over and over. The age of a frame
 is the time from its sound's last sample being sent to its arrival; a frame is late when it is older
-than the delay that the server advises. Prints one line of JSON.
+than the delay that the server advises. The drift is how far the sample that a frame is stamped with
+lies from the frame's own time. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Session:
     def __init__(self, samples: np.ndarray, seconds: float) -> None:
         self._samples, self._seconds = samples, seconds
         self.ages_s: list[float] = []
+        self.drifts_s: list[float] = []
         self.advice_s = 0.0
         self.fps = 25.0
         self._began_s = 0.0
@@ -69,9 +71,19 @@ class Session:
         async for message in socket:
             if isinstance(message, bytes):
                 now_s = time.monotonic() - self._began_s
-                _, sample, table = read_frames(message)
+                first, sample, table = read_frames(message)
+                self.drifts_s.append(abs(sample / RATE - first / self.fps))
                 for frame in range(len(table)):
                     self.ages_s.append(now_s - sample / RATE - frame / self.fps)
+
+
+def megabytes(process: int) -> float:
+    """Memory of a process and of those that it started; 0 without one."""
+    if not process:
+        return 0.0
+    own, children = Path(f"/proc/{process}"), Path(f"/proc/{process}/task/{process}/children")
+    resident = int((own / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return resident + sum(megabytes(int(child)) for child in children.read_text().split())
 
 
 async def measure(options: argparse.Namespace) -> dict[str, object]:
@@ -79,9 +91,11 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
     sound = resample(to_mono(read_audio(options.recording)), RATE).samples[0].numpy()
     samples = (sound.clip(-1, 1) * 32767).astype("<i2")
     sessions = [Session(samples, options.seconds) for _ in range(options.sessions)]
+    before = megabytes(options.server_pid)
     address = f"ws://127.0.0.1:{options.port}/live"
     await asyncio.gather(*(one.run(address, options.delay) for one in sessions))
     ages = np.concatenate([one.ages_s for one in sessions])
+    drifts = np.concatenate([one.drifts_s for one in sessions])
     late = sum(age > one.advice_s for one in sessions for age in one.ages_s)
     return {
         "sessions": options.sessions,
@@ -92,6 +106,8 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
         "age_p50_s": round(float(np.median(ages)), 3),
         "age_p95_s": round(float(np.quantile(ages, 0.95)), 3),
         "late": int(late),
+        "drift_p95_ms": round(1e3 * float(np.quantile(drifts, 0.95)), 2),
+        "server_mb": [round(before), round(megabytes(options.server_pid))],
         "load": [round(value, 1) for value in os.getloadavg()],
     }
 
@@ -104,6 +120,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--delay", default="auto", help="seconds, or auto")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--server-pid", type=int, default=0, help="its memory is reported")
     print(json.dumps(asyncio.run(measure(parser.parse_args()))))
 
 

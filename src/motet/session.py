@@ -13,8 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, overload
 
+import numpy as np
+from torch import Tensor
+
 from motet import config as settings
 from motet.audio import read_audio
+from motet.audio.arrays import audio_of_array
 from motet.audio_types import AudioSource
 from motet.checkpoint import read_checkpoint
 from motet.config import JsonValue, Settings
@@ -45,7 +49,9 @@ __all__ = [
     "run",
     "stream",
 ]
-Recording = str | os.PathLike[str] | Audio
+Samples = np.ndarray | Tensor
+"""Sound of a program's own; its rate is given with it."""
+Recording = str | os.PathLike[str] | Audio | Samples
 """A file, or audio in memory."""
 AnyLoaded = LoadedMethod[Motion] | LoadedMethod[Frames]
 _MotionMethod = Method[Settings, Settings, object, Motion]
@@ -237,6 +243,7 @@ def run(
     audio: Recording,
     method: str = ...,
     *,
+    rate: int | None = ...,
     seed: int = ...,
     options: Options | None = ...,
     postprocess: Postprocess | None = ...,
@@ -251,6 +258,7 @@ def run(
     audio: Sequence[Recording],
     method: str = ...,
     *,
+    rate: int | None = ...,
     seed: int = ...,
     options: Options | None = ...,
     postprocess: Postprocess | None = ...,
@@ -264,6 +272,7 @@ def run(
     audio: Recording | Sequence[Recording],
     method: str = DEFAULT,
     *,
+    rate: int | None = None,
     seed: int = 0,
     options: Options | None = None,
     postprocess: Postprocess | None = None,
@@ -274,9 +283,11 @@ def run(
     """A take from a recording, or a list of takes from a list of recordings.
 
     Args:
-        audio: a file in any common format, or an `Audio`; or a list of them.
+        audio: a file in any common format, an `Audio`, or samples (see `audio_of_array`); or a list
+            of them.
         method: name of the method (`motet.methods()` lists them), or of a face and a body:
             "artalk,mospa".
+        rate: samples per second of samples that are given as arrays.
         seed: the same seed gives the same take.
         options: options of the method's condition, e.g. `{"style": "warm"}`.
         postprocess: intensity, head and blinks of a face.
@@ -288,15 +299,20 @@ def run(
         MotetError: one of its kinds, with the remedy in the message.
     """
     _check_seed(seed)
-    many = not isinstance(audio, str | os.PathLike | Audio)
-    recordings = list(audio) if many else [audio]
+    many = not isinstance(audio, str | os.PathLike | Audio | np.ndarray | Tensor)
+    recordings = [
+        audio_of_array(one, rate) if isinstance(one, np.ndarray | Tensor) else one
+        for one in (list(audio) if many else [audio])
+    ]
     request = Request(options or {}, postprocess or Postprocess(), (seed,), fps)
     generator = load_methods(method, weights, options, device)
     takes = [_take(one, generator, request) for one in recordings]
     return takes if many else takes[0]
 
 
-def _take(audio: Recording, generator: AnyLoaded | FaceAndBody, request: Request) -> Take:
+def _take(
+    audio: str | os.PathLike[str] | Audio, generator: AnyLoaded | FaceAndBody, request: Request
+) -> Take:
     if isinstance(audio, Audio):
         return generator.take(audio, request)
     return generator.take(read_audio(Path(audio)), request, Path(audio).name)

@@ -51,7 +51,7 @@ def speech(tmp_path: Path) -> Path:
         ("-m artalk --keys {take} -o {out}.npz", "--keys belongs to kmtalk"),
         ("-m mospa --style warm -o {out}.npz", "--style belongs to"),
         ("-m artalk --size 256 -o {out}.csv", "--size, --background and --camera are for .mp4"),
-        ("-m artalk --avatar {take} -o {out}.npz", "--avatar acts on .glb and .vrma"),
+        ("-m artalk --avatar {take} -o {out}.npz", "--avatar acts on .glb, .vrma"),
         ("-m artalk --no-marker -o {out}.mp4", "--no-marker is for videos"),
         ("-m mospa --no-marker -o {out}.mp4", "--no-marker is for videos"),
         ("-m mospa --source 90,0,2 --no-marker -o {out}.bvh", "--no-marker is for videos"),
@@ -102,7 +102,7 @@ def test_run_refuses_before_it_loads(
     ("arguments", "remedy"),
     [
         ("export {take} --size 256 -o {out}.csv", "--size, --background and --camera are for .mp4"),
-        ("export {take} --avatar {take} -o {out}.csv", "--avatar acts on .glb and .vrma"),
+        ("export {take} --avatar {take} -o {out}.csv", "--avatar acts on .glb, .vrma"),
         ("export {take} --audio {speech} -o {out}.csv", "--audio goes into"),
         ("export {take} -o {out}.flame.npz", "holds FLAME or mesh motion"),
         ("render {take} --no-marker -o {out}.mp4", "--no-marker is for takes of a body"),

@@ -53,7 +53,7 @@ def test_what_usd_computes_is_what_the_rig_computes(tmp_path: Path, ending: str)
     posed = shaped.posed(speech().motion).vertices[:, shaped.rig.part("skin").vertices].numpy()
     assert baked.shape == posed.shape
     # Weights are stored in 8 bits, and of the four strongest joints.
-    assert np.abs(baked - posed).max() < 2e-3 and np.abs(baked - posed).mean() < 1e-4
+    assert np.abs(baked - posed).max() < 2e-3 and np.abs(baked - posed).mean() < 3e-4
     assert np.abs(baked[1] - baked[0]).max() > 0.02
 
 
