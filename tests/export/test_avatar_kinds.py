@@ -405,7 +405,7 @@ def test_names_are_mapped_by_hand(tmp_path: Path) -> None:
         ([1], "no map"),
         ({"jawOpen": 3}, "no map"),
         ({"bones": {"tail": "x"}}, "'tail'"),
-        ({"Nobody": "mouthPucker"}, "no 'Nobody'"),
+        ({"Nobody": "mouthPucker"}, "assigns 'Nobody'"),
         ({"jawOpen": "Nothing"}, "no shape is called 'Nothing'"),
         ({"bones": {"head": "Nowhere"}}, "no bone 'Nowhere'"),
     ],
