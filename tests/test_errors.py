@@ -47,6 +47,7 @@ OTHER_NAMES = {
     "pythonosc": "python-osc",
     "PIL": "pillow",
     "kokoro_onnx": "kokoro-onnx",
+    "pxr": "usd-core",
 }
 
 

@@ -97,7 +97,7 @@ def test_formats_may_stand_with_commas() -> None:
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("-take.wav", "write ./-take.wav"), ("-", "'motet live'"), ("some", "give 'FOLDER/*'")],
+    [("-take.wav", "write ./-take.wav"), ("-", "'motet live'"), ("some", "or a pattern such as")],
 )
 def test_names_that_mean_something_else(
     tmp_path: Path,

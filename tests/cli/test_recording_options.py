@@ -118,7 +118,8 @@ def test_fit_hands_on_track_channel_and_device(
         return SimpleNamespace(training=tmp_path, weights=tmp_path / "none")
 
     monkeypatch.setattr("motet.tracking.capture.capture.capture", capture)
-    monkeypatch.setattr("motet.tracking.capture.capture.describe", lambda person: [])
+    monkeypatch.setattr("motet.tracking.landmarker.missing_needs", lambda *given: [])
+    monkeypatch.setattr("motet.tracking.capture.describe.describe", lambda person: [])
     monkeypatch.setattr("motet.training.person.learn_person", lambda *given: calls.append(given))
     monkeypatch.setattr("motet.cli.fit._best", lambda person: "")
     line = ["fit", "a.mp4", "-o", str(tmp_path), "--consent", "mine", "--quiet"]

@@ -49,7 +49,7 @@ def test_cost_is_one_figure_on_readme_and_speed_page() -> None:
 
 def test_correlations_of_lips_are_one_figure_on_all_pages() -> None:
     """Of `artalk`: its module's table, its page, and the page on quality."""
-    module = rows(text("src/motet/methods/artalk/README.md"))["**as shipped, offline**"]
+    module = rows(text("src/motet/methods/artalk/README.md"))["**as shipped, offline, no words**"]
     opening, width = (cell.strip("*") for cell in module[:2])
     assert opening in text("docs/methods/artalk.md")
     quality = text("docs/benchmarks/evaluation.md")

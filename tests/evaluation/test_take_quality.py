@@ -30,7 +30,7 @@ def speech(seconds: float = 6.0) -> Audio:
 
 def take(shift: int = 0, trembling: float = 0.0) -> Clip:
     motion = loudness_to_jaw(speech())
-    values = motion.values.roll(shift, 0)
+    values = motion.values.roll(shift, 0) * 1.5  # opens as far as people do
     values[:, JAW] += trembling * torch.rand(
         len(values), generator=torch.Generator().manual_seed(1)
     )

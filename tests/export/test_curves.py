@@ -281,9 +281,8 @@ def test_clips_that_cannot_be_written_leave_nothing(tmp_path: Path, ending: str)
     for clip in (Clip(None, None), broken, batch, empty):
         with pytest.raises(InputError):
             write_clip(clip, tmp_path / f"a{ending}")
-    for path in (tmp_path / "none" / f"a{ending}", tmp_path):
-        with pytest.raises(InputError):
-            write_clip(whole, path)
+    with pytest.raises(InputError):
+        write_clip(whole, tmp_path)
     (tmp_path / f"folder{ending}").mkdir()
     with pytest.raises(InputError, match="is a folder"):
         write_clip(whole, tmp_path / f"folder{ending}")

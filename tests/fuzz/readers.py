@@ -359,12 +359,13 @@ def _persons(folder: Path) -> list[Path]:
 
 def _read_person(path: Path) -> None:
     from motet.methods.speech2lip.person import folder as person
+    from motet.methods.speech2lip.person.tensor_files import read_tensors
 
     if path.suffix == ".json":
         path.with_name(person.FACTS).write_bytes(path.read_bytes())
         person.read_facts(path.parent)
     else:
-        person._tensors(path)
+        read_tensors(path)
 
 
 def _ledgers(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from motet.rigs.flame import Flame, flame_from_tables, flame_space
 from motet.rigs.flame_arkit import FlameArkit, features, read_flame_arkit
 from motet.rigs.flame_fit import LEFT_OUT, fit_flame_arkit
 from motet.rigs.house import load_house
-from motet.types import ARKIT_SHAPES, Motion, MotionSpace, Track, arkit_space
+from motet.types import ARKIT_SHAPES, EYE_FULL_RAD, Motion, MotionSpace, Track, arkit_space
 from tests.flame_files import EXPRESSION_SIZE, head_tables, list_index
 
 
@@ -74,8 +74,9 @@ def test_eyeballs_become_looks(fitted: FlameArkit) -> None:
     motion = torch.zeros(1, space.dim)
     motion[0, -4:] = torch.tensor([0.0, 0.25, 0.25, 0.0])
     found = fitted.convert(Motion(motion, space))["blendshapes"][0]
-    assert float(found[list_index("eyeLookOutLeft")]) == pytest.approx(0.5)
-    assert float(found[list_index("eyeLookDownRight")]) == pytest.approx(0.5)
+    out, down = (0.25 / EYE_FULL_RAD[way] for way in ("Out", "Down"))
+    assert float(found[list_index("eyeLookOutLeft")]) == pytest.approx(out)
+    assert float(found[list_index("eyeLookDownRight")]) == pytest.approx(down)
     assert float(found[list_index("eyeLookInRight")]) == 0
 
 

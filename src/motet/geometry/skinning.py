@@ -31,3 +31,22 @@ def skin(
     # (batch, verts, 3, 4): one affine map a vertex.
     blended = torch.einsum("vj,...jkl->...vkl", weights, transforms)
     return (blended[..., :3] @ vertices[..., None]).squeeze(-1) + blended[..., 3]
+
+
+def skin_rigid_parts(
+    vertices: Float[Tensor, "*batch verts 3"],
+    weights: Float[Tensor, "verts joints"],
+    transforms: Float[Tensor, "*batch joints 3 4"],
+) -> Float[Tensor, "*batch verts 3"]:
+    """Linear blend skinning; vertices of a single joint take the fast path of one product."""
+    result = torch.empty_like(vertices)
+    strongest = weights.max(1)
+    single = strongest.values > 0.999
+    for joint in strongest.indices[single].unique().tolist():
+        index = torch.nonzero(single & (strongest.indices == joint)).squeeze(1)
+        matrix = transforms[..., joint, :, :]
+        rotated = vertices[..., index, :] @ matrix[..., :3].mT
+        result[..., index, :] = rotated + matrix[..., None, :, 3]
+    mixed = torch.nonzero(~single).squeeze(1)
+    result[..., mixed, :] = skin(vertices[..., mixed, :], weights[mixed], transforms)
+    return result

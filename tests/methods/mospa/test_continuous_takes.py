@@ -98,7 +98,7 @@ def test_speakers_and_listeners_differ() -> None:
         for role in (0, 1)
     ]
     assert float((rows[0] - rows[1]).abs().max()) > 1e-2
-    with pytest.raises(ConfigError, match="is the source"):
+    with pytest.raises(ConfigError, match="is the sound source"):
         MospaCondition(role="speaker", source="0,0,1").check(TINY)
     with pytest.raises(ConfigError, match="no speakers"):
         MospaCondition(role="speaker").check(dataclasses.replace(TINY, roles=False))

@@ -287,7 +287,7 @@ def test_the_oracle_is_only_for_recorded_paths(tmp_path: Path) -> None:
     [
         {"genre": "angry"},
         {"source_norm": "l1"},
-        {"sampler": "plms"},
+        {"sampler": "euler"},
         {"guidance_audio": -1.0},
         {"flexibility": 2.0},
         {"steps": -1},

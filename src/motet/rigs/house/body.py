@@ -19,7 +19,8 @@ from motet.body.limb_ik import orthonormal_frame
 from motet.body.skeleton import ANKLE_HEIGHT_M, house_offsets, local_rotations, pose_body
 from motet.errors import SpaceError
 from motet.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
-from motet.rigs.house.figure import NECK_SHARE, HouseRig, ShapedHouse, blend, turning_basis
+from motet.geometry.skinning import skin_rigid_parts
+from motet.rigs.house.figure import NECK_SHARE, HouseRig, ShapedHouse, turning_basis
 from motet.types import SMPLX25_JOINTS, Meshes, Motion
 
 DRIVEN: dict[str, str] = {
@@ -208,7 +209,9 @@ class HouseBody:
             displacement = weights @ turning_basis(self.rig).to(transforms)
             vertices[:, self.shaped.turning] += displacement.unflatten(-1, (-1, 3))
         weights = self.rig.weights.to(transforms)
-        return Meshes(blend(vertices.contiguous(), weights, transforms), self.rig.topology)
+        return Meshes(
+            skin_rigid_parts(vertices.contiguous(), weights, transforms), self.rig.topology
+        )
 
     def _floor_gap(self) -> float:
         """Metres by which the figure must be raised to stand on the skeleton's floor.

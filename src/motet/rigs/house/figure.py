@@ -16,7 +16,7 @@ from motet.array_files import read_arrays
 from motet.errors import AssetError, InputError
 from motet.geometry.kinematics import skinning_transforms
 from motet.geometry.rotation import matrix_from_axis_angle
-from motet.geometry.skinning import dense_weights, skin
+from motet.geometry.skinning import dense_weights, skin, skin_rigid_parts
 from motet.rigs.figures import DEFAULT_FIGURE, FIGURES, Look, look_of
 from motet.rigs.house.appearance import Appearance
 from motet.rigs.house.hair import Hair
@@ -284,7 +284,7 @@ class ShapedHouse(ShapedRig):
         moved = self._rest.to(dtype) + displacement
         vertices = self.relaxed_vertices.to(dtype).expand(*moved.shape[:-2], -1, -1).clone()
         weights = self.rig.weights.to(dtype)[self.turning]
-        vertices[..., self.turning, :] = blend(moved, weights, transforms)
+        vertices[..., self.turning, :] = skin_rigid_parts(moved, weights, transforms)
         return Meshes(vertices, self.rig.topology)
 
     def settled(
@@ -354,21 +354,6 @@ def turning_basis(rig: HouseRig) -> Float[Tensor, "shapes flat"]:
     """Shape displacements of the turning vertices, one flat row (vertices * 3) for each shape."""
     turning = _turning_vertices(rig)
     return rig.shape_deltas(eyeballs=False)[:, turning].flatten(1).contiguous()
-
-
-def blend(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
-    """Linear blend skinning; vertices of a single joint take the fast path of one product."""
-    result = torch.empty_like(vertices)
-    strongest = weights.max(1)
-    single = strongest.values > 0.999
-    for joint in strongest.indices[single].unique().tolist():
-        index = torch.nonzero(single & (strongest.indices == joint)).squeeze(1)
-        matrix = transforms[..., joint, :, :]
-        rotated = vertices[..., index, :] @ matrix[..., :3].mT
-        result[..., index, :] = rotated + matrix[..., None, :, 3]
-    mixed = torch.nonzero(~single).squeeze(1)
-    result[..., mixed, :] = skin(vertices[..., mixed, :], weights[mixed], transforms)
-    return result
 
 
 def _triangles(quads: np.ndarray) -> np.ndarray:
