@@ -96,7 +96,7 @@ def test_the_side_is_right_when_the_head_turns_or_the_body_leaves() -> None:
 
 def test_scenes_are_made_run_and_tabled() -> None:
     scene = Scene("two", 3, (SoundEvent("burst", 0.5, 1, (90,)), SoundEvent("burst", 2, 1, (0,))))
-    told = Scene("told", 4, (SoundEvent("drum", 0.2, 3.8, (0, 90)),), told=True)
+    given = Scene("given", 4, (SoundEvent("drum", 0.2, 3.8, (0, 90)),), source_given=True)
     made = make_scene(scene, 0)
     assert made.audio.samples.shape == (2, 3 * made.audio.sample_rate)
     left, right = made.audio.samples[:, : made.audio.sample_rate].square().sum(1)
@@ -107,7 +107,7 @@ def test_scenes_are_made_run_and_tabled() -> None:
         seen.append(options)
         return body_motion(*standing(120))
 
-    scores = evaluate_takes(run, (scene, told))
+    scores = evaluate_takes(run, (scene, given))
     assert "source" not in seen[0] and seen[1]["source"].shape == (121, 4)
     assert len(scores[0].latency_s) == 2
     assert scores[0].beats == (None, None, None) != scores[1].beats

@@ -36,7 +36,7 @@ class Fit:
 
     video: tyro.conf.Positional[tuple[Path, ...]]
     """Videos of one person speaking to the camera, from one camera position. Cuts, hands before the
-    mouth, looking away and pictures in between are skipped and told; of several faces the largest
+    mouth, looking away and pictures in between are skipped and listed; of several faces the largest
     is fitted. A folder stands for the videos in it."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the person."""

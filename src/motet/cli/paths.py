@@ -41,7 +41,7 @@ def check_folder(flag: str, path: Path, holds: str) -> None:
 
 
 def check_some_exist(paths: Sequence[Path]) -> None:
-    """Make sure that at least one of the named files is there; the others are told one by one.
+    """Make sure that at least one of the named files is there; the others are named one by one.
 
     Raises:
         AssetError: none is.

@@ -50,7 +50,7 @@ class Scene:
     name: str
     seconds: float
     events: tuple[SoundEvent, ...]
-    told: bool = False
+    source_given: bool = False
     """The position is given (`--source`) instead of estimated."""
     panned: bool = False
     """Stereo by level alone, like a film track."""
@@ -61,18 +61,28 @@ class Scene:
 
 
 SCENES: tuple[Scene, ...] = (
-    Scene("bursts ahead", 12, (SoundEvent("burst", 0.8, 10, (0,)),), told=True),
+    Scene("bursts ahead", 12, (SoundEvent("burst", 0.8, 10, (0,)),), source_given=True),
     Scene("bursts left", 12, (SoundEvent("burst", 0.8, 10, (90,)),)),
-    Scene("siren behind", 12, (SoundEvent("siren", 0.5, 11, (180,)),), told=True),
+    Scene("siren behind", 12, (SoundEvent("siren", 0.5, 11, (180,)),), source_given=True),
     Scene("siren left", 12, (SoundEvent("siren", 0.5, 11, (90,)),)),
-    Scene("phone, behind right", 12, (SoundEvent("phone", 0.5, 11, (-120,)),), told=True),
-    Scene("music ahead", 20, (SoundEvent("music", 0.3, 19.5, (0,)),), told=True),
+    Scene("phone, behind right", 12, (SoundEvent("phone", 0.5, 11, (-120,)),), source_given=True),
+    Scene("music ahead", 20, (SoundEvent("music", 0.3, 19.5, (0,)),), source_given=True),
     Scene("music, behind right", 20, (SoundEvent("music", 0.3, 19.5, (-120,)),)),
-    Scene("drums, 40 s", 40, (SoundEvent("drum", 0.3, 39.5, (30,)),), told=True),
-    Scene("speech ahead", 20, (SoundEvent("speech", 0.3, 19.5, (0,)),), told=True),
+    Scene("drums, 40 s", 40, (SoundEvent("drum", 0.3, 39.5, (30,)),), source_given=True),
+    Scene("speech ahead", 20, (SoundEvent("speech", 0.3, 19.5, (0,)),), source_given=True),
     Scene("speech right", 20, (SoundEvent("speech", 0.3, 19.5, (-90,)),)),
-    Scene("vehicle passing", 16, (SoundEvent("vehicle", 0.3, 15.5, (-80, 0, 80), 3.0),), told=True),
-    Scene("engine circling", 20, (SoundEvent("engine", 0.3, 19.5, (0, 180, 360), 2.5),), told=True),
+    Scene(
+        "vehicle passing",
+        16,
+        (SoundEvent("vehicle", 0.3, 15.5, (-80, 0, 80), 3.0),),
+        source_given=True,
+    ),
+    Scene(
+        "engine circling",
+        20,
+        (SoundEvent("engine", 0.3, 19.5, (0, 180, 360), 2.5),),
+        source_given=True,
+    ),
     Scene(
         "bark, then phone",
         18,
@@ -105,19 +115,24 @@ def _two(first: SoundEvent, second: SoundEvent) -> Scene:
 
 HELD_OUT: tuple[Scene, ...] = (
     _held_out("one burst, 35", 6, SoundEvent("burst", 1.4, 1.2, (35,))),
-    _held_out("bursts, -155", 14, SoundEvent("burst", 1.1, 12, (-155,), 1.4), told=True),
+    _held_out("bursts, -155", 14, SoundEvent("burst", 1.1, 12, (-155,), 1.4), source_given=True),
     _held_out("siren, 60", 10, SoundEvent("siren", 0.2, 9.5, (60,))),
-    _held_out("siren, -100", 16, SoundEvent("siren", 2.0, 9, (-100,), 3.0), told=True),
+    _held_out("siren, -100", 16, SoundEvent("siren", 2.0, 9, (-100,), 3.0), source_given=True),
     _held_out("fire alarm, -35", 9, SoundEvent("fire_alarm", 0.4, 8, (-35,))),
-    _held_out("music, 40", 25, SoundEvent("music", 0.2, 24.5, (40,)), told=True),
+    _held_out("music, 40", 25, SoundEvent("music", 0.2, 24.5, (40,)), source_given=True),
     _held_out("music, -60", 12, SoundEvent("music", 0.6, 11, (-60,))),
-    _held_out("drums, 150", 30, SoundEvent("drum", 0.2, 29.5, (150,)), told=True),
+    _held_out("drums, 150", 30, SoundEvent("drum", 0.2, 29.5, (150,)), source_given=True),
     _held_out("speech, -45", 24, SoundEvent("speech", 0.3, 23, (-45,))),
-    _held_out("speech, 140", 13, SoundEvent("speech", 0.3, 12, (140,)), told=True),
+    _held_out("speech, 140", 13, SoundEvent("speech", 0.3, 12, (140,)), source_given=True),
     _held_out(
-        "vehicle, 100 to -100", 18, SoundEvent("vehicle", 0.4, 17, (100, 0, -100)), told=True
+        "vehicle, 100 to -100",
+        18,
+        SoundEvent("vehicle", 0.4, 17, (100, 0, -100)),
+        source_given=True,
     ),
-    _held_out("bird circling", 22, SoundEvent("bird", 0.3, 21, (30, -150, -330), 3.0), told=True),
+    _held_out(
+        "bird circling", 22, SoundEvent("bird", 0.3, 21, (30, -150, -330), 3.0), source_given=True
+    ),
     _held_out(
         "film: wind, then a shot",
         14,
@@ -170,7 +185,7 @@ class MadeScene:
     """Position of each event at its onset, metres."""
     beats_s: tuple[float, ...]
     path: Float[np.ndarray, "points 4"]
-    """Seconds and position of the source that is told."""
+    """Seconds and position of the source that is given."""
 
 
 def make_scene(scene: Scene, number: int) -> MadeScene:

@@ -121,7 +121,7 @@ def _beats_in_thirds(
 
 
 Run = Callable[[Audio, Mapping[str, Any]], Motion]
-"""(sound, options, the path that is told under `source`) -> a take without a batch axis."""
+"""(sound, options, the path that is given as `source`) -> a take without a batch axis."""
 
 
 def evaluate_takes(
@@ -137,8 +137,8 @@ def evaluate_takes(
     scores = []
     for number, scene in enumerate(scenes):
         made = make_scene(scene, number)
-        told = {"source": made.path} if scene.told else {}
-        scores.append(score_take(scene, made, run(made.audio, {**scene.options, **told})))
+        position = {"source": made.path} if scene.source_given else {}
+        scores.append(score_take(scene, made, run(made.audio, {**scene.options, **position})))
         if report is not None:
             report(scene.name, number + 1, len(scenes))
     return scores
