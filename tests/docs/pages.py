@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 from tests.official_files import write_official_files
 
@@ -104,8 +105,9 @@ class Workplace:
                 (self.folder / name).write_bytes(content)
             return
         before = self._files()
-        if command.startswith("motet ") and not SHELL & set(command):
-            self._inside(command)
+        line, source, target = redirected(command)
+        if line.startswith("motet ") and not SHELL & set(line):
+            self._inside(line, source, target)
         else:
             self._in_shell(command)
         made = {
@@ -131,10 +133,17 @@ class Workplace:
             if path.is_file()
         }
 
-    def _inside(self, command: str) -> None:
+    def _inside(self, command: str, source: str, target: str) -> None:
         from motet.cli import main
 
-        assert main(shlex.split(command)[1:]) == 0, command
+        with contextlib.ExitStack() as stack:
+            if source:
+                entry = stack.enter_context(open(source, encoding="utf-8"))  # noqa: SIM115
+                stack.enter_context(mock.patch.object(sys, "stdin", entry))
+            if target:
+                output = stack.enter_context(open(target, "w", encoding="utf-8"))  # noqa: SIM115
+                stack.enter_context(contextlib.redirect_stdout(output))
+            assert main(shlex.split(command)[1:]) == 0, command
 
     def _in_shell(self, command: str) -> None:
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
@@ -146,6 +155,17 @@ class Workplace:
             timeout=300,
         )
         assert result.returncode == 0, f"{command}\n{result.stderr[-2000:]}"
+
+
+def redirected(command: str) -> tuple[str, str, str]:
+    """A command without its redirections, the file it reads and the file it writes."""
+    files = {"<": "", ">": ""}
+    for sign in files:
+        found = re.search(rf"\s{sign}\s*([\w./-]+)\s*(?=$|[<>])", command)
+        if found:
+            files[sign] = found[1]
+            command = command[: found.start()] + " " + command[found.end() :]
+    return command.strip(), files["<"], files[">"]
 
 
 def shorten(recording: Path, seconds: float = SECONDS) -> None:

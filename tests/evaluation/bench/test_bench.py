@@ -111,6 +111,7 @@ def test_measuring_here_gives_the_same_fields(tmp_path: Path) -> None:
     assert result.precision == "none"
 
 
+@pytest.mark.slow
 def test_a_method_that_answers_pictures_is_measured_by_its_pictures(tmp_path: Path) -> None:
     report = bench(
         [BenchSubject("speech2lip"), BenchSubject("mean face", "baseline")],

@@ -139,6 +139,7 @@ def test_long_silence_is_divided_and_closures_get_a_key_of_their_own() -> None:
 # ------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_both_stages_learn_four_seconds_by_heart(small: KMTalkConfig) -> None:
     corpus = TrainingSet(arkit_space(), [performance(1)])
     config = dataclasses.replace(small, training=dataclasses.replace(small.training, frames=100))
@@ -165,6 +166,7 @@ SPARSE = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_a_completion_that_hears_is_better_far_from_keys() -> None:
     corpus, errors = performances(), {}
     for hears in (True, False):
@@ -187,6 +189,7 @@ def test_a_completion_that_hears_is_better_far_from_keys() -> None:
     assert errors[True] < 0.8 * errors[False], errors
 
 
+@pytest.mark.slow
 def test_a_shift_of_one_frame_matters_little() -> None:
     disturbed = KeyTraining(
         drop_identity=0.3, heard_keys=0.0, disturb=0.5, true_keys=0.3, frames=100

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pytest
 import torch
 
 from motet.checkpoint import save_checkpoint
@@ -63,6 +64,7 @@ def taught(frames: int = 120) -> tuple[SyncExamples, Watched]:
     )
 
 
+@pytest.mark.slow
 def test_our_expert_learns_which_moment_of_sound_belongs_to_the_mouths() -> None:
     torch.manual_seed(0)
     given, person = taught()

@@ -40,6 +40,7 @@ def error_of_a_still_mouth(person: Person) -> float:
     )
 
 
+@pytest.mark.slow
 def test_learning_draws_mouths_that_it_never_saw_better_and_better(person: Person) -> None:
     trials: list[Trial] = []
     digest = learn_person(person, TINY, SHORT, tried=trials.append)

@@ -240,7 +240,7 @@ class MospaCondition:
         True, False, preset="shipped", sound="long", given={"genre": "sensitive"}
     )
     """With `feet`: straighten legs that rest half bent; squats and movements stay."""
-    life: bool = option(True, False, preset="shipped", sound="long")
+    life: bool = option(True, False, preset="shipped", sound="pause")
     """With `feet`: breath, weight shifts and a wandering gaze while the figure stands still."""
 
     def __post_init__(self) -> None:
