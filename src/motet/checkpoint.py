@@ -111,9 +111,9 @@ def mean_checkpoint(paths: Sequence[Path]) -> Checkpoint:
 
     Source: Wortsman et al. 2022, Model soups (uniform).
     """
-    found = [read_checkpoint(path) for path in paths]
-    first = found[0]
-    for path, other in zip(paths, found, strict=True):
+    checkpoints = [read_checkpoint(path) for path in paths]
+    first = checkpoints[0]
+    for path, other in zip(paths, checkpoints, strict=True):
         if other.config != first.config or other.tensors.keys() != first.tensors.keys():
             raise CheckpointError(
                 f"{path} is of another configuration than {paths[0]}; only trainings of one model"
@@ -121,7 +121,7 @@ def mean_checkpoint(paths: Sequence[Path]) -> Checkpoint:
             )
     tensors = {
         name: (
-            torch.stack([c.tensors[name] for c in found]).mean(0)
+            torch.stack([c.tensors[name] for c in checkpoints]).mean(0)
             if tensor.is_floating_point()
             else tensor
         )
@@ -130,7 +130,7 @@ def mean_checkpoint(paths: Sequence[Path]) -> Checkpoint:
     return Checkpoint(
         tensors,
         first.config,
-        {**found[-1].facts, "mean_of": [c.digest for c in found]},
+        {**checkpoints[-1].facts, "mean_of": [c.digest for c in checkpoints]},
         tensor_digest(tensors),
     )
 
@@ -196,7 +196,7 @@ def read_official(path: Path, *, bare: bool = False) -> dict[str, object]:
         return _read_arrays(path)
     try:
         with torch.serialization.safe_globals(_INERT):
-            found = _plain(torch.load(path, map_location="cpu", weights_only=True))
+            tensors = _plain(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist") from error
     except Exception as error:
@@ -204,13 +204,13 @@ def read_official(path: Path, *, bare: bool = False) -> dict[str, object]:
             f"{path} is not a plain tensor file and is refused; save its state dict as safetensors"
             " first"
         ) from error
-    if bare and isinstance(found, Tensor):
-        return {"": found}
-    if not isinstance(found, dict):
+    if bare and isinstance(tensors, Tensor):
+        return {"": tensors}
+    if not isinstance(tensors, dict):
         raise CheckpointError(
-            f"{path} holds a {type(found).__name__}, expected a dictionary of tensors"
+            f"{path} holds a {type(tensors).__name__}, expected a dictionary of tensors"
         )
-    return found
+    return tensors
 
 
 def _read_folder(folder: Path) -> dict[str, object]:

@@ -84,13 +84,13 @@ def from_json(cls: type[C], values: JsonValue | Mapping[str, JsonValue]) -> C:
         if key not in fields:
             raise ConfigError(f"{cls.__name__} has no setting {key!r}; {nearest(key, fields)}")
     hints = _hints(cls)
-    given = {
+    supplied = {
         key: _value(hints[key], value, f"{cls.__name__}.{key}") for key, value in values.items()
     }
-    missing = [n for n, f in fields.items() if n not in given and _required(f)]
+    missing = [n for n, f in fields.items() if n not in supplied and _required(f)]
     if missing:
         raise ConfigError(f"{cls.__name__} needs the settings {', '.join(missing)}")
-    return cls(**given)
+    return cls(**supplied)
 
 
 def digest(config: Settings) -> str:

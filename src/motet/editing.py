@@ -151,9 +151,9 @@ def layers_to_json(layers: Sequence[Layer]) -> list[JsonValue]:
 def _layer(value: JsonValue, number: int) -> Layer:
     if not isinstance(value, Mapping) or value.get("type") not in LAYERS:
         raise ConfigError(f"layer {number} has no type; known: {', '.join(LAYERS)}")
-    given = {_RENAMED.get(k, k): v for k, v in value.items() if k != "type"}
+    fields = {_RENAMED.get(k, k): v for k, v in value.items() if k != "type"}
     try:
-        layer = settings.from_json(LAYERS[str(value["type"])], given)
+        layer = settings.from_json(LAYERS[str(value["type"])], fields)
         _check(layer)
     except ConfigError as error:
         raise ConfigError(f"layer {number}: {error}") from error

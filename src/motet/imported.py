@@ -57,21 +57,21 @@ def read_settings(path: Path) -> dict[str, JsonValue]:
         ConfigError: not there, or not a JSON object.
     """
     try:
-        given = parse_json(Path(path).read_text(encoding="utf-8"))
+        overrides = parse_json(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(given, dict):
+    if not isinstance(overrides, dict):
         raise ConfigError(f'{path} must hold an object like {{"codec": {{"heads": 8}}}}')
-    return given
+    return overrides
 
 
 def resolve_config(
     published: C,
     from_tensors: Mapping[str, JsonValue],
     from_options: Mapping[str, JsonValue] | None = None,
-    given: Mapping[str, JsonValue] | None = None,
+    overrides: Mapping[str, JsonValue] | None = None,
     heads: Mapping[str, int] | None = None,
 ) -> tuple[C, tuple[SettingOrigin, ...]]:
     """The configuration of imported weights.
@@ -81,20 +81,20 @@ def resolve_config(
             known. It has the optional parts that these weights have.
         from_tensors: dotted names and values that shapes or buffers prove.
         from_options: the same, from options stored beside the tensors.
-        given: what the user says, nested; it wins over stored options.
+        overrides: what the user says, nested; it wins over stored options.
         heads: dotted names of numbers of attention heads, and the width that each must divide.
 
     Raises:
-        ConfigError: `given` has an unknown setting or contradicts a tensor, or a number of heads is
-            impossible.
+        ConfigError: `overrides` has an unknown setting or contradicts a tensor, or a head count
+            is impossible.
         CheckpointError: the values do not make a model.
     """
     values = flatten(settings.to_json(published))
-    wanted = flatten(given or {})
-    _check_given(wanted, values, from_tensors)
+    flat_overrides = flatten(overrides or {})
+    _check_given(flat_overrides, values, from_tensors)
     layers: tuple[tuple[Origin, Mapping[str, JsonValue]], ...] = (
         ("stored options", from_options or {}),
-        ("--config", wanted),
+        ("--config", flat_overrides),
         ("tensors", from_tensors),
     )
     origins: dict[str, Origin] = {name: "assumed" for name in values}
@@ -156,9 +156,11 @@ def _check_heads(
 
 
 def _check_given(
-    wanted: Mapping[str, JsonValue], known: Mapping[str, JsonValue], read: Mapping[str, JsonValue]
+    flat_overrides: Mapping[str, JsonValue],
+    known: Mapping[str, JsonValue],
+    read: Mapping[str, JsonValue],
 ) -> None:
-    for name, value in wanted.items():
+    for name, value in flat_overrides.items():
         if name not in known:
             raise ConfigError(f"these weights have no setting {name!r}; {nearest(name, known)}")
         if name in read and _plain(read[name]) != _plain(value):

@@ -246,20 +246,20 @@ class MethodSpec:
         return cast(Callable[[Settings], object], make)(config)
 
     def convert_official(
-        self, files: Sequence[Official], given: Mapping[str, JsonValue]
+        self, files: Sequence[Official], overrides: Mapping[str, JsonValue]
     ) -> Imported[Settings]:
         """Configuration and tensors from the authors' files.
 
         Args:
             files: as `read_official` gives them, in any order.
-            given: settings by hand, nested as in the configuration.
+            overrides: settings by hand, nested as in the configuration.
 
         Raises:
             ConfigError: there is no official checkpoint of this method, or a setting is unknown.
             CheckpointError: the tensors are not those of a known model.
         """
         convert = self._required(self.convert, "has no official checkpoint to import")
-        return cast(Callable[..., "Imported[Settings]"], convert)(files, given)
+        return cast(Callable[..., "Imported[Settings]"], convert)(files, overrides)
 
     def shipped(self) -> Path:
         """Path of the shipped weights.
@@ -323,12 +323,12 @@ def condition_from(spec: MethodSpec, values: Mapping[str, OptionValue]) -> Setti
     """
     options: dict[str, OptionValue] = {}
     known = option_names(spec)
-    for given, value in values.items():
-        name = renamed(spec, given)
+    for given_name, value in values.items():
+        name = renamed(spec, given_name)
         if name not in known:
-            raise ConfigError(unknown_option(spec, given))
+            raise ConfigError(unknown_option(spec, given_name))
         if name in options:
-            raise ConfigError(f"option {name} is given twice, once as {given}; leave one out")
+            raise ConfigError(f"option {name} is given twice, once as {given_name}; leave one out")
         options[name] = value
     return spec.condition_type()(**options)
 
@@ -346,7 +346,7 @@ def check_condition(condition: Settings, config: Settings) -> None:
         check(config)
 
 
-def parse_options(spec: MethodSpec, given: Sequence[str]) -> dict[str, OptionValue]:
+def parse_options(spec: MethodSpec, arguments: Sequence[str]) -> dict[str, OptionValue]:
     """`NAME=VALUE` texts as values of the types that the method's condition declares.
 
     Raises:
@@ -355,7 +355,7 @@ def parse_options(spec: MethodSpec, given: Sequence[str]) -> dict[str, OptionVal
     hints = typing.get_type_hints(spec.condition_type())
     known = option_names(spec)
     values: dict[str, OptionValue] = {}
-    for text in given:
+    for text in arguments:
         name, equals, value = text.partition("=")
         if not equals:
             raise ConfigError(f"{text!r} is not of the form NAME=VALUE")

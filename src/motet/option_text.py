@@ -47,17 +47,17 @@ def field_docstrings(kind: type) -> Mapping[str, str]:
     """The string below each field of a dataclass, base classes included; empty where there is
     none.
     """
-    found: dict[str, str] = {}
+    docstrings: dict[str, str] = {}
     for cls in reversed([base for base in kind.__mro__ if dataclasses.is_dataclass(base)]):
         (body,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
         assert isinstance(body, ast.ClassDef)
         for line, below in zip(body.body, [*body.body[1:], ast.Pass()], strict=True):
             match line, below:
                 case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
-                    found[name] = " ".join(text.split())
+                    docstrings[name] = " ".join(text.split())
                 case ast.AnnAssign(target=ast.Name(name)), _:
-                    found.setdefault(name, "")
-    return found
+                    docstrings.setdefault(name, "")
+    return docstrings
 
 
 def _values(hint: object) -> str:

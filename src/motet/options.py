@@ -46,14 +46,14 @@ def option(
     given: Mapping[str, OptionValue] | None = None,
 ) -> T:
     """A dataclass field with a default and the input on which `example` gives another result."""
-    found = Example(example, preset, sound, given or {})
-    return dataclasses.field(default=default, metadata={_KEY: found})  # type: ignore[return-value]
+    example_input = Example(example, preset, sound, given or {})
+    return dataclasses.field(default=default, metadata={_KEY: example_input})  # type: ignore[return-value]
 
 
 def example_of(field: dataclasses.Field[object]) -> Example | None:
     """The input that an option declares; None when it declares none."""
-    found = field.metadata.get(_KEY)
-    return found if isinstance(found, Example) else None
+    example = field.metadata.get(_KEY)
+    return example if isinstance(example, Example) else None
 
 
 def check_choices(settings: Settings) -> None:

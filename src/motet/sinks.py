@@ -279,7 +279,7 @@ class FrameSink(Sink["Frames"]):
                 )
         if request.fps is not None:
             raise ConfigError(f"{name} draws at the rate of its footage; leave --fps out")
-        for flag, given in (
+        for flag, value in (
             ("--avatar", request.avatar is not None),
             ("--style", "style" in request.options),
             (
@@ -290,7 +290,7 @@ class FrameSink(Sink["Frames"]):
             ("--edits", request.edits is not None),
             ("--flame", request.mesh is not None),
         ):
-            if given:
+            if value:
                 raise ConfigError(
                     f"{name} shows a person's own footage: {flag} cannot change it; choose the"
                     " person with --person"

@@ -112,10 +112,11 @@ class Take(Clip):
             return ""
         curve = self.motion.channel("blendshapes", "jawOpen").flatten().tolist()
         step = max(1, len(curve) // 300)
-        kept = [max(curve[k : k + step]) for k in range(0, len(curve), step)]
-        points = " ".join(f"{k},{32 - 30 * min(value, 1):.1f}" for k, value in enumerate(kept))
+        peaks = [max(curve[k : k + step]) for k in range(0, len(curve), step)]
+        points = " ".join(f"{k},{32 - 30 * min(value, 1):.1f}" for k, value in enumerate(peaks))
         return (
-            f'<svg width="300" height="34" viewBox="0 0 {len(kept)} 34" preserveAspectRatio="none">'
+            f'<svg width="300" height="34" viewBox="0 0 {len(peaks)} 34"'
+            ' preserveAspectRatio="none">'
             f'<polyline points="{points}" fill="none" stroke="currentColor"'
             ' vector-effect="non-scaling-stroke"/></svg>'
         )

@@ -80,8 +80,8 @@ def test_ctrl_c_ends_the_processes(tmp_path: Path) -> None:
 def test_never_more_processes_than_jobs() -> None:
     assert worker_count(1) == 1
     assert worker_count(0) == 1
-    assert worker_count(3, wanted=8) == 3
-    assert worker_count(100, wanted=8) == 8
+    assert worker_count(3, requested=8) == 3
+    assert worker_count(100, requested=8) == 8
     assert 1 <= worker_count(100) <= (os.cpu_count() or 1)
 
 

@@ -29,21 +29,21 @@ def audio_of_array(samples: np.ndarray | Tensor, rate: int | None) -> Audio:
     """
     if rate is None:
         raise ConfigError("samples in memory need their rate: motet.run(samples, rate=16000)")
-    found = samples.detach().cpu().numpy() if isinstance(samples, Tensor) else np.asarray(samples)
-    if found.ndim == 1:
-        found = found[None]
-    if found.ndim != 2 or not found.size or min(found.shape) > MOST_CHANNELS:
+    array = samples.detach().cpu().numpy() if isinstance(samples, Tensor) else np.asarray(samples)
+    if array.ndim == 1:
+        array = array[None]
+    if array.ndim != 2 or not array.size or min(array.shape) > MOST_CHANNELS:
         raise InputError(
-            f"a sound is (time,), (channels, time) or (time, channels), not {tuple(found.shape)}"
+            f"a sound is (time,), (channels, time) or (time, channels), not {tuple(array.shape)}"
         )
-    if found.shape[0] > found.shape[1]:
-        found = found.T
-    if found.dtype in (np.int16, np.int32):
-        found = found / -float(np.iinfo(found.dtype).min)
-    if found.dtype.kind != "f" or not np.isfinite(found).all():
+    if array.shape[0] > array.shape[1]:
+        array = array.T
+    if array.dtype in (np.int16, np.int32):
+        array = array / -float(np.iinfo(array.dtype).min)
+    if array.dtype.kind != "f" or not np.isfinite(array).all():
         raise InputError(
             "samples are finite floats within -1..1, or integers of 16 or 32 bits, not"
-            f" {found.dtype}"
+            f" {array.dtype}"
         )
-    layout: Layout = _LAYOUTS.get(len(found), "other")
-    return Audio(torch.from_numpy(np.ascontiguousarray(found, np.float32)), int(rate), layout)
+    layout: Layout = _LAYOUTS.get(len(array), "other")
+    return Audio(torch.from_numpy(np.ascontiguousarray(array, np.float32)), int(rate), layout)

@@ -235,23 +235,23 @@ def _step(
     known = np.concatenate([state.samples, filtered])
     blocks = _measure(known)
     gain, gains, since = state.gain, list(state.gains_db), list(state.since_voiced)
-    kept = len(gains)
+    gain_count = len(gains)
     for level, voiced, mains in zip(*(row.tolist() for row in blocks), strict=True):
         gain = gain.after(level, voiced and not mains)
         gains.append(MAINS_GAIN_DB if mains else gain.value_db)
         since.append(gain.since_voiced)
-        if mains and kept > 2 and since[-kept] >= HOLD:
+        if mains and gain_count > 2 and since[-gain_count] >= HOLD:
             # A hum out of silence: its beginning still waits.
-            gains[1 - kept :] = [MAINS_GAIN_DB] * (kept - 1)
-    waiting = np.concatenate([state.waiting, filtered])
-    result = _at_gain(waiting[: len(filtered)], len(state.samples), gains)
+            gains[1 - gain_count :] = [MAINS_GAIN_DB] * (gain_count - 1)
+    pending = np.concatenate([state.waiting, filtered])
+    result = _at_gain(pending[: len(filtered)], len(state.samples), gains)
     return result[state.missing :], Channel(
         memory,
         known[len(blocks.level_db) * BLOCK :],
         gain,
-        tuple(gains[-kept:]),
-        tuple(since[-kept:]),
-        waiting[len(filtered) :],
+        tuple(gains[-gain_count:]),
+        tuple(since[-gain_count:]),
+        pending[len(filtered) :],
         max(0, state.missing - len(filtered)),
     )
 
@@ -267,9 +267,9 @@ def _at_gain(
         gains_db: the first is that of two blocks before the first sample.
     """
     position = known - FRAME + np.arange(len(samples))
-    block, place = position // BLOCK, position % BLOCK
+    block, within = position // BLOCK, position % BLOCK
     track = np.array(gains_db)
-    track = track[block] + (track[block + 1] - track[block]) * (place / BLOCK)
+    track = track[block] + (track[block + 1] - track[block]) * (within / BLOCK)
     return samples * 10.0 ** (track / 20)
 
 

@@ -59,8 +59,8 @@ def find_kokoro(voice: str) -> KokoroFiles | None:
     Raises:
         AssetError: a folder was named that holds no model.
     """
-    place, _, name = voice.rpartition(":") if ":" in voice else (voice, "", "")
-    named = place or os.environ.get(VARIABLE, "")
+    folder_name, _, name = voice.rpartition(":") if ":" in voice else (voice, "", "")
+    named = folder_name or os.environ.get(VARIABLE, "")
     folder = Path(named) if named else default_folder()
     models, voices = sorted(folder.glob("*.onnx")), sorted(folder.glob("voices*"))
     if models and voices:

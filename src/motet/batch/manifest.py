@@ -82,41 +82,41 @@ def _json_lines(text: str, location: Location) -> Iterator[tuple[int, Mapping[st
         yield number, cells
 
 
-def _row(cells: Mapping[str, JsonValue], folder: Location, place: str) -> Row:
+def _row(cells: Mapping[str, JsonValue], folder: Location, row_name: str) -> Row:
     for column in cells:
         if column not in COLUMNS:
             raise ConfigError(
-                f"{place}: no recording has {column!r}; {nearest(column, COLUMNS)}"
+                f"{row_name}: no recording has {column!r}; {nearest(column, COLUMNS)}"
                 f" (columns: {', '.join(COLUMNS)})"
             )
-    given = {name: value for name, value in cells.items() if value not in ("", None)}
-    audio = given.get("audio")
+    filled = {name: value for name, value in cells.items() if value not in ("", None)}
+    audio = filled.get("audio")
     if not isinstance(audio, str):
-        raise InputError(f"{place} names no audio")
-    name = str(given.get("name", ""))
+        raise InputError(f"{row_name} names no audio")
+    name = str(filled.get("name", ""))
     if "/" in name or "\\" in name or name in (".", ".."):
-        raise InputError(f"{place}: name {name!r} must be a file name without folders")
+        raise InputError(f"{row_name}: name {name!r} must be a file name without folders")
     settings = {
-        column: _cell(column, value, folder, place)
-        for column, value in given.items()
+        column: _cell(column, value, folder, row_name)
+        for column, value in filled.items()
         if column not in ("audio", "name")
     }
     return Row(_inside(folder, audio), name, settings)
 
 
-def _cell(column: str, value: JsonValue, folder: Location, place: str) -> object:
+def _cell(column: str, value: JsonValue, folder: Location, row_name: str) -> object:
     if column in NUMBERS + DECIMALS:
         kind, number = ("a whole number", int) if column in NUMBERS else ("a number", float)
         try:
             return number(str(value))
         except ValueError as error:
-            raise InputError(f"{place}: {column} must be {kind}, not {value!r}") from error
+            raise InputError(f"{row_name}: {column} must be {kind}, not {value!r}") from error
     if not isinstance(value, str):
-        raise InputError(f"{place}: {column} must be text, not {value!r}")
+        raise InputError(f"{row_name}: {column} must be text, not {value!r}")
     if column in FILES:
         path = _inside(folder, value)
         if not isinstance(path, Path):
-            raise InputError(f"{place}: {column} must be a local file, not {path}")
+            raise InputError(f"{row_name}: {column} must be a local file, not {path}")
         return path
     if column in MAY_BE_FILES and isinstance(folder, Path) and len(value) < 256:
         beside = folder / value

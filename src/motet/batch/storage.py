@@ -101,7 +101,7 @@ def expand(texts: Sequence[str]) -> list[Location]:
     Raises:
         InputError: a pattern matches nothing, or a folder holds no recording.
     """
-    found: list[Location] = []
+    locations: list[Location] = []
     for text in texts:
         if is_folder(text):
             matches = _recordings(Path(text))
@@ -114,8 +114,8 @@ def expand(texts: Sequence[str]) -> list[Location]:
                 if is_folder(text)
                 else f"{text} matches no file"
             )
-        found += matches
-    return found
+        locations += matches
+    return locations
 
 
 def _matches(pattern: str) -> list[Location]:

@@ -22,14 +22,14 @@ _WAITING = 2
 """Jobs handed out for each process, so that none waits for the next one."""
 
 
-def worker_count(jobs: int, wanted: int = 0) -> int:
+def worker_count(jobs: int, requested: int = 0) -> int:
     """Number of processes for a batch: never more than jobs.
 
     Args:
-        wanted: 0 for one a core, as far as the free memory reaches.
+        requested: 0 for one a core, as far as the free memory reaches.
     """
-    if wanted:
-        return max(1, min(wanted, jobs))
+    if requested:
+        return max(1, min(requested, jobs))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(cores or 1, jobs, _free_bytes() // WORKER_BYTES))
 

@@ -56,8 +56,8 @@ class Check:
         from motet.evaluation.video_quality import ENDINGS, check_video
 
         if path.suffix.lower() in ENDINGS:
-            found = check_video(path)
-            return {"scores": found.scores, "remarks": list(found.remarks)}
+            measured = check_video(path)
+            return {"scores": measured.scores, "remarks": list(measured.remarks)}
         from motet.evaluation.take_quality import evaluate, remarks
         from motet.export import read_take
         from motet.face.shut_mouth import shut_mouth

@@ -192,7 +192,7 @@ class Eval:
 
         loaded = load(self.method, self.weights, self.device)
         options = parse_options(loaded.spec, self.option)
-        found, table = study(
+        scores, table = study(
             self.study,
             loaded,
             load_held_out(self.data),
@@ -201,7 +201,7 @@ class Eval:
             self.takes,
         )
         return self._show_study(
-            {"method": loaded.spec.name, "weights": loaded.digest, **found}, table
+            {"method": loaded.spec.name, "weights": loaded.digest, **scores}, table
         )
 
     def _voices(self) -> int:
@@ -210,15 +210,15 @@ class Eval:
 
         return self._show_study(*voices(self.data, self.recordings))
 
-    def _show_study(self, found: Mapping[str, JsonValue], *tables: Table) -> int:
+    def _show_study(self, scores: Mapping[str, JsonValue], *tables: Table) -> int:
         from rich.console import Console
 
         from motet.atomic_write import write_bytes
 
         if self.out:
-            write_bytes(self.out, json.dumps(found, indent=1).encode())
+            write_bytes(self.out, json.dumps(scores, indent=1).encode())
         if self.json:
-            print(json.dumps(found, indent=1))
+            print(json.dumps(scores, indent=1))
         else:
             for table in tables:
                 Console(width=max(Console().width, 140)).print(table)
@@ -278,9 +278,9 @@ class Eval:
         from motet.cli.eval_studies import body_study
 
         assert self.data is not None
-        found, table = body_study(self.study, loaded, self.data, options, self.takes, self.limit)
+        scores, table = body_study(self.study, loaded, self.data, options, self.takes, self.limit)
         return self._show_study(
-            {"method": loaded.spec.name, "weights": loaded.digest, **found}, table
+            {"method": loaded.spec.name, "weights": loaded.digest, **scores}, table
         )
 
     def _body_takes(self, loaded: LoadedMethod, options: Options) -> int:
@@ -290,9 +290,9 @@ class Eval:
         if self.data is not None:
             raise ConfigError(f"--study {self.study} makes its own sounds; leave --data out")
         seen = self.study == "takes-seen"
-        found, tables = body_takes(loaded, options, self.seed, seen=seen, quiet=self.quiet)
+        scores, tables = body_takes(loaded, options, self.seed, seen=seen, quiet=self.quiet)
         return self._show_study(
-            {"method": loaded.spec.name, "weights": loaded.digest, **found}, *tables
+            {"method": loaded.spec.name, "weights": loaded.digest, **scores}, *tables
         )
 
     def _person(self) -> int:

@@ -89,7 +89,7 @@ def benchmark(asked: Eval) -> Report:
         )
 
 
-def read_regions(given: Sequence[str]) -> dict[str, Region]:
+def read_regions(arguments: Sequence[str]) -> dict[str, Region]:
     """Regions from `lips=FILE` or `upper=FILE:PART+PART`.
 
     Raises:
@@ -98,10 +98,10 @@ def read_regions(given: Sequence[str]) -> dict[str, Region]:
     """
     from motet.metrics.regions import read_region
 
-    found = {}
-    for name, path, parts in map(region_parts, given):
-        found[name] = read_region(path, name, parts)
-    return found
+    regions = {}
+    for name, path, parts in map(region_parts, arguments):
+        regions[name] = read_region(path, name, parts)
+    return regions
 
 
 def _subjects(asked: Eval, flame: Flame | None) -> dict[str, Predictor]:

@@ -91,9 +91,9 @@ def body_study(
     config = BodyEvaluation(limit=limit)
 
     def draw(case: Case, seeds: Sequence[int], how: Options) -> Motion:
-        told = {"source": source_text(case.truth["source"]), "genre": GENRES[case.truth["genre"]]}
-        found = loaded.run(case.audio, {**options, **told, **how}, seeds=tuple(seeds))
-        return found.slice(0, round(config.seconds * found.space.fps))
+        source = {"source": source_text(case.truth["source"]), "genre": GENRES[case.truth["genre"]]}
+        motion = loaded.run(case.audio, {**options, **source, **how}, seeds=tuple(seeds))
+        return motion.slice(0, round(config.seconds * motion.space.fps))
 
     rows = body_step_curve(draw, list(cases(Sam(folder), "test", config)), BODY_CURVE, takes)
     return {
@@ -145,12 +145,12 @@ def body_takes(
             ),
         )
     lines = requirements(scenes, scores)
-    found = {
+    takes = {
         name: json.loads(json.dumps([dataclasses.asdict(row) for row in rows]))
         for name, rows in (("rows", scores), ("requirements", lines))
     }
     tables = (takes_table(scores), requirements_table(lines))
-    return {"study": "takes", "seed": seed, **found}, tables
+    return {"study": "takes", "seed": seed, **takes}, tables
 
 
 def _steps(
@@ -211,22 +211,22 @@ def _style(
             ]
             return [Motion(values, motion.space) for motion in made for values in motion.values]
 
-        found = style_transfer(clips, speak, embed, lip_geometry)
-    table = Table(title=f"style transfer, {found.clips} clips of people never seen")
+        scores = style_transfer(clips, speak, embed, lip_geometry)
+    table = Table(title=f"style transfer, {scores.clips} clips of people never seen")
     table.add_column("measure")
     table.add_column("value", justify="right")
     facts = {
-        "cosine to own clip": found.own_cosine,
-        "to others": found.other_cosine,
-        "own clip nearest": found.first_place,
-        "median rank": found.median_rank,
+        "cosine to own clip": scores.own_cosine,
+        "to others": scores.other_cosine,
+        "own clip nearest": scores.first_place,
+        "median rank": scores.median_rank,
     }
     for label, value in {
         **facts,
-        **{f"correlation of {name}": value for name, value in found.correlations.items()},
+        **{f"correlation of {name}": value for name, value in scores.correlations.items()},
     }.items():
         table.add_row(label, f"{value:.2f}")
-    return {"study": "style", "takes": takes, **found.to_json()}, table
+    return {"study": "style", "takes": takes, **scores.to_json()}, table
 
 
 CURVES = ("artalk", "kmtalk")

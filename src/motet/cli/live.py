@@ -130,10 +130,10 @@ class Live:
         from motet.live.delay import AUTO_S, dial
 
         try:
-            wanted = AUTO_S if self.delay == "auto" else float(self.delay) if self.delay else None
+            delay_s = AUTO_S if self.delay == "auto" else float(self.delay) if self.delay else None
         except ValueError as error:
             raise ConfigError(f"--delay is seconds or auto, not {self.delay!r}") from error
-        return dial(spec, wanted, options)
+        return dial(spec, delay_s, options)
 
     def _check_flags(self, spec: MethodSpec) -> None:
         """Flags that act on one input or output are refused with the others."""
@@ -271,10 +271,10 @@ def _address(text: str, port: int) -> tuple[str, int]:
     Raises:
         ConfigError: the port is no number.
     """
-    host, _, given = text.partition(":") if text.count(":") == 1 else (text, "", "")
-    if given and not (given.isdecimal() and 0 < int(given) <= 65535):
+    host, _, port_text = text.partition(":") if text.count(":") == 1 else (text, "", "")
+    if port_text and not (port_text.isdecimal() and 0 < int(port_text) <= 65535):
         raise ConfigError(f"--receiver is HOST or HOST:PORT, not {text!r}")
-    return host or "127.0.0.1", int(given or port)
+    return host or "127.0.0.1", int(port_text or port)
 
 
 def _whole(method: str, reason: str) -> str:

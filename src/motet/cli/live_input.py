@@ -99,7 +99,7 @@ class LiveInput:
 
     def _read_header(self) -> None:
         """The chunks of a WAV stream up to its samples."""
-        found = False
+        complete = False
         while True:
             name, size = struct.unpack("<4sI", self._whole(8))
             if name == b"data":
@@ -109,8 +109,8 @@ class LiveInput:
             content = self._whole(size + size % 2)  # chunks are padded to even lengths
             if name == b"fmt ":
                 self._read_format(content)
-                found = True
-        if not found:
+                complete = True
+        if not complete:
             raise AudioError("the WAV header on stdin names no format; send raw samples instead")
 
     def _read_format(self, content: bytes) -> None:

@@ -65,7 +65,7 @@ class MeshFiles:
         """
         from motet.export.user_mesh import check_mesh_files
 
-        found = self.read()
+        mesh = self.read()
         if clip.motion is not None:
-            check_mesh_files((), clip.motion.space, found, avatar=False)
-        return found
+            check_mesh_files((), clip.motion.space, mesh, avatar=False)
+        return mesh

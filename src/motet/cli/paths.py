@@ -8,16 +8,16 @@ from pathlib import Path
 from motet.errors import AssetError, CheckpointError
 
 
-def check_files(given: Mapping[str, Path | None]) -> None:
+def check_files(files_by_flag: Mapping[str, Path | None]) -> None:
     """Make sure that every file is there that was given; a folder is fine where the flag takes one.
 
     Args:
-        given: flag to path, None where it was left out.
+        files_by_flag: flag to path, None where it was left out.
 
     Raises:
         AssetError: names the first that is not there (of weights a `CheckpointError`).
     """
-    for flag, path in given.items():
+    for flag, path in files_by_flag.items():
         if path is not None and not path.exists():
             kind = CheckpointError if flag in ("--weights", "--start") else AssetError
             raise kind(f"{path} does not exist; give {flag} a file that is there")
@@ -35,9 +35,9 @@ def check_folder(flag: str, path: Path, holds: str) -> None:
     """
     if path.is_dir():
         return
-    found = "is a file, not a folder" if path.exists() else "does not exist"
-    given = f"{flag} the folder" if flag else "the folder"
-    raise AssetError(f"{path} {found}; give {given} {holds}")
+    problem = "is a file, not a folder" if path.exists() else "does not exist"
+    subject = f"{flag} the folder" if flag else "the folder"
+    raise AssetError(f"{path} {problem}; give {subject} {holds}")
 
 
 def check_some_exist(paths: Sequence[Path]) -> None:

@@ -28,7 +28,7 @@ Options = Mapping[str, OptionValue]
 
 
 def method_options(
-    names: str, flags: Mapping[str, OptionValue], given: Sequence[str]
+    names: str, flags: Mapping[str, OptionValue], arguments: Sequence[str]
 ) -> dict[str, OptionValue]:
     """Options from flags and from `--option NAME=VALUE`, for one method or two.
 
@@ -37,7 +37,7 @@ def method_options(
     """
     specs = specs_of(names)
     own: dict[str, OptionValue] = {}
-    for text in given:
+    for text in arguments:
         name = text.partition("=")[0]
         if name in own:
             raise ConfigError(f"option {name} is given twice; leave one out")

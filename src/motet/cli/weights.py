@@ -29,16 +29,16 @@ class ListWeights:
 
         table = Table("file", "MB", "values", "digest", "trained on", "licence")
         for path in sorted((Path(__file__).parents[1] / "weights").glob("*.safetensors")):
-            found = read_checkpoint(path)
-            values = sum(tensor.numel() for tensor in found.tensors.values())
+            checkpoint = read_checkpoint(path)
+            values = sum(tensor.numel() for tensor in checkpoint.tensors.values())
             size = f"{path.stat().st_size / 1e6:.1f}"
             table.add_row(
                 path.name,
                 size,
                 f"{values / 1e6:.2f} M",
-                found.digest,
-                str(found.facts.get("data", "")),
-                str(found.facts.get("licence", "")),
+                checkpoint.digest,
+                str(checkpoint.facts.get("data", "")),
+                str(checkpoint.facts.get("licence", "")),
             )
         Console().print(table)
         return 0
@@ -95,8 +95,8 @@ class ImportWeights:
             raise CheckpointError(f"{spec.name} has no official checkpoint to import")
         if not self.files:
             raise ConfigError("no file given to import")
-        given = read_settings(self.config) if self.config else {}
-        imported = spec.convert_official([read_official(file) for file in self.files], given)
+        overrides = read_settings(self.config) if self.config else {}
+        imported = spec.convert_official([read_official(file) for file in self.files], overrides)
         digest = save_checkpoint(
             self.out,
             imported.tensors,
@@ -152,9 +152,9 @@ class MeanWeights:
 
         if len(self.files) < 2:
             raise ConfigError("a mean needs two checkpoints and more")
-        found = mean_checkpoint(self.files)
-        config = settings.from_json(method_spec(self.method).config_type(), found.config)
-        digest = save_checkpoint(self.out, found.tensors, config, found.facts, half=True)
+        checkpoint = mean_checkpoint(self.files)
+        config = settings.from_json(method_spec(self.method).config_type(), checkpoint.config)
+        digest = save_checkpoint(self.out, checkpoint.tensors, config, checkpoint.facts, half=True)
         print(f"{self.out}  mean of {len(self.files)}  digest {digest}")
         return 0
 
@@ -177,12 +177,12 @@ class FlameMap:
 
         if self.out.suffix != ".npz":
             raise ConfigError(f"a FLAME map is written as .npz, not {self.out.name}")
-        found, overlay = fit_flame_arkit(load_flame(self.flame))
-        found.save(self.out)
+        result, overlay = fit_flame_arkit(load_flame(self.flame))
+        result.save(self.out)
         print(
-            f"{self.out}  residual {found.residual_mm:.2f} mm of {found.motion_mm:.2f} mm of motion"
-            f" over {len(overlay.verts)} vertices of the face (heads {overlay.distance_mm:.2f} mm"
-            " apart)"
+            f"{self.out}  residual {result.residual_mm:.2f} mm of {result.motion_mm:.2f} mm"
+            f" of motion over {len(overlay.verts)} vertices of the face"
+            f" (heads {overlay.distance_mm:.2f} mm apart)"
         )
         return 0
 

@@ -20,8 +20,8 @@ def written_line(path: Location) -> str:
 
 
 def _is_of(stem: str, name: str) -> bool:
-    found = _NUMBERED.match(stem)
-    return found is not None and found[1] == name
+    match = _NUMBERED.match(stem)
+    return match is not None and match[1] == name
 
 
 def size_text(size: int) -> str:

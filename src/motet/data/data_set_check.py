@@ -51,12 +51,12 @@ def check_tfhp(folder: Path, report: Report) -> dict[str, float]:
 
 
 def _listed(folder: Path) -> list[str]:
-    found = [split for split in SPLITS if (folder / f"{split}.txt").is_file()]
-    if "train" not in found:
+    splits = [split for split in SPLITS if (folder / f"{split}.txt").is_file()]
+    if "train" not in splits:
         raise AssetError(
             f"{folder} needs data.mdb and train.txt, the released LMDB folder of HDTF-TFHP"
         )
-    return found
+    return splits
 
 
 def tfhp_statistics(data: TfhpDatabase) -> dict[str, np.ndarray]:
@@ -74,12 +74,12 @@ def tfhp_statistics(data: TfhpDatabase) -> dict[str, np.ndarray]:
             numbers = torch.cat([clip.motion, shape], 1)
             means.append(numbers.mean(0))
             deviations.append(numbers.std(0, unbiased=False))
-    found = {}
+    statistics = {}
     for kind, values in (("mean", means), ("std", deviations)):
         mean = torch.stack(values).mean(0).numpy()
         for name, columns in (("exp", (0, 50)), ("pose", (50, 56)), ("shape", (56, 156))):
-            found[f"{name}_{kind}"] = mean[slice(*columns)]
-    return found
+            statistics[f"{name}_{kind}"] = mean[slice(*columns)]
+    return statistics
 
 
 def check_artalk(folder: Path, space: MotionSpace, report: Report) -> dict[str, float]:
@@ -96,9 +96,9 @@ def check_artalk(folder: Path, space: MotionSpace, report: Report) -> dict[str, 
     for split in first.splits:
         data = ArtalkDatabase(folder, space, split)
         for name, frames in data.frames.items():
-            found = len(data.clip(name).motion)
-            if found != frames:
-                raise AssetError(f"{name} has {found} frames; metadata.json says {frames}")
+            stored_frames = len(data.clip(name).motion)
+            if stored_frames != frames:
+                raise AssetError(f"{name} has {stored_frames} frames; metadata.json says {frames}")
             done += 1
             report(name, done)
         seconds[split] = sum(data.frames.values()) / space.fps

@@ -132,7 +132,7 @@ def section_timesteps(schedule: Schedule, sections: Sequence[int]) -> list[int]:
     Source: the strided schedules of guided diffusion (Nichol and Dhariwal 2021).
     """
     size, extra = divmod(schedule.steps, len(sections))
-    kept: list[int] = []
+    timesteps: list[int] = []
     start = 1
     for index, count in enumerate(sections):
         length = size + (index < extra)
@@ -141,9 +141,9 @@ def section_timesteps(schedule: Schedule, sections: Sequence[int]) -> list[int]:
         # From the first to the last timestep of the section; rounded, as in the published
         # respacing.
         stride = (length - 1) / (count - 1) if count > 1 else 1.0
-        kept += [start + round(stride * k) for k in range(count)]
+        timesteps += [start + round(stride * k) for k in range(count)]
         start += length
-    return [*reversed(kept), 0]
+    return [*reversed(timesteps), 0]
 
 
 def strided_timesteps(schedule: Schedule, count: int) -> list[int]:
@@ -156,9 +156,9 @@ def strided_timesteps(schedule: Schedule, count: int) -> list[int]:
         ConfigError: no stride gives exactly so many timesteps.
     """
     for stride in range(1, schedule.steps + 1):
-        kept = list(range(1, schedule.steps + 1, stride))
-        if len(kept) == count:
-            return [*reversed(kept), 0]
+        timesteps = list(range(1, schedule.steps + 1, stride))
+        if len(timesteps) == count:
+            return [*reversed(timesteps), 0]
     raise ConfigError(
         f"no whole stride through {schedule.steps} steps keeps {count}; choose a divisor"
     )

@@ -131,19 +131,19 @@ def read_windows(path: Path) -> Float[Tensor, "frames 16 29"]:
     Raises:
         AssetError: not there, not plain numbers, or of another shape.
     """
-    found = read_array(path)
+    windows = read_array(path)
     if (
-        found.ndim != 3
-        or found.shape[1:] != (16, LETTERS)
-        or not np.issubdtype(found.dtype, np.floating)
+        windows.ndim != 3
+        or windows.shape[1:] != (16, LETTERS)
+        or not np.issubdtype(windows.dtype, np.floating)
     ):
         raise AssetError(
-            f"{path} holds {found.dtype} {found.shape}, windows of (frames, 16, {LETTERS}) are"
+            f"{path} holds {windows.dtype} {windows.shape}, windows of (frames, 16, {LETTERS}) are"
             " needed"
         )
-    if not np.isfinite(found).all():
+    if not np.isfinite(windows).all():
         raise AssetError(f"{path} contains values that are not finite; make the features again")
-    return torch.from_numpy(np.ascontiguousarray(found)).float()
+    return torch.from_numpy(np.ascontiguousarray(windows)).float()
 
 
 def deepspeech_encoder(model: Callable[[Tensor], Tensor]) -> WholeRecordingEncoder:

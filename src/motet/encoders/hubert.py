@@ -70,7 +70,7 @@ class _Extractor(nn.Module):
         sources = (1, *config.conv_widths[:-1])
         sizes = zip(sources, config.conv_widths, KERNELS, STRIDES, strict=True)
         self.conv_layers = nn.ModuleList(
-            _Convolution(*size, first=place == 0) for place, size in enumerate(sizes)
+            _Convolution(*size, first=index == 0) for index, size in enumerate(sizes)
         )
 
     def forward(

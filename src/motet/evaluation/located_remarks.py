@@ -41,14 +41,14 @@ def located_remarks(
 ) -> list[Remark]:
     """The remarks of `motet check` with their place: where a score is worst, or the whole take."""
     assert clip.motion is not None
-    found = []
+    located = []
     for line in remarks(scores):
         name = line.partition(" ")[0]
         locate = _PLACES.get(name)
-        places = locate(clip, lip_geometry) if locate is not None else []
-        for t0, t1 in places or [(0.0, clip.motion.seconds)]:
-            found.append(Remark(round(t0, 3), round(t1, 3), line, _REMEDIES.get(name, _OTHER)))
-    return found
+        moments = locate(clip, lip_geometry) if locate is not None else []
+        for t0, t1 in moments or [(0.0, clip.motion.seconds)]:
+            located.append(Remark(round(t0, 3), round(t1, 3), line, _REMEDIES.get(name, _OTHER)))
+    return located
 
 
 def _moving_silences(clip: Clip, lip_geometry: LipGeometry) -> list[Stretch]:

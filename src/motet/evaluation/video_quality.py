@@ -66,10 +66,10 @@ def _expect_video(path: Path) -> None:
 
 def _credentials(path: Path) -> tuple[dict[str, float], list[str]]:
     try:
-        said = read_credentials(path)
+        credentials = read_credentials(path)
     except (MissingDependency, AssetError) as error:
         return {}, [f"content credentials were not read: {error}"]
-    if said is None:
+    if credentials is None:
         return {"credentials": 0.0}, [
             "no content credentials: nothing in the file says how it was made"
         ]
@@ -78,13 +78,14 @@ def _credentials(path: Path) -> tuple[dict[str, float], list[str]]:
         "compositeWithTrainedAlgorithmicMedia": "real footage, parts made by an algorithm",
     }
     whose = (
-        f", {said.facts['person']}; consent: {said.facts['consent']}"
-        if said.facts.get("person")
+        f", {credentials.facts['person']}; consent: {credentials.facts['consent']}"
+        if credentials.facts.get("person")
         else ""
     )
-    state = "unchanged since it was signed" if said.intact else "CHANGED after it was signed"
-    return {"credentials": 1.0, "intact": float(said.intact)}, [
-        f"says of itself: {kind.get(said.source_type, said.source_type)} ({said.generator}){whose};"
+    state = "unchanged since it was signed" if credentials.intact else "CHANGED after it was signed"
+    return {"credentials": 1.0, "intact": float(credentials.intact)}, [
+        f"says of itself: {kind.get(credentials.source_type, credentials.source_type)}"
+        f" ({credentials.generator}){whose};"
         f" {state}"
     ]
 

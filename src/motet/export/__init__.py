@@ -85,7 +85,7 @@ def check_ending(path: str | Path) -> Format:
     Raises:
         ConfigError: no format has that ending; names those there are.
     """
-    found = format_of(path)
+    clip_format = format_of(path)
     # `name.amass.npz`: the ending before the last names the layout.
     second = Path(Path(path).stem).suffix.lower().removeprefix(".")
     ending = Path(path).suffix.lower()
@@ -95,7 +95,7 @@ def check_ending(path: str | Path) -> Format:
             f"no layout '.{second}.npz' is written; there are {known}, and .npz for a take (if"
             f" {second!r} is part of the name, put '_' before it)"
         )
-    return found
+    return clip_format
 
 
 def format_of(path: str | Path) -> Format:
@@ -124,7 +124,7 @@ def check_spaces(path: str | Path, spaces: Iterable[str], method: str) -> None:
         ConfigError: no format has that ending.
         SpaceError: the file holds a face and the motion is a body, or the other way round.
     """
-    holds, ending, found = check_ending(path).spaces, Path(path).suffix.lower(), set(spaces)
+    holds, ending, missing_from = check_ending(path).spaces, Path(path).suffix.lower(), set(spaces)
     second = Path(Path(path).stem).suffix.lower()
     if ending == ".npz" and second.removeprefix(".") in BODY_ARCHIVES:
         holds, ending = ("smplx25",), second + ending
@@ -133,7 +133,7 @@ def check_spaces(path: str | Path, spaces: Iterable[str], method: str) -> None:
             f"{Path(path).name} holds FLAME or mesh motion, the shipped {method} has none; it comes"
             " from imported weights (--weights), see 'motet weights import --help'"
         )
-    if found <= {"arkit", "smplx25"} and not found & set(holds):
+    if missing_from <= {"arkit", "smplx25"} and not missing_from & set(holds):
         part, other = ("a body", "mospa") if holds == ("smplx25",) else ("a face", "artalk")
         made = "a face" if part == "a body" else "a body"
         remedy = f"use -m {other}, or another format such as .npz, .glb or .mp4"

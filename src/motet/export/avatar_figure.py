@@ -97,8 +97,8 @@ class AvatarFigure:
         middle = eye * [0.0, 1.0, 1.0]
         own, scale = self._eyes()
         scale /= top - float(eye[1])
-        moved = (own + scale * (np.array(place) - middle) for place in (house.eye, house.target))
-        return Camera(*(tuple(map(float, place)) for place in moved), house.field_of_view_rad)
+        moved = (own + scale * (np.array(point) - middle) for point in (house.eye, house.target))
+        return Camera(*(tuple(map(float, point)) for point in moved), house.field_of_view_rad)
 
     def _hang_arms(self) -> None:
         """Let arms hang that rest stretched out, as figures are modelled but nobody stands."""
@@ -110,9 +110,9 @@ class AvatarFigure:
                 continue
             own = world[elbow, :3, 3] - world[arm, :3, 3]
             own = own / max(float(np.linalg.norm(own)), 1e-9)
-            wanted = np.array([outwards * ARM_OUT, -1.0, 0.0])
-            wanted = wanted / np.linalg.norm(wanted)
-            angle, axis = np.arccos(np.clip(own @ wanted, -1, 1)), np.cross(own, wanted)
+            hanging = np.array([outwards * ARM_OUT, -1.0, 0.0])
+            hanging = hanging / np.linalg.norm(hanging)
+            angle, axis = np.arccos(np.clip(own @ hanging, -1, 1)), np.cross(own, hanging)
             if angle < LEAST_LOWERED_RAD:
                 continue
             turn = angle * axis / max(float(np.linalg.norm(axis)), 1e-9)
@@ -204,8 +204,8 @@ class AvatarFigure:
             head in (node, *ancestors(self._content, int(node), self._path))
             for node in surfaces.bound_nodes
         ]
-        found = np.array(above)[surfaces.joints[:, 0]]
-        return found if found.any() else every
+        belongs = np.array(above)[surfaces.joints[:, 0]]
+        return belongs if belongs.any() else every
 
     def _body_camera(self, house: Camera, tall: float) -> Camera:
         """The whole figure in all frames, as the house figure, `tall` metres, is seen."""
@@ -217,8 +217,8 @@ class AvatarFigure:
         # A figure that walks needs the width of its way.
         scale = max(float(high[1] - low[1]), 0.8 * float(high[0] - low[0])) / tall
         ground = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
-        moved = (ground + scale * np.array(place) for place in (house.eye, house.target))
-        return Camera(*(tuple(map(float, place)) for place in moved), house.field_of_view_rad)
+        moved = (ground + scale * np.array(point) for point in (house.eye, house.target))
+        return Camera(*(tuple(map(float, point)) for point in moved), house.field_of_view_rad)
 
 
 def _flags(materials: list[DrawnMaterial], test: Any) -> Bool[np.ndarray, " materials"]:

@@ -59,8 +59,8 @@ def write(clip: Clip, path: Path, options: ExportOptions) -> None:
     joints = _skeleton()
     names = Path(path.stem).suffix.lower().removeprefix(".")
     if names in NAMES:
-        kept = [k for k, name in enumerate(SMPLX25_JOINTS) if other_name(name, names)]
-        rotations, joints = rotations[:, kept], _renamed(joints, kept, names)
+        joint_indices = [k for k, name in enumerate(SMPLX25_JOINTS) if other_name(name, names)]
+        rotations, joints = rotations[:, joint_indices], _renamed(joints, joint_indices, names)
     frames = np.concatenate([root, _angles(rotations)], axis=1)
     write_bytes(path, write_text(Bvh(joints, frames, 1.0 / motion.space.fps)).encode("ascii"))
     options.report(motion.frames)
@@ -73,18 +73,20 @@ def other_name(joint: str, names: str) -> str:
     return f"{prefix}{side.capitalize()}{known[part]}" if part in known else ""
 
 
-def _renamed(joints: tuple[BvhJoint, ...], kept: list[int], names: str) -> tuple[BvhJoint, ...]:
+def _renamed(
+    joints: tuple[BvhJoint, ...], joint_indices: list[int], names: str
+) -> tuple[BvhJoint, ...]:
     """The joints that such a rig has; those whose children are left out end there."""
-    places = {old: new for new, old in enumerate(kept)}
-    parents = {joints[old].parent for old in kept}
+    new_index = {old: new for new, old in enumerate(joint_indices)}
+    parents = {joints[old].parent for old in joint_indices}
     renamed = []
-    for old in kept:
+    for old in joint_indices:
         joint = joints[old]
         renamed.append(
             dataclasses.replace(
                 joint,
                 name=other_name(joint.name, names),
-                parent=places.get(joint.parent, -1),
+                parent=new_index.get(joint.parent, -1),
                 end=joint.end if old in parents else joint.end or (0.0, 15.0, 0.0),
             )
         )

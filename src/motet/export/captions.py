@@ -99,10 +99,10 @@ def cues_of(clip: Clip, captions: str) -> list[Cue]:
     return lines_of(word_times(clip.audio.load(), text))
 
 
-def _text(given: str) -> str:
-    if not given.lower().endswith(".txt"):
-        return " ".join(given.split())
-    path = Path(given)
+def _text(captions: str) -> str:
+    if not captions.lower().endswith(".txt"):
+        return " ".join(captions.split())
+    path = Path(captions)
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise AssetError(f"{path} is larger than a text; give the transcript alone")
@@ -247,9 +247,9 @@ def _lettering(text: str, width: int, height: int) -> UInt8[np.ndarray, "height 
     step = round(1.3 * size)
     top = round(0.93 * height) - step * len(rows)
     for row, line in enumerate(rows):
-        place = width / 2, top + row * step
+        anchor = width / 2, top + row * step
         draw.text(
-            place, line, font=font, fill="white", anchor="mt", stroke_width=max(1, size // 12),
+            anchor, line, font=font, fill="white", anchor="mt", stroke_width=max(1, size // 12),
             stroke_fill=(0, 0, 0, 200),
         )  # fmt: skip
     return np.asarray(layer)

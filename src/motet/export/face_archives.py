@@ -60,28 +60,28 @@ def write_kind(clip: Clip, path: Path, kind: str, options: ExportOptions) -> int
 
 
 def _flame(clip: Clip, motion: Motion, options: ExportOptions) -> dict[str, np.ndarray]:
-    found = flame_parameters(motion)
-    pose = torch.cat([found.pose[:, 0], found.pose[:, 2]], -1)
+    parameters = flame_parameters(motion)
+    pose = torch.cat([parameters.pose[:, 0], parameters.pose[:, 2]], -1)
     shape = _padded(_identity(clip, options), N_STORED_SHAPE)
     members = {
-        "exp": found.expression,
+        "exp": parameters.expression,
         "pose": pose,
         "shape": shape.expand(motion.frames, -1),
     }
-    if bool(found.pose[:, 3:].any()):
-        members["eyes"] = found.pose[:, 3:].flatten(1)
+    if bool(parameters.pose[:, 3:].any()):
+        members["eyes"] = parameters.pose[:, 3:].flatten(1)
     return {**_arrays(members), "fps": np.float32(motion.space.fps)}
 
 
 def _vhap(clip: Clip, motion: Motion, options: ExportOptions) -> dict[str, np.ndarray]:
-    found = flame_parameters(motion)
+    parameters = flame_parameters(motion)
     return _arrays(
         {
-            "expr": _padded(found.expression, N_EXPRESSION),
-            "rotation": found.pose[:, 0],
-            "neck_pose": found.pose[:, 1],
-            "jaw_pose": found.pose[:, 2],
-            "eyes_pose": found.pose[:, 3:].flatten(1),
+            "expr": _padded(parameters.expression, N_EXPRESSION),
+            "rotation": parameters.pose[:, 0],
+            "neck_pose": parameters.pose[:, 1],
+            "jaw_pose": parameters.pose[:, 2],
+            "eyes_pose": parameters.pose[:, 3:].flatten(1),
             "translation": torch.zeros(motion.frames, 3),
             "shape": _padded(_identity(clip, options), N_SHAPE),
         }
@@ -103,9 +103,9 @@ _WRITERS = {"flame": _flame, "vhap": _vhap, "vertices": _vertices}
 
 
 def _identity(clip: Clip, options: ExportOptions) -> Float[Tensor, " coefficients"]:
-    given = None if options.mesh is None else options.mesh.identity
-    found = given if given is not None else shape_of(clip)
-    return torch.zeros(1) if found is None else found
+    own_identity = None if options.mesh is None else options.mesh.identity
+    identity = own_identity if own_identity is not None else shape_of(clip)
+    return torch.zeros(1) if identity is None else identity
 
 
 def _padded(values: Float[Tensor, "*frames numbers"], width: int) -> Float[Tensor, "*frames width"]:

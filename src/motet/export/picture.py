@@ -97,9 +97,9 @@ def parse_size(size: int | str) -> tuple[int, int]:
     text = str(size).strip().lower()
     if text in NAMED_SIZES:
         return NAMED_SIZES[text]
-    if found := re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", text):
-        width = int(found[1])
-        return width, int(found[2] or width)
+    if match := re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", text):
+        width = int(match[1])
+        return width, int(match[2] or width)
     known = ", ".join(NAMED_SIZES)
     raise ConfigError(f"a size is PIXELS, WIDTHxHEIGHT, or one of {known}, not {str(size)!r}")
 

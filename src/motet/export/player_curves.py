@@ -31,9 +31,9 @@ def house_curves(motion: Motion, figure: str = "") -> tuple[list[Channel], list[
     for joint, turns in performance.turns.items():
         channels.append(Channel("rotation", node=joint))
         values.append(turns / np.linalg.norm(turns, axis=1, keepdims=True))
-    for joint, places in performance.translations.items():
+    for joint, translations in performance.translations.items():
         channels.append(Channel("position", node=joint))
-        values.append(places)
+        values.append(translations)
     return channels, values
 
 

@@ -105,10 +105,10 @@ class _Writer:
         gf, figure = self._pxr.Gf, self._figure
         skeleton = self._pxr.UsdSkel.Skeleton.Define(self._stage, SKELETON)
         skeleton.CreateJointsAttr(self._joints)
-        bind = [_placed(gf, place) for place in figure.joint_positions]
+        bind = [_placed(gf, position) for position in figure.joint_positions]
         rest = [
-            _placed(gf, place, turn)
-            for place, turn in zip(_offsets(figure), figure.joint_rotations_at_rest, strict=True)
+            _placed(gf, position, turn)
+            for position, turn in zip(_offsets(figure), figure.joint_rotations_at_rest, strict=True)
         ]
         skeleton.CreateBindTransformsAttr(self._pxr.Vt.Matrix4dArray(bind))
         skeleton.CreateRestTransformsAttr(self._pxr.Vt.Matrix4dArray(rest))
@@ -122,12 +122,12 @@ class _Writer:
         animation.CreateJointsAttr(self._joints)
         frames, count = len(performance.times), len(self._joints)
         turns = np.tile(figure.joint_rotations_at_rest.astype(np.float32), (frames, 1, 1))
-        places = np.tile(_offsets(figure).astype(np.float32), (frames, 1, 1))
+        translations = np.tile(_offsets(figure).astype(np.float32), (frames, 1, 1))
         for index, name in enumerate(figure.joint_names):
             if name in performance.turns:
                 turns[:, index] = performance.turns[name]
             if name in performance.translations:
-                places[:, index] = performance.translations[name]
+                translations[:, index] = performance.translations[name]
         names = list(performance.weights)
         animation.CreateBlendShapesAttr(list(map(_token, names)))
         weights = np.stack([*performance.weights.values()], 1) if names else np.zeros((frames, 0))
@@ -137,7 +137,7 @@ class _Writer:
         animation.CreateScalesAttr(vt.Vec3hArray.FromNumpy(np.ones((count, 3), np.float16)))
         for frame in range(frames):
             turned.Set(vt.QuatfArray.FromNumpy(np.ascontiguousarray(turns[frame])), frame)
-            moved.Set(vt.Vec3fArray.FromNumpy(np.ascontiguousarray(places[frame])), frame)
+            moved.Set(vt.Vec3fArray.FromNumpy(np.ascontiguousarray(translations[frame])), frame)
             shaped.Set(vt.FloatArray.FromNumpy(weights[frame].astype(np.float32)), frame)
 
     def _mesh(self, surface: Surface) -> None:
@@ -157,9 +157,11 @@ class _Writer:
             colours = primvars.CreatePrimvar("displayColor", types.Color3fArray, "vertex")
             colours.Set(vt.Vec3fArray.FromNumpy(surface.colours.astype(np.float32)))
         if surface.texture_coordinates is not None:
-            places = surface.texture_coordinates.astype(np.float32) * [1, -1] + [0, 1]
-            found = primvars.CreatePrimvar("st", types.TexCoord2fArray, "vertex")
-            found.Set(vt.Vec2fArray.FromNumpy(places.astype(np.float32)))  # v runs upwards in USD
+            coordinates = surface.texture_coordinates.astype(np.float32) * [1, -1] + [0, 1]
+            primvar = primvars.CreatePrimvar("st", types.TexCoord2fArray, "vertex")
+            primvar.Set(
+                vt.Vec2fArray.FromNumpy(coordinates.astype(np.float32))
+            )  # v runs upwards in USD
         self._bind(mesh, surface)
         self._shapes(mesh, surface, path)
         self._dress(mesh, surface)
@@ -230,14 +232,14 @@ class _Writer:
         name = f"{self._path.stem}.{_token(material.name)}.png"
         assert material.texture_png is not None
         write_bytes(self._path.with_name(name), material.texture_png)
-        places = shade.Shader.Define(self._stage, f"{path}/Places")
-        places.CreateIdAttr("UsdPrimvarReader_float2")
-        places.CreateInput("varname", types.String).Set("st")
+        coordinate_reader = shade.Shader.Define(self._stage, f"{path}/Places")
+        coordinate_reader.CreateIdAttr("UsdPrimvarReader_float2")
+        coordinate_reader.CreateInput("varname", types.String).Set("st")
         reader.CreateIdAttr("UsdUVTexture")
         reader.CreateInput("file", types.Asset).Set(f"./{name}")
         reader.CreateInput("sourceColorSpace", types.Token).Set("sRGB")
-        found = places.CreateOutput("result", types.Float2)
-        reader.CreateInput("st", types.Float2).ConnectToSource(found)
+        output = coordinate_reader.CreateOutput("result", types.Float2)
+        reader.CreateInput("st", types.Float2).ConnectToSource(output)
         return reader.CreateOutput("rgb", types.Float3)
 
 
@@ -251,15 +253,15 @@ def _joint_paths(figure: FigureParts) -> list[str]:
 
 def _offsets(figure: FigureParts) -> Float[np.ndarray, "joints 3"]:
     """Places of the joints against their parents."""
-    places = np.asarray(figure.joint_positions, np.float64)
+    positions = np.asarray(figure.joint_positions, np.float64)
     parents = np.asarray(figure.joint_parents)
-    return places - np.where(parents[:, None] >= 0, places[parents], 0.0)
+    return positions - np.where(parents[:, None] >= 0, positions[parents], 0.0)
 
 
-def _placed(gf: Any, place: Any, turn: Any = (0.0, 0.0, 0.0, 1.0)) -> Any:
+def _placed(gf: Any, position: Any, turn: Any = (0.0, 0.0, 0.0, 1.0)) -> Any:
     x, y, z, w = map(float, turn)
     rotation = gf.Rotation(gf.Quatd(w, x, y, z))
-    return gf.Matrix4d().SetTransform(rotation, gf.Vec3d(*map(float, place)))
+    return gf.Matrix4d().SetTransform(rotation, gf.Vec3d(*map(float, position)))
 
 
 def _token(name: str) -> str:

@@ -186,10 +186,10 @@ def read_identity(path: Path) -> Float[Tensor, " coefficients"]:
     if path.suffix.lower() == ".npy":
         values = read_array(path)
     else:
-        found = read_arrays(path, ("shape",)).get("shape")
-        if found is None:
+        shape = read_arrays(path, ("shape",)).get("shape")
+        if shape is None:
             raise AssetError(f"{path} needs an array `shape` with FLAME coefficients")
-        values = found
+        values = shape
     if values.ndim not in (1, 2) or not 0 < values.shape[-1] <= N_SHAPE or values.dtype.kind != "f":
         raise AssetError(
             f"{path} has a shape of the form {values.shape}; FLAME identities are up to {N_SHAPE}"
@@ -215,21 +215,21 @@ def read_colours(path: Path, flame: Flame) -> Float[np.ndarray, "verts 3"]:
     Raises:
         AssetError: not there, or without `mean`, `vt` and `ft` of this topology.
     """
-    found, faces = read_arrays(path, ("mean", "vt", "ft")), flame.faces.numpy()
-    picture, places, corners = (found.get(name) for name in ("mean", "vt", "ft"))
-    if picture is None or places is None or corners is None or picture.ndim != 3:
+    arrays, faces = read_arrays(path, ("mean", "vt", "ft")), flame.faces.numpy()
+    picture, positions, corners = (arrays.get(name) for name in ("mean", "vt", "ft"))
+    if picture is None or positions is None or corners is None or picture.ndim != 3:
         raise AssetError(
             f"{path} needs `mean` (a picture), `vt` and `ft` (texture coordinates): the"
             " FLAME_texture.npz of the texture space"
         )
-    if faces.shape != corners.shape or not 0 <= corners.min() <= corners.max() < len(places):
+    if faces.shape != corners.shape or not 0 <= corners.min() <= corners.max() < len(positions):
         raise AssetError(
             f"{path} has texture coordinates of {len(corners)} triangles, the FLAME file"
             f" {len(faces)}; use the texture space that belongs to it"
         )
     height, width = picture.shape[:2]
-    column = np.clip((places[:, 0] * width).astype(int), 0, width - 1)
-    row = np.clip(((1 - places[:, 1]) * height).astype(int), 0, height - 1)
+    column = np.clip((positions[:, 0] * width).astype(int), 0, width - 1)
+    row = np.clip(((1 - positions[:, 1]) * height).astype(int), 0, height - 1)
     # Stored blue first, as its authors' programs write pictures.
     sampled = linear_from_srgb(np.clip(picture[row, column, ::-1], 0, 255))
     total, count = np.zeros((len(flame.template), 3)), np.zeros((len(flame.template), 1))

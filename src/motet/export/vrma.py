@@ -116,13 +116,13 @@ def _extension(joints: dict[str, int], expressions: dict[str, int]) -> dict[str,
     listed: dict[str, dict[str, Any]] = {"preset": {}, "custom": {}}
     for name, node in expressions.items():
         listed["preset" if name in PRESETS else "custom"][name] = {"node": node}
-    found: dict[str, Any] = {"specVersion": "1.0", "humanoid": {"humanBones": bones}}
+    extension: dict[str, Any] = {"specVersion": "1.0", "humanoid": {"humanBones": bones}}
     if expressions:
-        found["expressions"] = {kind: named for kind, named in listed.items() if named}
+        extension["expressions"] = {kind: named for kind, named in listed.items() if named}
     if "gaze" in joints:
         gaze = {"node": joints["gaze"], "offsetFromHeadBone": list(EYE_OFFSET_M)}
-        found["lookAt"] = gaze
-    return found
+        extension["lookAt"] = gaze
+    return extension
 
 
 def _skeleton(document: Document) -> dict[str, int]:
@@ -134,8 +134,8 @@ def _skeleton(document: Document) -> dict[str, int]:
         if bone is None:
             continue
         above = humanoid_bone(SMPLX25_JOINTS[parent]) if parent >= 0 else None
-        place = tuple(offset) if above else (0.0, STANDING_HEIGHT_M, 0.0)
-        nodes[bone] = _child(document, nodes[above] if above else None, bone, place)
+        translation = tuple(offset) if above else (0.0, STANDING_HEIGHT_M, 0.0)
+        nodes[bone] = _child(document, nodes[above] if above else None, bone, translation)
     return nodes
 
 
@@ -143,9 +143,9 @@ def _child(
     document: Document,
     parent: int | None,
     name: str,
-    place: tuple[float, ...] = (0.0, 0.0, 0.0),
+    translation: tuple[float, ...] = (0.0, 0.0, 0.0),
 ) -> int:
-    node = document.add("nodes", {"name": name, "translation": [float(v) for v in place]})
+    node = document.add("nodes", {"name": name, "translation": [float(v) for v in translation]})
     if parent is not None:
         document.content["nodes"][parent].setdefault("children", []).append(node)
     return node
@@ -181,19 +181,19 @@ def _expressions(face: Motion, options: ExportOptions) -> dict[str, Float[np.nda
     """Weights by expression, each within 0..1."""
     if options.avatar is not None:
         channels, values = AvatarChannels(options.avatar, options.avatar_map).curves(face)
-        found = {
+        expressions = {
             _VRM_0_PRESETS.get(channel.name.lower(), channel.name): curve[:, 0]
             for channel, curve in zip(channels, values, strict=True)
             if channel.kind == "expression"
         }
-        if not found:
+        if not expressions:
             raise SpaceError(
                 f"{options.avatar.name} has no VRM expressions that speak; write a .glb with it"
                 " instead, or leave --avatar out"
             )
     else:
-        found = dict(understood((), _weights(face), SPOKEN, fps=face.space.fps).curves)
-    return {n: np.clip(w, 0, 1) for n, w in found.items() if n.lower() not in _LOOKS}
+        expressions = dict(understood((), _weights(face), SPOKEN, fps=face.space.fps).curves)
+    return {n: np.clip(w, 0, 1) for n, w in expressions.items() if n.lower() not in _LOOKS}
 
 
 def _weights(face: Motion) -> Weights:

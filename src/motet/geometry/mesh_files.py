@@ -85,8 +85,8 @@ def _triangles(polygons: list[list[int]]) -> np.ndarray:
 
 
 def _ply(data: bytes) -> tuple[np.ndarray, np.ndarray]:
-    head, found, body = data.partition(b"end_header")
-    if not head.startswith(b"ply") or not found:
+    head, separator, body = data.partition(b"end_header")
+    if not head.startswith(b"ply") or not separator:
         raise ValueError("no PLY header")
     body = body[body.index(b"\n") + 1 :]
     lines = [line.split() for line in head.decode("ascii", errors="replace").splitlines()]

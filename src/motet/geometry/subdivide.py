@@ -74,12 +74,12 @@ class Refinement:
         Returns:
             The smaller refinement, and the triangles with the new vertex numbers.
         """
-        kept = np.zeros(len(self.start) - 1, bool)
-        kept[: len(self.used)] = True
-        kept[triangles.ravel()] = True
-        new_index = np.cumsum(kept) - 1  # old fine vertex -> new one
-        entry = np.repeat(kept, np.diff(self.start))  # per matrix entry: does its row stay?
-        start = np.concatenate([[0], np.cumsum(np.diff(self.start)[kept])]).astype(np.int32)
+        mask = np.zeros(len(self.start) - 1, bool)
+        mask[: len(self.used)] = True
+        mask[triangles.ravel()] = True
+        new_index = np.cumsum(mask) - 1  # old fine vertex -> new one
+        entry = np.repeat(mask, np.diff(self.start))  # per matrix entry: does its row stay?
+        start = np.concatenate([[0], np.cumsum(np.diff(self.start)[mask])]).astype(np.int32)
         smaller = dataclasses.replace(
             self, start=start, column=self.column[entry], weight=self.weight[entry]
         )

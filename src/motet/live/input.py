@@ -63,12 +63,12 @@ class InputMixer:
             from motet.audio.spatial.spatialise import Ray, SpatialStream, position_from_angles
 
             try:
-                place = position_from_angles(*map(float, self._position.split(",")))
+                position = position_from_angles(*map(float, self._position.split(",")))
             except ValueError as error:
                 raise ConfigError(
                     f"source must be AZ,EL,DIST (three numbers), not {self._position!r}"
                 ) from error
-            self._spatial = SpatialStream([Ray(place, self._spec.fps)], self._rate)
+            self._spatial = SpatialStream([Ray(position, self._spec.fps)], self._rate)
 
     def push(self, samples: Samples) -> Samples:
         """The method's channels of these samples.

@@ -20,10 +20,10 @@ class UdpSender:
 
     def __init__(self, host: str, port: int) -> None:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
             raise InputError(f"there is no host {host!r}: {error}; check its name") from error
-        family, kind, _, _, self._address = found[0]
+        family, kind, _, _, self._address = addresses[0]
         self._socket = socket.socket(family, kind)
 
     def send(self, packet: bytes) -> None:

@@ -96,13 +96,13 @@ def _measured(values: list[float], start: int, stop: int, fps: float) -> Blink:
     return Blink(left / fps, (right - left) / fps, depth)
 
 
-def _half(values: list[float], peak: int, way: int, level: float) -> float:
+def _half(values: list[float], peak: int, step: int, level: float) -> float:
     """Where the closure crosses a level on one side of the peak, or the clip's end."""
     frame = peak
-    while 0 <= frame + way < len(values) and values[frame + way] > level:
-        frame += way
-    beyond = frame + way
+    while 0 <= frame + step < len(values) and values[frame + step] > level:
+        frame += step
+    beyond = frame + step
     if not 0 <= beyond < len(values):
         return float(frame)
     # Linear interpolation between the last frame above the level and the first below.
-    return frame + way * (values[frame] - level) / (values[frame] - values[beyond])
+    return frame + step * (values[frame] - level) / (values[frame] - values[beyond])

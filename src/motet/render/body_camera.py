@@ -96,9 +96,9 @@ def _fixed(
     """`ground` and `away` of a camera with the whole path and a near source in its picture."""
     points = ground
     if source is not None:
-        places = np.atleast_2d(source)[:, [0, 2]]
-        from_path = np.linalg.norm(places[:, None] - ground[None, ::10], axis=-1).min(1)
-        points = np.concatenate([ground, places[from_path < NEAR_SOURCE_M]])
+        positions = np.atleast_2d(source)[:, [0, 2]]
+        from_path = np.linalg.norm(positions[:, None] - ground[None, ::10], axis=-1).min(1)
+        points = np.concatenate([ground, positions[from_path < NEAR_SOURCE_M]])
     low, high = points.min(0) - ROOM_M, points.max(0) + ROOM_M
     middle = 0.5 * (low + high)
     # What is nearest to the camera looks widest: its distance counts from the front of the path.

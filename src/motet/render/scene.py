@@ -333,10 +333,10 @@ def _surface_hair(
     points = (hair.strands - middle).reshape(-1, 3)
     tangents = hair.tangents.reshape(-1, 3)
     size = texture_size(pixels_per_metre)
-    places = refinement.apply(shaped.vertices.numpy() - middle)[index]
+    strand_points = refinement.apply(shaped.vertices.numpy() - middle)[index]
     return {
         "surface_hair": index,
-        "surface_hair_tangents": combing_field(points, tangents, places),
+        "surface_hair_tangents": combing_field(points, tangents, strand_points),
         "strands": strand_texture(points, tangents, size),
         "pores": pore_texture(),
         "fineness": np.float32(PORE_DEPTH[size]),

@@ -26,8 +26,8 @@ FAR_RAD = 0.24
 def texture_size(pixels_per_metre: float, radius_m: float = 0.11) -> int:
     """Texels to a side with which a texel is about a pixel: a finer texture would flicker."""
     # Half the way around the head is the whole side of the map.
-    wanted = np.pi * radius_m * pixels_per_metre
-    return min(SIZES, key=lambda size: abs(np.log(size / wanted)))
+    texels = np.pi * radius_m * pixels_per_metre
+    return min(SIZES, key=lambda size: abs(np.log(size / texels)))
 
 
 def strand_texture(
@@ -70,14 +70,14 @@ def _strand_texture(points: bytes, tangents: bytes, size: int) -> Int8[np.ndarra
 def combing_field(
     points: Float[np.ndarray, "points 3"],
     tangents: Float[np.ndarray, "points 3"],
-    places: Float[np.ndarray, "places 3"],
+    roots: Float[np.ndarray, "places 3"],
 ) -> Float[np.ndarray, "places 3"]:
     """Direction in which the hair is combed at places around the head; zero where there is none.
 
     All points are relative to the middle of the head; only their directions from it count.
     """
     towards = points / np.linalg.norm(points, axis=1, keepdims=True)
-    outward = places / np.linalg.norm(places, axis=1, keepdims=True)
+    outward = roots / np.linalg.norm(roots, axis=1, keepdims=True)
     distance, near = cKDTree(towards).query(outward, k=8)
     weight = np.exp(-((distance / 0.04) ** 2)) + 1e-9
     field = (weight[..., None] * tangents[near]).sum(axis=1)

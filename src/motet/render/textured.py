@@ -147,7 +147,7 @@ def _over_surface(screen, a, b, c, wa, wb, wc):
 @kernel
 def _colour(t, a, b, c, wa, wb, wc, look):
     """Linear light and opacity of a point."""
-    _, materials, places, colours, factors, textures, texels, linear = look
+    _, materials, positions, colours, factors, textures, texels, linear = look
     material = materials[t]
     red = factors[material, 0] * (wa * colours[a, 0] + wb * colours[b, 0] + wc * colours[c, 0])
     green = factors[material, 1] * (wa * colours[a, 1] + wb * colours[b, 1] + wc * colours[c, 1])
@@ -156,8 +156,8 @@ def _colour(t, a, b, c, wa, wb, wc, look):
     width, height = textures[material, 1], textures[material, 2]
     if width == 0:
         return red, green, blue, alpha
-    u = wa * places[a, 0] + wb * places[b, 0] + wc * places[c, 0]
-    v = wa * places[a, 1] + wb * places[b, 1] + wc * places[c, 1]
+    u = wa * positions[a, 0] + wb * positions[b, 0] + wc * positions[c, 0]
+    v = wa * positions[a, 1] + wb * positions[b, 1] + wc * positions[c, 1]
     x = (u - np.floor(u)) * np.float32(width) - _HALF
     y = (v - np.floor(v)) * np.float32(height) - _HALF
     column, row = np.int64(np.floor(x)), np.int64(np.floor(y))
@@ -167,18 +167,18 @@ def _colour(t, a, b, c, wa, wb, wc, look):
         across, below = corner & 1, corner >> 1
         share = (right if across else _1 - right) * (down if below else _1 - down)
         # Textures repeat.
-        place = textures[material, 0] + (row + below) % height * width + (column + across) % width
-        texture_red += share * linear[texels[place, 0]]
-        texture_green += share * linear[texels[place, 1]]
-        texture_blue += share * linear[texels[place, 2]]
-        texture_alpha += share * np.float32(texels[place, 3]) / np.float32(255)
+        texel = textures[material, 0] + (row + below) % height * width + (column + across) % width
+        texture_red += share * linear[texels[texel, 0]]
+        texture_green += share * linear[texels[texel, 1]]
+        texture_blue += share * linear[texels[texel, 2]]
+        texture_alpha += share * np.float32(texels[texel, 3]) / np.float32(255)
     return red * texture_red, green * texture_green, blue * texture_blue, alpha * texture_alpha
 
 
 @kernel
 def _lit(t, a, b, c, wa, wb, wc, front, red, green, blue, materials, light):
     """The light that a point of this colour sends to the camera."""
-    places, normals, toon, lights, sky, ground, eye = light
+    positions, normals, toon, lights, sky, ground, eye = light
     nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
     ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
     nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
@@ -191,7 +191,7 @@ def _lit(t, a, b, c, wa, wb, wc, front, red, green, blue, materials, light):
         share = min(_1, max(_0, (facing + edge) / (edge + edge)))
         tone = np.float32(TOON_SHADE) + np.float32(1 - TOON_SHADE) * share
         return red * tone, green * tone, blue * tone
-    vx, vy, vz = eye[0] - places[a, 0], eye[1] - places[a, 1], eye[2] - places[a, 2]
+    vx, vy, vz = eye[0] - positions[a, 0], eye[1] - positions[a, 1], eye[2] - positions[a, 2]
     away = _1 / np.sqrt(vx * vx + vy * vy + vz * vz)
     up = _HALF + _HALF * ny
     total_r = red * (sky[0] * up + ground[0] * (_1 - up))

@@ -159,12 +159,12 @@ def load_flame(path: str | Path) -> Flame:
 def _pickled_tables(path: Path) -> dict[str, np.ndarray]:
     """Arrays of the official file; some are objects of chumpy and of SciPy's sparse matrices."""
     try:
-        found = read_inert(path.read_bytes(), packages=("chumpy", "scipy"))
+        tables = read_inert(path.read_bytes(), packages=("chumpy", "scipy"))
     except (OSError, AssetError) as error:
         raise AssetError(f"{path} cannot be read as a FLAME model: {error}") from error
-    if not isinstance(found, dict):
-        raise AssetError(f"{path} holds a {type(found).__name__} instead of FLAME's tables")
-    return {key: _dense(found[key], f"{path}: {key}") for key in _KEYS if key in found}
+    if not isinstance(tables, dict):
+        raise AssetError(f"{path} holds a {type(tables).__name__} instead of FLAME's tables")
+    return {key: _dense(tables[key], f"{path}: {key}") for key in _KEYS if key in tables}
 
 
 def _dense(value: object, name: str) -> np.ndarray:

@@ -56,14 +56,14 @@ class FlameArkit:
         """
         gram, target = self.gram.double(), features.double() @ self.cross.double().T
         step = 1 / torch.linalg.eigvalsh(gram)[-1]
-        found = ahead = torch.zeros_like(target)
+        solution = ahead = torch.zeros_like(target)
         momentum = 1.0
         for _ in range(STEPS):
             moved = (ahead - step * (ahead @ gram - target)).clamp(0, 1)
             faster = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-            ahead = moved + (momentum - 1) / faster * (moved - found)
-            found, momentum = moved, faster
-        return found.to(features.dtype)
+            ahead = moved + (momentum - 1) / faster * (moved - solution)
+            solution, momentum = moved, faster
+        return solution.to(features.dtype)
 
     def convert(self, motion: Motion) -> Motion:
         """FLAME motion as ARKit weights; the head's rotation stays as it is.
@@ -73,10 +73,10 @@ class FlameArkit:
         """
         if not in_flame(motion.space):
             raise SpaceError(f"a FLAME map converts FLAME motion, not {motion.space.name!r}")
-        found = flame_parameters(motion)
-        flat = features(found.expression, found.pose[..., 2, :]).flatten(0, -2)
+        parameters = flame_parameters(motion)
+        flat = features(parameters.expression, parameters.pose[..., 2, :]).flatten(0, -2)
         weights = self.weights(flat).unflatten(0, motion.values.shape[:-1])
-        weights = torch.maximum(weights, _look(found.pose[..., 3:, :]))
+        weights = torch.maximum(weights, _look(parameters.pose[..., 3:, :]))
         return Motion(torch.cat([weights, motion["head"]], -1), arkit_space(motion.space.fps))
 
     def save(self, path: Path) -> None:
@@ -109,20 +109,20 @@ def read_flame_arkit(path: Path) -> FlameArkit:
     Raises:
         AssetError: not there, or not such a map.
     """
-    found = read_arrays(path)
-    wanted: dict[str, tuple[int, ...]] = {"gram": (52, 52), "cross": (52, N_FEATURES)}
-    wanted |= {"residual_mm": (), "motion_mm": ()}
-    wrong = [n for n, shape in wanted.items() if n not in found or found[n].shape != shape]
-    names = found.get("shapes", np.zeros(0)).tolist()
-    if str(found.get("format", "")) != FORMAT or wrong or names != list(ARKIT_SHAPES):
+    arrays = read_arrays(path)
+    shapes: dict[str, tuple[int, ...]] = {"gram": (52, 52), "cross": (52, N_FEATURES)}
+    shapes |= {"residual_mm": (), "motion_mm": ()}
+    wrong = [n for n, shape in shapes.items() if n not in arrays or arrays[n].shape != shape]
+    names = arrays.get("shapes", np.zeros(0)).tolist()
+    if str(arrays.get("format", "")) != FORMAT or wrong or names != list(ARKIT_SHAPES):
         raise AssetError(
             f"{path} is no FLAME map; make one with 'motet weights flame-map FLAME.pkl -o"
             f" {path.name}'"
         )
-    gram, cross = (torch.from_numpy(found[name]).float() for name in ("gram", "cross"))
+    gram, cross = (torch.from_numpy(arrays[name]).float() for name in ("gram", "cross"))
     if not bool(torch.isfinite(gram).all() and torch.isfinite(cross).all()):
         raise AssetError(f"{path} is damaged: it holds numbers that are not finite")
-    return FlameArkit(gram, cross, float(found["residual_mm"]), float(found["motion_mm"]))
+    return FlameArkit(gram, cross, float(arrays["residual_mm"]), float(arrays["motion_mm"]))
 
 
 def _look(eyes: Float[Tensor, "*batch 2 3"]) -> Float[Tensor, "*batch 52"]:

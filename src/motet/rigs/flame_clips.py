@@ -7,20 +7,20 @@ from collections.abc import Mapping
 import numpy as np
 
 
-def flame_tracks(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def flame_tracks(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays of a file, with our tracks beside those of a known layout.
 
     Known are `exp` with `pose` (DiffPoseTalk; head, then jaw), and `expr` with `rotation`,
     `jaw_pose` and `eyes_pose` (the tracker VHAP). Eyes are two angles each, about x and y.
     """
-    tracks = dict(found)
-    if "exp" in found and "pose" in found:
-        pose = found["pose"]
-        tracks |= {"expression": found["exp"], "head": pose[..., :3], "jaw": pose[..., 3:6]}
-        eyes = found.get("eyes")
-    elif "expr" in found and "rotation" in found and "jaw_pose" in found:
-        tracks |= {"expression": found["expr"], "head": found["rotation"]}
-        tracks["jaw"], eyes = found["jaw_pose"], found.get("eyes_pose")
+    tracks = dict(arrays)
+    if "exp" in arrays and "pose" in arrays:
+        pose = arrays["pose"]
+        tracks |= {"expression": arrays["exp"], "head": pose[..., :3], "jaw": pose[..., 3:6]}
+        eyes = arrays.get("eyes")
+    elif "expr" in arrays and "rotation" in arrays and "jaw_pose" in arrays:
+        tracks |= {"expression": arrays["expr"], "head": arrays["rotation"]}
+        tracks["jaw"], eyes = arrays["jaw_pose"], arrays.get("eyes_pose")
     else:
         return tracks
     if eyes is None:

@@ -102,8 +102,10 @@ class ShapedFlame(ShapedRig):
 
     def posed(self, motion: Motion) -> Meshes:
         """Surfaces of every frame, metres."""
-        found = flame_parameters(self.rig.accept(motion))
-        vertices = self.flame.vertices(found.expression, found.pose, self._shape(found.expression))
+        parameters = flame_parameters(self.rig.accept(motion))
+        vertices = self.flame.vertices(
+            parameters.expression, parameters.pose, self._shape(parameters.expression)
+        )
         return Meshes(vertices, self.rig.topology)
 
     def _shape(self, like: Float[Tensor, "*batch numbers"]) -> Tensor | None:

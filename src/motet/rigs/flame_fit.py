@@ -73,13 +73,13 @@ def fit_flame_arkit(flame: Flame) -> tuple[FlameArkit, Overlay]:
     table = displacement_table(flame, overlay) * 1000 * share[..., None]
     linear = table.flatten(0, 1)  # A, (face_verts * 3, features)
     gram = shapes @ shapes.T + RIDGE_MM2 * torch.eye(len(ARKIT_SHAPES))
-    found, sample = FlameArkit(gram, shapes @ linear, 0.0, 0.0), typical_features()
-    wanted = sample @ linear.T
-    error = found.weights(sample) @ shapes - wanted
+    fitted, sample = FlameArkit(gram, shapes @ linear, 0.0, 0.0), typical_features()
+    target = sample @ linear.T
+    error = fitted.weights(sample) @ shapes - target
     residual_mm, motion_mm = (
-        float(rows.square().sum(-1).mean().sqrt()) for rows in (error, wanted)
+        float(rows.square().sum(-1).mean().sqrt()) for rows in (error, target)
     )
-    return dataclasses.replace(found, residual_mm=residual_mm, motion_mm=motion_mm), overlay
+    return dataclasses.replace(fitted, residual_mm=residual_mm, motion_mm=motion_mm), overlay
 
 
 def typical_features(frames: int = 200) -> Float[Tensor, "frames features"]:

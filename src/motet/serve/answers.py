@@ -40,7 +40,7 @@ def method_info(spec: MethodSpec, loaded: bool) -> models.MethodInfo:
 
 def formats() -> list[models.FormatInfo]:
     """Every format that takes are exported to."""
-    found = [
+    listed = [
         models.FormatInfo(
             ending=ending,
             face="arkit" in kind.spaces,
@@ -51,13 +51,13 @@ def formats() -> list[models.FormatInfo]:
         for ending, kind in FORMATS.items()
         if ending not in MANY_FILES
     ]
-    found += [
+    listed += [
         models.FormatInfo(
             ending=f".{name}.npz", face=False, body=True, avatar=False, pictures=False
         )
         for name in BODY_ARCHIVES
     ]
-    return found
+    return listed
 
 
 def sound(row: SoundRow) -> models.Sound:

@@ -58,11 +58,11 @@ class DataFolder:
         """A file that can be made again, by what it is made of."""
         return self.path("cache", values_digest(name), ending)
 
-    def prune(self, most_bytes: int, kept: Path) -> None:
+    def prune(self, most_bytes: int, keep: Path) -> None:
         """Delete exports and caches, those used least recently first, until everything fits.
 
         Args:
-            kept: a file that stays in any case: it has just been made.
+            keep: a file that stays in any case: it has just been made.
         """
         files = {path: path.stat() for path in self.root.rglob("*") if path.is_file()}
         total = sum(state.st_size for state in files.values())
@@ -70,7 +70,7 @@ class DataFolder:
         for path in sorted(again, key=lambda path: files[path].st_mtime):
             if total <= most_bytes:
                 return
-            if path != kept:
+            if path != keep:
                 path.unlink(missing_ok=True)
                 total -= files[path].st_size
 

@@ -51,12 +51,12 @@ class Jobs:
         """
         if self._closing:
             raise Refusal(503, "the server is stopping; try again when it has started")
-        waiting = self._store.jobs_in(UNFINISHED)
-        for job in waiting:
+        pending = self._store.jobs_in(UNFINISHED)
+        for job in pending:
             if (job.kind, job.request) == (kind, request):
                 return job
-        if len(waiting) >= self._limits.max_queued + self._pool.size:
-            text = f"{len(waiting)} jobs are waiting already; try again when some are done"
+        if len(pending) >= self._limits.max_queued + self._pool.size:
+            text = f"{len(pending)} jobs are waiting already; try again when some are done"
             raise Refusal(429, text, headers={"Retry-After": "10"})
         return self._start(JobRow(_new_id(), kind, request, "queued", made=now()))
 
@@ -142,14 +142,14 @@ class Jobs:
             result = self._finish(job, made)
             self._save(dataclasses.replace(job, state="done", result=result, ended=now()))
         except TaskFailed as error:
-            found = error.problem.model_dump()
-            self._save(dataclasses.replace(job, state="failed", problem=found, ended=now()))
+            problem = error.problem.model_dump()
+            self._save(dataclasses.replace(job, state="failed", problem=problem, ended=now()))
         except asyncio.CancelledError:
             state = "interrupted" if self._closing else "cancelled"
             self._save(dataclasses.replace(job, state=state, ended=now()))
         except Exception as error:  # a job that nobody ends would be waited for forever
-            found = internal_problem(error).model_dump()
-            self._save(dataclasses.replace(job, state="failed", problem=found, ended=now()))
+            problem = internal_problem(error).model_dump()
+            self._save(dataclasses.replace(job, state="failed", problem=problem, ended=now()))
 
     def _save(self, job: JobRow) -> JobRow:
         saved = self._store.put_job(job)

@@ -175,7 +175,7 @@ class Room:
     def _drop(self) -> int:
         """Forget the sound that waits; how many samples it was."""
         dropped = 0
-        kept: list[Json] = []
+        remaining: list[Json] = []
         while True:
             try:
                 item = self._work.get_nowait()
@@ -184,8 +184,8 @@ class Room:
             if isinstance(item, torch.Tensor):
                 dropped += item.shape[-1]
             elif item is not None:
-                kept.append(item)
-        for item in kept:
+                remaining.append(item)
+        for item in remaining:
             self._work.put(item)
         self._queued -= dropped
         return dropped

@@ -92,10 +92,10 @@ class LiveRooms:
             )
         options = checked_options(hello.method, hello.options)
         set_by_hand = bool(specs[0].delays) and bool({*specs[0].delays[0].options} & {*options})
-        wanted = hello.delay_s
-        if wanted == "auto":
-            wanted = AUTO_S if specs[0].delays and not set_by_hand else None
-        return dial(specs[0], wanted, options)
+        delay_s = hello.delay_s
+        if delay_s == "auto":
+            delay_s = AUTO_S if specs[0].delays and not set_by_hand else None
+        return dial(specs[0], delay_s, options)
 
     def _check_room_for(self, cost: float) -> None:
         if self.is_closing:

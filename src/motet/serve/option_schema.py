@@ -37,12 +37,12 @@ def schema_of(cls: type[Settings]) -> Json:
 
 def _property(hint: object, field: dataclasses.Field[object], document: str) -> Json:
     if typing.get_origin(hint) is typing.Literal:
-        found: Json = {"type": "string", "enum": list(typing.get_args(hint))}
+        schema: Json = {"type": "string", "enum": list(typing.get_args(hint))}
     else:
-        found = {"type": _TYPES.get(hint, "string")}
+        schema = {"type": _TYPES.get(hint, "string")}
     default = field.default
     assert default is None or isinstance(default, str | int | float | bool)
-    return {**found, "default": default, "description": document}
+    return {**schema, "default": default, "description": document}
 
 
 def styles_of(spec: MethodSpec) -> tuple[str, ...]:
@@ -73,17 +73,17 @@ def checked_options(method: str, options: Mapping[str, OptionValue]) -> dict[str
     Raises:
         ConfigError: an option that no method has, of another type, out of range, or a file.
     """
-    specs, found = specs_of(method), {}
+    specs, checked = specs_of(method), {}
     for name, value in options.items():
         owners = [spec for spec in specs if renamed(spec, name) in option_names(spec)]
         if not owners:
             condition_from(specs[0], {name: value})  # raises, and names the nearest option
-        found[renamed((owners or specs)[0], name)] = _checked(name, value)
+        checked[renamed((owners or specs)[0], name)] = _checked(name, value)
     for spec in specs:
-        own = {name: value for name, value in found.items() if name in option_names(spec)}
+        own = {name: value for name, value in checked.items() if name in option_names(spec)}
         plain = {k: v for k, v in own.items() if not _is_stored(v)}
         settings.from_json(spec.condition_type(), _given_style(own, plain, spec))
-    return found
+    return checked
 
 
 def _is_stored(value: OptionValue) -> bool:
@@ -124,11 +124,15 @@ def checked_postprocess(method: str, values: Mapping[str, JsonValue]) -> Json:
     Raises:
         ConfigError: an unknown setting, a value out of range, or one that cannot act.
     """
-    found = settings.from_json(Postprocess, values)
+    checked = settings.from_json(Postprocess, values)
     specs = specs_of(method)
     acts = {name for spec in specs for name in absorbs(spec)}
     faces = any(spec.space == "arkit" for spec in specs)
     for name in values:
-        if getattr(found, name) != getattr(Postprocess(), name) and not faces and name not in acts:
+        if (
+            getattr(checked, name) != getattr(Postprocess(), name)
+            and not faces
+            and name not in acts
+        ):
             raise ConfigError(f"{name} acts on a face, {method} has none; leave it out")
-    return settings.to_json(found)
+    return settings.to_json(checked)

@@ -30,9 +30,9 @@ LONGEST_LINE = 1 << 24
 class TaskFailed(Exception):
     """A task ended with a problem."""
 
-    def __init__(self, found: Problem) -> None:
-        super().__init__(found.detail)
-        self.problem = found
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
 
 
 class Worker:
@@ -96,8 +96,8 @@ class Worker:
                 message = await self._receive()
                 if isinstance(step := message.get("progress"), dict):
                     progress(str(step["stage"]), _whole(step["done"]), _whole(step["total"]))
-                elif isinstance(found := message.get("problem"), dict):
-                    raise TaskFailed(_problem(found))
+                elif isinstance(problem := message.get("problem"), dict):
+                    raise TaskFailed(_problem(problem))
                 elif isinstance(result := message.get("result"), dict):
                     return result
         except TaskFailed:
@@ -209,8 +209,8 @@ class WorkerPool:
         await asyncio.gather(*(worker.close() for worker in self._workers))
 
 
-def _problem(found: Mapping[str, JsonValue]) -> Problem:
-    kind, detail = str(found["kind"]), str(found["detail"])
+def _problem(fields: Mapping[str, JsonValue]) -> Problem:
+    kind, detail = str(fields["kind"]), str(fields["detail"])
     if kind == "internal":
         return internal_problem(RuntimeError(detail))
     return problem(STATUS_OF.get(kind, 400), detail)

@@ -114,24 +114,24 @@ def internal_problem(error: BaseException) -> Problem:
     return problem(500, text).model_copy(update={"id": number})
 
 
-def required(found: T | None, what: str) -> T:
+def required(value: T | None, what: str) -> T:
     """The thing itself.
 
     Raises:
         Refusal: it is None (404).
     """
-    if found is None:
+    if value is None:
         raise Refusal(404, f"there is no such {what}; it may have been deleted")
-    return found
+    return value
 
 
-def as_response(found: Problem) -> Response:
+def as_response(problem: Problem) -> Response:
     """The problem as an answer."""
-    content = found.model_dump(exclude_defaults=False)
+    content = problem.model_dump(exclude_defaults=False)
     for optional in ("remedy", "field", "id"):
         if not content[optional]:
             del content[optional]
-    return JSONResponse(content, found.status, found.headers, MEDIA_TYPE)
+    return JSONResponse(content, problem.status, problem.headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

@@ -150,10 +150,10 @@ class Translator:
         if item is None or not isinstance(end_ms, int | float) or end_ms < 0:
             raise ConfigError("a truncation names an item_id that has sound, and audio_end_ms")
         end = min(item.start + round(end_ms / 1000 * self._rate), item.start + item.samples)
-        told = {"type": "conversation.item.truncated", "item_id": item.id, "content_index": 0}
+        truncated = {"type": "conversation.item.truncated", "item_id": item.id, "content_index": 0}
         cut = self._cut(item, end)
-        answers = ({**told, "audio_end_ms": end_ms}, *cut.answers)
-        return dataclasses.replace(cut, answers=answers)
+        events = ({**truncated, "audio_end_ms": end_ms}, *cut.answers)
+        return dataclasses.replace(cut, answers=events)
 
     def _cut(self, item: Item, sample: int) -> Asked:
         """Forget what lies after a sample, and return to rest from the frame that it shows."""
@@ -165,8 +165,8 @@ class Translator:
         first = sample if not before else before[-1][0] + round(self._rate / self._fps)
         table = self._rest + share * (last - self._rest)
         mark = self._mark({}, void=True)
-        answers = (self._delta(item, first, table.astype(np.float32)),)
-        return Asked(messages=({"type": "interrupt"}, mark), answers=answers)
+        events = (self._delta(item, first, table.astype(np.float32)),)
+        return Asked(messages=({"type": "interrupt"}, mark), answers=events)
 
     def _mark(self, event: Event, *, void: bool) -> Event:
         self._marks += 1

@@ -104,7 +104,7 @@ class Guard:
         in_address = query.pop("t", [""])[0]
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
-        if any(self._is_token(given) for given in (bearer, cookie)):
+        if any(self._is_token(token) for token in (bearer, cookie)):
             return None
         if not self._is_token(in_address):
             return as_response(problem(401, "a token is needed; open the address with ?t=TOKEN"))
@@ -112,12 +112,12 @@ class Guard:
             return None
         # The token leaves the address bar and the history, and becomes a cookie.
         rest = urlencode(query, doseq=True)
-        answer = RedirectResponse(scope["path"] + (f"?{rest}" if rest else ""), 303)
-        answer.set_cookie(COOKIE, self._access.token, httponly=True, samesite="strict")
-        return answer
+        response = RedirectResponse(scope["path"] + (f"?{rest}" if rest else ""), 303)
+        response.set_cookie(COOKIE, self._access.token, httponly=True, samesite="strict")
+        return response
 
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), self._access.token.encode())
+    def _is_token(self, token: str) -> bool:
+        return hmac.compare_digest(token.encode(), self._access.token.encode())
 
     def _limit(self, path: str) -> int:
         for pattern, name in _UPLOADS:

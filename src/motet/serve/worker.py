@@ -31,14 +31,14 @@ def main(arguments: Sequence[str]) -> None:
         arguments: the data folder, then what to load before the first task: names of methods, or
             `house` for the figure.
     """
-    answers = _own_stdout()
+    output = _own_stdout()
     folder = DataFolder(Path(arguments[0]))
     tasks: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(tasks,), daemon=True).start()
-    _send(answers, {"ready": _warm(arguments[1:])})
+    _send(output, {"ready": _warm(arguments[1:])})
     while True:
         message = json.loads(tasks.get())
-        _send(answers, _answer(message["task"], message["arguments"], folder, answers))
+        _send(output, _answer(message["task"], message["arguments"], folder, output))
 
 
 def _own_stdout() -> TextIO:
@@ -68,12 +68,12 @@ def _warm(names: Sequence[str]) -> list[JsonValue]:
 
 
 def _answer(
-    task: str, arguments: Mapping[str, JsonValue], folder: DataFolder, answers: TextIO
+    task: str, arguments: Mapping[str, JsonValue], folder: DataFolder, output: TextIO
 ) -> dict[str, JsonValue]:
     from motet.serve.tasks import TASKS
 
     def report(stage: str, done: int = 0, total: int = 0) -> None:
-        _send(answers, {"progress": {"stage": stage, "done": done, "total": total}})
+        _send(output, {"progress": {"stage": stage, "done": done, "total": total}})
 
     try:
         return {"result": TASKS[task](arguments, folder, report)}
@@ -84,9 +84,9 @@ def _answer(
         return {"problem": {"kind": "internal", "detail": f"{type(error).__name__}: {error}"}}
 
 
-def _send(answers: TextIO, message: Mapping[str, JsonValue]) -> None:
-    answers.write(json.dumps(message) + "\n")
-    answers.flush()
+def _send(output: TextIO, message: Mapping[str, JsonValue]) -> None:
+    output.write(json.dumps(message) + "\n")
+    output.flush()
 
 
 if __name__ == "__main__":

@@ -96,9 +96,9 @@ def at_times(
     features: Float[Tensor, "steps channels"], seconds: Float[Tensor, " frames"], rate: float = 50.0
 ) -> Float[Tensor, "frames channels"]:
     """Linear interpolation between steps; the ends repeat."""
-    place = (seconds * rate).clamp(0, len(features) - 1)
-    low = place.floor().long().clamp(max=max(0, len(features) - 2))
-    share = (place - low).unsqueeze(-1).to(features.dtype)
+    position = (seconds * rate).clamp(0, len(features) - 1)
+    low = position.floor().long().clamp(max=max(0, len(features) - 2))
+    share = (position - low).unsqueeze(-1).to(features.dtype)
     return features[low] * (1 - share) + features[(low + 1).clamp(max=len(features) - 1)] * share
 
 
@@ -146,8 +146,8 @@ def read_grid_lips(
 def write_teacher_features(corpus: Path, source: str, teacher: WhisperEncoder, out: Path) -> None:
     """Write the teacher's features of one source (fp16, utterance after utterance) to `out`."""
     sound, entries = read_audio(corpus, source), read_index(corpus, source)
-    found = [teacher.features(_samples(sound, e)).half().numpy() for e in entries]
-    _save(out / f"{source}.whisper.npy", np.concatenate(found))
+    features = [teacher.features(_samples(sound, e)).half().numpy() for e in entries]
+    _save(out / f"{source}.whisper.npy", np.concatenate(features))
 
 
 def fit_projection(
@@ -167,13 +167,13 @@ def fit_projection(
 def _training_rows(corpus: Path, source: str, features: Path) -> Float[Tensor, "rows channels"]:
     """Every fifth step of a source's training utterances; clips kept for testing shape nothing."""
     whisper = read_array(features / f"{source}.whisper.npy", mapped=True)
-    kept = [
+    rows = [
         whisper[first : first + count : 5]
         for entry, first, count in steps_of(read_index(corpus, source))
         if entry.split == "train"
     ]
     return torch.from_numpy(
-        np.concatenate([np.zeros((0, whisper.shape[1])), *kept]).astype(np.float32)
+        np.concatenate([np.zeros((0, whisper.shape[1])), *rows]).astype(np.float32)
     )
 
 

@@ -39,21 +39,21 @@ class MeshPhones:
         """
         for path in self._given(name):
             return _rows(read_timings(path))
-        kept = self.folder / "features" / "phones" / f"{name}.json"
-        if kept.exists():
-            return _rows(read_timings(kept))
+        cache_file = self.folder / "features" / "phones" / f"{name}.json"
+        if cache_file.exists():
+            return _rows(read_timings(cache_file))
         text = self.folder / "text" / f"{name}.txt"
         options = PhoneOptions(text=str(text) if text.exists() else "")
-        found = find_phones(audio.samples.reshape(-1), options, posterior_of(audio))
-        if all(span.symbol == SILENCE for span in found.spans):
+        phones = find_phones(audio.samples.reshape(-1), options, posterior_of(audio))
+        if all(span.symbol == SILENCE for span in phones.spans):
             raise InputError(
-                f"no phones were found in {name} ({'; '.join(found.notes) or 'no speech'}); give"
+                f"no phones were found in {name} ({'; '.join(phones.notes) or 'no speech'}); give"
                 f" {self.folder / 'phones' / name}.TextGrid or the transcript {text}"
             )
-        rows = _rows(found.spans)
-        make_folder(kept.parent)
+        rows = _rows(phones.spans)
+        make_folder(cache_file.parent)
         content = [{"start": start, "end": end, "phone": phone} for start, end, phone in rows]
-        write_bytes(kept, json.dumps(content).encode())
+        write_bytes(cache_file, json.dumps(content).encode())
         return rows
 
     def _given(self, name: str) -> list[Path]:

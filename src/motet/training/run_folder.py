@@ -57,22 +57,22 @@ def claim(folder: Path, stage: str, config: TrainConfig, shards: int) -> None:
         ConfigError: the folder holds a run of another configuration.
     """
     make_folder(folder)
-    kept = {k: v for k, v in settings.to_json(config).items() if k not in LENGTH}
-    wanted = {"stage": stage, **kept, "shards": shards}
+    identity = {k: v for k, v in settings.to_json(config).items() if k not in LENGTH}
+    expected = {"stage": stage, **identity, "shards": shards}
     path = folder / RUN
     if path.exists():
         stored = {**BEFORE, **_stored(path)}
         changed = [
-            f"{key} {stored.get(key)} (now {wanted[key]})"
-            for key in wanted
-            if stored.get(key) != wanted[key]
+            f"{key} {stored.get(key)} (now {expected[key]})"
+            for key in expected
+            if stored.get(key) != expected[key]
         ]
         if changed:
             raise ConfigError(
                 f"{folder} holds a run with {', '.join(changed)}; give its settings, choose another"
                 " folder or remove it"
             )
-    write_bytes(path, json.dumps(wanted, indent=1).encode())
+    write_bytes(path, json.dumps(expected, indent=1).encode())
 
 
 def _stored(path: Path) -> dict[str, object]:

@@ -98,16 +98,16 @@ class SpeechSet:
     ) -> tuple[Float[Tensor, " time"], Float[Tensor, "steps channels"], Int[Tensor, " steps"]]:
         """Utterances one after the other until the length is full, faster or slower."""
         rate = float(torch.exp2(uniform((), -0.35, 0.35, chance)))
-        wanted = round(self.steps * rate) + 1
+        samples_needed = round(self.steps * rate) + 1
         parts: list[tuple[Tensor, Tensor, Tensor]] = []
         have = 0
-        while have < wanted:
-            parts.append(self._piece(wanted - have, chance))
+        while have < samples_needed:
+            parts.append(self._piece(samples_needed - have, chance))
             have += len(parts[-1][1])
         sound, targets, labels = (torch.cat(column) for column in zip(*parts, strict=True))
         seconds = torch.arange(self.steps) * rate / 50
         stretched = change_rate(
-            sound[: wanted * STEP_SAMPLES], round(wanted * STEP_SAMPLES / rate)
+            sound[: samples_needed * STEP_SAMPLES], round(samples_needed * STEP_SAMPLES / rate)
         )[: self.steps * STEP_SAMPLES]
         stretched = torch.nn.functional.pad(
             stretched, (0, self.steps * STEP_SAMPLES - len(stretched))
@@ -117,10 +117,10 @@ class SpeechSet:
 
     def _piece(self, most: int, chance: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """An utterance, or a random part of it where it is longer than needed."""
-        place = torch.searchsorted(
+        position = torch.searchsorted(
             self._odds, torch.rand((), generator=chance, dtype=torch.float64) * self._odds[-1]
         )
-        source, index = self._pool[int(place.clamp(max=len(self._pool) - 1))]
+        source, index = self._pool[int(position.clamp(max=len(self._pool) - 1))]
         data = self._sources[source]
         entry, first, count = data.items[index]
         length = min(most, count)

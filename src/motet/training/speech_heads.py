@@ -186,13 +186,13 @@ def tracked_gaps(clips: Iterable[LabelledSteps], grid: Path) -> list[tuple[Tenso
     lips, start, names = read_grid_lips(grid)
     width = lips[..., 1].median()
     seconds, index = torch.arange(lips.shape[1]) / 25.0, {n: i for i, n in enumerate(names)}
-    found = []
+    gaps = []
     for clip in clips:
         if clip.entry.source == "grid" and clip.entry.name in index:
             row, at = index[clip.entry.name], torch.arange(len(clip.features)).unsqueeze(1)
             around = clip.features[(at + torch.tensor(CONTEXT)).clamp(min=0)].flatten(1)
-            found.append((at_times(around, seconds - start[row]), lips[row, :, 0] / width))
-    return found
+            gaps.append((at_times(around, seconds - start[row]), lips[row, :, 0] / width))
+    return gaps
 
 
 def closed_steps(labels: Int[Tensor, " steps"]) -> Bool[Tensor, " steps"]:

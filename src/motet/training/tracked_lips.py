@@ -77,11 +77,11 @@ def read_tracked_lips(
         chosen: names of the clips; the training clips when left out.
     """
     names = clip_names(folder)
-    wanted = set(training_clips(folder) if chosen is None else chosen) - set(without)
-    rows = [index for index, name in enumerate(names) if name in wanted]
-    found = read_arrays(folder / "landmarks.npz")
-    first, delta = (found[key].astype(np.float32) for key in ("first", "delta"))
-    numbers = found["index"].tolist()
+    selected = set(training_clips(folder) if chosen is None else chosen) - set(without)
+    rows = [index for index, name in enumerate(names) if name in selected]
+    arrays = read_arrays(folder / "landmarks.npz")
+    first, delta = (arrays[key].astype(np.float32) for key in ("first", "delta"))
+    numbers = arrays["index"].tolist()
     points = torch.from_numpy(
         np.concatenate([first[:, None], first[:, None] + delta.cumsum(1)], 1) / 16
     )

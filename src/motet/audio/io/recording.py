@@ -70,15 +70,15 @@ class Recording(AudioSource):
 
 def cut(blocks: Iterable[Block], size: int) -> Iterator[Block]:
     """Blocks of any length as blocks of `size` samples; the last one may be shorter."""
-    waiting: list[Block] = []
+    pending: list[Block] = []
     count = 0
     for block in blocks:
         while count + block.shape[1] >= size:
             needed = size - count
-            yield np.concatenate([*waiting, block[:, :needed]], axis=1)
-            block, waiting, count = block[:, needed:], [], 0
+            yield np.concatenate([*pending, block[:, :needed]], axis=1)
+            block, pending, count = block[:, needed:], [], 0
         if block.shape[1]:
-            waiting.append(block)
+            pending.append(block)
             count += block.shape[1]
-    if waiting:
-        yield np.concatenate(waiting, axis=1)
+    if pending:
+        yield np.concatenate(pending, axis=1)

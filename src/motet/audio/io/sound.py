@@ -89,16 +89,16 @@ class Sound:
         if self.length <= longest:
             return np.concatenate([np.zeros((self.channels, 0), np.float32), *self.blocks()], 1)
         starts, size = part_starts(self.length, longest, parts)
-        found: list[Block] = []
+        blocks: list[Block] = []
         first = 0
         for block in self.blocks():
             # Parts are longer than blocks or shorter: every overlap is taken.
             for start in starts:
                 piece = block[:, max(start - first, 0) : max(start + size - first, 0)]
                 if piece.shape[1]:
-                    found.append(piece.copy())
+                    blocks.append(piece.copy())
             first += block.shape[1]
-        return np.concatenate(found, axis=1)
+        return np.concatenate(blocks, axis=1)
 
 
 def aligned(blocks: Iterator[Block], late: int, length: int) -> Iterator[Block]:

@@ -38,13 +38,13 @@ def names_of(folder: Path) -> list[str]:
             f"{folder} is no download of BIWI: it needs faces/SUBJECT/eNN with .vl files (or"
             " eNN.tgz), rigid_scans/SUBJECT.obj and audio/"
         )
-    found = {
+    names = {
         f"{subject.name}_{entry.name.split('.')[0]}"
         for subject in faces.iterdir()
         if subject.is_dir()
         for entry in subject.iterdir()
     }
-    return sorted(name for name in found if place_of(name) is not None)
+    return sorted(name for name in names if place_of(name) is not None)
 
 
 def read_raw_biwi(folder: Path, name: str, verts: int) -> VertexSequence:

@@ -95,7 +95,7 @@ class TfhpDatabase:
             )
         size = self.segment_frames
         first, last = start // size, (start + frames - 1) // size
-        segments = [self._value(f"{name}/{place:03d}") for place in range(first, last + 1)]
+        segments = [self._value(f"{name}/{index:03d}") for index in range(first, last + 1)]
         offset = start - first * size
         try:
             coefficients = {
@@ -115,8 +115,8 @@ class TfhpDatabase:
         """Stretches of random videos, every video that is long enough with the same chance."""
         long = self._long(frames)
         names = [
-            long[place]
-            for place in torch.randint(len(long), (size,), generator=randomness).tolist()
+            long[index]
+            for index in torch.randint(len(long), (size,), generator=randomness).tolist()
         ]
         return [self._random(name, frames, randomness) for name in names]
 
@@ -126,8 +126,8 @@ class TfhpDatabase:
         for name in self._long(frames):
             persons.setdefault(name.split("/")[0], []).append(name)
         chosen = [
-            list(persons)[place]
-            for place in torch.randperm(len(persons), generator=randomness)[:size].tolist()
+            list(persons)[index]
+            for index in torch.randperm(len(persons), generator=randomness)[:size].tolist()
         ]
         names = [
             persons[person][int(torch.randint(len(persons[person]), (1,), generator=randomness))]
@@ -137,23 +137,23 @@ class TfhpDatabase:
 
     def statistics(self) -> tuple[Float[Tensor, "56"], Float[Tensor, "56"]]:
         """Mean and mean deviation within a clip of the motion, from the statistics file."""
-        found = self._stored_statistics()
-        return torch.cat([found["exp_mean"], found["pose_mean"]]), torch.cat(
-            [found["exp_std"], found["pose_std"]]
+        stored = self._stored_statistics()
+        return torch.cat([stored["exp_mean"], stored["pose_mean"]]), torch.cat(
+            [stored["exp_std"], stored["pose_std"]]
         )
 
     def shape_statistics(
         self,
     ) -> tuple[Float[Tensor, " coefficients"], Float[Tensor, " coefficients"]]:
         """The same of the identity coefficients."""
-        found = self._stored_statistics()
-        return found["shape_mean"], found["shape_std"]
+        stored = self._stored_statistics()
+        return stored["shape_mean"], stored["shape_std"]
 
     def _stored_statistics(self) -> dict[str, Tensor]:
         sizes = {"exp": 50, "pose": 6, "shape": 100}
         try:
             stored = read_arrays(self._statistics)
-            found = {
+            arrays = {
                 f"{n}_{k}": torch.from_numpy(stored[f"{n}_{k}"].astype(np.float32))
                 for n in sizes
                 for k in ("mean", "std")
@@ -162,13 +162,13 @@ class TfhpDatabase:
             raise AssetError(
                 f"{self._statistics} cannot be read as the statistics of the data base: {error}"
             ) from error
-        for key, value in found.items():
+        for key, value in arrays.items():
             if value.shape != (sizes[key.split("_")[0]],):
                 raise AssetError(
                     f"{self._statistics}: {key} has {tuple(value.shape)} numbers instead of"
                     f" {sizes[key.split('_')[0]]}"
                 )
-        return found
+        return arrays
 
     def _long(self, frames: int) -> list[str]:
         long = [name for name in self.names if self.frames[name] >= frames]
@@ -184,8 +184,8 @@ class TfhpDatabase:
         return self.clip(name, start, frames)
 
     def _count(self, key: str, name: str) -> int:
-        found = self._value(key)
-        count = found.get(name) if isinstance(found, dict) else None
+        entry = self._value(key)
+        count = entry.get(name) if isinstance(entry, dict) else None
         if not isinstance(count, int | float) or not 1 <= count < 1 << 31:
             raise AssetError(f"the entry {key!r} of the data base has no number {name!r}")
         return int(count)
@@ -194,12 +194,12 @@ class TfhpDatabase:
         lmdb = require("lmdb", "tfhp")
         try:
             with self._store.begin() as transaction:
-                found = transaction.get(key.encode())
+                content = transaction.get(key.encode())
         except lmdb.Error as error:
             raise AssetError(f"the entry {key[:80]!r} cannot be read: {error}") from error
-        if found is None:
+        if content is None:
             raise AssetError(f"the data base lacks the entry {key!r}")
-        return read_inert(found)
+        return read_inert(content)
 
 
 def _joined(parts: list[np.ndarray], offset: int, frames: int) -> Float[Tensor, "frames numbers"]:

@@ -118,7 +118,7 @@ def load_closing(front_end: str, path: Path = SHIPPED) -> ClosingReading:
     Raises:
         CheckpointError: missing, damaged, or trained on another encoder.
     """
-    found = read_reading("closure-head", front_end, path)
-    reading = ClosingReading(settings.from_json(ClosingConfig, found.config))
-    load_strict(reading, found.tensors, str(path))
+    checkpoint = read_reading("closure-head", front_end, path)
+    reading = ClosingReading(settings.from_json(ClosingConfig, checkpoint.config))
+    load_strict(reading, checkpoint.tensors, str(path))
     return reading.eval().requires_grad_(False)

@@ -24,10 +24,10 @@ def read_reading(name: str, front_end: str, path: Path) -> Checkpoint:
     Raises:
         CheckpointError: missing, damaged, or made for another encoder.
     """
-    found = read_checkpoint(path)
-    if found.config.get("front_end") != front_end:
+    checkpoint = read_checkpoint(path)
+    if checkpoint.config.get("front_end") != front_end:
         raise CheckpointError(
             f"{path} reads features of another encoder; make it again with  motet train {name}"
             " --data CORPUS"
         )
-    return found
+    return checkpoint

@@ -62,5 +62,5 @@ def load_opening(front_end: str, path: Path = SHIPPED) -> OpeningReading:
     Raises:
         CheckpointError: missing, damaged, or fitted on another encoder.
     """
-    found = read_reading("lip-aperture-head", front_end, path)
-    return OpeningReading(found.tensors["weight"], found.tensors["bias"])
+    checkpoint = read_reading("lip-aperture-head", front_end, path)
+    return OpeningReading(checkpoint.tensors["weight"], checkpoint.tensors["bias"])

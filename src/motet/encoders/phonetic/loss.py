@@ -28,13 +28,15 @@ def distillation_losses(
             unknown).
     """
     hidden, _ = model.hidden(batch["mel"], model.begin(len(batch["mel"])))
-    found = model.heads(hidden)
+    outputs = model.heads(hidden)
     weight = variance.sqrt() / variance.sqrt().mean()
     labels = batch["labels"].flatten()
     known = (labels >= 0).sum().clamp(min=1)
-    phone = F.nll_loss(found.phones.flatten(0, 1), labels, ignore_index=-1, reduction="sum") / known
+    phone = (
+        F.nll_loss(outputs.phones.flatten(0, 1), labels, ignore_index=-1, reduction="sum") / known
+    )
     return {
-        "teacher": ((found.teacher - batch["teacher"]).square() * weight).mean(),
-        "lips": LIP_WEIGHT * (found.lips - batch["lips"]).square().mean(),
+        "teacher": ((outputs.teacher - batch["teacher"]).square() * weight).mean(),
+        "lips": LIP_WEIGHT * (outputs.lips - batch["lips"]).square().mean(),
         "phones": PHONE_WEIGHT * phone,
     }

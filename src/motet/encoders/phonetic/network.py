@@ -118,11 +118,11 @@ class PhoneticNet(nn.Module):
         1 of `mel`.
         """
         windows = mel.unfold(1, self.taps, 2).transpose(2, 3).flatten(2)
-        x, kept = self.entry_norm(F.gelu(self.entry(windows))), []
+        x, states = self.entry_norm(F.gelu(self.entry(windows))), []
         for block, before in zip(self.blocks, past, strict=True):
             x, after = block(x, before)
-            kept.append(after)
-        return self.norm(x), kept
+            states.append(after)
+        return self.norm(x), states
 
     def heads(self, hidden: Float[Tensor, "batch steps width"]) -> PhoneticFeatures:
         """The named predictions from the features."""

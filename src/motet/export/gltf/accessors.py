@@ -91,24 +91,24 @@ class Arrays:
         """Values of some rows that replace those of the array."""
         if not isinstance(sparse, dict):
             raise self._damaged("a sparse array without indices")
-        count, places, changed = (sparse.get(key) for key in ("count", "indices", "values"))
+        count, indices, changed = (sparse.get(key) for key in ("count", "indices", "values"))
         if (
             not isinstance(count, int) or not 0 < count <= len(values)
-            or not isinstance(places, dict) or not isinstance(changed, dict)
-            or "bufferView" not in places or "bufferView" not in changed
+            or not isinstance(indices, dict) or not isinstance(changed, dict)
+            or "bufferView" not in indices or "bufferView" not in changed
         ):  # fmt: skip
             raise self._damaged("a sparse array without indices")
-        rows = self._table(places, self._component(places), count, 1)[:, 0]
+        rows = self._table(indices, self._component(indices), count, 1)[:, 0]
         if rows.dtype.kind != "u" or rows.max() >= len(values):
             raise self._damaged("a sparse array with an index outside of it")
         values[rows] = self._table(changed, component, count, size)
         return values
 
     def _component(self, holder: dict[str, Any]) -> np.dtype:
-        found = _COMPONENTS.get(holder.get("componentType"))
-        if found is None:
+        component = _COMPONENTS.get(holder.get("componentType"))
+        if component is None:
             raise self._damaged("an array of an unknown type")
-        return found
+        return component
 
     def _whole(self, holder: dict[str, Any], key: str, default: int | None = None) -> int:
         value = holder.get(key, default)

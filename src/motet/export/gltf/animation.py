@@ -62,7 +62,7 @@ class NodeAnimation:
         animations = entries(content, "animations", path)
         self._curves = _curves(animations[0], self._targets, arrays, path) if animations else {}
         above = [ancestors(content, number, path) for number in range(len(self._nodes))]
-        self.parents = [found[0] if found else -1 for found in above]
+        self.parents = [chain[0] if chain else -1 for chain in above]
         """The node above each; -1: none."""
         self._order = sorted(range(len(above)), key=lambda number: len(above[number]))
 
@@ -70,9 +70,9 @@ class NodeAnimation:
         """From the axes of each node to the world."""
         from scipy.spatial.transform import Rotation
 
-        found = np.zeros((len(seconds), len(self._nodes), 4, 4))
+        matrices = np.zeros((len(seconds), len(self._nodes), 4, 4))
         for number in self._order:
-            place, turn, lengths = decompose(self._nodes[number], self._path)
+            translation, turn, lengths = decompose(self._nodes[number], self._path)
             local = np.zeros((len(seconds), 4, 4))
             if (number, "rotation") in self._curves:
                 values = self._curves[number, "rotation"].at(seconds)
@@ -82,11 +82,11 @@ class NodeAnimation:
             if (number, "scale") in self._curves:
                 lengths = self._curves[number, "scale"].at(seconds)[:, None, :]
             if (number, "translation") in self._curves:
-                place = self._curves[number, "translation"].at(seconds)
-            local[:, :3, :3], local[:, :3, 3], local[:, 3, 3] = axes * lengths, place, 1.0
+                translation = self._curves[number, "translation"].at(seconds)
+            local[:, :3, :3], local[:, :3, 3], local[:, 3, 3] = axes * lengths, translation, 1.0
             parent = self.parents[number]
-            found[:, number] = local if parent < 0 else found[:, parent] @ local
-        return found
+            matrices[:, number] = local if parent < 0 else matrices[:, parent] @ local
+        return matrices
 
     def weights(
         self, node: int, seconds: Float[np.ndarray, " frames"]
@@ -109,7 +109,7 @@ def _curves(
     animation: dict[str, Any], targets: dict[int, int], arrays: Arrays, path: Path
 ) -> dict[tuple[int, str], _Curve]:
     """Curves by node and property."""
-    found: dict[tuple[int, str], _Curve] = {}
+    curves: dict[tuple[int, str], _Curve] = {}
     for channel in entries(animation, "channels", path):
         target = channel.get("target")
         target = target if isinstance(target, dict) else {}
@@ -123,5 +123,5 @@ def _curves(
         if not len(times) or not size or values.size != len(times) * size:
             raise AssetError(f"{path} is damaged: an animation with keys that do not match")
         stepped = sampler.get("interpolation") == "STEP"
-        found[node, kind] = _Curve(times, values.reshape(len(times), size), stepped)
-    return found
+        curves[node, kind] = _Curve(times, values.reshape(len(times), size), stepped)
+    return curves

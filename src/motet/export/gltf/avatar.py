@@ -256,34 +256,34 @@ def drive(
     expressions = vrm_expressions(content, names, path)
     every = list(dict.fromkeys(name for targets in names.values() for name in targets))
     mapping = by_hand.shapes_of([*every, *expressions])
-    found = understood(every, weights, expressions, mapping, fps)
+    meanings = understood(every, weights, expressions, mapping, fps)
     nodes = bone_nodes(content, path, by_hand.bones)
-    turns = _turns(nodes, found, weights, head)
+    turns = _turns(nodes, meanings, weights, head)
     jaw = nodes.get("jaw")
-    mouth = found.mouth or ("the jaw bone" if jaw in turns else "")
+    mouth = meanings.mouth or ("the jaw bone" if jaw in turns else "")
     if not mouth:
         raise AssetError(f"{path} has no mouth that can speak: {_silent(every)}")
-    curves, binary = _curves(content, names, expressions, found, path)
+    curves, binary = _curves(content, names, expressions, meanings, path)
     # Targets that a driven expression moves are driven too.
     bound = {
         names[node][target]
         for name, expression in expressions.items()
-        if name in found.curves
+        if name in meanings.curves
         for node, target, _ in expression.binds
     }
-    driven = found.curves.keys() | bound
+    driven = meanings.curves.keys() | bound
     report = AvatarReport(
-        tuple(found.curves),
-        tuple(name for name in ARKIT_SHAPES if name not in found.shapes),
+        tuple(meanings.curves),
+        tuple(name for name in ARKIT_SHAPES if name not in meanings.shapes),
         tuple(name for name in every if name not in driven),
         tuple(str(entries(content, "nodes", path)[node].get("name", node)) for node in turns),
         mouth,
     )
-    return Driven(curves, binary, turns, found.curves, report)
+    return Driven(curves, binary, turns, meanings.curves, report)
 
 
 def _turns(
-    nodes: Mapping[str, int], found: Recognised, weights: Weights, head: np.ndarray
+    nodes: Mapping[str, int], meanings: Recognised, weights: Weights, head: np.ndarray
 ) -> dict[int, np.ndarray]:
     """Turns of bones; the jaw and the eyes only where no shapes move what they would."""
     turns = {}
@@ -293,10 +293,14 @@ def _turns(
             # Both bones together make the head's rotation.
             turns[nodes["neck"]] = share * head
         turns[nodes["head"]] = (1.0 - share) * head
-    if "jaw" in nodes and found.mouth in ("", "ARKit shapes") and "jawOpen" not in found.shapes:
-        closes = {"mouthClose": np.zeros(len(head))} if "mouthClose" in found.shapes else {}
+    if (
+        "jaw" in nodes
+        and meanings.mouth in ("", "ARKit shapes")
+        and "jawOpen" not in meanings.shapes
+    ):
+        closes = {"mouthClose": np.zeros(len(head))} if "mouthClose" in meanings.shapes else {}
         turns[nodes["jaw"]] = jaw_turns({**weights, **closes})
-    if not any(shape.startswith("eyeLook") for shape in found.shapes):
+    if not any(shape.startswith("eyeLook") for shape in meanings.shapes):
         for side in ("Left", "Right"):
             if f"{side.lower()}Eye" in nodes:
                 turns[nodes[f"{side.lower()}Eye"]] = eye_turns(weights, side)
@@ -307,26 +311,26 @@ def _curves(
     content: dict[str, Any],
     names: Mapping[int, list[str]],
     expressions: Mapping[str, Expression],
-    found: Recognised,
+    meanings: Recognised,
     path: Path,
 ) -> tuple[dict[int, list[np.ndarray]], frozenset[int]]:
     """Weights of all targets of each moved node, and the nodes that only binary expressions move.
 
     Resting weights stay: a character that is customised by them keeps its looks.
     """
-    frames = len(next(iter(found.curves.values()))) if found.curves else 1
+    frames = len(next(iter(meanings.curves.values()))) if meanings.curves else 1
     added = {
-        node: [found.curves.get(name, np.zeros(frames)) for name in targets]
+        node: [meanings.curves.get(name, np.zeros(frames)) for name in targets]
         for node, targets in names.items()
     }
     every = {name for targets in names.values() for name in targets}
-    smooth = {node for node, targets in names.items() if found.curves.keys() & set(targets)}
+    smooth = {node for node, targets in names.items() if meanings.curves.keys() & set(targets)}
     stepped: set[int] = set()
     for name, expression in expressions.items():
         # A target that is driven directly is not driven by an expression again.
-        if name not in found.curves or name in every:
+        if name not in meanings.curves or name in every:
             continue
-        curve = found.curves[name]
+        curve = meanings.curves[name]
         if expression.binary:
             curve = (curve > BINARY_SWITCH).astype(np.float64)
         for node, target, share in expression.binds:

@@ -76,8 +76,8 @@ def bone_nodes(
 
 def _by_name(content: dict[str, Any], path: Path) -> dict[str, int]:
     """Bones by their names in the rigs of Rigify, Biped, Mixamo, MMD and others."""
-    found = bones_by_spelling(content, path, _KNOWN)
-    return found if "head" in found else found | _rigify_spine(content, path)
+    bones = bones_by_spelling(content, path, _KNOWN)
+    return bones if "head" in bones else bones | _rigify_spine(content, path)
 
 
 def bones_by_spelling(
@@ -85,14 +85,14 @@ def bones_by_spelling(
 ) -> dict[str, int]:
     """Bones whose names, without a rig's prefixes and numbers and with the side last, are known."""
     names = _bone_names(content, path)
-    found: dict[str, int] = {}
+    bones: dict[str, int] = {}
     # `Neck` before `Neck1`, whatever their order.
     for number in sorted(names, key=lambda number: len(names[number])):
         spelling = side_last(_stripped(names[number]))
         for bone, spellings in known.items():
             if spelling in spellings:
-                found.setdefault(bone, number)
-    return found
+                bones.setdefault(bone, number)
+    return bones
 
 
 def _bone_names(content: dict[str, Any], path: Path) -> dict[int, str]:
@@ -184,9 +184,9 @@ def without_matrix(node: dict[str, Any], path: Path) -> None:
     """
     if "matrix" in node:
         turn = _rotation(node, path)
-        place, _, lengths = _decompose(node.pop("matrix"))
+        translation, _, lengths = _decompose(node.pop("matrix"))
         node |= {
-            "translation": place.tolist(),
+            "translation": translation.tolist(),
             "rotation": turn.as_quat().tolist(),
             "scale": lengths.tolist(),
         }
@@ -202,19 +202,19 @@ def decompose(
     """
     turn = _rotation(node, path)
     if "matrix" in node:
-        place, _, lengths = _decompose(node["matrix"])
-        return place, turn, lengths
+        translation, _, lengths = _decompose(node["matrix"])
+        return translation, turn, lengths
     try:
-        place = np.array(node.get("translation", (0, 0, 0)), np.float64)
+        translation = np.array(node.get("translation", (0, 0, 0)), np.float64)
         lengths = np.array(node.get("scale", (1, 1, 1)), np.float64)
-        is_sound = place.shape == lengths.shape == (3,) and bool(
-            np.isfinite([place, lengths]).all() and np.abs([place, lengths]).max() < 1e9
+        is_sound = translation.shape == lengths.shape == (3,) and bool(
+            np.isfinite([translation, lengths]).all() and np.abs([translation, lengths]).max() < 1e9
         )
     except (ValueError, TypeError, OverflowError):
         is_sound = False
     if not is_sound:
         raise AssetError(f"{path} is damaged: a bone with an invalid translation or scale")
-    return place, turn, lengths
+    return translation, turn, lengths
 
 
 def _decompose(matrix: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -239,23 +239,23 @@ def declared_bones(content: dict[str, Any], path: Path, names: Collection[str]) 
     extensions = content.get("extensions")
     if not isinstance(extensions, dict):
         return {}
-    found: dict[str, Any] = {}
+    declared: dict[str, Any] = {}
     for key in ("VRMC_vrm", "VRM"):
         extension = extensions.get(key)
         humanoid = extension.get("humanoid") if isinstance(extension, dict) else None
         bones = humanoid.get("humanBones") if isinstance(humanoid, dict) else None
         if isinstance(bones, dict):
-            found |= {
+            declared |= {
                 name: bone.get("node") for name, bone in bones.items() if isinstance(bone, dict)
             }
         elif isinstance(bones, list):
-            found |= {
+            declared |= {
                 str(bone.get("bone")): bone.get("node") for bone in bones if isinstance(bone, dict)
             }
     return {
-        name: found[name]
+        name: declared[name]
         for name in names
-        if name in found and entry(content, "nodes", found[name], path) is not None
+        if name in declared and entry(content, "nodes", declared[name], path) is not None
     }
 
 
@@ -275,13 +275,13 @@ def ancestors(content: dict[str, Any], node: int, path: Path) -> list[int]:
     above = {
         child: number for number, one in enumerate(nodes) for child in _numbers(one.get("children"))
     }
-    found: list[int] = []
+    chain: list[int] = []
     while node in above:
         node = above[node]
-        if len(found) > len(nodes):
+        if len(chain) > len(nodes):
             raise AssetError(f"{path} is damaged: a bone is its own ancestor")
-        found.append(node)
-    return found
+        chain.append(node)
+    return chain
 
 
 def _rotation(node: dict[str, Any], path: Path) -> Any:

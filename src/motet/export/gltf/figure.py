@@ -98,7 +98,7 @@ def add_animation(
 
 def _skeleton(document: Document, figure: FigureParts) -> list[int]:
     numbers = []
-    for name, parent, place, turn in zip(
+    for name, parent, translation, turn in zip(
         figure.joint_names,
         figure.joint_parents,
         figure.joint_positions,
@@ -106,7 +106,7 @@ def _skeleton(document: Document, figure: FigureParts) -> list[int]:
         strict=True,
     ):
         # Rest frames are aligned with the world, so a local offset is a difference of positions.
-        offset = place - (figure.joint_positions[parent] if parent >= 0 else 0)
+        offset = translation - (figure.joint_positions[parent] if parent >= 0 else 0)
         node: dict[str, Any] = {"name": name, "translation": [float(v) for v in np.float32(offset)]}
         if abs(turn[3]) < 1 - 1e-9:
             node["rotation"] = [float(v) for v in turn / np.linalg.norm(turn)]

@@ -59,17 +59,17 @@ def flame_parts(
 
 def flame_performance(shaped: ShapedFlame, motion: Motion) -> Performance:
     """Weights, rotations and translations of a motion."""
-    found, flame = flame_parameters(motion), shaped.flame
-    expression = found.expression.numpy()
-    rotation = matrix_from_axis_angle(found.pose)  # (frames, joints, 3, 3)
+    parameters, flame = flame_parameters(motion), shaped.flame
+    expression = parameters.expression.numpy()
+    rotation = matrix_from_axis_angle(parameters.pose)  # (frames, joints, 3, 3)
     correctives = (rotation[:, 1:] - torch.eye(3)).flatten(1).numpy()
     weights = {f"expression{n:02d}": expression[:, n] for n in range(expression.shape[1])}
     weights |= {f"corrective{n:02d}": correctives[:, n] for n in range(correctives.shape[1])}
     turns = {
-        name: quaternions_from_axis_angle(found.pose[:, joint].double().numpy())
+        name: quaternions_from_axis_angle(parameters.pose[:, joint].double().numpy())
         for joint, name in enumerate(JOINTS)
     }
-    positions = _joints(shaped, found.expression)
+    positions = _joints(shaped, parameters.expression)
     offsets = _local_translations(positions, rotation, (flame.regressor @ shaped.rest)[None])
     translations = {name: offsets[:, joint].numpy() for joint, name in enumerate(JOINTS)}
     return Performance(motion.space.fps, weights, turns, translations)
@@ -108,15 +108,15 @@ def _local_translations(
             arm = (positions[:, joint] - positions[:, parent]).unsqueeze(-1)
             at = own[parent] + (world_turn[parent] @ arm).squeeze(-1)
         shift = (bind[:, joint] - positions[:, joint]).unsqueeze(-1)
-        place = at + (turn @ shift).squeeze(-1)
+        translation = at + (turn @ shift).squeeze(-1)
         if parent < 0:
-            local.append(place)
+            local.append(translation)
         else:
-            back = world_turn[parent].mT @ (place - placed[parent]).unsqueeze(-1)
+            back = world_turn[parent].mT @ (translation - placed[parent]).unsqueeze(-1)
             local.append(back.squeeze(-1))
         world_turn.append(turn)
         own.append(at)
-        placed.append(place)
+        placed.append(translation)
     return torch.stack(local, 1)
 
 

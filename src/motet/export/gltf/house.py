@@ -78,10 +78,10 @@ def house_performance(motion: Motion) -> Performance:
 def _surface(shaped: ShapedHouse, name: str) -> Surface:
     rig = shaped.rig
     part = rig.part(name)
-    place = part.vertices
-    vertices = shaped.vertices[place].numpy()
-    faces = part.faces.numpy() - place.start
-    regions = rig.regions[place]
+    vertex_range = part.vertices
+    vertices = shaped.vertices[vertex_range].numpy()
+    faces = part.faces.numpy() - vertex_range.start
+    regions = rig.regions[vertex_range]
     # Triangles do not cross regions: one corner names the region.
     face_region = regions[faces[:, 0]]
     is_eye = name.startswith("eye_")
@@ -93,22 +93,22 @@ def _surface(shaped: ShapedHouse, name: str) -> Surface:
         name=name,
         vertices=vertices,
         normals=vertex_normals(vertices, faces),
-        joint_index=rig.joint_index[place],
-        joint_weight=rig.joint_weight[place],
+        joint_index=rig.joint_index[vertex_range],
+        joint_weight=rig.joint_weight[vertex_range],
         faces=materials,
-        colours=None if is_eye else _colours(shaped, place),
+        colours=None if is_eye else _colours(shaped, vertex_range),
         texture_coordinates=_eye_places(vertices) if is_eye else None,
-        shapes={} if is_eye else _shapes(rig, place, every=name == MORPHS_FOR_ALL),
+        shapes={} if is_eye else _shapes(rig, vertex_range, every=name == MORPHS_FOR_ALL),
     )
 
 
-def _colours(shaped: ShapedHouse, place: slice) -> np.ndarray:
+def _colours(shaped: ShapedHouse, vertex_range: slice) -> np.ndarray:
     rig = shaped.rig
-    colours = shaped.appearance.covered[place]
-    seen = shaped.appearance.occlusion[place, None]
-    caves = np.isin(rig.regions[place], [rig.region_names.index(name) for name in _DARK_CAVES])[
-        :, None
-    ]
+    colours = shaped.appearance.covered[vertex_range]
+    seen = shaped.appearance.occlusion[vertex_range, None]
+    caves = np.isin(
+        rig.regions[vertex_range], [rig.region_names.index(name) for name in _DARK_CAVES]
+    )[:, None]
     # Baked occlusion, strong inside the mouth, faint elsewhere, where viewers add their own shadow.
     return colours * np.where(caves, 0.25 + 0.75 * seen, 0.7 + 0.3 * seen)
 
@@ -141,16 +141,16 @@ def _eye_places(vertices: np.ndarray) -> np.ndarray:
 
 
 def _shapes(
-    rig: HouseRig, place: slice, *, every: bool
+    rig: HouseRig, vertex_range: slice, *, every: bool
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    deltas = rig.shape_deltas()[:, place].numpy()
-    found = {}
+    deltas = rig.shape_deltas()[:, vertex_range].numpy()
+    shapes = {}
     for name, delta in zip(ARKIT_SHAPES, deltas, strict=True):
         # indices of vertices that this shape moves
         moving = np.flatnonzero(np.abs(delta).max(axis=1) > 0)
         if len(moving) or every:
-            found[name] = (moving, delta[moving])
-    return found
+            shapes[name] = (moving, delta[moving])
+    return shapes
 
 
 def _hair(shaped: ShapedHouse) -> Surface:

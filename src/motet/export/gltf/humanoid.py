@@ -169,10 +169,10 @@ def body_curves(content: dict[str, Any], body: Motion, path: Path) -> BodyCurves
         local = np.swapaxes(above, -1, -2) @ world[bone.node]
         rotations[bone.node] = continuous(_quaternions(local))
     hips = bones[0].node
-    way = root - np.array([0.0, STANDING_HEIGHT_M, 0.0])
-    place = rest.position[hips] + _scale(rest, bones) * way @ axes.T
+    offset = root - np.array([0.0, STANDING_HEIGHT_M, 0.0])
+    translation = rest.position[hips] + _scale(rest, bones) * offset @ axes.T
     parent = rest.matrix[parents[0]] if (parents := _above(content, hips, path)) else np.eye(4)
-    local = (np.linalg.inv(parent) @ np.pad(place, ((0, 0), (0, 1)), constant_values=1.0).T).T
+    local = (np.linalg.inv(parent) @ np.pad(translation, ((0, 0), (0, 1)), constant_values=1.0).T).T
     return BodyCurves(rotations, hips, local[:, :3])
 
 
@@ -191,10 +191,10 @@ class _Rest:
         for number in range(len(nodes)):
             world, turn = np.eye(4), np.eye(3)
             for node in [number, *_above(content, number, path)]:
-                place, own, lengths = decompose(nodes[node], path)
+                translation, own, lengths = decompose(nodes[node], path)
                 local = np.eye(4)
                 local[:3, :3] = own.as_matrix() * lengths
-                local[:3, 3] = place
+                local[:3, 3] = translation
                 world, turn = local @ world, own.as_matrix() @ turn
             matrix.append(world)
             rotation.append(turn)
@@ -225,10 +225,10 @@ def _correction(
     start, stop = nodes[f"{side}{limb}"], nodes[f"{side}{following}"]
     own = rest.position[stop] - rest.position[start]
     joint = SMPLX25_JOINTS.index(f"{side}_{_LIMBS[following][0]}")
-    wanted = axes @ house_offsets()[joint].double().numpy()
+    house_direction = axes @ house_offsets()[joint].double().numpy()
     if limb == "Foot":  # a sole is flat at rest, however high the ankle: only its direction counts
-        own, wanted = own * [1.0, 0.0, 1.0], wanted * [1.0, 0.0, 1.0]
-    return _between(own, wanted)
+        own, house_direction = own * [1.0, 0.0, 1.0], house_direction * [1.0, 0.0, 1.0]
+    return _between(own, house_direction)
 
 
 def _between(

@@ -27,14 +27,14 @@ def entries(content: dict[str, Any], kind: str, path: Path) -> list[dict[str, An
     Raises:
         AssetError: it is not a list of objects, or absurdly long.
     """
-    found = content.get(kind, [])
+    listed = content.get(kind, [])
     if (
-        not isinstance(found, list)
-        or len(found) > MAX_ENTRIES
-        or not all(isinstance(entry, dict) for entry in found)
+        not isinstance(listed, list)
+        or len(listed) > MAX_ENTRIES
+        or not all(isinstance(entry, dict) for entry in listed)
     ):
         raise AssetError(f"{path} is damaged: its {kind} are not a list of objects")
-    return found
+    return listed
 
 
 def entry(content: dict[str, Any], kind: str, number: Any, path: Path) -> dict[str, Any]:
@@ -43,12 +43,12 @@ def entry(content: dict[str, Any], kind: str, number: Any, path: Path) -> dict[s
     Raises:
         AssetError: there is no such entry.
     """
-    found = entries(content, kind, path)
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(found):
+    listed = entries(content, kind, path)
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(listed):
         raise AssetError(
-            f"{path} is damaged: it refers to number {str(number)[:20]} of its {len(found)} {kind}"
+            f"{path} is damaged: it refers to number {str(number)[:20]} of its {len(listed)} {kind}"
         )
-    return found[number]
+    return listed[number]
 
 
 def check_self_contained(content: dict[str, Any], path: Path) -> None:
@@ -58,11 +58,11 @@ def check_self_contained(content: dict[str, Any], path: Path) -> None:
     Raises:
         AssetError: names the reference.
     """
-    waiting: list[Any] = [content]
-    while waiting:
-        value = waiting.pop()
+    pending: list[Any] = [content]
+    while pending:
+        value = pending.pop()
         if isinstance(value, list):
-            waiting += value
+            pending += value
         if not isinstance(value, dict):
             continue
         reference = value.get("uri")
@@ -71,7 +71,7 @@ def check_self_contained(content: dict[str, Any], path: Path) -> None:
                 f"{path} refers to {reference[:60]!r}, which lies outside the file; export it as"
                 " one self-contained GLB"
             )
-        waiting += [inner for key, inner in value.items() if key != "extras"]
+        pending += [inner for key, inner in value.items() if key != "extras"]
 
 
 def check_document(content: dict[str, Any], path: Path) -> None:
@@ -101,23 +101,23 @@ def vrm_expressions(
     extensions = content.get("extensions")
     if not isinstance(extensions, dict):
         return {}
-    found = {
+    expressions = {
         **_vrm_0(content, extensions.get("VRM"), path),
         **_vrm_1(extensions.get("VRMC_vrm"), path),
     }
-    for expression, one in found.items():
+    for expression, one in expressions.items():
         for node, target, _ in one.binds:
             if node not in names or not 0 <= target < len(names[node]):
                 raise AssetError(
                     f"{path} is damaged: the expression {expression[:40]!r} moves a morph target"
                     " that does not exist"
                 )
-    return found
+    return expressions
 
 
 def _vrm_1(extension: Any, path: Path) -> dict[str, Expression]:
     groups = extension.get("expressions") if isinstance(extension, dict) else None
-    found: dict[str, Expression] = {}
+    expressions: dict[str, Expression] = {}
     for kind in ("preset", "custom"):
         listed = groups.get(kind) if isinstance(groups, dict) else None
         for name, expression in listed.items() if isinstance(listed, dict) else ():
@@ -126,14 +126,14 @@ def _vrm_1(extension: Any, path: Path) -> dict[str, Expression]:
                 (_whole(bind, "node", path), _whole(bind, "index", path), _share(bind, 1.0))
                 for bind in binds
             ]
-            found[name] = Expression(moved, _is_binary(expression))
-    return found
+            expressions[name] = Expression(moved, _is_binary(expression))
+    return expressions
 
 
 def _vrm_0(content: dict[str, Any], extension: Any, path: Path) -> dict[str, Expression]:
     master = extension.get("blendShapeMaster") if isinstance(extension, dict) else None
     nodes = entries(content, "nodes", path)
-    found: dict[str, Expression] = {}
+    expressions: dict[str, Expression] = {}
     for group in _objects(master, "blendShapeGroups"):
         # A preset name tells more than the author's own; `unknown` tells nothing.
         preset = group.get("presetName")
@@ -153,8 +153,8 @@ def _vrm_0(content: dict[str, Any], extension: Any, path: Path) -> dict[str, Exp
                 for number, node in enumerate(nodes)
                 if node.get("mesh") == mesh
             ]
-        found[name] = Expression(binds, _is_binary(group))
-    return found
+        expressions[name] = Expression(binds, _is_binary(group))
+    return expressions
 
 
 def _is_binary(holder: Any) -> bool:

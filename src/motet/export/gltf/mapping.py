@@ -29,19 +29,19 @@ class AvatarMap:
             ConfigError: neither side of an assignment is a name of the avatar.
         """
         known = set(names)
-        found: dict[str, str | None] = {}
+        shapes: dict[str, str | None] = {}
         for left, right in self.shapes.items():
             if left in known:
-                found[left] = right
+                shapes[left] = right
             # Written the other way round: ARKit name first.
             elif right in known and right is not None:
-                found[right] = left
+                shapes[right] = left
             else:
                 raise ConfigError(
                     f"the map assigns {left[:40]!r}, which is neither a morph target nor an"
                     f" expression of the avatar; {nearest(left, sorted(known))}"
                 )
-        return found
+        return shapes
 
 
 def read_map(path: Path) -> AvatarMap:

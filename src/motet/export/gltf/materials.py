@@ -61,10 +61,10 @@ def _toon_of_vrm_0(content: dict[str, Any]) -> set[int]:
     extensions = content.get("extensions")
     vrm = extensions.get("VRM") if isinstance(extensions, dict) else None
     listed = vrm.get("materialProperties") if isinstance(vrm, dict) else None
-    found = listed if isinstance(listed, list) else []
+    materials = listed if isinstance(listed, list) else []
     return {
         number
-        for number, one in enumerate(found)
+        for number, one in enumerate(materials)
         if isinstance(one, dict) and "MToon" in str(one.get("shader", ""))
     }
 
@@ -100,11 +100,11 @@ def _coordinates(info: dict[str, Any] | None) -> int:
 def _transform(info: dict[str, Any] | None, path: Path) -> tuple[float, float, float, float]:
     """`KHR_texture_transform` without its rotation."""
     extensions = None if info is None else info.get("extensions")
-    found = extensions.get("KHR_texture_transform") if isinstance(extensions, dict) else None
-    if not isinstance(found, dict):
+    transform = extensions.get("KHR_texture_transform") if isinstance(extensions, dict) else None
+    if not isinstance(transform, dict):
         return _PLAIN_TRANSFORM
-    across, down = _numbers(found.get("scale", (1, 1)), 2, path)
-    right, below = _numbers(found.get("offset", (0, 0)), 2, path)
+    across, down = _numbers(transform.get("scale", (1, 1)), 2, path)
+    right, below = _numbers(transform.get("offset", (0, 0)), 2, path)
     return across, down, right, below
 
 
@@ -122,9 +122,9 @@ def _image_of(content: dict[str, Any], info: dict[str, Any], path: Path) -> int:
 
 def _numbers(values: Any, count: int, path: Path) -> tuple[float, ...]:
     try:
-        found = np.array(values, np.float64)
-        if found.shape == (count,) and bool((np.abs(found) < 1e6).all()):
-            return tuple(map(float, found))
+        numbers = np.array(values, np.float64)
+        if numbers.shape == (count,) and bool((np.abs(numbers) < 1e6).all()):
+            return tuple(map(float, numbers))
     except (TypeError, ValueError, OverflowError):
         pass
     raise AssetError(f"{path} is damaged: a material with numbers that are none")
@@ -136,15 +136,15 @@ def undrawn(content: dict[str, Any], path: Path) -> list[str]:
     Raises:
         AssetError: materials or textures that are not as glTF says.
     """
-    found = set[str]()
+    names = set[str]()
     for one in entries(content, "materials", path):
-        found |= {name for name in ("normalTexture", "emissiveTexture") if name in one}
+        names |= {name for name in ("normalTexture", "emissiveTexture") if name in one}
         shading = one.get("pbrMetallicRoughness")
         if isinstance(shading, dict) and "metallicRoughnessTexture" in shading:
-            found.add("metallicRoughnessTexture")
+            names.add("metallicRoughnessTexture")
     known = {"image/png", "image/jpeg", "image/webp"}
     others = {str(one.get("mimeType")) for one in entries(content, "images", path)} - known
-    return [*sorted(found), *sorted(others - {"None"})]
+    return [*sorted(names), *sorted(others - {"None"})]
 
 
 def read_image(
@@ -186,7 +186,7 @@ def vertex_colours(
     if "COLOR_0" in attributes:
         accessor = entry(content, "accessors", attributes["COLOR_0"], path)
         kind = "VEC4" if accessor.get("type") == "VEC4" else "VEC3"
-        found = arrays.read(attributes["COLOR_0"], kind)
-        if len(found) == count:
-            colours[:, : found.shape[1]] = found
+        stored = arrays.read(attributes["COLOR_0"], kind)
+        if len(stored) == count:
+            colours[:, : stored.shape[1]] = stored
     return colours

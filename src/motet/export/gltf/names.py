@@ -73,22 +73,24 @@ def spellings(name: str) -> tuple[str, ...]:
     """What a name can be looked up by, most literal first."""
     parts = words(name)
     short = _without_end(parts)
-    found = ["".join(parts), "".join(short), side_last(short)]
+    candidates = ["".join(parts), "".join(short), side_last(short)]
     bare = without_start(_without_end(words(without_namespace(name))))
-    found += ["".join(bare), side_last(bare)]
+    candidates += ["".join(bare), side_last(bare)]
     for mark in _MARKS:
         # `Face.M_F00_000_00_Fcl_EYE_Close_L`, `Genesis8Female__eCTRLvAA`
-        found += [one.rpartition(mark)[2] for one in found if mark in one]
-    return tuple(dict.fromkeys(filter(None, found)))
+        candidates += [one.rpartition(mark)[2] for one in candidates if mark in one]
+    return tuple(dict.fromkeys(filter(None, candidates)))
 
 
 def _arkit_spellings() -> dict[str, str]:
-    found = {name.lower(): name for name in ARKIT_SHAPES}
+    by_spelling = {name.lower(): name for name in ARKIT_SHAPES}
     for name in ARKIT_SHAPES:
         for side in ("Left", "Right"):
             if name.endswith(side):
-                found.setdefault((name.removesuffix(side) + side[0]).lower(), name)  # mouthSmileL
-    return found
+                by_spelling.setdefault(
+                    (name.removesuffix(side) + side[0]).lower(), name
+                )  # mouthSmileL
+    return by_spelling
 
 
 _ARKIT = _arkit_spellings()

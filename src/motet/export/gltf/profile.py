@@ -135,12 +135,12 @@ def _vrm_shapes(
 ) -> list[tuple[Channel, Values]]:
     """Expressions, and morph targets that are no expression."""
     expressions = frozenset(vrm_expressions(content, morph_names(content, path), path))
-    found: list[tuple[Channel, Values]] = [
+    channels: list[tuple[Channel, Values]] = [
         (Channel("expression", name), np.clip(curve, 0, 1)[:, None])
         for name, curve in driven.weights.items()
         if name in expressions
     ]
-    return found + _morphs(content, driven, path, left_out=expressions)
+    return channels + _morphs(content, driven, path, left_out=expressions)
 
 
 def _node_turns(
@@ -159,7 +159,7 @@ def _vrm_bones(
     content: dict[str, Any], driven: Driven, bones: Mapping[str, int], path: Path
 ) -> list[tuple[Channel, Values]]:
     """Rotations of normalised bones, and the gaze."""
-    nodes, found = entries(content, "nodes", path), []
+    nodes, channels = entries(content, "nodes", path), []
     # An avatar of VRM 0 looks to -Z, so its left and front are the world's right and back.
     flip = np.array([-1, 1, -1] if "VRM" in content["extensions"] else [1, 1, 1])
     gazes = [driven.turns[bones[eye]] for eye in EYES if bones.get(eye) in driven.turns]
@@ -167,11 +167,11 @@ def _vrm_bones(
         if node in driven.turns and bone not in EYES:
             name = str(nodes[node].get("name", ""))
             values = quaternions_from_axis_angle(driven.turns[node] * flip)
-            found.append((Channel("rotation", node=name, bone=bone), values))
+            channels.append((Channel("rotation", node=name, bone=bone), values))
     if gazes:
         angles = np.mean([np.degrees(euler_from_axis_angle(gaze)) for gaze in gazes], axis=0)
-        found.append((Channel("look"), angles[:, :2]))
-    return found
+        channels.append((Channel("look"), angles[:, :2]))
+    return channels
 
 
 def _is_vrm(content: dict[str, Any]) -> bool:

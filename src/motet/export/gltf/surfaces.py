@@ -160,8 +160,8 @@ class _Gathering:
     def _add(
         self, primitive: dict[str, Any], attributes: dict[str, Any], first: int, n_joints: int
     ) -> None:
-        places = self._arrays.read(attributes["POSITION"], "VEC3").astype(np.float64)
-        count = len(places)
+        positions = self._arrays.read(attributes["POSITION"], "VEC3").astype(np.float64)
+        count = len(positions)
         if self._count + count > MAX_VERTICES:
             raise AssetError(f"{self._path} has more than {MAX_VERTICES} vertices; make it simpler")
         corners = np.arange(count)
@@ -176,9 +176,9 @@ class _Gathering:
         kind = number if is_known else len(self._materials)
         material = self._materials[kind] if is_known else DrawnMaterial()
         joints, influences = self._influences(attributes, count, n_joints)
-        groups = _groups(self._arrays, attributes, places) + self._n_groups
+        groups = _groups(self._arrays, attributes, positions) + self._n_groups
         added = {
-            "places": places,
+            "places": positions,
             "texture_places": self._texture_places(attributes, material, count),
             "colours": vertex_colours(self._arrays, attributes, self._content, count, self._path),
             "joints": joints + first,
@@ -228,12 +228,12 @@ class _Gathering:
     def _texture_places(
         self, attributes: dict[str, Any], material: DrawnMaterial, count: int
     ) -> np.ndarray:
-        places = np.zeros((count, 2))
+        coordinates = np.zeros((count, 2))
         if material.coordinates in attributes:
-            found = self._arrays.read(attributes[material.coordinates], "VEC2")
-            places = found.astype(np.float64) if len(found) == count else places
+            stored = self._arrays.read(attributes[material.coordinates], "VEC2")
+            coordinates = stored.astype(np.float64) if len(stored) == count else coordinates
         scale, offset = material.transform[:2], material.transform[2:]
-        return places * scale + offset
+        return coordinates * scale + offset
 
     def _joined(self) -> Surfaces:
         lists = self._lists
@@ -244,8 +244,8 @@ class _Gathering:
         joined = {name: np.concatenate(pieces) for name, pieces in lists.items()}
         used = int((joined["influences"] > 0).sum(axis=1).max())
         pieces = list(self._shapes.values())
-        vertices = [np.concatenate([rows for rows, _ in found]) for found in pieces]
-        deltas = [np.concatenate([moved for _, moved in found]) for found in pieces]
+        vertices = [np.concatenate([rows for rows, _ in group]) for group in pieces]
+        deltas = [np.concatenate([moved for _, moved in group]) for group in pieces]
         return Surfaces(
             joined["places"].astype(np.float32),
             joined["texture_places"].astype(np.float32),
@@ -267,15 +267,15 @@ class _Gathering:
         return AssetError(f"{self._path} is damaged: {what}")
 
 
-def _groups(arrays: Arrays, attributes: dict[str, Any], places: np.ndarray) -> np.ndarray:
+def _groups(arrays: Arrays, attributes: dict[str, Any], positions: np.ndarray) -> np.ndarray:
     """Numbers of smooth places: vertices of one place with nearly one normal share a number.
 
     Seams of a texture double vertices; normals of each half alone would show them as an edge.
     """
-    extent = max(float(np.ptp(places, axis=0).max(initial=0.0)), 1e-9)
-    keys = [np.round(places / extent * 1e5)]
+    extent = max(float(np.ptp(positions, axis=0).max(initial=0.0)), 1e-9)
+    keys = [np.round(positions / extent * 1e5)]
     if "NORMAL" in attributes:
         normals = arrays.read(attributes["NORMAL"], "VEC3")
-        if len(normals) == len(places):
+        if len(normals) == len(positions):
             keys.append(np.round(normals * _NORMAL_STEPS))
     return np.unique(np.concatenate(keys, axis=1), axis=0, return_inverse=True)[1].reshape(-1)

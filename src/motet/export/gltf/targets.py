@@ -22,7 +22,7 @@ def morph_names(content: dict[str, Any], path: Path) -> dict[int, list[str]]:
         AssetError: references that lead nowhere.
     """
     check_document(content, path)
-    found = {}
+    names_by_mesh = {}
     for number, node in enumerate(entries(content, "nodes", path)):
         if "mesh" not in node:
             continue
@@ -33,8 +33,8 @@ def morph_names(content: dict[str, Any], path: Path) -> dict[int, list[str]]:
             names = _declared_names(mesh) or _accessor_names(content, lists, path)
             # Fewer or more names than targets occur in the wild.
             names = [*names[:count], *[""] * (count - len(names))]
-            found[number] = [name or f"#{index}" for index, name in enumerate(names)]
-    return found
+            names_by_mesh[number] = [name or f"#{index}" for index, name in enumerate(names)]
+    return names_by_mesh
 
 
 def _target_lists(mesh: dict[str, Any], path: Path) -> list[list[Any]]:
@@ -66,12 +66,12 @@ def _accessor_names(content: dict[str, Any], lists: list[list[Any]], path: Path)
     names = []
     for target in max(lists, key=len):
         numbers = target.values() if isinstance(target, dict) else ()
-        found = [
+        accessor_names = [
             accessors[number].get("name")
             for number in numbers
             if isinstance(number, int) and 0 <= number < len(accessors)
         ]
-        names.append(next((name for name in found if isinstance(name, str)), ""))
+        names.append(next((name for name in accessor_names if isinstance(name, str)), ""))
     return names
 
 

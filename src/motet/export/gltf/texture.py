@@ -38,8 +38,8 @@ def eye_picture(
         white: colour of the sclera, linear light.
         iris: outer iris, inner iris, pupil and limbus, linear light.
     """
-    place = (np.arange(size) + 0.5) / size * 2 - 1  # pixel centres, -1..1
-    x, y = np.meshgrid(place, -place)
+    centres = (np.arange(size) + 0.5) / size * 2 - 1  # pixel centres, -1..1
+    x, y = np.meshgrid(centres, -centres)
     radius, angle = np.hypot(x, y)[..., None], np.arctan2(y, x)[..., None]
     outer, inner, pupil, limbus = iris
     # 0 at the pupil, 1 at the edge of the iris

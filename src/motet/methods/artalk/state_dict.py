@@ -171,42 +171,42 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _fill(template: str, match: re.Match[str]) -> str:
-    found = match.groupdict()
-    number = int(found.get("n") or -1)
-    if "even" in found or "odd" in found:
-        listed = int(found.get("even") or found.get("odd") or 0)
-        if listed % 2 != ("odd" in found):
+    fields = match.groupdict()
+    number = int(fields.get("n") or -1)
+    if "even" in fields or "odd" in fields:
+        listed = int(fields.get("even") or fields.get("odd") or 0)
+        if listed % 2 != ("odd" in fields):
             raise CheckpointError(
                 f"{match.string!r} is not at its place in the list of attention and feed-forward"
                 " parts"
             )
         number = listed // 2
     return template.format(
-        n=number, even=2 * number, odd=2 * number + 1, rest=found.get("rest", "")
+        n=number, even=2 * number, odd=2 * number + 1, rest=fields.get("rest", "")
     )
 
 
 def from_official(
-    files: Sequence[Official], given: Mapping[str, JsonValue] | None = None
+    files: Sequence[Official], overrides: Mapping[str, JsonValue] | None = None
 ) -> Imported[ArtalkConfig]:
     """Weights of either published generation, distinguished by their names.
 
     Args:
         files: the released checkpoint; or a checkpoint of the training code, which holds no audio
             encoder, together with one (XLS-R 300M, or a released checkpoint that contains it).
-        given: settings by hand, nested as in `ArtalkConfig`.
+        overrides: settings by hand, nested as in `ArtalkConfig`.
 
     Raises:
         CheckpointError: neither generation, a tensor too many, or files that do not fit together.
-        ConfigError: `given` is unknown or contradicts a tensor.
+        ConfigError: `overrides` is unknown or contradicts a tensor.
     """
     states = [_state(file) for file in files]
     training = [n for n, state in enumerate(states) if "base_codec.motion_mean" in state]
     if len(training) == 1:
         rest = [state for n, state in enumerate(states) if n != training[0]]
-        return _import_training(states[training[0]], files[training[0]], rest, given)
+        return _import_training(states[training[0]], files[training[0]], rest, overrides)
     if not training and len(states) == 1 and "basic_vae.motion_mean" in states[0]:
-        return _import_released(states[0], given)
+        return _import_released(states[0], overrides)
     raise CheckpointError(
         "not an ARTalk checkpoint: give one file with basic_vae.motion_mean (released), or one with"
         " base_codec.motion_mean (training code) and one with its audio encoder"
@@ -226,7 +226,7 @@ def _state(file: Official) -> dict[str, Tensor]:
 
 
 def _import_released(
-    state: Mapping[str, Tensor], given: Mapping[str, JsonValue] | None
+    state: Mapping[str, Tensor], overrides: Mapping[str, JsonValue] | None
 ) -> Imported[ArtalkConfig]:
     """The released generation (814 tensors at the published size)."""
     own = rename(
@@ -235,7 +235,7 @@ def _import_released(
     with naming_what_is_missing():
         known, heads = released_sizes(own, state.get("lvl_idx"))
     config, origins = resolve_config(
-        ArtalkConfig("released", released=ReleasedConfig()), known, None, given, heads
+        ArtalkConfig("released", released=ReleasedConfig()), known, None, overrides, heads
     )
     assert config.released is not None
     check_schedule(config.released, own)
@@ -253,7 +253,7 @@ def _import_training(
     state: Mapping[str, Tensor],
     file: Official,
     rest: Sequence[Mapping[str, Tensor]],
-    given: Mapping[str, JsonValue] | None,
+    overrides: Mapping[str, JsonValue] | None,
 ) -> Imported[ArtalkConfig]:
     """The training generation (349 tensors at the published size) and its audio encoder."""
     own = rename(state, _TRAINING)
@@ -267,7 +267,7 @@ def _import_training(
         ArtalkConfig("training", training=published),
         known,
         stored_options(file.get("meta_cfg")),
-        given,
+        overrides,
         heads,
     )
     assert config.training is not None

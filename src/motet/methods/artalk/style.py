@@ -61,8 +61,8 @@ def _track(values: np.ndarray, track: Track, space: MotionSpace) -> np.ndarray:
     return numbers.reshape(-1, track.size)
 
 
-def _only_tensor(found: Mapping[str, Any], path: str) -> Tensor:
-    tensors = [value for value in found.values() if isinstance(value, Tensor)]
+def _only_tensor(content: Mapping[str, Any], path: str) -> Tensor:
+    tensors = [value for value in content.values() if isinstance(value, Tensor)]
     if len(tensors) != 1:
         raise AssetError(
             f"style {path} holds {len(tensors)} tensors, expected one (frames, numbers a frame)"

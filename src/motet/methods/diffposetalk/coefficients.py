@@ -64,8 +64,8 @@ class Coefficients(nn.Module):
         self, motion: Float[Tensor, "*batch frames dim"]
     ) -> Float[Tensor, "*batch frames own"]:
         """The model's vector of a motion, normalised."""
-        kept = self.columns
-        return (motion[..., kept] - self.motion_mean[kept]) / self.motion_std[kept]
+        columns = self.columns
+        return (motion[..., columns] - self.motion_mean[columns]) / self.motion_std[columns]
 
     def motion(
         self, vector: Float[Tensor, "*batch frames own"]

@@ -192,11 +192,11 @@ class Denoiser(nn.Module):
         layers = self.transformer.layers
         for index, (layer, memory) in enumerate(zip(layers, free.memories, strict=True)):
             # Only the last layer may drop tokens: earlier ones are keys and values for it.
-            kept = keep if index == len(layers) - 1 else x.shape[1]
+            token_count = keep if index == len(layers) - 1 else x.shape[1]
             x = (
-                self._layer(layer, x, memory, kept)
+                self._layer(layer, x, memory, token_count)
                 if self._packed is None
-                else self._run(self._packed[index], layer, x, memory, kept)
+                else self._run(self._packed[index], layer, x, memory, token_count)
             )
         return self.motion_dec(x)
 
@@ -264,17 +264,21 @@ class Denoiser(nn.Module):
         self, attention: nn.MultiheadAttention, x: Tensor, memory: Memory
     ) -> Tensor:
         width, heads, frames = x.shape[-1], self.settings.heads, memory.keys.shape[2]
-        kept = x.shape[1]
-        if memory.straight is not None and kept <= frames:
+        token_count = x.shape[1]
+        if memory.straight is not None and token_count <= frames:
             # All frames attend to a single feature each: no attention has to be computed.
-            return memory.straight[:, -kept:]
+            return memory.straight[:, -token_count:]
         # Only the person's token (index 0) attends to several features.
         queries = x[:, :1] if memory.straight is not None else x
         query = split_heads(
             F.linear(queries, attention.in_proj_weight[:width], attention.in_proj_bias[:width]),
             heads,
         )
-        mask = None if memory.straight is not None or self.visible is None else self.visible[-kept:]
+        mask = (
+            None
+            if memory.straight is not None or self.visible is None
+            else self.visible[-token_count:]
+        )
         attended = attention.out_proj(self._attend(query, memory.keys, memory.values, mask))
         return attended if memory.straight is None else torch.cat([attended, memory.straight], 1)
 

@@ -98,7 +98,7 @@ def named_styles(model: DiffPoseTalkModel, corpus: Any) -> dict[str, Any]:
         or not isinstance(corpus, TrainingSet)
     ):
         return {}
-    frames, found = model.config.style.frames, {}
+    frames, styles = model.config.style.frames, {}
     for name in sorted({item.style for item in corpus.items if item.style}):
         items = [item for item in corpus.items if item.style == name and len(item.motion) >= frames]
         clips = [
@@ -109,8 +109,8 @@ def named_styles(model: DiffPoseTalkModel, corpus: Any) -> dict[str, Any]:
         if clips:
             motion = torch.stack(clips).to(model.coefficients.motion_mean.device)
             vector = model.style_encoder(model.coefficients.vector(motion)).mean(0)
-            found[name] = [round(value, 5) for value in vector.tolist()]
-    return {"styles": found}
+            styles[name] = [round(value, 5) for value in vector.tolist()]
+    return {"styles": styles}
 
 
 def trained_parts(model: DiffPoseTalkModel) -> list[nn.Module]:
@@ -119,7 +119,7 @@ def trained_parts(model: DiffPoseTalkModel) -> list[nn.Module]:
     Of HuBERT the convolutions, the projection and the first two layers are frozen, of wav2vec 2.0
     the convolutions only.
     """
-    loose = nn.ParameterList(
+    own_parameters = nn.ParameterList(
         p
         for p in (
             model.start_audio_feat,
@@ -129,7 +129,7 @@ def trained_parts(model: DiffPoseTalkModel) -> list[nn.Module]:
         )
         if p is not None
     )
-    parts: list[nn.Module] = [model.denoising_net, model.audio_feature_map, loose]
+    parts: list[nn.Module] = [model.denoising_net, model.audio_feature_map, own_parameters]
     trunk = model.audio_encoder
     if trunk is not None:
         # As published: of HuBERT the first two layers stay frozen, of wav2vec 2.0 only the
@@ -336,18 +336,18 @@ def feature_batch(
     """Windows of motion with their features, two steps a frame; short performances are filled up
     and have their true length in `lengths`.
     """
-    found = corpus.draw(size, frames, randomness)
-    motion = torch.stack([_cut(item.motion, start, frames) for item, start in found])
+    clips = corpus.draw(size, frames, randomness)
+    motion = torch.stack([_cut(item.motion, start, frames) for item, start in clips])
     sound = torch.stack(
         # (batch, 2 * frames, channels)
-        [_cut(item.features, 2 * start, 2 * frames, fill=0.0) for item, start in found]
+        [_cut(item.features, 2 * start, 2 * frames, fill=0.0) for item, start in clips]
     )
-    lengths = torch.tensor([min(frames, len(item.motion) - start) for item, start in found])
+    lengths = torch.tensor([min(frames, len(item.motion) - start) for item, start in clips])
     return {
         "motion": motion,
         "sound": sound,
         "lengths": lengths,
-        "valid": torch.stack([item.valid for item, _ in found]),
+        "valid": torch.stack([item.valid for item, _ in clips]),
     }
 
 

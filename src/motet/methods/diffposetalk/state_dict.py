@@ -55,7 +55,7 @@ _STYLE_OPTIONS = {
 
 
 def from_official(
-    files: Sequence[Official], given: Mapping[str, JsonValue] | None = None
+    files: Sequence[Official], overrides: Mapping[str, JsonValue] | None = None
 ) -> Imported[DiffPoseTalkConfig]:
     """Weights from the authors' files.
 
@@ -63,11 +63,11 @@ def from_official(
         files: the denoiser's file, and in any order the style encoder's file and the statistics
             (`stats_train.npz`). Without statistics the tensors are marked so, and the method
             refuses to run on them.
-        given: settings by hand, nested as in `DiffPoseTalkConfig`.
+        overrides: settings by hand, nested as in `DiffPoseTalkConfig`.
 
     Raises:
         CheckpointError: no denoiser among them, or a part that does not fit.
-        ConfigError: `given` is unknown or contradicts a tensor.
+        ConfigError: `overrides` is unknown or contradicts a tensor.
     """
     denoiser = _one(files, "model", "denoiser")
     if denoiser is None:
@@ -77,7 +77,7 @@ def from_official(
     encoder = {} if style is None else _tensors(style["encoder"])
     options = modern_options(denoiser.get("args"))
     style_options = None if style is None else modern_options(style.get("args"))
-    config, origins = _config(tensors, options, style_options, encoder, given)
+    config, origins = _config(tensors, options, style_options, encoder, overrides)
     _check_tables(tensors, config)
     own = {name: tensor for name, tensor in tensors.items() if not name.startswith(_BUFFERS)}
     own |= {f"style_encoder.{name}": tensor for name, tensor in encoder.items()}
@@ -128,7 +128,7 @@ def _config(
     options: Mapping[str, JsonValue],
     style_options: Mapping[str, JsonValue] | None,
     encoder: Mapping[str, Tensor],
-    given: Mapping[str, JsonValue] | None,
+    overrides: Mapping[str, JsonValue] | None,
 ) -> tuple[DiffPoseTalkConfig, tuple[SettingOrigin, ...]]:
     for name, only in (("architecture", "decoder"), ("rot_repr", "aa")):
         if options.get(name, only) != only:
@@ -150,7 +150,7 @@ def _config(
         dataclasses.replace(PRESETS["published"], style=style),
         sizes,
         {name: value for name, value in stored.items() if name not in sizes},
-        given,
+        overrides,
         {name: width for name, of in heads.items() if isinstance(width := sizes[of], int)},
     )
 
@@ -214,19 +214,19 @@ def _stored(options: Mapping[str, JsonValue], names: Mapping[str, str]) -> dict[
 def _guidance(options: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Options whose values need more than another name."""
     published = PRESETS["published"].loss.truncate
-    found: dict[str, JsonValue] = {}
+    guidance: dict[str, JsonValue] = {}
     if "audio_model" in options:
-        found["front"] = "wav2vec2" if options["audio_model"] == "wav2vec2" else "hubert"
+        guidance["front"] = "wav2vec2" if options["audio_model"] == "wav2vec2" else "hubert"
     if isinstance(width := options.get("align_mask_width"), int):
-        found["denoiser.mask_width"] = max(0, width)
+        guidance["denoiser.mask_width"] = max(0, width)
     if "no_constrain_prev" in options:
-        found["loss.constrain_previous"] = not options["no_constrain_prev"]
+        guidance["loss.constrain_previous"] = not options["no_constrain_prev"]
     if {"trunc_prob1", "trunc_prob2"} & options.keys():
-        found["loss.truncate"] = [
+        guidance["loss.truncate"] = [
             options.get("trunc_prob1", published[0]),
             options.get("trunc_prob2", published[1]),
         ]
-    return found
+    return guidance
 
 
 def _check_tables(tensors: Mapping[str, Tensor], config: DiffPoseTalkConfig) -> None:
@@ -243,10 +243,10 @@ def _check_tables(tensors: Mapping[str, Tensor], config: DiffPoseTalkConfig) -> 
         )
 
 
-def _statistics(found: Official | None, config: DiffPoseTalkConfig) -> dict[str, Tensor]:
+def _statistics(official: Official | None, config: DiffPoseTalkConfig) -> dict[str, Tensor]:
     """Means and deviations of motion and shape; `known` is 1 if there were any."""
     motion = sum(size for name, size in _STATISTICS if name != "shape")
-    if found is None:
+    if official is None:
         part = {
             f"{name}_{kind}": (torch.ones if kind == "std" else torch.zeros)(size)
             for name, size in (("motion", motion), ("shape", config.shape_dim))
@@ -254,7 +254,7 @@ def _statistics(found: Official | None, config: DiffPoseTalkConfig) -> dict[str,
         }
         known = 0.0
     else:
-        stored = {key: _statistic(found, key, size) for key, size in _statistic_sizes()}
+        stored = {key: _statistic(official, key, size) for key, size in _statistic_sizes()}
         part = {f"shape_{kind}": stored[f"shape_{kind}"] for kind in ("mean", "std")}
         for kind in ("mean", "std"):
             part[f"motion_{kind}"] = torch.cat([stored[f"exp_{kind}"], stored[f"pose_{kind}"]])
@@ -267,8 +267,8 @@ def _statistic_sizes() -> list[tuple[str, int]]:
     return [(f"{name}_{kind}", size) for kind in ("mean", "std") for name, size in _STATISTICS]
 
 
-def _statistic(found: Official, key: str, size: int) -> Tensor:
-    value = found.get(key)
+def _statistic(official: Official, key: str, size: int) -> Tensor:
+    value = official.get(key)
     if isinstance(value, Tensor) and value.shape == (size,):
         return value.float()
     shape = tuple(value.shape) if isinstance(value, Tensor) else "nothing"

@@ -119,14 +119,14 @@ def read_clip(path: Path, model: DiffPoseTalkModel) -> Float[Tensor, "frames dim
     Raises:
         AssetError: not an archive of plain arrays, or without the tracks of the space.
     """
-    space, found = model.coefficients.space, read_arrays(path)
+    space, arrays = model.coefficients.space, read_arrays(path)
     if space.name != "arkit":
-        found = flame_tracks(found)
-        if "expression" in found:
-            found["expression"] = of_width(found["expression"], space.track("expression").size)
+        arrays = flame_tracks(arrays)
+        if "expression" in arrays:
+            arrays["expression"] = of_width(arrays["expression"], space.track("expression").size)
     parts = []
     for track in space.tracks:
-        values = found.get(track.name)
+        values = arrays.get(track.name)
         if values is None or values.ndim < 2 or values.shape[-1] != track.size:
             came = "nothing" if values is None else tuple(values.shape)
             raise AssetError(
@@ -140,7 +140,7 @@ def read_clip(path: Path, model: DiffPoseTalkModel) -> Float[Tensor, "frames dim
     motion = torch.cat(parts, -1)
     if not len(motion) or not bool(torch.isfinite(motion).all()):
         raise AssetError(f"style clip {path} is empty or holds numbers that are not finite")
-    fps = _frame_rate(found.get("fps"), space.fps, path)
+    fps = _frame_rate(arrays.get("fps"), space.fps, path)
     return Motion(motion, space.at(fps)).at(space.fps).values if fps != space.fps else motion
 
 

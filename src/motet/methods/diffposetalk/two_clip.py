@@ -176,15 +176,15 @@ def two_clip_losses(
     for clip, (motion, draw) in enumerate(zip(motions, draws, strict=True)):
         ends = _both_ends(draw.ends, pair.lengths, clip, window)
         audio = audio_of.clip(clip, draw.ends)
-        given = motion if ends is None else truncate(motion, ends.clamp(min=1), config.loss.padding)
+        shown = motion if ends is None else truncate(motion, ends.clamp(min=1), config.loss.padding)
         real = frames_before(ends, len(motion), window, motion.device).to(motion.dtype)
         # The style comes from the other clip, so that it cannot carry the motion itself.
         style = _style(model, motions[1 - clip])
         prediction = predict_clip(
-            model, given, audio, draw, shape=pair.shape, style=style, context=past, indicator=real
+            model, shown, audio, draw, shape=pair.shape, style=style, context=past, indicator=real
         )
         truth = ClipPair(
-            given,
+            shown,
             prediction,
             draw.noise,
             None if past is None else past[0],

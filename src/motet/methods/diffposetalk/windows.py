@@ -122,14 +122,14 @@ def sample_window(
     weights = guide(guidance.mode, torch.eye(len(rows), dtype=torch.float64), guidance.scales)
     needed = [index for index, weight in enumerate(weights.tolist()) if abs(weight) > 1e-12]
     # conditions of each needed branch
-    kept = [dict(zip(guidance.conditions, rows[index], strict=True)) for index in needed]
+    active = [dict(zip(guidance.conditions, rows[index], strict=True)) for index in needed]
     audio_branches = torch.cat(  # (branches * batch, window, width)
-        [audio if row.get("audio", True) else _null_audio(model, audio) for row in kept]
+        [audio if row.get("audio", True) else _null_audio(model, audio) for row in active]
     )
     person_branches = torch.cat(
         [
             model.person(person.shape, person.style if row.get("style", True) else None, batch)
-            for row in kept
+            for row in active
         ]
     )
     many = len(needed)

@@ -74,17 +74,17 @@ class WindowMaker:
         # Shorter performances repeat their last pose; `length` keeps it out of the losses.
         motion = torch.cat([motion, motion[-1:].expand(frames - length, -1)])
         spans = self._spans(item, start / self.config.fps, length / self.config.fps, randomness)
-        found = key_frames(
+        keys = key_frames(
             spans, length, self.config.fps, self.config.anchor, closures=self.config.closure_keys
         )
         # Alignment errs by a frame or so at run time: the completion must not trust key times
         # blindly.
         if float(torch.rand((), generator=randomness)) < self.config.training.disturb:
-            found = self._disturbed(found, length, randomness)
+            keys = self._disturbed(keys, length, randomness)
         return (
             motion,
             self._features(item, start, frames),
-            found,
+            keys,
             length,
             item.valid,
             spoken_frames(spans, frames, self.config.fps),
@@ -130,22 +130,22 @@ class WindowMaker:
             self._recognised[id(item)] = (item, recognise(scores, phonetic.phone_names, 50.0))
         return self._recognised[id(item)][1]
 
-    def _disturbed(self, found: KeyFrames, frames: int, randomness: torch.Generator) -> KeyFrames:
+    def _disturbed(self, keys: KeyFrames, frames: int, randomness: torch.Generator) -> KeyFrames:
         training = self.config.training
         shift = int(torch.randint(-1, 2, (), generator=randomness))
-        kept = torch.rand(len(found.frames), generator=randomness) >= training.drop_keys
+        keep = torch.rand(len(keys.frames), generator=randomness) >= training.drop_keys
         rows = {
             min(max(f + shift, 0), frames - 1): p
-            for f, p, k in zip(found.frames, found.phones, kept.tolist(), strict=True)
+            for f, p, k in zip(keys.frames, keys.phones, keep.tolist(), strict=True)
             if k
         }
         extra = torch.randint(
-            0, frames, (round(training.extra_keys * len(found.frames)),), generator=randomness
+            0, frames, (round(training.extra_keys * len(keys.frames)),), generator=randomness
         ).tolist()
         rows = (
-            dict.fromkeys(extra, found.phones[0])
+            dict.fromkeys(extra, keys.phones[0])
             # The first and last frame stay keys: interpolation has nothing beyond them.
-            | {0: found.phones[0], frames - 1: found.phones[-1]}
+            | {0: keys.phones[0], frames - 1: keys.phones[-1]}
             | rows
         )
         return KeyFrames(tuple(sorted(rows)), tuple(rows[frame] for frame in sorted(rows)))

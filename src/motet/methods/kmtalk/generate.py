@@ -247,9 +247,9 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         if poses is not None and edits is not None:
             # Edited poses are on the scale of the take, the network's before post-processing.
             scale = self._scale(condition)
-            given = edits.poses.to(scale.device)
+            edited_poses = edits.poses.to(scale.device)
             # A channel that is scaled to 0 cannot be reached by its network value.
-            unscaled = torch.where(scale > 0, given / scale, given)
+            unscaled = torch.where(scale > 0, edited_poses / scale, edited_poses)
             edits = dataclasses.replace(edits, poses=unscaled)
             poses = edits.placed(poses, keys, model.basis)
         return model.basis.decode(model.complete(poses, audio, linear, keys, length))

@@ -44,11 +44,11 @@ class KeyEdits:
     given: Tensor
     """(keys, dim): True where the file states a value."""
 
-    def joined(self, found: KeyFrames) -> KeyFrames:
+    def joined(self, keys: KeyFrames) -> KeyFrames:
         """The predicted key frames merged with the edited ones."""
         # Found keys win: their phones are those of this recording.
         rows = dict(zip(self.frames, self.phones, strict=True)) | dict(
-            zip(found.frames, found.phones, strict=True)
+            zip(keys.frames, keys.phones, strict=True)
         )
         order = tuple(sorted(rows))
         return KeyFrames(order, tuple(rows[frame] for frame in order))
@@ -58,9 +58,9 @@ class KeyEdits:
     ) -> Float[Tensor, "batch keys inner"]:
         """Key motions in which the edited ones stand as edited."""
         motion = basis.decode(poses)
-        for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
+        for frame, pose, is_set in zip(self.frames, self.poses, self.given, strict=True):
             here = (keys.frame_index == frame) & keys.valid  # (batch, keys)
-            motion = torch.where(here.unsqueeze(-1) & given, pose.to(motion), motion)
+            motion = torch.where(here.unsqueeze(-1) & is_set, pose.to(motion), motion)
         # Through the basis and back: with a PCA basis an edited pose is met as far as the basis
         # can.
         return basis.encode(motion)
@@ -81,9 +81,9 @@ class KeyEdits:
         values, time = values.clone(), torch.arange(values.shape[1])
         # Neighbouring bumps overlap; a few sweeps settle them (Gauss-Seidel).
         for _ in range(sweeps):
-            for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
+            for frame, pose, is_set in zip(self.frames, self.poses, self.given, strict=True):
                 missing = torch.where(
-                    given, pose.to(values) - values[:, frame], torch.zeros_like(values[:, frame])
+                    is_set, pose.to(values) - values[:, frame], torch.zeros_like(values[:, frame])
                 )[..., channels]
                 # (frames): a Gaussian around the key
                 nearness = torch.exp(-0.5 * ((time - frame) / frames) ** 2).to(values)
@@ -95,8 +95,8 @@ class KeyEdits:
     ) -> Float[Tensor, "batch frames dim"]:
         """Motion that passes exactly through the edited keys."""
         values = values.clone()
-        for frame, pose, given in zip(self.frames, self.poses, self.given, strict=True):
-            values[:, frame] = torch.where(given, pose.to(values), values[:, frame])
+        for frame, pose, is_set in zip(self.frames, self.poses, self.given, strict=True):
+            values[:, frame] = torch.where(is_set, pose.to(values), values[:, frame])
         return values
 
 
@@ -122,7 +122,7 @@ class EditedKeys(FrameOperator):
 
 def write_keys(
     path: Path,
-    found: KeyFrames,
+    key_frames: KeyFrames,
     poses: Float[Tensor, "keys dim"],
     space: MotionSpace,
     frames: int,
@@ -140,7 +140,7 @@ def write_keys(
                 name: round(float(value), 5) for name, value in zip(channels, pose, strict=True)
             },
         }
-        for frame, pair, pose in zip(found.frames, found.phones, poses, strict=True)
+        for frame, pair, pose in zip(key_frames.frames, key_frames.phones, poses, strict=True)
     ]
     content = {
         "format": FORMAT,
@@ -227,7 +227,7 @@ def _row(
     frame, names = int(key["frame"]), channel_names(space)
     if not 0 <= frame < frames:
         raise AssetError(f"the key at frame {frame} lies outside the take of {frames} frames")
-    pose, given = torch.zeros(space.dim), torch.zeros(space.dim, dtype=torch.bool)
+    pose, is_set = torch.zeros(space.dim), torch.zeros(space.dim, dtype=torch.bool)
     for name, value in key["pose"].items():
         if name not in names:
             raise AssetError(
@@ -236,9 +236,9 @@ def _row(
             )
         if not abs(float(value)) <= _LARGEST_VALUE:
             raise AssetError(f"{name} at frame {frame} is {str(value)[:20]}, which no pose has")
-        pose[names.index(name)], given[names.index(name)] = float(value), True
+        pose[names.index(name)], is_set[names.index(name)] = float(value), True
     before, after = ([*key.get("phones", []), "", ""])[:2]
-    return frame, (INDEX.get(before, UNKNOWN_PHONE), INDEX.get(after, UNKNOWN_PHONE)), pose, given
+    return frame, (INDEX.get(before, UNKNOWN_PHONE), INDEX.get(after, UNKNOWN_PHONE)), pose, is_set
 
 
 def _symbol(number: int) -> str:

@@ -158,14 +158,14 @@ def around(spans: Sequence[PhoneSpan], time: float, half: float) -> Pair:
 
 def spoken_frames(spans: Iterable[PhoneSpan], frames: int, fps: float) -> list[int]:
     """Number of the phone at each frame; without a name where nothing is known."""
-    found = [UNKNOWN_PHONE] * frames
+    phones = [UNKNOWN_PHONE] * frames
     for span in spans:
         first, last = max(0, math.ceil(span.start * fps)), min(frames, math.ceil(span.end * fps))
         if last <= first:  # between two frames: the nearer one shows it
             first = min(max(round((span.start + span.end) / 2 * fps), 0), frames - 1)
             last = first + 1
-        found[first:last] = [_number(span)] * (last - first)
-    return found
+        phones[first:last] = [_number(span)] * (last - first)
+    return phones
 
 
 def closures(spans: Iterable[PhoneSpan]) -> tuple[tuple[float, float], ...]:

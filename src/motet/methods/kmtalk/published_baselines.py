@@ -143,14 +143,14 @@ class FaceFormer(nn.Module):
         self, tokens: Float[Tensor, "batch frames width"], sound: Tensor
     ) -> Float[Tensor, "batch frames dim"]:
         frames, config = tokens.shape[1], self.config
-        place = sinusoid_table(config.period, config.feature_dim)[
+        positions = sinusoid_table(config.period, config.feature_dim)[
             torch.arange(frames) % config.period
         ]
         bias = causal_bias(config.heads, frames, config.period).to(tokens).repeat(len(tokens), 1, 1)
         own = own_sound_only(frames, sound.shape[1], config.dataset).to(tokens.device)
         return self.vertice_map_r(
             self.transformer_decoder(
-                tokens + place.to(tokens), sound, tgt_mask=bias, memory_mask=own
+                tokens + positions.to(tokens), sound, tgt_mask=bias, memory_mask=own
             )
         )
 

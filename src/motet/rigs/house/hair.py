@@ -57,10 +57,10 @@ class Hair:
             points: of each strand; as many as there are when left out.
         """
         count = self.strands.shape[1]
-        kept = np.linspace(0, count - 1, points or count).round().astype(int)
+        point_indices = np.linspace(0, count - 1, points or count).round().astype(int)
         return Hair(
-            self.strands[::every, kept],
-            self.normals[::every, kept],
+            self.strands[::every, point_indices],
+            self.normals[::every, point_indices],
             self.width[::every] * every,
             self.tone[::every],
             self.fade[::every],

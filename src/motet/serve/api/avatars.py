@@ -74,10 +74,10 @@ async def assign(identity: AvatarId, body: models.AvatarMapping, studio: Shared)
     values: Json = dict(body.shapes)
     if body.bones:
         values["bones"] = dict(body.bones)
-    found = await _inspect(identity, known.name, values, studio)
+    facts = await _inspect(identity, known.name, values, studio)
     map_file = studio.folder.path("avatars", identity, ".map")
     write_bytes(map_file, json.dumps(values, sort_keys=True).encode())
-    return found
+    return facts
 
 
 @router.delete("/{identity}", status_code=204)
@@ -96,8 +96,8 @@ def stored_map(identity: str, studio: Studio) -> str:
 
 async def _inspect(identity: str, name: str, by_hand: Json, studio: Studio) -> models.Avatar:
     facts = await studio.quick.ask("inspect_avatar", {"avatar": identity, "map": by_hand})
-    found = {**facts, "id": identity, "name": name, "made": now(), "mapping": by_hand}
-    avatar = models.Avatar.model_validate(found)
+    record = {**facts, "id": identity, "name": name, "made": now(), "mapping": by_hand}
+    avatar = models.Avatar.model_validate(record)
     data = avatar.model_dump_json().encode()
     write_bytes(studio.folder.path("avatars", identity, ".json"), data)
     return avatar

@@ -92,8 +92,8 @@ def _avatar_file(studio: Shared, identity: str) -> object | None:
 @router.get("/exports/{identity}/{name}", response_class=FileResponse)
 async def download(identity: ExportId, name: str, studio: Shared) -> FileResponse:
     """The file of an export. The name is only what the browser calls the download."""
-    found = sorted((studio.folder.root / "renders").glob(f"{identity}.*"))
-    path = required(found[0] if found else None, "export")
+    files = sorted((studio.folder.root / "renders").glob(f"{identity}.*"))
+    path = required(files[0] if files else None, "export")
     path.touch()  # the exports that were used least recently are deleted first
     kind = _MIME.get(path.suffix, "application/octet-stream")
     return FileResponse(path, media_type=kind, filename=clean_name(name, path.name))

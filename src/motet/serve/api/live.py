@@ -44,9 +44,9 @@ async def live(socket: WebSocket, studio: Shared) -> None:
     except WebSocketDisconnect:
         return
     except (Refusal, MotetError) as error:
-        found = _found(error)
-        found = found.model_copy(update={"detail": studio.folder.scrub(found.detail)})
-        await _refuse(socket, found, TRY_LATER if found.status in (429, 503) else INVALID)
+        problem = _found(error)
+        problem = problem.model_copy(update={"detail": studio.folder.scrub(problem.detail)})
+        await _refuse(socket, problem, TRY_LATER if problem.status in (429, 503) else INVALID)
         return
     except Exception as error:
         await _refuse(socket, internal_problem(error), INTERNAL)
@@ -238,13 +238,13 @@ async def first_of(*work: object) -> None:
         task.result()
 
 
-async def _refuse(socket: WebSocket, found: Problem, code: int) -> None:
+async def _refuse(socket: WebSocket, problem: Problem, code: int) -> None:
     """An error in words, then the close with its reason."""
     with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it has gone already
         if socket.application_state is WebSocketState.CONNECTED:
-            content = found.model_dump(exclude_defaults=True)
+            content = problem.model_dump(exclude_defaults=True)
             await socket.send_text(json.dumps({"type": "error", "problem": content}))
-            await socket.close(code, f"{found.detail}; {found.remedy}"[:120])
+            await socket.close(code, f"{problem.detail}; {problem.remedy}"[:120])
 
 
 def _await_return(room: Room, studio: Studio) -> None:

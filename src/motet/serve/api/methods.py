@@ -71,5 +71,5 @@ def _postprocess(spec: MethodSpec) -> models.JsonObject:
     properties = schema["properties"]
     assert isinstance(properties, dict)
     acting = set(properties) if spec.space == "arkit" else set(absorbs(spec))
-    kept = {name: value for name, value in properties.items() if name in acting}
-    return {**schema, "properties": kept}
+    selected = {name: value for name, value in properties.items() if name in acting}
+    return {**schema, "properties": selected}

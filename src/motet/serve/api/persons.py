@@ -139,9 +139,9 @@ def _person(identity: str, studio: Studio) -> Person:
 def _facts(identity: str, studio: Studio) -> Json:
     path = studio.folder.path("persons", identity, ".json")
     required(path if path.is_file() else None, "person")
-    found = json.loads(path.read_bytes())
-    assert isinstance(found, dict)
-    return found
+    facts = json.loads(path.read_bytes())
+    assert isinstance(facts, dict)
+    return facts
 
 
 def _age(path: FilePath) -> float:

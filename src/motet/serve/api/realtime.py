@@ -39,8 +39,8 @@ async def realtime(socket: WebSocket, studio: Shared) -> None:
         text = f"a live session lasts {studio.limits.max_live_minutes} minutes; begin another"
         await _refuse(socket, problem(429, text), TRY_LATER)
     except (Refusal, MotetError) as error:
-        found = error.problem if isinstance(error, Refusal) else problem_of(error)
-        await _refuse(socket, found, TRY_LATER if found.status in (429, 503) else INVALID)
+        refusal = error.problem if isinstance(error, Refusal) else problem_of(error)
+        await _refuse(socket, refusal, TRY_LATER if refusal.status in (429, 503) else INVALID)
     except Exception as error:
         await _refuse(socket, internal_problem(error), INTERNAL)
     finally:
@@ -60,8 +60,13 @@ async def _begin(socket: WebSocket, studio: Studio) -> tuple[Room, Translator]:
     room = await studio.rooms.open(hello)
     room.is_attended = True
     ready = room.ready
-    told = {name: ready[name] for name in ("method", "fps", "channels", "rest", "delay_s")}
-    session = {"id": room.id, "input_audio_format": "pcm16", "input_audio_rate": hello.rate, **told}
+    ready_fields = {name: ready[name] for name in ("method", "fps", "channels", "rest", "delay_s")}
+    session = {
+        "id": room.id,
+        "input_audio_format": "pcm16",
+        "input_audio_rate": hello.rate,
+        **ready_fields,
+    }
     await socket.send_text(json.dumps({"type": "session.created", "session": session}))
     rest = ready["rest"]
     assert isinstance(rest, list)
@@ -98,8 +103,8 @@ async def _send(socket: WebSocket, room: Room, translator: Translator) -> None:
     await socket.close(message.code, message.reason)
 
 
-async def _refuse(socket: WebSocket, found: Problem, code: int) -> None:
+async def _refuse(socket: WebSocket, problem: Problem, code: int) -> None:
     with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it has gone already
         if socket.application_state is WebSocketState.CONNECTED:
-            await socket.send_text(json.dumps(error_event(found.title, found.detail)))
-            await socket.close(code, found.detail[:120])
+            await socket.send_text(json.dumps(error_event(problem.title, problem.detail)))
+            await socket.close(code, problem.detail[:120])

@@ -74,8 +74,8 @@ async def peaks(
 async def phones(identity: SoundId, body: models.Transcript, studio: Shared) -> models.Phones:
     """Times of the words and phones of a transcript (English), by forced alignment."""
     _row(identity, studio)
-    found = await studio.quick.ask("align", {"sound": identity, "text": body.text})
-    return models.Phones.model_validate(found)
+    aligned = await studio.quick.ask("align", {"sound": identity, "text": body.text})
+    return models.Phones.model_validate(aligned)
 
 
 def _row(identity: str, studio: Studio) -> SoundRow:

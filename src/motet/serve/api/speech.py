@@ -19,8 +19,8 @@ async def speech(body: models.SpeechRequest, studio: Shared) -> models.Speech:
 
     501 where no voice is installed; the remedy says how to get one.
     """
-    found = await studio.quick.ask("speak", {"text": body.text, "voice": body.voice})
-    facts, phones = found["sound"], found["phones"]
+    spoken = await studio.quick.ask("speak", {"text": body.text, "voice": body.voice})
+    facts, phones = spoken["sound"], spoken["phones"]
     assert isinstance(facts, dict)
     identity = str(facts.pop("id"))
     row = studio.store.get(SoundRow, identity)

@@ -29,14 +29,21 @@ def inspect(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
     path = folder.path("avatars", text(arguments, "avatar"))
     names = avatar_names(path)
     try:
-        found = inspect_avatar(path, map_of(mapping(arguments, "map")))
+        inspection = inspect_avatar(path, map_of(mapping(arguments, "map")))
     except AssetError as error:
         if "no mouth" not in str(error):
             raise
         return _facts(names.kind, [], list(ARKIT_SHAPES), list(names.targets), [], "")
-    ignored = [name for name in names.targets if name not in found.matched]
-    bones = list(found.bones)
-    return _facts(names.kind, list(found.matched), list(found.missed), ignored, bones, found.mouth)
+    ignored = [name for name in names.targets if name not in inspection.matched]
+    bones = list(inspection.bones)
+    return _facts(
+        names.kind,
+        list(inspection.matched),
+        list(inspection.missed),
+        ignored,
+        bones,
+        inspection.mouth,
+    )
 
 
 def _facts(
@@ -58,8 +65,8 @@ def _facts(
 def _likeliest(name: str, shapes: list[str]) -> str:
     """The ARKit shape that a name resembles; empty when it resembles none."""
     plain = {"".join(filter(str.isalnum, shape)).lower(): shape for shape in shapes}
-    wanted = "".join(filter(str.isalnum, name)).lower()
-    close = difflib.get_close_matches(wanted, plain, n=1, cutoff=LEAST_LIKENESS)
+    letters = "".join(filter(str.isalnum, name)).lower()
+    close = difflib.get_close_matches(letters, plain, n=1, cutoff=LEAST_LIKENESS)
     return plain[close[0]] if close else ""
 
 

@@ -75,10 +75,10 @@ def check(arguments: Arguments, folder: DataFolder, report: Report) -> Json:
         for name, value in scores.items()
         if value == value  # a score that is not a number says nothing
     ]
-    found: list[JsonValue] = [
+    score_rows: list[JsonValue] = [
         dataclasses.asdict(remark) for remark in located_remarks(clip, geometry, scores)
     ]
-    content = json.dumps({"scores": rows, "remarks": found})
+    content = json.dumps({"scores": rows, "remarks": score_rows})
     write_bytes(folder.path("cache", text(arguments, "out"), ".json"), content.encode())
     return {}
 

@@ -61,8 +61,8 @@ def _fit(words: list[str], report: Report, learning_s: float) -> tuple[list[str]
     code = process.wait()
     clock.end()
     reader.join()
-    told = [line.strip() for line in errors if line.strip()]
-    last = told[-1] if told else f"motet fit ended with {code}"
+    error_lines = [line.strip() for line in errors if line.strip()]
+    last = error_lines[-1] if error_lines else f"motet fit ended with {code}"
     return lines, last.removeprefix("motet: ") if code else ""
 
 

@@ -225,14 +225,14 @@ def _with_contacts(
     return np.where((lips > 0.99)[:, None], close_lips(result, lips), result)
 
 
-def _contact(phones: Sequence[PhoneSpan], times: ndarray, wanted, ramp_s: float = 0.05) -> ndarray:
+def _contact(phones: Sequence[PhoneSpan], times: ndarray, target, ramp_s: float = 0.05) -> ndarray:
     """0..1: 1 over the middle of the selected phones, with short ramps around."""
     course = np.zeros(len(times))
     if not len(times):
         return course
     step = times[1] - times[0] if len(times) > 1 else 0.04
     for phone in phones:
-        if wanted(phone):
+        if target(phone):
             low, high = (
                 phone.start + 0.15 * (phone.end - phone.start),
                 phone.end - 0.25 * (phone.end - phone.start),

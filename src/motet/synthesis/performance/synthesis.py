@@ -81,8 +81,8 @@ def synthesise(
     options = options or SynthOptions()
     chosen = options.settings or style(options.style)
     settings = chosen if options.person is None else personal(chosen, options.person)
-    given = audio if isinstance(audio, Audio) else read_audio(audio)
-    sound = resample(to_mono(given), _RATE).samples[0].numpy()
+    recording = audio if isinstance(audio, Audio) else read_audio(audio)
+    sound = resample(to_mono(recording), _RATE).samples[0].numpy()
     if not len(sound):
         raise InputError("the sound is empty; give a recording")
     phones = None if options.phones is None else read_phones(options.phones)

@@ -268,7 +268,7 @@ class ReleasedModel(nn.Module):
         """
         steer, head = self.steer(modulations)
         # Past keys and values are copied once a window; each scale appends its own.
-        caches = [self._cache(kept) for kept in history.keys_values]
+        caches = [self._cache(keys_values) for keys_values in history.keys_values]
         positions, running, ahead = self.positions(), None, style
         bits, scores = [], []
         for scale in range(len(self.config.codec.patches)):
@@ -284,8 +284,8 @@ class ReleasedModel(nn.Module):
             ahead = self.feature_entry(pooled) if pooled is not None else None
         return torch.cat(bits, 1), torch.cat(scores, 1)
 
-    def _cache(self, kept: tuple[Tensor, Tensor]) -> KeyValueCache:
-        key, value = kept
+    def _cache(self, keys_values: tuple[Tensor, Tensor]) -> KeyValueCache:
+        key, value = keys_values
         batch, heads, past, head = key.shape
         cache = KeyValueCache(batch, heads, past + self.config.codec.tokens, head, key)
         cache.append(key, value)

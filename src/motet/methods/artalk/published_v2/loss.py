@@ -150,7 +150,7 @@ def training_stages(
     """
     model = _with_audio_encoder(TrainingModel(config), tensors)
     rest = [m for name, m in model.named_children() if name not in ("codec", "audio_encoder")]
-    loose = torch.nn.ParameterList(p for _, p in model.named_parameters(recurse=False))
+    own_parameters = torch.nn.ParameterList(p for _, p in model.named_parameters(recurse=False))
 
     def codec_terms(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
         del randomness
@@ -175,7 +175,7 @@ def training_stages(
 
     return [
         Stage("codec", model, [model.codec], codec_terms, batches, prepare),
-        Stage("generator", model, [*rest, loose], generator_terms, batches, prepare),
+        Stage("generator", model, [*rest, own_parameters], generator_terms, batches, prepare),
     ]
 
 

@@ -134,8 +134,8 @@ class TrainingLayer(nn.Module):
         if randomness is None or self.drop == 0.0:
             return part
         # Scaled by 1 / (1 - drop), so that the expectation stays.
-        kept = uniform((len(part), 1, 1), randomness, part.device) >= self.drop
-        return part * kept.to(part) / (1 - self.drop)
+        keep = uniform((len(part), 1, 1), randomness, part.device) >= self.drop
+        return part * keep.to(part) / (1 - self.drop)
 
 
 @dataclasses.dataclass(frozen=True)
