@@ -75,7 +75,7 @@ class Clock:
 
 def hear_plain(encoder: Wav2Vec2, windows: Tensor) -> Tensor:
     """Windows one by one, convolutions channel-first, attention with its map: the usual way."""
-    heard = []
+    received = []
     for window in standardise(windows):
         x = window.view(1, 1, -1)
         for layer in encoder.feature_extractor.conv_layers:
@@ -92,8 +92,8 @@ def hear_plain(encoder: Wav2Vec2, windows: Tensor) -> Tensor:
             share = (query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5).softmax(-1)
             x = x + part.out_proj((share @ value).transpose(1, 2).flatten(2))
             x = x + layer.feed_forward(layer.final_layer_norm(x))
-        heard.append(encoder.encoder.layer_norm(x))
-    return torch.cat(heard)
+        received.append(encoder.encoder.layer_norm(x))
+    return torch.cat(received)
 
 
 @torch.inference_mode()
@@ -123,10 +123,10 @@ def measure(model: ReleasedModel, seconds: float = 10.0, *, plain: bool = True) 
     pooled = fast(
         "audio encoder", lambda: model.pool_audio(model.audio_encoder(standardise(windows)))
     )
-    heard = fast("generator", lambda: model.modulations(pooled))
+    received = fast("generator", lambda: model.modulations(pooled))
     bits = _speak(
         generator,
-        heard,
+        received,
         fast,
         lambda history, audio: model.generate(history.style, history.tokens, audio)[0],
     )
@@ -170,7 +170,7 @@ def measure_rounded(
 
 def _speak(
     generator: ReleasedGenerator,
-    heard: Tensor,
+    received: Tensor,
     clock: Clock,
     say: Callable[[ReleasedHistory, Tensor], Tensor],
 ) -> Tensor:
@@ -178,7 +178,7 @@ def _speak(
         clock("history", lambda: generator.begin_with(generator.model.style_token(None))),
         [],
     )
-    for audio in heard:
+    for audio in received:
         bits = clock("generator", lambda audio=audio, history=history: say(history, audio[None]))
         motion = clock(
             "decoder", lambda bits=bits, history=history: generator.decode(history, bits)

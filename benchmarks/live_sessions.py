@@ -46,8 +46,8 @@ class Session:
     async def run(self, address: str, delay: str) -> None:
         """Speak, and note the age of each frame."""
         async with connect(address, subprotocols=["motet.live.1"], max_size=None) as socket:  # type: ignore[list-item]  # a name
-            wanted = delay if delay == "auto" else float(delay)
-            hello = {"type": "hello", "rate": RATE, "avatar": "raw", "delay_s": wanted}
+            expected = delay if delay == "auto" else float(delay)
+            hello = {"type": "hello", "rate": RATE, "avatar": "raw", "delay_s": expected}
             await socket.send(json.dumps(hello))
             ready = json.loads(await socket.recv())
             if ready["type"] != "ready":

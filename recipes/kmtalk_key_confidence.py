@@ -77,10 +77,10 @@ def _summary(takes: Sequence[tuple[float, Any]]) -> str:
         sum(span.symbol != SILENT for span in one.spans) / seconds
         for one, (seconds, _) in zip(result, takes, strict=True)
     ]
-    told = ", ".join(f"{source} {count}" for source, count in sources.most_common())
+    known = ", ".join(f"{source} {count}" for source, count in sources.most_common())
     span = f"{min(sure):.2f} to {max(sure):.2f}"
     return (
-        f"phones from {told}; confidence {statistics.mean(sure):.2f} ({span});"
+        f"phones from {known}; confidence {statistics.mean(sure):.2f} ({span});"
         f" {statistics.mean(spoken):.1f} phones a second"
     )
 

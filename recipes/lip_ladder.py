@@ -181,8 +181,8 @@ def scaled(clips: list[HeldOutClip], motions: list[Motion]) -> list[Motion]:
 
 def _scaled(motion: Motion, opening: float, width: float) -> Motion:
     weights = motion["blendshapes"].double().numpy()
-    wanted = measure(weights) * np.array([opening, width, opening, opening])
-    mouth = spread(solve_mouth(wanted, joined(weights)))
+    expected = measure(weights) * np.array([opening, width, opening, opening])
+    mouth = spread(solve_mouth(expected, joined(weights)))
     changed = mouth.any(0)
     result = motion.values.clone()
     result[:, :52][:, changed] = torch.from_numpy(mouth[:, changed]).float()

@@ -38,5 +38,5 @@ def test_what_is_no_sound_is_refused() -> None:
 def test_a_run_takes_samples() -> None:
     samples = np.random.default_rng(0).normal(size=8_000).astype(np.float32) * 0.05
     audio = motet.Audio(torch.from_numpy(samples)[None], 16_000)
-    found, wanted = motet.run(samples, rate=16_000), motet.run(audio)
-    assert torch.equal(found.motion.values, wanted.motion.values)
+    found, expected = motet.run(samples, rate=16_000), motet.run(audio)
+    assert torch.equal(found.motion.values, expected.motion.values)

@@ -66,10 +66,10 @@ def test_resampling_keeps_time_level_and_pitch(target: int) -> None:
     )
     found = resample(sound, target)
     wanted_time = torch.arange(target) / target
-    wanted = (
+    expected = (
         0.5 * torch.sin(2 * torch.pi * 440 * wanted_time) * torch.sin(torch.pi * wanted_time) ** 2
     )
-    assert (found.samples[0] - wanted).abs().max() < 3e-4
+    assert (found.samples[0] - expected).abs().max() < 3e-4
 
 
 def test_resampling_keeps_batches_apart() -> None:
@@ -116,11 +116,11 @@ class Trickle(io.RawIOBase):
     extra=st.integers(0, 1),
 )
 def test_raw_sound_arrives_whole(step: int, channels: int, encoding: str, extra: int) -> None:
-    wanted = np.arange(-30, 30).reshape(-1, channels) / 64
+    expected = np.arange(-30, 30).reshape(-1, channels) / 64
     raw = (
-        (wanted * 32768).astype("<i2").tobytes()
+        (expected * 32768).astype("<i2").tobytes()
         if encoding == "s16le"
-        else wanted.astype("<f4").tobytes()
+        else expected.astype("<f4").tobytes()
     )
     found = list(
         read_pcm(
@@ -133,7 +133,7 @@ def test_raw_sound_arrives_whole(step: int, channels: int, encoding: str, extra:
     )
     assert np.array_equal(
         np.concatenate([piece.samples.numpy() for piece in found], axis=1),
-        wanted.T.astype(np.float32),
+        expected.T.astype(np.float32),
     )
     assert all(piece.samples.shape[1] <= 5 for piece in found)
 

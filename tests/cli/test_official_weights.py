@@ -63,12 +63,12 @@ def test_flame_gives_video_meshes_and_the_authors_arrays(
     pose = torch.zeros(13, 5, 3)
     pose[:, 0], pose[:, 2] = torch.from_numpy(take["head"]), torch.from_numpy(take["jaw"])
     shape = torch.from_numpy(official["shape"])
-    wanted = flame.vertices(torch.from_numpy(take["expression"]), pose, shape).numpy()
+    expected = flame.vertices(torch.from_numpy(take["expression"]), pose, shape).numpy()
     stored = np.load(tmp_path / "a.vertices.npz")
-    np.testing.assert_allclose(stored["vertices"], wanted, atol=1e-6)
+    np.testing.assert_allclose(stored["vertices"], expected, atol=1e-6)
     assert np.array_equal(stored["faces"], flame.faces.numpy())
     frame = read_mesh(tmp_path / "a.0012.obj")
-    np.testing.assert_allclose(frame.vertices, wanted[12], atol=1e-6)
+    np.testing.assert_allclose(frame.vertices, expected[12], atol=1e-6)
     assert len(list(tmp_path.glob("a.*.obj"))) == 13
     assert read_mesh(tmp_path / "a.obj").vertices.shape == (40, 3)
 
@@ -79,11 +79,11 @@ def test_the_animated_head_is_flames_own(folder: Path, weights: Path, tmp_path: 
     ]
     assert run(folder, weights, *outputs, "--flame", str(folder / "generic_model.pkl")) == 0
     content, data = read_glb(tmp_path / "a.glb")
-    wanted = np.load(tmp_path / "a.vertices.npz")["vertices"]
+    expected = np.load(tmp_path / "a.vertices.npz")["vertices"]
     for index in (0, 12):
         found = posed(content, data, index)["head"]
         # Skin weights are stored in parts of 255.
-        assert np.abs(found - wanted[index]).max() < 2e-3 * np.abs(wanted[index]).max()
+        assert np.abs(found - expected[index]).max() < 2e-3 * np.abs(expected[index]).max()
 
 
 def test_curves_need_the_fitted_map(

@@ -44,9 +44,9 @@ def blender(path: Path) -> list[dict[str, Any]]:
 def differences(found: dict[str, Any], place: np.ndarray, turn: np.ndarray) -> tuple[float, float]:
     """Metres, degrees."""
     far = np.linalg.norm(np.array(found["place"]) - TO_BLENDER.apply(place))
-    wanted = TO_BLENDER * Rotation.from_matrix(turn) * TO_BLENDER.inv()
+    expected = TO_BLENDER * Rotation.from_matrix(turn) * TO_BLENDER.inv()
     return float(far), float(
-        np.degrees((Rotation.from_quat(found["turn"]).inv() * wanted).magnitude())
+        np.degrees((Rotation.from_quat(found["turn"]).inv() * expected).magnitude())
     )
 
 

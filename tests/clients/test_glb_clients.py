@@ -147,9 +147,9 @@ def test_blender_reads_the_figure(figure: Path) -> None:
     motion = speaking().motion
     assert motion is not None
     rig = load_house()
-    wanted = rig.shaped().posed(motion).vertices[6][rig.part("teeth_lower").vertices].numpy()
+    expected = rig.shaped().posed(motion).vertices[6][rig.part("teeth_lower").vertices].numpy()
     blender = np.array(middle["points"]["teeth_lower"])
     assert (
-        np.sort(blender[:, 2].round(3)).min() >= wanted[:, 1].min() - 1e-3
-        and blender[:, 2].max() <= wanted[:, 1].max() + 1e-3
+        np.sort(blender[:, 2].round(3)).min() >= expected[:, 1].min() - 1e-3
+        and blender[:, 2].max() <= expected[:, 1].max() + 1e-3
     )

@@ -50,8 +50,8 @@ def test_neutral_takes_a_persons_offsets_off():
 def test_lag_is_found_to_a_fraction_of_a_frame():
     random = np.random.default_rng(1)
     fine = np.convolve(random.standard_normal(4000), np.hanning(60), "same")
-    seen, heard = fine[::10][:300], fine[np.clip(np.arange(0, 4000, 10) - 25, 0, None)][:300]
-    lag = measure_lag(seen, heard, 25.0)
+    seen, received = fine[::10][:300], fine[np.clip(np.arange(0, 4000, 10) - 25, 0, None)][:300]
+    lag = measure_lag(seen, received, 25.0)
     assert lag.certain and abs(lag.seconds - 2.5 / 25) < 0.012
 
 

@@ -43,8 +43,8 @@ def test_pages_of_methods_leave_amounts_to_the_cards() -> None:
 def test_cost_is_one_figure_on_readme_and_speed_page() -> None:
     readme, speed = rows(text("README.md")), rows(text("docs/benchmarks/speed.md"))
     found = speed["curves or pictures, CPU-s"]
-    wanted = [readme[f"[`{name}`](docs/methods/{name}.md)"][1].split()[0] for name in METHODS]
-    assert found == wanted
+    expected = [readme[f"[`{name}`](docs/methods/{name}.md)"][1].split()[0] for name in METHODS]
+    assert found == expected
 
 
 def test_correlations_of_lips_are_one_figure_on_all_pages() -> None:

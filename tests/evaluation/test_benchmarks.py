@@ -48,8 +48,8 @@ def test_scores_are_those_of_the_metrics_over_all_clips() -> None:
     regions = {"lips": LIPS, "upper": UPPER}
     report = evaluate_benchmark("vocaset", iter(cases), {"x": predict}, regions)
     pairs = [(clip.truth + 0.1, clip.truth) for clip in cases]
-    wanted = lip_vertex_error_squared(pairs, LIPS.indices)
-    assert report.value("x", "LVE_squared", "vocaset") == pytest.approx(wanted)
+    expected = lip_vertex_error_squared(pairs, LIPS.indices)
+    assert report.value("x", "LVE_squared", "vocaset") == pytest.approx(expected)
     assert report.value("x", "LVE_squared", "vocaset") == pytest.approx(0.03, rel=1e-5)
     assert report.value("x", "LVE", "vocaset") == pytest.approx(1000 * 0.03**0.5, rel=1e-5)
     assert report.value("x", "MVE", "vocaset") == pytest.approx(0.03**0.5, rel=1e-5)

@@ -235,10 +235,10 @@ def test_the_tracked_recordings_are_read(tmp_path: Path) -> None:
 
 
 def test_a_subject_is_told_the_text_where_it_is_known() -> None:
-    told: list[str] = []
+    known: list[str] = []
 
     def read(audio: Audio, seed: int, text: str) -> Motion:
-        told.append(text)
+        known.append(text)
         return mean_face(audio, seed)
 
     subject = Subject("with text", mean_face, predict_with_text=read)
@@ -247,4 +247,4 @@ def test_a_subject_is_told_the_text_where_it_is_known() -> None:
     subject.motion_of(clip, 0)
     subject.motion_of(dataclasses.replace(clip, text=""), 0)
     Subject("without text", mean_face).motion_of(clip, 0)
-    assert told == [clip.text]
+    assert known == [clip.text]

@@ -75,12 +75,12 @@ def test_the_take_is_written_by_name(tmp_path: Path) -> None:
     assert np.allclose(times, np.arange(12) / 30)
     weights = values["Face", "weights"]
     for column, name in enumerate(names):
-        wanted = (
+        expected = (
             np.zeros(12)
             if name == "Wink"
             else clip.motion.channel("blendshapes", name[0].lower() + name[1:]).numpy()
         )
-        assert np.allclose(weights[:, column], wanted, atol=1e-6)
+        assert np.allclose(weights[:, column], expected, atol=1e-6)
     assert [found["name"] for found in content["animations"]] == ["take", "idle"]
     assert content["asset"]["extras"]["motet"]["synthetic"] is True
     report = inspect_avatar(path)

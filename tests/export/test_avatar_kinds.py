@@ -181,8 +181,8 @@ def test_sranipal_names(tmp_path: Path) -> None:
                "eyeLookOutRight": 0.5, "mouthLeft": 0.6, "cheekPuff": 0.7}  # fmt: skip
     path = avatar(tmp_path / "avatar.glb", names)
     found = first_weights(tmp_path, path, still(**weights))
-    wanted = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.6, 0.7, 0.7]
-    assert found == pytest.approx(dict(zip(names, wanted, strict=True)))
+    expected = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.6, 0.7, 0.7]
+    assert found == pytest.approx(dict(zip(names, expected, strict=True)))
 
 
 RIGS = {

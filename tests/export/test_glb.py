@@ -97,10 +97,10 @@ def test_the_file_moves_as_the_rig_does(figure: tuple[dict, bytes, Path], frame:
     content, data, _ = figure
     shaped = load_house().shaped(contact=False)
     assert CLIP.motion is not None
-    wanted = shaped.posed(CLIP.motion).vertices[frame].numpy()
+    expected = shaped.posed(CLIP.motion).vertices[frame].numpy()
     found = posed(content, data, frame)
     for name in shaped.part_names:
-        assert np.abs(found[name] - wanted[shaped.rig.part(name).vertices]).max() < 5e-5, name
+        assert np.abs(found[name] - expected[shaped.rig.part(name).vertices]).max() < 5e-5, name
 
 
 def test_names_counts_and_times(figure: tuple[dict, bytes, Path]) -> None:

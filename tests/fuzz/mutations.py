@@ -62,10 +62,10 @@ def integer(rng: random.Random, data: bytes) -> bytes:
     return data[:offset] + number + data[offset + size :]
 
 
-def _copies(wanted: int, size: int) -> int:
+def _copies(expected: int, size: int) -> int:
     """How often a part of a file is repeated: three changes that each repeat the whole would make
     files of gigabytes."""
-    return max(1, min(wanted, MOST_REPEATED // max(size, 1)))
+    return max(1, min(expected, MOST_REPEATED // max(size, 1)))
 
 
 PLAIN: tuple[Mutation, ...] = (flip, resize, integer)

@@ -116,8 +116,8 @@ def test_wrong_line_ends_with_2_and_says_why(
     names |= {"missing": tmp_path / "no.wav", "text": FILES / "weights.json"}
     names["artalk"] = FILES / "artalk.npz"
     assert cli.main([part.format(**names) for part in line.split()]) == 2
-    told = capsys.readouterr().err.lstrip("\n")
-    assert told.startswith("motet: ") and told.count("\n") == 1
+    known = capsys.readouterr().err.lstrip("\n")
+    assert known.startswith("motet: ") and known.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 

@@ -27,14 +27,16 @@ def test_equal_pictures_get_the_ideal_scores() -> None:
 
 
 def test_psnr_of_a_known_error_and_inside_a_mask() -> None:
-    wanted = torch.full((1, 3, 16, 16), 0.5)
-    found = wanted.clone()
+    expected = torch.full((1, 3, 16, 16), 0.5)
+    found = expected.clone()
     found[..., :8] += 0.1
-    assert float(picture.psnr(found, wanted)) == pytest.approx(-10 * math.log10(0.01 / 2), abs=1e-4)
+    assert float(picture.psnr(found, expected)) == pytest.approx(
+        -10 * math.log10(0.01 / 2), abs=1e-4
+    )
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., :8] = 1
-    assert float(picture.psnr(found, wanted, mask)) == pytest.approx(20, abs=1e-4)
-    assert float(picture.psnr(found, wanted, 1 - mask)) == 99
+    assert float(picture.psnr(found, expected, mask)) == pytest.approx(20, abs=1e-4)
+    assert float(picture.psnr(found, expected, 1 - mask)) == 99
 
 
 def test_ssim_of_constant_pictures_is_the_formula() -> None:
@@ -45,17 +47,18 @@ def test_ssim_of_constant_pictures_is_the_formula() -> None:
 
 
 def test_perceptual_distance_grows_with_blur_and_hardly_with_brightness() -> None:
-    wanted = pictures()
+    expected = pictures()
     blurs = [
         float(
             picture.perceptual(
-                F.avg_pool2d(F.pad(wanted, (k, k, k, k), mode="replicate"), 2 * k + 1, 1), wanted
+                F.avg_pool2d(F.pad(expected, (k, k, k, k), mode="replicate"), 2 * k + 1, 1),
+                expected,
             ).mean()
         )
         for k in (1, 2, 4)
     ]
     assert 0 < blurs[0] < blurs[1] < blurs[2]
-    assert float(picture.perceptual(wanted * 0.97, wanted).mean()) < 0.1 * blurs[0]
+    assert float(picture.perceptual(expected * 0.97, expected).mean()) < 0.1 * blurs[0]
 
 
 def test_cpbd_falls_with_blur() -> None:
@@ -100,8 +103,8 @@ def test_a_seam_shows_as_steps_at_the_border_of_the_drawn_part() -> None:
 def test_sync_scores_find_the_offset() -> None:
     seen = F.normalize(torch.rand(30, 16, generator=torch.Generator().manual_seed(2)), dim=1)
     offsets = list(range(-5, 6))
-    heard = torch.stack([seen.roll(offset - 2, 0) for offset in offsets])
-    scores = picture.sync_scores(seen, heard, offsets)
+    received = torch.stack([seen.roll(offset - 2, 0) for offset in offsets])
+    scores = picture.sync_scores(seen, received, offsets)
     assert scores["sync_offset"] == 2
     assert scores["sync_distance"] == pytest.approx(0, abs=1e-5)
     assert scores["sync_confidence"] > 0.2

@@ -40,10 +40,10 @@ def extend(whole: Path, name: str, pattern: str) -> None:
     method, _, file = name.partition("/")
     target = HERE / method / "fixtures" / f"{file}.safetensors"
     tensors = {}
-    for path, wanted in ((whole / f"{name}.safetensors", pattern), (target, ".*")):
+    for path, expected in ((whole / f"{name}.safetensors", pattern), (target, ".*")):
         if path.exists():
             with safe_open(str(path), framework="pt") as stored:
-                names = [key for key in stored.keys() if re.fullmatch(wanted, key)]  # noqa: SIM118
+                names = [key for key in stored.keys() if re.fullmatch(expected, key)]  # noqa: SIM118
                 tensors |= {key: stored.get_tensor(key) for key in names}
     packed = {sound.stem.partition(".")[2] for sound in target.parent.glob(f"{file}.*.flac")}
     save_file({key: t for key, t in tensors.items() if key not in packed}, target)

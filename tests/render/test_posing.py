@@ -21,7 +21,7 @@ def test_vertices_equal_those_of_the_figure(identity):
     motion = Motion(values, arkit_space())
     poser, expected = Poser(shaped), shaped.posed(motion).vertices.numpy()
     vertices = shaped.relaxed_vertices.numpy().copy()
-    for (weights, transforms), wanted in zip(poser.poses(motion), expected, strict=True):
+    for (weights, transforms), target in zip(poser.poses(motion), expected, strict=True):
         # The frame before leaves no trace.
         poser.pose(weights, transforms, vertices)
-        assert np.abs(vertices - wanted).max() < 2e-6
+        assert np.abs(vertices - target).max() < 2e-6

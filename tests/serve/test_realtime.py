@@ -66,8 +66,8 @@ def test_an_agent_speaks_is_cut_and_speaks_again(studio: Studio) -> None:
         agent.send(piece(NOISE, "item_2"))
         cut = {"type": "conversation.item.truncate", "item_id": "item_1", "content_index": 0}
         agent.send({**cut, "audio_end_ms": 400})
-        told = agent.until("conversation.item.truncated")[-1]
-        assert told["audio_end_ms"] == 400
+        known = agent.until("conversation.item.truncated")[-1]
+        assert known["audio_end_ms"] == 400
         ease = agent.until("face.frames.delta")[-1]
         assert ease["item_id"] == "item_1"
         assert ease["first_sample"] + RATE // 25 >= 0.4 * RATE

@@ -33,10 +33,10 @@ def test_every_chunking_gives_the_same_windows(
     assert kept.stop == buffer.stop
     assert kept.first == min(drop, buffer.stop)
     padded = torch.nn.functional.pad(whole, (0, 0, 100, 100))
-    wanted = padded[:, 100 + start : 100 + start + size]
-    assert torch.equal(buffer.window(start, start + size), wanted)
+    expected = padded[:, 100 + start : 100 + start + size]
+    assert torch.equal(buffer.window(start, start + size), expected)
     if start >= kept.first:
-        assert torch.equal(kept.window(start, start + size), wanted)
+        assert torch.equal(kept.window(start, start + size), expected)
 
 
 def test_dropped_steps_are_not_given_out_as_silence() -> None:

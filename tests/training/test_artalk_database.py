@@ -89,7 +89,7 @@ def test_both_stages_train_with_a_pretrained_encoder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = database(tmp_path / "data", {"train": [130, 120], "val": [110]})
-    wanted, out = pretrained(tmp_path / "xlsr"), tmp_path / "own.safetensors"
+    expected, out = pretrained(tmp_path / "xlsr"), tmp_path / "own.safetensors"
     assert main(["data", "import", "artalk", str(data), "--quiet"]) == 0
     assert "train: 0.2 min" in capsys.readouterr().out
     command = ["train", "artalk", "--preset", "tiny_training", "--data", str(data)]
@@ -100,7 +100,7 @@ def test_both_stages_train_with_a_pretrained_encoder(
     assert main([*command, "--encoder", str(tmp_path / "xlsr")]) == 0
     tensors = read_checkpoint(out).tensors
     frozen = "feature_extractor.conv_layers.0.conv.weight"
-    assert torch.allclose(tensors[f"audio_encoder.{frozen}"].float(), wanted[frozen], atol=1e-3)
+    assert torch.allclose(tensors[f"audio_encoder.{frozen}"].float(), expected[frozen], atol=1e-3)
     for stage in ("codec", "generator"):
         assert (tmp_path / "runs" / f"artalk-{stage}" / "finished.safetensors").is_file()
     sound = tmp_path / "a.wav"

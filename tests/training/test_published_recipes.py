@@ -52,11 +52,11 @@ def transformers_folder(folder: Path, config: HubertConfig = TINY) -> dict[str, 
 
 
 def test_folders_of_transformers_are_read(tmp_path: Path) -> None:
-    wanted = transformers_folder(tmp_path / "hubert")
+    expected = transformers_folder(tmp_path / "hubert")
     module = Hubert(TINY)
     load_pretrained(module, tmp_path / "hubert")
     for name, value in module.state_dict().items():
-        assert torch.equal(value, wanted[name]), name
+        assert torch.equal(value, expected[name]), name
     load_pretrained(Hubert(TINY), tmp_path / "hubert" / "model.safetensors")
     with pytest.raises(CheckpointError, match="does not fit"):
         load_pretrained(Hubert(HubertConfig(24, 1, 2, 16, (4,) * 7, 8, 2)), tmp_path / "hubert")
@@ -69,7 +69,7 @@ def test_a_published_preset_trains_from_its_database(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("lmdb")
-    wanted = transformers_folder(tmp_path / "hubert")
+    expected = transformers_folder(tmp_path / "hubert")
     data, out = SET.path("lmdb/data.mdb").parent, tmp_path / "own.safetensors"
     command = ["train", "diffposetalk", "--preset", "tiny_published", "--data", str(data)]
     command += ["--runs", str(tmp_path / "runs"), "-o", str(out), "--compute.device", "cpu"]
@@ -81,7 +81,7 @@ def test_a_published_preset_trains_from_its_database(
     assert main([*command, "--encoder", str(tmp_path / "hubert")]) == 0
     tensors = read_checkpoint(out).tensors
     frozen = "feature_extractor.conv_layers.0.conv.weight"
-    assert torch.allclose(tensors[f"audio_encoder.{frozen}"], wanted[frozen], atol=1e-3)
+    assert torch.allclose(tensors[f"audio_encoder.{frozen}"], expected[frozen], atol=1e-3)
     sound = tmp_path / "a.wav"
     soundfile.write(sound, 0.1 * np.random.default_rng(0).normal(size=8000), 16000)
     run = ["run", str(sound), "-m", "diffposetalk", "--weights", str(out), "--quiet"]

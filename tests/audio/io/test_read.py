@@ -44,11 +44,11 @@ def test_lossless_files_are_read_exactly(
     sound = speechlike(1234, 22_050, channels)
     soundfile.write(tmp_path / f"a{ending}", sound.T, 22_050, subtype=subtype)
     audio = read_audio(tmp_path / f"a{ending}")
-    wanted, _ = soundfile.read(tmp_path / f"a{ending}", dtype="float32", always_2d=True)
+    expected, _ = soundfile.read(tmp_path / f"a{ending}", dtype="float32", always_2d=True)
     assert audio.sample_rate == 22_050
     three = "3.0" if ending == ".flac" else "other"
     assert audio.layout == {1: "mono", 2: "stereo", 3: three}[channels]
-    assert np.array_equal(audio.samples.numpy(), wanted.T)
+    assert np.array_equal(audio.samples.numpy(), expected.T)
     assert np.abs(audio.samples.numpy() - sound).max() < (0.02 if subtype == "ULAW" else 1e-4)
 
 

@@ -38,7 +38,7 @@ def test_a_streamed_wav_is_read_to_its_end_with_a_note(
     tmp_path: Path, declared: int, subtype: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     soundfile.write(tmp_path / "whole.wav", SOUND.T, RATE, subtype=subtype)
-    wanted = read_audio(tmp_path / "whole.wav")
+    expected = read_audio(tmp_path / "whole.wav")
     assert not caplog.records
     path = streamed(tmp_path / "a.wav", declared, subtype=subtype)
     with caplog.at_level(logging.WARNING, "motet.audio"):
@@ -46,7 +46,7 @@ def test_a_streamed_wav_is_read_to_its_end_with_a_note(
     assert audio.sample_rate == RATE and audio.layout == "mono"
     # Behind the samples of a float file there is a chunk that only the length would exclude.
     assert 0 <= audio.samples.shape[1] - 2 * RATE <= 32
-    assert np.allclose(audio.samples[:, : 2 * RATE], wanted.samples, atol=1e-6)
+    assert np.allclose(audio.samples[:, : 2 * RATE], expected.samples, atol=1e-6)
     assert [r.getMessage() for r in caplog.records] == [
         f"{path} does not declare its length (a stream?): read to its end, {audio.seconds:.2f} s"
     ]

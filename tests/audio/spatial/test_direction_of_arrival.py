@@ -32,8 +32,8 @@ def off(found: float, wanted: float) -> float:
 @pytest.mark.parametrize("azimuth", [0, 20, 50, 90, 130, 155, 200, 235, 290, 340])
 @pytest.mark.parametrize("slope", [-1.0, 0.0])
 def test_directions_all_round_are_heard_whatever_the_colour(azimuth: float, slope: float) -> None:
-    heard = spatialise(coloured(1, slope), azimuth, 0.0, 2.0)
-    assert off(azimuth_by_head(heard), azimuth) < 12
+    received = spatialise(coloured(1, slope), azimuth, 0.0, 2.0)
+    assert off(azimuth_by_head(received), azimuth) < 12
 
 
 def test_reflections_hide_little() -> None:
@@ -41,7 +41,7 @@ def test_reflections_hide_little() -> None:
     errors = []
     for azimuth in (30, 75, 120, 150, 215, 250, 325):
         source = np.array([[2 * np.sin(np.radians(azimuth)), 1.4, 2 * np.cos(np.radians(azimuth))]])
-        heard = spatialise_in_room(
+        received = spatialise_in_room(
             coloured(azimuth, -0.5),
             source,
             ears,
@@ -49,13 +49,13 @@ def test_reflections_hide_little() -> None:
             30.0,
             room,
         )
-        errors.append(off(azimuth_by_head(heard), azimuth))
+        errors.append(off(azimuth_by_head(received), azimuth))
     assert np.median(errors) < 10 and sum(error < 30 for error in errors) >= 6
 
 
 def test_exchanged_ears_hear_the_mirror() -> None:
-    heard = spatialise(coloured(3, -0.5), 140, 10.0, 2.0)
-    assert azimuth_by_head(swapped(heard)) == -azimuth_by_head(heard)
+    received = spatialise(coloured(3, -0.5), 140, 10.0, 2.0)
+    assert azimuth_by_head(swapped(received)) == -azimuth_by_head(received)
 
 
 def test_what_no_head_made_is_never_behind() -> None:
@@ -66,7 +66,7 @@ def test_what_no_head_made_is_never_behind() -> None:
 
 
 def test_short_sounds_are_heard_and_dull_ones_refused() -> None:
-    heard = spatialise(coloured(4, 0.0), 60, 0.0, 2.0)
-    assert np.isfinite(ear_levels(heard.slice(0, 300))).all()
+    received = spatialise(coloured(4, 0.0), 60, 0.0, 2.0)
+    assert np.isfinite(ear_levels(received.slice(0, 300))).all()
     with pytest.raises(AudioError, match="2000 Hz is too low"):
-        azimuth_by_head(Audio(heard.samples, 2000, "binaural"))
+        azimuth_by_head(Audio(received.samples, 2000, "binaural"))

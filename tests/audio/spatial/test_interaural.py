@@ -32,8 +32,8 @@ def test_a_place_in_front_is_found(azimuth: float) -> None:
 
 
 def test_exchanged_ears_mirror_the_direction() -> None:
-    heard = spatialise(Audio.mono(noise(), RATE), 50, 10, 1.0)
-    there, back = estimate_direction(heard), estimate_direction(swapped(heard))
+    received = spatialise(Audio.mono(noise(), RATE), 50, 10, 1.0)
+    there, back = estimate_direction(received), estimate_direction(swapped(received))
     assert abs(there.azimuth_deg + back.azimuth_deg) < 1
     assert there.delay_s > 0 > back.delay_s
     assert there.level_db > 0 > back.level_db
@@ -69,8 +69,8 @@ def test_silence_and_unrelated_ears_are_uncertain() -> None:
 
 @pytest.mark.parametrize("azimuth", [90, -90, 0])
 def test_ambisonics_keep_the_side(azimuth: float) -> None:
-    heard = binaural_from_ambisonics(encode_ambisonics(noise(0.4), azimuth, 0.0, RATE))
-    left, right = heard.samples.square().mean(1).tolist()
+    received = binaural_from_ambisonics(encode_ambisonics(noise(0.4), azimuth, 0.0, RATE))
+    left, right = received.samples.square().mean(1).tolist()
     ratio_db = 10 * np.log10(left / right)
     assert (
         (ratio_db > 3) if azimuth > 0 else (ratio_db < -3) if azimuth < 0 else abs(ratio_db) < 0.5

@@ -58,9 +58,9 @@ def lag_us(audio: Audio) -> float:
     ],
 )
 def test_ears_differ_as_those_of_the_dummy_head(azimuth: float, level: float, lag: float) -> None:
-    heard = spatialise(hiss(), azimuth, 0, 1.4)
-    assert level_db(heard) == pytest.approx(level, abs=2.0)
-    assert lag_us(heard) == pytest.approx(lag, abs=30)
+    received = spatialise(hiss(), azimuth, 0, 1.4)
+    assert level_db(received) == pytest.approx(level, abs=2.0)
+    assert lag_us(received) == pytest.approx(lag, abs=30)
 
 
 def test_mirrored_directions_swap_the_ears_exactly() -> None:
@@ -115,9 +115,9 @@ def test_a_moving_source_makes_no_clicks() -> None:
 
 
 def test_a_source_that_passes_changes_sides() -> None:
-    heard = spatialise(hiss(1.0), np.linspace(80, -80, 31), 0, 1.5, fps=30)
+    received = spatialise(hiss(1.0), np.linspace(80, -80, 31), 0, 1.5, fps=30)
     first, last = (
-        Audio(heard.samples[:, part], RATE, "binaural")
+        Audio(received.samples[:, part], RATE, "binaural")
         for part in (slice(0, 10_000), slice(-10_000, None))
     )
     assert level_db(first) > 6 and level_db(last) < -6
@@ -138,14 +138,14 @@ def test_a_head_that_turns_towards_the_source_hears_it_in_front() -> None:
     turned = np.array(
         [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
     )
-    heard = spatialise_in_room(
+    received = spatialise_in_room(
         hiss(),
         np.array([[2.0, 1.5, 0]]),
         np.tile([0, 1.5, 0.0], (3, 1)),
         np.tile(turned, (3, 1, 1)),
         30,
     )
-    assert abs(level_db(heard)) < 0.1
+    assert abs(level_db(received)) < 0.1
 
 
 def test_ambisonics_keeps_directions() -> None:
@@ -157,10 +157,10 @@ def test_ambisonics_keeps_directions() -> None:
             RATE,
             "foa",
         )
-        heard = to_binaural(field)
-        assert heard.layout == "binaural" and heard.samples.shape == (2, len(sound))
-        assert np.sign(round(level_db(heard))) == np.sign(azimuth)
-        assert azimuth == 0 or lag_us(heard) * azimuth < -100
+        received = to_binaural(field)
+        assert received.layout == "binaural" and received.samples.shape == (2, len(sound))
+        assert np.sign(round(level_db(received))) == np.sign(azimuth)
+        assert azimuth == 0 or lag_us(received) * azimuth < -100
 
 
 def test_stereo_becomes_two_loudspeakers() -> None:
@@ -240,7 +240,7 @@ def test_a_sofa_file_is_read_as_the_set_that_ships(tmp_path) -> None:
             [float(RATE)],
         )
     theirs = load_head(tmp_path / "head.sofa")
-    heard = [spatialise(hiss(), 70, 0, 1.4, head=head) for head in (ours, theirs)]
-    assert level_db(heard[1]) == pytest.approx(level_db(heard[0]), abs=0.1) and lag_us(
-        heard[1]
-    ) == pytest.approx(lag_us(heard[0]), abs=5)
+    received = [spatialise(hiss(), 70, 0, 1.4, head=head) for head in (ours, theirs)]
+    assert level_db(received[1]) == pytest.approx(level_db(received[0]), abs=0.1) and lag_us(
+        received[1]
+    ) == pytest.approx(lag_us(received[0]), abs=5)

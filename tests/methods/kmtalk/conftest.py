@@ -65,9 +65,9 @@ def trained(
     parts = {stage.name: stage for stage in stages(config)}
     for name in names:
         stage = parts[name]
-        wanted = {id(p) for module in stage.trained for p in module.parameters()}
+        expected = {id(p) for module in stage.trained for p in module.parameters()}
         for parameter in stage.model.parameters():
-            parameter.requires_grad_(id(parameter) in wanted)
+            parameter.requires_grad_(id(parameter) in expected)
         moving = [p for p in stage.model.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(moving, lr=rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)

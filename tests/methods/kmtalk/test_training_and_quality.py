@@ -52,8 +52,8 @@ def test_an_untrained_completion_is_linear_interpolation(count: int) -> None:
     for item in range(2):
         places = keys.frame_index[item][keys.valid[item]]
         for channel in (0, 54):
-            wanted = _numpy_interpolation(frames, places, said[item, keys.valid[item], channel])
-            assert (every[item, :, channel] - wanted).abs().max() < 1e-6
+            expected = _numpy_interpolation(frames, places, said[item, keys.valid[item], channel])
+            assert (every[item, :, channel] - expected).abs().max() < 1e-6
 
 
 def _numpy_interpolation(frames: int, places: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
@@ -147,11 +147,13 @@ def test_both_stages_learn_four_seconds_by_heart(small: KMTalkConfig) -> None:
     batch = WindowMaker(config).windows(corpus, 1, torch.Generator().manual_seed(0))
     keys = Keys(batch["frame_index"], batch["phones"], batch["key_valid"])
     said, every = model(batch["features"], keys, batch["length"])
-    wanted = model.basis.encode(batch["motion"])
-    moving = wanted.var(1).mean(0) > 1e-6
-    at_keys = wanted[:, keys.frame_index[0]]
-    assert float((said - at_keys)[..., moving].square().mean() / wanted[..., moving].var()) < 0.01
-    assert float((every - wanted)[..., moving].square().mean() / wanted[..., moving].var()) < 0.01
+    expected = model.basis.encode(batch["motion"])
+    moving = expected.var(1).mean(0) > 1e-6
+    at_keys = expected[:, keys.frame_index[0]]
+    assert float((said - at_keys)[..., moving].square().mean() / expected[..., moving].var()) < 0.01
+    assert (
+        float((every - expected)[..., moving].square().mean() / expected[..., moving].var()) < 0.01
+    )
 
 
 # 5 and 6
@@ -174,8 +176,8 @@ def test_a_completion_that_hears_is_better_far_from_keys() -> None:
         model = trained(config, corpus, ("completion",), 70, batch=4)
         batch = WindowMaker(config).windows(corpus, 8, torch.Generator().manual_seed(5))
         keys = Keys(batch["frame_index"], batch["phones"], batch["key_valid"])
-        wanted = model.basis.encode(batch["motion"])
-        said = wanted[torch.arange(8).unsqueeze(1), keys.frame_index]
+        expected = model.basis.encode(batch["motion"])
+        said = expected[torch.arange(8).unsqueeze(1), keys.frame_index]
         every = model.complete(
             said,
             model.audio_context(batch["features"], batch["length"]),
@@ -185,7 +187,7 @@ def test_a_completion_that_hears_is_better_far_from_keys() -> None:
         )
         far = key_timing(keys, 100, 25.0)[1][..., :2].amin(-1) > 2 / 25
         assert far.any()
-        errors[hears] = float((every - wanted)[far].square().mean())
+        errors[hears] = float((every - expected)[far].square().mean())
     assert errors[True] < 0.8 * errors[False], errors
 
 

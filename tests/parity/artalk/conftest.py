@@ -37,11 +37,11 @@ class Reference:
 
     def close(self, found: torch.Tensor, key: str, tolerance: float = 0.0) -> None:
         """Compare with a recorded tensor, by default within the tolerance of the set."""
-        wanted = self[key]
-        assert found.shape == wanted.shape, (key, found.shape, wanted.shape)
+        expected = self[key]
+        assert found.shape == expected.shape, (key, found.shape, expected.shape)
         torch.testing.assert_close(
             found.float(),
-            wanted.float(),
+            expected.float(),
             rtol=tolerance or self.tolerance["float_rel"],
             atol=tolerance or self.tolerance["float_abs"],
         )

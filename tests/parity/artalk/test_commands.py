@@ -32,11 +32,11 @@ def test_import_and_run_give_the_recorded_motion(
         torch.save(released["style.motion"][0], tmp_path / "style.pt")  # a bare tensor
         run += ["--style", str(tmp_path / "style.pt")]
     assert main(run) == 0
-    take, wanted = np.load(tmp_path / "take.npz"), released[f"gen.{style}.motion"].numpy()
+    take, expected = np.load(tmp_path / "take.npz"), released[f"gen.{style}.motion"].numpy()
     found = np.concatenate([take["expression"], take["head"], take["jaw"]], -1)
     # The authors round the number of frames up, so theirs may have one more.
-    assert 0 <= len(wanted) - len(found) <= 1
+    assert 0 <= len(expected) - len(found) <= 1
     tolerance = released.tolerance
     np.testing.assert_allclose(
-        found, wanted[: len(found)], rtol=tolerance["float_rel"], atol=tolerance["float_abs"]
+        found, expected[: len(found)], rtol=tolerance["float_rel"], atol=tolerance["float_abs"]
     )

@@ -60,9 +60,12 @@ def test_frame_counts(pieces: Reference) -> None:
 
 
 def test_metrics(pieces: Reference) -> None:
-    wanted, found = pieces["metrics.gt_verts_f16"].float(), pieces["metrics.pred_verts_f16"].float()
+    expected, found = (
+        pieces["metrics.gt_verts_f16"].float(),
+        pieces["metrics.pred_verts_f16"].float(),
+    )
     lips, upper = pieces.facts["lip_indices"], pieces.facts["upper_indices"]
-    scores, losses = evaluate(found[0], wanted[0], lips, upper), mesh_terms(found, wanted, lips)
+    scores, losses = evaluate(found[0], expected[0], lips, upper), mesh_terms(found, expected, lips)
     values = {**scores, "mesh_loss": float(losses["mesh"]), "lips_loss": float(losses["lips"])}
     pieces.close(
         torch.tensor([values[name] for name in pieces.facts["metrics_value_names"]]),
@@ -148,8 +151,8 @@ def test_codec_training(
             if p.grad is not None
         }
     )
-    wanted = [key for key in training.io if key.startswith(f"codec_train.grad_{which}_losses.")]
-    assert wanted
-    for key in wanted:
+    expected = [key for key in training.io if key.startswith(f"codec_train.grad_{which}_losses.")]
+    assert expected
+    for key in expected:
         found = gradients[f"base_codec.{key.removeprefix(f'codec_train.grad_{which}_losses.')}"]
         assert (found - training[key]).abs().max() <= 1e-3 * training[key].abs().max(), key

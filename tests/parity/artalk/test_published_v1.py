@@ -200,8 +200,8 @@ def test_codes_and_scores_of_every_window(
         bits, scores = model.generate(history.style, history.tokens, audio[None])
         assert torch.equal(bits[0], released[f"gen.{style}.bits"][window].bool())
         for name in ("final_logits", "first_scale_logits"):
-            wanted = released[f"gen.{style}.{name}"][window]
-            close(scores.flatten(2)[0, : len(wanted)], wanted, released.tolerance)
+            expected = released[f"gen.{style}.{name}"][window]
+            close(scores.flatten(2)[0, : len(expected)], expected, released.tolerance)
         _, history = generator.generate_window(history, audio[None])
 
 
@@ -252,7 +252,7 @@ def test_stream_equals_whole(
         start, turn = start + size, turn + 1
     counts = [len(piece) for piece in pieces]
     end = method.finish(state).values[0]
-    wanted = released[f"stream.{style}.{'smoothed' if smoothed else 'frames'}_per_feed"].tolist()
-    assert counts == wanted[: len(counts)]
-    assert len(end) == sum(wanted[len(counts) :])
+    expected = released[f"stream.{style}.{'smoothed' if smoothed else 'frames'}_per_feed"].tolist()
+    assert counts == expected[: len(counts)]
+    assert len(end) == sum(expected[len(counts) :])
     released.close(torch.cat([*pieces, end]), f"gen.{style}.{'smoothed' if smoothed else 'motion'}")

@@ -137,11 +137,11 @@ def test_training_step_and_gradients(
     gradients = training_to_official(
         {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     )
-    wanted = [
+    expected = [
         key.removeprefix("train.grad.") for key in training.io if key.startswith("train.grad.")
     ]
-    assert wanted
-    for name in wanted:
+    assert expected
+    for name in expected:
         training.close(gradients[name], f"train.grad.{name}", 1e-3)
         scale = training[f"train.grad.{name}"].abs().max()
         assert (gradients[name] - training[f"train.grad.{name}"]).abs().max() <= 1e-3 * scale, name

@@ -40,12 +40,12 @@ from tests.parity.fixture_set import ReferenceTensors
 @pytest.mark.parametrize("name", SET.names("schedules", r"(\w+\.\d+)\.betas"))
 def test_schedules(name: str) -> None:
     kind, steps = name.split(".")
-    own, wanted = make_schedule(kind, int(steps)), tensors("schedules")
+    own, expected = make_schedule(kind, int(steps)), tensors("schedules")
     for table in ("betas", "alphas", "alpha_bars", "sigmas_flex"):
         close(
-            getattr(own, table).float(), wanted[f"{kind}.{steps}.{table}"], 2e-5
+            getattr(own, table).float(), expected[f"{kind}.{steps}.{table}"], 2e-5
         )  # the published tables are made in single precision
-    close(own.sigmas_inflex.float(), wanted[f"{kind}.{steps}.sigmas_inflex"], 1e-4)
+    close(own.sigmas_inflex.float(), expected[f"{kind}.{steps}.sigmas_inflex"], 1e-4)
 
 
 def test_boundary_padding() -> None:
@@ -139,10 +139,10 @@ def test_style_encoder(name: str) -> None:
     for key in ("a", "b", "short"):
         close(encoder(found[f"in.motion_{key}"]), found[f"out.style_{key}"])
     close(encoder(found["in.motion_a"][:, found["in.perm"]]), found["out.style_a_permuted_frames"])
-    for temperature, wanted in facts(name)["nt_xent_by_temperature"].items():
+    for temperature, expected in facts(name)["nt_xent_by_temperature"].items():
         assert float(
             contrast_loss(found["out.style_a"], found["out.style_b"], float(temperature))
-        ) == pytest.approx(wanted, rel=1e-5)
+        ) == pytest.approx(expected, rel=1e-5)
 
 
 def coefficients(name: str = "model_head") -> Coefficients:
@@ -221,6 +221,6 @@ def test_learning_rates(official: str, own: str) -> None:
     rates, lengths = found[official]["lr"], (found[official]["warm_iter"],)
     if "cos_max_iter" in found[official]:
         lengths += (found[official]["cos_max_iter"],)
-    for iteration, wanted in enumerate(rates):
+    for iteration, expected in enumerate(rates):
         rate = published_learning_rate(iteration, own, found["base_lr"], *lengths)
-        assert rate == pytest.approx(wanted, rel=1e-6, abs=1e-12)
+        assert rate == pytest.approx(expected, rel=1e-6, abs=1e-12)

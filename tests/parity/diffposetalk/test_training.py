@@ -84,9 +84,9 @@ def test_loss_terms(case: str) -> None:
         found["in.shape"],
     )
     own = clip_losses(pair, config, flame_surface(model().coefficients, mesh))
-    wanted = {name: value for name, value in call["losses"].items() if value is not None}
-    assert set(own) == set(wanted)
-    for name, value in wanted.items():
+    expected = {name: value for name, value in call["losses"].items() if value is not None}
+    assert set(own) == set(expected)
+    for name, value in expected.items():
         assert float(own[name]) == pytest.approx(value, rel=1e-4), name
 
 
@@ -151,26 +151,26 @@ def check_iteration(
     )
     loss = torch.stack(list(terms.values())).sum()
     loss.backward()
-    for key, wanted in said["scalars"][str(iteration)].items():
+    for key, expected in said["scalars"][str(iteration)].items():
         key = key.split("/")[1]
         if key == "loss":
-            assert float(loss.detach()) == pytest.approx(wanted, rel=1e-4)
+            assert float(loss.detach()) == pytest.approx(expected, rel=1e-4)
         elif key != "lr":
             weight = 1.0 if key == "noise" else getattr(own.config.loss, key)
-            assert float(terms[key].detach()) / weight == pytest.approx(wanted, rel=1e-4), key
+            assert float(terms[key].detach()) / weight == pytest.approx(expected, rel=1e-4), key
     parameters = dict(own.named_parameters())
-    for key, wanted in said["grad_norms"][iteration].items():
+    for key, expected in said["grad_norms"][iteration].items():
         gradient = parameters[key].grad
         assert (0.0 if gradient is None else float(gradient.norm())) == pytest.approx(
-            wanted, rel=5e-4, abs=1e-3
+            expected, rel=5e-4, abs=1e-3
         ), key
-    for key, wanted in found.items():
+    for key, expected in found.items():
         if key.startswith(f"{at}grad."):
             gradient = parameters[key.removeprefix(f"{at}grad.")].grad
-            assert gradient is not None or not wanted.any(), key
+            assert gradient is not None or not expected.any(), key
             assert (
                 gradient is None
-                or float((gradient - wanted).norm()) <= 5e-4 * float(wanted.norm()) + 1e-6
+                or float((gradient - expected).norm()) <= 5e-4 * float(expected.norm()) + 1e-6
             ), key
 
 
@@ -190,8 +190,8 @@ def test_data_base(case: str) -> None:
     moments = torch.stack([clip.samples.mean(), clip.samples.std()])
     close(moments, found[f"{case}.audio_mean_std"], 1e-6)
     for half, (audio, rows) in enumerate(zip(samples.chunk(2), motion.chunk(2), strict=True)):
-        wanted, expression = found[f"{case}.audio{half}"], found[f"{case}.exp{half}"]
-        close(audio[: len(wanted)], wanted)
+        expected, expression = found[f"{case}.audio{half}"], found[f"{case}.exp{half}"]
+        close(audio[: len(expected)], expected)
         close(rows[:, : expression.shape[1]], expression)
         close(rows[:, expression.shape[1] :], found[f"{case}.pose{half}"])
         close(shape, found[f"{case}.shape{half}"][0], 1e-3)
@@ -232,9 +232,9 @@ def test_official_checkpoints(name: str) -> None:
     assert imported.config == config_of(options_of(), style_config("style_encoder_for_training"))
     own = DiffPoseTalkModel(imported.config)
     load_strict(own, imported.tensors)
-    wanted = tensors("model_head")
+    expected = tensors("model_head")
     for key, value in own.state_dict().items():
-        if key in wanted:
-            assert torch.equal(value, wanted[key]), key
+        if key in expected:
+            assert torch.equal(value, expected[key]), key
     assert float(own.coefficients.known) == 1
     assert from_official([denoiser], heads).config.style is None

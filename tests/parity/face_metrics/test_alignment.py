@@ -24,9 +24,9 @@ def test_key_frames_of_given_segments(utterance: int) -> None:
     ]
     rates = facts("alignment_expected")["utterances"][utterance]["key_frames"]
     assert rates
-    for fps, wanted in rates.items():
-        keys = key_frames(spans, wanted["n_frames"], int(fps), gaps=False)
-        assert list(keys.frames) == wanted["index"], fps
+    for fps, expected in rates.items():
+        keys = key_frames(spans, expected["n_frames"], int(fps), gaps=False)
+        assert list(keys.frames) == expected["index"], fps
 
 
 @pytest.mark.parametrize("utterance", UTTERANCES)
@@ -42,12 +42,12 @@ def test_times_of_the_aligner(utterance: int) -> None:
         for p in Aligner().align(clip.audio, known["text"])
         if p.label != "SIL"
     ]
-    wanted = [row for row in segments(utterance) if row[0] != "SIL"]
-    assert [row[0] for row in found] == [row[0] for row in wanted]
+    expected = [row for row in segments(utterance) if row[0] != "SIL"]
+    assert [row[0] for row in found] == [row[0] for row in expected]
     assert (
         max(
             abs(a - b)
-            for one, other in zip(found, wanted, strict=True)
+            for one, other in zip(found, expected, strict=True)
             for a, b in zip(one[1:], other[1:], strict=True)
         )
         <= 0.0101

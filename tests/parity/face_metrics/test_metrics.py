@@ -76,9 +76,9 @@ def test_blendshape_scores(name: str) -> None:
         [(found[f"{name}.pred.{i}"], found[f"{name}.gt.{i}"]) for i in range(count)], mouth, upper
     )
     for key, value in scores.items():
-        wanted = facts("metrics_expected")[f"facediffuser.{name}.{key}"]
+        expected = facts("metrics_expected")[f"facediffuser.{name}.{key}"]
         # FDD is a small difference of large sums that the released program adds in single precision
-        assert value == pytest.approx(wanted, rel=3e-5 if "fdd" in key else CLOSE), key
+        assert value == pytest.approx(expected, rel=3e-5 if "fdd" in key else CLOSE), key
 
 
 def test_scores_of_several_samples() -> None:

@@ -19,7 +19,7 @@ from tests.parity.mospa.conftest import close, facts, rule_weights, seeds_in, te
 
 def test_scores() -> None:
     found = tensors("metrics")
-    wanted = dict(zip(facts("metrics")["value_names"], found["values"].tolist(), strict=True))
+    expected = dict(zip(facts("metrics")["value_names"], found["values"].tolist(), strict=True))
     chosen = found["r_distractors"]
     chosen = chosen + (chosen >= torch.arange(len(chosen)).unsqueeze(1))
     top = body.r_precision(found["cond"], found["pred"], chosen).tolist()
@@ -35,10 +35,10 @@ def test_scores() -> None:
         "pa_mpjpe_official_scale_mixed": body.mpjpe_aligned(real, made, as_released=True),
         "apd": body.apd(made),
     }
-    assert own.keys() | {"fid"} == wanted.keys()
-    assert body.fid(found["gt"], found["pred"]) == pytest.approx(wanted["fid"], rel=1e-4)
+    assert own.keys() | {"fid"} == expected.keys()
+    assert body.fid(found["gt"], found["pred"]) == pytest.approx(expected["fid"], rel=1e-4)
     for name, value in own.items():
-        assert value == pytest.approx(wanted[name], rel=1e-6, abs=1e-6), name
+        assert value == pytest.approx(expected[name], rel=1e-6, abs=1e-6), name
     assert body.mpjpe_aligned(real, real) < 1e-6
 
 

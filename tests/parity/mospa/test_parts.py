@@ -48,14 +48,14 @@ def test_features_of_an_ear(ear: str) -> None:
     offset = 0 if ear == "l" else facts("audio")["second_channel_offset"]
     samples, rate = soundfile.read(path_of(f"clip_1_{ear}.wav"), dtype="float32")
     assert rate == facts("audio")["options"]["sampling_rate"]
-    wanted = tensors("audio")["features_30"][:, offset : offset + EAR_DIM]
+    expected = tensors("audio")["features_30"][:, offset : offset + EAR_DIM]
     found = ear_features(torch.from_numpy(samples))[
-        : len(wanted)
+        : len(expected)
     ]  # the compact subset has the first frames only
-    assert found.shape == wanted.shape
+    assert found.shape == expected.shape
     for name, columns in COLUMNS.items():
-        spread = float(wanted[:, columns].max() - wanted[:, columns].min())
-        worst = float((found[:, columns] - wanted[:, columns]).abs().max())
+        spread = float(expected[:, columns].max() - expected[:, columns].min())
+        worst = float((found[:, columns] - expected[:, columns]).abs().max())
         assert worst <= (0 if name in ("beat", "active") else 1e-4 * max(spread, 1e-6)), (
             name,
             worst,
@@ -64,8 +64,8 @@ def test_features_of_an_ear(ear: str) -> None:
     every = ear_features(torch.from_numpy(samples), every=1, rhythm=False)
     chosen = tensors("audio")["nontempogram_columns"]
     own = (chosen >= offset) & (chosen < offset + EAR_DIM)
-    wanted = tensors("audio")["features_120_nontempogram"][:, own]
-    close(every[: len(wanted)], wanted)
+    expected = tensors("audio")["features_120_nontempogram"][:, own]
+    close(every[: len(expected)], expected)
     beats = every[:, -3].nonzero()[:, 0].tolist()
     assert beats == facts("audio")["beat_frames"][ear]
 
@@ -84,9 +84,9 @@ def test_resampling() -> None:
 def test_schedules(name: str) -> None:
     kind, steps = re.fullmatch(r"([a-z]+)(\d+)", name).groups()
     config = MospaConfig(schedule=kind, diffusion_steps=int(steps), steps=1)
-    found, wanted = noise_schedule(config), tensors("diffusion_tables")
+    found, expected = noise_schedule(config), tensors("diffusion_tables")
     rows = torch.arange(int(steps))
-    if len(wanted[f"{name}.alphas_cumprod"]) < len(rows):
+    if len(expected[f"{name}.alphas_cumprod"]) < len(rows):
         rows = rows[:: numbers_in(facts("diffusion_tables")["what"], r"indices 0,(\d+),")[0]]
     bars, before, betas = found.alpha_bars[1:], found.alpha_bars[:-1], found.betas[1:]
     variance = found.sigmas_inflex[1:].square()
@@ -100,9 +100,9 @@ def test_schedules(name: str) -> None:
         "posterior_mean_coef1": betas * before.sqrt() / (1 - bars),
         "posterior_mean_coef2": (1 - before) * (1 - betas).sqrt() / (1 - bars),
     }
-    close(betas, wanted[f"{name}.betas"], 1e-10)
+    close(betas, expected[f"{name}.betas"], 1e-10)
     for table, values in own.items():
-        close(values[rows], wanted[f"{name}.{table}"], 1e-10)
+        close(values[rows], expected[f"{name}.{table}"], 1e-10)
 
 
 @pytest.mark.parametrize("name", SET.names("diffusion_tables", r"spaced\.(.+)"))
@@ -113,8 +113,8 @@ def test_kept_steps(name: str) -> None:
         kept = strided_timesteps(schedule, int(sections.removeprefix("ddim")))
     else:
         kept = section_timesteps(schedule, [int(count) for count in sections.split(",")])
-    wanted = tensors("diffusion_tables")[f"spaced.{name}"].tolist()
-    assert [step - 1 for step in reversed(kept[:-1])] == wanted
+    expected = tensors("diffusion_tables")[f"spaced.{name}"].tolist()
+    assert [step - 1 for step in reversed(kept[:-1])] == expected
 
 
 def short(axis_angle: torch.Tensor) -> torch.Tensor:
@@ -183,9 +183,9 @@ def test_denoiser(case: str) -> None:
     x, step, audio, source, genre = inputs(found)
     if case == "out_unit_ss":
         source = torch.nn.functional.normalize(source, dim=-1)
-    heard = torch.zeros(len(x)) if case == "out_audio_masked" else None
+    received = torch.zeros(len(x)) if case == "out_audio_masked" else None
     close(
-        model(x, step, audio, source_input(source, model.config.source), genre, heard).mT,
+        model(x, step, audio, source_input(source, model.config.source), genre, received).mT,
         found[case],
     )
 
@@ -194,13 +194,13 @@ def test_denoiser(case: str) -> None:
 def test_inside_the_denoiser() -> None:
     found, model = tensors("denoiser_io"), official_model()
     x, step, audio, source, genre = inputs(found)
-    told = source_input(source, model.config.source)
+    known = source_input(source, model.config.source)
     close(model.embed_step(model.positions[step - 1])[None], found["tap.time_emb"])
     close(model.embed_audio(audio).transpose(0, 1), found["tap.audio_emb"])
     close(model.embed_motion(x).transpose(0, 1), found["tap.motion_emb"])
-    close(model.embed_source(told).transpose(0, 1), found["tap.ss_emb"])
+    close(model.embed_source(known).transpose(0, 1), found["tap.ss_emb"])
     close(model.embed_genre[genre], found["tap.genre_emb"])
-    given = model.embed_conditions(audio, told, genre)
+    given = model.embed_conditions(audio, known, genre)
     tokens = model.tokens(x, step, given)
     close(tokens.transpose(0, 1), found["tap.after_pos"])
     for number, layer in enumerate(model.layers):

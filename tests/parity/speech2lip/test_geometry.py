@@ -39,11 +39,11 @@ def test_rotations_and_projections() -> None:
 def test_dense_depth() -> None:
     found, size = tensors("b_gamem"), parameters()
     for view in ("can", "obs"):
-        depth, wanted = (
+        depth, expected = (
             interpolated_depth(found[f"{view}_uvz"][0], size["W"], size["H"]),
             found[f"{view}_depth"],
         )
-        differs = (depth - wanted).abs() > 1e-3 * (1 + float(wanted.max()))
+        differs = (depth - expected).abs() > 1e-3 * (1 + float(expected.max()))
         assert float(differs.float().mean()) <= 0.001
 
 
@@ -66,10 +66,10 @@ def test_maps_in_both_directions() -> None:
         depth = found[f"{source}_depth"][None]
         places, z = map_pixels(depth, relative, focal)
         inside = depth[0] > 0
-        wanted = found[f"pix_{name}"]
-        close(places[0][inside], wanted[0][inside])
+        expected = found[f"pix_{name}"]
+        close(places[0][inside], expected[0][inside])
         close(z[0][inside], found[f"z_{name}"][0, 0][inside])
-        assert ((places - wanted).abs() <= 1e-3 * (1 + wanted.abs())).all()
+        assert ((places - expected).abs() <= 1e-3 * (1 + expected.abs())).all()
     close(
         map_pixels(found["obs_depth"][None], relative_pose(observed, canonical), focal, clamp=True)[
             0
@@ -121,7 +121,7 @@ def test_the_map_without_observed_depth_agrees_with_the_published_one() -> None:
     mapped = observed_to_canonical(
         filled_depth(found["can_depth"]), relative_pose(canonical, observed), size["focal"], places
     )[0]
-    wanted = torch.stack(
+    expected = torch.stack(
         [
             (found["pix_obs2can"][0, ..., axis] + 1) / 2 * (size[side] - 1)
             for axis, side in ((0, "W"), (1, "H"))
@@ -132,7 +132,7 @@ def test_the_map_without_observed_depth_agrees_with_the_published_one() -> None:
         torch.nn.functional.max_pool2d(-(found["obs_depth"] > 0).float()[None, None], 9, 1, 4)[0, 0]
         == -1
     )
-    error = (mapped - wanted).norm(dim=-1)[middle]
+    error = (mapped - expected).norm(dim=-1)[middle]
     assert float(error.median()) < 0.05
     assert float(error.quantile(0.95)) < 0.5
 
@@ -151,8 +151,8 @@ def test_filled_depth_is_the_mean_over_the_smallest_square_that_knows_any() -> N
             if bool((square > 0).any()):
                 break
             size = 2 * size + 1
-        wanted = square[square > 0].mean()
-        torch.testing.assert_close(filled[row, column], wanted, atol=1e-5, rtol=0)
+        expected = square[square > 0].mean()
+        torch.testing.assert_close(filled[row, column], expected, atol=1e-5, rtol=0)
 
 
 def test_initial_canonical_depth() -> None:

@@ -153,17 +153,19 @@ def test_canonical_picture_in_the_observed_frame() -> None:
 def test_sync_expert() -> None:
     found, net = tensors("d_sync"), expert()
     faces: Tensor = found["rgb_pos"].clone().requires_grad_()
-    heard, right, wrong = (
+    received, right, wrong = (
         net.encode_audio(found["mel"]),
         net.encode_faces(faces),
         net.encode_faces(found["rgb_neg"]),
     )
-    close(heard, found["audio_emb"])
+    close(received, found["audio_emb"])
     close(right, found["face_emb_pos"])
     close(wrong, found["face_emb_neg"])
-    close((right * heard).sum(1), found["cos_pos"])
-    close((wrong * heard).sum(1), found["cos_neg"])
-    loss = agreement_loss((right * heard).sum(1), 1.0) + agreement_loss((wrong * heard).sum(1), 0.0)
+    close((right * received).sum(1), found["cos_pos"])
+    close((wrong * received).sum(1), found["cos_neg"])
+    loss = agreement_loss((right * received).sum(1), 1.0) + agreement_loss(
+        (wrong * received).sum(1), 0.0
+    )
     close(loss.reshape(1), found["loss"])
     (gradient,) = torch.autograd.grad(loss, faces)
     close(gradient.norm().reshape(1), found["grad_pos_norm"])

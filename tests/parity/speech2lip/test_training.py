@@ -51,25 +51,27 @@ def sync_moment() -> SyncMoment:
 
 @pytest.mark.parametrize("kind", ["plain", "sync"])  # without and with the sync term
 def test_losses_and_gradients_of_one_step(kind: str) -> None:
-    wanted, found = facts("f_train_step")[kind], tensors(f"f_grads_{kind}")
+    expected, found = facts("f_train_step")[kind], tensors(f"f_grads_{kind}")
     net, judge = model().train(), expert().requires_grad_(False)
-    terms = published_losses(net, moment(), parameters()["eps"], wanted["it"], sync_moment(), judge)
+    terms = published_losses(
+        net, moment(), parameters()["eps"], expected["it"], sync_moment(), judge
+    )
     total = torch.stack(list(terms.values())).sum()
     assert float((terms["lip"] + terms["face"]).detach()) == pytest.approx(
-        wanted["losses"]["loss_rgb"], abs=2e-4
+        expected["losses"]["loss_rgb"], abs=2e-4
     )
     assert float(terms["depth"].detach()) == pytest.approx(
-        wanted["losses"]["loss_canonical_depth_photo"], abs=1e-4
+        expected["losses"]["loss_canonical_depth_photo"], abs=1e-4
     )
     assert ("sync" in terms) == (kind == "sync")
     if kind == "sync":
         assert float(terms["sync"].detach()) == pytest.approx(
-            wanted["losses"]["loss_sync"], abs=1e-4
+            expected["losses"]["loss_sync"], abs=1e-4
         )
     total.backward()
     own = dict(net.named_parameters())
-    largest = max(norm for norm in wanted["grad_norms"].values() if norm is not None)
-    for name, norm in wanted["grad_norms"].items():
+    largest = max(norm for norm in expected["grad_norms"].values() if norm is not None)
+    for name, norm in expected["grad_norms"].items():
         if norm is None:
             assert own_name(name) == ""
             continue
