@@ -35,7 +35,8 @@ def person(folder: Path) -> Person:
 def test_the_line_says_what_was_measured_and_nothing_else() -> None:
     line = line_of({"opening_range": 0.87, "opening_correlation": 0.8, "sharpness": 0.934}, 9.0)
     assert line == (
-        "of filmed, on 9 s that were held out: opening 87%, its correlation 0.80, sharpness 93%"
+        "drawn against 9 s of film that was held out: the lips open 87% as wide as filmed, their"
+        " opening follows the film with a correlation of 0.80, the mouth is 93% as sharp"
     )
 
 

@@ -63,15 +63,15 @@ def _scores(tail: Tail, drawn: Seen, filmed: Seen) -> dict[str, float]:
 def line_of(scores: dict[str, float], seconds: float) -> str:
     """Scores in words that need no explanation."""
     words = {
-        "opening_range": "opening {:.0%}",
-        "opening_correlation": "its correlation {:.2f}",
-        "teeth": "teeth {:.0%}",
-        "sharpness": "sharpness {:.0%}",
-        "motion": "motion {:.0%}",
-        "sync": "sync confidence {:.0%}",
+        "opening_range": "the lips open {:.0%} as wide as filmed",
+        "opening_correlation": "their opening follows the film with a correlation of {:.2f}",
+        "teeth": "{:.0%} of the filmed teeth show",
+        "sharpness": "the mouth is {:.0%} as sharp",
+        "motion": "moves {:.0%} as much",
+        "sync": "lip sync is rated {:.0%} of the film's",
     }
     parts = [text.format(scores[name]) for name, text in words.items() if name in scores]
-    return f"of filmed, on {seconds:.0f} s that were held out: {', '.join(parts)}"
+    return f"drawn against {seconds:.0f} s of film that was held out: {', '.join(parts)}"
 
 
 def _write(

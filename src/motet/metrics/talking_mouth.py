@@ -16,39 +16,32 @@ from motet.geometry.polygon import inside
 from motet.metrics.metric import Metric
 from motet.metrics.picture import brightness, correlation
 
+
+def _over_filmed(name: str, where: str, what: str) -> Metric:
+    """A score of the drawn mouth over the same of the filmed one: best at 1."""
+    return Metric(name, "1", where, "like ground truth", f"{what}, over the filmed one")
+
+
+def _with_filmed(name: str, where: str, what: str) -> Metric:
+    """Correlation over time of the drawn with the filmed."""
+    return Metric(name, "1", where, "higher", f"correlation over time of {what} with filmed")
+
+
+_CORNERS_APART = "the distance of the corners of the mouth"
 METRICS = (
-    Metric(
-        "opening_range", "1", "lips", "like ground truth",
-        "5th to 95th percentile of the lips' opening, over that of the filmed lips",
+    _over_filmed("opening_range", "lips", "5th to 95th percentile of the lips' opening"),
+    _over_filmed("width_range", "lips", f"5th to 95th percentile of {_CORNERS_APART}"),
+    _with_filmed("width_correlation", "lips", _CORNERS_APART),
+    _over_filmed(
+        "teeth", "inner lips", "area of bright pixels between the lips, none redder than the skin"
     ),
-    Metric(
-        "width_range", "1", "lips", "like ground truth",
-        "the same of the distance of the corners of the mouth",
+    _with_filmed("teeth_agreement", "inner lips", "the area of teeth"),
+    _over_filmed("sharpness", "drawn part", "mean absolute Laplacian"),
+    _over_filmed("motion", "drawn part", "mean absolute change from picture to picture"),
+    _over_filmed(
+        "flicker", "fading edge of the drawn part", "mean absolute change where little is drawn"
     ),
-    Metric(
-        "width_correlation", "1", "lips", "higher", "the same of the distance of the corners"
-    ),
-    Metric(
-        "teeth", "1", "inner lips", "like ground truth",
-        "area of bright pixels between the lips, none redder than the skin, over the filmed area",
-    ),
-    Metric(
-        "teeth_agreement", "1", "inner lips", "higher",
-        "correlation of that area over time with the filmed one",
-    ),
-    Metric(
-        "sharpness", "1", "drawn part", "like ground truth",
-        "mean absolute Laplacian, over the filmed one",
-    ),
-    Metric(
-        "motion", "1", "drawn part", "like ground truth",
-        "mean absolute change from picture to picture, over the filmed one",
-    ),
-    Metric(
-        "flicker", "1", "fading edge of the drawn part", "like ground truth",
-        "the same where little is drawn",
-    ),
-)  # fmt: skip
+)
 _UPPER, _LOWER = 25, 35
 """Middle of the inner lips (landmarks 13 and 14) among the 40."""
 _CORNERS = (0, 10)

@@ -46,7 +46,7 @@ def test_a_prediction_that_regressed_to_the_mean_gets_the_filmed_distribution() 
 
 def test_ridge_finds_a_linear_map() -> None:
     inputs, true = noise(500, 6), noise(6, 2, seed=1)
-    weight, bias = ridge(inputs, inputs @ true + 3)
+    weight, bias = ridge(inputs, inputs @ true + 3, 0.03)
     assert torch.allclose(inputs @ weight + bias, inputs @ true + 3, atol=0.25)
 
 

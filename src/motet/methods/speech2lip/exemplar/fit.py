@@ -31,7 +31,9 @@ MEMORY_BYTES = 160_000_000
 """Most that the pictures of all exemplars take."""
 RUN = 25
 """Exemplars are taken in runs of this many frames, for runs can be shown as they were filmed."""
-RIDGE, BEND_RIDGE = 0.03, 0.01
+RIDGE, BEND_RIDGE = 0.2, 0.01
+"""Of the maps from curves to shapes and from shapes to landmarks. On the held-out clips of 33 s of
+one man a ridge of 0.03 predicts the teeth with r 0.74, 0.3 with 0.79; of 53 s 0.857 and 0.833."""
 FOLDS = 5
 _LOOKS_STEP = 4
 _QUIET_DB, _LEAST_QUIET = -45.0, 10
@@ -219,11 +221,17 @@ def _fit_retarget(
 
 
 def ridge(
-    inputs: Float[Tensor, "some inputs"], outputs: Float[Tensor, "some outputs"]
+    inputs: Float[Tensor, "some inputs"],
+    outputs: Float[Tensor, "some outputs"],
+    penalty: float = RIDGE,
 ) -> tuple[Float[Tensor, "inputs outputs"], Float[Tensor, " outputs"]]:
-    """Weight and bias of a ridge regression on standardised inputs."""
+    """Weight and bias of a ridge regression on standardised inputs.
+
+    Args:
+        penalty: of squared weights, for each frame.
+    """
     mean, scale = inputs.mean(0), inputs.std(0) + 1e-3
     scaled = (inputs - mean) / scale
-    gram = scaled.T @ scaled + RIDGE * len(scaled) * torch.eye(scaled.shape[1])
+    gram = scaled.T @ scaled + penalty * len(scaled) * torch.eye(scaled.shape[1])
     weight = torch.linalg.solve(gram, scaled.T @ (outputs - outputs.mean(0))) / scale[:, None]
     return weight, outputs.mean(0) - mean @ weight
