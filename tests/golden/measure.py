@@ -78,7 +78,7 @@ def picture(case: Picture) -> np.ndarray:
 
 def mouth_picture(frame: int) -> np.ndarray:
     """A part of a speech2lip frame, 128 pixels square, with the mouth in its middle."""
-    return _spoken()[frame, 184:312, 124:252]
+    return _spoken()[frame, 256:384, 192:320]
 
 
 @cache
