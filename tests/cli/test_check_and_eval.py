@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from motet.cli import main
+from motet.evaluation import bench
 from motet.evaluation.baselines import loudness_to_jaw
 from motet.evaluation.held_out import load_held_out
 from motet.export import write_clip
 from motet.types import Clip
 
+BENCH = Path(bench.__file__).parent
 TEXT = "he was not an ill disposed young man"
 
 
@@ -38,26 +41,15 @@ def test_the_baselines_are_evaluated_on_the_sentences_of_the_package(
 
 
 def test_a_baseline_is_benched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In every combination of settings; the file has the form of the schema."""
     out = tmp_path / "bench.json"
-    assert (
-        main(
-            [
-                "bench",
-                "none",
-                "--seconds",
-                "2",
-                "--repeats",
-                "1",
-                "--no-video",
-                "--quiet",
-                "-o",
-                str(out),
-            ]
-        )
-        == 0
-    )
+    settings = "--seconds 1 2 --threads 1 --repeats 1 --no-video --quiet"
+    assert main(["bench", "none", *settings.split(), "-o", str(out)]) == 0
     assert "real-time factor" in capsys.readouterr().out
-    assert json.loads(out.read_text())["results"][0]["subject"] == "loudness to jaw"
+    report = json.loads(out.read_text())
+    jsonschema.validate(report, json.loads((BENCH / "schema.json").read_text()))
+    rows = [(r["subject"], r["sound_s"], r["cpu_ratio"]) for r in report["results"]]
+    assert rows == [("loudness to jaw", 1.0, 1.0), ("loudness to jaw", 2.0, 1.0)]
 
 
 def test_a_take_is_checked(take: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,6 +71,7 @@ def test_a_take_is_checked(take: Path, capsys: pytest.CaptureFixture[str]) -> No
     ["bench", "artalc", "--no-video", "--no-process", "--seconds", "1", "--quiet"],
     ["bench", "none", "--seconds", "0", "--quiet"],
     ["bench", "none", "--repeats", "0", "--quiet"],
+    ["bench", "all", "--weights", "any.safetensors", "--quiet"],
     ["bench", "none", "--audio", "/nowhere.wav", "--quiet"],
     ["check"],
     ["check", "/nowhere.npz"],

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from motet.options import Device
 from motet.registry import DEFAULT
 
+if TYPE_CHECKING:
+    from motet.evaluation.bench.measure import BenchSubject
+    from motet.evaluation.bench.report import BenchReport
+
+REFERENCE = "loudness to jaw"
+"""Baseline to whose CPU time the methods are compared."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
     """Every subject in a fresh process on the same sound: load, curves, video, streaming latency,
-    memory. The baseline goes through the same.
+    memory. The baseline goes through the same. Several lengths or numbers of threads are measured
+    in every combination.
     """
 
     method: tyro.conf.Positional[str] = DEFAULT
-    """Method to measure; `none` for the baseline alone."""
+    """Method to measure; `all` for all of them, `none` for the baseline alone."""
     audio: Path | None = None
     """Recording to use; speech inside the package when left out."""
-    seconds: float = 10.0
-    """Length of the sound: the recording is repeated or cut."""
+    seconds: tuple[float, ...] = (10.0,)
+    """Lengths of the sound: the recording is repeated or cut."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """JSON file to write."""
+    """JSON file to write (its schema: `motet/evaluation/bench/schema.json`)."""
     weights: Path | None = None
     """A motet checkpoint to measure instead of the shipped one."""
-    threads: int = 0
-    """Processor threads; 0: the method's own choice."""
+    threads: tuple[int, ...] = (0,)
+    """Numbers of processor threads; 0: the method's own choice."""
     device: Device = "cpu"
     """Where the networks run; `auto` takes a GPU where there is one."""
     repeats: int = 3
@@ -59,21 +68,37 @@ class Bench:
             Console(width=max(Console().width, 110)).print(report.table())
         return 0
 
-    def _measure(self):
+    def _measure(self) -> BenchReport:
         from motet.errors import ConfigError
-        from motet.evaluation.bench.measure import BenchConfig, BenchSubject
+        from motet.evaluation.bench.report import BenchReport
+
+        if not self.seconds or not self.threads:
+            raise ConfigError("a bench needs a length and a number of threads, or leave them out")
+        for seconds in self.seconds:
+            if not 1.0 <= seconds <= 7200.0:
+                raise ConfigError(f"the sound must last 1 to 7200 seconds, not {seconds:g}")
+        settings = itertools.product(self.seconds, self.threads)
+        return BenchReport.joined([self._report(*setting) for setting in settings])
+
+    def _subjects(self) -> list[BenchSubject]:
+        """Methods and the baseline."""
+        from motet.errors import ConfigError
+        from motet.evaluation.bench.measure import BenchSubject
+        from motet.methods import find_methods
+
+        if self.method == "all" and self.weights:
+            raise ConfigError("weights belong to one method; name it instead of all")
+        weights = str(self.weights.resolve()) if self.weights else ""
+        names = {"all": sorted(find_methods()), "none": []}.get(self.method, [self.method])
+        methods = [BenchSubject(name, "method", weights, self.device) for name in names]
+        return [*methods, BenchSubject(REFERENCE, "baseline")]
+
+    def _report(self, seconds: float, threads: int) -> BenchReport:
+        """All subjects with one length and one number of threads."""
+        from motet.evaluation.bench.measure import BenchConfig
         from motet.evaluation.bench.process import bench
 
-        if not 1.0 <= self.seconds <= 7200.0:
-            raise ConfigError(f"the sound must last 1 to 7200 seconds, not {self.seconds:g}")
-        weights = str(self.weights.resolve()) if self.weights else ""
-        method = (
-            []
-            if self.method == "none"
-            else [BenchSubject(self.method, "method", weights, self.device)]
-        )
-        subjects = [*method, BenchSubject("loudness to jaw", "baseline")]
-        config = BenchConfig(self.threads, self.repeats, self.chunk_ms, self.video)
+        config = BenchConfig(threads, self.repeats, self.chunk_ms, self.video)
         with _progress(self.quiet) as progress:
             task = progress.add_task("")
 
@@ -81,15 +106,15 @@ class Bench:
                 progress.update(task, description=f"measuring {what}", completed=done, total=total)
 
             return bench(
-                subjects,
-                self._sound(),
+                self._subjects(),
+                self._sound(seconds),
                 config,
-                reference="loudness to jaw",
+                reference=REFERENCE,
                 whole_process=self.process,
                 on_progress=show,
             )
 
-    def _sound(self):
+    def _sound(self, seconds: float):
         from motet.evaluation.face import long_audio
         from motet.evaluation.held_out import HeldOutClip, load_held_out
 
@@ -98,7 +123,7 @@ class Bench:
             from motet.audio import read_audio, to_mono
 
             clips = (HeldOutClip(self.audio.name, "given", to_mono(read_audio(self.audio))),)
-        return long_audio(clips, self.seconds)
+        return long_audio(clips, seconds)
 
 
 def _progress(quiet: bool):

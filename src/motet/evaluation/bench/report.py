@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,10 +116,22 @@ class BenchReport:
         return {"format": "motet-bench/1", **plain}
 
     def ratio(self, result: Result) -> float | None:
-        """CPU time of the curves (or pictures) over that of the reference."""
+        """CPU time of the curves (or pictures) over that of the reference on the same sound, with
+        the nearest number of threads.
+        """
         own = result.made
-        other = next((r.made for r in self.results if r.subject == self.reference), None)
+        same = [
+            r for r in self.results if r.subject == self.reference and r.sound_s == result.sound_s
+        ]
+        nearest = min(same, key=lambda r: abs(r.threads - result.threads), default=None)
+        other = nearest.made if nearest else None
         return own.cpu_s / other.cpu_s if own and other and other.cpu_s else None
+
+    @classmethod
+    def joined(cls, reports: Sequence[BenchReport]) -> BenchReport:
+        """Several runs on one machine as one report; the load is that of the first."""
+        results = [result for report in reports for result in report.results]
+        return cls(reports[0].machine, tuple(results), reports[0].reference)
 
     def save(self, path: Path) -> Path:
         """Write the JSON; the file appears only when it is complete."""
@@ -136,8 +149,10 @@ class BenchReport:
             title=f"{machine.processor}, {machine.cores} cores, load {machine.load:g} at start",
             title_justify="left",
         )
+        varied = len({(result.sound_s, result.threads) for result in self.results}) > 1
         for result in self.results:
-            table.add_column(result.subject, justify="right")
+            setting = f"\n{result.sound_s:g} s, {result.threads} threads" if varied else ""
+            table.add_column(result.subject + setting, justify="right")
         lines = [_lines(result, self.ratio(result), self.reference) for result in self.results]
         for name in dict.fromkeys(name for line in lines for name in line):
             table.add_row(name, *(line.get(name, "") for line in lines))
