@@ -71,6 +71,8 @@ class LipRegressor(nn.Module):
     """Of the shapes over the training set."""
     phone_weight: Float[Tensor, "phone_inputs shapes"]
     """Of whole recordings."""
+    offsets: Int[Tensor, " offsets"]
+    ahead: Int[Tensor, " ahead"]
     stream_phone_weight: Float[Tensor, "ahead stream_inputs shapes"]
 
     def __init__(self, config: LipsConfig) -> None:
