@@ -23,11 +23,11 @@ of the correlation with film. Shapes that change its width are scaled from their
 WIDTH_SHAPES = (
     "mouthFunnel", "mouthPucker", "mouthStretch", "mouthDimple", "mouthSmile", "mouthPress",
 )  # fmt: skip
-CLOSED, OPEN = 0.04, 0.08
+CLOSED, OPEN = 0.04, 0.06
 """Larger of both gaps, mouth widths, below which the model's mouth stays as it is, and from which
 the blend is full."""
-REGRESSED_REST = 0.03
-"""So much less counts of the regressed gap: in silence it is not 0, up to 0.06 in a stream."""
+REGRESSED_REST = 0.015
+"""So much less counts of the regressed gap: in silence it is not 0, up to 0.053 in a stream."""
 _COLUMNS = [[ARKIT_SHAPES.index(side) for side in sides(name)] for name in SOLVED]
 _GAP = torch.tensor([RESPONSE[name][0] for name in SOLVED])
 _GAIN = torch.tensor([WIDTH_GAIN if name in WIDTH_SHAPES else OPENING_GAIN for name in SOLVED])
