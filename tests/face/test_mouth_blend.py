@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 
 from motet.face.lip_shapes import SOLVED
-from motet.face.mouth_blend import BlendMouth, blend_mouth
+from motet.face.mouth_blend import (
+    OPENING_GAIN,
+    REGRESSED_REST,
+    WIDTH_GAIN,
+    BlendMouth,
+    blend_mouth,
+    widened,
+)
 from motet.face.operator import NO_CUES, FaceCues
 from motet.types import ARKIT_SHAPES
 
@@ -50,3 +57,22 @@ def test_without_a_mouth_nothing_changes():
     assert BlendMouth(1.0).apply(motion, NO_CUES) is motion
     changed = BlendMouth(1.0).apply(motion, FaceCues(mouth=mouth(0.6, 0.0)))
     assert torch.allclose(changed[..., JAW], torch.tensor(0.6))
+
+
+def test_openings_are_scaled_from_closed_and_widths_from_their_mean():
+    mean, shapes = torch.full((len(SOLVED),), 0.3), torch.full((2, len(SOLVED)), 0.2)
+    shapes[1] = 0.05
+    jaw, smile = SOLVED.index("jawOpen"), SOLVED.index("mouthSmile")
+    wide = widened(shapes, mean)
+    torch.testing.assert_close(wide[:, jaw], OPENING_GAIN * shapes[:, jaw])
+    torch.testing.assert_close(wide[0, smile], torch.tensor(0.3 - 0.1 * WIDTH_GAIN))
+    assert wide[1, smile] == 0.0
+
+
+def test_the_gap_that_is_regressed_in_silence_leaves_the_mouth_still():
+    motion = face(0.0)
+    motion[..., [i for i, n in enumerate(ARKIT_SHAPES) if n.startswith("mouth")]] = 0.0
+    # jawOpen parts the lips by 0.647 mouth widths.
+    silent = mouth((0.04 + REGRESSED_REST - 0.001) / 0.647, 0.0)
+    assert torch.equal(blend_mouth(motion, silent, 1.0), motion)
+    assert blend_mouth(motion, 1.5 * silent, 1.0)[..., JAW].min() > 0.0

@@ -4,8 +4,8 @@ A linear map of five features within 160 ms, fitted in closed form, carries over
 better than any network trained on the same speech. In a stream the features after a step are
 provisional: they have seen less sound than they will have when they are emitted, and the last ones
 do not exist yet. So there is a map for each number of features that are known after a step, fitted
-on features of a stream, and one for whole recordings. The latter also reads the phones around a
-step: their posteriors when nothing is known, the phones themselves when a text, a file of times or
+on features of a stream, and one for whole recordings. All also read the phones around a step:
+their posteriors, or in whole recordings the phones themselves when a text, a file of times or
 recognised words give them (`motet.encoders.lips_with_words`).
 """
 
@@ -35,6 +35,8 @@ AHEAD = tuple(range(0, 24, 2))
 """Known steps after it for which there is a map in a stream."""
 PHONE_OFFSETS, PHONE_STEPS = (-12, -8, -4, 0, 4, 8, 12), 5
 """Steps around it whose phones are read, each the mean of so many steps: labels err by a step."""
+STREAM_PHONE_OFFSETS = (-8, -4, 0, 4, 8)
+"""The same in a stream, which knows the phones up to its newest step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +55,7 @@ class LipsConfig:
     ahead: tuple[int, ...] = AHEAD
     """Of the maps, rising; the last map is that of whole recordings and has none."""
     phones: int = 0
-    """Phones that the map of whole recordings reads; 0: none."""
+    """Phones that the maps read; 0: none."""
 
 
 class LipRegressor(nn.Module):
@@ -68,6 +70,10 @@ class LipRegressor(nn.Module):
     mean: Float[Tensor, " shapes"]
     """Of the shapes over the training set."""
     phone_weight: Float[Tensor, "phone_inputs shapes"]
+    """Of whole recordings."""
+    offsets: Int[Tensor, " offsets"]
+    ahead: Int[Tensor, " ahead"]
+    stream_phone_weight: Float[Tensor, "ahead stream_inputs shapes"]
 
     def __init__(self, config: LipsConfig) -> None:
         super().__init__()
@@ -79,6 +85,9 @@ class LipRegressor(nn.Module):
         self.register_buffer("mean", torch.zeros(shapes))
         phone_inputs = len(PHONE_OFFSETS) * config.phones
         self.register_buffer("phone_weight", torch.zeros(phone_inputs, shapes))
+        stream_inputs = len(STREAM_PHONE_OFFSETS) * config.phones
+        stream_weight = torch.zeros(len(config.ahead), stream_inputs, shapes)
+        self.register_buffer("stream_phone_weight", stream_weight)
         self.register_buffer("offsets", torch.tensor(config.offsets), persistent=False)
         self.register_buffer("ahead", torch.tensor(config.ahead), persistent=False)
 
@@ -97,35 +106,72 @@ class LipRegressor(nn.Module):
         shapes = rows[at].flatten(1) @ self.weight[-1] + self.bias[-1]
         return shapes if phones is None else shapes + around(phones, steps) @ self.phone_weight
 
-    def streamed(self, rows: Float[Tensor, "known dim"], steps: Int[Tensor, " steps"]) -> Tensor:
-        """Shapes (steps, shapes) at some of the steps that a stream knows so far."""
+    def streamed(
+        self,
+        rows: Float[Tensor, "known dim"],
+        steps: Int[Tensor, " steps"],
+        phones: Float[Tensor, "known phones"] | None = None,
+    ) -> Float[Tensor, "steps shapes"]:
+        """Shapes at some of the steps that a stream knows so far.
+
+        Args:
+            phones: probabilities; None for a regressor that reads none.
+        """
         at, used = self.context(steps, len(rows))
         inputs = rows[at].flatten(1).unsqueeze(1)  # (steps, 1, inputs)
-        return (inputs @ self.weight[used])[:, 0] + self.bias[used]
+        shapes = (inputs @ self.weight[used])[:, 0] + self.bias[used]
+        if phones is None:
+            return shapes
+        read = self.stream_phones(phones, steps).unsqueeze(1)
+        return shapes + (read @ self.stream_phone_weight[used])[:, 0]
 
     def context(
         self, steps: Int[Tensor, " steps"], known: int
     ) -> tuple[Int[Tensor, "steps offsets"], Int[Tensor, " steps"]]:
         """The rows that each step of a stream looks at, and the number of its map."""
-        used = torch.searchsorted(self.ahead, known - 1 - steps, right=True) - 1
-        used = used.clamp(min=0)
-        most = torch.minimum(self.ahead[used], known - 1 - steps).unsqueeze(1)
-        at = steps.unsqueeze(1) + torch.minimum(self.offsets, most)
+        used, most = self._used(steps, known)
+        at = steps.unsqueeze(1) + torch.minimum(self.offsets, most.unsqueeze(1))
         return at.clamp(min=0), used
+
+    def stream_phones(
+        self, phones: Float[Tensor, "known phones"], steps: Int[Tensor, " steps"]
+    ) -> Float[Tensor, "steps stream_inputs"]:
+        """The phones around each step of a stream, none newer than its map knows."""
+        last = steps + self._used(steps, len(phones))[1]
+        return around(phones, steps, STREAM_PHONE_OFFSETS, last)
+
+    def _used(
+        self, steps: Int[Tensor, " steps"], known: int
+    ) -> tuple[Int[Tensor, " steps"], Int[Tensor, " steps"]]:
+        """The map of each step, and how many steps after it are read."""
+        after = known - 1 - steps
+        used = (torch.searchsorted(self.ahead, after, right=True) - 1).clamp(min=0)
+        return used, torch.minimum(self.ahead[used], after)
 
 
 def around(
-    phones: Float[Tensor, "known phones"], steps: Int[Tensor, " steps"]
+    phones: Float[Tensor, "known phones"],
+    steps: Int[Tensor, " steps"],
+    offsets: tuple[int, ...] = PHONE_OFFSETS,
+    last: Int[Tensor, " steps"] | None = None,
 ) -> Float[Tensor, "steps phone_inputs"]:
-    """The phones around each of some steps of a recording, whose ends are repeated."""
+    """The phones around each of some steps of a recording, whose ends are repeated.
+
+    Args:
+        last: step from which on the phones of each are repeated; the last known when left out.
+    """
     half = PHONE_STEPS // 2
-    at = steps.unsqueeze(1) + torch.tensor(PHONE_OFFSETS)
+    at = steps.unsqueeze(1) + torch.tensor(offsets)
     near = at.unsqueeze(2) + torch.arange(-half, half + 1)  # (steps, offsets, PHONE_STEPS)
+    if last is not None:
+        near = torch.minimum(near, last[:, None, None])
     return phones[near.clamp(0, len(phones) - 1)].mean(2).flatten(1)
 
 
 PHONE_CONTEXT = -min(PHONE_OFFSETS) + PHONE_STEPS // 2 - min(CONTEXT)
-"""Features before a step that the phones around it depend on."""
+STREAM_CONTEXT = -min(STREAM_PHONE_OFFSETS) + PHONE_STEPS // 2 - min(CONTEXT)
+"""Features before a step that the phones around it depend on, in whole recordings and in a
+stream."""
 
 
 class LipReadout(Readout):
@@ -141,10 +187,11 @@ class LipReadout(Readout):
     ) -> None:
         config = regressor.config
         before = -min(*config.offsets, 0)
-        context = max(before, PHONE_CONTEXT) if whole and heads else before
+        phones = PHONE_CONTEXT if whole else STREAM_CONTEXT
+        context = max(before, phones) if heads else before
         super().__init__(config.dim + len(config.shapes), context)
         self.regressor, self._heads = regressor, heads
-        self._regress = self._whole if whole else regressor.streamed
+        self._regress = regressor.whole if whole else regressor.streamed
 
     def __call__(
         self,
@@ -154,12 +201,9 @@ class LipReadout(Readout):
     ) -> Float[Tensor, "count dim"]:
         """As `Readout` says."""
         steps = len(before) + torch.arange(count)
-        shapes = self._regress(torch.cat([before, known]), steps)
-        return torch.cat([known[:count], shapes], 1)
-
-    def _whole(self, rows: Float[Tensor, "known dim"], steps: Int[Tensor, " steps"]) -> Tensor:
+        rows = torch.cat([before, known])
         phones = None if self._heads is None else self._heads.phones(rows.unsqueeze(0))[0]
-        return self.regressor.whole(rows, steps, phones)
+        return torch.cat([known[:count], self._regress(rows, steps, phones)], 1)
 
 
 class LipEncoder(WhisperAudioEncoder):
