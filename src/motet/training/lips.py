@@ -51,7 +51,7 @@ PHONE_DEVIATION, PHONE_RIDGE = 3.0, 0.003
 POSTERIORS = 0.4
 """Share of the recordings with labels that show posteriors."""
 STREAM_PHONE_RIDGE = 0.001
-"""The penalty on the phones of a stream (half of the development clips chose it)."""
+"""The penalty on the phones of a stream (chosen on the development clips)."""
 STREAMED = 4
 """Every so many recordings are also streamed."""
 STREAM_WEIGHT = {"tracked": 2.0, "solved": 0.5}
