@@ -25,6 +25,7 @@ LAYERS = [
         "audio_types",
         "file_endings",
         "kernel",
+        "reaction_families",
         "restricted_unpickle",
     },
     {"types", "options", "option_text", "words"},

@@ -83,12 +83,18 @@ class Generator(abc.ABC, Generic[OutT]):
         """Provenance of a take."""
         return provenance(self.name, self.digest, seed, options, postprocess, recording)
 
+    def detected(self, audio: AudioSource, options: Options) -> dict[str, JsonValue]:
+        """What is found in the audio, for the provenance of its takes."""
+        del audio, options
+        return {}
+
     def take(self, audio: Audio, request: Request, recording: str = "") -> Take:
         """The first take of a request."""
         seed, options, postprocess = request.seeds[0], request.options, request.postprocess
         note_late_keys(postprocess.emotion, audio.seconds)
         out = self.run(audio, options, seeds=(seed,), postprocess=postprocess)
         facts = self.facts(seed, options, postprocess, recording)
+        facts |= self.detected(audio, options)
         return self.sink.take(audio, item_of(out, 0), request.fps, facts)
 
     def write(
@@ -249,6 +255,14 @@ class LoadedMethod(Generator[OutT]):
         own, _ = self.split(options, postprocess)
         made = provenance(self.name, self.digest, seed, own, postprocess, recording)
         return {**made, **self.method.credits(self.condition(own))}
+
+    def detected(self, audio: AudioSource, options: Options) -> dict[str, JsonValue]:
+        """See `Generator`."""
+        if not self.spec.detects:
+            return {}
+        own, _ = self.split(options, None)
+        with threads(self.threads):
+            return self.method.detected(self.prepare(audio.load(), own), self.condition(own))
 
 
 class Stream(Generic[OutT]):

@@ -12,7 +12,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 from motet.config import JsonValue
 from motet.errors import ConfigError
@@ -217,9 +217,13 @@ class MotionSink(Sink["Motion"]):
         moves = request.postprocess.intensity > 0
         for remark in shut_mouth(audio, motion.item(0)) if moves else ():
             logging.getLogger("motet.run").warning("%s: %s", recording, remark)
+        detected = generator.detected(audio, request.options)
+        for line in event_lines(detected):
+            logging.getLogger("motet.run").info("%s: %s", recording, line)
         written: list[Path] = []
         for index, seed in enumerate(request.seeds):
             facts = generator.facts(seed, request.options, request.postprocess, recording)
+            facts |= detected
             clip = Clip(audio, motion.item(index), provenance=facts)
             if request.edits is not None:
                 clip = request.edits.applied(
@@ -385,6 +389,18 @@ MOTION_SINK, FRAME_SINK = MotionSink(), FrameSink()
 def sink_of(specs: Sequence[MethodSpec]) -> MotionSink | FrameSink:
     """The sink of one method, or of a face and a body method."""
     return FRAME_SINK if specs[0].output == "frames" else MOTION_SINK
+
+
+def event_lines(detected: Mapping[str, JsonValue]) -> Iterator[str]:
+    """A line for each sound that a body reacts to: when, what, from where, how loud, and how."""
+    for event in cast("list[dict[str, JsonValue]]", detected.get("sound_events", [])):
+        azimuth = int(cast(int, event["azimuth_deg"]))
+        side = "ahead" if not azimuth else f"{abs(azimuth)}° {'left' if azimuth > 0 else 'right'}"
+        sound = f"{event['sound'] or 'a sound'} ({event['probability']:.0%})"
+        yield (
+            f"{event['seconds']:.1f} s {sound} from {side}, {event['level_db']:.0f} dB:"
+            f" {event['reaction']}"
+        )
 
 
 def absorbs(spec: MethodSpec) -> Mapping[str, Callable[..., Mapping[str, OptionValue]]]:

@@ -17,6 +17,7 @@ SPEC = MethodSpec(
     look_ahead_s=8.0,
     tolerance=5e-4,  # retiming of what is too fast amplifies rounding
     evaluation="body",
+    detects=True,
     config="motet.methods.mospa.config:MospaConfig",
     condition="motet.methods.mospa.config:MospaCondition",
     presets="motet.methods.mospa.config:PRESETS",
