@@ -5,7 +5,7 @@ noise of its item's own seed with the end of the last one imposed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from motet.body.feature_vector import (
 )
 from motet.body.foot_contact import settle_feet
 from motet.body.idle_life import add_life
-from motet.body.motion_continuity import join_to_known
+from motet.body.motion_continuity import join_to_known, leave_start
 from motet.body.motion_limits import limit_speed
+from motet.body.neck_limit import limit_twist
 from motet.body.step_evenness import even_steps
 from motet.checkpoint import load_strict
 from motet.config import JsonValue
@@ -33,6 +34,7 @@ from motet.diffusion.sample import seeded_noise
 from motet.encoders.base import Waveform, encode, load_encoder
 from motet.encoders.binaural import HOP, KEPT, RATE_HZ
 from motet.errors import CheckpointError, ConfigError
+from motet.methods.mospa.candidates import best_look
 from motet.methods.mospa.config import (
     GENRES,
     ROLES,
@@ -70,6 +72,8 @@ FRAME_SAMPLES = HOP * KEPT
 """Samples of 30,720 Hz in a frame of 1/30 s."""
 END_FRAMES = 8
 """Frames at the end of a window that are not used where another window can follow."""
+STREAMS = 10_000
+"""Streams of noise between one candidate of a window and the next."""
 VELOCITY_FRAMES = {120: 4.0, 30: 1.0}
 """What a difference between rows at 30 a second is divided by to be a velocity of the model."""
 
@@ -206,11 +210,20 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
             for item, ears, rows in zip(items, as_ears(samples), features, strict=True)
         )
         if config.hearing == "mono":
-            features = seen_features(features, plans)
+            examples = self.model.family_examples if config.families else None
+            replaced = self._replaced(state)
+            features = seen_features(features, items, plans, examples, replaced)
         seeds = tuple(state.seeds[index] for index in group)
         is_first, number = not items[0].windows, items[0].windows
         task = WindowTask(group, seeds, number, first, known, is_first, samples, plans, loudest)
         return task, features
+
+    def _replaced(self, state: MospaState) -> Container[int]:
+        """Families of which the network sees an example instead of the sound: the one that the user
+        has set, and speech, as it was trained with few voices. Beats and bangs stay in time.
+        """
+        chosen = family_number(state.condition.reaction)
+        return (chosen,) if chosen else (family_number("greet"),)
 
     def _planner(self, state: MospaState) -> Planner:
         attends = self._role(state) == "listener"
@@ -231,17 +244,26 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         shift, angle = task.axes()
         imposed = None if task.known is None else turned(task.known, -angle, shift)
         conditions = self._conditions(state, task, features).to(self.device)
-        noise = seeded_noise(task.seeds, (self.config.window, DIM), stream=task.number)
-        with on_device(self.device):
-            vector = sample_window(
-                self.model,
-                conditions,
-                state.sampling,
-                noise(0),
-                lambda move: noise(move + 1),
-                None if imposed is None else imposed.to(self.device),
-            )
-        vector = turned_back(vector.to(CPU), angle, shift)
+        known = None if imposed is None else imposed.to(self.device)
+
+        def drawn(candidate: int) -> Float[Tensor, "batch frames dim"]:
+            stream = task.number + candidate * STREAMS
+            noise = seeded_noise(task.seeds, (self.config.window, DIM), stream=stream)
+            with on_device(self.device):
+                vector = sample_window(
+                    self.model,
+                    conditions,
+                    state.sampling,
+                    noise(0),
+                    lambda move: noise(move + 1),
+                    known,
+                )
+            return turned_back(vector.to(CPU), angle, shift)
+
+        vector = drawn(0)
+        if self.config.families and self._role(state) == "listener":
+            world = world_source(task, self.config, state.path, self.space.fps, attends=True)
+            vector = best_look(vector, drawn, world, task.plans, task.known_frames)
         if task.known is not None:
             vector = torch.cat([task.known, vector[:, task.known_frames :]], 1)
         return self._finished(vector, task, state)
@@ -321,7 +343,10 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         for item, seed in zip(vector, task.seeds, strict=True):
             root, rotations = join_to_known(item[:, ROOT], vector_rotations(item), known, fps)
             if self.config.guessing:
+                if task.is_first and known:
+                    root, rotations = leave_start(root, rotations, fps)
                 root, rotations = limit_speed(root, rotations, known, fps)
+                rotations = limit_twist(root, rotations, known, fps)
             if condition.feet:
                 if condition.life and self.config.guessing:
                     first = task.first_frame

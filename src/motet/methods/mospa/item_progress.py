@@ -96,9 +96,8 @@ class WindowPlan:
     """Number of the reaction in each frame; None where none is given."""
     family: int = UNKNOWN_FAMILY
     """After the window."""
-    found: SoundEvent | None = None
-    """The event that this window newly attends to."""
-    found_frame: int = 0
+    found: tuple[SoundEvent, ...] = ()
+    """Events that this window newly attends to."""
 
     @property
     def before(self) -> Float[np.ndarray, "3"] | None:
@@ -137,19 +136,22 @@ def plan_window(
         since = max(0, item.known - REACTION)
         rows[since:], families[since:] = item.attended, item.family
     attended, family = item.attended, item.family
-    found, found_frame = None, 0
+    found: tuple[SoundEvent, ...] = ()
     for event in events:
         frame = round(event.seconds * fps)
         place = position_at(event.azimuth_deg) if position is None else position(event)
-        number = UNKNOWN_FAMILY
+        # A given source that jumps goes on with what it does, unless it clearly changes.
+        number = UNKNOWN_FAMILY if position is None else family
         if event.kind is not None and event.kind.is_sure:
             number = family_number(event.kind.family)
         if border + MARGIN < frame + REACTION < stop:
-            return WindowPlan(frame + REACTION, rows, place, frame, families, number, event, frame)
+            return WindowPlan(
+                frame + REACTION, rows, place, frame, families, number, (*found, event)
+            )
         if abs(frame + REACTION - border) <= MARGIN:
             rows[frame:], families[frame:] = place, number
-            attended, family, found, found_frame = place, number, event, frame
-    return WindowPlan(stop, rows, attended, None, families, family, found, found_frame)
+            attended, family, found = place, number, (*found, event)
+    return WindowPlan(stop, rows, attended, None, families, family, found)
 
 
 def held_before(

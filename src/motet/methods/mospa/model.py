@@ -141,6 +141,9 @@ class MospaModel(nn.Module):
             self.register_buffer("blend", _crossfade(patch), persistent=False)
         if config.families:
             self.sound_classifier = SoundClassifier(config.audio_dim)
+            # A sound of each family that the network was trained with, from its onset on.
+            examples = torch.zeros(len(FAMILY_NAMES), config.window, config.audio_dim)
+            self.register_buffer("family_examples", examples)
         self.schedule: Schedule = noise_schedule(config)
 
     def normalised(

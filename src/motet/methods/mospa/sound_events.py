@@ -88,6 +88,8 @@ class Attention:
     """None: nothing so far."""
     family: str = ""
     """Of the reaction to it, where it is known."""
+    since_s: float = -1.0
+    """When it began, seconds from the start of the samples."""
 
 
 def _unknown(start: float, stop: float) -> SoundKind | None:
@@ -121,7 +123,7 @@ def find_events(
     moments = sorted([*moments, *(j for j in jumps if all(abs(j - m) > APART_S for m in moments))])
     for number, onset in enumerate(moments):
         stop = moments[number + 1] if number + 1 < len(moments) else audio.seconds
-        if audio.seconds - onset < 0.1:
+        if audio.seconds - onset < 0.1 or onset < attention.since_s + APART_S / 2:
             continue
         azimuth = _direction(audio, onset) if bearing is None else bearing(onset + 0.1)
         kind = None

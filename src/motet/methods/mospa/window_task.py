@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Container, Sequence
 
 import numpy as np
 import torch
@@ -102,7 +103,7 @@ class Planner:
 
         events = find_events(
             ears,
-            _attention(item),
+            _attention(item, self.fps),
             continues=item.first_frame > 0,
             bearing=bearing if follows else None,
             kind_of=kind_of,
@@ -143,12 +144,12 @@ AGAIN = 30
 """Frames of a sound that goes on by which its kind is judged again."""
 
 
-def _attention(item: ItemProgress) -> Attention:
+def _attention(item: ItemProgress, fps: float) -> Attention:
     if item.attended is None:
         return Attention()
     azimuth = float(np.degrees(np.arctan2(item.attended[0], item.attended[2])))
     name = FAMILY_NAMES[item.family - 1] if item.family else ""
-    return Attention(azimuth, name)
+    return Attention(azimuth, name, (item.event_frame - item.first_frame) / fps)
 
 
 def _set_reaction(plan: WindowPlan, number: int) -> WindowPlan:
@@ -174,10 +175,10 @@ def advanced_item(
         past: frames that the next window begins with.
     """
     events, event_frame = item.events, item.event_frame
-    if plan.found is not None:
-        event_frame = item.first_frame + plan.found_frame
-        seconds = item.first_frame / fps + plan.found.seconds
-        events = (*events, dataclasses.replace(plan.found, seconds=seconds))
+    for event in plan.found:
+        event_frame = item.first_frame + round(event.seconds * fps)
+        seconds = item.first_frame / fps + event.seconds
+        events = (*events, dataclasses.replace(event, seconds=seconds))
     return ItemProgress(
         torch.cat([item.pending, new]),
         item.generated + len(new),
@@ -206,17 +207,63 @@ def audio_features(
 
 
 def seen_features(
-    features: Float[Tensor, "batch frames columns"], plans: Sequence[WindowPlan]
+    features: Float[Tensor, "batch frames columns"],
+    items: Sequence[ItemProgress],
+    plans: Sequence[WindowPlan],
+    examples: Float[Tensor, "families frames columns"] | None,
+    replaced: Container[int],
 ) -> Float[Tensor, "batch frames columns"]:
-    """The features that the network sees: what begins to sound where the window ends is not known
-    yet, as nobody moves before the sound.
+    """The features that the network sees.
+
+    What begins to sound where the window ends is not known yet, as nobody moves before the sound.
+    Where a reaction is given whose kind of sound the network may not recognise, it sees an example
+    of that kind in its place.
+
+    Args:
+        examples: a sound of each family from its onset on; None where there are none.
+        replaced: numbers of the families in whose place their example is seen.
     """
-    return torch.stack(
-        [
-            rows if plan.event is None else held_before(rows, plan.event)
-            for rows, plan in zip(features, plans, strict=True)
-        ]
-    )
+    rows = []
+    for own, item, plan in zip(features, items, plans, strict=True):
+        if examples is not None and plan.families is not None:
+            own = _with_examples(own, item, plan, examples, replaced)
+        rows.append(own if plan.event is None else held_before(own, plan.event))
+    return torch.stack(rows)
+
+
+def _with_examples(
+    features: Float[Tensor, "frames columns"],
+    item: ItemProgress,
+    plan: WindowPlan,
+    examples: Float[Tensor, "families frames columns"],
+    replaced: Container[int],
+) -> Float[Tensor, "frames columns"]:
+    """An item's features with examples over those stretches whose family is replaced; an example
+    that is shorter than its stretch is played there and back.
+    """
+    assert plan.families is not None
+    result = features.clone()
+    loud = features[:, RMS] > QUIET * features[:, RMS].max()
+    edges = [0, *(np.flatnonzero(np.diff(plan.families)) + 1), len(features)]
+    for start, stop in itertools.pairwise(edges):
+        number = int(plan.families[start])
+        if number not in replaced:
+            continue
+        # A stretch that began in an earlier window goes on where its example was.
+        began = 0 if start else max(0, item.first_frame - item.event_frame)
+        example = examples[number - 1]
+        order = torch.arange(began, began + stop - start) % (2 * len(example) - 2)
+        order = torch.where(order < len(example), order, 2 * len(example) - 2 - order)
+        # In pauses of a second and longer the figure hears the pause.
+        sounds = loud[start:stop].float().view(1, 1, -1)
+        sounds = F.max_pool1d(sounds, PAUSE, 1, PAUSE // 2)[0, 0, : stop - start] > 0
+        result[start:stop][sounds] = example[order][sounds]
+    return result
+
+
+RMS, QUIET, PAUSE = 66, 0.03, 31
+"""Column of the loudness; share of the loudest moment under which nothing sounds; frames up to
+which a gap is no pause."""
 
 
 JUMP_FRAMES = 5
