@@ -12,10 +12,11 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from motet.config import JsonValue
 from motet.errors import ConfigError
+from motet.event_lines import event_lines
 from motet.export.picture import PICTURES, PictureOptions, check_written, drawing
 from motet.options import OptionValue, Postprocess, changed
 from motet.request import Request
@@ -389,18 +390,6 @@ MOTION_SINK, FRAME_SINK = MotionSink(), FrameSink()
 def sink_of(specs: Sequence[MethodSpec]) -> MotionSink | FrameSink:
     """The sink of one method, or of a face and a body method."""
     return FRAME_SINK if specs[0].output == "frames" else MOTION_SINK
-
-
-def event_lines(detected: Mapping[str, JsonValue]) -> Iterator[str]:
-    """A line for each sound that a body reacts to: when, what, from where, how loud, and how."""
-    for event in cast("list[dict[str, JsonValue]]", detected.get("sound_events", [])):
-        azimuth = int(cast(int, event["azimuth_deg"]))
-        side = "ahead" if not azimuth else f"{abs(azimuth)}° {'left' if azimuth > 0 else 'right'}"
-        sound = f"{event['sound'] or 'a sound'} ({event['probability']:.0%})"
-        yield (
-            f"{event['seconds']:.1f} s {sound} from {side}, {event['level_db']:.0f} dB:"
-            f" {event['reaction']}"
-        )
 
 
 def absorbs(spec: MethodSpec) -> Mapping[str, Callable[..., Mapping[str, OptionValue]]]:

@@ -19,12 +19,10 @@ from motet.types import SMPLX25_PARENTS
 
 REACH = 8
 """Frames on either side whose median a step is compared with, and that it is spread over."""
-LEAST_M = 0.012
+LEAST_M = 0.02
 """Smallest median that a step is compared with: standing figures hardly move."""
 RATIO = 2.7
 """Largest step of a frame over that median."""
-MOST_M = 0.23
-"""Largest step of any frame: feet of a sprinter go no faster."""
 ROUNDS, SWEEPS = 5, 40
 WEIGHTS = np.exp(-0.5 * (np.arange(-REACH, REACH + 1) / 4.0) ** 2)
 """Shares of what is spread; most of it stays near. Frames after the step get twice as much as
@@ -62,7 +60,7 @@ def spread_steps(lengths: Float[np.ndarray, " steps"], known: int) -> Float[np.n
     spread = lengths.copy()
     is_free = np.arange(len(lengths)) >= max(known - 1, 0)
     for _ in range(SWEEPS):
-        limit = np.minimum(RATIO * np.maximum(_median_around(spread), LEAST_M), MOST_M)
+        limit = RATIO * np.maximum(_median_around(spread), LEAST_M)
         excess = np.where(is_free, np.maximum(spread - limit, 0.0), 0.0)
         if excess.max() < 1e-6:
             break
