@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import cast
 
@@ -18,3 +19,9 @@ def event_lines(detected: Mapping[str, JsonValue]) -> Iterator[str]:
             f"{event['seconds']:.1f} s {sound} from {side}, {event['level_db']:.0f} dB:"
             f" {event['reaction']}"
         )
+
+
+def note_events(recording: str, detected: Mapping[str, JsonValue]) -> None:
+    """Remark each sound of a recording; the command line prints it."""
+    for line in event_lines(detected):
+        logging.getLogger("motet.run").info("%s: %s", recording, line)

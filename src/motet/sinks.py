@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from motet.config import JsonValue
 from motet.errors import ConfigError
-from motet.event_lines import event_lines
+from motet.event_lines import note_events
 from motet.export.picture import PICTURES, PictureOptions, check_written, drawing
 from motet.options import OptionValue, Postprocess, changed
 from motet.request import Request
@@ -219,13 +219,11 @@ class MotionSink(Sink["Motion"]):
         for remark in shut_mouth(audio, motion.item(0)) if moves else ():
             logging.getLogger("motet.run").warning("%s: %s", recording, remark)
         detected = generator.detected(audio, request.options)
-        for line in event_lines(detected):
-            logging.getLogger("motet.run").info("%s: %s", recording, line)
+        note_events(recording, detected)
         written: list[Path] = []
         for index, seed in enumerate(request.seeds):
             facts = generator.facts(seed, request.options, request.postprocess, recording)
-            facts |= detected
-            clip = Clip(audio, motion.item(index), provenance=facts)
+            clip = Clip(audio, motion.item(index), provenance=facts | detected)
             if request.edits is not None:
                 clip = request.edits.applied(
                     clip,
