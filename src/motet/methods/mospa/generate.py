@@ -210,7 +210,7 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
             for item, ears, rows in zip(items, as_ears(samples), features, strict=True)
         )
         if config.hearing == "mono":
-            examples = self.model.family_examples if config.families else None
+            examples = self.model.family_examples.to(CPU) if config.families else None
             replaced = self._replaced(state)
             features = seen_features(features, items, plans, examples, replaced)
         seeds = tuple(state.seeds[index] for index in group)

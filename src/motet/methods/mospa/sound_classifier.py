@@ -55,7 +55,8 @@ class SoundClassifier(nn.Module):
     @torch.inference_mode()
     def kind(self, features: Float[Tensor, "frames columns"]) -> SoundKind:
         """Kind of a sound from its onset on."""
-        probabilities = self(pool(features).unsqueeze(0)).softmax(-1)[0]
+        pooled = pool(features).unsqueeze(0).to(self.mean.device)
+        probabilities = self(pooled).softmax(-1)[0].cpu()
         by_family = torch.zeros(len(FAMILY_NAMES))
         for name, probability in zip(SOUND_NAMES, probabilities, strict=True):
             by_family[FAMILY_NAMES.index(FAMILY_OF[name])] += float(probability)
