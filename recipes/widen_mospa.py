@@ -1,4 +1,4 @@
-"""Weights of mospa as a start for a preset with known frames, roles and events.
+"""Weights of mospa as a start for a preset with known frames, roles, events and families.
 
     python -m recipes.widen_mospa OLD.safetensors START.safetensors
 
@@ -22,7 +22,7 @@ def widen(old: Path, new: Path) -> str:
     """Write the widened weights and return their digest."""
     checkpoint = read_checkpoint(old)
     config = from_json(MospaConfig, checkpoint.config)
-    config = dataclasses.replace(config, known_frames=True, roles=True, events=True)
+    config = dataclasses.replace(config, known_frames=True, roles=True, events=True, families=True)
     tensors = {**MospaModel(config).state_dict(), **checkpoint.tensors}
     return save_checkpoint(new, tensors, config, checkpoint.facts)
 

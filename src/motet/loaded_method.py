@@ -13,6 +13,7 @@ from motet.audio import resample, to_mono
 from motet.audio.downmix import speech_mix, with_mix
 from motet.audio.resampling import resample_pieces
 from motet.audio_types import PIECE_S, AudioSource
+from motet.binaural_input import as_two_ears
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError
 from motet.method import Method, MethodSpec, check_condition, condition_from
@@ -22,7 +23,7 @@ from motet.request import Request
 from motet.sinks import Picture, Progress, Sink, absorbs
 from motet.style_video import is_video, style_take
 from motet.take import Take, provenance
-from motet.types import SURROUND, Audio, MotionSpace, OutT, concatenate, frame_count, item_of
+from motet.types import Audio, MotionSpace, OutT, concatenate, frame_count, item_of
 
 if TYPE_CHECKING:
     from motet.face.rhythm import BatchRhythm
@@ -83,12 +84,18 @@ class Generator(abc.ABC, Generic[OutT]):
         """Provenance of a take."""
         return provenance(self.name, self.digest, seed, options, postprocess, recording)
 
+    def detected(self, audio: AudioSource, options: Options) -> dict[str, JsonValue]:
+        """What is found in the audio, for the provenance of its takes."""
+        del audio, options
+        return {}
+
     def take(self, audio: Audio, request: Request, recording: str = "") -> Take:
         """The first take of a request."""
         seed, options, postprocess = request.seeds[0], request.options, request.postprocess
         note_late_keys(postprocess.emotion, audio.seconds)
         out = self.run(audio, options, seeds=(seed,), postprocess=postprocess)
         facts = self.facts(seed, options, postprocess, recording)
+        facts |= self.detected(audio, options)
         return self.sink.take(audio, item_of(out, 0), request.fps, facts)
 
     def write(
@@ -153,7 +160,7 @@ class LoadedMethod(Generator[OutT]):
         names; without one, both ears get the same.
         """
         if self.spec.layout == "binaural":
-            audio = _binaural(audio, str((options or {}).get("source", "")))
+            audio = as_two_ears(audio, str((options or {}).get("source", "")))
         audio = _batched(audio)
         if self.spec.layout == "mono":
             audio = to_mono(audio)
@@ -249,6 +256,14 @@ class LoadedMethod(Generator[OutT]):
         own, _ = self.split(options, postprocess)
         made = provenance(self.name, self.digest, seed, own, postprocess, recording)
         return {**made, **self.method.credits(self.condition(own))}
+
+    def detected(self, audio: AudioSource, options: Options) -> dict[str, JsonValue]:
+        """See `Generator`."""
+        if not self.spec.detects:
+            return {}
+        own, _ = self.split(options, None)
+        with threads(self.threads):
+            return self.method.detected(self.prepare(audio.load(), own), self.condition(own))
 
 
 class Stream(Generic[OutT]):
@@ -379,18 +394,3 @@ def _repeated(audio: Audio, items: int) -> Audio:
     if audio.samples.shape[0] != 1 or items == 1:
         return audio
     return dataclasses.replace(audio, samples=audio.samples.expand(items, -1, -1))
-
-
-def _binaural(audio: Audio, source: str) -> Audio:
-    from motet.audio.spatial.interaural import as_binaural
-    from motet.audio.spatial.spatialise import spatialise
-
-    if audio.mix or audio.layout in SURROUND:
-        audio = to_mono(audio)
-    position = source.split(",")
-    if audio.samples.shape[:-1] == (1,) and len(position) == 3:
-        try:
-            return spatialise(audio, *map(float, position))
-        except ValueError:  # not three numbers: the method's own message is better
-            pass
-    return as_binaural(audio)

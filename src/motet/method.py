@@ -79,6 +79,15 @@ class Method(abc.ABC, Generic[ConfigT, ConditionT, StateT, OutT]):
         del condition
         return {}
 
+    def detected(self, audio: Audio, condition: ConditionT) -> dict[str, JsonValue]:
+        """What the method found in the audio, for the provenance of a take; most report nothing.
+
+        Args:
+            audio: the whole recording with a batch of one, as `step` takes it.
+        """
+        del audio, condition
+        return {}
+
     def beside_face(self, options: Mapping[str, OptionValue]) -> Mapping[str, OptionValue]:
         """Options of a body whose figure also has a face that speaks the same recording; the same
         for methods to which that is no matter.
@@ -164,6 +173,8 @@ class MethodSpec:
     """(config, tensors or None for random weights, facts) -> Method."""
     whole_recording: str = ""
     """Why the default preset needs the whole recording; empty: it streams."""
+    detects: bool = False
+    """Whether takes record what was found in the audio (`Method.detected`)."""
     deterministic: bool = False
     """Whether every seed gives the same motion: takes differ by their blinks only."""
     stages: str = ""

@@ -110,6 +110,15 @@ class FaceAndBody(Generator[Motion]):
         # Rounded up, a face of 25 fps may last one body frame longer than the audio.
         return join(face, body).slice(0, body.frames)
 
+    def detected(self, audio: AudioSource, options: Options) -> dict[str, JsonValue]:
+        """See `Generator`."""
+        specs, found = [member.spec for member in self.members], {}
+        for member, share in zip(self.members, shared(specs, options), strict=True):
+            if member.spec.space == "smplx25":
+                share = dict(member.method.beside_face(share))
+            found |= member.detected(audio, share)
+        return found
+
     def pieces(
         self,
         audio: AudioSource,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from motet.config import JsonValue
 from motet.errors import ConfigError
+from motet.event_lines import note_events
 from motet.export.picture import PICTURES, PictureOptions, check_written, drawing
 from motet.options import OptionValue, Postprocess, changed
 from motet.request import Request
@@ -210,23 +211,21 @@ class MotionSink(Sink["Motion"]):
         if generator.space is not None:
             avatar = request.avatar is not None
             check_mesh_files(paths(0), generator.space, request.mesh, avatar=avatar)
-        motion = generator.run(
-            audio, request.options, seeds=request.seeds, postprocess=request.postprocess
-        )
+        options, post = request.options, request.postprocess
+        motion = generator.run(audio, options, seeds=request.seeds, postprocess=post)
         # A mouth that the user holds still needs no remark.
-        moves = request.postprocess.intensity > 0
-        for remark in shut_mouth(audio, motion.item(0)) if moves else ():
+        for remark in shut_mouth(audio, motion.item(0)) if post.intensity > 0 else ():
             logging.getLogger("motet.run").warning("%s: %s", recording, remark)
+        detected = generator.detected(audio, options)
+        note_events(recording, detected)
         written: list[Path] = []
         for index, seed in enumerate(request.seeds):
-            facts = generator.facts(seed, request.options, request.postprocess, recording)
-            clip = Clip(audio, motion.item(index), provenance=facts)
+            facts = generator.facts(seed, options, post, recording)
+            clip = Clip(audio, motion.item(index), provenance=facts | detected)
             if request.edits is not None:
                 clip = request.edits.applied(
                     clip,
-                    lambda seed: generator.run(
-                        audio, request.options, seeds=(seed,), postprocess=request.postprocess
-                    ).item(0),
+                    lambda s: generator.run(audio, options, seeds=(s,), postprocess=post).item(0),
                 )
             if request.fps is not None and clip.motion is not None:
                 clip = dataclasses.replace(clip, motion=clip.motion.at(request.fps))

@@ -2,7 +2,7 @@
 
 import torch
 
-from motet.body.motion_continuity import join_to_known
+from motet.body.motion_continuity import join_to_known, leave_start
 from motet.geometry.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 
 FPS = 30.0
@@ -63,3 +63,14 @@ def test_a_single_known_frame_counts_as_standing_still() -> None:
     joined_root, _ = join_to_known(root, rotations, 1, FPS)
     steps = joined_root.diff(dim=0).norm(dim=-1)
     assert float(steps[0]) < 1e-6 < float(steps[5])
+
+
+def test_a_take_leaves_its_start_pose_gently() -> None:
+    root, rotations = jumping(border=3)
+    left_root, left = leave_start(root, rotations, FPS)
+    torch.testing.assert_close(left_root[0], root[0])
+    torch.testing.assert_close(left[0], rotations[0])
+    torch.testing.assert_close(left_root[22:], root[22:])
+    torch.testing.assert_close(left[22:], rotations[22:])
+    assert float(left_root.diff(dim=0).norm(dim=-1)[:6].max()) < 0.12
+    assert float(angular_steps(left)[:6].max()) < 0.12

@@ -24,6 +24,26 @@ TENTH = 3.89
 """omega * time at which (1 + omega * time) * exp(-omega * time) is a tenth."""
 
 
+LEAVE_S = 0.7
+"""Time in which a take leaves its start pose."""
+
+
+def leave_start(
+    root: Float[Tensor, "frames 3"], rotations: Float[Tensor, "frames joints 3 3"], fps: float
+) -> tuple[Float[Tensor, "frames 3"], Float[Tensor, "frames joints 3 3"]]:
+    """The same body, which at first stays near its first frame and is all its own after `LEAVE_S`:
+    nobody falls into another posture within two tenths of a second before anything has sounded.
+    """
+    count = min(len(root), round(LEAVE_S * fps) + 1)
+    share = torch.arange(count, dtype=root.dtype) / (LEAVE_S * fps)
+    share = (share * share * (3 - 2 * share)).clamp(max=1.0)  # smoothstep, (count,)
+    new_root, new_rotations = root.clone(), rotations.clone()
+    new_root[:count] = root[:1] + share.unsqueeze(1) * (root[:count] - root[:1])
+    away = axis_angle_from_matrix(rotations[:count] @ rotations[:1].mT)  # (count, joints, 3)
+    new_rotations[:count] = matrix_from_axis_angle(share.view(-1, 1, 1) * away) @ rotations[:1]
+    return new_root, new_rotations
+
+
 def join_to_known(
     root: Float[Tensor, "frames 3"],
     rotations: Float[Tensor, "frames joints 3 3"],

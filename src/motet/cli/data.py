@@ -237,6 +237,8 @@ class Sam:
     """SOFA file of a head; the MIT KEMAR set when left out."""
     seed: int = 0
     """Same seed, same corpus."""
+    voices: Path | None = None
+    """With --size life: folder of a speech corpus whose speakers talk in 96 further scenes."""
     limit: int | None = None
     """Only the first so many sequences."""
     quiet: bool = False
@@ -251,6 +253,8 @@ class Sam:
                 f"{self.mocap} is not a folder; give the folder that holds idle/*.bvh.gz, or leave"
                 " --mocap out"
             )
+        if self.voices is not None and self.size != "life":
+            raise ConfigError(f"--voices are of --size life, not of {self.size}; leave it out")
         check_files({"--head": self.head})
 
         from motet.audio.spatial.hrtf import load_head
@@ -261,7 +265,9 @@ class Sam:
 
         with progress_bars(self.quiet) as bars:
             task = bars.add_task(f"making {self.out.name}", total=None)
-            choice = CorpusChoice(self.out, self.size, self.seed, self.mocap, self.limit)
+            choice = CorpusChoice(
+                self.out, self.size, self.seed, self.mocap, self.limit, self.voices
+            )
             head = load_head(self.head) if self.head else None
 
             def report(done: int, total: int) -> None:

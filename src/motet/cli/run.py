@@ -28,6 +28,7 @@ from motet.cli.batch_options import Batch, run_batch, take_of
 from motet.cli.edit import LARGEST as LARGEST_EDITS
 from motet.cli.mesh_files import MeshFiles
 from motet.cli.recording import open_recording
+from motet.cli.remarks import show_remarks
 from motet.cli.requests import check_conditions, check_takes, method_options, spoken_text
 from motet.cli.written import written_line
 from motet.errors import AssetError, ConfigError
@@ -144,6 +145,7 @@ class Run:
             raise ConfigError("--voice speaks --text where no recording is given; leave it out")
         request, folder = self._request(), self._folder()
         self._check(request, folder)
+        show_remarks(quiet=self.quiet)
         has_face = any(spec.space != "smplx25" for spec in specs_of(self.method))
         written = self.formats if folder is not None or not self.out else map(str, self.out)
         drawn = any(f".{name.lower()}".endswith(PICTURES) for name in written)

@@ -174,6 +174,9 @@ class SpatialItem:
     2 everywhere."""
     events: tuple[int, ...] = ()
     """Frames in which something begins to sound, where they are known."""
+    families: Int[Tensor, " frames"] | None = None
+    """Family of the reaction to the newest event, as `reaction_families` numbers them; 0 before the
+    first. None: known nowhere."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -334,6 +337,7 @@ def spatial_window(
         if item.ears == 2:
             audio = audio.roll(audio.shape[1] // 2, 1)
     attended = torch.full((frames,), 2) if item.attended is None else item.attended[span].long()
+    families = torch.zeros(frames) if item.families is None else item.families[span]
     return {
         "motion": motion,
         "audio": audio,
@@ -341,4 +345,5 @@ def spatial_window(
         "genre": torch.tensor(item.genre),
         "role": torch.tensor(item.role),
         "attended": attended,
+        "families": families.long(),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from motet.methods.mospa.item_progress import REACTION, ItemProgress, held_befor
 from motet.methods.mospa.known_frames import KnownFrames
 from motet.methods.mospa.loss import draw_attended, draw_known, training_loss
 from motet.methods.mospa.model import MospaModel
+from motet.methods.mospa.sound_classifier import SoundKind
 from motet.methods.mospa.start_pose import read_start, standing_start
 from motet.types import Audio, Motion
 from tests.methods.mospa.test_mospa import TINY, body_vectors, noise_sound, tiny
@@ -208,13 +210,52 @@ def test_a_sound_that_goes_on_is_no_event_in_the_next_window() -> None:
     audio = bursts((0.0, 0), (1.5, 1))
     assert len(sound_events.find_events(audio)) == 2
     assert len(sound_events.find_events(audio, continues=True)) == 1
-    right = np.array([-2.0, 1.4, 0.5])
+    right = sound_events.Attention(-76.0)
     assert not sound_events.find_events(audio, right, continues=True)
 
 
 def test_after_a_pause_the_same_side_is_another_event() -> None:
     assert len(sound_events.find_events(bursts((0.5, 0), (3.0, 0)))) == 2
     assert len(sound_events.find_events(bursts((0.5, 0), (2.0, 0)))) == 1
+
+
+def kinds(*families: str) -> sound_events.KindOf:
+    """Each sound that is asked about is of the next of these families."""
+    coming = iter(families)
+
+    def kind_of(start: float, stop: float) -> SoundKind:
+        assert stop > start
+        family = next(coming)
+        return SoundKind(family, family, 0.9)
+
+    return kind_of
+
+
+def test_an_alarm_from_the_same_side_is_another_event() -> None:
+    audio = bursts((0.5, 0), (2.0, 0), (3.5, 0))
+    found = sound_events.find_events(audio, kind_of=kinds("greet", "greet", "flee"))
+    assert [round(event.seconds, 1) for event in found] == [0.5, 3.5]
+    assert [event.kind.family for event in found if event.kind] == ["greet", "flee"]
+
+
+def test_a_given_source_that_moves_is_one_event_and_a_jump_another() -> None:
+    audio = bursts((0.5, 0), (1.5, 0), (2.5, 0), (3.5, 0))
+    moves = sound_events.find_events(audio, bearing=lambda moment: -80 + 40 * moment)
+    assert len(moves) == 1 and moves[0].azimuth_deg == pytest.approx(-56, abs=2)
+    jumps = sound_events.find_events(audio, bearing=lambda t: -60.0 if t < 2.5 else 60.0)
+    assert [round(event.azimuth_deg) for event in jumps] == [-60, 60]
+    assert abs(jumps[1].seconds - 2.5) < 0.2
+
+
+def test_the_direction_is_that_of_what_is_new() -> None:
+    rate, noise = 30720, torch.Generator().manual_seed(1)
+    hum = 0.1 * torch.sin(torch.arange(4 * rate) * (2 * math.pi * 300 / rate))
+    samples = torch.stack([hum, hum]) + 1e-4 * torch.randn(2, 4 * rate, generator=noise)
+    bang = 0.25 * torch.randn(rate // 2, generator=noise)
+    samples[1, 2 * rate : 2 * rate + rate // 2] += bang
+    samples[0, 2 * rate + 20 : 2 * rate + 20 + rate // 2] += 0.3 * bang
+    found = sound_events.find_events(Audio(samples, rate, "binaural"))
+    assert len(found) == 2 and found[1].azimuth_deg < -30
 
 
 def item(known: int, attended: np.ndarray | None = None) -> ItemProgress:

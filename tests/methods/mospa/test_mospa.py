@@ -158,7 +158,14 @@ def test_a_resting_source_is_seen_anew_from_each_estimate() -> None:
 
 @pytest.mark.parametrize("mode", ["selfconsistent", "initial"])
 def test_published_models_take_honest_sources(mode: str) -> None:
-    method = tiny(**PUBLISHED_SOURCE, source_axes=False, fusion="tokens", patch=1, summary=False)
+    method = tiny(
+        **PUBLISHED_SOURCE,
+        source_axes=False,
+        fusion="tokens",
+        families=False,
+        patch=1,
+        summary=False,
+    )
     left, right = (
         method.run(noise_sound(1.0), MospaCondition(source=text, source_mode=mode), (0,)).values
         for text in ("90,0,2", "-90,0,2")
@@ -167,7 +174,14 @@ def test_published_models_take_honest_sources(mode: str) -> None:
 
 
 def test_the_released_switches_are_options() -> None:
-    method = tiny(**PUBLISHED_SOURCE, source_axes=False, fusion="tokens", patch=1, summary=False)
+    method = tiny(
+        **PUBLISHED_SOURCE,
+        source_axes=False,
+        fusion="tokens",
+        families=False,
+        patch=1,
+        summary=False,
+    )
     plain, *others = (
         method.run(
             noise_sound(0.5), MospaCondition(source="50,10,3", source_mode="initial", **given), (0,)

@@ -9,10 +9,11 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 
 from motet.body.skeleton import ANKLE_HEIGHT_M, BALL_HEIGHT_M, body_motion, pose_body
+from motet.reaction_families import FAMILIES, FAMILY_OF
 from motet.synthesis.reaction.idle import IdleLibrary, invented_idle
 from motet.synthesis.reaction.perform import AT, Performance, perform
 from motet.synthesis.reaction.plan import rise, seconds, still_plan
-from motet.synthesis.reaction.policies import FAMILIES, FAMILY_OF, react
+from motet.synthesis.reaction.policies import react
 from motet.synthesis.reaction.steps import RATE, Path, take_steps
 from motet.synthesis.reaction.stimulus import LATENCY_S, Cue, walk
 from motet.synthesis.soundscape.classes import LOUDNESS

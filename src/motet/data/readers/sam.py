@@ -41,6 +41,7 @@ from motet.data.training_set import SpatialItem, SpatialSet
 from motet.encoders.binaural import RATE_HZ, binaural_features, ear_features
 from motet.errors import AssetError, InputError, nearest
 from motet.geometry.rotation import matrix_from_axis_angle
+from motet.reaction_families import family_number
 from motet.types import Audio, Motion, smplx25_space
 
 MOTION_FPS, KEPT = 120, 4
@@ -159,6 +160,10 @@ class Sam:
 
     def reactions(self) -> Mapping[str, Mapping[str, Any]]:
         """What each scripted reaction set out to do, by id; empty for recorded people."""
+        return self._reactions
+
+    @functools.cached_property
+    def _reactions(self) -> Mapping[str, Mapping[str, Any]]:
         path = self.folder / "reactions.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return {entry["id"]: entry for entry in map(parse_json, lines)}
@@ -172,6 +177,15 @@ class Sam:
         empty where that is not known.
         """
         return self._events.get(name, ())
+
+    def families(self, name: str, frames: int) -> Int[Tensor, " frames"]:
+        """`SpatialItem.families` of a sequence, 30 frames a second."""
+        families = torch.zeros(frames, dtype=torch.int8)
+        entry = self.reactions().get(name, {})
+        for event in entry.get("events", (entry,) if "onset_s" in entry else ()):
+            onset = round(event["onset_s"] * MOTION_FPS / KEPT)
+            families[onset:] = family_number(event.get("family", ""))
+        return families
 
     @functools.cached_property
     def _roles(self) -> Mapping[str, str]:
@@ -224,6 +238,7 @@ def spatial_item(
         data.role(name),
         _attention(recorded)[:length],
         _events(data.event_frames(name), 0, length),
+        data.families(name, length),
     )
 
 
@@ -248,6 +263,7 @@ def spatial_excerpts(
     audio = resample(data.audio(name), RATE_HZ)
     attended, per_frame = _attention(recorded), RATE_HZ * KEPT // MOTION_FPS
     label, role = data.labels().get(name, ""), data.role(name)
+    families = data.families(name, frames)
     for start in [*range(0, frames - EXCERPT, EXCERPT_HOP), frames - EXCERPT]:
         span = slice(start, start + EXCERPT)
         piece = audio.slice(start * per_frame, (start + EXCERPT) * per_frame)
@@ -263,6 +279,7 @@ def spatial_excerpts(
             role,
             attended[span][: len(features)],
             _events(data.event_frames(name), start, len(features)),
+            families[span][: len(features)],
         )
 
 

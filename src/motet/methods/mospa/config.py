@@ -121,6 +121,9 @@ class MospaConfig:
     """The figure listens or speaks itself; one learned vector each."""
     events: bool = False
     """The source is that of the newest event in each frame, none before the first."""
+    families: bool = False
+    """The family of the reaction to the newest event (`reaction_families`) is a condition of each
+    frame; needs `frames`."""
     source: SourceConfig = SourceConfig()
     mask_sound_source: bool = False
     """No source conditioning."""
@@ -177,6 +180,8 @@ class MospaConfig:
             raise ConfigError("known_frames needs guessing: both replace the noisy motion")
         if self.events and self.source.frame != "start":
             raise ConfigError("events need a source that is seen from the window's start")
+        if self.families and self.fusion == "tokens":
+            raise ConfigError("families needs the fusion 'frames'")
         if self.summary and self.fusion == "tokens":
             raise ConfigError("summary needs the fusion 'frames'")
         if self.source_axes and (
@@ -210,6 +215,12 @@ class MospaCondition:
     of poses and trans in SMPL-X order; empty: relaxed standing at the origin."""
     role: Literal["default", "listener", "speaker"] = option("default", "speaker")
     """Whether the figure listens, or speaks the recording itself and moves as speakers do."""
+    reaction: Literal["default", "attend", "greet", "dance", "avoid", "cover", "flee", "endure"] = (
+        option("default", "cover", preset="shipped")
+    )
+    """How the figure reacts to every sound: attend (look, turn, go there), greet (face it, nod or
+    wave), dance, avoid (step aside), cover (hands over the ears), flee (start, run away or crouch),
+    endure (arms round oneself); default: by the kind of sound that is detected."""
     guidance_audio: float = option(1.0, 2.0)
     """Classifier-free guidance scale of the audio; 1: none."""
     steps: int = option(0, 2)
@@ -266,6 +277,10 @@ class MospaCondition:
             refuse(self, ("life",), "published models move as published")
         if not config.roles:
             refuse(self, ("role",), "this model knows no speakers")
+        if not config.families:
+            refuse(self, ("reaction",), "this model decides by itself how to react")
+        if self.role == "speaker":
+            refuse(self, ("reaction",), "a speaker reacts to no sound")
         if self.role == "speaker" and self.source:
             raise ConfigError(
                 "a speaker is the sound source: leave source out, or choose the role listener"
@@ -292,6 +307,7 @@ PRESETS: dict[str, MospaConfig] = {
         known_frames=True,
         roles=True,
         events=True,
+        families=True,
         source_axes=True,
         source=_HOUSE_SOURCE,
         mask_targets="audio+source",
@@ -318,6 +334,7 @@ PRESETS: dict[str, MospaConfig] = {
         known_frames=True,
         roles=True,
         events=True,
+        families=True,
         source_axes=True,
         source=_HOUSE_SOURCE,
         normalise=True,

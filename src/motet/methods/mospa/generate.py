@@ -5,12 +5,13 @@ noise of its item's own seed with the end of the last one imposed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.body.feature_vector import (
@@ -23,14 +24,17 @@ from motet.body.feature_vector import (
 )
 from motet.body.foot_contact import settle_feet
 from motet.body.idle_life import add_life
-from motet.body.motion_continuity import join_to_known
+from motet.body.motion_continuity import join_to_known, leave_start
 from motet.body.motion_limits import limit_speed
+from motet.body.neck_limit import limit_twist
 from motet.body.step_evenness import even_steps
 from motet.checkpoint import load_strict
+from motet.config import JsonValue
 from motet.diffusion.sample import seeded_noise
 from motet.encoders.base import Waveform, encode, load_encoder
 from motet.encoders.binaural import HOP, KEPT, RATE_HZ
 from motet.errors import CheckpointError, ConfigError
+from motet.methods.mospa.candidates import best_look
 from motet.methods.mospa.config import (
     GENRES,
     ROLES,
@@ -39,12 +43,16 @@ from motet.methods.mospa.config import (
 )
 from motet.methods.mospa.item_progress import ItemProgress, at_start, next_groups
 from motet.methods.mospa.model import MospaModel
+from motet.methods.mospa.sound_events import SoundEvent, event_facts
 from motet.methods.mospa.source_position import SourcePath, parse_source
 from motet.methods.mospa.start_pose import StartPose, read_start, standing_start
 from motet.methods.mospa.window_task import (
+    Planner,
     WindowTask,
+    advanced_item,
+    as_ears,
     audio_features,
-    plans_of,
+    seen_features,
     source_view,
     world_source,
 )
@@ -56,13 +64,16 @@ from motet.methods.mospa.windows import (
 )
 from motet.nn.device import CPU, on_device
 from motet.options import OptionValue
+from motet.reaction_families import family_number
 from motet.streaming.streaming_method import FeatureStream, StreamingMethod, StreamState
-from motet.types import Motion, smplx25_space
+from motet.types import Audio, Motion, smplx25_space
 
 FRAME_SAMPLES = HOP * KEPT
 """Samples of 30,720 Hz in a frame of 1/30 s."""
 END_FRAMES = 8
 """Frames at the end of a window that are not used where another window can follow."""
+STREAMS = 10_000
+"""Streams of noise between one candidate of a window and the next."""
 VELOCITY_FRAMES = {120: 4.0, 30: 1.0}
 """What a difference between rows at 30 a second is divided by to be a velocity of the model."""
 
@@ -79,6 +90,8 @@ class MospaState(StreamState):
     """The first frame; None: generated too, as published."""
     items: tuple[ItemProgress, ...] = ()
     """One for each item of the batch."""
+    listens_only: bool = False
+    """Sounds are found, but nothing is generated: all frames are zero."""
 
 
 class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
@@ -154,7 +167,10 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
     def _advance(self, state: MospaState, group: tuple[int, ...]) -> list[ItemProgress]:
         """The items of a group after their next window."""
         task, features = self._task(state, group)
-        best = self._sampled(state, task, features)
+        if state.listens_only:
+            best = torch.zeros(len(group), self.config.window, DIM)
+        else:
+            best = self._sampled(state, task, features)
         advanced = []
         for row, index in enumerate(group):
             item, plan = state.items[index], task.plans[row]
@@ -163,16 +179,9 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
             # The start pose is the first frame; the past was emitted with the window before.
             new = vector if task.is_first else vector[task.known_frames :]
             placed = new if state.start is None else state.start.placed(new.unsqueeze(0))[0]
+            past = vector[len(vector) - kept :] if kept else None
             advanced.append(
-                ItemProgress(
-                    torch.cat([item.pending, placed]),
-                    item.generated + len(new),
-                    item.windows + 1,
-                    vector[len(vector) - kept :] if kept else None,
-                    plan.attended,
-                    plan.before,
-                    task.loudest[row],
-                )
+                advanced_item(item, plan, placed, past, task.loudest[row], self.space.fps)
             )
         return advanced
 
@@ -190,18 +199,43 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
             known = torch.stack([item.past for item in items if item.past is not None])
         elif state.start is not None:
             known = state.start.vector.expand(len(items), 1, DIM)
-        attends = self._role(state) == "listener"
-        stop = config.window - self._discarded
-        plans = plans_of(items, samples, config, stop, self.space.fps, attends=attends)
         if config.hearing == "mono":
-            features, loudest = audio_features(samples, items, plans, config.window)
+            features, loudest = audio_features(samples, items, config.window)
         else:
             features = encode(self._window_encoder, samples)[:, : config.window]
             loudest = (0.0,) * len(items)
+        planner = self._planner(state)
+        plans = tuple(
+            planner.plan(item, ears, rows)
+            for item, ears, rows in zip(items, as_ears(samples), features, strict=True)
+        )
+        if config.hearing == "mono":
+            examples = self.model.family_examples.to(CPU) if config.families else None
+            replaced = self._replaced(state)
+            features = seen_features(features, items, plans, examples, replaced)
         seeds = tuple(state.seeds[index] for index in group)
         is_first, number = not items[0].windows, items[0].windows
         task = WindowTask(group, seeds, number, first, known, is_first, samples, plans, loudest)
         return task, features
+
+    def _replaced(self, state: MospaState) -> Container[int]:
+        """Families of which the network sees an example instead of the sound: the one that the user
+        has set, and speech, as it was trained with few voices. Beats and bangs stay in time.
+        """
+        chosen = family_number(state.condition.reaction)
+        return (chosen,) if chosen else (family_number("greet"),)
+
+    def _planner(self, state: MospaState) -> Planner:
+        attends = self._role(state) == "listener"
+        return Planner(
+            self.config,
+            self.config.window - self._discarded,
+            self.space.fps,
+            state.path,
+            self.model.sound_classifier if self.config.families else None,
+            attends,
+            family_number(state.condition.reaction),
+        )
 
     def _sampled(
         self, state: MospaState, task: WindowTask, features: Float[Tensor, "batch frames columns"]
@@ -210,17 +244,26 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         shift, angle = task.axes()
         imposed = None if task.known is None else turned(task.known, -angle, shift)
         conditions = self._conditions(state, task, features).to(self.device)
-        noise = seeded_noise(task.seeds, (self.config.window, DIM), stream=task.number)
-        with on_device(self.device):
-            vector = sample_window(
-                self.model,
-                conditions,
-                state.sampling,
-                noise(0),
-                lambda move: noise(move + 1),
-                None if imposed is None else imposed.to(self.device),
-            )
-        vector = turned_back(vector.to(CPU), angle, shift)
+        known = None if imposed is None else imposed.to(self.device)
+
+        def drawn(candidate: int) -> Float[Tensor, "batch frames dim"]:
+            stream = task.number + candidate * STREAMS
+            noise = seeded_noise(task.seeds, (self.config.window, DIM), stream=stream)
+            with on_device(self.device):
+                vector = sample_window(
+                    self.model,
+                    conditions,
+                    state.sampling,
+                    noise(0),
+                    lambda move: noise(move + 1),
+                    known,
+                )
+            return turned_back(vector.to(CPU), angle, shift)
+
+        vector = drawn(0)
+        if self.config.families and self._role(state) == "listener":
+            world = world_source(task, self.config, state.path, self.space.fps, attends=True)
+            vector = best_look(vector, drawn, world, task.plans, task.known_frames)
         if task.known is not None:
             vector = torch.cat([task.known, vector[:, task.known_frames :]], 1)
         return self._finished(vector, task, state)
@@ -255,7 +298,33 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         world = world_source(task, config, state.path, self.space.fps, attends=attends)
         local = state.path is not None and state.path.local
         view, moving = source_view(task, world, config, condition.source_mode, local=local)
-        return WindowConditions(features, genre, view, moving, source, role)
+        families = self._families(task) if config.families else None
+        return WindowConditions(features, genre, view, moving, source, role, families)
+
+    def _families(self, task: WindowTask) -> Int[Tensor, "batch frames"]:
+        """Number of the reaction in each frame."""
+        rows = [plan.families for plan in task.plans if plan.families is not None]
+        return torch.from_numpy(np.stack(rows)).long()
+
+    def sound_events(self, audio: Audio, condition: MospaCondition) -> tuple[SoundEvent, ...]:
+        """The events that a take of this audio reacts to, seconds from its start.
+
+        Args:
+            audio: one item, as `step` takes it.
+        """
+        state = dataclasses.replace(self.begin(condition, (0,)), listens_only=True)
+        _, state = self.step(state, audio)
+        state = self.end(state)
+        while state.frames_left(1) > 0:
+            _, state = self._next_frames(state)
+        return state.items[0].events
+
+    def detected(self, audio: Audio, condition: MospaCondition) -> dict[str, JsonValue]:
+        """What is heard, for the provenance of a take."""
+        if not self.config.events or condition.role == "speaker":
+            return {}
+        events = self.sound_events(audio, condition)
+        return {"sound_events": [event_facts(event, condition.reaction) for event in events]}
 
     def _role(self, state: MospaState) -> str:
         role = state.condition.role
@@ -274,7 +343,10 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         for item, seed in zip(vector, task.seeds, strict=True):
             root, rotations = join_to_known(item[:, ROOT], vector_rotations(item), known, fps)
             if self.config.guessing:
+                if task.is_first and known:
+                    root, rotations = leave_start(root, rotations, fps)
                 root, rotations = limit_speed(root, rotations, known, fps)
+                rotations = limit_twist(root, rotations, known, fps)
             if condition.feet:
                 if condition.life and self.config.guessing:
                     first = task.first_frame

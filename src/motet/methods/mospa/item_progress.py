@@ -7,15 +7,16 @@ until then. Events come at other moments in each sound, so the items of a batch 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.methods.mospa.sound_events import SoundEvent
 from motet.methods.mospa.source_position import position_at
+from motet.reaction_families import UNKNOWN_FAMILY, family_number
 
 MARGIN = 4
 """Frames around a window's border in which an event belongs to what follows the border."""
@@ -43,6 +44,14 @@ class ItemProgress:
     """The one that was attended to during `past`."""
     loudest: float = 0.0
     """Loudest moment so far: reference of the audio features."""
+    family: int = UNKNOWN_FAMILY
+    """Number of the reaction to the newest event."""
+    family_before: int = UNKNOWN_FAMILY
+    """The one during `past`."""
+    event_frame: int = 0
+    """Absolute frame of the newest event."""
+    events: tuple[SoundEvent, ...] = ()
+    """All so far, seconds from the start of the sound."""
 
     @property
     def known(self) -> int:
@@ -83,6 +92,12 @@ class WindowPlan:
     """After the window."""
     event: int | None = None
     """Frame of the event that the window ends at."""
+    families: Int[np.ndarray, " frames"] | None = None
+    """Number of the reaction in each frame; None where none is given."""
+    family: int = UNKNOWN_FAMILY
+    """After the window."""
+    found: tuple[SoundEvent, ...] = ()
+    """Events that this window newly attends to."""
 
     @property
     def before(self) -> Float[np.ndarray, "3"] | None:
@@ -90,9 +105,19 @@ class WindowPlan:
         row = self.rows[self.stop - 1]
         return None if np.isnan(row).any() else row
 
+    @property
+    def family_before(self) -> int:
+        """The reaction in the window's last emitted frames."""
+        return UNKNOWN_FAMILY if self.families is None else int(self.families[self.stop - 1])
+
 
 def plan_window(
-    events: Sequence[SoundEvent], item: ItemProgress, frames: int, stop: int, fps: float
+    events: Sequence[SoundEvent],
+    item: ItemProgress,
+    frames: int,
+    stop: int,
+    fps: float,
+    position: Callable[[SoundEvent], Float[np.ndarray, "3"]] | None = None,
 ) -> WindowPlan:
     """The plan of an item's next window.
 
@@ -100,22 +125,33 @@ def plan_window(
         events: in the window's sound, seconds from its start.
         frames: length of a window.
         stop: frames of it that are emitted if nothing happens.
+        position: where an event is; at an assumed distance where this is left out.
     """
     rows = np.full((frames, 3), np.nan)
+    families = np.full(frames, UNKNOWN_FAMILY)
     border = max(item.known, 1)
     if item.before is not None:
-        rows[:border] = item.before
+        rows[:border], families[:border] = item.before, item.family_before
     if item.attended is not None:
-        rows[max(0, item.known - REACTION) :] = item.attended
-    attended = item.attended
+        since = max(0, item.known - REACTION)
+        rows[since:], families[since:] = item.attended, item.family
+    attended, family = item.attended, item.family
+    found: tuple[SoundEvent, ...] = ()
     for event in events:
         frame = round(event.seconds * fps)
-        position = position_at(event.azimuth_deg)
+        place = position_at(event.azimuth_deg) if position is None else position(event)
+        # A given source that jumps goes on with what it does, unless it clearly changes.
+        number = UNKNOWN_FAMILY if position is None else family
+        if event.kind is not None and event.kind.is_sure:
+            number = family_number(event.kind.family)
         if border + MARGIN < frame + REACTION < stop:
-            return WindowPlan(frame + REACTION, rows, position, frame)
+            return WindowPlan(
+                frame + REACTION, rows, place, frame, families, number, (*found, event)
+            )
         if abs(frame + REACTION - border) <= MARGIN:
-            rows[frame:], attended = position, position
-    return WindowPlan(stop, rows, attended)
+            rows[frame:], families[frame:] = place, number
+            attended, family, found = place, number, (*found, event)
+    return WindowPlan(stop, rows, attended, None, families, family, found)
 
 
 def held_before(

@@ -142,6 +142,9 @@ def training_loss(
     source = batch["source"]
     if config.events:
         source = draw_attended(source, batch["attended"], randomness)
+    families = batch.get("families") if config.families else None
+    if families is not None:
+        families = draw_families(families, randomness)
     # Without its own half precision the precision of the training applies.
     is_half = config.half_training and (seen.device.type != "cpu" or bfloat16_is_fast())
     half = torch.autocast(seen.device.type, torch.bfloat16) if is_half else None
@@ -155,6 +158,7 @@ def training_loss(
             audible,
             batch["role"] if config.roles else None,
             known,
+            families,
         )
     estimate = estimate.to(seen.dtype)
     if known is not None:
@@ -178,6 +182,8 @@ JITTER_RAD, DISTANCE_SPREAD = 0.17, 0.35
 """Deviation of estimated directions, and of the logarithm of estimated distances."""
 TOLD = 0.5
 """Share of windows whose source is given, before its first event too."""
+FAMILY_UNKNOWN = 0.15
+"""Share of windows without the family of the reaction."""
 
 
 def draw_known(
@@ -229,6 +235,14 @@ def draw_attended(
     moved = moved * torch.stack([spread, torch.ones_like(spread), spread], -1).unsqueeze(1)
     known = (attended == 2) | ((attended == 1) & told.unsqueeze(1))
     return smooth_switches(moved * known.unsqueeze(-1))
+
+
+def draw_families(
+    families: Int[Tensor, "batch frames"], randomness: torch.Generator
+) -> Int[Tensor, "batch frames"]:
+    """Families of reactions, left out for some windows: there the sound alone decides."""
+    is_given = torch.rand(len(families), generator=randomness) >= FAMILY_UNKNOWN
+    return families * is_given.to(families).unsqueeze(1)
 
 
 def draw_steps(

@@ -16,6 +16,7 @@ from motet.diffusion.schedule import Schedule, make_schedule
 from motet.methods.mospa.cached_layers import CachedLayer, Known, cached_layers
 from motet.methods.mospa.config import GENRES, ROLES, MospaConfig, SourceConfig
 from motet.methods.mospa.known_frames import KnownFrames
+from motet.methods.mospa.sound_classifier import SoundClassifier
 from motet.methods.mospa.source_frame import (
     MOVED,
     ROOT_ROWS,
@@ -25,6 +26,7 @@ from motet.methods.mospa.source_frame import (
 )
 from motet.nn.attention import attend, split_heads
 from motet.nn.position import sinusoid_table
+from motet.reaction_families import FAMILY_NAMES
 
 POSITIONS = 5000
 """Size of the tables of positions and of diffusion steps."""
@@ -109,6 +111,8 @@ class MospaModel(nn.Module):
             nn.init.zeros_(self.embed_known.weight)
         if config.roles:
             self.embed_role = nn.Parameter(torch.zeros(len(ROLES), width))
+        if config.families:
+            self.embed_family = nn.Parameter(torch.zeros(len(FAMILY_NAMES) + 1, width))
         if config.summary:
             size = 2 * config.audio_dim + config.source.dim + width
             self.embed_summary = nn.Sequential(
@@ -135,6 +139,11 @@ class MospaModel(nn.Module):
             self.register_buffer("motion_spread", torch.ones(DIM))
         if patch > 1:
             self.register_buffer("blend", _crossfade(patch), persistent=False)
+        if config.families:
+            self.sound_classifier = SoundClassifier(config.audio_dim)
+            # A sound of each family that the network was trained with, from its onset on.
+            examples = torch.zeros(len(FAMILY_NAMES), config.window, config.audio_dim)
+            self.register_buffer("family_examples", examples)
         self.schedule: Schedule = noise_schedule(config)
 
     def normalised(
@@ -159,6 +168,7 @@ class MospaModel(nn.Module):
         audible: Float[Tensor, " batch"] | None = None,
         before: EmbeddedConditions | None = None,
         role: Int[Tensor, " batch"] | None = None,
+        families: Int[Tensor, "batch frames"] | None = None,
     ) -> EmbeddedConditions:
         """Embed the conditions.
 
@@ -169,6 +179,8 @@ class MospaModel(nn.Module):
                 out both).
             before: earlier conditions with the same weights, whose cached layers are reused.
             role: with `roles`: 0 listener (as when left out), 1 speaker.
+            families: with `families`: numbers of `reaction_families` by frame; 0, as when left out,
+                where the network decides.
         """
         config = self.config
         batch, frames = audio.shape[:2]
@@ -193,6 +205,11 @@ class MospaModel(nn.Module):
         # (batch, tokens, width): one token per patch of frames.
         if config.fusion == "frames":
             added = sound + position
+            if config.families and families is not None:
+                reaction = self.embed_family[families]  # (batch, frames, width)
+                added = added + reaction.unflatten(1, (-1, config.patch)).mean(2)
+                # The newest event's also where the whole window is seen at once.
+                genre_token = genre_token + reaction[:, -1:]
             if config.summary:
                 # (batch, 2 * columns + coordinates + width): pooled over the window.
                 whole = torch.cat(
@@ -313,9 +330,12 @@ class MospaModel(nn.Module):
         audible: Float[Tensor, " batch"] | None = None,
         role: Int[Tensor, " batch"] | None = None,
         known: KnownFrames | None = None,
+        families: Int[Tensor, "batch frames"] | None = None,
     ) -> Float[Tensor, "batch frames dim"]:
         """`embed_conditions` and `estimate` in one, for training."""
-        conditions = self.embed_conditions(audio, source, genre, audible, role=role)
+        conditions = self.embed_conditions(
+            audio, source, genre, audible, role=role, families=families
+        )
         return self.estimate(noisy, step, conditions, known)
 
     def _patched(self, values: Tensor) -> Tensor:

@@ -1,8 +1,11 @@
-"""Events in a recording as they come: onsets, each with the direction that it comes from."""
+"""Events in a recording as they come: onsets, each with the direction that it comes from and the
+kind of sound.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.audio.spatial.direction_of_arrival import azimuth_by_head
+from motet.config import JsonValue
+from motet.methods.mospa.sound_classifier import SoundKind
 from motet.types import Audio
 
 HOP_S = 0.02
@@ -31,42 +36,169 @@ SWITCH_FRAMES = 10
 """Frames over which the attended position goes over to a new event's."""
 
 
+JUMP_S, JUMP_DEG = 0.3, 45.0
+"""A given source that turns so far in so short a time has jumped."""
+SURE = 0.8
+"""Probability from which on a sound of an alarming kind is an event though its side is the same."""
+ALARMING = ("cover", "flee")
+NEW_POWER = 4.0
+"""An onset's direction is that of the bands whose power rises by this factor."""
+
+KindOf = Callable[[float, float], SoundKind | None]
+"""(start, stop in seconds) -> kind of sound there; None where that is not known."""
+
+
 @dataclasses.dataclass(frozen=True)
 class SoundEvent:
-    """An onset and where it came from."""
+    """An onset, and where it came from."""
 
     seconds: float
     """From the start of the samples."""
     azimuth_deg: float
+    level_db: float = 0.0
+    """Loudest moment of its first half second against full scale."""
+    kind: SoundKind | None = None
+
+
+def event_facts(event: SoundEvent, reaction: str = "default") -> dict[str, JsonValue]:
+    """An event as the provenance of a take names it.
+
+    Args:
+        reaction: family that the user has set, or `default`.
+    """
+    kind = event.kind
+    chosen = reaction
+    if reaction == "default":
+        chosen = kind.family if kind is not None and kind.is_sure else "undecided"
+    return {
+        "seconds": round(event.seconds, 2),
+        "sound": "" if kind is None else kind.name,
+        "probability": 0.0 if kind is None else round(kind.probability, 2),
+        "azimuth_deg": round(event.azimuth_deg),
+        "level_db": round(event.level_db, 1),
+        "reaction": chosen,
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Attention:
+    """What is attended to before the samples begin."""
+
+    azimuth_deg: float | None = None
+    """None: nothing so far."""
+    family: str = ""
+    """Of the reaction to it, where it is known."""
+    since_s: float = -1.0
+    """When it began, seconds from the start of the samples."""
+
+
+def _unknown(start: float, stop: float) -> SoundKind | None:
+    del start, stop
+    return None
 
 
 def find_events(
-    audio: Audio, attended: Float[np.ndarray, "3"] | None = None, *, continues: bool = False
+    audio: Audio,
+    attention: Attention = Attention(),
+    *,
+    continues: bool = False,
+    bearing: Callable[[float], float] | None = None,
+    kind_of: KindOf = _unknown,
 ) -> tuple[SoundEvent, ...]:
-    """Onsets in a binaural sound with their directions.
+    """Onsets in a binaural sound with their directions and kinds.
 
-    The same sound again and again (rings, barks) is one event where its direction stays and it
-    does not pause for long.
+    The same sound again and again (rings, barks) is one event where its direction stays, it does
+    not pause for long, and nothing alarming begins.
 
     Args:
-        attended: position that is attended to already, metres.
         continues: the samples follow others, so what sounds at their start is no onset.
+        bearing: direction of a given source at a moment of the samples, degrees; where it is left
+            out, directions are estimated.
+        kind_of: classifies a stretch of the samples.
     """
-    rate, events = audio.sample_rate, []
-    last = None if attended is None else float(np.degrees(np.arctan2(attended[0], attended[2])))
-    level = _level_db(audio)
-    for onset in onsets(audio, continues=continues):
-        start = round(onset * rate)
-        piece = audio.slice(start, start + round(DIRECTION_S * rate))
-        if piece.samples.shape[-1] < 0.1 * rate:
+    level, events, last = _level_db(audio), [], attention
+    moments = onsets(audio, continues=continues)
+    jumps = _jumps(bearing, audio.seconds, level) if bearing is not None else []
+    # A jump counts where nothing begins to sound beside it.
+    moments = sorted([*moments, *(j for j in jumps if all(abs(j - m) > APART_S for m in moments))])
+    for number, onset in enumerate(moments):
+        stop = moments[number + 1] if number + 1 < len(moments) else audio.seconds
+        if audio.seconds - onset < 0.1 or onset < attention.since_s + APART_S / 2:
             continue
-        azimuth = azimuth_by_head(piece)
-        goes_on = last is not None and _apart(azimuth, last) < SAME_DEG
-        if goes_on and not _after_pause(level, onset):
-            continue
-        events.append(SoundEvent(onset, azimuth))
-        last = azimuth
+        azimuth = _direction(audio, onset) if bearing is None else bearing(onset + 0.1)
+        kind = None
+        if last.azimuth_deg is not None:
+            before = last.azimuth_deg
+            if bearing is not None:
+                before = bearing(max(0.0, onset - JUMP_S))
+            goes_on = _apart(azimuth, before) < (SAME_DEG if bearing is None else JUMP_DEG)
+            if goes_on and not _after_pause(level, onset):
+                kind = kind_of(onset, min(stop, onset + 2.0))
+                if not _alarms(kind, last.family):
+                    continue
+        kind = kind or kind_of(onset, stop)
+        events.append(SoundEvent(onset, azimuth, _peak_db(level, onset), kind))
+        last = Attention(azimuth, kind.family if kind is not None else "")
     return tuple(events)
+
+
+def _alarms(kind: SoundKind | None, family: str) -> bool:
+    """Whether a sound from the same side begins that nobody takes for more of the one before."""
+    if kind is None or family in ("", *ALARMING):
+        return False
+    return kind.family in ALARMING and kind.probability >= SURE
+
+
+def _direction(audio: Audio, onset: float) -> float:
+    """Azimuth of what begins to sound; of a mixture, of those bins whose power rises."""
+    rate = audio.sample_rate
+    start = round(onset * rate)
+    piece = audio.slice(start, start + round(DIRECTION_S * rate))
+    before = audio.slice(max(0, start - round(DIRECTION_S * rate)), start)
+    if before.seconds < 0.2 or float(before.samples.abs().max()) < 1e-4:
+        return azimuth_by_head(piece)
+    return azimuth_by_head(_risen(piece, before))
+
+
+def _risen(piece: Audio, before: Audio) -> Audio:
+    """The bins of a sound that are much louder than they were before, the others silent."""
+    size = 1024
+    window = torch.hann_window(size)
+
+    def spectrum(samples: Tensor) -> Tensor:  # (ears, bins, frames)
+        return torch.stft(samples, size, size // 4, window=window, return_complex=True)
+
+    new, old = spectrum(piece.samples.float()), spectrum(before.samples.float())
+    power, background = new.abs().square().sum(0), old.abs().square().sum(0)
+    # Over both ears: what one ear alone loses stays out of the mask.
+    rises = power > NEW_POWER * background.mean(-1, keepdim=True)
+    share = float(power[rises].sum() / power.sum().clamp(min=1e-12))
+    if share < 0.05:  # hardly anything is new
+        return piece
+    samples = torch.istft(new * rises, size, size // 4, window=window,
+                          length=piece.samples.shape[-1])  # fmt: skip
+    return dataclasses.replace(piece, samples=samples)
+
+
+def _jumps(
+    bearing: Callable[[float], float], seconds: float, level: Float[np.ndarray, " hops"]
+) -> list[float]:
+    """Moments at which a given source jumps to another side while it sounds."""
+    moments = np.arange(0.0, max(0.0, seconds - JUMP_S), 1 / 30)
+    turned = np.array([_apart(bearing(m + JUMP_S), bearing(m)) for m in moments])
+    found: list[float] = []
+    for index in np.flatnonzero(turned > JUMP_DEG):
+        moment = float(moments[index]) + JUMP_S / 2
+        sounds = level[int(moment / HOP_S) : int((moment + JUMP_S) / HOP_S)]
+        is_audible = len(sounds) > 0 and sounds.max() > level.max() + AUDIBLE_DB
+        if is_audible and (not found or moment - found[-1] > APART_S):
+            found.append(moment)
+    return found
+
+
+def _peak_db(level: Float[np.ndarray, " hops"], onset: float) -> float:
+    first = int(onset / HOP_S)
+    return float(level[first : first + round(DIRECTION_S / HOP_S)].max())
 
 
 def onsets(audio: Audio, *, continues: bool = False) -> list[float]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Container, Sequence
 
 import numpy as np
 import torch
@@ -17,9 +18,11 @@ from motet.encoders.binaural import RATE_HZ, ear_features, loudest_mel
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.methods.mospa.config import MospaConfig
 from motet.methods.mospa.item_progress import ItemProgress, WindowPlan, held_before, plan_window
-from motet.methods.mospa.sound_events import find_events, smooth_switches
+from motet.methods.mospa.sound_classifier import SHORTEST, SoundClassifier, SoundKind
+from motet.methods.mospa.sound_events import Attention, SoundEvent, find_events, smooth_switches
 from motet.methods.mospa.source_position import SourcePath, estimated_position, position_at
 from motet.methods.mospa.windows import SourceView, world_view
+from motet.reaction_families import FAMILY_NAMES, UNKNOWN_FAMILY, family_number
 from motet.types import Audio
 
 
@@ -55,48 +58,216 @@ class WindowTask:
         return shift, heading(vector_rotations(first)[:, 0])
 
 
-def plans_of(
-    items: Sequence[ItemProgress],
-    samples: Float[Tensor, "batch time 2"],
-    config: MospaConfig,
-    stop: int,
-    fps: float,
-    *,
-    attends: bool,
-) -> tuple[WindowPlan, ...]:
-    """What the next window of each item attends to, and where it ends.
+@dataclasses.dataclass(frozen=True)
+class Planner:
+    """How events of a window are found and planned for, whatever the item.
 
     Published models see one source a window and go on to its end; so does whoever attends to no
     sound.
     """
-    events = []
-    for item, ears in zip(items, _ears(samples), strict=True):
-        continues = item.first_frame > 0
-        follows = config.guessing and attends
-        events.append(find_events(ears, item.attended, continues=continues) if follows else ())
-    return tuple(
-        plan_window(found, item, config.window, stop, fps)
-        for found, item in zip(events, items, strict=True)
+
+    config: MospaConfig
+    stop: int
+    """Frames of a window that are emitted if nothing happens."""
+    fps: float
+    path: SourcePath | None
+    classifier: SoundClassifier | None
+    attends: bool
+    reaction: int = UNKNOWN_FAMILY
+    """Number of the family that the user has set for every sound."""
+
+    def plan(
+        self, item: ItemProgress, ears: Audio, features: Float[Tensor, "frames columns"]
+    ) -> WindowPlan:
+        """The plan of an item's next window.
+
+        Args:
+            features: of the window, which sounds are classified by.
+        """
+        frames = self.config.window
+        if not (self.config.guessing and self.attends):
+            return plan_window((), item, frames, self.stop, self.fps)
+        follows = self.path is not None and self.config.events and not self.path.local
+        first_s = item.first_frame / self.fps
+
+        def position(moment: float) -> np.ndarray:
+            assert self.path is not None
+            return self.path.at(np.array([first_s + moment]))[0].double().numpy()
+
+        def bearing(moment: float) -> float:
+            x, _, z = position(moment)
+            return float(np.degrees(np.arctan2(x, z)))
+
+        def kind_of(start: float, stop: float) -> SoundKind | None:
+            return self._kind(features, round(start * self.fps), round(stop * self.fps))
+
+        events = find_events(
+            ears,
+            _attention(item, self.fps),
+            continues=item.first_frame > 0,
+            bearing=bearing if follows else None,
+            kind_of=kind_of,
+        )
+        item = self._judged_again(item, features, events)
+        place = (lambda event: position(event.seconds)) if follows else None
+        plan = plan_window(events, item, frames, self.stop, self.fps, place)
+        return plan if not self.reaction else _set_reaction(plan, self.reaction)
+
+    def _kind(
+        self, features: Float[Tensor, "frames columns"], start: int, stop: int
+    ) -> SoundKind | None:
+        rows = features[start:stop]
+        if self.classifier is None or len(rows) < SHORTEST:
+            return None
+        return self.classifier.kind(rows)
+
+    def _judged_again(
+        self,
+        item: ItemProgress,
+        features: Float[Tensor, "frames columns"],
+        events: Sequence[SoundEvent],
+    ) -> ItemProgress:
+        """The item with the kind of what goes on, by what this window has of it: the window before
+        may have ended right after its onset, and sounds change.
+        """
+        if item.attended is None:
+            return item
+        start = max(0, item.event_frame - item.first_frame)
+        stop = round(events[0].seconds * self.fps) if events else len(features)
+        kind = self._kind(features, start, stop) if stop - start >= AGAIN else None
+        if kind is None or not kind.is_sure:
+            return item
+        return dataclasses.replace(item, family=family_number(kind.family))
+
+
+AGAIN = 30
+"""Frames of a sound that goes on by which its kind is judged again."""
+
+
+def _attention(item: ItemProgress, fps: float) -> Attention:
+    if item.attended is None:
+        return Attention()
+    azimuth = float(np.degrees(np.arctan2(item.attended[0], item.attended[2])))
+    name = FAMILY_NAMES[item.family - 1] if item.family else ""
+    return Attention(azimuth, name, (item.event_frame - item.first_frame) / fps)
+
+
+def _set_reaction(plan: WindowPlan, number: int) -> WindowPlan:
+    """The same with the family that the user has set wherever something is attended to."""
+    assert plan.families is not None
+    families = np.where(np.isnan(plan.rows).any(1), UNKNOWN_FAMILY, number)
+    family = number if plan.attended is not None else UNKNOWN_FAMILY
+    return dataclasses.replace(plan, families=families, family=family)
+
+
+def advanced_item(
+    item: ItemProgress,
+    plan: WindowPlan,
+    new: Float[Tensor, "frames dim"],
+    past: Float[Tensor, "known dim"] | None,
+    loudest: float,
+    fps: float,
+) -> ItemProgress:
+    """An item after a window.
+
+    Args:
+        new: frames of the window that were not emitted before, in the world.
+        past: frames that the next window begins with.
+    """
+    events, event_frame = item.events, item.event_frame
+    for event in plan.found:
+        event_frame = item.first_frame + round(event.seconds * fps)
+        seconds = item.first_frame / fps + event.seconds
+        events = (*events, dataclasses.replace(event, seconds=seconds))
+    return ItemProgress(
+        torch.cat([item.pending, new]),
+        item.generated + len(new),
+        item.windows + 1,
+        past,
+        plan.attended,
+        plan.before,
+        loudest,
+        plan.family,
+        plan.family_before,
+        event_frame,
+        events,
     )
 
 
 def audio_features(
-    samples: Float[Tensor, "batch time 2"],
-    items: Sequence[ItemProgress],
-    plans: Sequence[WindowPlan],
-    frames: int,
+    samples: Float[Tensor, "batch time 2"], items: Sequence[ItemProgress], frames: int
 ) -> tuple[Float[Tensor, "batch frames columns"], tuple[float, ...]]:
-    """Features of the mean of both ears, and the loudest moment of each item so far.
-
-    What begins to sound where the window ends is not seen yet: nobody moves before the sound.
-    """
+    """Features of the mean of both ears, and the loudest moment of each item so far."""
     rows, loudest = [], []
-    for ears, item, plan in zip(samples, items, plans, strict=True):
+    for ears, item in zip(samples, items, strict=True):
         mono = ears.mean(1)
         loudest.append(max(item.loudest, loudest_mel(mono)))
-        features = ear_features(mono, rhythm=False, loudest=loudest[-1])[:frames]
-        rows.append(features if plan.event is None else held_before(features, plan.event))
+        rows.append(ear_features(mono, rhythm=False, loudest=loudest[-1])[:frames])
     return torch.stack(rows), tuple(loudest)
+
+
+def seen_features(
+    features: Float[Tensor, "batch frames columns"],
+    items: Sequence[ItemProgress],
+    plans: Sequence[WindowPlan],
+    examples: Float[Tensor, "families frames columns"] | None,
+    replaced: Container[int],
+) -> Float[Tensor, "batch frames columns"]:
+    """The features that the network sees.
+
+    What begins to sound where the window ends is not known yet, as nobody moves before the sound.
+    Where a reaction is given whose kind of sound the network may not recognise, it sees an example
+    of that kind in its place.
+
+    Args:
+        examples: a sound of each family from its onset on; None where there are none.
+        replaced: numbers of the families in whose place their example is seen.
+    """
+    rows = []
+    for own, item, plan in zip(features, items, plans, strict=True):
+        if examples is not None and plan.families is not None:
+            own = _with_examples(own, item, plan, examples, replaced)
+        rows.append(own if plan.event is None else held_before(own, plan.event))
+    return torch.stack(rows)
+
+
+def _with_examples(
+    features: Float[Tensor, "frames columns"],
+    item: ItemProgress,
+    plan: WindowPlan,
+    examples: Float[Tensor, "families frames columns"],
+    replaced: Container[int],
+) -> Float[Tensor, "frames columns"]:
+    """An item's features with examples over those stretches whose family is replaced; an example
+    that is shorter than its stretch is played there and back.
+    """
+    assert plan.families is not None
+    result = features.clone()
+    loud = features[:, RMS] > QUIET * features[:, RMS].max()
+    edges = [0, *(np.flatnonzero(np.diff(plan.families)) + 1), len(features)]
+    for start, stop in itertools.pairwise(edges):
+        number = int(plan.families[start])
+        if number not in replaced:
+            continue
+        # A stretch that began in an earlier window goes on where its example was.
+        began = 0 if start else max(0, item.first_frame - item.event_frame)
+        example = examples[number - 1]
+        order = torch.arange(began, began + stop - start) % (2 * len(example) - 2)
+        order = torch.where(order < len(example), order, 2 * len(example) - 2 - order)
+        # In pauses of a second and longer the figure hears the pause.
+        sounds = loud[start:stop].float().view(1, 1, -1)
+        sounds = F.max_pool1d(sounds, PAUSE, 1, PAUSE // 2)[0, 0, : stop - start] > 0
+        result[start:stop][sounds] = example[order][sounds]
+    return result
+
+
+RMS, QUIET, PAUSE = 66, 0.03, 31
+"""Column of the loudness; share of the loudest moment under which nothing sounds; frames up to
+which a gap is no pause."""
+
+
+JUMP_FRAMES = 5
+"""Frames before a jump of a given source at which it is still where it was."""
 
 
 def world_source(
@@ -108,12 +279,16 @@ def world_source(
     frames = config.window
     if path is not None:
         rows = path.at((task.first_frame + np.arange(frames)) / fps)
-        return rows.expand(len(task.seeds), -1, -1)
+        given = rows.expand(len(task.seeds), -1, -1).clone()
+        for own, plan in zip(given, task.plans, strict=True):
+            if plan.event is not None:  # a jump is not known before it happens
+                own[plan.event :] = own[max(0, plan.event - JUMP_FRAMES)]
+        return given
     if config.events and not attends:
         return torch.full((len(task.seeds), frames, 3), torch.nan)
     sources = np.stack([plan.rows for plan in task.plans])
     if not config.events:
-        for rows, plan, ears in zip(sources, task.plans, _ears(task.samples), strict=True):
+        for rows, plan, ears in zip(sources, task.plans, as_ears(task.samples), strict=True):
             # One source for the whole window: that of its newest event, or the first audible.
             seen = rows[~np.isnan(rows).any(1)]
             if len(seen):
@@ -169,5 +344,6 @@ def _turn(
     return places @ matrix_from_axis_angle(axis_angle).transpose(-1, -2)
 
 
-def _ears(samples: Float[Tensor, "batch time 2"]) -> list[Audio]:
+def as_ears(samples: Float[Tensor, "batch time 2"]) -> list[Audio]:
+    """Samples of a batch as binaural sounds."""
     return [Audio(item, RATE_HZ, "binaural") for item in samples.transpose(1, 2).contiguous()]

@@ -49,6 +49,8 @@ class WindowConditions:
     """Source-position encoding, where it is not the model's own."""
     role: Int[Tensor, " batch"] | None = None
     """With `roles`: 0 listener, 1 speaker."""
+    families: Int[Tensor, "batch frames"] | None = None
+    """With `families`: the reaction in each frame, as `reaction_families` numbers them."""
 
     def to(self, device: torch.device) -> WindowConditions:
         """The same for a network on a device; the source is still seen from the CPU."""
@@ -61,7 +63,10 @@ class WindowConditions:
 
         audio, genre = self.audio.to(device), self.genre.to(device)
         role = None if self.role is None else self.role.to(device)
-        return dataclasses.replace(self, audio=audio, genre=genre, source=seen, role=role)
+        families = None if self.families is None else self.families.to(device)
+        return dataclasses.replace(
+            self, audio=audio, genre=genre, source=seen, role=role, families=families
+        )
 
 
 def sampling_config(condition: MospaCondition, model: MospaModel) -> SamplingConfig:
@@ -115,7 +120,7 @@ def sample_window(
         model.config.guessing and imposed is not None and imposed.shape[1] == 1
     )
     seen = known if is_seen else None
-    role = conditions.role
+    role, families = conditions.role, conditions.families
 
     def embedded(
         estimate: Tensor | None, before: EmbeddedConditions | None = None
@@ -131,6 +136,7 @@ def sample_window(
             audible,
             before,
             None if role is None else role.repeat(twice),
+            None if families is None else families.repeat(twice, 1),
         )
 
     state: dict[str, EmbeddedConditions] = {"conditions": embedded(None)}

@@ -35,6 +35,7 @@ from motet.audio.spatial.room import Room
 from motet.audio.spatial.spatialise import spatialise_in_room
 from motet.config import parse_json
 from motet.errors import ConfigError, InputError, nearest
+from motet.reaction_families import FAMILY_OF
 from motet.synthesis.reaction.corpus_files import (
     SUBJECTS,
     Listed,
@@ -44,7 +45,7 @@ from motet.synthesis.reaction.corpus_files import (
 )
 from motet.synthesis.reaction.idle import IdleLibrary
 from motet.synthesis.reaction.perform import AT, Performance, perform
-from motet.synthesis.reaction.policies import FAMILY_OF, Reaction, react
+from motet.synthesis.reaction.policies import Reaction, react
 from motet.synthesis.reaction.steps import RATE
 from motet.synthesis.reaction.stimulus import Cue
 from motet.synthesis.soundscape.classes import LOUDNESS, MadeSound, make_sound
@@ -118,6 +119,8 @@ class CorpusChoice:
     """Folder of open motion captures; without it standing about is made up."""
     limit: int | None = None
     """Only the first so many sequences."""
+    voices: Path | None = None
+    """With `life`: folder of a speech corpus whose speakers talk in further scenes."""
 
 
 def items(size: Size, seed: int) -> Iterator[Item]:

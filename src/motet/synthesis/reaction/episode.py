@@ -7,10 +7,11 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float
 
+from motet.reaction_families import FAMILY_OF
 from motet.synthesis.reaction import life
 from motet.synthesis.reaction.dancing import dance
 from motet.synthesis.reaction.plan import ArmGoal, Plan, held, rise, seconds, still_plan
-from motet.synthesis.reaction.policies import FAMILY_OF, Reaction, react
+from motet.synthesis.reaction.policies import Reaction, react
 from motet.synthesis.reaction.scene import CorpusScene, PlacedSound
 from motet.synthesis.reaction.speaking import prosody, speak
 from motet.synthesis.reaction.steps import RATE, Path

@@ -18,6 +18,7 @@ import numpy as np
 
 from motet.atomic_write import write_bytes
 from motet.audio.spatial.hrtf import Head
+from motet.reaction_families import FAMILIES, FAMILY_OF
 from motet.synthesis.reaction.corpus import CorpusChoice
 from motet.synthesis.reaction.corpus_files import (
     LIFE,
@@ -30,8 +31,8 @@ from motet.synthesis.reaction.corpus_files import (
 from motet.synthesis.reaction.episode import Episode, act
 from motet.synthesis.reaction.idle import IdleLibrary, invented_idle
 from motet.synthesis.reaction.life import from_standing_pose
+from motet.synthesis.reaction.life_voices import VOICE_SCENES, draw_voice_scenes
 from motet.synthesis.reaction.perform import Performance, perform
-from motet.synthesis.reaction.policies import FAMILIES, FAMILY_OF
 from motet.synthesis.reaction.scene import (
     CorpusScene,
     PlacedSound,
@@ -39,6 +40,7 @@ from motet.synthesis.reaction.scene import (
     render_scene,
     straight,
 )
+from motet.synthesis.soundscape.voices import VoiceLibrary
 from motet.types import Audio
 
 SCENES = 480
@@ -265,11 +267,16 @@ def build_life(
     Raises:
         InputError: the folder holds a corpus of other choices.
     """
-    facts = {"size": LIFE, "seed": choice.seed, "mocap": choice.mocap is not None}
+    facts: dict[str, object] = {"size": LIFE, "seed": choice.seed, "mocap": bool(choice.mocap)}
+    if choice.voices is not None:
+        facts["voices"] = True
     claim_folder(choice.out, facts)
     library, lines, listed = IdleLibrary(choice.mocap), [], []
-    total = min(choice.limit or SCENES * 3, SCENES * 3)
-    for scene in draw_scenes(-(-total // 3), choice.seed):
+    scenes = draw_scenes(SCENES, choice.seed)
+    if choice.voices is not None:
+        scenes += draw_voice_scenes(VOICE_SCENES, choice.seed, VoiceLibrary(choice.voices))
+    total = min(choice.limit or len(scenes) * 3, len(scenes) * 3)
+    for scene in scenes[: -(-total // 3)]:
         binaural: Audio | None = None
         for genre in range(3):
             if len(lines) == total:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from motet.reaction_families import FAMILY_OF
 from motet.synthesis.reaction import gestures
 from motet.synthesis.reaction.plan import Plan, held, rise, seconds, still_plan
 from motet.synthesis.reaction.stimulus import IGNORES, Cue, look, nearer_angle, on_floor, turn, walk
@@ -16,16 +17,6 @@ NEAREST_M = 1.0
 """Nobody walks closer to a source than this."""
 ROOM_M = 3.2
 """Nobody walks further from where they stood than this."""
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "attend": ("phone", "bicycle_bell", "church_bell", "bird", "cat", "insect"),
-    "greet": ("speech", "laughter", "sing", "instrument"),
-    "dance": ("music", "drum"),
-    "avoid": ("bark", "cough", "vehicle", "engine", "aircraft"),
-    "cover": ("shout", "crowd_yell", "siren", "fire_alarm"),
-    "flee": ("gunshot", "explosion", "firework", "thunder"),
-    "endure": ("wind", "rain"),
-}
-FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ from motet.audio.spatial.spatialise import spatialise_in_room
 from motet.synthesis.soundscape.classes import FLOOR, MadeSound, make_sound
 from motet.synthesis.soundscape.tones import RATE as SOUND_RATE
 from motet.synthesis.soundscape.tones import banded, noise
+from motet.synthesis.soundscape.voices import VoiceLibrary
 from motet.types import Audio
 
 EAR_HEIGHT_M = 1.51
@@ -41,6 +42,8 @@ class PlacedSound:
     """Seconds of the scene and position, metres; straight between the points."""
     is_own_voice: bool = False
     """The figure itself speaks."""
+    voices: VoiceLibrary | None = None
+    """Recordings of speech; None: those that ship."""
 
     def at(self, time: Float[np.ndarray, " moments"]) -> Float[np.ndarray, "moments 3"]:
         """Positions at moments of the scene."""
@@ -49,7 +52,8 @@ class PlacedSound:
 
     def made(self, seed: int) -> MadeSound:
         """Samples, onset, events and beats, from the start of this sound."""
-        return make_sound(self.name, self.stop_s - self.start_s, (seed, self.variant))
+        seconds = self.stop_s - self.start_s
+        return make_sound(self.name, seconds, (seed, self.variant), self.voices)
 
 
 @dataclasses.dataclass(frozen=True)

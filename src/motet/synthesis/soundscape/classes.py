@@ -12,6 +12,7 @@ from jaxtyping import Float
 from motet.errors import ConfigError, nearest
 from motet.synthesis.soundscape import creatures, machines
 from motet.synthesis.soundscape.tones import RATE, banded, noise
+from motet.synthesis.soundscape.voices import VoiceLibrary
 
 LOUDNESS: dict[str, float] = {
     "aircraft": 0.55, "bark": 0.5, "bicycle_bell": 0.3, "bird": 0.28, "cat": 0.3,
@@ -37,8 +38,13 @@ class MadeSound:
 
 
 @functools.lru_cache(maxsize=32)
-def make_sound(name: str, seconds: float, seed: tuple[int, ...]) -> MadeSound:
+def make_sound(
+    name: str, seconds: float, seed: tuple[int, ...], voices: VoiceLibrary | None = None
+) -> MadeSound:
     """One variant of a class at `RATE` samples a second: silence, then the sound from its onset on.
+
+    Args:
+        voices: recordings that speech is taken from, instead of those that ship.
 
     Raises:
         ConfigError: there is no such class.
@@ -48,7 +54,10 @@ def make_sound(name: str, seconds: float, seed: tuple[int, ...]) -> MadeSound:
     random = np.random.default_rng([*seed, sorted(LOUDNESS).index(name)])
     onset = float(random.uniform(0.35, 1.1))
     maker: Callable = getattr(machines, name, None) or getattr(creatures, name)
-    made, events, beats = maker(random, seconds - onset)
+    if voices is not None and name == "speech":
+        made, events, beats = voices.reading(random, seconds - onset), [0.0], []
+    else:
+        made, events, beats = maker(random, seconds - onset)
     made = made - made.mean()
     made = made * (LOUDNESS[name] * random.uniform(0.75, 1.0) / max(np.abs(made).max(), 1e-9))
     count = round(seconds * RATE)
