@@ -2,10 +2,10 @@
 
     python -m recipes.sound_classifier SPEECH OLD.safetensors NEW.safetensors
 
-Sounds are those of the synthetic soundscapes; SPEECH is a speech corpus whose recordings of the
-split `train` are further examples of speech. Prints accuracies on variants of the sounds and on
-speakers that were not fitted. The weights also get an example of each family: the features of a
-sound that the denoiser was trained with.
+Sounds are those of the synthetic soundscapes and plain ones (`recipes.plain_sounds`); SPEECH is a
+speech corpus whose recordings of the split `train` are further examples of speech. Prints
+accuracies on variants of the sounds and on speakers that were not fitted. The weights also get an
+example of each family: the features of a sound that the denoiser was trained with.
 """
 
 from __future__ import annotations
@@ -32,16 +32,19 @@ from motet.reaction_families import FAMILY_NAMES, FAMILY_OF, SOUND_NAMES
 from motet.synthesis.soundscape.classes import make_sound
 from motet.synthesis.soundscape.tones import RATE as SOUND_RATE
 from motet.types import Audio
+from recipes.plain_sounds import MAKERS, recorded
 
 VARIANTS, STEPS, RATE, DECAY = 8, 1200, 2e-3, 3e-2
 NOISE = 0.3
 """Deviation of what is added to inputs, in deviations of each: rooms and microphones differ."""
-SOUND_S, SPEECH_S, PER_SPEAKER = 4.2, 4.2, 1
+SOUND_S, SPEECH_S, PER_SPEAKER = 4.2, 4.2, 5
 """Seconds of a made sound and of a speaker, and how often each speaker talks."""
 MOST_SPEAKERS = 30
 EXAMPLE_VARIANT = 1
-TRAINED, UNHEARD = range(5, 10), range(4, 5)
-"""Variants of the sounds; the training of the denoiser leaves out number 4."""
+TRAINED, UNHEARD = range(5, 17), range(4, 5)
+PLAIN, UNHEARD_PLAIN = range(24), range(100, 108)
+"""Variants of the sounds; the training of the denoiser leaves out number 4. Seeds of the plain
+sounds."""
 
 Examples = list[tuple[Tensor, int]]
 """Features of a sound from its onset to the next one, and the number of its kind."""
@@ -55,19 +58,34 @@ def sound_examples(variants: range) -> Examples:
             made = make_sound(name, SOUND_S + 0.7, (0, variant))
             onset = round(made.onset_s * SOUND_RATE)
             samples = made.samples[onset : onset + round(SOUND_S * SOUND_RATE)]
-            samples = torch.from_numpy(samples * random.uniform(0.15, 1.0)).float()
-            audio = resample(Audio.mono(samples, SOUND_RATE), RATE_HZ)
-            examples.append((ear_features(audio.samples.flatten(), rhythm=False), number))
+            if variant % 2:
+                samples = recorded(random, samples)
+            examples.append((_features(samples * random.uniform(0.15, 1.0)), number))
     return examples
+
+
+def plain_examples(seeds: range) -> Examples:
+    """Plain sounds through rooms and microphones."""
+    examples = []
+    for name, make in MAKERS.items():
+        for seed in seeds:
+            random = np.random.default_rng([seed, SOUND_NAMES.index(name)])
+            samples = recorded(random, make(random, SOUND_S))
+            examples.append((_features(samples), SOUND_NAMES.index(name)))
+    return examples
+
+
+def _features(samples: np.ndarray) -> Tensor:
+    audio = resample(Audio.mono(torch.from_numpy(samples).float(), SOUND_RATE), RATE_HZ)
+    return ear_features(audio.samples.flatten(), rhythm=False)
 
 
 def speech_examples(folder: Path, split: str) -> Examples:
     """Joined recordings of every speaker, as loud as they are."""
-    return [(ear_features(x, rhythm=False), SOUND_NAMES.index("speech"))
-            for x in _speech(folder, split)]  # fmt: skip
+    return [(_features(x), SOUND_NAMES.index("speech")) for x in _speech(folder, split)]
 
 
-def _speech(folder: Path, split: str) -> Iterator[Tensor]:
+def _speech(folder: Path, split: str) -> Iterator[np.ndarray]:
     random, length = np.random.default_rng(0), round(SPEECH_S * SPEECH_RATE_HZ)
     for source in built_sources(folder):
         sound, speakers = read_audio(folder, source), {}
@@ -76,12 +94,12 @@ def _speech(folder: Path, split: str) -> Iterator[Tensor]:
                 piece = sound[entry.offset : entry.offset + entry.samples]
                 speakers.setdefault(entry.speaker, []).append(piece)
         for _, pieces in sorted(speakers.items())[:MOST_SPEAKERS]:
-            for _ in range(PER_SPEAKER):
+            for number in range(PER_SPEAKER):
                 order = random.permutation(len(pieces))[:12]
                 samples = np.concatenate([pieces[k] for k in order])[:length] / 32768
                 audio = Audio.mono(torch.from_numpy(samples.astype(np.float32)), SPEECH_RATE_HZ)
-                gain = float(random.uniform(0.1, 1.0))
-                yield resample(audio, RATE_HZ).samples.flatten() * gain
+                samples = resample(audio, SOUND_RATE).samples.flatten().double().numpy()
+                yield recorded(random, samples) if number else random.uniform(0.1, 1.0) * samples
 
 
 def pooled(examples: Examples, random: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -136,12 +154,14 @@ def main() -> None:
     for name in ("speech", "old", "new"):
         parser.add_argument(name, type=Path)
     asked = parser.parse_args()
-    train = sound_examples(TRAINED) + speech_examples(asked.speech, "train")
+    train = sound_examples(TRAINED) + plain_examples(PLAIN)
+    train += speech_examples(asked.speech, "train")
     checkpoint = read_checkpoint(asked.old)
     config = dataclasses.replace(from_json(MospaConfig, checkpoint.config), families=True)
     classifier = fit(train, config.audio_dim)
     report(classifier, train, "fitted")
     report(classifier, sound_examples(UNHEARD), "unheard variants")
+    report(classifier, plain_examples(UNHEARD_PLAIN), "unheard plain sounds")
     for split in ("validation", "test"):
         speech = speech_examples(asked.speech, split)
         if speech:

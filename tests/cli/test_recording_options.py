@@ -194,7 +194,9 @@ def test_the_map_reaches_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     clip = take(3)
     assert clip.motion is not None
     batch = dataclasses.replace(clip.motion, values=clip.motion.values[None])
-    generator: Any = SimpleNamespace(run=lambda *_, **__: batch, facts=lambda *_: {}, space=None)
+    generator: Any = SimpleNamespace(
+        run=lambda *_, **__: batch, facts=lambda *_: {}, detected=lambda *_: {}, space=None
+    )
     options: list[Any] = []
 
     def write_clip(clip: object, path: Path, **given: Any) -> Path:

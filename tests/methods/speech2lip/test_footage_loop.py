@@ -7,14 +7,10 @@ import dataclasses
 import pytest
 import torch
 
-from motet.encoders.base import encode
 from motet.errors import ConfigError
-from motet.evaluation.held_out import load_held_out
 from motet.methods.speech2lip.config import PRESETS, LipConfig
 from motet.methods.speech2lip.model import Speech2LipModel, lapped
-from motet.methods.speech2lip.person.dataset import feature_windows
 from motet.methods.speech2lip.stages import begun, example
-from motet.session import load
 
 TINY = PRESETS["tiny"]
 SIDE, OVERLAP = 8, 4
@@ -68,28 +64,3 @@ def test_a_new_model_draws_the_mean_mouth_and_keeps_it_in_its_weights() -> None:
     )
     assert torch.allclose(drawn[0], wanted, atol=1e-6)
     assert "mean" not in begun(TINY, example(TINY))
-
-
-def roughness_at_borders(lips: torch.Tensor) -> float:
-    """Mean bend of brightness at the borders of squares over that elsewhere."""
-    ratios = []
-    for axis in (-1, -2):
-        bend = lips.diff(n=2, dim=axis).abs().mean(1).mean(0).mean(1 if axis == -2 else 0)
-        at_border = torch.isin(torch.arange(1, len(bend) + 1) % SIDE, torch.tensor([0, SIDE - 1]))
-        ratios.append(float(bend[at_border].mean() / bend[~at_border].mean()))
-    return max(ratios)
-
-
-def test_the_shipped_person_has_no_specks_at_the_borders_of_squares() -> None:
-    method = load("speech2lip").method
-    speaker, sound = method.speaker, load_held_out().group("librivox")[0].audio
-    features = encode(speaker.encoder, sound.samples[:, :48_000])[0]
-    shown = torch.arange(8, 72, 4)
-    with torch.no_grad():
-        heard = speaker.model.hearing(
-            feature_windows(features, shown, speaker.model.config.hearing.window)
-        )
-        lips = speaker.model.lips(
-            speaker.positions, heard, speaker.mouth.moment(shown), speaker.mouth.canonical
-        )
-    assert roughness_at_borders(lips - lips.mean(0)) < 1.1
