@@ -113,7 +113,7 @@ def instrument(random: Random, seconds: float) -> Samples:
 
 def gunshot(random: Random, seconds: float) -> Samples:
     """Short bursts of noise: shots, claps, slammed doors."""
-    return _bursts(random, seconds, random.uniform(0.01, 0.09), random.uniform(0.5, 2.5))
+    return _bursts(random, seconds, 10 ** random.uniform(-2, -0.6), random.uniform(0.5, 2.5))
 
 
 def explosion(random: Random, seconds: float) -> Samples:
@@ -202,6 +202,11 @@ def _drum(random: Random, is_snare: bool) -> Samples:
 
 def _bursts(random: Random, seconds: float, fall_s: float, gap_s: float) -> Samples:
     time = clock(min(seconds, 6 * fall_s))
-    burst = noise(random, len(time)) * decay(time, 0.001, fall_s)
+    envelope = decay(time, 0.001, fall_s)
+    if random.random() < 0.4:  # switched on and off instead of dying away
+        envelope = (time < 2 * fall_s).astype(float)
+    burst = noise(random, len(time)) * envelope
+    if random.random() < 0.5:
+        burst = banded(burst, random.uniform(40, 600), random.uniform(1500, 12_000), order=1)
     starts = [0.0, *np.cumsum(random.uniform(0.4, 1.6, 12) * gap_s)]
     return placed(len(clock(seconds)), [(s, burst) for s in starts if s < seconds])

@@ -34,7 +34,7 @@ from motet.synthesis.soundscape.tones import RATE as SOUND_RATE
 from motet.types import Audio
 from recipes.plain_sounds import MAKERS, recorded
 
-VARIANTS, STEPS, RATE, DECAY = 8, 1200, 2e-3, 3e-2
+VARIANTS, STEPS, RATE, DECAY = 8, 2500, 2e-3, 3e-2
 NOISE = 0.3
 """Deviation of what is added to inputs, in deviations of each: rooms and microphones differ."""
 SOUND_S, SPEECH_S, PER_SPEAKER = 4.2, 4.2, 5
@@ -42,7 +42,7 @@ SOUND_S, SPEECH_S, PER_SPEAKER = 4.2, 4.2, 5
 MOST_SPEAKERS = 30
 EXAMPLE_VARIANT = 1
 TRAINED, UNHEARD = range(5, 17), range(4, 5)
-PLAIN, UNHEARD_PLAIN = range(24), range(100, 108)
+PLAIN, UNHEARD_PLAIN = range(72), range(100, 108)
 """Variants of the sounds; the training of the denoiser leaves out number 4. Seeds of the plain
 sounds."""
 

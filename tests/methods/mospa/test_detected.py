@@ -12,6 +12,7 @@ from motet.errors import ConfigError
 from motet.event_lines import event_lines
 from motet.loaded_method import LoadedMethod
 from motet.methods.mospa.config import MospaCondition
+from motet.methods.mospa.sound_events import find_events
 from motet.methods.mospa.source_position import position_from_angles
 from motet.session import load
 from motet.types import Audio, Motion
@@ -58,3 +59,20 @@ def test_a_file_that_rests_is_the_position_itself(
 def test_speakers_have_no_reaction() -> None:
     with pytest.raises(ConfigError, match="a speaker reacts to no sound"):
         MospaCondition(role="speaker", reaction="flee").check(load("mospa").architecture)  # type: ignore[arg-type]
+
+
+def test_a_burst_on_one_side_of_a_mixture_is_an_event() -> None:
+    """Noise from the front goes on; three seconds in, a shorter one from the right joins it."""
+    random = torch.Generator().manual_seed(4)
+    front = 0.08 * torch.randn(6 * RATE, generator=random).expand(2, -1).clone()
+    burst = 0.25 * torch.randn(RATE // 2, generator=random)
+    mixed = front.clone()
+    mixed[1, 3 * RATE : 3 * RATE + len(burst)] += burst
+    assert [e.seconds for e in find_events(binaural(front))] == [0.0]
+    first, second = find_events(binaural(mixed))[:2]
+    assert abs(first.azimuth_deg) < 30 and abs(second.seconds - 3.0) <= 0.06
+    assert second.azimuth_deg < -40
+
+
+def binaural(samples: torch.Tensor) -> Audio:
+    return Audio(samples, RATE, "binaural")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from motet.audio.spatial.direction_of_arrival import azimuth_by_head
@@ -41,6 +41,10 @@ JUMP_S, JUMP_DEG = 0.3, 45.0
 SURE = 0.8
 """Probability from which on a sound of an alarming kind is an event though its side is the same."""
 ALARMING = ("cover", "flee")
+LEAN_DB, LEAN_HOPS = 5.0, 3
+"""An onset within a mixture: the levels of the ears part by so much for so long."""
+BESIDE_S = 0.1
+"""Onsets nearer than this are one."""
 NEW_POWER = 4.0
 """An onset's direction is that of the bands whose power rises by this factor."""
 
@@ -214,19 +218,47 @@ def onsets(audio: Audio, *, continues: bool = False) -> list[float]:
     recent = history[:, -3:].max(1)
     loud = level > max(level.max() + AUDIBLE_DB, FLOOR_DB)
     rises = (level > background + RISE_DB) & (level > recent + 3.0) & loud
-    found: list[float] = []
-    for index in np.flatnonzero(rises):
-        if not found or index * HOP_S - found[-1] > APART_S:
-            found.append(float(index * HOP_S))
-    return found
+    starts = _spaced(rises, APART_S)
+    # What begins on one side of a mixture may follow the mixture's last onset closely.
+    beside = _spaced(_leans(audio) & loud, APART_S)
+    new = [moment for moment in beside if all(abs(moment - m) > BESIDE_S for m in starts)]
+    return sorted([*starts, *new])
+
+
+def _spaced(marks: Bool[np.ndarray, " hops"], apart_s: float) -> list[float]:
+    """Moments of marked hops, in seconds, that do not follow each other faster."""
+    moments: list[float] = []
+    for index in np.flatnonzero(marks):
+        if not moments or index * HOP_S - moments[-1] > apart_s:
+            moments.append(float(index * HOP_S))
+    return moments
+
+
+def _leans(audio: Audio) -> Bool[np.ndarray, " hops"]:
+    """Where something begins on one side of what sounds already: one ear rises, the other stays."""
+    ears = 10 * np.log10(_power(audio) + 1e-12)  # (2, hops)
+    before = round(BACKGROUND_S / HOP_S)
+    padded = np.pad(ears, ((0, 0), (before, LEAN_HOPS - 1)), mode="edge")
+    usual = np.median(
+        np.lib.stride_tricks.sliding_window_view(padded[:, : -LEAN_HOPS + 1], before, axis=1),
+        axis=2,
+    )[:, : ears.shape[1]]
+    rise = np.lib.stride_tricks.sliding_window_view(padded[:, before:], LEAN_HOPS, axis=1)
+    rise = rise.min(2) - usual  # (2, hops): what lasts over LEAN_HOPS
+    sounds = usual.min(0) > max(ears.max() + AUDIBLE_DB, FLOOR_DB)
+    return sounds & (np.abs(rise[0] - rise[1]) > LEAN_DB) & (rise.max(0) > LEAN_DB)
 
 
 def _level_db(audio: Audio) -> Float[np.ndarray, " hops"]:
+    return 10 * np.log10(_power(audio).mean(0) + 1e-12)
+
+
+def _power(audio: Audio) -> Float[np.ndarray, "2 hops"]:
+    """Mean square of each ear over each hop."""
     step = round(HOP_S * audio.sample_rate)
     samples = audio.samples.double().numpy()
     count = samples.shape[-1] // step
-    power = (samples[:, : count * step].reshape(2, count, step) ** 2).mean((0, 2))
-    return 10 * np.log10(power + 1e-12)
+    return (samples[:, : count * step].reshape(2, count, step) ** 2).mean(2)
 
 
 def smooth_switches(source: Float[Tensor, "batch frames 3"]) -> Float[Tensor, "batch frames 3"]:
