@@ -284,11 +284,11 @@ class ArtalkCondition:
     does (`run` with it equals `live`); `auto`: offline for recordings, stream when live."""
     text: str = option("", "he was not a young man", preset="shipped")
     """Streaming model: what is said, in English words, or a text file (.txt): phones are aligned to
-    it, and the mouth is regressed from them too (extra `align`)."""
+    it, and the mouth is regressed from them too."""
     timing: str = option("", "{timing}", preset="shipped")
     """Streaming model: a file with phone times (Praat TextGrid, CTM, JSON or CSV) instead of `text`."""
     recogniser: Literal["auto", "none"] = option("none", "auto", preset="shipped")
-    """Streaming model: `auto` recognises English words where no text is given (extra `align`)."""
+    """Streaming model: `auto` recognises English words where no text is given."""
     commit: int = option(0, 2)
     """Streaming model: frames emitted of each window (0: the trained number of the mode). Fewer:
     shorter latency and more work."""

@@ -212,11 +212,11 @@ class DiffPoseTalkCondition:
     The generator itself always streams."""
     text: str = option("", "he was not a young man", preset="shipped")
     """House space: what is said, in English words, or a text file (.txt): phones are aligned to
-    it, and the mouth is regressed from them too (extra `align`)."""
+    it, and the mouth is regressed from them too."""
     timing: str = option("", "{timing}", preset="shipped")
     """House space: a file with phone times (Praat TextGrid, CTM, JSON or CSV) instead of `text`."""
     recogniser: Literal["auto", "none"] = option("none", "auto", preset="shipped")
-    """House space: `auto` recognises English words where no text is given (extra `align`)."""
+    """House space: `auto` recognises English words where no text is given."""
     threshold: float = option(0.0, 0.5, preset="shipped")
     """Quantile of dynamic thresholding (0.99 is usual); 0: off."""
     flexibility: float = option(0.0, 1.0, given={"sampler": "ddim"})

@@ -190,8 +190,7 @@ class KMTalkCondition:
     """Options of a take."""
 
     text: str = option("", "he was not a young man", preset="shipped")
-    """Transcript in English words, or a text file (.txt): phones are aligned to it (extra
-    `align`)."""
+    """Transcript in English words, or a text file (.txt): phones are aligned to it."""
     timing: str = option("", "{timing}", preset="shipped")
     """A file with phone times: Praat TextGrid, CTM, JSON or CSV; instead of `text`."""
     keys: str = option("", "{keys}")
