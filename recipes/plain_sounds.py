@@ -113,13 +113,14 @@ def instrument(random: Random, seconds: float) -> Samples:
 
 def gunshot(random: Random, seconds: float) -> Samples:
     """Short bursts of noise: shots, claps, slammed doors."""
-    return _bursts(random, seconds, 10 ** random.uniform(-2, -0.6), random.uniform(0.5, 2.5))
+    gap_s = random.uniform(0.5, 2.5) if random.random() < 0.5 else 30.0  # one alone
+    return _bursts(random, seconds, 10 ** random.uniform(-2, -0.6), gap_s)
 
 
 def explosion(random: Random, seconds: float) -> Samples:
     """One long dull burst."""
     burst = _bursts(random, seconds, random.uniform(0.3, 1.0), 30.0)
-    return banded(burst, None, random.uniform(300, 2500))
+    return banded(burst, None, random.choice([random.uniform(300, 2500), 12_000.0]))
 
 
 def bark(random: Random, seconds: float) -> Samples:

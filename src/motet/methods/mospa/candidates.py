@@ -18,7 +18,7 @@ from motet.body.feature_vector import ROOT, vector_rotations
 from motet.body.skeleton import house_offsets
 from motet.geometry.kinematics import forward_kinematics
 from motet.methods.mospa.item_progress import WindowPlan
-from motet.reaction_families import family_number
+from motet.reaction_families import UNKNOWN_FAMILY, family_number
 from motet.types import SMPLX25_JOINTS, SMPLX25_PARENTS
 
 CANDIDATES = 4
@@ -85,6 +85,21 @@ def missed_deg(
         if judged.sum() >= LEAST:
             result[row] = float(np.median(off[row][judged]))
     return result
+
+
+def looked_at(
+    source: Float[Tensor, "batch frames 3"], plans: Sequence[WindowPlan]
+) -> Float[Tensor, "batch frames 3"]:
+    """Positions that heads turn to: of sources that are greeted or attended to, and of unknown
+    sounds; NaN elsewhere.
+    """
+    rows = []
+    for row, plan in zip(source.float(), plans, strict=True):
+        looks = ~np.isnan(plan.rows).any(1)
+        if plan.families is not None:
+            looks &= np.isin(plan.families, (UNKNOWN_FAMILY, *LOOKING))
+        rows.append(torch.where(torch.from_numpy(looks).unsqueeze(-1), row, torch.nan))
+    return torch.stack(rows)
 
 
 def _judged(plan: WindowPlan, known: int) -> np.ndarray:

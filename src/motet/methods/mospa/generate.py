@@ -5,13 +5,12 @@ noise of its item's own seed with the end of the last one imposed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from motet.body.feature_vector import (
@@ -24,6 +23,7 @@ from motet.body.feature_vector import (
 )
 from motet.body.foot_contact import settle_feet
 from motet.body.idle_life import add_life
+from motet.body.look_at import look_at
 from motet.body.motion_continuity import join_to_known, leave_start
 from motet.body.motion_limits import limit_speed
 from motet.body.neck_limit import limit_twist
@@ -34,7 +34,7 @@ from motet.diffusion.sample import seeded_noise
 from motet.encoders.base import Waveform, encode, load_encoder
 from motet.encoders.binaural import HOP, KEPT, RATE_HZ
 from motet.errors import CheckpointError, ConfigError
-from motet.methods.mospa.candidates import best_look
+from motet.methods.mospa.candidates import best_look, looked_at
 from motet.methods.mospa.config import (
     GENRES,
     ROLES,
@@ -47,6 +47,7 @@ from motet.methods.mospa.sound_events import SoundEvent, event_facts
 from motet.methods.mospa.source_position import SourcePath, parse_source
 from motet.methods.mospa.start_pose import StartPose, read_start, standing_start
 from motet.methods.mospa.window_task import (
+    REPLACED,
     Planner,
     WindowTask,
     advanced_item,
@@ -54,6 +55,7 @@ from motet.methods.mospa.window_task import (
     audio_features,
     seen_features,
     source_view,
+    waiting,
     world_source,
 )
 from motet.methods.mospa.windows import (
@@ -211,29 +213,22 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         )
         if config.hearing == "mono":
             examples = self.model.family_examples.to(CPU) if config.families else None
-            replaced = self._replaced(state)
+            chosen = family_number(state.condition.reaction)
+            replaced = (chosen,) if chosen else REPLACED
             features = seen_features(features, items, plans, examples, replaced)
         seeds = tuple(state.seeds[index] for index in group)
         is_first, number = not items[0].windows, items[0].windows
         task = WindowTask(group, seeds, number, first, known, is_first, samples, plans, loudest)
         return task, features
 
-    def _replaced(self, state: MospaState) -> Container[int]:
-        """Families of which the network sees an example instead of the sound: the one that the user
-        has set, and speech, as it was trained with few voices. Beats and bangs stay in time.
-        """
-        chosen = family_number(state.condition.reaction)
-        return (chosen,) if chosen else (family_number("greet"),)
-
     def _planner(self, state: MospaState) -> Planner:
-        attends = self._role(state) == "listener"
         return Planner(
             self.config,
             self.config.window - self._discarded,
             self.space.fps,
             state.path,
             self.model.sound_classifier if self.config.families else None,
-            attends,
+            self._attends(state),
             family_number(state.condition.reaction),
         )
 
@@ -261,11 +256,13 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
             return turned_back(vector.to(CPU), angle, shift)
 
         vector = drawn(0)
-        if self.config.families and self._role(state) == "listener":
+        if self.config.families and self._attends(state):
             world = world_source(task, self.config, state.path, self.space.fps, attends=True)
             vector = best_look(vector, drawn, world, task.plans, task.known_frames)
         if task.known is not None:
             vector = torch.cat([task.known, vector[:, task.known_frames :]], 1)
+            if self.config.events and self._attends(state):
+                vector = waiting(vector, task)
         return self._finished(vector, task, state)
 
     def first_needed(self, state: MospaState) -> int:
@@ -294,17 +291,12 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         role = None
         if config.roles:
             role = torch.full((batch,), ROLES.index(self._role(state)))
-        attends = self._role(state) == "listener"
+        attends = self._attends(state)
         world = world_source(task, config, state.path, self.space.fps, attends=attends)
         local = state.path is not None and state.path.local
         view, moving = source_view(task, world, config, condition.source_mode, local=local)
-        families = self._families(task) if config.families else None
+        families = task.families() if config.families else None
         return WindowConditions(features, genre, view, moving, source, role, families)
-
-    def _families(self, task: WindowTask) -> Int[Tensor, "batch frames"]:
-        """Number of the reaction in each frame."""
-        rows = [plan.families for plan in task.plans if plan.families is not None]
-        return torch.from_numpy(np.stack(rows)).long()
 
     def sound_events(self, audio: Audio, condition: MospaCondition) -> tuple[SoundEvent, ...]:
         """The events that a take of this audio reacts to, seconds from its start.
@@ -330,6 +322,9 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         role = state.condition.role
         return "listener" if role == "default" else role
 
+    def _attends(self, state: MospaState) -> bool:
+        return self._role(state) == "listener"
+
     def _finished(
         self, vector: Float[Tensor, "batch frames dim"], task: WindowTask, state: MospaState
     ) -> Float[Tensor, "batch frames dim"]:
@@ -340,12 +335,17 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
         if not known and not condition.feet:
             return vector
         rows, between = [], VELOCITY_FRAMES[self.config.velocity_fps]
-        for item, seed in zip(vector, task.seeds, strict=True):
+        looked = torch.full((*vector.shape[:2], 3), torch.nan)
+        if self.config.families and self._attends(state):
+            world = world_source(task, self.config, state.path, fps, attends=True)
+            looked = looked_at(world, task.plans)
+        for item, seed, source in zip(vector, task.seeds, looked, strict=True):
             root, rotations = join_to_known(item[:, ROOT], vector_rotations(item), known, fps)
             if self.config.guessing:
                 if task.is_first and known:
                     root, rotations = leave_start(root, rotations, fps)
                 root, rotations = limit_speed(root, rotations, known, fps)
+                rotations = look_at(root, rotations, source, known, fps)
                 rotations = limit_twist(root, rotations, known, fps)
             if condition.feet:
                 if condition.life and self.config.guessing:

@@ -9,7 +9,7 @@ from collections.abc import Container, Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from motet.body.feature_vector import ROOT, encode_body, turned, vector_rotations
@@ -48,6 +48,11 @@ class WindowTask:
     def known_frames(self) -> int:
         """Number of frames that are given."""
         return 0 if self.known is None else self.known.shape[1]
+
+    def families(self) -> Int[Tensor, "batch frames"]:
+        """Number of the reaction in each frame."""
+        rows = [plan.families for plan in self.plans if plan.families is not None]
+        return torch.from_numpy(np.stack(rows)).long()
 
     def axes(self) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, " batch"]]:
         """Shift of the world and angle of the window's axes in it."""
@@ -140,6 +145,9 @@ class Planner:
         return dataclasses.replace(item, family=family_number(kind.family))
 
 
+REPLACED = tuple(family_number(name) for name in FAMILY_NAMES if name != "dance")
+"""Families of which the network sees an example instead of the sound, as it was trained with few
+sounds of each; a dance needs the beats of the sound itself."""
 AGAIN = 30
 """Frames of a sound that goes on by which its kind is judged again."""
 
@@ -296,6 +304,19 @@ def world_source(
             else:
                 rows[:] = estimated_position(ears) if plan.event is None else position_at(0.0)
     return torch.from_numpy(sources).float()
+
+
+def waiting(
+    vector: Float[Tensor, "batch frames dim"], task: WindowTask
+) -> Float[Tensor, "batch frames dim"]:
+    """Windows in which items that no sound has reached yet keep their last known pose: what a
+    network makes of silence is no reaction.
+    """
+    assert task.known is not None
+    is_silent = torch.tensor([bool(np.isnan(plan.rows[: plan.stop]).all()) for plan in task.plans])
+    still = task.known[:, -1:].expand_as(vector)
+    held = torch.cat([task.known, still[:, task.known_frames :]], 1)
+    return torch.where(is_silent.view(-1, 1, 1), held, vector)
 
 
 def source_view(
