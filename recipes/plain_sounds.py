@@ -178,6 +178,8 @@ def recorded(random: Random, samples: Samples) -> Samples:
     if random.random() < 0.5:
         low, high = random.uniform(30, 250), random.uniform(3_000, 14_000)
         samples = banded(samples, low, high, order=1)
+    if random.random() < 0.65:  # files and telephones hold no higher frequencies
+        samples = banded(samples, None, random.choice([3_400, 7_600, 7_600, 10_500]), order=8)
     samples = samples / max(float(np.abs(samples).max()), 1e-9)
     hiss = 10 ** random.uniform(-4, -1.7)
     return (samples + hiss * noise(random, len(samples))) * random.uniform(0.03, 0.9)

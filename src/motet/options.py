@@ -140,8 +140,8 @@ class Postprocess:
     blink: bool = option(True, False, sound="long")
     """Keep the method's blinks and add seeded ones. Without: the lids stay open."""
     close_end: bool = option(True, False)
-    """Close the mouth in the last 0.12 s. Without: a clip that was cut in a vowel ends with an open
-    mouth."""
+    """Closed lips in the first frame, and again in the last: the mouth opens and closes within
+    0.12 s. Without: a clip that was cut in a vowel begins or ends with an open mouth."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.intensity <= 3.0:

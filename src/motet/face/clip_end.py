@@ -1,5 +1,5 @@
-"""A mouth that closes at the end of a clip: a player that holds the last frame of a clip that was
-cut in a vowel would hold an open mouth.
+"""A mouth that is closed at the start and at the end of a clip: a player that holds the last frame
+of a clip that was cut in a vowel would hold an open mouth, and one that begins from rest would pop.
 """
 
 from __future__ import annotations
@@ -43,4 +43,24 @@ class CloseEnd(FrameOperator):
         scale = 1 - closing_ramp(motion.shape[1], self.fps).to(motion)
         motion = motion.clone()
         motion[..., OPENING_CHANNELS] *= scale.unsqueeze(1)
+        return motion
+
+
+class OpenStart(FrameOperator):
+    """Opens the mouth from closed lips in the first frames of a clip."""
+
+    def __init__(self, fps: float) -> None:
+        self.fps = fps
+
+    def apply(
+        self, motion: Float[Tensor, "batch frames dim"], cues: FaceCues
+    ) -> Float[Tensor, "batch frames dim"]:
+        """The processed frames; the shapes that part the lips grow, all others stay."""
+        count = closing_frames(self.fps)
+        if cues.first_frame >= count:
+            return motion
+        frames = cues.first_frame + torch.arange(motion.shape[1])
+        share = torch.sin(frames.clamp(max=count) / count * math.pi / 2) ** 2  # 0 in the first
+        motion = motion.clone()
+        motion[..., OPENING_CHANNELS] *= share.to(motion).unsqueeze(1)
         return motion

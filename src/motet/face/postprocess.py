@@ -7,7 +7,7 @@ Every face method configures one `OperatorChain` in this order, leaving out what
 and behind every method come the options of a take:
 
     shut over hum -> intensity -> emotions -> gestures -> head scaled or held -> head turned to
-    the target -> gaze -> blinks -> closed at the end
+    the target -> gaze -> blinks -> closed at the start and the end
 
 Why this order: closures come after the aperture, or the blend would open them again; intensity
 comes after both, and scales a closed mouth to a closed mouth. KMTalk, which has the whole recording
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from motet.acting import ALONE_DEG, FREE, METHOD, emotion_keys, gaze_target
 from motet.face.blink import Blink, OpenLids
-from motet.face.clip_end import CloseEnd, closing_frames
+from motet.face.clip_end import CloseEnd, OpenStart, closing_frames
 from motet.face.emotion import Emotion
 from motet.face.gaze import Gaze
 from motet.face.gestures import Gestures
@@ -63,6 +63,8 @@ def take_chain(
             operators.append(TurnHead(head, *rest))
         operators.append(Gaze(target, options.gaze == FREE, head, seeds, space.fps))
     operators.append(Blink(seeds, space.fps) if options.blink else OpenLids())
+    if options.close_end:
+        operators.append(OpenStart(space.fps))
     if ends and options.close_end:
         operators.append(CloseEnd(space.fps))
     return OperatorChain(operators)
