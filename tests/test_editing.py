@@ -18,6 +18,7 @@ from motet.editing import (
     edited,
     layers_from_json,
     layers_to_json,
+    read_edit_file,
     read_edits,
 )
 from motet.errors import ConfigError, SpaceError
@@ -110,8 +111,6 @@ def test_the_command_line_applies_edits(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_an_edit_file_tells_the_seeds_of_other_takes() -> None:
-    from motet.editing import read_edit_file
-
     layer = {"type": "take", "t0": 0.2, "t1": 0.4, "groups": ["brows"], "take_id": "abc"}
     found = read_edit_file(json.dumps({"layers": [layer], "seeds": {"abc": 5}}))
     assert found.seed_of("abc") == 5
@@ -119,3 +118,21 @@ def test_an_edit_file_tells_the_seeds_of_other_takes() -> None:
         read_edit_file(json.dumps([layer])).seed_of("abc")
     with pytest.raises(ConfigError, match="whole number"):
         read_edit_file(json.dumps({"layers": [], "seeds": {"abc": "x"}}))
+
+
+def test_an_edit_after_the_end_is_noted(caplog: pytest.LogCaptureFixture) -> None:
+    base = make_editing_cases.motion(3)
+    keys = [
+        {"type": "key", "channels": ["jawOpen"], "t": t, "value": 1.0}
+        for t in (0.1, base.seconds + 5)
+    ]
+    clip = read_edit_file(json.dumps(keys)).applied(Clip(None, base), no_take_of)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"an edit at {base.seconds + 5:.2f} s lies after the end of the take ({base.seconds:.2f} s)"
+    ]
+    assert clip.motion is not None
+    assert not torch.equal(clip.motion.values, base.values), "the key within the take acts"
+
+
+def no_take_of(seed: int) -> Motion:
+    raise AssertionError(seed)

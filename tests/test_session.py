@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 import torch
 
+import motet
 from motet.errors import ConfigError
 from motet.registry import method_spec
 from motet.session import FaceAndBody, LoadedMethod, build_method, load, load_methods, specs_of
@@ -78,3 +82,17 @@ def test_a_device_that_does_not_exist_is_an_error_with_the_remedy() -> None:
     with pytest.raises(ConfigError, match="choose auto, cpu, cuda or mps"):
         load("mospa", device="gpu")
     assert load("mospa", device="cpu") is load("mospa")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("emotion", "postprocess=motet.Postprocess(emotion='x')"),
+        ("style", "options={'style': 'x'}"),
+        ("sead", "did you mean 'seed'"),
+    ],
+)
+def test_a_misplaced_keyword_is_refused_with_where_it_belongs(name: str, remedy: str) -> None:
+    misplaced: dict[str, Any] = {name: "x"}
+    with pytest.raises(ConfigError, match=re.escape(remedy)):
+        motet.run("absent.wav", **misplaced)

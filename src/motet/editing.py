@@ -19,6 +19,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import logging
 import math
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +51,7 @@ SHIFT_FADE_S = 0.1
 MOST_LAYERS, LONGEST_RAMP_S, MOST_SHIFT_S = 10_000, 10.0, 0.2
 KEY = "edits"
 """Where a take's provenance keeps its layers."""
+_LOG = logging.getLogger("motet.run")
 Values = Float[np.ndarray, "frames 55"]
 Times = Float[np.ndarray, "frames"]
 
@@ -311,6 +313,14 @@ class EditFile:
         Raises:
             ConfigError: a layer names a take whose seed is not told.
         """
+        if clip.motion is not None:
+            seconds = clip.motion.seconds
+            for layer in self.layers:
+                start = layer.t if isinstance(layer, KeyLayer | CloseLipsLayer) else layer.t0
+                if start > seconds:
+                    _LOG.warning(
+                        "an edit at %.2f s lies after the end of the take (%.2f s)", start, seconds
+                    )
         generated = functools.cache(generate)
         return edited_clip(clip, self.layers, lambda take: generated(self.seed_of(take)))
 

@@ -7,6 +7,7 @@ same.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -22,7 +23,7 @@ from motet.audio.arrays import audio_of_array
 from motet.audio_types import AudioSource
 from motet.checkpoint import read_checkpoint
 from motet.config import JsonValue, Settings
-from motet.errors import ConfigError
+from motet.errors import ConfigError, nearest
 from motet.loaded_method import Generator, LoadedMethod, Options, Stream
 from motet.method import Method, MethodSpec, Tensors, option_names, renamed, unknown_option
 from motet.nn.device import CPU, on_device, pick_device
@@ -288,6 +289,7 @@ def run(
     fps: float | None = None,
     weights: str | Path | None = None,
     device: str = "cpu",
+    **unknown: object,
 ) -> Take | list[Take]:
     """A take from a recording, or a list of takes from a list of recordings.
 
@@ -303,10 +305,13 @@ def run(
         fps: frame rate of the take; the method's own when left out.
         weights: a motet checkpoint to use instead of the shipped one.
         device: where the networks run; see `load`.
+        **unknown: refused, with where the name belongs.
 
     Raises:
         MotetError: one of its kinds, with the remedy in the message.
     """
+    for name in unknown:
+        raise ConfigError(_misplaced(name, unknown[name], method))
     _check_seed(seed)
     many = not isinstance(audio, str | os.PathLike | Audio | np.ndarray | Tensor)
     recordings = [
@@ -325,6 +330,16 @@ def _take(
     if isinstance(audio, Audio):
         return generator.take(audio, request)
     return generator.take(read_audio(Path(audio)), request, Path(audio).name)
+
+
+def _misplaced(name: str, value: object, method: str) -> str:
+    """Message for a keyword that `run` does not have."""
+    if name in {field.name for field in dataclasses.fields(Postprocess)}:
+        return f"{name} is given as postprocess=motet.Postprocess({name}={value!r})"
+    if any(name in option_names(spec) for spec in specs_of(method)):
+        return f"{name} is given as options={{{name!r}: {value!r}}}"
+    known = inspect.signature(run).parameters.keys() - {"unknown"}
+    return f"motet.run has no {name!r}; {nearest(name, known)}"
 
 
 def _check_seed(seed: object) -> None:

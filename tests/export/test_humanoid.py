@@ -16,6 +16,7 @@ from motet.errors import AssetError
 from motet.export import read_take, write_clip
 from motet.export.gltf.avatar import animated_avatar, inspect_avatar
 from motet.export.gltf.container import pack_glb, read_glb
+from motet.export.gltf.humanoid import hanging_arms
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.types import SMPLX25_JOINTS, SMPLX25_PARENTS, Clip, Motion
 
@@ -184,3 +185,28 @@ def test_bvh_has_the_names_that_its_file_name_asks_for(names: str, tmp_path: Pat
     torch.testing.assert_close(
         pose_body(back).positions[:, kept], pose_body(body).positions[:, kept], atol=1e-4, rtol=0
     )
+
+
+@pytest.mark.parametrize(
+    ("style", "drop_deg", "turned", "lowered"),
+    [("mixamo", 0.0, 0.0, True), ("unreal", 20.0, 180.0, True), ("unreal", 75.0, 0.0, False)],
+)
+def test_arms_that_rest_stretched_out_hang(
+    tmp_path: Path, style: str, drop_deg: float, turned: float, lowered: bool
+) -> None:
+    content, numbers = rig(style, drop_deg=drop_deg, turned=turned)
+    found = hanging_arms(content, tmp_path / "rig.glb")
+    assert sorted(found) == (["leftUpperArm", "rightUpperArm"] if lowered else [])
+    for side in ("left", "right") if lowered else ():
+        node, turn = found[f"{side}UpperArm"]
+        assert node == numbers[f"{side}_shoulder"]
+        outwards = {"left": 1.0, "right": -1.0}[side]
+        facing = Rotation.from_euler("Y", turned, degrees=True)
+        dropped = Rotation.from_euler("Z", -outwards * drop_deg, degrees=True)
+        joint = SMPLX25_JOINTS.index(f"{side}_elbow")
+        rest = (facing * dropped).apply(house_offsets()[joint].double().numpy())
+        now = facing.inv().apply(Rotation.from_rotvec(turn).apply(rest))
+        direction = now / np.linalg.norm(now)
+        np.testing.assert_allclose(
+            direction, np.array([outwards * 0.22, -1, 0]) / 1.0239, atol=1e-3
+        )

@@ -11,7 +11,7 @@ import torch
 
 from motet.errors import AssetError, ConfigError, InputError
 from motet.export import write_clip
-from motet.export.captions import Cue, lines_of, read_cues, srt, vtt, with_captions
+from motet.export.captions import Cue, cues_of, lines_of, read_cues, srt, vtt, with_captions
 from motet.export.mp4 import BRIGHT, with_opacity
 from motet.export.picture import PictureOptions, check_written, parse_size, picture_options
 from motet.phonetics.word_times import TimedWord
@@ -165,6 +165,12 @@ def test_captions_survive_writing_and_reading(tmp_path: Path) -> None:
     (tmp_path / "b.srt").write_text("nothing")
     with pytest.raises(AssetError, match="no captions"):
         read_cues(tmp_path / "b.srt")
+
+
+def test_captions_after_the_end_are_noted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.srt").write_text(srt([Cue(0.0, 0.1, "now"), Cue(900.0, 901.0, "later")]))
+    assert len(cues_of(still(), str(tmp_path / "a.srt"))) == 2
+    assert "1 of 2 captions begin after the end of the take" in caplog.text
 
 
 def test_captions_are_drawn_while_they_are_spoken() -> None:

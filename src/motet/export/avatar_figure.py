@@ -12,9 +12,7 @@ from jaxtyping import Bool, Float
 from motet.export.gltf.accessors import Arrays
 from motet.export.gltf.animation import NodeAnimation
 from motet.export.gltf.avatar import animated_document
-from motet.export.gltf.bones import ancestors, bone_nodes, turned, without_matrix
-from motet.export.gltf.humanoid import humanoid_bones
-from motet.export.gltf.inspection import entries
+from motet.export.gltf.bones import ancestors, bone_nodes
 from motet.export.gltf.mapping import AvatarMap
 from motet.export.gltf.materials import (
     BLEND,
@@ -39,10 +37,6 @@ EYES_ABOVE_HEAD = 0.3
 says where they are."""
 EYES_BEFORE_HEAD = 0.4
 """The same of their distance in front of it."""
-ARM_OUT = 0.22
-"""How far an arm that hangs points to the side, of how far it points down."""
-LEAST_LOWERED_RAD = 0.6
-"""Arms that are nearer to hanging stay as they are."""
 MOST_SAMPLED = 16
 """Frames that are looked at for the camera of a body that moves."""
 
@@ -76,8 +70,6 @@ class AvatarFigure:
         self._times = np.arange(motion.frames) / motion.space.fps
         self._moves_body = split(motion)[1] is not None
         self._turn = _turn(content)
-        if not self._moves_body:
-            self._hang_arms()
 
     def frames(self) -> Iterator[Float[np.ndarray, "verts 3"]]:
         """Vertices of each frame, facing +Z; the array is used again for the next frame."""
@@ -99,27 +91,6 @@ class AvatarFigure:
         scale /= top - float(eye[1])
         moved = (own + scale * (np.array(point) - middle) for point in (house.eye, house.target))
         return Camera(*(tuple(map(float, point)) for point in moved), house.field_of_view_rad)
-
-    def _hang_arms(self) -> None:
-        """Let arms hang that rest stretched out, as figures are modelled but nobody stands."""
-        world = self._turn @ self._animation.world(np.zeros(1))[0]
-        nodes = {bone.name: bone.node for bone in humanoid_bones(self._content, self._path)}
-        for side, outwards in (("left", 1.0), ("right", -1.0)):
-            arm, elbow = (nodes.get(f"{side}{part}") for part in ("UpperArm", "LowerArm"))
-            if arm is None or elbow is None:
-                continue
-            own = world[elbow, :3, 3] - world[arm, :3, 3]
-            own = own / max(float(np.linalg.norm(own)), 1e-9)
-            hanging = np.array([outwards * ARM_OUT, -1.0, 0.0])
-            hanging = hanging / np.linalg.norm(hanging)
-            angle, axis = np.arccos(np.clip(own @ hanging, -1, 1)), np.cross(own, hanging)
-            if angle < LEAST_LOWERED_RAD:
-                continue
-            turn = angle * axis / max(float(np.linalg.norm(axis)), 1e-9)
-            node = entries(self._content, "nodes", self._path)[arm]
-            local = turned(self._content, arm, turn[None], self._path)[0]
-            without_matrix(node, self._path)
-            node["rotation"] = local.tolist()
 
     def _poses(self, seconds: Float[np.ndarray, " frames"]) -> Iterator[tuple[Any, Any]]:
         """Shape weights and transforms of the bound nodes, frame by frame."""

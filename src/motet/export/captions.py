@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from motet.export.options import ExportOptions
 from motet.phonetics.word_times import TimedWord, joined, word_times
 from motet.types import Clip
 
+_LOG = logging.getLogger("motet.run")
 MOST_CHARACTERS = 42
 """Of a line: what subtitle guidelines of broadcasters allow."""
 MOST_S = 5.0
@@ -87,7 +89,12 @@ def cues_of(clip: Clip, captions: str) -> list[Cue]:
         InputError: the clip has no sound, or the text no words.
     """
     if captions.lower().endswith(_ENDINGS):
-        return read_cues(Path(captions))
+        cues = read_cues(Path(captions))
+        late = [cue.start_s for cue in cues if clip.motion and cue.start_s > clip.motion.seconds]
+        if late:
+            message = "%s: %d of %d captions begin after the end of the take (%.2f s)"
+            _LOG.warning(message, captions, len(late), len(cues), clip.motion.seconds)
+        return cues
     text = _text(captions) or str(dict(clip.provenance.get("options") or {}).get("text", ""))
     text = _text(text)
     if not text:

@@ -7,6 +7,7 @@ import time
 
 from motet.config import JsonValue
 from motet.export import BODY_ARCHIVES, FORMATS
+from motet.export.picture import WITH_FIGURE
 from motet.method import MethodSpec
 from motet.options import Postprocess
 from motet.serve import models
@@ -47,13 +48,14 @@ def formats() -> list[models.FormatInfo]:
             body="smplx25" in kind.spaces,
             avatar=kind.takes_avatar,
             pictures=kind.module == "mp4",
+            figure=ending in WITH_FIGURE,
         )
         for ending, kind in FORMATS.items()
         if ending not in MANY_FILES
     ]
     listed += [
         models.FormatInfo(
-            ending=f".{name}.npz", face=False, body=True, avatar=False, pictures=False
+            ending=f".{name}.npz", face=False, body=True, avatar=False, pictures=False, figure=False
         )
         for name in BODY_ARCHIVES
     ]

@@ -56,6 +56,8 @@ class FormatInfo(BaseModel):
     """It can show an avatar of the user's."""
     pictures: bool
     """It is a video."""
+    figure: bool
+    """It shows one of `figures`, unless it shows an avatar."""
 
 
 class Health(BaseModel):

@@ -20,6 +20,8 @@ export interface FormatSummary {
   body: boolean;
   avatar: boolean;
   pictures: boolean;
+  /** It shows a shipped figure, unless it shows an avatar. */
+  figure: boolean;
 }
 
 export interface Health {
@@ -29,6 +31,8 @@ export interface Health {
   default_method: string;
   formats: FormatSummary[];
   limits: Record<string, number>;
+  /** What each shipped figure looks like, by its name; the first is the default one. */
+  figures: Record<string, string>;
   problem: string;
 }
 

@@ -37,6 +37,7 @@ export interface Settings extends Postprocess {
 }
 
 const TRANSCRIPT = 'transcript of ';
+const FIGURE = 'figure';
 const REST: Settings = { ...PLAIN, method: '', options: {}, seed: 0, text: '' };
 
 /** State of the Studio tab; every part of the page reads and changes it here. */
@@ -57,6 +58,8 @@ export class Studio {
   base = $state.raw<Curves>();
   avatars = $state<Avatar[]>([]);
   avatar = $state<Avatar>();
+  /** The shipped figure that is shown without an avatar; empty: the default one. */
+  figure = $state(localStorage.getItem(FIGURE) ?? '');
   /** Rises when an avatar's mapping has changed, so that it is loaded again. */
   mapped = $state(0);
   method = $state<Method>();
@@ -72,6 +75,13 @@ export class Studio {
   /** Curves as the figure shows them. */
   get shown(): Curves | undefined {
     return this.editing.shown;
+  }
+
+  /** Show a shipped figure; the choice is kept for the next visit. */
+  cast(name: string) {
+    this.avatar = undefined;
+    this.figure = name === Object.keys(this.health?.figures ?? {})[0] ? '' : name;
+    localStorage.setItem(FIGURE, this.figure);
   }
 
   /** Methods that move a face. */
@@ -121,6 +131,7 @@ export class Studio {
         this.health = await get<Health>('/health');
         this.offline = false;
         if (before) this.problem = undefined;
+        if (!(this.figure in this.health.figures)) this.figure = '';
         if (this.health.state !== 'loading') break;
       } catch {
         this.offline = true;

@@ -9,7 +9,9 @@ export interface Format {
   video: boolean;
   /** It can be transparent. */
   alpha: boolean;
-  /** It holds a figure: the user's avatar if one is chosen. */
+  /** It can show the user's avatar. */
+  avatar: boolean;
+  /** It shows a shipped figure, unless it shows an avatar. */
   figure: boolean;
 }
 
@@ -36,8 +38,8 @@ export function faceFormats(formats: readonly FormatSummary[]): Format[] {
   return formats
     .filter((format) => format.face)
     .sort((a, b) => rank(a.ending) - rank(b.ending))
-    .map(({ ending, avatar, pictures }) => {
+    .map(({ ending, avatar, pictures, figure }) => {
       const [title, use] = WORDS[ending] ?? [ending.slice(1).toUpperCase(), ''];
-      return { ending, title, use, video: pictures, alpha: pictures && ending !== '.mp4', figure: avatar };
+      return { ending, title, use, video: pictures, alpha: pictures && ending !== '.mp4', avatar, figure };
     });
 }

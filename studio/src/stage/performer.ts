@@ -1,7 +1,8 @@
-import type { Object3D } from 'three';
+import type { Mesh, Object3D } from 'three';
 import { GLTFLoader } from 'three/addons/loaders/GLTFLoader.js';
 
 import { ApiError, get } from '../api/client';
+import type { Problem } from '../api/types';
 import { attach, type LoadedAvatar, type Profile } from '../player/avatar';
 import { houseFigure } from './house';
 
@@ -27,10 +28,23 @@ const named = (scene: Object3D, test: RegExp) => {
   return found;
 };
 
-/** Load the house figure. */
-export async function housePerformer(): Promise<Performer> {
-  const { scene } = await new GLTFLoader().loadAsync('/api/figure.glb');
-  const figure = houseFigure(scene);
+/** Lashes and strands of hair end softly where the browser draws several samples a pixel. */
+function softened(scene: Object3D): Object3D {
+  scene.traverse((node) => {
+    for (const material of [(node as Mesh).material ?? []].flat()) {
+      if (material.alphaTest > 0) material.alphaToCoverage = true;
+    }
+  });
+  return scene;
+}
+
+/** Address of a shipped figure; the default one without a name. */
+export const figureUrl = (name: string) => (name ? `/api/figure.glb?name=${name}` : '/api/figure.glb');
+
+/** Load a shipped figure. */
+export async function housePerformer(name: string): Promise<Performer> {
+  const { scene } = await new GLTFLoader().loadAsync(figureUrl(name));
+  const figure = houseFigure(softened(scene));
   return {
     id: 'house',
     scene,
@@ -42,8 +56,34 @@ export async function housePerformer(): Promise<Performer> {
   };
 }
 
-/** Load a figure that is posed through its profile; VRM support is fetched only for VRM files. */
-export async function avatarPerformer(id: string, kind: string, given?: Profile): Promise<Performer> {
+/** Why a file cannot be shown, and what to do. */
+function unreadable(message: string): Problem {
+  const title = 'This figure cannot be shown';
+  if (/draco/i.test(message)) {
+    return {
+      title,
+      status: 0,
+      detail: 'Its meshes are compressed with Draco, which this page does not read.',
+      remedy: 'Save it without compression or with meshopt. As it is, it can be exported to .glb and .vrma.',
+    };
+  }
+  if (/humanoid bones/i.test(message)) {
+    return {
+      title,
+      status: 0,
+      detail: `A VRM needs the bones of a whole body. ${message.replace(/^\w+: /, '')}.`,
+      remedy: 'It can still be exported. To see it here, assign its bones in your VRM program and save it again.',
+    };
+  }
+  const remedy = 'It can still be exported. To see it here, export it again from your 3D program.';
+  return { title, status: 0, detail: message, remedy };
+}
+
+/**
+ * Load a figure that is posed through its profile; VRM support is fetched only for VRM files.
+ * Of the kind `house`, `figure` names the shipped figure.
+ */
+export async function avatarPerformer(id: string, kind: string, figure = '', given?: Profile): Promise<Performer> {
   const loader = new GLTFLoader();
   if (kind !== 'house') {
     const { MeshoptDecoder } = await import('three/addons/libs/meshopt_decoder.module.js');
@@ -54,13 +94,8 @@ export async function avatarPerformer(id: string, kind: string, given?: Profile)
     loader.register((parser) => new VRMLoaderPlugin(parser));
   }
   const [gltf, profile] = await Promise.all([
-    loader.loadAsync(kind === 'house' ? '/api/figure.glb' : `/api/avatars/${id}`).catch((error: Error) => {
-      throw new ApiError({
-        title: 'This figure cannot be shown',
-        status: 0,
-        detail: error.message,
-        remedy: 'It can still be exported. To see it here, export it again from your 3D program.',
-      });
+    loader.loadAsync(kind === 'house' ? figureUrl(figure) : `/api/avatars/${id}`).catch((error: Error) => {
+      throw new ApiError(unreadable(error.message));
     }),
     given ?? get<Profile>(`/avatars/${id}/profile`),
   ]);
@@ -72,7 +107,7 @@ export async function avatarPerformer(id: string, kind: string, given?: Profile)
   const head = profile.channels.find((c) => c.kind === 'rotation' && /head/i.test(c.bone || c.node || ''))?.node;
   return {
     id,
-    scene: gltf.scene,
+    scene: softened(gltf.scene),
     head: (head && gltf.scene.getObjectByName(head)) || named(gltf.scene, /head$/i),
     pose: (frame) => avatar.pose(frame),
     rest: avatar.rest,

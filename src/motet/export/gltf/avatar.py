@@ -27,7 +27,13 @@ from motet.export.gltf.bones import (
 from motet.export.gltf.container import pack_glb, read_glb
 from motet.export.gltf.document import Document
 from motet.export.gltf.figure import add_animation
-from motet.export.gltf.humanoid import BodyCurves, body_curves, humanoid_bones, no_body
+from motet.export.gltf.humanoid import (
+    BodyCurves,
+    body_curves,
+    hanging_arms,
+    humanoid_bones,
+    no_body,
+)
 from motet.export.gltf.inspection import (
     Expression,
     check_self_contained,
@@ -167,6 +173,8 @@ def animated_document(
     if face is None and curves is None:
         raise no_body(path)
     driven = NOTHING if face is None else _face(content, face, by_hand or AvatarMap(), path)
+    if curves is None:
+        driven = with_hanging_arms(driven, content, motion.frames, path)
     own = _own_bytes(content, data, path)
     document = Document(content, remove_takes(content, own, path))
     complete_targets(document, path)
@@ -175,6 +183,15 @@ def animated_document(
     extras = asset.get("extras")
     asset["extras"] = {**(extras if isinstance(extras, dict) else {}), MARK: dict(facts)}
     return document, driven.report
+
+
+def with_hanging_arms(driven: Driven, content: dict[str, Any], frames: int, path: Path) -> Driven:
+    """The same with arms that hang, for takes that move no body (see `hanging_arms`)."""
+    arms = {
+        node: np.broadcast_to(turn, (frames, 3))
+        for node, turn in hanging_arms(content, path).values()
+    }
+    return dataclasses.replace(driven, turns={**arms, **driven.turns})
 
 
 def _face(content: dict[str, Any], face: Motion, by_hand: AvatarMap, path: Path) -> Driven:

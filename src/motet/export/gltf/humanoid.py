@@ -52,6 +52,11 @@ _AIMED = {"UpperArm": "LowerArm", "LowerArm": "Hand", "UpperLeg": "LowerLeg", "L
 _FOLLOWS = {"Hand": "LowerArm", "Toes": "Foot"}
 """Bones that are corrected like the one above them."""
 
+ARM_OUT = 0.22
+"""How far an arm that hangs points to the side, of how far it points down."""
+LEAST_LOWERED_RAD = 0.6
+"""Arms that are nearer to hanging stay as they are."""
+
 
 @dataclasses.dataclass(frozen=True)
 class RigBone:
@@ -176,6 +181,34 @@ def body_curves(content: dict[str, Any], body: Motion, path: Path) -> BodyCurves
     return BodyCurves(rotations, hips, local[:, :3])
 
 
+def hanging_arms(content: dict[str, Any], path: Path) -> dict[str, tuple[int, np.ndarray]]:
+    """Turns that let arms hang which rest stretched out, as figures are modelled but nobody stands.
+
+    Returns:
+        VRM's name of an upper arm: its node, and its rotation in the world, axis-angle (3), for a
+        figure that faces +Z. Empty for rigs without a body or with arms that hang at rest.
+
+    Raises:
+        AssetError: a bone with an invalid rotation, or bones that form a circle.
+    """
+    bones = humanoid_bones(content, path)
+    if not bones:
+        return {}
+    rest = _Rest.read(content, path)
+    axes = _axes(rest, bones)
+    nodes = {bone.name: bone.node for bone in bones}
+    is_vrm_0 = "VRM" in content.get("extensions", {})
+    hanging = {}
+    for side, outwards in (("left", 1.0), ("right", -1.0)):
+        arm = nodes[f"{side}UpperArm"]
+        own = rest.position[nodes[f"{side}LowerArm"]] - rest.position[arm]
+        turn = _turn_between(own, axes @ [outwards * ARM_OUT, -1.0, 0.0])
+        if np.linalg.norm(turn) >= LEAST_LOWERED_RAD:
+            # VRM 0 faces -Z; a half turn about the vertical brings the axis to +Z.
+            hanging[f"{side}UpperArm"] = arm, turn * ([-1, 1, -1] if is_vrm_0 else [1, 1, 1])
+    return hanging
+
+
 @dataclasses.dataclass(frozen=True)
 class _Rest:
     """Nodes in the world at rest."""
@@ -237,14 +270,21 @@ def _between(
     """The smallest rotation from one direction to another."""
     from scipy.spatial.transform import Rotation
 
+    return Rotation.from_rotvec(_turn_between(first, second)).as_matrix()
+
+
+def _turn_between(
+    first: Float[np.ndarray, "3"], second: Float[np.ndarray, "3"]
+) -> Float[np.ndarray, "3"]:
+    """It as an axis-angle; no turn between opposite directions or without a length."""
     lengths = np.linalg.norm(first) * np.linalg.norm(second)
     if lengths < 1e-12:
-        return np.eye(3)
+        return np.zeros(3)
     axis = np.cross(first, second) / lengths
     sine, cosine = float(np.linalg.norm(axis)), float(first @ second) / lengths
     if sine < 1e-9:
-        return np.eye(3)
-    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, cosine)).as_matrix()
+        return np.zeros(3)
+    return axis / sine * np.arctan2(sine, cosine)
 
 
 def _scale(rest: _Rest, bones: tuple[RigBone, ...]) -> float:

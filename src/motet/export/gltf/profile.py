@@ -16,9 +16,10 @@ import numpy as np
 from jaxtyping import Float
 
 from motet.export.curves import euler_from_axis_angle, quaternions_from_axis_angle
-from motet.export.gltf.avatar import Driven, drive
+from motet.export.gltf.avatar import Driven, drive, with_hanging_arms
 from motet.export.gltf.bones import bone_nodes, turned
 from motet.export.gltf.container import read_glb
+from motet.export.gltf.humanoid import hanging_arms
 from motet.export.gltf.inspection import entries, vrm_expressions
 from motet.export.gltf.mapping import AvatarMap
 from motet.export.gltf.targets import morph_names
@@ -95,7 +96,8 @@ class AvatarChannels:
     def __init__(self, path: Path, by_hand: AvatarMap | None = None) -> None:
         self._path, self._by_hand = path, by_hand or AvatarMap()
         self._content, _ = read_glb(path)
-        self._bones = bone_nodes(self._content, path, self._by_hand.bones)
+        arms = {name: node for name, (node, _) in hanging_arms(self._content, path).items()}
+        self._bones = {**arms, **bone_nodes(self._content, path, self._by_hand.bones)}
 
     def curves(self, motion: Motion) -> tuple[list[Channel], list[Values]]:
         """The channels of the avatar, and the values of each for a motion in the `arkit` space.
@@ -111,6 +113,7 @@ class AvatarChannels:
         }
         head = motion["head"].detach().double().cpu().numpy()
         driven = drive(content, weights, head, motion.space.fps, self._by_hand, path)
+        driven = with_hanging_arms(driven, content, motion.frames, path)
         faces = _vrm_shapes if _is_vrm(content) else _morphs
         turns = _vrm_bones if _is_vrm(content) else _node_turns
         channels = [*faces(content, driven, path), *turns(content, driven, self._bones, path)]
