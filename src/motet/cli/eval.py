@@ -164,6 +164,10 @@ class Eval:
                 f" {nearest(self.study, studies) if studies else 'leave --study out'}"
             )
         check_files({"--weights": self.weights})
+        if self.lpips and self.study != "pictures":
+            raise ConfigError("--lpips is for --study pictures; leave it out")
+        for path in self.lpips:
+            check_files({"--lpips": path})
         if self.data is not None and protocol in FOLDERS:
             check_folder("--data", self.data, FOLDERS[protocol])
 
@@ -309,10 +313,6 @@ class Eval:
         from motet.errors import AssetError, MissingDependency
         from motet.tracking.lip_landmarks import LipFinder
 
-        if self.lpips and self.study != "pictures":
-            raise ConfigError("--lpips is for --study pictures; leave it out")
-        for path in self.lpips:
-            check_files({"--lpips": path})
         if self.study not in ("", "pictures"):
             return self._voices()
         if self.data is None:
