@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import pickle
+from collections.abc import Mapping
 from pathlib import Path, PosixPath
+from types import SimpleNamespace
 
 import numpy as np
+import soundfile
 import torch
+from safetensors.torch import save_file
 
 from motet.checkpoint import save_checkpoint
 from motet.data.readers import vocaset
+from motet.evaluation.body_features import ConditionFeatures, MotionFeatures
 from motet.geometry.mesh_files import wavefront
 from motet.methods.artalk.config import PRESETS as ARTALK
 from motet.methods.artalk.published_v1.model import ReleasedModel
@@ -25,8 +31,12 @@ from motet.methods.diffposetalk.config import TrunkConfig
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
 from motet.methods.kmtalk.config import PRESETS as KMTALK
 from motet.methods.kmtalk.model import KMTalkModel
+from motet.methods.kmtalk.trunk import Trunk
 from tests.flame_files import head_tables, random_tables, write_pickle, write_torch
 
+PHONE_TIMES = "start,end,phone\n0.0,0.08,m\n0.08,0.17,ɑ\n0.17,0.26,p\n"
+SAM_SPLITS = {"train": 2, "val": 1, "test": 2}
+MASKS = ("lips", "forehead", "eye_region", "nose")
 TRUNK = TrunkConfig(24, 1, 12, 16, (4,) * 7, 8, 2)
 
 
@@ -41,6 +51,9 @@ def write_official_files(folder: Path) -> Path:
     write_pickle(folder / "random_flame.pkl", random_tables())
     write_torch(folder / "FLAME_with_eye.pt", head_tables())
     vocaset_download(folder / "VOCASET")
+    vocaset_companions(folder)
+    sam_folder(folder / "SAM")
+    feature_networks(folder / "extractor.pt")
     shape = np.random.default_rng(0).normal(size=(1, 100))
     np.savez(folder / "who.npz", shape=shape.astype(np.float32))
     return folder
@@ -72,6 +85,69 @@ def vocaset_download(folder: Path) -> np.ndarray:
     for name, value in tables.items():
         (folder / f"{name}.pkl").write_bytes(pickle.dumps(value, 2))
     return frames
+
+
+def sam_folder(folder: Path, splits: Mapping[str, int] = SAM_SPLITS) -> Path:
+    """Sequences of 8.1 s in SAM's layout: slowly moving bodies, noise at both ears."""
+    noise = np.random.default_rng(0)
+    for part in ("audio", "motion", "splits"):
+        (folder / part).mkdir(parents=True)
+    for split, count in splits.items():
+        names = [f"{split}{number}_{number % 3}" for number in range(count)]
+        (folder / "splits" / f"crossmodal_{split}.txt").write_text("\n".join(names) + "\n")
+        for name in names:
+            seconds = np.arange(972)[:, None] / 120
+            rates, phases = noise.uniform(0.1, 1, (2, 1, 55 * 3))
+            poses = 0.1 * np.sin(2 * np.pi * (rates * seconds + phases)).reshape(-1, 55, 3)
+            trans = np.concatenate([0.1 * seconds, 0.9 + 0 * seconds, 0 * seconds], 1)
+            source = np.tile(noise.normal(size=3), (972, 1))
+            arrays = {"poses": poses, "trans": trans, "sound_source": source}
+            np.savez(folder / "motion" / f"{name}.npz", **arrays, betas=np.zeros(300))
+            for side in "lr":
+                sound = 0.1 * noise.standard_normal(round(8.1 * 30720))
+                soundfile.write(folder / "audio" / f"{name}_{side}.wav", sound, 30720)
+    return folder
+
+
+def feature_networks(path: Path, hidden: int = 16, layers: int = 1) -> None:
+    """MOSPA's two feature networks as their trainer saves them, narrower."""
+    torch.manual_seed(2)
+    condition, motion = ConditionFeatures(2276, hidden, layers), MotionFeatures(hidden, layers)
+    names = {f"module.{name}": value for name, value in motion.state_dict().items()}
+    table = {"module.pos_encoder.pe": torch.zeros(1, 5000, 512)}
+    stored = {
+        "audio_extractor_state_dict": condition.state_dict(),
+        "motion_extractor_state_dict": {**names, **table},
+        "epoch": 1500,
+        "config": SimpleNamespace(batch_size=64),
+        "loss": 0.1,
+    }
+    torch.save(stored, path)
+
+
+def vocaset_companions(folder: Path) -> None:
+    """What goes with VOCASET: phone times of each sentence, vertex sets of FLAME, wav2vec 2.0."""
+    (folder / "phones").mkdir()
+    for name in (f"{vocaset.TRAIN[0]}_sentence01", f"{vocaset.TRAIN[0]}_sentence02"):
+        (folder / "phones" / f"{name}.csv").write_text(PHONE_TIMES)
+    (folder / "phones" / f"{vocaset.TEST[0]}_sentence21.csv").write_text(PHONE_TIMES)
+    masks = {name: np.arange(k, 5023, 50) for k, name in enumerate(MASKS)}
+    (folder / "FLAME_masks.pkl").write_bytes(pickle.dumps(masks, 2))
+    encoder = Trunk(KMTALK["tiny_vocaset"]).hears
+    write_transformers(folder / "wav2vec2-tiny", "wav2vec2", encoder.state_dict())
+
+
+def write_transformers(folder: Path, prefix: str, tensors: Mapping[str, torch.Tensor]) -> None:
+    """A speech encoder as the package `transformers` saves it, the weight norm by older names."""
+    position = "encoder.pos_conv_embed.conv"
+    renamed = {
+        f"{position}.parametrizations.weight.original0": f"{position}.weight_g",
+        f"{position}.parametrizations.weight.original1": f"{position}.weight_v",
+    }
+    folder.mkdir(parents=True)
+    stored = {f"{prefix}.{renamed.get(name, name)}": value for name, value in tensors.items()}
+    save_file(stored, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"architectures": ["model"]}))
 
 
 def _diffposetalk(folder: Path) -> None:

@@ -305,24 +305,24 @@ class Import:
     """Make your copy of a public data set ready for `motet train` and `motet eval --benchmark`.
 
     vocaset and biwi are converted from the download to the exchange layout of the papers'
-    programs; an interrupted run goes on. tfhp, artalk and sam stay where they are: every clip is
-    read and checked, and statistics that training needs are written beside them if they are
-    missing.
+    programs, beat2 to SAM's (bodies that speak themselves); an interrupted run goes on. tfhp,
+    artalk and sam stay where they are: every clip is read and checked, and statistics that training
+    needs are written beside them if they are missing.
     """
 
-    data_set: tyro.conf.Positional[Literal["vocaset", "biwi", "tfhp", "artalk", "sam"]]
-    """vocaset, biwi (as downloaded); tfhp (LMDB of DiffPoseTalk), artalk (LMDB of ARTalk's
+    data_set: tyro.conf.Positional[Literal["vocaset", "biwi", "beat2", "tfhp", "artalk", "sam"]]
+    """vocaset, biwi, beat2 (as downloaded); tfhp (LMDB of DiffPoseTalk), artalk (LMDB of ARTalk's
     training), sam."""
     folder: tyro.conf.Positional[Path]
     """Folder of the download."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """vocaset and biwi: folder of the converted copy."""
+    """vocaset, biwi and beat2: folder of the converted copy."""
     quiet: bool = False
     """No progress bar."""
 
     def execute(self) -> int:
         """Convert or check."""
-        converted = self.data_set in ("vocaset", "biwi")
+        converted = self.data_set in ("vocaset", "biwi", "beat2")
         if converted and self.out is None:
             raise ConfigError(f"{self.data_set} is converted; give the folder of the copy with -o")
         if not converted and self.out is not None:
@@ -342,6 +342,11 @@ class Import:
         return 0
 
     def _lines(self, report: Callable[[str, int], None]) -> list[str]:
+        if self.data_set == "beat2":
+            from motet.data.beat2_bodies import import_beat2
+
+            assert self.out is not None
+            return _minutes(import_beat2(self.folder, self.out, report))
         if self.out is not None:
             from motet.data.exchange_layout import import_meshes
 
@@ -355,7 +360,11 @@ class Import:
         else:
             check = check_tfhp if self.data_set == "tfhp" else check_sam
             seconds = check(self.folder, report)
-        return [f"{split}: {value / 60:.1f} min" for split, value in seconds.items()]
+        return _minutes(seconds)
+
+
+def _minutes(seconds: Mapping[str, float]) -> list[str]:
+    return [f"{split}: {value / 60:.1f} min" for split, value in seconds.items()]
 
 
 COMMAND = {

@@ -50,14 +50,17 @@ class Eval:
     option: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """NAME=VALUE: an option of the method's own; may be repeated."""
     benchmark: str = ""
-    """Instead of the scores the table of face papers from your copy of a data set in --data:
-    vocaset, biwi or tfhp, for weights that generate vertices or FLAME coefficients."""
+    """Instead of the scores the table of papers from your copy of a data set in --data: vocaset,
+    biwi or tfhp, for weights that generate vertices or FLAME coefficients; sam for bodies."""
     predictions: tuple[Path, ...] = ()
-    """Benchmarks: folders of predictions (NAME.npy, one a test clip), each a row; of any program.
-    With the method `none` only these are scored."""
+    """Benchmarks: folders of predictions (NAME.npy, one a test clip; sam: NAME.npz), each a row; of
+    any program. With the method `none` only these are scored."""
     region: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Benchmarks: lips=FILE and upper=FILE with the data set's vertex numbers (.txt, .npy, .json,
     .pkl; FILE:PART+PART for files with several sets); LVE, LVD and MOD need lips, FDD upper."""
+    feature_networks: Path | None = None
+    """Benchmark sam: the authors' feature networks (weights_<epoch>.pt) for FID, R-precision and
+    diversity; without them only distances of joints are scored."""
     split: str = "test"
     """Benchmarks: split of the data set."""
     flame: Path | None = None
@@ -78,6 +81,9 @@ class Eval:
     """Takes compared for diversity."""
     every: int = 1
     """`--study pictures`: only every so many held-out frames get scores."""
+    lpips: tuple[Path, ...] = ()
+    """`--study pictures`: LPIPS on your backbone: AlexNet or VGG-16 as torchvision saves it, and
+    the authors' linear weights (alex.pth, vgg.pth)."""
     limit: int = 60
     """Bodies: sequences of each held-out split."""
     long_s: float = 600.0
@@ -158,6 +164,10 @@ class Eval:
                 f" {nearest(self.study, studies) if studies else 'leave --study out'}"
             )
         check_files({"--weights": self.weights})
+        if self.lpips and self.study != "pictures":
+            raise ConfigError("--lpips is for --study pictures; leave it out")
+        for path in self.lpips:
+            check_files({"--lpips": path})
         if self.data is not None and protocol in FOLDERS:
             check_folder("--data", self.data, FOLDERS[protocol])
 
@@ -330,6 +340,7 @@ class Eval:
         from motet.evaluation.talking_person import evaluate_talking
         from motet.method import parse_options
         from motet.methods.speech2lip.person.folder import Person
+        from motet.metrics.lpips import read_lpips
         from motet.registry import method_spec
 
         person = Person(folder)
@@ -337,7 +348,8 @@ class Eval:
         if self.study:
             if options:
                 raise ConfigError("--study pictures draws without options; leave --option out")
-            config = TailConfig(self.every, landmarks_every=2 if self.every == 1 else 1)
+            lpips = read_lpips(self.lpips) if self.lpips else None
+            config = TailConfig(self.every, 2 if self.every == 1 else 1, lpips)
             return evaluate_person(person, config, finder, progress)
         if self.every != 1:
             raise ConfigError("--every is for --study pictures; leave it out")

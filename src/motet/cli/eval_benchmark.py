@@ -1,4 +1,4 @@
-"""`motet eval --benchmark`: the tables of face papers from the user's copy of a data set."""
+"""`motet eval --benchmark`: the tables of papers from the user's copy of a data set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from motet.cli.paths import check_files, check_folder
 from motet.errors import ConfigError, nearest
-from motet.evaluation.benchmark_units import UNITS
+from motet.evaluation.benchmark_units import BENCHMARKS, UNITS
+from motet.options import changed
 
 if TYPE_CHECKING:
     from motet.cli.eval import Eval
@@ -28,8 +29,13 @@ def check(asked: Eval) -> None:
         AssetError: data, predictions or a file are not there.
     """
     name = asked.benchmark
-    if name not in UNITS:
-        raise ConfigError(f"no benchmark {name!r}; {nearest(name, UNITS)}")
+    if name not in BENCHMARKS:
+        raise ConfigError(f"no benchmark {name!r}; {nearest(name, BENCHMARKS)}")
+    own = ("feature_networks",) if name in UNITS else ("region", "flame", "style", "takes")
+    for field in own:
+        if field in changed(asked):
+            flag = field.replace("_", "-")
+            raise ConfigError(f"--{flag} has no effect on the benchmark {name}; leave it out")
     if asked.data is None:
         raise ConfigError(
             f"--benchmark {name} needs the folder with your copy of the data: --data FOLDER (see"
@@ -38,7 +44,13 @@ def check(asked: Eval) -> None:
     check_folder("--data", asked.data, f"with your copy of {name}")
     for folder in asked.predictions:
         check_folder("--predictions", folder, "of predictions (NAME.npy, one a test clip)")
-    check_files({"--weights": asked.weights, "--flame": asked.flame})
+    check_files(
+        {
+            "--weights": asked.weights,
+            "--flame": asked.flame,
+            "--feature-networks": asked.feature_networks,
+        }
+    )
     for _, path, _ in map(region_parts, asked.region):
         check_files({"--region": Path(path)})
     if name == "tfhp" and asked.flame is None:
@@ -69,6 +81,8 @@ def benchmark(asked: Eval) -> Report:
     Raises:
         AssetError: data, predictions or a region cannot be read.
     """
+    if asked.benchmark not in UNITS:
+        return _body_benchmark(asked)
     from motet.cli.progress import progress_bars
     from motet.evaluation.benchmarks import evaluate_benchmark, test_cases
     from motet.rigs.flame import load_flame
@@ -85,6 +99,37 @@ def benchmark(asked: Eval) -> Report:
             cases,
             subjects,
             regions,
+            lambda name, done: bars.update(task, description=name, completed=done),
+        )
+
+
+def _body_benchmark(asked: Eval) -> Report:
+    """MOSPA's table on SAM."""
+    from motet.cli.progress import progress_bars
+    from motet.evaluation.body_benchmark import (
+        evaluate_body_benchmark,
+        folder_body_predictor,
+        method_body_predictor,
+        read_feature_networks,
+        sam_cases,
+    )
+    from motet.method import parse_options
+    from motet.session import load
+
+    assert asked.data is not None
+    networks = asked.feature_networks and read_feature_networks(asked.feature_networks)
+    subjects = {folder.name: folder_body_predictor(folder) for folder in asked.predictions}
+    if asked.method != "none":
+        loaded = load(asked.method, asked.weights, asked.device)
+        options = parse_options(loaded.spec, asked.option)
+        subjects = {loaded.name: method_body_predictor(loaded, options, asked.seed), **subjects}
+    with progress_bars(asked.quiet) as bars:
+        task = bars.add_task(asked.benchmark, total=None)
+        return evaluate_body_benchmark(
+            sam_cases(asked.data, asked.split, networks),
+            subjects,
+            networks,
+            asked.seed,
             lambda name, done: bars.update(task, description=name, completed=done),
         )
 

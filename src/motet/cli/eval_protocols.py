@@ -10,11 +10,12 @@ USED = {
     "face": ("weights", "style", "text", "option", "seed", "takes", "long_s", "baselines"),
     "study": ("weights", "option", "takes"),
     "body": ("weights", "option", "seed", "takes", "limit", "baselines"),
-    "person": ("every", "recordings", "option"),
+    "person": ("every", "recordings", "option", "lpips"),
     "benchmark": (
         "benchmark",
         "predictions",
         "region",
+        "feature_networks",
         "split",
         "flame",
         "weights",

@@ -35,6 +35,7 @@ from motet.methods.speech2lip.stages import Expert
 from motet.methods.speech2lip.sync.load import load_expert
 from motet.methods.speech2lip.sync.model import mouth_view
 from motet.metrics import picture
+from motet.metrics.lpips import Lpips
 from motet.tracking.lip_landmarks import LOWER, UPPER, LipFinder
 
 METHOD, NEAREST, STILL, FILMED, OTHER = (
@@ -63,6 +64,8 @@ class TailConfig:
     """Only every so many frames get picture scores (sync takes all)."""
     landmarks_every: int = 2
     """Only every so many of these are looked at by the landmarker."""
+    lpips: Lpips | None = None
+    """LPIPS on the user's backbone; None: not scored."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -277,6 +280,8 @@ def _scores(
             "cpbd": torch.tensor([picture.cpbd(one, block=32) for one in region]),
             **picture.seams(region, share, observed),
         }
+        if config.lpips is not None:
+            drawn["lpips"] = config.lpips(whole, true)
         for name, values in drawn.items():
             sums.setdefault(name, []).extend(values.tolist())
         if landmarks is not None:

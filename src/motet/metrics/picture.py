@@ -37,6 +37,7 @@ METRICS = (
         "distance of normalised responses of a fixed bank of oriented filters at three scales"
         " (stands in for LPIPS)",
     ),
+    Metric("lpips", "1", "face crop", "lower", "LPIPS 0.1 on the user's backbone"),
     Metric(
         "lmd",
         "px",

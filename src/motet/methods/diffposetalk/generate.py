@@ -39,6 +39,7 @@ from motet.methods.diffposetalk.windows import (
     first_past,
     indicator,
     next_past,
+    published_frames,
     sample_recording,
     sample_window,
     sampling_config,
@@ -247,22 +248,26 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         samples = buffer.known(0, buffer.stop)
         if samples.shape[1] < 2:  # a deviation needs two samples
             samples = samples.repeat(1, 2)
+        # The published program rounds the number of frames down, which also decides what its
+        # windows see; where one more is due, the last is held.
+        whole = min(frames, max(1, published_frames(samples.shape[1], self.config.fps)))
         # Takes of one recording are encoded once.
         same = bool((samples == samples[:1]).all())
         features = encode_recording(
             self.model,
             standardise(samples[:1] if same else samples),
-            frames,
+            whole,
             each_window=state.condition.encode_windows,
         ).expand(state.batch, -1, -1)
-        return sample_recording(
+        motion = sample_recording(
             self.model,
             features,
-            frames,
+            whole,
             state.person,
             state.sampling,
             self._randomness(state),
         )
+        return torch.cat([motion, motion[:, -1:].expand(-1, frames - whole, -1)], 1)
 
     def _randomness(self, state: DiffPoseTalkState) -> Randomness:
         shape, fresh = (self.config.denoiser.window, self.config.motion_dim), state.condition.fresh

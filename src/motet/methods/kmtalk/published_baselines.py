@@ -11,7 +11,7 @@ import dataclasses
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -250,16 +250,55 @@ class TextEncoder(nn.Module):
 
 
 def selftalk_loss(
-    vertices: Tensor, truth: Tensor, lip_features: Tensor, text_hidden: Tensor
+    vertices: Tensor,
+    truth: Tensor,
+    lip_features: Tensor,
+    text_hidden: Tensor,
+    lip_letters: Tensor | None = None,
+    text_letters: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """SelfTalk's own terms with their weights, its character loss left out (it needs the user's
-    recogniser).
+    """SelfTalk's own terms with their weights.
+
+    Args:
+        lip_letters, text_letters: letter scores of the lip reader and of the recogniser; without
+            them the character term is left out.
     """
-    return {
+    terms = {
         "position": 1000 * F.mse_loss(vertices, truth),
         "velocity": 1000 * F.mse_loss(vertices.diff(dim=1), truth.diff(dim=1)),
         "latent": 0.001 * F.mse_loss(lip_features, text_hidden),
     }
+    if lip_letters is not None and text_letters is not None:
+        terms["characters"] = 0.0001 * character_loss(lip_letters, text_letters)
+    return terms
+
+
+BLANK = 0
+"""Class of the recogniser's padding, which separates letters."""
+
+
+def character_loss(
+    lip_letters: Float[Tensor, "batch steps letters"],
+    text_letters: Float[Tensor, "batch steps letters"],
+) -> Float[Tensor, ""]:
+    """CTC of the lip reader's letters against those that the recogniser found in the sound.
+
+    The paper's equation; no reference tensors of it exist, so it is checked against a count over
+    all alignments only.
+    """
+    found = [collapsed(letters) for letters in text_letters.argmax(-1)]
+    scores = lip_letters.log_softmax(-1).transpose(0, 1)  # (steps, batch, letters)
+    steps = torch.full((len(found),), scores.shape[0])
+    # A clip with more letters than steps has no alignment; it adds nothing.
+    return F.ctc_loss(
+        scores, torch.cat(found), steps, torch.tensor([*map(len, found)]), BLANK, zero_infinity=True
+    )
+
+
+def collapsed(letters: Int[Tensor, " steps"]) -> Int[Tensor, " length"]:
+    """Greedy reading: repeats merged, blanks dropped."""
+    merged = torch.unique_consecutive(letters)
+    return merged[merged != BLANK]
 
 
 def _decoder(width: int, heads: int) -> nn.TransformerDecoder:
