@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import logging
 import math
 import typing
@@ -151,7 +150,7 @@ def layers_to_json(layers: Sequence[Layer]) -> list[JsonValue]:
 
 
 def _layer(value: JsonValue, number: int) -> Layer:
-    if not isinstance(value, Mapping) or value.get("type") not in LAYERS:
+    if not isinstance(value, Mapping) or str(value.get("type")) not in LAYERS:
         raise ConfigError(f"layer {number} has no type; known: {', '.join(LAYERS)}")
     fields = {_RENAMED.get(k, k): v for k, v in value.items() if k != "type"}
     try:
@@ -332,8 +331,8 @@ def read_edit_file(text: str | bytes) -> EditFile:
         ConfigError: not JSON, or not edits.
     """
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = settings.parse_json(text)
+    except ValueError as error:
         raise ConfigError(f"the edits are not JSON: {str(error)[:80]}") from error
     if not isinstance(content, dict):
         return EditFile(tuple(layers_from_json(content)))

@@ -96,3 +96,26 @@ def _until(condition: object, seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.batch.test_workers import states
+from tests.batch.work import make_jobs
+print(states(Path(sys.argv[1]), make_jobs(Path(sys.argv[1]), "a", "b", "c")))
+"""
+
+
+@pytest.mark.parametrize("how", ["standard input", "script without a guard"])
+def test_the_main_program_is_not_run_again(tmp_path: Path, how: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(PROGRAM)
+    reads_input = how == "standard input"
+    result = subprocess.run(
+        [sys.executable, "-" if reads_input else str(script), str(tmp_path)],
+        input=PROGRAM if reads_input else None,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert result.stdout.strip() == "['done', 'done', 'done']", result.stderr[-500:]

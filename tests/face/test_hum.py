@@ -74,3 +74,19 @@ def test_a_batch_of_nothing_has_a_rhythm() -> None:
     rhythm = BatchRhythm(RATE)
     rhythm.push(torch.zeros(1, 1, 0))
     assert rhythm.at(0, 3, FPS)[0].hum.shape == (3,)
+
+
+def test_rumble_counts_before_the_first_word_alone() -> None:
+    rumble = noise(2.0, -20.0).double().numpy()
+    words = speech(0.5, 3.0).double().numpy()
+    tracker = HumTracker(RATE)
+    tracker.push(np.concatenate([rumble[:RATE], words, rumble[:RATE]]))
+    shut = tracker.at(0, 25 + 62 + 25, FPS)
+    assert shut[:20].all() and not shut[25:].any()
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+def test_a_whisper_is_no_rumble(exponent: float) -> None:
+    tracker = HumTracker(RATE)
+    tracker.push(noise(exponent, -30.0).double().numpy())  # no voice, but not bass alone
+    assert not tracker.at(0, 50, FPS).any()

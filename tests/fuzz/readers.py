@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from motet.errors import AssetError
+from tests.fuzz import data_readers as d
 from tests.fuzz import mutations as m
 
 RATE = 16_000
@@ -46,6 +47,7 @@ def _plain_sounds(folder: Path) -> list[Path]:
         "g.aiff": ("AIFF", "PCM_16", 2), "h.aiff": ("AIFF", "FLOAT", 1),
         "i.w64": ("W64", "PCM_16", 1), "j.au": ("AU", "PCM_16", 1),
         "k.caf": ("CAF", "PCM_16", 1), "l.voc": ("VOC", "PCM_16", 1),
+        "m.sph": ("NIST", "PCM_16", 1), "n.sph": ("NIST", "ULAW", 2),
     }  # fmt: skip
     for name, (kind, subtype, channels) in kinds.items():
         rate = 8000 if subtype == "GSM610" else RATE
@@ -446,4 +448,17 @@ READERS: tuple[Reader, ...] = (
     Reader("settings", _settings, _read_settings, TREE),
     Reader("reactions", _sam_lists, _read_sam_list, TEXT),
     Reader("motion capture", _motion_captures, _read_motion_capture, TEXT),
+    Reader("mesh", d.meshes, d.read_mesh_file, (m.words, m.words, *m.PLAIN)),
+    Reader("flame", d.flame_files, d.read_flame_file, (m.archive, m.safetensors, *m.PLAIN)),
+    Reader("identity", d.identities, d.read_identity_file, (m.archive, m.npy_header, *m.PLAIN)),
+    Reader("texture space", d.texture_spaces, d.read_texture_space, (m.archive, *m.PLAIN)),
+    Reader("responses", d.responses, d.read_responses, m.PLAIN),
+    Reader("raw frames", d.raw_frames, d.read_raw_frames, m.PLAIN),
+    Reader("neutral faces", d.neutral_faces, d.read_neutral_faces, (m.archive, *m.PLAIN)),
+    Reader("vocaset index", d.vocaset_indices, d.read_vocaset_index, m.PLAIN),
+    Reader("manifest", d.manifests, d.read_manifest_file, TEXT),
+    Reader("edits", d.edit_files, d.read_edits_of, TREE),
+    Reader("captions", d.captions, d.read_captions, TEXT),
+    Reader("source path", d.source_paths, d.read_source_path, (m.npy_header, *TEXT)),
+    Reader("region", d.regions, d.read_region_file, (m.tree, m.npy_header, *TEXT)),
 )

@@ -1,10 +1,12 @@
-"""Where a stream is nothing but mains hum, for frames of motion.
+"""Where a stream is nothing but mains hum, or begins with rumble, for frames of motion.
 
 A hum is recognised after a frame of 40 ms. Until then its onset sounds like that of a word, and a
 method begins to open the mouth. But frames leave a method later than that, when the hum is known.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 import numpy as np
 import torch
@@ -22,9 +24,13 @@ QUIET, VOICE = 30, 6
 """Blocks without a voice before a hum counts: the mouth closes after a word as the method says. So
 many voiced blocks in a row are a voice; the frames at the onset of a hum can be two or three."""
 
+RUMBLES = AHEAD - 1
+"""Blocks of the `AHEAD + 1` from a frame on that rumble, so that nothing but rumble sounds there.
+It counts before the first voice alone: later a method rests in the noise between words."""
+
 
 class HumTracker:
-    """Where a stream is nothing but hum.
+    """Where a stream is nothing but hum, or rumble before its first word.
 
     Args:
         sample_rate: Hz.
@@ -36,6 +42,8 @@ class HumTracker:
             self._resampler = StreamResampler(sample_rate, SAMPLE_RATE, 1)
         self._meter = BlockMeter()
         self._since_voiced, self._voiced = QUIET, 0
+        self._rumbles = deque[bool](maxlen=AHEAD + 1)
+        self._spoken = False
         self._hums = bytearray()
         """One byte a block."""
 
@@ -45,13 +53,16 @@ class HumTracker:
             row = torch.from_numpy(samples).unsqueeze(0)
             samples = self._resampler.push(row)[0].double().numpy()
         blocks = self._meter.push(samples)
-        for voiced, hum in zip(blocks.voiced.tolist(), blocks.hum.tolist(), strict=True):
+        for _, voiced, hum, rumble in zip(*(row.tolist() for row in blocks), strict=True):
             self._voiced = self._voiced + 1 if voiced and not hum else 0
             self._since_voiced = 0 if self._voiced >= VOICE else self._since_voiced + 1
-            self._hums.append(hum and self._since_voiced >= QUIET)
+            self._rumbles.append(rumble)
+            self._spoken |= self._voiced >= VOICE
+            is_rumble = not self._spoken and sum(self._rumbles) >= RUMBLES
+            self._hums.append(is_rumble or (hum and self._since_voiced >= QUIET))
 
     def at(self, first_frame: int, frames: int, fps: float) -> Bool[ndarray, " frames"]:
-        """Whether nothing but hum sounds at frames from an absolute number on."""
+        """Whether nothing but hum or rumble sounds at frames from an absolute number on."""
         blocks_per_s = SAMPLE_RATE / BLOCK
         time = (first_frame + np.arange(frames)) / fps
         last = np.floor(time * blocks_per_s + 1e-6).astype(int) + AHEAD

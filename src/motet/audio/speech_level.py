@@ -60,6 +60,9 @@ VOICED = 0.32
 0.24, 70 % of the louder frames of speech above 0.36."""
 MAINS_HZ, MAINS = (50.0, 60.0), 0.95
 """Frequencies of mains hum, and how much a frame of it resembles the period before."""
+RUMBLE = 0.9
+"""Correlation of neighbouring samples from which a frame without a voice is rumble. Brown noise
+has 0.94 and more, whispered vowels and fricatives less."""
 LOUDEST_DB, NO_SPEECH_DB, HOLD = -12.0, -22.0, 60
 """No frame is raised above the first level; without a voiced block among so many, no frame may be
 louder than the second."""
@@ -127,6 +130,8 @@ class Blocks(NamedTuple):
     level_db: Float[ndarray, " blocks"]
     voiced: Bool[ndarray, " blocks"]
     hum: Bool[ndarray, " blocks"]
+    rumble: Bool[ndarray, " blocks"]
+    """Sound without a voice whose energy lies in the bass: wind, traffic, brown noise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,7 +241,7 @@ def _step(
     blocks = _measure(known)
     gain, gains, since = state.gain, list(state.gains_db), list(state.since_voiced)
     gain_count = len(gains)
-    for level, voiced, mains in zip(*(row.tolist() for row in blocks), strict=True):
+    for level, voiced, mains, _ in zip(*(row.tolist() for row in blocks), strict=True):
         gain = gain.after(level, voiced and not mains)
         gains.append(MAINS_GAIN_DB if mains else gain.value_db)
         since.append(gain.since_voiced)
@@ -302,13 +307,14 @@ def _measure(known: Float[ndarray, " time"]) -> Blocks:
     """Level, voicing and hum of the complete blocks after the first frame of these samples."""
     count = (len(known) - FRAME) // BLOCK
     if count < 1:
-        return Blocks(np.zeros(0), np.zeros(0, bool), np.zeros(0, bool))
+        return Blocks(np.zeros(0), *(np.zeros(0, bool) for _ in range(3)))
     rows = np.lib.stride_tricks.sliding_window_view(known, FRAME)[BLOCK::BLOCK][:count]
     level = 10 * np.log10(np.square(rows).mean(1) + 1e-12)
     audible = level > FLOOR_DB
     voiced = audible & (_periodicity(rows) > VOICED)
     mains = [_is_mains(rows, hz) for hz in MAINS_HZ]
-    return Blocks(level, voiced, audible & np.logical_or(*mains))
+    bass = _similar_neighbours(rows) > RUMBLE
+    return Blocks(level, voiced, audible & np.logical_or(*mains), audible & ~voiced & bass)
 
 
 def _periodicity(rows: Float[ndarray, "rows time"]) -> Float[ndarray, " rows"]:
@@ -339,6 +345,11 @@ def _is_mains(rows: Float[ndarray, "rows time"], hz: float) -> Bool[ndarray, " r
     whole = _similar(rows, SAMPLE_RATE / hz)
     parts = np.max([_similar(rows, SAMPLE_RATE / hz / n) for n in range(2, 7)], axis=0)
     return (whole > MAINS) & (parts < 0.9 * whole)
+
+
+def _similar_neighbours(rows: Float[ndarray, "rows time"]) -> Float[ndarray, " rows"]:
+    """Correlation of each sample with the next: near 1 for bass, near 0 for white noise."""
+    return (rows[:, 1:] * rows[:, :-1]).sum(1) / np.maximum(np.square(rows).sum(1), 1e-20)
 
 
 def _similar(rows: Float[ndarray, "rows time"], period: float) -> Float[ndarray, " rows"]:

@@ -7,6 +7,7 @@ the manifest. An empty cell means the batch's setting.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -120,7 +121,8 @@ def _cell(column: str, value: JsonValue, folder: Location, row_name: str) -> obj
         return path
     if column in MAY_BE_FILES and isinstance(folder, Path) and len(value) < 256:
         beside = folder / value
-        return str(beside) if beside.is_file() else value
+        with contextlib.suppress(OSError):  # a sentence may be longer than a name can be
+            return str(beside) if beside.is_file() else value
     return value
 
 

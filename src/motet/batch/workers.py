@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import types
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -83,7 +84,8 @@ class Workers:
                     if job is None:
                         break
                     try:
-                        running[pool.submit(attempt, work, job)] = (job, tried + 1)
+                        with _without_main_program():
+                            running[pool.submit(attempt, work, job)] = (job, tried + 1)
                     except BrokenProcessPool:
                         again.append((job, tried))
                         raise
@@ -118,6 +120,21 @@ def _given_up(lost: list[tuple[Job, int]]) -> Iterator[Attempt]:
             entry[0],
             f"its process ended {ATTEMPTS} times (killed, or out of memory?); try --workers 1",
         )
+
+
+@contextlib.contextmanager
+def _without_main_program() -> Iterator[None]:
+    """Processes that start inside do not run the caller's main program again.
+
+    Jobs and their work are motet's, so none needs it; and a program read from standard input, a
+    notebook or a script without `if __name__ == "__main__"` could not be run again.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _end(pool: ProcessPoolExecutor) -> None:

@@ -31,7 +31,7 @@ PAUSE_S = 0.35
 """Silence after which a new caption begins."""
 LEAST_S = 0.6
 """A caption stays at least this long, if the next one lets it."""
-_TIME = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})")
+_TIME = re.compile(r"(?<!\d)(?:(\d{1,4}):)?(\d{1,2}):(\d{2})[.,](\d{3})")
 _ENDINGS = (".srt", ".vtt")
 _MOST_BYTES = 1 << 20
 

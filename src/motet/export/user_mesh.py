@@ -217,7 +217,16 @@ def read_colours(path: Path, flame: Flame) -> Float[np.ndarray, "verts 3"]:
     """
     arrays, faces = read_arrays(path, ("mean", "vt", "ft")), flame.faces.numpy()
     picture, positions, corners = (arrays.get(name) for name in ("mean", "vt", "ft"))
-    if picture is None or positions is None or corners is None or picture.ndim != 3:
+    if (
+        picture is None
+        or positions is None
+        or corners is None
+        or any(array.dtype.kind not in "iuf" for array in (picture, positions, corners))
+        or (picture.ndim, picture.shape[-1:], positions.ndim) != (3, (3,), 2)
+        or not picture.size
+        or positions.shape[-1] != 2
+        or not np.isfinite(positions).all()
+    ):
         raise AssetError(
             f"{path} needs `mean` (a picture), `vt` and `ft` (texture coordinates): the"
             " FLAME_texture.npz of the texture space"
@@ -227,6 +236,7 @@ def read_colours(path: Path, flame: Flame) -> Float[np.ndarray, "verts 3"]:
             f"{path} has texture coordinates of {len(corners)} triangles, the FLAME file"
             f" {len(faces)}; use the texture space that belongs to it"
         )
+    corners = corners.astype(np.int64)
     height, width = picture.shape[:2]
     column = np.clip((positions[:, 0] * width).astype(int), 0, width - 1)
     row = np.clip(((1 - positions[:, 1]) * height).astype(int), 0, height - 1)

@@ -90,7 +90,7 @@ def _ply(data: bytes) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("no PLY header")
     body = body[body.index(b"\n") + 1 :]
     lines = [line.split() for line in head.decode("ascii", errors="replace").splitlines()]
-    kind = next(words[1] for words in lines if words[:1] == ["format"])
+    kind = next((words[1] for words in lines if words[:1] == ["format"]), "unknown")
     elements: list[tuple[str, int, list[list[str]]]] = []
     for words in lines:
         if words[:1] == ["element"]:
@@ -114,7 +114,7 @@ def _ply_text(
             at += count * width
         elif name == "face":
             for _ in range(count):
-                size = int(words[at])
+                size = _corner_count(int(words[at]))
                 polygons.append([int(word) for word in words[at + 1 : at + 1 + size]])
                 at += 1 + size
     return vertices, _triangles(polygons)
@@ -139,6 +139,8 @@ def _ply_faces(
     body: bytes, at: int, count: int, properties: list[list[str]], order: str
 ) -> tuple[list[list[int]], int]:
     """Corner lists of all faces, and where they end."""
+    if count > len(body) or not any(words[0] == "list" for words in properties):
+        raise ValueError(f"{count} faces without as many lists of corners")
     polygons = []
     for _ in range(count):
         for words in properties:
@@ -146,10 +148,17 @@ def _ply_faces(
                 at += np.dtype(_PLY_TYPES[words[0]]).itemsize
                 continue
             sizes, items = (np.dtype(order + _PLY_TYPES[word]) for word in words[1:3])
-            size = int(np.frombuffer(body, sizes, 1, at)[0])
+            size = _corner_count(int(np.frombuffer(body, sizes, 1, at)[0]))
             at += sizes.itemsize
             corners = np.frombuffer(body, items, size, at)
             at += math.prod((size, items.itemsize))
             if words[-1] in ("vertex_indices", "vertex_index"):
                 polygons.append([int(corner) for corner in corners])
     return polygons, at
+
+
+def _corner_count(count: int) -> int:
+    """Corners of a face; a negative count would read the file backwards for ever."""
+    if count < 0:
+        raise ValueError(f"a face with {count} corners")
+    return count

@@ -70,7 +70,7 @@ def read_region(
             f"{path} does not exist; regions are read from the files of the data set (see"
             " docs/benchmarks/evaluation.md)"
         ) from error
-    except (OSError, ValueError, TypeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise AssetError(f"{path} cannot be read as vertex numbers: {error}") from error
     if not result or min(result) < 0 or (verts is not None and max(result) >= verts):
         raise AssetError(

@@ -114,8 +114,8 @@ def flame_from_tables(tables: Mapping[str, Any], source: str = "the FLAME file")
     missing = [key for key in _KEYS if key not in tables]
     if missing:
         raise AssetError(f"{source} lacks {', '.join(missing)}; it needs {', '.join(_KEYS)}")
-    arrays = {key: torch.as_tensor(np.asarray(tables[key])) for key in _KEYS}
-    verts = len(arrays["v_template"])
+    arrays = {key: _numbers(tables[key], f"{source}: {key}") for key in _KEYS}
+    verts = arrays["v_template"].numel() // 3
     shapes = {
         "v_template": (verts, 3),
         "shapedirs": (verts, 3, N_SHAPE + N_EXPRESSION),
@@ -129,7 +129,20 @@ def flame_from_tables(tables: Mapping[str, Any], source: str = "the FLAME file")
                 f"{source}: {key} has the shape {tuple(arrays[key].shape)} instead of {shape}; is"
                 " it a FLAME with five joints and 400 shapes?"
             )
-    return Flame(*(arrays[key].float() for key in shapes), arrays["f"].long())
+    faces = arrays["f"].long()
+    if faces.ndim != 2 or faces.shape[1] != 3 or not 0 <= faces.min() <= faces.max() < verts:
+        raise AssetError(f"{source}: f {tuple(faces.shape)} are not triangles of {verts} vertices")
+    return Flame(*(arrays[key].float() for key in shapes), faces)
+
+
+def _numbers(value: Any, name: str) -> Tensor:
+    """A table as a tensor of finite numbers."""
+    if isinstance(value, Tensor):
+        value = (value.float() if value.is_floating_point() else value).detach().cpu().numpy()
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or not array.size or not np.isfinite(array).all():
+        raise AssetError(f"{name} holds no finite numbers; get an intact file")
+    return torch.from_numpy(array.astype(np.float32 if array.dtype.kind == "f" else np.int64))
 
 
 def load_flame(path: str | Path) -> Flame:
@@ -186,6 +199,8 @@ def _from_sparse(state: Mapping[str, Any], by_column: bool, name: str) -> np.nda
         if not 0 < rows * columns <= _MOST_ENTRIES:
             raise ValueError(f"{rows} x {columns} entries")
         starts, inner = (np.asarray(state[key], np.int64) for key in ("indptr", "indices"))
+        if starts.ndim != 1 or (np.diff(starts) < 0).any() or starts[-1] != inner.size:
+            raise ValueError("row starts that do not fit the entries")
         outer = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
         dense = np.zeros((rows, columns))
         np.add.at(dense, (inner, outer) if by_column else (outer, inner), state["data"])

@@ -11,6 +11,7 @@ its splits are read.
 from __future__ import annotations
 
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,10 +95,15 @@ def _frames(folder: Path, sentence: str, verts: int) -> Iterator[Float[np.ndarra
     for ending in ARCHIVES:
         path = folder / f"{sentence}{ending}"
         if path.is_file():
-            yield from _archived(path, verts)
+            yield from archived_frames(path, verts)
 
 
-def _archived(path: Path, verts: int) -> Iterator[Float[np.ndarray, "verts 3"]]:
+def archived_frames(path: Path, verts: int) -> Iterator[Float[np.ndarray, "verts 3"]]:
+    """Frames of an archive by their names.
+
+    Raises:
+        AssetError: damaged, or with frames of another size.
+    """
     try:
         with tarfile.open(path) as archive:
             members = [m for m in archive.getmembers() if m.isfile() and m.name.endswith(".vl")]
@@ -105,7 +111,7 @@ def _archived(path: Path, verts: int) -> Iterator[Float[np.ndarray, "verts 3"]]:
                 file = archive.extractfile(member) if member.size <= 12 * verts + 8 else None
                 data = file.read() if file is not None else b""
                 yield frame_of(data, f"{member.name} in {path}", verts)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
         raise AssetError(f"{path} is damaged: {error}; fetch it again") from error
 
 

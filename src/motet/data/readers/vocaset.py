@@ -78,39 +78,63 @@ def read_original(folder: Path, wanted: str = "", stride: int = 1) -> Iterator[V
         raise AssetError(
             f"{folder / 'data_verts.npy'} has the shape {rows.shape}, expected (frames, {VERTS}, 3)"
         )
-    for subject in sorted(index):
-        for sentence in sorted(index[subject]):
-            placed = place_of(f"{subject}_{sentence}")
-            if (
-                placed is None
-                or (wanted and placed[1] != wanted)
-                or sentence not in sounds.get(subject, {})
-            ):
-                continue  # a few sequences of the download have no sound
-            frames = index[subject][sentence]
-            chosen = [int(frames[number]) for number in sorted(frames)][::stride]
-            vertices = np.asarray(rows[chosen], np.float32)
-            yield VertexSequence(
-                f"{subject}_{sentence}",
-                *placed,
-                vertices,
-                templates[subject],
-                _sound(sounds[subject][sentence], folder),
-                FPS * STRIDE / stride,
+    for subject, sentence, chosen, sound in _sentences(index, sounds, len(rows), folder):
+        placed = place_of(f"{subject}_{sentence}")
+        if placed is None or (wanted and placed[1] != wanted):
+            continue
+        if subject not in templates:
+            raise AssetError(f"{folder / 'templates.pkl'} has no neutral face of {subject!r}")
+        yield VertexSequence(
+            f"{subject}_{sentence}",
+            *placed,
+            np.asarray(rows[chosen[::stride]], np.float32),
+            templates[subject],
+            _sound(sound, folder),
+            FPS * STRIDE / stride,
+        )
+
+
+def _sentences(
+    index: Mapping[str, Any], sounds: Mapping[str, Any], rows: int, folder: Path
+) -> Iterator[tuple[str, str, list[int], Mapping[str, Any]]]:
+    """Subject, sentence, rows and sound, without the few sentences that have no sound.
+
+    Raises:
+        AssetError: the index or the sounds are no tables, or a row is not there.
+    """
+    try:
+        result = [
+            (str(subject), str(sentence), [int(frames[number]) for number in sorted(frames)],
+             sounds[subject][sentence])
+            for subject in sorted(index)
+            for sentence, frames in sorted(index[subject].items())
+            if sentence in sounds.get(subject, {})
+        ]  # fmt: skip
+    except (AttributeError, TypeError, ValueError, KeyError, OverflowError) as error:
+        raise AssetError(f"the index of {folder} is damaged: {error}; fetch it again") from error
+    for subject, sentence, chosen, sound in result:
+        if not chosen or not 0 <= min(chosen) <= max(chosen) < rows:
+            raise AssetError(
+                f"{folder / 'subj_seq_to_idx.pkl'} gives {subject} {sentence} rows that"
+                f" data_verts.npy ({rows} rows) does not have; fetch both again"
             )
+        yield subject, sentence, chosen, sound
 
 
 def _sound(value: Mapping[str, Any], folder: Path) -> Audio:
-    samples = np.asarray(value["audio"])
-    if samples.ndim != 1 or samples.dtype.kind not in "if":
+    entry = value if isinstance(value, Mapping) else {}
+    samples, rate = np.asarray(entry.get("audio")), np.asarray(entry.get("sample_rate"))
+    if samples.ndim != 1 or samples.dtype.kind not in "if" or not np.isfinite(samples).all():
         raise AssetError(
             f"a sound in {folder / 'raw_audio_fixed.pkl'} has the shape {samples.shape}; fetch the"
             " file again"
         )
+    if rate.ndim or rate.dtype.kind not in "iuf" or not 1000 <= rate <= 384_000:
+        raise AssetError(
+            f"a sound in {folder / 'raw_audio_fixed.pkl'} has the rate {rate}; fetch the file again"
+        )
     scale = float(np.iinfo(samples.dtype).max) + 1 if samples.dtype.kind == "i" else 1.0
-    return mono(
-        Audio.mono(torch.from_numpy(samples.astype(np.float32) / scale), int(value["sample_rate"]))
-    )
+    return mono(Audio.mono(torch.from_numpy(samples.astype(np.float32) / scale), int(rate)))
 
 
 def _values(path: Path) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def parse_source(text: str) -> SourcePath | None:
 def _read_path(path: Path) -> SourcePath:
     try:
         rows, local = _rows(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise AssetError(f"{path} cannot be read as the path of a source: {error}") from error
     if (
         rows.ndim != 2
