@@ -7,7 +7,9 @@ from figure.source import BaseMesh
 from scipy.spatial import cKDTree
 
 BROW_HALF_M = np.array([0.0026, 0.0030, 0.0027, 0.0021, 0.0013, 0.0005])
-N_BROW, N_LASH_UPPER, N_LASH_LOWER = 420, 110, 50
+N_BROW, N_LASH_UPPER, N_LASH_LOWER = 420, 58, 26
+N_LASH_LINE, LASH_LINE_M = 30, 0.0034
+"""Hairs that lie along the upper lid and make one line of it, and their length."""
 
 
 def ribbon(line: np.ndarray, side: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -117,13 +119,16 @@ def _lash_hairs(
     out_sign = np.sign(eye[0])
     low, high = np.percentile(x, 6), np.percentile(x, 97)
     lines, sides = [], []
+
+    def root_at(across: float) -> np.ndarray:
+        weight = np.exp(-0.5 * ((x - across) / 0.0016) ** 2)
+        return np.array([across, *(weight[:, None] * root[:, 1:]).sum(0) / weight.sum()])
+
     for t in (np.arange(N_LASH_UPPER if upper else N_LASH_LOWER) + 0.5) / (
         N_LASH_UPPER if upper else N_LASH_LOWER
     ):
         at = low + t * (high - low) + generator.normal(0, 0.0002)
-        weight = np.exp(-0.5 * ((x - at) / 0.0016) ** 2)
-        start = (weight[:, None] * root).sum(0) / weight.sum()
-        start[0] = at
+        start = root_at(at)
         fan = (at - eye[0]) / 0.014
         long = (
             (0.0058 if upper else 0.0030)
@@ -139,6 +144,10 @@ def _lash_hairs(
         way = (line[-1] - line[0]) / np.linalg.norm(line[-1] - line[0])
         sides.append(np.array([1.0, 0, 0]) - way[0] * way)
     del angle
+    for at in np.linspace(low, high - LASH_LINE_M, N_LASH_LINE) if upper else ():
+        ahead = np.linspace(at, at + LASH_LINE_M, 5)
+        lines.append(np.array([root_at(across) for across in ahead]) + [0, 0, 0.0003])
+        sides.append(np.array([0.0, 0.8, 0.6]))
     return lines, sides
 
 
@@ -219,7 +228,7 @@ def brows_and_lashes(base: BaseMesh, vertices: np.ndarray, eye: np.ndarray) -> l
         "lashes",
         lines,
         sides,
-        np.array([0.00034, 0.00030, 0.00024, 0.00016, 0.00008]),
+        np.array([0.00058, 0.00052, 0.00040, 0.00026, 0.00010]),
         vertices,
         candidates,
         LASH,

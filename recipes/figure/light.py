@@ -86,13 +86,16 @@ def occlusion(
     result = np.where(wet, inside, np.where(far, body, rest))
     result[np.isin(region, [REGION["brows"], REGION["lashes"]])] = 1.0
     result[wet] = (
-        np.where(region[wet] == REGION["teeth"], 0.62, 0.22)
-        + np.where(region[wet] == REGION["teeth"], 0.38, 0.78) * result[wet]
+        np.where(region[wet] == REGION["teeth"], 0.72, 0.22)
+        + np.where(region[wet] == REGION["teeth"], 0.28, 0.78) * result[wet]
     )
     skin = np.isin(region, [REGION["skin"], REGION["lips"], REGION["scalp"]])
     result[skin] = 0.2 + 0.8 * result[skin]
     cloth = np.isin(region, [REGION[name] for name in ("top", "trousers", "shoes")])
     result[cloth] = 0.35 + 0.65 * result[cloth]
+    # Light passes between the strands: hair is not black on its inside.
+    hair = region == REGION["hair"]
+    result[hair] = 0.34 + 0.66 * result[hair]
     eyes = np.isin(region, [REGION["eye_left"], REGION["eye_right"]])
     result[eyes] = 0.45 + 0.55 * result[eyes]
     return np.round(255 * np.clip(result, 0, 1)).astype(np.uint8)

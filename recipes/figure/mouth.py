@@ -102,6 +102,9 @@ def _row(
     # The source's bands meet above the line of the lips. People's upper teeth reach 2 to 3 mm
     # below it (so they show in s, i and e) and stand in front of the lower ones.
     arch = arch - ([0, 0.0022, 0.0012] if upper else [0, 0.0038, 0.0032])
+    if not upper:
+        # The side teeth stand lower, or they would show at the corners of a wide open mouth.
+        arch[:, 1] -= 0.0045 * np.clip((arch[0, 2] - arch[:, 2] - 0.004) / 0.012, 0, 1)
     if upper:
         # The side teeth stand higher, along the curve of a smile, and stay behind pressed lips.
         arch[:, 1] -= 0.0021 * np.exp(-(((arch[0, 2] - arch[:, 2]) / 0.010) ** 2))
@@ -187,8 +190,10 @@ def teeth(base: BaseMesh, vertices: np.ndarray, upper: bool) -> Part:
     index, weight, offset = bind(points, vertices, band)
     edge = np.abs(points[:, 1] - (points[:, 1].min() if upper else points[:, 1].max()))
     shade = 0.93 + 0.07 * np.clip(edge / 0.006, 0, 1)
-    # Little light reaches the back teeth.
-    shade = shade * np.interp(points[:, 2].max() - points[:, 2], [0.006, 0.026], [1.0, 0.45])
+    # Little light reaches the back teeth; what falls into an open mouth meets the lower ones first.
+    depth = points[:, 2].max() - points[:, 2]
+    shade = shade * np.interp(depth, [0.004, 0.009, 0.016], [1.0, 0.5, 0.1])
+    shade = shade * (1.0 if upper else 0.76)
     paint = np.where(gum[:, None], GUM, TOOTH * shade[:, None] ** [0.9, 1.0, 1.0])
     region = np.where(gum, REGION["gums"], REGION["teeth"]).astype(np.uint8)
     return Part(
@@ -197,7 +202,11 @@ def teeth(base: BaseMesh, vertices: np.ndarray, upper: bool) -> Part:
 
 
 def copied(base: BaseMesh, name: str, group: str, paint: np.ndarray, region: str) -> Part:
-    """A helper of the source taken as it is."""
+    """A helper of the source taken as it is.
+
+    Args:
+        paint: linear light, of all vertices (3,) or of each (verts, 3).
+    """
     used, quads = compact(base.group_faces(group))
     index, weight = itself(used)
     return Part(
@@ -206,15 +215,19 @@ def copied(base: BaseMesh, name: str, group: str, paint: np.ndarray, region: str
         weight,
         np.zeros((len(used), 3)),
         quads,
-        np.repeat(paint[None], len(used), 0),
+        np.broadcast_to(paint, (len(used), 3)).copy(),
         np.full(len(used), REGION[region], np.uint8),
     )
 
 
 def tongue_and_eyes(base: BaseMesh) -> list[Part]:
     """Tongue and both eyeballs."""
+    used, _ = compact(base.group_faces("helper-tongue"))
+    depth = base.vertices[used, 2].max() - base.vertices[used, 2]
+    # Dark towards the throat.
+    shade = np.interp(depth, [0.006, 0.035], [1.0, 0.35])
     return [
-        copied(base, "tongue", "helper-tongue", TONGUE, "tongue"),
+        copied(base, "tongue", "helper-tongue", TONGUE * shade[:, None], "tongue"),
         copied(base, "eye_left", "helper-l-eye", SCLERA, "eye_left"),
         copied(base, "eye_right", "helper-r-eye", SCLERA, "eye_right"),
     ]

@@ -32,6 +32,22 @@ def test_blinks_come_at_the_rate_of_people_and_differ_with_the_seed() -> None:
     assert not torch.equal(closure, blink_closure(4, 0, 25 * 600, 25))
 
 
+@pytest.mark.parametrize("fps", [25.0, 30.0, 60.0])
+def test_short_clips_blink_and_no_stretch_is_crowded(fps: float) -> None:
+    for seed in range(20):
+        shut = blink_closure(seed, 0, round(20 * fps), fps) > 0.5
+        starts = (shut[1:] & ~shut[:-1]).nonzero()
+        assert float(starts[0]) / fps < 4
+        assert 4 <= len(starts) <= 8  # 12 to 24 a minute
+        assert 0.04 <= float(shut.sum()) / len(starts) / fps <= 0.13
+
+
+def test_lids_are_shut_in_a_frame_of_every_blink() -> None:
+    closure = blink_closure(1, 0, 25 * 60, 25.0)
+    peaks = closure[1:-1][(closure[1:-1] > closure[:-2]) & (closure[1:-1] > closure[2:])]
+    assert float(peaks.min()) >= 0.94
+
+
 def test_switches_do_what_they_say() -> None:
     motion = Motion(torch.full((1, 500, 55), 0.5), arkit_space())
     calm = finish_motion(motion, Postprocess(intensity=0.5, head=False, blink=False), (0,), 0)

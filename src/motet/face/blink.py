@@ -12,11 +12,10 @@ from torch import Tensor
 from motet.face.operator import FaceCues, FrameOperator
 from motet.types import ARKIT_SHAPES
 
-BLINKS_PER_MINUTE = 17.0
-"""People who talk: 15 to 25; sound tells nothing about when."""
-BLOCK_S, SHORTEST_GAP_S = 10.0, 0.6
-CLOSING_S, SHUT_S, OPENING_S = 0.07, 0.03, 0.13
-"""Over half closed for 0.1 s, as people's lids are: 3 to 8 pictures at 60 a second."""
+BLINK_EVERY_S, SHORTEST_GAP_S = 3.5, 0.6
+"""People who talk blink 12 to 24 times a minute; sound tells nothing about when."""
+CLOSING_S, OPENING_S = 0.065, 0.125
+"""Over half closed for 0.08 s, as people's lids are: 3 to 8 pictures at 60 a second."""
 LIDS = [ARKIT_SHAPES.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight")]
 """Channels of the lids in the house space."""
 
@@ -24,32 +23,27 @@ LIDS = [ARKIT_SHAPES.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight")]
 def blink_closure(seed: int, first_frame: int, frames: int, fps: float) -> Float[Tensor, " frames"]:
     """Closure of the lids, 0..1, for absolute frames.
 
-    Time is cut into blocks of ten seconds with a Poisson number of blinks each, so any stretch can
-    be had without the ones before it.
+    Time is cut into cells with one blink each, anywhere within: short clips blink too, no stretch
+    is crowded, and any stretch can be had without the ones before it. Lids are shut in a frame,
+    not between two.
     """
     time = (first_frame + np.arange(frames)) / fps
     closure = np.zeros(frames)
-    for start, depth in _blinks(seed, time[0] - 1.0, time[-1]):
-        since = time - start
-        down = np.sin(np.clip(since / CLOSING_S, 0, 1) * np.pi / 2) ** 2
-        up = (1 - np.clip((since - CLOSING_S - SHUT_S) / OPENING_S, 0, 1)) ** 1.5
+    for shut, depth in _blinks(seed, time[0] - OPENING_S - 1 / fps, time[-1] + CLOSING_S + 1 / fps):
+        since = time - round(shut * fps) / fps
+        down = np.sin(np.clip(since / CLOSING_S + 1, 0, 1) * np.pi / 2) ** 2
+        up = (1 - np.clip(since / OPENING_S, 0, 1)) ** 1.5
         closure = np.maximum(closure, depth * down * up)
     return torch.from_numpy(closure)
 
 
 def _blinks(seed: int, start_s: float, stop_s: float) -> Iterator[tuple[float, float]]:
-    """(time, depth) of the blinks of all blocks that a stretch touches."""
-    for block in range(max(0, int(start_s // BLOCK_S)), int(max(stop_s, 0.0) // BLOCK_S) + 1):
-        random = np.random.default_rng([seed % 2**63, block])
-        count = random.poisson(BLINKS_PER_MINUTE * BLOCK_S / 60)
-        drawn = np.sort(random.uniform(0.4, BLOCK_S - SHORTEST_GAP_S, count))
-        times = [
-            time
-            for index, time in enumerate(drawn)
-            if index == 0 or time - drawn[index - 1] >= SHORTEST_GAP_S
-        ]
-        for time, depth in zip(times, random.uniform(0.94, 1.0, len(times)), strict=True):
-            yield block * BLOCK_S + float(time), float(depth)
+    """(time of full closure, depth) of the blinks of all cells that a stretch touches."""
+    last = int(max(stop_s, 0.0) // BLINK_EVERY_S)
+    for cell in range(max(0, int(start_s // BLINK_EVERY_S)), last + 1):
+        random = np.random.default_rng([seed % 2**63, cell])
+        time = random.uniform(SHORTEST_GAP_S, BLINK_EVERY_S)
+        yield cell * BLINK_EVERY_S + float(time), float(random.uniform(0.94, 1.0))
 
 
 class Blink(FrameOperator):

@@ -26,11 +26,13 @@ from motet.face.operator import FaceCues, FrameOperator
 from motet.face.rhythm import Rhythm
 from motet.types import ARKIT_SHAPES
 
-POSTURE_DEG = np.array([2.9, 3.9, 1.9])
-"""Standard deviations of a posture: nod, turn, tilt (rotations about x, y and z)."""
+POSTURE_DEG = np.array([2.2, 3.4, 1.8])
+"""Size of a posture: nod, turn, tilt (rotations about x, y and z)."""
+POSTURE_SHARE = (0.5, 1.4)
+"""Share of it that one posture turns by, to either side."""
 POSTURE_S = (0.40, 0.85)
 """Time in which a posture is taken."""
-STROKE_DEG, STROKE_SPREAD_DEG = np.array([5.6, 0.0, 0.0]), np.array([2.6, 4.6, 2.4])
+STROKE_DEG, STROKE_SPREAD_DEG = np.array([6.6, 0.0, 0.0]), np.array([2.8, 5.1, 2.8])
 """Mean and spread of a stroke of strength 1."""
 STROKE_S, RETURN_S = (0.14, 0.24), (0.26, 0.50)
 """Time to the lowest point of a nod, and back."""
@@ -82,11 +84,14 @@ def _postures(
 
 
 def _posture(seed: int, index: int) -> tuple[Float[ndarray, "3"], float]:
-    """Target, degrees, and the time in which it is taken. A take begins upright."""
-    if index < 1:
+    """Target, degrees, and the time in which it is taken. A take begins upright and leaves that at
+    once.
+    """
+    if index < 0:
         return np.zeros(3), POSTURE_S[0]
     random = _random(seed, _POSTURE, index)
-    return POSTURE_DEG * np.clip(random.normal(size=3), -2, 2), random.uniform(*POSTURE_S)
+    side = random.choice((-1.0, 1.0), size=3)
+    return POSTURE_DEG * side * random.uniform(*POSTURE_SHARE, size=3), random.uniform(*POSTURE_S)
 
 
 def _strokes(

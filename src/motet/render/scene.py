@@ -33,7 +33,7 @@ _FACE_CAMERAS = {
     "three-quarter": (0.030, 0.188, np.radians(32.0)),
 }
 """Middle of the picture below the eyes and half its height in metres, angle around the figure."""
-LOOSE_EVERY, LOOSE_EVERY_SMALL, SMALL = 4, 8, 720
+LOOSE_EVERY, LOOSE_EVERY_SMALL, SMALL = 20, 40, 720
 """Every n-th strand of the files is drawn, loose over the surface of the hair; fewer in pictures up
 to so many pixels, and none of whole bodies, where a strand is far below a pixel."""
 PORE_DEPTH = {256: 0.0, 512: 0.030, 1024: 0.055}
@@ -219,8 +219,9 @@ def build_scene(shaped: ShapedHouse, framing: str, width: int, height: int) -> S
     moves = _moves(shaped, refinement, surface)
     surface = surface[np.argsort(moves, kind="stable")]  # what no motion moves comes first
     every = LOOSE_EVERY_SMALL if height <= SMALL else LOOSE_EVERY
-    ribbons = shaped.hair.chosen(slice(0, 0) if framing == "body" else slice(0, None, every))
-    ribbons = ribbons.surface()
+    # Those at the hairline would lie over bare skin like scratches.
+    loose = np.flatnonzero(shaped.hair.fade == 0)[::every] if framing != "body" else []
+    ribbons = shaped.hair.chosen(np.asarray(loose, np.int64)).surface()
     hair_faces = ribbons.faces + n_refined + len(copied)
     triangles = np.concatenate([surface, thin_faces, hair_faces]).astype(np.int32)
     n_still = int((~moves).sum())
@@ -346,7 +347,7 @@ def _surface_hair(
 
 def _hair(shaped: ShapedHouse, hair: HairSurface) -> dict[str, np.ndarray]:
     """Attributes of the loose strands: dark roots, bright tips, a hairline that fades into skin."""
-    shade = (0.5 + 0.5 * hair.along**0.7) * hair.tone
+    shade = (0.72 + 0.28 * hair.along**0.7) * hair.tone
     fade = 0.2 * hair.fade[:, None]
     look = shaped.appearance
     albedo = shading.HAIR_TINT * look.hair * shade[:, None] * (1 - fade) + fade * look.skin_mean

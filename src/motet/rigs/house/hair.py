@@ -66,7 +66,7 @@ class Hair:
             self.fade[::every],
         )
 
-    def chosen(self, which: slice) -> Hair:
+    def chosen(self, which: slice | Int[np.ndarray, " chosen"]) -> Hair:
         """Some of the strands as they are."""
         return Hair(
             self.strands[which],
