@@ -261,8 +261,10 @@ def sampled(values: np.ndarray, times: Times, moments: Times) -> np.ndarray:
     """Values at other moments: straight between frames, resting before the first and after the
     last.
     """
-    columns = [np.interp(moments, times, column) for column in values.T]
-    return np.stack(columns, axis=1)
+    result = np.empty((len(moments), values.shape[1]))
+    for column, row in enumerate(values.T):
+        result[:, column] = np.interp(moments, times, row)
+    return result
 
 
 def columns_of(groups: Sequence[str]) -> list[int]:

@@ -221,6 +221,8 @@ def npy_header(rng: random.Random, data: bytes) -> bytes:
         fields = ast.literal_eval(data[10 : 10 + size].decode("latin1"))
     except (struct.error, ValueError, SyntaxError, MemoryError, RecursionError):
         return flip(rng, data)
+    if not isinstance(fields, dict) or not fields:  # no array, or changed before
+        return flip(rng, data)
     kind = rng.randrange(5)
     if kind == 0:
         fields["descr"] = rng.choice(("|O", "<f8", "<U9", "|S0", "|V8", "<U0", "x", "<M8[s]", 5))
