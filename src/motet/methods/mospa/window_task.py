@@ -145,9 +145,9 @@ class Planner:
         return dataclasses.replace(item, family=family_number(kind.family))
 
 
-REPLACED = tuple(family_number(name) for name in FAMILY_NAMES if name != "dance")
+REPLACED = tuple(map(family_number, ("attend", "greet", "avoid", "cover", "flee")))
 """Families of which the network sees an example instead of the sound, as it was trained with few
-sounds of each; a dance needs the beats of the sound itself."""
+sounds of each. A dance needs the beats of the sound itself; wind and rain it knows."""
 AGAIN = 30
 """Frames of a sound that goes on by which its kind is judged again."""
 
