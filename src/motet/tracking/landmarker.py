@@ -73,7 +73,8 @@ def missing_needs(model: Path | None = None) -> list[str]:
     """What tracking lacks on this machine, each with its remedy; nothing is imported for it."""
     missing = []
     if importlib.util.find_spec("mediapipe") is None:
-        missing.append(f"MediaPipe: {install_hint('track', 'mediapipe')}")
+        hint = install_hint("track", "mediapipe")
+        missing.append(f"MediaPipe is missing (extra `track`): {hint}")
     try:
         find_model(model)
     except AssetError as error:

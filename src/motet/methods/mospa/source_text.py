@@ -32,10 +32,11 @@ def angles_of(text: str) -> tuple[float, float, float]:
         not all(map(math.isfinite, (azimuth, elevation, distance)))
         or distance <= 0
         or abs(elevation) > 90
+        or abs(azimuth) > 360
     ):
         raise ConfigError(
-            "a source needs a finite azimuth, an elevation from -90 to 90 degrees and a positive"
-            f" distance, not {text}"
+            "a source needs an azimuth from -360 to 360 degrees, an elevation from -90 to 90 degrees"
+            f" and a positive distance, not {text}"
         )
     return azimuth, elevation, distance
 
