@@ -86,7 +86,19 @@ def test_rumble_counts_before_the_first_word_alone() -> None:
 
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0])
-def test_a_whisper_is_no_rumble(exponent: float) -> None:
+@pytest.mark.parametrize("level_db", [-20.0, -30.0])
+def test_steady_noise_from_the_first_sample_on_is_a_room(exponent: float, level_db: float) -> None:
+    room = noise(exponent, level_db).double().numpy()
     tracker = HumTracker(RATE)
-    tracker.push(noise(exponent, -30.0).double().numpy())  # no voice, but not bass alone
+    tracker.push(np.concatenate([room[:RATE], room[:RATE] + 4 * room[RATE : 2 * RATE]]))
+    shut = tracker.at(0, 50, FPS)
+    assert shut[:20].all() and not shut[25:].any()  # what rises over it is no room
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+def test_a_whisper_is_no_room(exponent: float) -> None:
+    whisper = noise(exponent, -30.0).double().numpy()
+    syllables = 0.55 - 0.45 * np.cos(2 * np.pi * 4 * np.arange(len(whisper)) / RATE)
+    tracker = HumTracker(RATE)
+    tracker.push(whisper * syllables)
     assert not tracker.at(0, 50, FPS).any()

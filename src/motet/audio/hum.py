@@ -28,9 +28,13 @@ RUMBLES = AHEAD - 1
 """Blocks of the `AHEAD + 1` from a frame on that rumble, so that nothing but rumble sounds there.
 It counts before the first voice alone: later a method rests in the noise between words."""
 
+STEADY_DB, LOUD_DB = 4.5, -45.0
+"""What sounds from the first sample on, louder than `LOUD_DB`, and never rises by more over its
+mean so far is a room and no voice. Quieter rooms rest by the silence of each method."""
+
 
 class HumTracker:
-    """Where a stream is nothing but hum, or rumble before its first word.
+    """Where a stream is nothing but hum, or rumble or steady noise before its first word.
 
     Args:
         sample_rate: Hz.
@@ -44,6 +48,7 @@ class HumTracker:
         self._since_voiced, self._voiced = QUIET, 0
         self._rumbles = deque[bool](maxlen=AHEAD + 1)
         self._spoken = False
+        self._steady, self._blocks, self._mean_db = True, 0, 0.0
         self._hums = bytearray()
         """One byte a block."""
 
@@ -53,13 +58,23 @@ class HumTracker:
             row = torch.from_numpy(samples).unsqueeze(0)
             samples = self._resampler.push(row)[0].double().numpy()
         blocks = self._meter.push(samples)
-        for _, voiced, hum, rumble in zip(*(row.tolist() for row in blocks), strict=True):
+        for level, voiced, hum, rumble in zip(*(row.tolist() for row in blocks), strict=True):
             self._voiced = self._voiced + 1 if voiced and not hum else 0
             self._since_voiced = 0 if self._voiced >= VOICE else self._since_voiced + 1
             self._rumbles.append(rumble)
             self._spoken |= self._voiced >= VOICE
-            is_rumble = not self._spoken and sum(self._rumbles) >= RUMBLES
-            self._hums.append(is_rumble or (hum and self._since_voiced >= QUIET))
+            is_room = not self._spoken and (
+                self._stays_steady(level) or sum(self._rumbles) >= RUMBLES
+            )
+            self._hums.append(is_room or (hum and self._since_voiced >= QUIET))
+
+    def _stays_steady(self, level_db: float) -> bool:
+        """Whether the sound has been loud and steady from its first block to this one."""
+        mean = self._mean_db if self._blocks else level_db
+        self._steady &= LOUD_DB < level_db < mean + STEADY_DB
+        self._blocks += 1
+        self._mean_db = mean + (level_db - mean) / self._blocks
+        return self._steady
 
     def at(self, first_frame: int, frames: int, fps: float) -> Bool[ndarray, " frames"]:
         """Whether nothing but hum or rumble sounds at frames from an absolute number on."""

@@ -35,8 +35,8 @@ def angles_of(text: str) -> tuple[float, float, float]:
         or abs(azimuth) > 360
     ):
         raise ConfigError(
-            "a source needs an azimuth from -360 to 360 degrees, an elevation from -90 to 90 degrees"
-            f" and a positive distance, not {text}"
+            "a source needs an azimuth from -360 to 360 degrees, an elevation from -90 to 90"
+            f" degrees and a positive distance, not {text}"
         )
     return azimuth, elevation, distance
 
