@@ -15,7 +15,8 @@ from motet.encoders.binaural import RATE_HZ, binaural_features
 from motet.evaluation.bench.clock import least_cpu_seconds
 from motet.methods.mospa.config import PRESETS, MospaCondition, MospaConfig
 from motet.methods.mospa.generate import build
-from motet.methods.mospa.model import MospaModel, source_input
+from motet.methods.mospa.model import MospaModel
+from motet.methods.mospa.source_encoding import source_input
 from motet.methods.mospa.windows import SamplingConfig, WindowConditions, sample_window
 from motet.types import Audio
 

@@ -25,8 +25,8 @@ def as_two_ears(audio: Audio, source: str) -> Audio:
 
 def _resting(source: str) -> tuple[float, float, float] | None:
     """Azimuth, elevation and distance of a source that does not move; None for any other."""
+    from motet.body.source_path import EAR_HEIGHT_M, parse_source
     from motet.errors import MotetError
-    from motet.methods.mospa.source_position import EAR_HEIGHT_M, parse_source
 
     try:
         path = parse_source(source)

@@ -261,7 +261,7 @@ def source_paths(folder: Path) -> list[Path]:
 
 def read_source_path(path: Path) -> None:
     """Positions of a sound source."""
-    from motet.methods.mospa.source_position import parse_source
+    from motet.body.source_path import parse_source
 
     parse_source(str(path))
 

@@ -12,10 +12,10 @@ import torch
 
 from motet.audio.io.write import write_audio
 from motet.body.skeleton import STANDING_HEIGHT_M, BodyPose, body_motion, pose_body
+from motet.body.source_path import parse_source
 from motet.errors import InputError
 from motet.evaluation.body import BodyEvaluation, evaluate_body, reference_subjects, source_text
 from motet.geometry.rotation import matrix_from_axis_angle
-from motet.methods.mospa.source_position import parse_source
 from motet.metrics import body, body_reaction
 from motet.metrics.body_reaction import FamilyClassifier, Reacting, mirrored_truth
 from motet.types import SMPLX25_JOINTS, Audio

@@ -22,7 +22,9 @@ from motet.methods.artalk.published_v1.generate import ReleasedGenerator
 from motet.methods.artalk.published_v1.model import ReleasedModel
 from motet.methods.artalk.state_dict import released_to_official
 from motet.methods.mospa.config import MospaConfig
-from motet.methods.mospa.model import MospaModel, noise_schedule, source_input
+from motet.methods.mospa.model import MospaModel
+from motet.methods.mospa.noise_schedule import noise_schedule
+from motet.methods.mospa.source_encoding import source_input
 from motet.methods.mospa.state_dict import own_name
 from motet.methods.mospa.windows import SamplingConfig, WindowConditions, sample_window
 from tests.parity.mospa.conftest import published_shapes

@@ -117,7 +117,7 @@ def flame_or_performances(
 def bodies(architecture: Any, folder: Path) -> tuple[Any, About]:
     """Bodies and binaural features, in SAM's layout."""
     bodies_set = spatial_set(
-        folder, "train", architecture.hearing, velocity_fps=architecture.velocity_fps
+        folder, "train", architecture.sound_features, velocity_fps=architecture.velocity_fps
     )
     hours = sum(len(item.motion) for item in bodies_set.items) / 30 / 3600
     return bodies_set, lambda: {

@@ -20,10 +20,11 @@ from motet.methods.mospa.config import PRESETS, MospaCondition
 from motet.methods.mospa.generate import build
 from motet.methods.mospa.item_progress import REACTION, ItemProgress, held_before, plan_window
 from motet.methods.mospa.known_frames import KnownFrames
-from motet.methods.mospa.loss import draw_attended, draw_known, training_loss
+from motet.methods.mospa.loss import training_loss
 from motet.methods.mospa.model import MospaModel
 from motet.methods.mospa.sound_classifier import SoundKind
 from motet.methods.mospa.start_pose import read_start, standing_start
+from motet.methods.mospa.training_draws import draw_attended, draw_known
 from motet.types import Audio, Motion
 from tests.methods.mospa.test_mospa import TINY, body_vectors, noise_sound, tiny
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from motet.body.source_path import position_from_angles
 from motet.errors import ConfigError
 from motet.event_lines import event_lines
 from motet.loaded_method import LoadedMethod
 from motet.methods.mospa.config import MospaCondition
 from motet.methods.mospa.sound_events import find_events
-from motet.methods.mospa.source_position import position_from_angles
 from motet.session import load
 from motet.types import Audio, Motion
 

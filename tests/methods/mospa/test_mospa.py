@@ -21,7 +21,9 @@ from motet.body.feature_vector import (
     vector_rotations,
 )
 from motet.body.skeleton import body_motion, heading, pose_body
+from motet.body.source_path import EAR_HEIGHT_M, parse_source
 from motet.checkpoint import read_official
+from motet.config import from_json, to_json
 from motet.data.training_set import SpatialItem, SpatialSet, spatial_window
 from motet.errors import AssetError, CheckpointError, ConfigError, InputError
 from motet.geometry.rotation import matrix_from_axis_angle
@@ -33,9 +35,9 @@ from motet.methods.mospa.config import (
     SourceConfig,
 )
 from motet.methods.mospa.generate import Mospa, build
-from motet.methods.mospa.loss import measure, stages
-from motet.methods.mospa.model import MospaModel, source_input
-from motet.methods.mospa.source_position import EAR_HEIGHT_M, parse_source
+from motet.methods.mospa.model import MospaModel
+from motet.methods.mospa.source_encoding import source_input
+from motet.methods.mospa.stages import measure, stages
 from motet.methods.mospa.state_dict import from_official, own_name
 from motet.methods.mospa.window_task import source_view, world_source
 from motet.methods.mospa.windows import (
@@ -440,3 +442,9 @@ def test_azimuth_is_to_the_left() -> None:
     place = parse_source("45,0,1").positions[0]
     assert math.isclose(place[0], place[2])
     assert place[0] > 0
+
+
+def test_a_configuration_of_the_first_schema_is_read() -> None:
+    saved = to_json(PRESETS["default"])
+    saved["schema"], saved["hearing"] = 1, saved.pop("sound_features")
+    assert from_json(MospaConfig, saved) == PRESETS["default"]

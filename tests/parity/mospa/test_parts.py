@@ -25,7 +25,9 @@ from motet.geometry.rotation import (
 )
 from motet.methods.mospa.config import LossConfig, MospaConfig
 from motet.methods.mospa.loss import Window, total_loss, window_losses
-from motet.methods.mospa.model import MospaModel, noise_schedule, source_input
+from motet.methods.mospa.model import MospaModel
+from motet.methods.mospa.noise_schedule import noise_schedule
+from motet.methods.mospa.source_encoding import source_input
 from motet.methods.mospa.state_dict import from_official, own_name
 from motet.types import SMPLX25_PARENTS, Audio
 from tests.parity.fixture_set import numbers_in

@@ -106,6 +106,18 @@ def cached_layers(layers: nn.ModuleList) -> tuple[CachedLayer, ...]:
     )
 
 
+def through_cached(
+    x: Float[Tensor, "batch tokens width"],
+    layers: tuple[CachedLayer, ...],
+    known: Known | None,
+    motion_tokens: int,
+) -> Float[Tensor, "batch motion_tokens width"]:
+    """The last tokens after all layers; `known` are the constant ones in the first of several."""
+    for index, layer in enumerate(layers[:-1]):
+        x = layer(x) if index or known is None else layer.after_known(x, known)
+    return layers[-1].last_rows(x, motion_tokens)
+
+
 def _product(weight: Float[Tensor, "outputs inputs"], bias: Float[Tensor, " outputs"]) -> Product:
     if (
         weight.device.type == "cpu"

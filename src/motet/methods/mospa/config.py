@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from motet.body.source_text import check_source
+from motet.config import MIGRATIONS, JsonValue
 from motet.errors import ConfigError
-from motet.methods.mospa.source_text import check_source
 from motet.options import check_choices, check_ranges, option, refuse
 
 SourceNorm = Literal["time", "xyz", "none"]
@@ -87,7 +88,7 @@ class LossConfig:
 class MospaConfig:
     """A complete model."""
 
-    SCHEMA = 1
+    SCHEMA = 2
 
     width: int = 512
     layers: int = 4
@@ -99,9 +100,9 @@ class MospaConfig:
     """Width between the two layers of the audio embedding."""
     audio_dim: int = 2 * EAR_COLUMNS
     """Columns of the audio features."""
-    hearing: Literal["binaural", "mono"] = "binaural"
+    sound_features: Literal["binaural", "mono"] = "binaural"
     """Audio features: both ears with tempograms (2,272 columns), or their mean without (68), which
-    reveals nothing about the head's direction. The name is a key of saved configurations."""
+    reveals nothing about the head's direction."""
     fusion: Literal["tokens", "frames"] = "tokens"
     """As released, audio, source and motion are separate tokens; `frames`: they are added frame by
     frame."""
@@ -290,6 +291,14 @@ class MospaCondition:
             refuse(self, ("flexibility",), f"{sampler} adds no noise; choose ancestral or ddim")
 
 
+def _sound_features_renamed(saved: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Schema 1 called the setting `sound_features` `hearing`."""
+    saved["sound_features"] = saved.pop("hearing", "binaural")
+    return saved
+
+
+MIGRATIONS[(MospaConfig.__name__, 1)] = _sound_features_renamed
+
 _HOUSE_SOURCE = SourceConfig(norm="xyz", distance=True, frame="start", unit=False)
 PRESETS: dict[str, MospaConfig] = {
     "default": MospaConfig(
@@ -300,7 +309,7 @@ PRESETS: dict[str, MospaConfig] = {
         dropout=0.0,
         audio_inner=192,
         audio_dim=EAR_COLUMNS - LAGS,
-        hearing="mono",
+        sound_features="mono",
         fusion="frames",
         patch=4,
         summary=True,
@@ -327,7 +336,7 @@ PRESETS: dict[str, MospaConfig] = {
         dropout=0.0,
         audio_inner=32,
         audio_dim=EAR_COLUMNS - LAGS,
-        hearing="mono",
+        sound_features="mono",
         fusion="frames",
         patch=4,
         summary=True,

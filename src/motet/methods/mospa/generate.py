@@ -27,6 +27,7 @@ from motet.body.look_at import look_at
 from motet.body.motion_continuity import join_to_known, leave_start
 from motet.body.motion_limits import limit_speed
 from motet.body.neck_limit import limit_twist
+from motet.body.source_path import SourcePath, parse_source
 from motet.body.step_evenness import even_steps
 from motet.checkpoint import load_strict
 from motet.config import JsonValue
@@ -44,7 +45,6 @@ from motet.methods.mospa.config import (
 from motet.methods.mospa.item_progress import ItemProgress, at_start, next_groups
 from motet.methods.mospa.model import MospaModel
 from motet.methods.mospa.sound_events import SoundEvent, event_facts
-from motet.methods.mospa.source_position import SourcePath, parse_source
 from motet.methods.mospa.start_pose import StartPose, read_start, standing_start
 from motet.methods.mospa.window_task import (
     REPLACED,
@@ -108,7 +108,7 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
     def __init__(self, model: MospaModel) -> None:
         self.model, self.config = model.eval().requires_grad_(False), model.config
         self.encoder = Waveform(RATE_HZ, channels=2)
-        name = "binaural" if self.config.hearing == "binaural" else "monaural"
+        name = "binaural" if self.config.sound_features == "binaural" else "monaural"
         self._window_encoder = load_encoder(name)
         if self._window_encoder.dim != self.config.audio_dim:
             raise CheckpointError(
@@ -201,7 +201,7 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
             known = torch.stack([item.past for item in items if item.past is not None])
         elif state.start is not None:
             known = state.start.vector.expand(len(items), 1, DIM)
-        if config.hearing == "mono":
+        if config.sound_features == "mono":
             features, loudest = audio_features(samples, items, config.window)
         else:
             features = encode(self._window_encoder, samples)[:, : config.window]
@@ -211,7 +211,7 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
             planner.plan(item, ears, rows)
             for item, ears, rows in zip(items, as_ears(samples), features, strict=True)
         )
-        if config.hearing == "mono":
+        if config.sound_features == "mono":
             examples = self.model.family_examples.to(CPU) if config.families else None
             chosen = family_number(state.condition.reaction)
             replaced = (chosen,) if chosen else REPLACED

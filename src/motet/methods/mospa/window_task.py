@@ -14,13 +14,14 @@ from torch import Tensor
 
 from motet.body.feature_vector import ROOT, encode_body, turned, vector_rotations
 from motet.body.skeleton import STANDING_HEIGHT_M, heading
+from motet.body.source_path import SourcePath
 from motet.encoders.binaural import RATE_HZ, ear_features, loudest_mel
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.methods.mospa.config import MospaConfig
 from motet.methods.mospa.item_progress import ItemProgress, WindowPlan, held_before, plan_window
 from motet.methods.mospa.sound_classifier import SHORTEST, SoundClassifier, SoundKind
 from motet.methods.mospa.sound_events import Attention, SoundEvent, find_events, smooth_switches
-from motet.methods.mospa.source_position import SourcePath, estimated_position, position_at
+from motet.methods.mospa.source_position import estimated_position, position_at
 from motet.methods.mospa.windows import SourceView, world_view
 from motet.reaction_families import FAMILY_NAMES, UNKNOWN_FAMILY, family_number
 from motet.types import Audio

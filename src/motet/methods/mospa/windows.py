@@ -16,8 +16,10 @@ from motet.diffusion.sample import Noise, SamplerName, sampler
 from motet.diffusion.schedule import descend, strided_timesteps
 from motet.errors import ConfigError
 from motet.methods.mospa.config import MospaCondition, SourceConfig
+from motet.methods.mospa.embedded_conditions import EmbeddedConditions
 from motet.methods.mospa.known_frames import KnownFrames
-from motet.methods.mospa.model import EmbeddedConditions, MospaModel, source_input
+from motet.methods.mospa.model import MospaModel
+from motet.methods.mospa.source_encoding import source_input
 from motet.nn.device import on_device
 
 SourceView = Callable[[Tensor | None], Tensor]
