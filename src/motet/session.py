@@ -113,12 +113,12 @@ class FaceAndBody(Generator[Motion]):
 
     def detected(self, audio: AudioSource, options: Options) -> dict[str, JsonValue]:
         """See `Generator`."""
-        specs, found = [member.spec for member in self.members], {}
+        specs, facts = [member.spec for member in self.members], {}
         for member, share in zip(self.members, shared(specs, options), strict=True):
             if member.spec.space == "smplx25":
                 share = dict(member.method.beside_face(share))
-            found |= member.detected(audio, share)
-        return found
+            facts |= member.detected(audio, share)
+        return facts
 
     def pieces(
         self,

@@ -75,12 +75,12 @@ def _root_offsets(
     omega = TENTH / 0.5
     decay = torch.exp(-omega * times).unsqueeze(1)
     time = times.unsqueeze(1)
-    kept = jump * torch.tensor([1.0, 0.0, 1.0], dtype=root.dtype)
-    height = jump - kept
+    lasting = jump * torch.tensor([1.0, 0.0, 1.0], dtype=root.dtype)
+    height = jump - lasting
     # The velocity's own offset is kept too: its integral is v / omega, reached smoothly.
     drift = velocity * (1 - decay) / omega * torch.tensor([1.0, 0.0, 1.0], dtype=root.dtype)
     upwards = velocity * torch.tensor([0.0, 1.0, 0.0], dtype=root.dtype)
-    return kept + drift + (height + (upwards + omega * height) * time) * decay
+    return lasting + drift + (height + (upwards + omega * height) * time) * decay
 
 
 def _rotation_offsets(

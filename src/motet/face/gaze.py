@@ -72,10 +72,10 @@ def _next(
     if away and random.uniform() < 2 * CONTACT / (1 + CONTACT):
         return face[0] + tremor[0], face[1] + tremor[1]
     for _ in range(20):
-        found = np.array(WANDER_DEG) * random.normal(size=2)
-        if np.hypot(found[0] - azimuth, found[1] - elevation) > LEAST_DEG:
+        fixation = np.array(WANDER_DEG) * random.normal(size=2)
+        if np.hypot(fixation[0] - azimuth, fixation[1] - elevation) > LEAST_DEG:
             break
-    return float(np.clip(found[0], -20, 20)), float(np.clip(found[1], -9, 9))
+    return float(np.clip(fixation[0], -20, 20)), float(np.clip(fixation[1], -9, 9))
 
 
 def fixation_course(

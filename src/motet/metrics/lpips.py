@@ -122,7 +122,7 @@ class Lpips:
     def _features(self, pictures: Tensor) -> list[Float[Tensor, "frames channels h w"]]:
         """Outputs of the five blocks."""
         shift, scale = (pictures.new_tensor(v).view(3, 1, 1) for v in (SHIFT, SCALE))
-        x, found = (2 * pictures - 1 - shift) / scale, []
+        x, outputs = (2 * pictures - 1 - shift) / scale, []
         for number, block in enumerate(self._backbone.blocks):
             if number in self._backbone.pooled:
                 x = F.max_pool2d(x, self._backbone.pool, 2)
@@ -130,8 +130,8 @@ class Lpips:
                 weight, bias = (self._tensors[f"features.{k}.{p}"] for p in ("weight", "bias"))
                 stride, padding = self._backbone.strides.get(k, (1, 1))
                 x = F.conv2d(x, weight, bias, stride, padding).relu()
-            found.append(x)
-        return found
+            outputs.append(x)
+        return outputs
 
 
 def _unit(features: Float[Tensor, "frames channels h w"]) -> Float[Tensor, "frames channels h w"]:

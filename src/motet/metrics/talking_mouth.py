@@ -124,9 +124,9 @@ def sharpness(
     """Mean absolute Laplacian of the brightness where the mouth is drawn."""
     grey = brightness(pictures)[:, 0]
     inner = 4 * grey[:, 1:-1, 1:-1] - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1]
-    found = (inner - grey[:, 1:-1, :-2] - grey[:, 1:-1, 2:]).abs()
+    laplacian = (inner - grey[:, 1:-1, :-2] - grey[:, 1:-1, 2:]).abs()
     weight = (share[:, 0, 1:-1, 1:-1] > 0.5).float()
-    return float((found * weight).sum() / weight.sum().clamp(min=1))
+    return float((laplacian * weight).sum() / weight.sum().clamp(min=1))
 
 
 def change(pictures: Float[Tensor, "frames 3 h w"], weight: Float[Tensor, "frames 1 h w"]) -> float:

@@ -176,20 +176,20 @@ def _doubt(
     return ""
 
 
-def _logged(found: Phones, options: PhoneOptions) -> Phones:
-    message = f"phones from {found.source}, confidence {found.confidence:.2f}" + "".join(
-        f"; {note}" for note in found.notes
+def _logged(phones: Phones, options: PhoneOptions) -> Phones:
+    message = f"phones from {phones.source}, confidence {phones.confidence:.2f}" + "".join(
+        f"; {note}" for note in phones.notes
     )
     log.log(
         (
             logging.WARNING
-            if options.text and (found.source != "text" or found.notes)
+            if options.text and (phones.source != "text" or phones.notes)
             else logging.INFO
         ),
         "%s",
         message,
     )
-    return found
+    return phones
 
 
 def in_pieces(
@@ -240,11 +240,11 @@ def find_batch_phones(
         posterior_of: item to what an audio encoder predicts for it.
     """
     once = same_audio(samples)
-    found = [
+    phones = [
         find_phones(row.clone(), options, posterior_of(item))
         for item, row in enumerate(samples[:1] if once else samples)
     ]
-    return found * len(samples) if once else found
+    return phones * len(samples) if once else phones
 
 
 def known_phones(

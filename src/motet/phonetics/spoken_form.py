@@ -29,8 +29,8 @@ def spoken_form(text: str) -> str:
     return re.sub("[%&+=€£]", lambda sign: f" {_SIGNS[sign[0]]} ", text)
 
 
-def _words_of_number(found: re.Match[str]) -> str:
-    dollar, whole, decimals, ordinal = found.groups()
+def _words_of_number(match: re.Match[str]) -> str:
+    dollar, whole, decimals, ordinal = match.groups()
     digits = whole.replace(",", "")
     words = _digits(digits) if len(digits) > _LARGEST else _cardinal(int(digits))
     if _is_year(whole, decimals, ordinal) and not dollar:

@@ -31,16 +31,16 @@ def finish(studio: Studio, job: JobRow, made: Json) -> Json:
     return {"url": url, "name": job.request["name"]}
 
 
-def _keep_person(studio: Studio, asked: Json, made: Json) -> Json:
-    path = studio.folder.path("persons", str(asked["person"]), ".json")
+def _keep_person(studio: Studio, request: Json, made: Json) -> Json:
+    path = studio.folder.path("persons", str(request["person"]), ".json")
     facts = {**json.loads(path.read_bytes()), "quality": made["lines"]}
     write_bytes(path, json.dumps(facts).encode())
-    return {"person": asked["person"]}
+    return {"person": request["person"]}
 
 
-def _keep_take(studio: Studio, asked: Json, facts: Json, state: TakeState) -> Json:
-    request = {name: value for name, value in asked.items() if name != "take"}
-    identity, sound = str(asked["take"]), str(asked["sound"])
+def _keep_take(studio: Studio, job_request: Json, facts: Json, state: TakeState) -> Json:
+    request = {name: value for name, value in job_request.items() if name != "take"}
+    identity, sound = str(job_request["take"]), str(job_request["sound"])
     studio.store.put(TakeRow(identity, sound, request, state, "", facts, {}, now()))
     return {"take": identity}
 

@@ -51,19 +51,19 @@ def fit_visemes(
         fps: frame rate of the weights.
     """
     outline = lip_outline()  # (shapes, measures)
-    wanted = np.stack([weights[name] for name in ARKIT_SHAPES], axis=1) @ outline / OUTLINE_SPREAD
+    targets = np.stack([weights[name] for name in ARKIT_SHAPES], axis=1) @ outline / OUTLINE_SPREAD
     poses = np.stack([face_pose(VISEMES[viseme]) for viseme in visemes])  # (visemes, shapes)
     columns = poses @ outline / OUTLINE_SPREAD  # (visemes, measures)
-    mix = _smoothed(_sparse_mix(wanted, columns), fps)  # (frames, visemes)
+    mix = _smoothed(_sparse_mix(targets, columns), fps)  # (frames, visemes)
     # The amount s of each frame's mix m that minimises |s A m - y|.
     shapes = mix @ columns  # (frames, measures)
-    amount = (shapes * wanted).sum(axis=1) / np.maximum((shapes**2).sum(axis=1), 1e-9)
+    amount = (shapes * targets).sum(axis=1) / np.maximum((shapes**2).sum(axis=1), 1e-9)
     fitted = np.clip(np.maximum(amount, 0.0)[:, None] * mix, 0.0, 1.0)
     return dict(zip(visemes, fitted.T, strict=True))
 
 
 def _sparse_mix(
-    wanted: Float[np.ndarray, "frames measures"], columns: Float[np.ndarray, "visemes measures"]
+    outlines: Float[np.ndarray, "frames measures"], columns: Float[np.ndarray, "visemes measures"]
 ) -> Float[np.ndarray, "frames visemes"]:
     """The penalised fit of each frame (see the module), as weights of the unscaled columns.
 
@@ -76,7 +76,7 @@ def _sparse_mix(
     lengths = np.linalg.norm(columns, axis=1)
     unit = columns / lengths[:, None]
     factor = np.linalg.cholesky(unit @ unit.T + _RIDGE * np.eye(len(unit))).T
-    targets = solve_triangular(factor, unit @ wanted.T - SPARSITY, trans="T")  # (visemes, frames)
+    targets = solve_triangular(factor, unit @ outlines.T - SPARSITY, trans="T")  # (visemes, frames)
     return np.stack([nnls(factor, frame)[0] for frame in targets.T]) / lengths
 
 

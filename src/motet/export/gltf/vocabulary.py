@@ -33,11 +33,11 @@ def _both(stem: str) -> tuple[str, ...]:
 
 def _synonyms() -> dict[str, tuple[str, ...]]:
     """Names of other programs -> the ARKit shapes whose mean they are."""
-    found: dict[str, tuple[str, ...]] = {}
+    shapes_of: dict[str, tuple[str, ...]] = {}
     for name in ARKIT_SHAPES:
         stem = name.removesuffix("Left").removesuffix("Right")
         if stem not in (name, "jaw", "mouth"):
-            found[stem.lower()] = _both(stem)
+            shapes_of[stem.lower()] = _both(stem)
     sided = {
         "eyeBlink": "blink eyeclose eyesclose eyeclosed eyesclosed eyesblink",
         "eyeLookUp": "eyeup eyeslookup",
@@ -49,8 +49,8 @@ def _synonyms() -> dict[str, tuple[str, ...]]:
     }
     for stem, names in sided.items():
         for name in names.split():
-            found[name] = _both(stem)
-            found |= {f"{name}{side.lower()}": (f"{stem}{side}",) for side in ("Left", "Right")}
+            shapes_of[name] = _both(stem)
+            shapes_of |= {f"{name}{side.lower()}": (f"{stem}{side}",) for side in ("Left", "Right")}
     whole = {
         "jawOpen": "mouthopen openmouth jawdrop mouthopened",
         "mouthPucker": "mouthpout",
@@ -69,7 +69,7 @@ def _synonyms() -> dict[str, tuple[str, ...]]:
         "eyeLookInRight": "eyerightleft",
         "eyeLookOutRight": "eyerightright",
     }
-    found |= {name: (shape,) for shape, names in whole.items() for name in names.split()}
+    shapes_of |= {name: (shape,) for shape, names in whole.items() for name in names.split()}
     mmd = {
         "まばたき": _both("eyeBlink"), "ウィンク": ("eyeBlinkLeft",),
         "ウィンク右": ("eyeBlinkRight",), "ウィンク2右": ("eyeBlinkRight",),
@@ -78,7 +78,7 @@ def _synonyms() -> dict[str, tuple[str, ...]]:
         "にやり": _both("mouthSmile"), "口角上げ": _both("mouthSmile"),
         "口角下げ": _both("mouthFrown"),
     }  # fmt: skip
-    return found | mmd
+    return shapes_of | mmd
 
 
 _SYNONYMS = _synonyms()
@@ -150,11 +150,11 @@ def understood(
     mapping = mapping or {}
     declared = [name for name in expressions if name not in mapping]
     free = [name for name in names if name not in mapping]
-    by_hand = {name: _meaning(wanted) for name, wanted in mapping.items() if wanted is not None}
+    by_hand = {n: _meaning(known) for n, known in mapping.items() if known is not None}
     parts = {name: shapes for name, shapes in by_hand.items() if isinstance(shapes, tuple)}
     hand_visemes = {name: one for name, one in by_hand.items() if isinstance(one, str)}
     # Names by hand first, then exact names, then other programs' names.
-    parts |= {name: (found,) for name in free if (found := arkit_name(name)) is not None}
+    parts |= {name: (shape,) for name in free if (shape := arkit_name(name)) is not None}
     parts |= _other_names(declared, free, parts)
     mouth = {name for name, shapes in parts.items() if shapes[0].startswith(("mouth", "jaw"))}
     # A few ARKit names beside a full set of visemes are leftovers: the visemes speak then.
@@ -171,28 +171,28 @@ def understood(
     if spoken:
         fitted = fit_visemes(weights, tuple(dict.fromkeys(spoken.values())), fps)
         curves |= {name: fitted[viseme] for name, viseme in spoken.items()}
-    shapes = frozenset(shape for found in parts.values() for shape in found)
+    shapes = frozenset(shape for shapes in parts.values() for shape in shapes)
     return Recognised(curves, shapes, kind)
 
 
-def _meaning(wanted: str) -> tuple[str, ...] | str:
+def _meaning(known_name: str) -> tuple[str, ...] | str:
     """ARKit shapes or the viseme of a known name."""
-    exact = arkit_name(wanted)
+    exact = arkit_name(known_name)
     if exact is not None:
         return (exact,)
-    for spelling in spellings(wanted):
+    for spelling in spellings(known_name):
         for table in _VISEME_SERIES:
             if spelling in table:
                 return table[spelling]
         if spelling in _SYNONYMS | _LOOKS:
             return (_SYNONYMS | _LOOKS)[spelling]
-    found = vowel(wanted) or (wanted if wanted in VISEMES else None)
-    if found is None:
+    viseme = vowel(known_name) or (known_name if known_name in VISEMES else None)
+    if viseme is None:
         raise ConfigError(
-            f"no shape is called {wanted[:40]!r}; map to ARKit names (jawOpen), visemes"
+            f"no shape is called {known_name[:40]!r}; map to ARKit names (jawOpen), visemes"
             " (viseme_aa), or null"
         )
-    return found
+    return viseme
 
 
 def _other_names(
@@ -202,7 +202,7 @@ def _other_names(
 
     `blink` closes both eyes; beside `blinkLeft` and `blinkRight` it would close them twice.
     """
-    found = [
+    spelled = [
         (_lookup(name, _SYNONYMS | _LOOKS if name in declared else _SYNONYMS), name)
         for name in dict.fromkeys([*declared, *free])
         if name not in exact
@@ -210,7 +210,7 @@ def _other_names(
     taken = {shape: "" for shapes in exact.values() for shape in shapes}
     result: dict[str, tuple[str, ...]] = {}
     # Names of one side before names of both; declared expressions before morph targets.
-    order = sorted((one for one in found if one[0]), key=lambda one: len(_shapes(one[0])))
+    order = sorted((one for one in spelled if one[0]), key=lambda one: len(_shapes(one[0])))
     for spelling, name in order:
         shapes = _shapes(spelling)
         family = spelling.replace("upper", "lower").replace("right", "left")
@@ -237,8 +237,8 @@ def _spoken(free: list[str], declared: list[str]) -> tuple[dict[str, str], str]:
     ]
     if len(set(series[-1].values())) < _ENOUGH_PLAIN:
         series.pop()
-    best = max(series, key=lambda found: len(set(found.values())))
-    vowels = {name: found for name in declared if (found := vowel(name)) is not None}
+    best = max(series, key=lambda names: len(set(names.values())))
+    vowels = {name: viseme for name in declared if (viseme := vowel(name)) is not None}
     # Declared expressions win over morph targets that are merely named like vowels.
     vowels = vowels or vowel_targets(free)
     # Two names such as `V_E` and `V_O` are a series of vowels that lost some.

@@ -68,12 +68,12 @@ class CachedLayer:
         self, x: Float[Tensor, "batch tokens width"], keep: int
     ) -> Float[Tensor, "batch kept width"]:
         """Only the last tokens after this layer."""
-        kept = x[:, -keep:]
+        last = x[:, -keep:]
         (query,), (key, value) = (
-            self._heads_of(self._query(kept), 1),
+            self._heads_of(self._query(last), 1),
             self._heads_of(self._projection(x), 2),
         )
-        return self._after_attention(kept, attend(query, key, value))
+        return self._after_attention(last, attend(query, key, value))
 
     def known(self, tokens: Float[Tensor, "batch constant width"]) -> Known:
         """What can be computed of constant first tokens."""

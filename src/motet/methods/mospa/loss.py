@@ -61,12 +61,12 @@ def window_losses(
     terms: dict[str, Tensor] = {}
     for name, columns in (("data", slice(0, DIM)), ("traj", ROOT), ("rot", ROTATIONS)):
         terms[name], terms[f"{name}_delta"] = _both(truth[..., columns], estimate[..., columns])
-    true_places, places = (
+    true_positions, positions = (
         vector_positions(window.truth, offsets),
         vector_positions(window.estimate, offsets),
     )
-    terms["geo_xyz"], terms["geo_xyz_vel"] = _both(true_places, places)
-    terms["foot_contact"] = foot_contact_loss(true_places, places, contact_m)
+    terms["geo_xyz"], terms["geo_xyz_vel"] = _both(true_positions, positions)
+    terms["foot_contact"] = foot_contact_loss(true_positions, positions, contact_m)
     return terms
 
 
@@ -79,12 +79,12 @@ def _both(truth: Tensor, estimate: Tensor) -> tuple[Tensor, Tensor]:
 
 def foot_contact_loss(
     truth: Float[Tensor, "batch frames joints 3"],
-    places: Float[Tensor, "batch frames joints 3"],
+    positions: Float[Tensor, "batch frames joints 3"],
     contact_m: float,
 ) -> Float[Tensor, " batch"]:
     """Squared movement of ankles and feet from frame to frame where they truly stand."""
     standing = truth[:, :, FEET].diff(dim=1).norm(dim=-1, keepdim=True) <= contact_m
-    moved = places[:, :, FEET].diff(dim=1)
+    moved = positions[:, :, FEET].diff(dim=1)
     return torch.where(standing, moved, torch.zeros_like(moved)).square().flatten(1).mean(1)
 
 

@@ -190,14 +190,14 @@ def _jumps(
     """Moments at which a given source jumps to another side while it sounds."""
     moments = np.arange(0.0, max(0.0, seconds - JUMP_S), 1 / 30)
     turned = np.array([_apart(bearing(m + JUMP_S), bearing(m)) for m in moments])
-    found: list[float] = []
+    jumps: list[float] = []
     for index in np.flatnonzero(turned > JUMP_DEG):
         moment = float(moments[index]) + JUMP_S / 2
         sounds = level[int(moment / HOP_S) : int((moment + JUMP_S) / HOP_S)]
         is_audible = len(sounds) > 0 and sounds.max() > level.max() + AUDIBLE_DB
-        if is_audible and (not found or moment - found[-1] > APART_S):
-            found.append(moment)
-    return found
+        if is_audible and (not jumps or moment - jumps[-1] > APART_S):
+            jumps.append(moment)
+    return jumps
 
 
 def _peak_db(level: Float[np.ndarray, " hops"], onset: float) -> float:

@@ -49,14 +49,14 @@ def from_source_axes(
     are looked at.
     """
     cosine, sine = direction[..., 0], direction[..., 1]
-    places = _turned(values[..., POSITIONS].unflatten(-1, (JOINTS, 3)), cosine, sine).flatten(-2)
+    positions = _turned(values[..., POSITIONS].unflatten(-1, (JOINTS, 3)), cosine, sine).flatten(-2)
     velocities = _turned(values[..., VELOCITIES].unflatten(-1, (JOINTS, 3)), cosine, sine).flatten(
         -2
     )
     first, third = values[..., ROOT_ROWS].chunk(2, -1)
     row = cosine.unsqueeze(-1) * first + sine.unsqueeze(-1) * third
     rotations = F.pad(row, (0, DIM - 6 * JOINTS - 3))
-    return torch.cat([places, rotations, velocities], -1)
+    return torch.cat([positions, rotations, velocities], -1)
 
 
 def _turned(
