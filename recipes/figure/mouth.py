@@ -189,12 +189,12 @@ def teeth(base: BaseMesh, vertices: np.ndarray, upper: bool) -> Part:
     points, quads, gum = _row(vertices, band, upper)
     index, weight, offset = bind(points, vertices, band)
     edge = np.abs(points[:, 1] - (points[:, 1].min() if upper else points[:, 1].max()))
-    shade = 0.93 + 0.07 * np.clip(edge / 0.006, 0, 1)
-    # Little light reaches the back teeth; what falls into an open mouth meets the lower ones first.
-    depth = points[:, 2].max() - points[:, 2]
-    shade = shade * np.interp(depth, [0.004, 0.009, 0.016], [1.0, 0.5, 0.1])
-    shade = shade * (1.0 if upper else 0.76)
-    paint = np.where(gum[:, None], GUM, TOOTH * shade[:, None] ** [0.9, 1.0, 1.0])
+    shade = (0.93 + 0.07 * np.clip(edge / 0.006, 0, 1)) * (1.0 if upper else 0.76)
+    # Little light reaches the back teeth (metres behind the front ones), and what does comes off
+    # the palate and the cheeks: it is the redder the less there is.
+    light = np.interp(points[:, 2].max() - points[:, 2], [0.004, 0.010, 0.018], [1.0, 0.55, 0.12])
+    tooth = TOOTH * shade[:, None] * light[:, None] ** [1.0, 1.6, 1.65]
+    paint = np.where(gum[:, None], GUM, tooth)
     region = np.where(gum, REGION["gums"], REGION["teeth"]).astype(np.uint8)
     return Part(
         "teeth_upper" if upper else "teeth_lower", index, weight, offset, quads, paint, region
