@@ -18,7 +18,8 @@ from motet.export.gltf.avatar import animated_avatar, inspect_avatar
 from motet.export.gltf.container import pack_glb, read_glb
 from motet.export.gltf.humanoid import hanging_arms
 from motet.geometry.rotation import matrix_from_axis_angle
-from motet.types import SMPLX25_JOINTS, SMPLX25_PARENTS, Clip, Motion
+from motet.types import SMPLX25_JOINTS, SMPLX25_PARENTS, Clip, Motion, arkit_space
+from tests.export.avatars import avatar
 
 MIXAMO = {
     "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2", "neck": "Neck",
@@ -210,3 +211,23 @@ def test_arms_that_rest_stretched_out_hang(
         np.testing.assert_allclose(
             direction, np.array([outwards * 0.22, -1, 0]) / 1.0239, atol=1e-3
         )
+
+
+def test_a_take_of_a_face_lowers_the_arms_of_the_avatar(tmp_path: Path) -> None:
+    content, numbers = rig("mixamo")
+    names = ["jawOpen", "eyeBlinkLeft"]
+    path = avatar(tmp_path / "avatar.glb", names, bones=("a", "b"), old=False)
+    face, data = read_glb(path)
+    first = len(face["nodes"])
+    for node in content["nodes"]:
+        children = [child + first for child in node["children"]]
+        face["nodes"].append({**node, "children": children})
+    face["nodes"][0] |= {"name": "root", "children": [1, first]}
+    face["skins"][0]["joints"] += [number + first for number in numbers.values()]
+    path.write_bytes(pack_glb(face, data))
+    motion = Motion(torch.zeros(4, arkit_space().dim), arkit_space())
+    write_clip(Clip(None, motion), tmp_path / "out.glb", avatar=path)
+    positions = played((tmp_path / "out.glb").read_bytes(), tmp_path, 3)
+    for side in ("Left", "Right"):
+        arm = positions[f"mixamorig:{side}Hand"] - positions[f"mixamorig:{side}Arm"]
+        assert arm[1] < -0.9 * np.linalg.norm(arm)
