@@ -53,6 +53,11 @@ def test_lips_that_are_late_or_early_are_found(lip_geometry: LipGeometry, frames
     assert any("sync_offset" in remark for remark in quality.remarks(scores))
 
 
+def test_an_offset_at_the_end_of_the_search_is_not_given(lip_geometry: LipGeometry) -> None:
+    scores = quality.evaluate(take(shift=7), lip_geometry)
+    assert scores["sync_correlation"] > 0.3 and "sync_offset" not in scores
+
+
 def test_trembling_in_silence_is_remarked(lip_geometry: LipGeometry) -> None:
     remarks = quality.remarks(quality.evaluate(take(trembling=0.2), lip_geometry))
     assert any("stillness" in remark for remark in remarks)

@@ -4,7 +4,7 @@ Conventions: a clip with sound and motion in the house space, lips measured on a
 what lies more than 45 dB under the loudest tenth of the sound, or under -60 dB of full scale, for
 half a second or more; a fifth of a second on both sides is left out. The offset between sound and
 lips is where lip opening and loudness go together best: positive when the lips are late. Lips do
-not follow loudness alone, so below a correlation of 0.3 no offset is given.
+not follow loudness alone, so no offset is given where it is not clear (`_is_clear`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from motet.types import Audio, Clip, frame_count
 LEAST_FRAMES = 12
 MAX_OFFSET_S = 0.3
 """How far the offset is searched."""
+LEAST_CORRELATION, LEAST_GAIN = 0.3, 0.15
+"""Correlation of opening and loudness from which on an offset is given, and by how much it exceeds
+that without an offset: the opening also follows vowels, so small differences mean nothing."""
 
 METRICS = (
     Metric(
@@ -129,15 +132,11 @@ def evaluate(
     mouth, fps = lip_geometry.measure(motion), motion.space.fps
     loudness = _loudness(audio, motion.frames, fps)
     scores = {"length_error": float(abs(motion.frames - frame_count(audio.seconds, fps)))}
-    result = lip.opening_correlation(
-        # Short takes allow short lags only: ten frames must overlap.
-        mouth.opening,
-        loudness,
-        fps,
-        min(MAX_OFFSET_S, (motion.frames - 10) / fps / 2),
-    )
-    # A lag means nothing where opening and loudness hardly agree.
-    scores |= {"sync_offset": result.lag_s} if result.correlation >= 0.3 else {}
+    # Short takes allow short lags only: ten frames must overlap.
+    widest_s = min(MAX_OFFSET_S, (motion.frames - 10) / fps / 2)
+    result = lip.opening_correlation(mouth.opening, loudness, fps, widest_s)
+    if _is_clear(result, lip.opening_correlation(mouth.opening, loudness, fps), widest_s, fps):
+        scores["sync_offset"] = result.lag_s
     scores["sync_correlation"] = result.correlation
     scores["opening_range"] = 1000.0 * (
         quantile(mouth.opening, 0.95) - quantile(mouth.opening, 0.05)
@@ -154,6 +153,18 @@ def evaluate(
     scores |= blink.evaluate(lids.clamp(0.0, 1.0), fps)
     scores["out_of_range"] = float(((weights < -1e-4) | (weights > 1.0 + 1e-4)).double().mean())
     return scores
+
+
+def _is_clear(best: lip.Lagged, unshifted: lip.Lagged, widest_s: float, fps: float) -> bool:
+    """Whether a lag means anything: opening and loudness agree there, it lies within the search and
+    not at its end, and without it they agree clearly less.
+    """
+    if best.correlation < LEAST_CORRELATION:
+        return False
+    if abs(best.lag_s) <= LIMITS["sync_offset"][1]:
+        return True
+    at_end = abs(best.lag_s) > widest_s - 1 / fps
+    return not at_end and best.correlation - unshifted.correlation >= LEAST_GAIN
 
 
 def silences(audio: Audio, frames: int, fps: float) -> list[tuple[float, float]]:
