@@ -10,6 +10,7 @@ import abc
 import base64
 import dataclasses
 import logging
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from motet.loaded_method import Generator
     from motet.method import MethodSpec
     from motet.take import Take
-    from motet.types import Audio, Frames, Motion
+    from motet.types import Audio, Clip, Frames, Motion
 
 OutT = TypeVar("OutT", bound="Motion | Frames")
 Picture: TypeAlias = "UInt8[np.ndarray, 'height width 3']"
@@ -203,7 +204,6 @@ class MotionSink(Sink["Motion"]):
         progress: Callable[[Path, int], Progress],
     ) -> list[Path]:
         """See `Sink`. All takes are generated as one batch."""
-        from motet.export import write_clip
         from motet.export.user_mesh import check_mesh_files
         from motet.face.shut_mouth import shut_mouth
         from motet.types import Clip
@@ -229,20 +229,11 @@ class MotionSink(Sink["Motion"]):
                 )
             if request.fps is not None and clip.motion is not None:
                 clip = dataclasses.replace(clip, motion=clip.motion.at(request.fps))
+            if not index:
+                _try_avatar(clip, paths(index), request)
             for path in paths(index):
-                written.append(
-                    write_clip(
-                        clip,
-                        path,
-                        **drawing(request.picture),
-                        avatar=request.avatar,
-                        avatar_map=request.avatar_map,
-                        marker=request.marker,
-                        fps=request.fps,
-                        mesh=request.mesh,
-                        progress=progress(path, clip.motion.frames if clip.motion else 0),
-                    )
-                )
+                count = progress(path, clip.motion.frames if clip.motion else 0)
+                written.append(_write(clip, path, request, count))
         return written
 
     def pictures(self, pieces: Iterator[Motion]) -> Iterator[Picture]:
@@ -263,6 +254,43 @@ class MotionSink(Sink["Motion"]):
             numbers = (round(float(v), 4) for v in values)
             return dict(zip(track.channels, numbers, strict=True))
         return (values.double() * 1e5).round().div(1e5).tolist()
+
+
+def _write(clip: Clip, path: Path, request: Request, progress: Progress | None) -> Path:
+    """One file of a take, as the request wants it."""
+    from motet.export import write_clip
+
+    return write_clip(
+        clip,
+        path,
+        **drawing(request.picture),
+        avatar=request.avatar,
+        avatar_map=request.avatar_map,
+        marker=request.marker,
+        fps=request.fps,
+        mesh=request.mesh,
+        progress=progress,
+    )
+
+
+TRIED_FRAMES = 2
+
+
+def _try_avatar(clip: Clip, paths: Sequence[Path], request: Request) -> None:
+    """Make sure that an avatar serves every file before the first of several is written: one that
+    can speak may still be undrawable, or have no expressions.
+
+    Raises:
+        MotetError: what the first unusable file raises.
+    """
+    if request.avatar is None or len(paths) < 2 or clip.audio is None or clip.motion is None:
+        return
+    motion = clip.motion.slice(0, TRIED_FRAMES)
+    audio = next(clip.audio.pieces(TRIED_FRAMES / motion.space.fps))
+    short = dataclasses.replace(clip, audio=audio, motion=motion)
+    with tempfile.TemporaryDirectory() as folder:
+        for path in paths:
+            _write(short, Path(folder) / path.name, request, None)
 
 
 class FrameSink(Sink["Frames"]):

@@ -174,6 +174,17 @@ def test_run_reports_what_of_an_avatar_is_driven(
     assert "driven" not in capsys.readouterr().out
 
 
+def test_an_avatar_that_serves_one_file_of_two_leaves_none(
+    stereo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = avatar(tmp_path / "a.glb", ["jawOpen"])
+    files = tmp_path / "one.glb", tmp_path / "two.vrma"
+    outputs = [word for file in files for word in ("-o", str(file))]
+    assert main(["run", str(stereo), "--avatar", str(path), *outputs]) == 2
+    assert "VRM" in capsys.readouterr().err
+    assert not any(file.exists() for file in files)
+
+
 def test_run_refuses_an_avatar_before_the_recording_is_read(
     tmp_path: Path, received: list[Audio], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,7 +59,8 @@ class Run:
     out: Annotated[
         tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(aliases=["-o"], metavar="PATH")
     ] = ()
-    """File to write (.mp4 .glb .csv .json .npz .bvh .obj); may be repeated. With several
+    """File to write (.mp4 .webm .glb .csv .json .npz .vrma .bvh .html ...: every format is
+    listed in docs/reference/formats.md); may be repeated. With several
     recordings: a folder, which may lie in an object store."""
     formats: tuple[str, ...] = ("mp4",)
     """Endings to write when -o names a folder: csv mp4, or csv,mp4."""
