@@ -94,6 +94,25 @@ def test_contradictions_to_the_header_are_refused(live: Live) -> None:
     assert code == 2 and "24 bits" in error and len(error.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", "no sound came"),
+        ("# motet\n\nSprache, Gest\u00fcre \u2026\n".encode() * 20, "holds text"),
+        (b"fLaC" + bytes(300), "a FLAC file"),
+        (b"\0\0\0\x20ftypM4A " + bytes(300), "an MP4 file"),
+    ],
+)
+def test_what_is_no_sound_is_refused_with_the_remedy(live: Live, data: bytes, kind: str) -> None:
+    code, lines, error = live(data)
+    assert (code, lines) == (2, []) and kind in error and "--from FILE" in error
+
+
+def test_a_few_samples_that_look_like_letters_are_samples(live: Live) -> None:
+    code, lines, _ = live(b"abcdefghijkl" + NOISE.tobytes())
+    assert code == 0 and len(lines) == 25
+
+
 def test_pictures_are_streamed_as_jpeg(live: Live) -> None:
     code, lines, _ = live(NOISE.tobytes(), "-m", "speech2lip", "--intensity", "0.5")
     assert code == 0 and len(lines) == 25

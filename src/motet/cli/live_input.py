@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import struct
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
@@ -19,6 +20,16 @@ LONGEST_CHUNK = 1 << 20
 """Bytes of a header chunk that are skipped at most."""
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 """Format tags of a WAV file."""
+MARKS = (
+    (0, b"fLaC", "a FLAC file"),
+    (0, b"OggS", "an Ogg file"),
+    (0, b"ID3", "an MP3 file"),
+    (4, b"ftyp", "an MP4 file"),
+    (0, b"\x1aE\xdf\xa3", "a Matroska file"),
+)
+"""Position and bytes by which files are known that are no samples."""
+TEXT_BYTES = 256
+"""Bytes of input that must all be characters before it is called text."""
 
 
 class LiveInput:
@@ -62,7 +73,8 @@ class LiveInput:
         """Read the header, if there is one; a second call does nothing.
 
         Raises:
-            AudioError: a WAV stream of another encoding than 16-bit or float samples, or cut short.
+            AudioError: nothing, text or a compressed file instead of sound; a WAV stream of another
+                encoding than 16-bit or float samples, or cut short.
             ConfigError: --rate or --channels contradict the header, or the method cannot use them.
         """
         if self._opened:
@@ -72,8 +84,24 @@ class LiveInput:
         if first[:4] == b"RIFF" and first[8:] == b"WAVE":
             self._read_header()
         else:
-            self._source.give_back(first)
+            self._source.give_back(self._raw(first))
         self._check_channels()
+
+    def _raw(self, first: bytes) -> bytes:
+        """The first bytes of raw samples; anything that plainly is something else is refused."""
+        if not first:
+            raise AudioError("no sound came on standard input; send samples, or name --from FILE")
+        kind = next((kind for at, mark, kind in MARKS if first[at : at + len(mark)] == mark), None)
+        if kind is None and _is_text(first):
+            # Twelve samples may look like letters by chance, so many do not.
+            first += self._source.exactly(TEXT_BYTES - len(first))
+            kind = "text" if _is_text(first) else None
+        if kind is not None:
+            raise AudioError(
+                f"standard input holds {kind}; it takes raw samples or a WAV stream: read a file"
+                " with --from FILE"
+            )
+        return first
 
     def chunks(self) -> Iterator[Tensor]:
         """Samples (channels, time) as they arrive, at the rate of the input."""
@@ -138,6 +166,15 @@ class LiveInput:
         if len(data) < count:
             raise AudioError("the WAV header on stdin is cut short; send raw samples instead")
         return data
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether bytes are UTF-8 without control characters, the last character perhaps cut."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return all(letter.isprintable() or letter in "\t\r\n" for letter in text)
 
 
 class _Prefixed:

@@ -160,11 +160,21 @@ def written(text: str) -> str:
         raise AssetError(f"the text {text} cannot be read as UTF-8: {error}") from error
 
 
+_SPOKEN_NAMES = {
+    "file": "the file of times",
+    "text": "the text",
+    "english": "the recogniser of English words",
+    "encoder": "the audio encoder",
+    "loop": "the recogniser of single phones",
+}
+"""Sources of phones in sentences for users."""
+
+
 def _doubt(
     source: str, spans: Sequence[PhoneSpan], confidence: float, posterior: PhonePosterior | None
 ) -> str:
     if not spans:
-        return f"{source}: no phones"
+        return f"{_SPOKEN_NAMES[source]} found no speech sounds"
     if posterior is None or source != "text":
         return ""
     own = posterior.agreement(posterior.phones())
