@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from motet.errors import ConfigError
 from motet.face.blink import blink_closure
 from motet.face.postprocess import finish_motion
 from motet.options import Postprocess
-from motet.types import Motion, arkit_space, concatenate
+from motet.types import ARKIT_SHAPES, Motion, arkit_space, concatenate
 
 
 @settings(deadline=None, max_examples=30)
@@ -46,6 +47,26 @@ def test_lids_are_shut_in_a_frame_of_every_blink() -> None:
     closure = blink_closure(1, 0, 25 * 60, 25.0)
     peaks = closure[1:-1][(closure[1:-1] > closure[:-2]) & (closure[1:-1] > closure[2:])]
     assert float(peaks.min()) >= 0.94
+
+
+def test_blinks_come_with_the_accents_of_each_recording() -> None:
+    accents = np.arange(0.13, 20, 0.61)
+    ours, others = (blink_closure(5, 0, 500, 25.0, times) for times in (accents, accents + 0.3))
+    assert not torch.equal(ours, others)
+    peaks = ((ours[1:-1] > ours[:-2]) & (ours[1:-1] >= ours[2:])).nonzero().flatten() + 1
+    nearest = [float(np.abs(accents + 0.1 - peak / 25).min()) for peak in peaks.tolist()]
+    assert len(nearest) >= 5 and max(nearest) <= 0.02 + 1e-9
+    # A stream knows no accent before it has sounded.
+    for frame in range(0, 500, 7):
+        known = accents[accents <= frame / 25]
+        assert float(blink_closure(5, frame, 1, 25.0, known)) == float(ours[frame])
+
+
+def test_a_methods_own_blinks_are_not_added_to_the_drawn_ones() -> None:
+    motion = Motion(torch.zeros(1, 100, 55), arkit_space())
+    motion.values[:, 5:100:10, ARKIT_SHAPES.index("eyeBlinkLeft")] = 1.0
+    lids = finish_motion(motion, Postprocess(), (3,), 0).channel("blendshapes", "eyeBlinkLeft")
+    assert 1 <= int(((lids[0, 1:] > 0.5) & (lids[0, :-1] <= 0.5)).sum()) <= 2
 
 
 def test_switches_do_what_they_say() -> None:
