@@ -7,8 +7,10 @@ of our own.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -150,17 +152,28 @@ class Command(Protocol):
 def _parse(
     command: type[Command] | dict[str, type[Command]], program: str, arguments: list[str]
 ) -> Command | None:
-    """A verb's dataclass filled from the command line; None after help was shown."""
+    """A verb's dataclass filled from the command line; None after help was shown.
+
+    Raises:
+        ConfigError: arguments that are missing, unknown or of another kind.
+    """
     import tyro
 
+    printed = io.StringIO()
     try:
-        if isinstance(command, dict):
-            return tyro.extras.subcommand_cli_from_dict(command, prog=program, args=arguments)
-        return tyro.cli(command, prog=program, args=arguments)
+        with contextlib.redirect_stderr(printed):
+            if isinstance(command, dict):
+                return tyro.extras.subcommand_cli_from_dict(command, prog=program, args=arguments)
+            return tyro.cli(command, prog=program, args=arguments)
     except SystemExit as stop:
         if stop.code in (0, None):
             return None
-        raise
+        from motet.cli.usage_errors import one_line
+
+        if not (message := one_line(printed.getvalue(), program)):
+            sys.stderr.write(printed.getvalue())
+            raise
+        raise ConfigError(message) from None
 
 
 def overview() -> str:
