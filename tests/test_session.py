@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import motet
-from motet.errors import ConfigError
+from motet.errors import AudioError, ConfigError
 from motet.registry import method_spec
 from motet.session import FaceAndBody, LoadedMethod, build_method, load, load_methods, specs_of
 from motet.types import Audio, frame_count
@@ -96,3 +97,16 @@ def test_a_misplaced_keyword_is_refused_with_where_it_belongs(name: str, remedy:
     misplaced: dict[str, Any] = {name: "x"}
     with pytest.raises(ConfigError, match=re.escape(remedy)):
         motet.run("absent.wav", **misplaced)
+
+
+def test_samples_in_memory_are_pushed_with_their_rate() -> None:
+    samples = np.random.default_rng(2).normal(scale=0.1, size=16_000).astype(np.float32)
+    ours, theirs = motet.stream("artalk"), motet.stream("artalk")
+    for piece in np.split(samples, 4):
+        pushed = list(ours.push(piece, rate=16_000))
+        wanted = list(theirs.push(Audio.mono(torch.from_numpy(piece), 16_000)))
+        assert all(torch.equal(a.values, b.values) for a, b in zip(pushed, wanted, strict=True))
+    with pytest.raises(ConfigError, match="rate=16000"):
+        ours.push(samples)
+    with pytest.raises(AudioError, match="16000 Hz needed"):
+        ours.push(samples, rate=48_000)

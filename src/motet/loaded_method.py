@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic
 
 from motet.acting import note_late_keys
 from motet.audio import resample, to_mono
+from motet.audio.arrays import audio_of_array
 from motet.audio.downmix import speech_mix, with_mix
 from motet.audio.resampling import resample_pieces
 from motet.audio_types import PIECE_S, AudioSource
@@ -26,6 +27,9 @@ from motet.take import Take, provenance
 from motet.types import Audio, MotionSpace, OutT, concatenate, frame_count, item_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
     from motet.face.rhythm import BatchRhythm
 
 Options = Mapping[str, OptionValue]
@@ -294,15 +298,23 @@ class Stream(Generic[OutT]):
         self._held: list[OutT] = []
         self._ended = False
 
-    def push(self, chunk: Audio) -> Iterator[OutT]:
+    def push(
+        self, chunk: Audio | np.ndarray | Tensor, *, rate: int | None = None
+    ) -> Iterator[OutT]:
         """Audio in (the method's sample rate and layout), zero or more pieces of output out.
+
+        Args:
+            chunk: audio, or samples (time,) or (channels, time) with their rate.
 
         Raises:
             AudioError: another rate or layout; a stream converts nothing by itself.
-            ConfigError: the stream has ended.
+            ConfigError: the stream has ended, or samples without a rate.
+            InputError: samples of another shape, or that are not finite.
         """
         self._check_running()
         spec = self._loaded.spec
+        if not isinstance(chunk, Audio):
+            chunk = audio_of_array(chunk, rate)
         chunk.expect(spec.sample_rate, spec.layout)
         if self._rhythm is not None:
             self._rhythm.push(chunk.samples)

@@ -28,7 +28,7 @@ def audio_of_array(samples: np.ndarray | Tensor, rate: int | None) -> Audio:
         InputError: another shape or kind of numbers, or numbers that are not finite.
     """
     if rate is None:
-        raise ConfigError("samples in memory need their rate: motet.run(samples, rate=16000)")
+        raise ConfigError("samples in memory need their rate: give, for example, rate=16000")
     array = samples.detach().cpu().numpy() if isinstance(samples, Tensor) else np.asarray(samples)
     if array.ndim == 1:
         array = array[None]
