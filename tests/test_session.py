@@ -110,3 +110,10 @@ def test_samples_in_memory_are_pushed_with_their_rate() -> None:
         ours.push(samples)
     with pytest.raises(AudioError, match="16000 Hz needed"):
         ours.push(samples, rate=48_000)
+
+
+def test_methods_of_one_seed_do_not_share_a_head() -> None:
+    voice = sound(1, "mono", seconds=3.0, rate=16_000)
+    heads = [load(name).run(voice, seeds=(4,))["head"][0] for name in ("artalk", "diffposetalk")]
+    apart = (heads[0] - heads[0].mean(0)) - (heads[1] - heads[1].mean(0))
+    assert float(apart.square().mean()) > 0.5 * float(heads[0].var(0).mean())

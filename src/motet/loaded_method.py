@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
@@ -198,8 +199,9 @@ class LoadedMethod(Generator[OutT]):
         pieces = (_repeated(piece, len(seeds)) for piece in prepared)
         with threads(self.threads):
             outs = list(self.method.stream(pieces, self.condition(options), seeds))
+        drawn = _gesture_seeds(self.spec, seeds)
         return self.sink.postprocess(
-            concatenate(outs), postprocess, seeds, 0, ends=True, rhythm=rhythm
+            concatenate(outs), postprocess, drawn, 0, ends=True, rhythm=rhythm
         )
 
     def stream(
@@ -360,7 +362,7 @@ class Stream(Generic[OutT]):
         done = self._loaded.sink.postprocess(
             out,
             self._postprocess,
-            (self._seed,),
+            _gesture_seeds(self._loaded.spec, (self._seed,)),
             first,
             ends=self._ended,
             rhythm=self._rhythm,
@@ -384,6 +386,13 @@ def _batched(audio: Audio) -> Audio:
     if audio.samples.ndim > 2:
         return audio
     return dataclasses.replace(audio, samples=audio.samples.unsqueeze(0))
+
+
+def _gesture_seeds(spec: MethodSpec, seeds: Sequence[int]) -> tuple[int, ...]:
+    """Seeds of what post-processing draws (head, gaze, blinks): another one for each method, or all
+    methods would act out one seed with one and the same head.
+    """
+    return tuple(seed ^ zlib.crc32(spec.name.encode()) for seed in seeds)
 
 
 def _rhythm_of(spec: MethodSpec) -> BatchRhythm | None:
