@@ -86,6 +86,7 @@ class LipEncoderWithWords:
         rest = self.lips.finish(state.encoder)
         if not state.samples:
             return torch.zeros(len(rest), 0, self.dim)
+        # Without the mouth shapes, which are regressed again from the phones found below.
         features = torch.cat([*state.features, rest], 1)[..., : self.acoustic]
         posterior = self.lips.phones(features).exp()
         found = find_batch_phones(
@@ -97,6 +98,7 @@ class LipEncoderWithWords:
         )
 
     def _scores(self, posterior: Float[Tensor, "steps phones"]) -> PhonePosterior:
+        # The logarithm of a posterior of 0 would forbid a path of the alignment for good.
         return PhonePosterior(posterior.clamp(min=1e-9).log().numpy(), SYMBOLS, self.frame_rate)
 
     def _row(

@@ -61,6 +61,7 @@ STREAM = WhisperStreaming(look_ahead=15, hop=8, refresh=SETTLED - 15)
 STILL_WEIGHT, STILL_SOURCE = 8.0, "generated"
 """The same of generated silence, hum and noise, over which lips stay closed: few clips that settle
 what a stream regresses in silence (largest gap 0.071 mouth widths without, 0.053 with)."""
+# left and right of a shape
 _COLUMNS = [[ARKIT_SHAPES.index(side) for side in sides(name)] for name in SOLVED]
 
 
@@ -136,6 +137,7 @@ def shown_phones(
     if not labels:
         return None
     random, posterior = np.random.default_rng(zlib.crc32(name.encode())), scores.exp()
+    # -20, 0 or +20 ms
     shift = int(random.integers(-1, 2)) / FEATURE_RATE_HZ
     if random.random() < POSTERIORS:
         return posterior
@@ -161,6 +163,7 @@ class _Recorder(Readout):
 
     def __call__(self, before: Tensor, known: Tensor, count: int) -> Tensor:
         rows = torch.cat([before, known])
+        # The beginning has no past yet: its first feature is repeated, as in a session.
         missing = self.context - len(before)
         self.blocks.append(torch.cat([rows[:1].expand(missing, -1), rows]))
         return known[:count]
@@ -176,6 +179,7 @@ def stream_blocks(
     windows.finish(windows.step(windows.begin(), samples)[1])
     phones = encoder.phones(torch.stack(recorder.blocks)).exp()
     found = zip(recorder.blocks, phones, strict=True)
+    # Without the first block, whose rows before it are repetitions.
     return [StreamBlock(number, *block) for number, block in enumerate(found)][1:]
 
 
@@ -213,10 +217,12 @@ def fit_lips(config: LipsConfig, clips: Iterable[LipClip]) -> dict[str, Tensor]:
     maps = [_Sums(config, basis, regressor.stream_phone_weight.shape[1]) for _ in config.ahead]
     maps.append(_Sums(config, basis))
     for clip in clips:
+        # two steps of 20 ms a frame of 40 ms, an odd last step included
         frames = min(len(clip.shapes), (len(clip.features) + 1) // 2)
         steps = 2 * torch.arange(frames)
         at = (steps.unsqueeze(1) + regressor.offsets).clamp(0, len(clip.features) - 1)
         maps[-1].add(clip, clip.features[at], steps // 2)
+        # A stream weighs its recordings differently from whole recordings.
         streamed = dataclasses.replace(clip, weight=clip.stream_weight)
         for number, *inputs in _streamed(regressor, clip):
             maps[number].add(streamed, *inputs)
@@ -229,6 +235,7 @@ def fit_lips(config: LipsConfig, clips: Iterable[LipClip]) -> dict[str, Tensor]:
         )
         regressor.weight[number], regressor.bias[number] = part.stored(own)
     if config.phones:
+        # The map without phones is the prior: where no labels are, nothing changes.
         whole = _with_phones(regressor, basis, clips, whole)
     regressor.weight[-1], regressor.bias[-1] = maps[-1].stored(whole)
     regressor.mean.copy_(maps[-1].mean())
@@ -267,6 +274,7 @@ def _beside(
         deviation: penalty on what it adds to the prior.
         ridge: penalty on the phones.
     """
+    # inputs in the order (acoustic, phones, constant); the prior has no phones
     acoustic = len(prior) - 1
     inputs = sums.size - len(prior)
     start = torch.cat([prior[:-1], prior.new_zeros(inputs, prior.shape[1]), prior[-1:]])
@@ -287,6 +295,7 @@ def _streamed(
         return
     rows = torch.stack([block.rows for block in blocks])
     first = STREAM.hop * torch.tensor([block.number for block in blocks])
+    # every second step: the frames of 25 Hz begin on even steps
     for row in range(STREAM_CONTEXT, rows.shape[1], 2):
         step = torch.tensor([row])
         at, used = regressor.context(step, rows.shape[1])
@@ -310,6 +319,7 @@ class _Basis:
         sample = torch.cat([f[::every] for f in features]).double()
         centre = sample.mean(0)
         values, axes = torch.linalg.eigh(torch.cov((sample - centre).T))
+        # Later components are noise of the encoder; they only cost precision.
         count = min(COMPONENTS, len(values))
         scale = values[-count:].clamp(min=1e-9).sqrt()
         return cls(centre.float(), (axes[:, -count:] / scale).float())
@@ -333,9 +343,11 @@ class _Sums:
         beside: Float[Tensor, "frames beside"] | None = None,
     ) -> None:
         """Frames of a clip with the features around them, and what else is read."""
+        # (frames, offsets * components)
         x = ((rows - self.basis.centre) @ self.basis.axes).flatten(1)
         others = torch.zeros(len(x), 0) if beside is None else beside
         x = torch.cat([x, others, torch.ones(len(x), 1)], 1)
+        # in double: sums of millions of products
         empty = (torch.zeros(self.size, self.size), torch.zeros(self.size, self.shapes))
         square, cross = self.parts.get(clip.observed, tuple(t.double() for t in empty))
         square += clip.weight * (x.T @ x).double()
@@ -357,8 +369,11 @@ class _Sums:
         if prior is not None:
             result += prior
         for shapes, square, cross in self._systems():
+            # The penalty counts a frame: `square[-1, -1]` is the summed weight, because the
+            # constant is 1.
             diagonal = square[-1, -1] * torch.ones(self.size, dtype=torch.float64) * penalty
             diagonal[-1] = 0.0
+            # (square + D) (W - P) = cross - square P: the equation in what is added to the prior
             rest = cross - square @ result[:, shapes]
             result[:, shapes] += torch.linalg.solve(square + diagonal.diag(), rest)
         return result
@@ -381,6 +396,7 @@ class _Sums:
     def _systems(self) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Shapes that were observed in the same recordings, which share a system of equations."""
         keys = list(self.parts)
+        # Shapes observed in the same recordings share one factorisation.
         for pattern in {tuple(key[shape] for key in keys) for shape in range(self.shapes)}:
             shapes = [k for k in range(self.shapes) if tuple(key[k] for key in keys) == pattern]
             seen = [self.parts[key] for key, used in zip(keys, pattern, strict=True) if used]

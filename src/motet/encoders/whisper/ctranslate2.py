@@ -16,6 +16,7 @@ from motet.encoders.whisper.config import WhisperConfig
 from motet.encoders.whisper.network import WhisperEncoder
 from motet.errors import CheckpointError, ConfigError
 
+# numbered as in CTranslate2's DataType enumeration
 _TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 
 
@@ -28,6 +29,7 @@ def read_ctranslate2(data: bytes) -> dict[str, np.ndarray]:
     place = 0
 
     def take(layout: str) -> int:
+        # little endian throughout; strings have a 16-bit length and end with a zero byte
         nonlocal place
         (value,) = struct.unpack_from("<" + layout, data, place)
         place += struct.calcsize(layout)
@@ -45,8 +47,10 @@ def read_ctranslate2(data: bytes) -> dict[str, np.ndarray]:
                 f"the CTranslate2 file has version {version}, version 6 is needed; convert the"
                 " model again"
             )
+        # name of the model class, and its revision, which say nothing that the tensors do not
         text(), take("I")
         tensors = {}
+        # name, rank, dimensions, element type, size in bytes, values
         for _ in range(take("I")):
             name, rank = text(), take("B")
             shape, kind, size = [take("I") for _ in range(rank)], take("B"), take("I")
@@ -81,6 +85,7 @@ def load_whisper(path: Path) -> WhisperEncoder:
 
 def _assemble(tensors: dict[str, np.ndarray], source: str) -> WhisperEncoder:
     found = {
+        # float16 is widened: the network's products are float32.
         n: torch.from_numpy(np.array(t, np.float32 if t.dtype == np.float16 else t.dtype))
         for n, t in tensors.items()
         if n.startswith("encoder/")
