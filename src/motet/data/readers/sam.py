@@ -44,7 +44,7 @@ from motet.geometry.rotation import matrix_from_axis_angle
 from motet.reaction_families import family_number
 from motet.types import Audio, Motion, smplx25_space
 
-MOTION_FPS, KEPT = 120, 4
+MOTION_FPS, KEPT = 120, 4  # every fourth frame: 30 a second
 Ears = Literal["binaural", "mono"]
 
 
@@ -64,6 +64,7 @@ class Recorded:
     @property
     def genre(self) -> int:
         """0 dull, 1 neutral, 2 sensitive: the paper's order, undocumented in the data."""
+        # the last character of the id
         return genre_of(self.name)
 
     def motion(self) -> Motion:
@@ -118,9 +119,13 @@ class Sam:
                 f"the two ears of {name} have {ears[0].sample_rate} and {ears[1].sample_rate} Hz;"
                 " export them alike"
             )
+        # One ear's file may be a sample longer.
         length = min(ear.samples.shape[-1] for ear in ears)
         return Audio(
-            torch.cat([ear.samples[:1, :length] for ear in ears]), ears[0].sample_rate, "binaural"
+            # (2, time): left, right
+            torch.cat([ear.samples[:1, :length] for ear in ears]),
+            ears[0].sample_rate,
+            "binaural",
         )
 
     def read(self, name: str) -> Recorded:
@@ -155,6 +160,7 @@ class Sam:
 
     def labels(self) -> Mapping[str, str]:
         """Class of the sound by sequence id, or by audio id in SAM's own file; may be empty."""
+        # pairs of an id and a class, by white space
         words = self._words("audio.txt")
         return dict(zip(words[0::2], words[1::2], strict=False))
 
@@ -184,6 +190,7 @@ class Sam:
         entry = self.reactions().get(name, {})
         for event in entry.get("events", (entry,) if "onset_s" in entry else ()):
             onset = round(event["onset_s"] * MOTION_FPS / KEPT)
+            # From each event on its family holds until the next one.
             families[onset:] = family_number(event.get("family", ""))
         return families
 
@@ -220,11 +227,13 @@ def spatial_item(
 ) -> SpatialItem:
     """A sequence as training and evaluation read it, 30 frames a second."""
     recorded = data.read(name)
+    # The published features take velocities at 120 fps; encoded first, thinned then.
     if velocity_fps == MOTION_FPS:
         motion = encode_body(recorded.root, recorded.rotations)[::KEPT]
     else:
         motion = encode_body(recorded.root[::KEPT], recorded.rotations[::KEPT])
     audio = cached_features(data, name, ears, cache)
+    # Features may end a frame early; everything is cut to the shorter.
     length = min(len(motion), len(audio))
     label = data.labels().get(name, "")
     return SpatialItem(
@@ -253,6 +262,7 @@ def spatial_excerpts(
     """A long sequence as overlapping excerpts of 10 s; a short one as it is."""
     recorded = data.read(name)
     frames = len(recorded.root) // KEPT
+    # A remainder below a fifth of an excerpt does not make a second one.
     if frames < 1.2 * EXCERPT:
         yield spatial_item(data, name, ears, cache, velocity_fps)
         return
@@ -261,9 +271,11 @@ def spatial_excerpts(
     else:
         motion = encode_body(recorded.root[::KEPT], recorded.rotations[::KEPT]).float()
     audio = resample(data.audio(name), RATE_HZ)
+    # samples of 30,720 Hz in a frame of 30 fps: 1,024
     attended, per_frame = _attention(recorded), RATE_HZ * KEPT // MOTION_FPS
     label, role = data.labels().get(name, ""), data.role(name)
     families = data.families(name, frames)
+    # The last excerpt ends with the sequence and overlaps more.
     for start in [*range(0, frames - EXCERPT, EXCERPT_HOP), frames - EXCERPT]:
         span = slice(start, start + EXCERPT)
         piece = audio.slice(start * per_frame, (start + EXCERPT) * per_frame)
@@ -292,10 +304,12 @@ def _attention(recorded: Recorded) -> Int[Tensor, " frames"]:
     """`SpatialItem.attended` of a sequence, 30 frames a second."""
     frames = len(recorded.root[::KEPT])
     if recorded.attended is None:
+        # 2 everywhere: recorded people attend to the source throughout.
         return torch.full((frames,), 2, dtype=torch.int8)
     attended = torch.from_numpy(np.asarray(recorded.attended, bool)[::KEPT].copy())
     if not bool(attended.any()):
         return torch.zeros(frames, dtype=torch.int8)
+    # 0 and 1 become 1 (before) and 2 (attending).
     return attended.to(torch.int8) + 1
 
 
@@ -304,6 +318,7 @@ def _cached_by_content(
 ) -> Float[Tensor, "frames columns"]:
     """Features under a digest of the samples: the genres of a scene share one sound."""
     if cache is None:
+        # Through float16, so that cached and fresh features are equal.
         return binaural_columns(audio, ears).half().float()
     digest = hashlib.sha256(audio.samples.contiguous().numpy().tobytes()).hexdigest()[:24]
     path = cache / f"{digest}.safetensors"
@@ -323,6 +338,7 @@ def cached_features(
     if (
         path is not None
         and path.exists()
+        # The right ear is written last; its time tells whether the sound is newer.
         and path.stat().st_mtime >= (data.folder / "audio" / f"{name}_r.wav").stat().st_mtime
     ):
         return load_file(path)["features"].float()
