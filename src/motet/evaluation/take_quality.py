@@ -139,6 +139,7 @@ def evaluate(
     # A lag means nothing where opening and loudness hardly agree.
     scores |= {"sync_offset": result.lag_s} if result.correlation >= 0.3 else {}
     scores["sync_correlation"] = result.correlation
+    # metres to millimetres
     scores["opening_range"] = 1000.0 * (
         quantile(mouth.opening, 0.95) - quantile(mouth.opening, 0.05)
     )
@@ -163,6 +164,7 @@ def silences(audio: Audio, frames: int, fps: float) -> list[tuple[float, float]]
     quiet = level < max(quantile(level, 0.9) - 45.0, -60.0)
     edges = (
         # +1 where a run of quiet frames begins, -1 where it ends.
+        # seconds; the last frame of a run is left out of it
         torch.diff(torch.cat([quiet.new_zeros(1), quiet, quiet.new_zeros(1)]).int())
         .nonzero()
         .flatten()

@@ -111,6 +111,7 @@ class BenchReport:
     def to_json(self) -> dict[str, Any]:
         """Everything as JSON values, with the real-time factors and the ratios."""
         plain = to_json(self)
+        # Derived numbers are written too, so that a reader of the JSON needs no formula.
         for row, result in zip(plain["results"], self.results, strict=True):
             row |= {"real_time_factor": result.real_time_factor, "cpu_ratio": self.ratio(result)}
         return {"format": "motet-bench/1", **plain}
@@ -123,6 +124,7 @@ class BenchReport:
         same = [
             r for r in self.results if r.subject == self.reference and r.sound_s == result.sound_s
         ]
+        # A reference of another length or thread count would compare unlike with unlike.
         nearest = min(same, key=lambda r: abs(r.threads - result.threads), default=None)
         other = nearest.made if nearest else None
         return own.cpu_s / other.cpu_s if own and other and other.cpu_s else None
