@@ -12,11 +12,14 @@ from contextlib import contextmanager
 def hushed() -> Iterator[None]:
     """Discard what native libraries write to standard error; Python's own output stays."""
     try:
+        # a copy of standard error, to be put back
         kept = os.dup(2)
     except OSError:
+        # A process without it has nothing to hush.
         yield
         return
     python, nowhere = sys.stderr, os.open(os.devnull, os.O_WRONLY)
+    # Python's own messages go on to the old one.
     own = os.fdopen(os.dup(kept), "w", buffering=1)
     try:
         sys.stderr = own
