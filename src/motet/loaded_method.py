@@ -95,6 +95,7 @@ class Generator(abc.ABC, Generic[OutT]):
         note_late_keys(postprocess.emotion, audio.seconds)
         out = self.run(audio, options, seeds=(seed,), postprocess=postprocess)
         facts = self.facts(seed, options, postprocess, recording)
+        # Detected events come last: they may need the whole recording once more.
         facts |= self.detected(audio, options)
         return self.sink.take(audio, item_of(out, 0), request.fps, facts)
 
@@ -159,6 +160,7 @@ class LoadedMethod(Generator[OutT]):
         A binaural method gets one channel rendered at the source position that the option `source`
         names; without one, both ears get the same.
         """
+        # Before the batch axis: rendering is of one sound.
         if self.spec.layout == "binaural":
             audio = as_two_ears(audio, str((options or {}).get("source", "")))
         audio = _batched(audio)
@@ -175,6 +177,7 @@ class LoadedMethod(Generator[OutT]):
         if isinstance(audio, Audio) or self.spec.layout != "mono":
             yield from self.prepare(audio.load(), options).pieces(seconds)
             return
+        # The downmix is chosen once from an excerpt of the whole; per piece it could change midway.
         source = with_mix(audio, audio.mix or speech_mix(audio).weights)
         mono = (_batched(to_mono(piece)) for piece in source.pieces(seconds))
         yield from resample_pieces(mono, self.spec.sample_rate)
@@ -191,9 +194,11 @@ class LoadedMethod(Generator[OutT]):
         options, postprocess = self.split(options, postprocess)
         rhythm = _rhythm_of(self.spec)
         prepared = _followed(self._prepared(audio, options), rhythm)
+        # One pass over the recording for all seeds.
         pieces = (_repeated(piece, len(seeds)) for piece in prepared)
         with threads(self.threads):
             outs = list(self.method.stream(pieces, self.condition(options), seeds))
+        # first frame 0, and the clip ends with these frames
         return self.sink.postprocess(
             concatenate(outs), postprocess, seeds, 0, ends=True, rhythm=rhythm
         )
@@ -223,6 +228,7 @@ class LoadedMethod(Generator[OutT]):
         """The same for one seed, second by second: an hour takes no more memory than a second."""
         own, _ = self.split(options, postprocess)
         stream = Stream(self, options, seed=seed, postprocess=postprocess)
+        # pieces of a second: frames come while the recording is still being read
         for piece in self._prepared(audio, own, seconds=1.0):
             yield from stream.push(piece)
         yield from stream.finish()
@@ -245,7 +251,9 @@ class LoadedMethod(Generator[OutT]):
         absorbed = absorbs(self.spec)
         for setting in changed(rest):
             if setting in absorbed:
+                # What the user gave as an option wins over the same as post-processing.
                 own = {**absorbed[setting](getattr(rest, setting)), **own}
+        # An absorbed setting must not act a second time on the output.
         defaults = {f.name: f.default for f in dataclasses.fields(rest) if f.name in absorbed}
         return own, dataclasses.replace(rest, **defaults)
 
@@ -303,6 +311,7 @@ class Stream(Generic[OutT]):
         """
         self._check_running()
         spec = self._loaded.spec
+        # A stream converts nothing: a resampler of its own would break the law of chunks.
         chunk.expect(spec.sample_rate, spec.layout)
         if self._rhythm is not None:
             self._rhythm.push(chunk.samples)
@@ -321,6 +330,7 @@ class Stream(Generic[OutT]):
         self._ended = True
         with threads(self._loaded.threads):
             out = self._loaded.method.finish(self._state)
+        # Nothing is held back any more: these are the last frames.
         return self._emit(concatenate([*self._held, out]))
 
     def _check_running(self) -> None:
@@ -336,6 +346,7 @@ class Stream(Generic[OutT]):
             return out
         known = concatenate([*self._held, out])
         seconds = self._samples_received / self._loaded.spec.sample_rate
+        # frames that stay even if the sound ends now
         last = frame_count(seconds, self._loaded.fps) - held - self._frames_emitted
         ready = min(known.frames, max(0, last))
         self._held = [known.slice(ready, known.frames)]
@@ -353,6 +364,7 @@ class Stream(Generic[OutT]):
             ends=self._ended,
             rhythm=self._rhythm,
         )
+        # one seed: without the batch axis
         return iter([item_of(done, 0)])
 
 
@@ -369,6 +381,7 @@ def _live(condition: Settings) -> Settings:
 
 
 def _batched(audio: Audio) -> Audio:
+    # (batch, channels, time) already
     if audio.samples.ndim > 2:
         return audio
     return dataclasses.replace(audio, samples=audio.samples.unsqueeze(0))
@@ -378,6 +391,7 @@ def _rhythm_of(spec: MethodSpec) -> BatchRhythm | None:
     """What follows the sound for the post-processing of a face."""
     from motet.face.rhythm import BatchRhythm
 
+    # only faces in the house space have a silence that follows the sound
     return BatchRhythm(spec.sample_rate) if spec.space == "arkit" else None
 
 
@@ -393,4 +407,5 @@ def _repeated(audio: Audio, items: int) -> Audio:
     """One sound for every item of a batch."""
     if audio.samples.shape[0] != 1 or items == 1:
         return audio
+    # a view: the sound is not copied
     return dataclasses.replace(audio, samples=audio.samples.expand(items, -1, -1))

@@ -104,6 +104,7 @@ class Method(abc.ABC, Generic[ConfigT, ConditionT, StateT, OutT]):
         self, pieces: Iterator[Audio], condition: ConditionT, seeds: Sequence[int]
     ) -> Iterator[OutT]:
         """The same from pieces of audio; outputs without frames are left out."""
+        # The state is a value: nothing of the session is kept in the method.
         state = self.begin(condition, seeds)
         for piece in pieces:
             out, state = self.step(state, piece)
@@ -280,6 +281,7 @@ class MethodSpec:
         """
         if not self.weights:
             raise ConfigError(f"{self.name} ships no weights; give --weights FILE")
+        # the package's own folder, wherever it is installed
         return Path(__file__).parent / "weights" / self.weights
 
     def weights_of_person(self, folder: Path) -> Path:
@@ -297,6 +299,7 @@ class MethodSpec:
             raise ConfigError(f"{self.name} {problem}")
         return self._attribute(reference)
 
+    # `module:attribute`, imported here: listing methods must not load their networks
     def _attribute(self, reference: str) -> object:
         module, _, attribute = reference.partition(":")
         return getattr(importlib.import_module(module), attribute)
@@ -309,6 +312,7 @@ def option_names(spec: MethodSpec) -> set[str]:
 
 def renamed(spec: MethodSpec, name: str) -> str:
     """The present name of an option; earlier names stay valid for one version."""
+    # a class attribute of the condition, which most do not have
     earlier: Mapping[str, str] = getattr(spec.condition_type(), "RENAMED", {})
     return earlier.get(name, name)
 
@@ -334,6 +338,7 @@ def condition_from(spec: MethodSpec, values: Mapping[str, OptionValue]) -> Setti
     """
     options: dict[str, OptionValue] = {}
     known = option_names(spec)
+    # Two names of one option are a mistake, not an order of precedence.
     for given_name, value in values.items():
         name = renamed(spec, given_name)
         if name not in known:
@@ -363,6 +368,7 @@ def parse_options(spec: MethodSpec, arguments: Sequence[str]) -> dict[str, Optio
     Raises:
         ConfigError: not of that form, unknown, or not of the declared type.
     """
+    # resolved, because annotations are strings under `from __future__ import annotations`
     hints = typing.get_type_hints(spec.condition_type())
     known = option_names(spec)
     values: dict[str, OptionValue] = {}
@@ -386,6 +392,7 @@ def _typed(hint: object, text: str, name: str) -> OptionValue:
             listed = ", ".join(map(str, choices))
             raise ConfigError(f"option {name} must be one of {listed}, not {text!r}")
         return text
+    # bool("no") is True, so truth values have words of their own
     parse: Callable[[str], OptionValue] = _truth if hint is bool else cast(type, hint)
     try:
         return parse(text)
