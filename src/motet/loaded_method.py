@@ -95,7 +95,6 @@ class Generator(abc.ABC, Generic[OutT]):
         note_late_keys(postprocess.emotion, audio.seconds)
         out = self.run(audio, options, seeds=(seed,), postprocess=postprocess)
         facts = self.facts(seed, options, postprocess, recording)
-        # Detected events come last: they may need the whole recording once more.
         facts |= self.detected(audio, options)
         return self.sink.take(audio, item_of(out, 0), request.fps, facts)
 
@@ -160,8 +159,7 @@ class LoadedMethod(Generator[OutT]):
         A binaural method gets one channel rendered at the source position that the option `source`
         names; without one, both ears get the same.
         """
-        # Before the batch axis: rendering is of one sound.
-        if self.spec.layout == "binaural":
+        if self.spec.layout == "binaural":  # Before the batch axis: rendering is of one sound.
             audio = as_two_ears(audio, str((options or {}).get("source", "")))
         audio = _batched(audio)
         if self.spec.layout == "mono":
@@ -194,12 +192,10 @@ class LoadedMethod(Generator[OutT]):
         options, postprocess = self.split(options, postprocess)
         rhythm = _rhythm_of(self.spec)
         prepared = _followed(self._prepared(audio, options), rhythm)
-        # One pass over the recording for all seeds.
         pieces = (_repeated(piece, len(seeds)) for piece in prepared)
         with threads(self.threads):
             outs = list(self.method.stream(pieces, self.condition(options), seeds))
-        # first frame 0, and the clip ends with these frames
-        return self.sink.postprocess(
+        return self.sink.postprocess(  # first frame 0, and the clip ends with these frames
             concatenate(outs), postprocess, seeds, 0, ends=True, rhythm=rhythm
         )
 
@@ -228,7 +224,6 @@ class LoadedMethod(Generator[OutT]):
         """The same for one seed, second by second: an hour takes no more memory than a second."""
         own, _ = self.split(options, postprocess)
         stream = Stream(self, options, seed=seed, postprocess=postprocess)
-        # pieces of a second: frames come while the recording is still being read
         for piece in self._prepared(audio, own, seconds=1.0):
             yield from stream.push(piece)
         yield from stream.finish()
@@ -330,7 +325,6 @@ class Stream(Generic[OutT]):
         self._ended = True
         with threads(self._loaded.threads):
             out = self._loaded.method.finish(self._state)
-        # Nothing is held back any more: these are the last frames.
         return self._emit(concatenate([*self._held, out]))
 
     def _check_running(self) -> None:
@@ -346,7 +340,6 @@ class Stream(Generic[OutT]):
             return out
         known = concatenate([*self._held, out])
         seconds = self._samples_received / self._loaded.spec.sample_rate
-        # frames that stay even if the sound ends now
         last = frame_count(seconds, self._loaded.fps) - held - self._frames_emitted
         ready = min(known.frames, max(0, last))
         self._held = [known.slice(ready, known.frames)]
@@ -364,8 +357,7 @@ class Stream(Generic[OutT]):
             ends=self._ended,
             rhythm=self._rhythm,
         )
-        # one seed: without the batch axis
-        return iter([item_of(done, 0)])
+        return iter([item_of(done, 0)])  # one seed: without the batch axis
 
 
 def _live(condition: Settings) -> Settings:
@@ -381,8 +373,7 @@ def _live(condition: Settings) -> Settings:
 
 
 def _batched(audio: Audio) -> Audio:
-    # (batch, channels, time) already
-    if audio.samples.ndim > 2:
+    if audio.samples.ndim > 2:  # (batch, channels, time) already
         return audio
     return dataclasses.replace(audio, samples=audio.samples.unsqueeze(0))
 
@@ -391,7 +382,6 @@ def _rhythm_of(spec: MethodSpec) -> BatchRhythm | None:
     """What follows the sound for the post-processing of a face."""
     from motet.face.rhythm import BatchRhythm
 
-    # only faces in the house space have a silence that follows the sound
     return BatchRhythm(spec.sample_rate) if spec.space == "arkit" else None
 
 
@@ -407,5 +397,4 @@ def _repeated(audio: Audio, items: int) -> Audio:
     """One sound for every item of a batch."""
     if audio.samples.shape[0] != 1 or items == 1:
         return audio
-    # a view: the sound is not copied
     return dataclasses.replace(audio, samples=audio.samples.expand(items, -1, -1))

@@ -104,7 +104,6 @@ class Method(abc.ABC, Generic[ConfigT, ConditionT, StateT, OutT]):
         self, pieces: Iterator[Audio], condition: ConditionT, seeds: Sequence[int]
     ) -> Iterator[OutT]:
         """The same from pieces of audio; outputs without frames are left out."""
-        # The state is a value: nothing of the session is kept in the method.
         state = self.begin(condition, seeds)
         for piece in pieces:
             out, state = self.step(state, piece)
@@ -281,7 +280,6 @@ class MethodSpec:
         """
         if not self.weights:
             raise ConfigError(f"{self.name} ships no weights; give --weights FILE")
-        # the package's own folder, wherever it is installed
         return Path(__file__).parent / "weights" / self.weights
 
     def weights_of_person(self, folder: Path) -> Path:
@@ -299,7 +297,6 @@ class MethodSpec:
             raise ConfigError(f"{self.name} {problem}")
         return self._attribute(reference)
 
-    # `module:attribute`, imported here: listing methods must not load their networks
     def _attribute(self, reference: str) -> object:
         module, _, attribute = reference.partition(":")
         return getattr(importlib.import_module(module), attribute)
@@ -312,7 +309,6 @@ def option_names(spec: MethodSpec) -> set[str]:
 
 def renamed(spec: MethodSpec, name: str) -> str:
     """The present name of an option; earlier names stay valid for one version."""
-    # a class attribute of the condition, which most do not have
     earlier: Mapping[str, str] = getattr(spec.condition_type(), "RENAMED", {})
     return earlier.get(name, name)
 
@@ -368,7 +364,6 @@ def parse_options(spec: MethodSpec, arguments: Sequence[str]) -> dict[str, Optio
     Raises:
         ConfigError: not of that form, unknown, or not of the declared type.
     """
-    # resolved, because annotations are strings under `from __future__ import annotations`
     hints = typing.get_type_hints(spec.condition_type())
     known = option_names(spec)
     values: dict[str, OptionValue] = {}

@@ -114,12 +114,12 @@ class FaceAndBody(Generator[Motion]):
 
     def detected(self, audio: AudioSource, options: Options) -> dict[str, JsonValue]:
         """See `Generator`."""
-        specs, found = [member.spec for member in self.members], {}
+        specs, detected = [member.spec for member in self.members], {}
         for member, share in zip(self.members, shared(specs, options), strict=True):
             if member.spec.space == "smplx25":
                 share = dict(member.method.beside_face(share))
-            found |= member.detected(audio, share)
-        return found
+            detected |= member.detected(audio, share)
+        return detected
 
     def pieces(
         self,

@@ -133,7 +133,6 @@ class MotionSink(Sink["Motion"]):
         spaces = [spec.space for spec in specs]
         for path in paths:
             check_ending(path)
-            # Foreign weights may generate another space; then only the result can tell.
             if not request.other_weights:
                 check_spaces(path, spaces, names)
         unusable = changed(request.postprocess)
@@ -147,7 +146,6 @@ class MotionSink(Sink["Motion"]):
         self, request: Request, paths: Sequence[Path], spaces: Sequence[str]
     ) -> None:
         check_written(paths, request.picture, request.avatar)
-        # Captions need words, which come from an option or a text.
         captions = next((path for path in paths if path.suffix.lower() in (".srt", ".vtt")), None)
         has_text = request.picture.captions or request.options.get("text")
         if captions is not None and not has_text:
@@ -198,8 +196,7 @@ class MotionSink(Sink["Motion"]):
     def write(
         self,
         generator: Generator[Motion],
-        # The take's sound is whole; only the motion is resampled.
-        audio: AudioSource,
+        audio: AudioSource,  # The take's sound is whole; only the motion is resampled.
         request: Request,
         recording: str,
         paths: Callable[[int], Sequence[Path]],
@@ -232,7 +229,6 @@ class MotionSink(Sink["Motion"]):
                     lambda s: generator.run(audio, options, seeds=(s,), postprocess=post).item(0),
                 )
             if request.fps is not None and clip.motion is not None:
-                # after the edits, which name moments and not frames
                 clip = dataclasses.replace(clip, motion=clip.motion.at(request.fps))
             for path in paths(index):
                 written.append(
@@ -267,7 +263,6 @@ class MotionSink(Sink["Motion"]):
         if track.unit.startswith("weight"):
             numbers = (round(float(v), 4) for v in values)
             return dict(zip(track.channels, numbers, strict=True))
-        # five decimals: 10 micrometres, 10 microradians
         return (values.double() * 1e5).round().div(1e5).tolist()
 
 
@@ -317,7 +312,6 @@ class FrameSink(Sink["Frames"]):
         first_frame: int,
         *,
         ends: bool,
-        # the options that a drawing method absorbs are gone by now
         rhythm: BatchRhythm | None = None,
     ) -> Frames:
         """See `Sink`. What a drawing method can honour is part of its options (`absorbs`)."""
@@ -356,8 +350,7 @@ class FrameSink(Sink["Frames"]):
         for index, seed in enumerate(request.seeds):
             facts = generator.facts(seed, request.options, request.postprocess, recording)
             for path in paths(index):
-                # Generated anew for each file: pictures are never kept.
-                pieces = generator.pieces(
+                pieces = generator.pieces(  # Generated anew for each file: pictures are never kept.
                     audio, request.options, seed=seed, postprocess=request.postprocess
                 )
                 written.append(

@@ -91,13 +91,13 @@ def read_splits(folder: Path) -> dict[str, list[str]]:
             f"{path} with the columns id and type cannot be read; give the folder of one language,"
             " such as beat_english_v2.0.0"
         ) from error
-    found: dict[str, list[str]] = {}
+    splits: dict[str, list[str]] = {}
     for split, clip in pairs:
         if split in SPLITS and (folder / "smplxflame_30" / f"{clip}.npz").is_file():
-            found.setdefault(split, []).append(clip)
-    if not found:
+            splits.setdefault(split, []).append(clip)
+    if not splits:
         raise InputError(f"{folder}/smplxflame_30 holds none of the clips that {path.name} lists")
-    return found
+    return splits
 
 
 def _convert(folder: Path, out: Path, clip: str) -> int:

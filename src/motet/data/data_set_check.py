@@ -39,7 +39,7 @@ def check_tfhp(folder: Path, report: Report) -> dict[str, float]:
     for split in _listed(folder):
         data = TfhpDatabase(folder, split)
         for name in data.names:
-            # Read in full and thrown away: LMDB pages are only checked when they are touched.
+            # Read and thrown away: damage inside a value shows only when it is read.
             data.clip(name, 0, data.frames[name])
             done += 1
             report(name, done)

@@ -79,7 +79,7 @@ def ear_features(
     # Symmetric, as the released program's; `_split` says where it is the periodic one.
     window, bank = hann(SIZE, periodic=False), mel_filterbank(SIZE, MELS, RATE_HZ)
     spectrum = spectra(samples, SIZE, HOP, window)
-    loud, kept = power(spectrum), slice(None, None, every)
+    loud, thinned = power(spectrum), slice(None, None, every)
     mel = loud @ bank.T
     # (frames, CEPSTRA); scipy's orthonormal type II is what librosa.feature.mfcc takes
     cepstra = torch.from_numpy(
@@ -98,18 +98,24 @@ def ear_features(
     rms = _rms(loud)
     # Order and widths are those of COLUMNS, which trained weights depend on.
     columns = [
-        cepstra[kept],
-        _slope(cepstra)[kept],
-        _fitted(chroma_of_sound(harmonic, RATE_HZ, HOP), frames)[kept],
-        chroma_of_power(power(spectra(harmonic, SIZE, HOP, window)), RATE_HZ)[kept],
-        torch.from_numpy(onsets).float()[kept, None],
+        cepstra[thinned],
+        _slope(cepstra)[thinned],
+        _fitted(chroma_of_sound(harmonic, RATE_HZ, HOP), frames)[thinned],
+        chroma_of_power(power(spectra(harmonic, SIZE, HOP, window)), RATE_HZ)[thinned],
+        torch.from_numpy(onsets).float()[thinned, None],
     ]
     if rhythm:
         columns.append(
-            torch.from_numpy(tempogram(onsets, _lag_window(), np.arange(frames)[kept])).float()
+            torch.from_numpy(tempogram(onsets, _lag_window(), np.arange(frames)[thinned])).float()
         )
     return torch.cat(
-        [*columns, beat[kept, None], rms[kept, None], (rms > ACTIVE_RMS).float()[kept, None]], 1
+        [
+            *columns,
+            beat[thinned, None],
+            rms[thinned, None],
+            (rms > ACTIVE_RMS).float()[thinned, None],
+        ],
+        1,
     )
 
 

@@ -140,8 +140,10 @@ class SpeechFeatures:
             return self._with_phones(features, state)[0]
         features = torch.cat([state.before, features], 1)
         posterior = self._posteriors(features, 0)
-        found = self.find_phones(torch.cat(state.samples, 1), posterior)
-        rows = [self._known(item.spans, 0, row) for item, row in zip(found, posterior, strict=True)]
+        aligned = self.find_phones(torch.cat(state.samples, 1), posterior)
+        rows = [
+            self._known(item.spans, 0, row) for item, row in zip(aligned, posterior, strict=True)
+        ]
         return torch.cat([features, torch.stack(rows)], 2)
 
     def find_phones(
@@ -152,7 +154,7 @@ class SpeechFeatures:
         # Takes of one recording: the search is the slow part, so it runs once.
         once = same_audio(samples)
         rows = list(zip(samples[:1] if once else samples, posterior, strict=False))
-        found = [
+        aligned = [
             find_phones(
                 sound.clone(),
                 self._options,
@@ -160,7 +162,7 @@ class SpeechFeatures:
             )
             for sound, row in rows
         ]
-        return found * len(samples) if once else found
+        return aligned * len(samples) if once else aligned
 
     def closures(
         self, features: Float[Tensor, "batch known dim"], first: int, steps: int

@@ -83,14 +83,14 @@ def test_cases(
         yield from _tfhp_cases(folder, split, flame)
         return
     read = vocaset.read_vocaset if benchmark == "vocaset" else biwi.read_biwi
-    for found in read(folder, split):
+    for sequence in read(folder, split):
         yield Case(
-            found.name,
-            found.subject,
-            found.audio,
-            torch.from_numpy(np.ascontiguousarray(found.vertices)).float(),
-            torch.from_numpy(np.ascontiguousarray(found.template)).float(),
-            found.fps,
+            sequence.name,
+            sequence.subject,
+            sequence.audio,
+            torch.from_numpy(np.ascontiguousarray(sequence.vertices)).float(),
+            torch.from_numpy(np.ascontiguousarray(sequence.template)).float(),
+            sequence.fps,
         )
 
 
@@ -182,16 +182,16 @@ def folder_predictor(folder: Path) -> Predictor:
 
     def predict(case: Case) -> dict[str, Prediction]:
         stem = case.name.replace("/", "_")
-        found = {}
+        predictions = {}
         for path in sorted(folder.glob(f"{stem}*.np[yz]")):
             name, _, condition = path.stem.removesuffix(".vertices").partition("_condition_")
             if name == stem:
-                found[condition] = Prediction(_vertices(path, len(case.template)))
-        if not found:
+                predictions[condition] = Prediction(_vertices(path, len(case.template)))
+        if not predictions:
             raise AssetError(f"{folder} has no prediction of {case.name}: no file {stem}.npy")
         # Of a speaker of the training set, who has a style, that style alone is scored.
-        own = found.get(case.subject)
-        return {case.subject: own} if own is not None else found
+        own = predictions.get(case.subject)
+        return {case.subject: own} if own is not None else predictions
 
     return predict
 

@@ -130,9 +130,9 @@ def shortened(tail: Tail, frames: int) -> Tail:
     for shot in tail.shots:
         shots.append(shot[:left])
         left -= len(shots[-1])
-    kept = tuple(shot for shot in shots if len(shot))
+    shortened_shots = tuple(shot for shot in shots if len(shot))
     return dataclasses.replace(
-        tail, shots=kept, frames=tail.frames[:frames], share=tail.share[:frames]
+        tail, shots=shortened_shots, frames=tail.frames[:frames], share=tail.share[:frames]
     )
 
 
@@ -167,11 +167,11 @@ def nearest(tail: Tail) -> UInt8[Tensor, "frames size size 3"]:
     training = torch.arange(facts.train_frames)
     # (frames, window * channels)
     one, two = (feature_windows(features, f, _WINDOW).flatten(1) for f in (tail.frames, training))
-    found = torch.cat([torch.cdist(some, two).argmin(1) for some in one.split(64)])
+    training_rows = torch.cat([torch.cdist(some, two).argmin(1) for some in one.split(64)])
     crops = tail.person.crops
 
     def lips(rows: Tensor) -> Tensor:
-        frames = found[rows].tolist()
+        frames = training_rows[rows].tolist()
         # Footage is read in order: a jump back decodes again.
         order = np.argsort(frames)
         pictures: dict[int, np.ndarray] = {k: crops.frame(frames[k]) for k in order}
@@ -287,8 +287,8 @@ def mouth_scores(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
 def _seams(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
     parts: dict[str, list[Tensor]] = {}
     for rows in torch.arange(len(tail.frames)).split(32):
-        found = picture.seams(own.region[rows], tail.share[rows], filmed.region[rows])
-        for name, values in found.items():
+        values_by_name = picture.seams(own.region[rows], tail.share[rows], filmed.region[rows])
+        for name, values in values_by_name.items():
             parts.setdefault(name, []).append(values)
     return {name: float(torch.cat(values).mean()) for name, values in parts.items()}
 

@@ -61,7 +61,6 @@ STREAM = WhisperStreaming(look_ahead=15, hop=8, refresh=SETTLED - 15)
 STILL_WEIGHT, STILL_SOURCE = 8.0, "generated"
 """The same of generated silence, hum and noise, over which lips stay closed: few clips that settle
 what a stream regresses in silence (largest gap 0.071 mouth widths without, 0.053 with)."""
-# left and right of a shape
 _COLUMNS = [[ARKIT_SHAPES.index(side) for side in sides(name)] for name in SOLVED]
 
 
@@ -137,8 +136,7 @@ def shown_phones(
     if not labels:
         return None
     random, posterior = np.random.default_rng(zlib.crc32(name.encode())), scores.exp()
-    # -20, 0 or +20 ms
-    shift = int(random.integers(-1, 2)) / FEATURE_RATE_HZ
+    shift = int(random.integers(-1, 2)) / FEATURE_RATE_HZ  # -20, 0 or +20 ms
     if random.random() < POSTERIORS:
         return posterior
     spans = [PhoneSpan(start + shift, stop + shift, symbol) for start, stop, symbol in labels]
@@ -178,9 +176,8 @@ def stream_blocks(
     windows = StreamingWindows(encoder.network, STREAM, recorder)
     windows.finish(windows.step(windows.begin(), samples)[1])
     phones = encoder.phones(torch.stack(recorder.blocks)).exp()
-    found = zip(recorder.blocks, phones, strict=True)
-    # Without the first block, whose rows before it are repetitions.
-    return [StreamBlock(number, *block) for number, block in enumerate(found)][1:]
+    pairs = zip(recorder.blocks, phones, strict=True)
+    return [StreamBlock(number, *block) for number, block in enumerate(pairs)][1:]
 
 
 def read_lip_corpus(folder: Path, validation: float) -> TrainingData[LipCorpus]:
@@ -222,7 +219,6 @@ def fit_lips(config: LipsConfig, clips: Iterable[LipClip]) -> dict[str, Tensor]:
         steps = 2 * torch.arange(frames)
         at = (steps.unsqueeze(1) + regressor.offsets).clamp(0, len(clip.features) - 1)
         maps[-1].add(clip, clip.features[at], steps // 2)
-        # A stream weighs its recordings differently from whole recordings.
         streamed = dataclasses.replace(clip, weight=clip.stream_weight)
         for number, *inputs in _streamed(regressor, clip):
             maps[number].add(streamed, *inputs)
@@ -295,7 +291,6 @@ def _streamed(
         return
     rows = torch.stack([block.rows for block in blocks])
     first = STREAM.hop * torch.tensor([block.number for block in blocks])
-    # every second step: the frames of 25 Hz begin on even steps
     for row in range(STREAM_CONTEXT, rows.shape[1], 2):
         step = torch.tensor([row])
         at, used = regressor.context(step, rows.shape[1])
@@ -319,7 +314,7 @@ class _Basis:
         sample = torch.cat([f[::every] for f in features]).double()
         centre = sample.mean(0)
         values, axes = torch.linalg.eigh(torch.cov((sample - centre).T))
-        # Later components are noise of the encoder; they only cost precision.
+        # eigh sorts upwards: the leading components are the last ones.
         count = min(COMPONENTS, len(values))
         scale = values[-count:].clamp(min=1e-9).sqrt()
         return cls(centre.float(), (axes[:, -count:] / scale).float())
@@ -347,7 +342,6 @@ class _Sums:
         x = ((rows - self.basis.centre) @ self.basis.axes).flatten(1)
         others = torch.zeros(len(x), 0) if beside is None else beside
         x = torch.cat([x, others, torch.ones(len(x), 1)], 1)
-        # in double: sums of millions of products
         empty = (torch.zeros(self.size, self.size), torch.zeros(self.size, self.shapes))
         square, cross = self.parts.get(clip.observed, tuple(t.double() for t in empty))
         square += clip.weight * (x.T @ x).double()

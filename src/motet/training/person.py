@@ -118,7 +118,7 @@ def learn_person(
         watch = selection.watcher(name, training_part)
         if not (folder / "finished.safetensors").exists():
             batch = learning.batch if name == "lips" else learning.face_batch
-            # The whole region starts from trained lips and would forget them at the full rate.
+            # The second stage goes on from trained lips: half the rate.
             rate = learning.learning_rate if name == "lips" else learning.learning_rate / 2
             settings = TrainConfig(
                 steps=learning.steps,
@@ -131,7 +131,7 @@ def learn_person(
                 validation=0.0,
                 seed=learning.seed,
             )
-            found = train(
+            trained = train(
                 stage,
                 training_part,
                 settings,
@@ -142,7 +142,7 @@ def learn_person(
                 accumulate=compute.accumulate,
             )
             if fabric.global_rank == 0:
-                save_checkpoint(folder / "finished.safetensors", found, config, {"stage": name})
+                save_checkpoint(folder / "finished.safetensors", trained, config, {"stage": name})
             fabric.barrier()
         tensors = read_checkpoint(folder / "finished.safetensors").tensors
     return read_checkpoint(person.weights).digest

@@ -67,7 +67,7 @@ def _inspect(file: BinaryIO, path: Path) -> Header:
     if start[:4] == b"OggS":
         _check_ogg_end(file, path)
         return Header("ogg")
-    # eleven set bits of MPEG's frame sync, and a layer that exists
+    # MPEG's frame sync of eleven set bits, and layer III
     if start[:3] == b"ID3" or (len(start) > 1 and start[0] == 0xFF and start[1] & 0xE6 == 0xE2):
         return Header("mp3", _mp3_frames(file))
     if start[:7] == b"NIST_1A":
@@ -188,7 +188,7 @@ def _aiff_format(data: bytes, path: Path, byte_order: str) -> int:
     channels, _, bits = struct.unpack(">hIh", data[:8])
     exponent, mantissa = struct.unpack(">HQ", data[8:18])
     exponent &= 0x7FFF
-    # 80-bit float: bias 16383, and 63 fractional bits; above 2^66 the rate is damage
+    # 80-bit float: bias 16383, and 63 fractional bits; from 2^67 on the rate is damage
     rate = mantissa * 2.0 ** (exponent - 16383 - 63) if exponent < 16450 else 0.0
     _check_numbers(path, channels, int(rate))
     return int(channels * rate * ((bits + 7) // 8))

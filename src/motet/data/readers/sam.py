@@ -64,8 +64,7 @@ class Recorded:
     @property
     def genre(self) -> int:
         """0 dull, 1 neutral, 2 sensitive: the paper's order, undocumented in the data."""
-        # the last character of the id
-        return genre_of(self.name)
+        return genre_of(self.name)  # the last character of the id
 
     def motion(self) -> Motion:
         """Every fourth frame as a motion in `smplx25` at 30 fps."""
@@ -119,11 +118,9 @@ class Sam:
                 f"the two ears of {name} have {ears[0].sample_rate} and {ears[1].sample_rate} Hz;"
                 " export them alike"
             )
-        # One ear's file may be a sample longer.
         length = min(ear.samples.shape[-1] for ear in ears)
         return Audio(
-            # (2, time): left, right
-            torch.cat([ear.samples[:1, :length] for ear in ears]),
+            torch.cat([ear.samples[:1, :length] for ear in ears]),  # (2, time): left, right
             ears[0].sample_rate,
             "binaural",
         )
@@ -160,8 +157,7 @@ class Sam:
 
     def labels(self) -> Mapping[str, str]:
         """Class of the sound by sequence id, or by audio id in SAM's own file; may be empty."""
-        # pairs of an id and a class, by white space
-        words = self._words("audio.txt")
+        words = self._words("audio.txt")  # pairs of an id and a class, by white space
         return dict(zip(words[0::2], words[1::2], strict=False))
 
     def reactions(self) -> Mapping[str, Mapping[str, Any]]:
@@ -190,7 +186,6 @@ class Sam:
         entry = self.reactions().get(name, {})
         for event in entry.get("events", (entry,) if "onset_s" in entry else ()):
             onset = round(event["onset_s"] * MOTION_FPS / KEPT)
-            # From each event on its family holds until the next one.
             families[onset:] = family_number(event.get("family", ""))
         return families
 
@@ -233,7 +228,6 @@ def spatial_item(
     else:
         motion = encode_body(recorded.root[::KEPT], recorded.rotations[::KEPT])
     audio = cached_features(data, name, ears, cache)
-    # Features may end a frame early; everything is cut to the shorter.
     length = min(len(motion), len(audio))
     label = data.labels().get(name, "")
     return SpatialItem(
@@ -262,7 +256,6 @@ def spatial_excerpts(
     """A long sequence as overlapping excerpts of 10 s; a short one as it is."""
     recorded = data.read(name)
     frames = len(recorded.root) // KEPT
-    # A remainder below a fifth of an excerpt does not make a second one.
     if frames < 1.2 * EXCERPT:
         yield spatial_item(data, name, ears, cache, velocity_fps)
         return
@@ -271,11 +264,9 @@ def spatial_excerpts(
     else:
         motion = encode_body(recorded.root[::KEPT], recorded.rotations[::KEPT]).float()
     audio = resample(data.audio(name), RATE_HZ)
-    # samples of 30,720 Hz in a frame of 30 fps: 1,024
     attended, per_frame = _attention(recorded), RATE_HZ * KEPT // MOTION_FPS
     label, role = data.labels().get(name, ""), data.role(name)
     families = data.families(name, frames)
-    # The last excerpt ends with the sequence and overlaps more.
     for start in [*range(0, frames - EXCERPT, EXCERPT_HOP), frames - EXCERPT]:
         span = slice(start, start + EXCERPT)
         piece = audio.slice(start * per_frame, (start + EXCERPT) * per_frame)
@@ -304,13 +295,11 @@ def _attention(recorded: Recorded) -> Int[Tensor, " frames"]:
     """`SpatialItem.attended` of a sequence, 30 frames a second."""
     frames = len(recorded.root[::KEPT])
     if recorded.attended is None:
-        # 2 everywhere: recorded people attend to the source throughout.
         return torch.full((frames,), 2, dtype=torch.int8)
     attended = torch.from_numpy(np.asarray(recorded.attended, bool)[::KEPT].copy())
     if not bool(attended.any()):
         return torch.zeros(frames, dtype=torch.int8)
-    # 0 and 1 become 1 (before) and 2 (attending).
-    return attended.to(torch.int8) + 1
+    return attended.to(torch.int8) + 1  # 0 and 1 become 1 (before) and 2 (attending).
 
 
 def _cached_by_content(
@@ -338,7 +327,6 @@ def cached_features(
     if (
         path is not None
         and path.exists()
-        # The right ear is written last; its time tells whether the sound is newer.
         and path.stat().st_mtime >= (data.folder / "audio" / f"{name}_r.wav").stat().st_mtime
     ):
         return load_file(path)["features"].float()

@@ -163,7 +163,7 @@ def _azimuth(random: np.random.Generator, sector: bool) -> float:
     if sector:
         return float(random.uniform(SECTOR_DEG[0] + 3, SECTOR_DEG[1] - 3))
     while True:
-        # 16 loudspeakers around the listener, as in SAM, with jitter
+        # 16 directions, 22.5 degrees apart, with jitter
         azimuth = float((random.integers(16) * 22.5 + random.uniform(-11, 11) + 180) % 360 - 180)
         if not SECTOR_DEG[0] <= azimuth <= SECTOR_DEG[1]:
             return azimuth

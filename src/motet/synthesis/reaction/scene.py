@@ -118,8 +118,8 @@ def render_scene(scene: CorpusScene, seed: int, head: Head | None = None) -> Aud
         first = round(sound.start_s * SOUND_RATE)
         samples = sound.made(seed).samples
         samples = np.concatenate([samples, np.zeros(round(TAIL_S * SOUND_RATE), np.float32)])
-        heard = _heard(sound, samples, room, head)[:, : count - first]
-        ears[:, first : first + heard.shape[1]] += heard
+        rendered = _heard(sound, samples, room, head)[:, : count - first]
+        ears[:, first : first + rendered.shape[1]] += rendered
     if random.random() < 0.8:  # the rest are as clean as files that were cut and gated
         floor = FLOOR * random.uniform(0.3, 3.0)
         ears += floor * banded(noise(random, 2 * count), 60, 8000).reshape(2, count)

@@ -102,7 +102,7 @@ def voiced(
     phase = np.cumsum(pitch_hz * (1 + 0.012 * slow(random, count, 40))) / RATE
     # one pulse at each whole number of the phase
     pulses = np.diff(np.floor(phase), prepend=0.0)
-    # -12 dB an octave of the glottis by a one-pole filter
+    # one pole: 6 dB less an octave, as of a glottal pulse, and breath beside it
     source = lfilter([1.0], [1, -0.965], pulses) + breath * noise(random, count) * 0.3
     return peaked(resonated(source - source.mean(), tuple((f / size, w) for f, w in VOWELS[vowel])))
 

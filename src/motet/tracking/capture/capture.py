@@ -70,7 +70,7 @@ class CaptureOptions:
     """Share of the footage at its end that is kept for evaluation."""
     shortest_s: float = SHORTEST_S
     """Footage shorter than this is refused."""
-    quality: int = 8  # smaller is better; 8 keeps the texture of skin
+    quality: int = 8  # smaller is better
     """x264's constant rate factor of the stored pictures."""
     licence: str = ""
     """Licence of the footage."""

@@ -133,13 +133,13 @@ def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
             raise ValueError(kind)
 
 
-def _number(content: bytes, place: int) -> tuple[int, int]:
+def _number(content: bytes, position: int) -> tuple[int, int]:
     result = shift = 0
     while True:
-        byte = content[place]
-        place += 1
+        byte = content[position]
+        position += 1
         # seven bits a byte, least significant first
         result |= (byte & 127) << shift
         if byte < 128:
-            return result, place
+            return result, position
         shift += 7

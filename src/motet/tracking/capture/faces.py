@@ -151,9 +151,9 @@ def _bridged(values: ndarray, rows: Sequence[dict[str, ndarray]]) -> ndarray:
         known = np.flatnonzero(row["found"])
         missing = np.flatnonzero(~row["found"])
         if len(missing) and not len(known):  # a whole file that is skipped
-            found = np.concatenate([other["found"] for other in rows])
+            any_found = np.concatenate([other["found"] for other in rows])
             # any pose at all: these frames are never used
-            result[start:stop] = values[np.flatnonzero(found)[0]]
+            result[start:stop] = values[np.flatnonzero(any_found)[0]]
         elif len(missing):
             flat = result[start:stop].reshape(stop - start, -1)
             for column in range(flat.shape[1]):
@@ -254,11 +254,11 @@ class _Watcher:
         # milliseconds, which must rise
         result = self._tracker.detect_for_video(image, index * 1000 // FPS)
         height, width = picture.shape[:2]
-        found = bool(result.face_landmarks)
-        row: dict[str, Any] = {"change": np.float32(change), "found": np.bool_(found)}
-        row |= _face(result, width, height) if found else _no_face()
-        self._own = box_of(row["points"]) if found else self._own
-        self._lost = 0 if found else self._lost + 1
+        is_found = bool(result.face_landmarks)
+        row: dict[str, Any] = {"change": np.float32(change), "found": np.bool_(is_found)}
+        row |= _face(result, width, height) if is_found else _no_face()
+        self._own = box_of(row["points"]) if is_found else self._own
+        self._lost = 0 if is_found else self._lost + 1
         return row | {"mouth": mouth_thumb(picture, row["points"])}
 
     def _count(self, picture: ndarray, anew: bool) -> None:

@@ -58,20 +58,20 @@ class Shot:
         Raises:
             InputError: the file became unreadable.
         """
-        given, last, last_stamp = 0, None, 0.0
+        shown, last, last_stamp = 0, None, 0.0
         for stamp, frame in _decoded(self.path):
             # until halfway between two pictures the earlier one is shown
             while (
                 last is not None
-                and given < self.frames
-                and given / FPS < (stamp + last_stamp) / 2 - 1e-6
+                and shown < self.frames
+                and shown / FPS < (stamp + last_stamp) / 2 - 1e-6
             ):
                 yield last
-                given += 1
+                shown += 1
             last, last_stamp = _upright(frame), stamp
-        while last is not None and given < self.frames:
+        while last is not None and shown < self.frames:
             yield last
-            given += 1
+            shown += 1
 
     def sound(
         self, track: int | None = None, channel: int | None = None

@@ -164,8 +164,8 @@ def _skip_other_framings(rows: Sequence[Row], reasons: Sequence[ndarray]) -> Non
     alike = ~larger & (apart < _APART * faces[None, :, 2])
     frames = np.array([(reason == "").sum() for reason, _ in shots])
     # the framing that is like most of the frames
-    kept = alike[int((alike @ frames).argmax())]
-    for (reason, _), same in zip(shots, kept, strict=True):
+    chosen = alike[int((alike @ frames).argmax())]
+    for (reason, _), same in zip(shots, chosen, strict=True):
         if not same:
             reason[reason == ""] = "another framing"
 
