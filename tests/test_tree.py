@@ -45,6 +45,7 @@ LAYERS = [
     {"export"},
     {"take", "style_video", "editing"},
     {"sinks", "request", "binaural_input"},
+    {"running_stream"},
     {"loaded_method"},
     {"session", "batch"},
     {"live"},

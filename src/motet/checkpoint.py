@@ -46,9 +46,11 @@ class Checkpoint:
 def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
     """Twelve hex digits that identify a set of named tensors."""
     state = hashlib.sha256()
+    # sorted: the order in a file is of no account
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         state.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        # `view` needs an element; an empty tensor has its shape alone.
         state.update(
             tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
         )
@@ -70,6 +72,7 @@ def save_checkpoint(
         facts: JSON values about the training, kept inside the file.
         half: store floating-point tensors as float16.
     """
+    # The digest is of what is stored, so it is taken after rounding to float16.
     stored = {name: _stored(tensor, half) for name, tensor in tensors.items()}
     digest = tensor_digest(stored)
     metadata = {
@@ -95,6 +98,7 @@ def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
     config, facts, digest = _facts_of(metadata, Path(path))
     if verify and tensor_digest(tensors) != digest:
         raise CheckpointError(f"{path} is damaged: its digest is not {digest}; fetch it again")
+    # Half precision is a format of storage; everything is computed in float32.
     wide = {
         n: t.float() if t.dtype in (torch.float16, torch.bfloat16) else t
         for n, t in tensors.items()
@@ -122,6 +126,7 @@ def mean_checkpoint(paths: Sequence[Path]) -> Checkpoint:
     tensors = {
         name: (
             torch.stack([c.tensors[name] for c in checkpoints]).mean(0)
+            # counters and tables are no parameters: those of the first file stand
             if tensor.is_floating_point()
             else tensor
         )
@@ -164,6 +169,7 @@ def load_strict(
         for name in own
         if name in tensors and tensors[name].shape != own[name].shape
     ]
+    # Three are enough to see what is wrong; a wrong model has hundreds.
     if problems:
         more = f" and {len(problems) - 3} more problems" if len(problems) > 3 else ""
         raise CheckpointError(
@@ -196,9 +202,11 @@ def read_official(path: Path, *, bare: bool = False) -> dict[str, object]:
         return _read_arrays(path)
     try:
         with torch.serialization.safe_globals(_INERT):
+            # weights_only: the pickle can name nothing but tensors, containers and `_INERT`.
             tensors = _plain(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist") from error
+    # PyTorch raises many kinds here, UnpicklingError and RuntimeError among them.
     except Exception as error:
         raise CheckpointError(
             f"{path} is not a plain tensor file and is refused; save its state dict as safetensors"
@@ -215,6 +223,7 @@ def read_official(path: Path, *, bare: bool = False) -> dict[str, object]:
 
 def _read_folder(folder: Path) -> dict[str, object]:
     """All tensors of a model as `transformers` saves it: one file, or several and their index."""
+    # `transformers` prefers safetensors when a folder has both
     for names in (("model.safetensors",), ("pytorch_model.bin",)):
         if (folder / names[0]).is_file():
             return read_official(folder / names[0])

@@ -163,6 +163,7 @@ def _layer(value: JsonValue, number: int) -> Layer:
 
 def _check(layer: Layer) -> None:
     for name, value in vars(layer).items():
+        # also catches NaN, for which every comparison is false
         if isinstance(value, float) and not abs(value) <= 1e5:
             raise ConfigError(f"{name} must be a number of reasonable size, not {value}")
         if name in ("fade", "ramp_in", "ramp_out", "width") and not 0 <= value <= LONGEST_RAMP_S:
@@ -188,6 +189,7 @@ def edited(motion: Motion, layers: Sequence[Layer], read: Read) -> Motion:
     """
     if motion.space.name != "arkit" or motion.values.ndim != 2:
         raise SpaceError(f"edits are for takes of a face (arkit), not {motion.space.name!r}")
+    # in double: layers are sums over sums
     values = motion.values.double().cpu().numpy().copy()
     times = np.arange(len(values)) / motion.space.fps
     for layer in layers:
@@ -215,17 +217,20 @@ def _applied(layer: Layer, values: Values, times: Times, read: Read) -> Values:
             weight = ramp(times, layer.t, layer.t, layer.ramp_in, layer.ramp_out)
             columns = [CHANNELS.index(name) for name in layer.channels]
             old = values[:, columns]
+            # set: towards the value; add: by the value
             step = layer.value - old if layer.mode == "set" else np.full_like(old, layer.value)
             return _with(values, columns, old + weight[:, None] * step)
         case RegionLayer():
             weight = ramp(times, layer.t0, layer.t1, layer.fade, layer.fade)
             columns = columns_of(layer.groups)
             old = values[:, columns]
+            # v + w (gain v + offset - v)
             step = layer.gain * old + layer.offset - old
             return _with(values, columns, old + weight[:, None] * step)
         case ShiftLayer():
             weight = ramp(times, layer.t0, layer.t1, SHIFT_FADE_S, SHIFT_FADE_S)
             columns = columns_of(layer.groups)
+            # positive dt: what was earlier is seen now
             other = sampled(values[:, columns], times, times - layer.dt)
             return _blended(values, columns, other, weight)
         case TakeLayer():
@@ -247,13 +252,16 @@ def _applied(layer: Layer, values: Values, times: Times, read: Read) -> Values:
 def ramp(times: Times, t0: float, t1: float, before: float, after: float) -> Times:
     """1 within t0..t1, falling to 0 over a cosine of that many seconds outside."""
     outside = np.maximum(
-        _share(np.maximum(t0 - times, 0), before), _share(np.maximum(times - t1, 0), after)
+        # 0 inside, growing to 1 at the end of a ramp
+        _share(np.maximum(t0 - times, 0), before),
+        _share(np.maximum(times - t1, 0), after),
     )
     return 0.5 + 0.5 * np.cos(math.pi * np.minimum(outside, 1))
 
 
 def _share(distance: Times, length: float) -> Times:
     """Distance over the length of a ramp; a ramp of no length is a step."""
+    # 1e-9: a frame on the border counts as inside
     return distance / length if length > 0 else np.where(distance > 1e-9, 1.0, 0.0)
 
 
@@ -339,6 +347,7 @@ def read_edit_file(text: str | bytes) -> EditFile:
     if not isinstance(content, dict):
         return EditFile(tuple(layers_from_json(content)))
     seeds = content.get("seeds") or {}
+    # `type` and not isinstance: true is an int in Python
     if not isinstance(seeds, dict) or not all(type(seed) is int for seed in seeds.values()):
         raise ConfigError("seeds of edits are an object: id of a take -> whole number")
     return EditFile(tuple(layers_from_json(content.get("layers"))), seeds)

@@ -89,9 +89,11 @@ def resolve_config(
             is impossible.
         CheckpointError: the values do not make a model.
     """
+    # Everything is assumed as published until something says otherwise.
     values = flatten(settings.to_json(published))
     flat_overrides = flatten(overrides or {})
     _check_given(flat_overrides, values, from_tensors)
+    # Later layers win: tensors cannot be wrong, what is given by hand beats stored options.
     layers: tuple[tuple[Origin, Mapping[str, JsonValue]], ...] = (
         ("stored options", from_options or {}),
         ("--config", flat_overrides),
@@ -99,6 +101,7 @@ def resolve_config(
     )
     origins: dict[str, Origin] = {name: "assumed" for name in values}
     for origin, known in layers:
+        # An importer that names an unknown setting is a mistake of ours.
         assert known.keys() <= values.keys(), sorted(known.keys() - values.keys())
         values.update(known)
         origins.update(dict.fromkeys(known, origin))
@@ -171,12 +174,14 @@ def _check_given(
 
 
 def _plain(value: JsonValue) -> JsonValue:
+    # JSON has no tuples
     return list(value) if isinstance(value, tuple) else value
 
 
 def _build(published: C, values: Mapping[str, JsonValue]) -> C:
     nested: dict[str, JsonValue] = {}
     for name, value in values.items():
+        # the way through the nested objects
         *parents, leaf = name.split(".")
         level = nested
         for parent in parents:

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
 
 from motet.acting import note_late_keys
 from motet.audio import resample, to_mono
-from motet.audio.arrays import audio_of_array
 from motet.audio.downmix import speech_mix, with_mix
 from motet.audio.resampling import resample_pieces
 from motet.audio_types import PIECE_S, AudioSource
 from motet.binaural_input import as_two_ears
 from motet.config import JsonValue, Settings
-from motet.errors import ConfigError
 from motet.method import Method, MethodSpec, check_condition, condition_from
 from motet.nn.threads import threads
 from motet.options import OptionValue, Postprocess, changed
 from motet.request import Request
+from motet.running_stream import Stream, batched, gesture_seeds, rhythm_of
 from motet.sinks import Picture, Progress, Sink, absorbs
 from motet.style_video import is_video, style_take
 from motet.take import Take, provenance
-from motet.types import Audio, MotionSpace, OutT, concatenate, frame_count, item_of
+from motet.types import Audio, MotionSpace, OutT, concatenate, item_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
-
     from motet.face.rhythm import BatchRhythm
 
 Options = Mapping[str, OptionValue]
@@ -164,9 +159,9 @@ class LoadedMethod(Generator[OutT]):
         A binaural method gets one channel rendered at the source position that the option `source`
         names; without one, both ears get the same.
         """
-        if self.spec.layout == "binaural":
+        if self.spec.layout == "binaural":  # Before the batch axis: rendering is of one sound.
             audio = as_two_ears(audio, str((options or {}).get("source", "")))
-        audio = _batched(audio)
+        audio = batched(audio)
         if self.spec.layout == "mono":
             audio = to_mono(audio)
         return resample(audio, self.spec.sample_rate)
@@ -180,8 +175,9 @@ class LoadedMethod(Generator[OutT]):
         if isinstance(audio, Audio) or self.spec.layout != "mono":
             yield from self.prepare(audio.load(), options).pieces(seconds)
             return
+        # The downmix is chosen once from an excerpt of the whole; per piece it could change midway.
         source = with_mix(audio, audio.mix or speech_mix(audio).weights)
-        mono = (_batched(to_mono(piece)) for piece in source.pieces(seconds))
+        mono = (batched(to_mono(piece)) for piece in source.pieces(seconds))
         yield from resample_pieces(mono, self.spec.sample_rate)
 
     def run(
@@ -194,12 +190,12 @@ class LoadedMethod(Generator[OutT]):
     ) -> OutT:
         """See `Generator`."""
         options, postprocess = self.split(options, postprocess)
-        rhythm = _rhythm_of(self.spec)
+        rhythm = rhythm_of(self.spec)
         prepared = _followed(self._prepared(audio, options), rhythm)
         pieces = (_repeated(piece, len(seeds)) for piece in prepared)
         with threads(self.threads):
             outs = list(self.method.stream(pieces, self.condition(options), seeds))
-        drawn = _gesture_seeds(self.spec, seeds)
+        drawn = gesture_seeds(self.spec, seeds)
         return self.sink.postprocess(
             concatenate(outs), postprocess, drawn, 0, ends=True, rhythm=rhythm
         )
@@ -251,7 +247,9 @@ class LoadedMethod(Generator[OutT]):
         absorbed = absorbs(self.spec)
         for setting in changed(rest):
             if setting in absorbed:
+                # What the user gave as an option wins over the same as post-processing.
                 own = {**absorbed[setting](getattr(rest, setting)), **own}
+        # An absorbed setting must not act a second time on the output.
         defaults = {f.name: f.default for f in dataclasses.fields(rest) if f.name in absorbed}
         return own, dataclasses.replace(rest, **defaults)
 
@@ -270,136 +268,6 @@ class LoadedMethod(Generator[OutT]):
         own, _ = self.split(options, None)
         with threads(self.threads):
             return self.method.detected(self.prepare(audio.load(), own), self.condition(own))
-
-
-class Stream(Generic[OutT]):
-    """A running session: push audio as it arrives, take frames as soon as they are final.
-
-    Not for use by several threads at once; make one stream for each speaker.
-
-    Args:
-        live: the sound is still being made: a method that also works offline streams.
-    """
-
-    def __init__(
-        self,
-        loaded: LoadedMethod[OutT],
-        options: Options | None = None,
-        *,
-        seed: int = 0,
-        postprocess: Postprocess | None = None,
-        live: bool = False,
-    ) -> None:
-        own, self._postprocess = loaded.split(options, postprocess)
-        self._loaded, self._seed = loaded, seed
-        condition = loaded.condition(own)
-        with threads(loaded.threads):
-            self._state = loaded.method.begin(_live(condition) if live else condition, (seed,))
-        self._rhythm = _rhythm_of(loaded.spec)
-        self._samples_received = self._frames_emitted = 0
-        self._held: list[OutT] = []
-        self._ended = False
-
-    def push(
-        self, chunk: Audio | np.ndarray | Tensor, *, rate: int | None = None
-    ) -> Iterator[OutT]:
-        """Audio in (the method's sample rate and layout), zero or more pieces of output out.
-
-        Args:
-            chunk: audio, or samples (time,) or (channels, time) with their rate.
-
-        Raises:
-            AudioError: another rate or layout; a stream converts nothing by itself.
-            ConfigError: the stream has ended, or samples without a rate.
-            InputError: samples of another shape, or that are not finite.
-        """
-        self._check_running()
-        spec = self._loaded.spec
-        if not isinstance(chunk, Audio):
-            chunk = audio_of_array(chunk, rate)
-        chunk.expect(spec.sample_rate, spec.layout)
-        if self._rhythm is not None:
-            self._rhythm.push(chunk.samples)
-        with threads(self._loaded.threads):
-            out, self._state = self._loaded.method.step(self._state, _batched(chunk))
-        self._samples_received += chunk.samples.shape[-1]
-        return self._emit(self._final(out))
-
-    def finish(self) -> Iterator[OutT]:
-        """The remaining frames; the stream is over then.
-
-        Raises:
-            ConfigError: called twice.
-        """
-        self._check_running()
-        self._ended = True
-        with threads(self._loaded.threads):
-            out = self._loaded.method.finish(self._state)
-        return self._emit(concatenate([*self._held, out]))
-
-    def _check_running(self) -> None:
-        if self._ended:
-            raise ConfigError("this stream has ended; begin a new one")
-
-    def _final(self, out: OutT) -> OutT:
-        """The frames that would not be among the last ones if the sound ended here; the rest waits.
-        Most methods look further ahead than that, so nothing does.
-        """
-        held = self._loaded.sink.frames_of_end(out, self._postprocess)
-        if not held:
-            return out
-        known = concatenate([*self._held, out])
-        seconds = self._samples_received / self._loaded.spec.sample_rate
-        last = frame_count(seconds, self._loaded.fps) - held - self._frames_emitted
-        ready = min(known.frames, max(0, last))
-        self._held = [known.slice(ready, known.frames)]
-        return known.slice(0, ready)
-
-    def _emit(self, out: OutT) -> Iterator[OutT]:
-        if not out.frames:
-            return iter(())
-        first, self._frames_emitted = self._frames_emitted, self._frames_emitted + out.frames
-        done = self._loaded.sink.postprocess(
-            out,
-            self._postprocess,
-            _gesture_seeds(self._loaded.spec, (self._seed,)),
-            first,
-            ends=self._ended,
-            rhythm=self._rhythm,
-        )
-        return iter([item_of(done, 0)])
-
-
-def _live(condition: Settings) -> Settings:
-    """The condition of a live session, where a method has the option `mode`.
-
-    Raises:
-        ConfigError: the mode that needs the whole recording.
-    """
-    mode = getattr(condition, "mode", "")
-    if mode == "offline":
-        raise ConfigError("mode=offline needs the whole recording; leave it out of a live session")
-    return dataclasses.replace(condition, mode="stream") if mode == "auto" else condition
-
-
-def _batched(audio: Audio) -> Audio:
-    if audio.samples.ndim > 2:
-        return audio
-    return dataclasses.replace(audio, samples=audio.samples.unsqueeze(0))
-
-
-def _gesture_seeds(spec: MethodSpec, seeds: Sequence[int]) -> tuple[int, ...]:
-    """Seeds of what post-processing draws (head, gaze, blinks): another one for each method, or all
-    methods would act out one seed with one and the same head.
-    """
-    return tuple(seed ^ zlib.crc32(spec.name.encode()) for seed in seeds)
-
-
-def _rhythm_of(spec: MethodSpec) -> BatchRhythm | None:
-    """What follows the sound for the post-processing of a face."""
-    from motet.face.rhythm import BatchRhythm
-
-    return BatchRhythm(spec.sample_rate) if spec.space == "arkit" else None
 
 
 def _followed(pieces: Iterator[Audio], rhythm: BatchRhythm | None) -> Iterator[Audio]:

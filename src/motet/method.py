@@ -334,6 +334,7 @@ def condition_from(spec: MethodSpec, values: Mapping[str, OptionValue]) -> Setti
     """
     options: dict[str, OptionValue] = {}
     known = option_names(spec)
+    # Two names of one option are a mistake, not an order of precedence.
     for given_name, value in values.items():
         name = renamed(spec, given_name)
         if name not in known:
@@ -386,6 +387,7 @@ def _typed(hint: object, text: str, name: str) -> OptionValue:
             listed = ", ".join(map(str, choices))
             raise ConfigError(f"option {name} must be one of {listed}, not {text!r}")
         return text
+    # bool("no") is True, so truth values have words of their own
     parse: Callable[[str], OptionValue] = _truth if hint is bool else cast(type, hint)
     try:
         return parse(text)

@@ -24,13 +24,14 @@ from motet.audio_types import AudioSource
 from motet.checkpoint import read_checkpoint
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError, nearest
-from motet.loaded_method import Generator, LoadedMethod, Options, Stream
+from motet.loaded_method import Generator, LoadedMethod, Options
 from motet.method import Method, MethodSpec, Tensors, option_names, renamed, unknown_option
 from motet.nn.device import CPU, on_device, pick_device
 from motet.nn.threads import thread_count, threads
 from motet.options import OptionValue, Postprocess
 from motet.registry import DEFAULT, check_one_method, method_spec, specs_of
 from motet.request import Request
+from motet.running_stream import Stream
 from motet.sinks import MOTION_SINK, Sink, sink_of
 from motet.streaming.motion_encoder import Driven, MotionEncoder
 from motet.streaming.streaming_method import StreamingMethod
@@ -101,6 +102,7 @@ class FaceAndBody(Generator[Motion]):
         specs = [member.spec for member in self.members]
         generated: dict[str, Motion] = {}
         for member, share in zip(self.members, shared(specs, options or {}), strict=True):
+            # The settings of a face would be refused by a body.
             settings_of_face = postprocess if member.spec.space == "arkit" else None
             if member.spec.space == "smplx25":
                 share = dict(member.method.beside_face(share))
@@ -142,6 +144,7 @@ def shared(specs: Sequence[MethodSpec], options: Options) -> list[dict[str, Opti
         return [dict(options)]
     known = [option_names(spec) for spec in specs]
     for name in options:
+        # Unknown to all of them; an option of one is enough.
         if not any(renamed(spec, name) in own for spec, own in zip(specs, known, strict=True)):
             if name in vars(Postprocess()):
                 raise ConfigError(unknown_option(specs[0], name))
@@ -169,6 +172,7 @@ def load_methods(
         ConfigError: see `specs_of`, or weights given for two methods at once.
     """
     specs = specs_of(names)
+    # A fitted person has weights of their own, which explicit ones override.
     if len(specs) == 1:
         return load(specs[0].name, weights or person_weights(specs[0], options), device)
     check_one_method(specs, weights)
@@ -191,7 +195,9 @@ def load(name: str = DEFAULT, weights: str | Path | None = None, device: str = "
     """
     spec = method_spec(name)
     path = Path(weights) if weights else spec.shipped()
+    # A file that was trained anew has another time and so another key of the cache.
     changed_ns = path.stat().st_mtime_ns if path.exists() else 0
+    # Resolved before the cache, or `auto` and the device it stands for would be two copies.
     chosen = pick_device(device)
     return _load(spec.name, path.absolute(), changed_ns, chosen, verify=bool(weights))
 
@@ -202,6 +208,7 @@ def _load(
 ) -> AnyLoaded:
     del changed_ns  # part of the key only
     spec = method_spec(name)
+    # Shipped weights are trusted; checking a file of the user's costs a hash of all its bytes.
     checkpoint = read_checkpoint(path, verify=verify)
     config = settings.from_json(spec.config_type(), checkpoint.config)
     return build_method(
@@ -224,11 +231,13 @@ def build_method(
         ConfigError: the method does not know devices.
     """
     count = thread_count(sum(tensor.numel() for tensor in (tensors or {}).values()))
+    # Tensors are made on the device at once, not copied later.
     with threads(count), on_device(device):
         method = spec.build(config, tensors, facts or {})
     if device != CPU and not isinstance(method, StreamingMethod):
         raise ConfigError(f"{spec.name} runs on the CPU only; use --device cpu")
     method.device = device
+    # methods that draw take their curves from another method, by name
     if isinstance(method, Driven):
         method.drive_with(_motion_encoder)
     # The spec says what the method generates; only here the two types are brought together.
@@ -313,6 +322,7 @@ def run(
     for name in unknown:
         raise ConfigError(_misplaced(name, unknown[name], method))
     _check_seed(seed)
+    # a string is a sequence, too, and one recording
     many = not isinstance(audio, str | os.PathLike | Audio | np.ndarray | Tensor)
     recordings = [
         audio_of_array(one, rate) if isinstance(one, np.ndarray | Tensor) else one

@@ -44,6 +44,7 @@ measured in recordings of the iPhone; the house figure is scaled to it."""
 
 def frame_count(seconds: float, fps: float) -> int:
     """Frames of a sound of this length: round(seconds * fps), halves up, at least one."""
+    # floor(x + 1/2): Python's round goes to the even neighbour; 1e-9 for products like 0.3 * 25.
     return max(1, math.floor(seconds * fps + 0.5 + 1e-9))
 
 
@@ -98,6 +99,7 @@ class MotionSpace:
 
     def range(self, name: str) -> slice:
         """Where a track lies in the flat vector."""
+        # last index of each track, exclusive
         stops = list(itertools.accumulate(track.size for track in self.tracks))
         index = self.tracks.index(self.track(name))
         return slice(stops[index] - self.tracks[index].size, stops[index])
@@ -138,6 +140,7 @@ _BODY_TREE = """
 SMPLX25_JOINTS: tuple[str, ...] = tuple(entry.partition(":")[0] for entry in _BODY_TREE.split())
 """The first 25 joints of SMPL-X in its order."""
 SMPLX25_PARENTS: tuple[int, ...] = tuple(
+    # joint:parent; `-` for the root
     -1 if entry.endswith("-") else SMPLX25_JOINTS.index(entry.partition(":")[2])
     for entry in _BODY_TREE.split()
 )
@@ -187,6 +190,7 @@ class Motion:
 
     def __getitem__(self, track: str) -> Tensor:
         """View of one track, in that track's shape."""
+        # (*batch, frames, size) to (*batch, frames, *shape)
         return self.values[..., self.space.range(track)].unflatten(
             -1, self.space.track(track).shape
         )
@@ -208,6 +212,7 @@ class Motion:
     def with_track(self, name: str, values: Tensor) -> Motion:
         """A copy in which one track is replaced."""
         copy = self.values.clone()
+        # the axes of the track joined to one
         copy[..., self.space.range(name)] = values.flatten(-len(self.space.track(name).shape))
         return Motion(copy, self.space)
 
@@ -246,6 +251,7 @@ class Motion:
         frame).
         """
         count = frame_count(self.seconds, fps)
+        # double precision: frame numbers of an hour times a ratio
         position = (torch.arange(count, dtype=torch.float64) * (self.space.fps / fps)).clamp(
             max=self.frames - 1
         )

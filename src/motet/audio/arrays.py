@@ -36,9 +36,11 @@ def audio_of_array(samples: np.ndarray | Tensor, rate: int | None) -> Audio:
         raise InputError(
             f"a sound is (time,), (channels, time) or (time, channels), not {tuple(array.shape)}"
         )
+    # The shorter side is that of the channels.
     if array.shape[0] > array.shape[1]:
         array = array.T
     if array.dtype in (np.int16, np.int32):
+        # by 32,768 or 2^31, so that the smallest integer becomes -1
         array = array / -float(np.iinfo(array.dtype).min)
     if array.dtype.kind != "f" or not np.isfinite(array).all():
         raise InputError(

@@ -68,6 +68,7 @@ def _mixed(samples: Float[torch.Tensor, "channels time"], audio: Audio) -> torch
     if len(set(weights)) == 1:
         return samples.mean(dim=0, keepdim=True)
     chosen = [index for index, weight in enumerate(weights) if weight]
+    # (chosen,)
     scale = samples.new_tensor([weights[index] for index in chosen])
     return (samples[chosen] * scale[:, None]).sum(dim=0, keepdim=True)
 
@@ -109,6 +110,7 @@ def speech_mix(audio: AudioSource) -> Mix:
     activity = _activities(audio, BAND_HZ) if audio.samples.shape[-1] else np.zeros(channels)
     if not activity.max():
         return Mix((1.0 / channels,) * channels)
+    # Beyond one or two channels the layout says where the dialogue is.
     if audio.layout in SURROUND:
         return _surround(audio, activity)
     return _alike(audio, range(channels), activity)
@@ -130,9 +132,11 @@ def band_frames(
     samples: Float[ndarray, "channels time"], rate: int, band_hz: tuple[float, float] = BAND_HZ
 ) -> Float[ndarray, "channels frames samples"]:
     """Samples in a band, in rows of 10 ms."""
+    # The band narrows with the rate: Butterworth's design needs edges below Nyquist.
     low, high = (min(edge, share * rate) for edge, share in zip(band_hz, (0.3, 0.45), strict=True))
     filtered = sosfilt(butter(2, (low, high), "bandpass", fs=rate, output="sos"), samples)
     size = max(1, round(FRAME_S * rate))
+    # ceiling: the last row is filled up with zeros
     frames = -(-samples.shape[1] // size)
     padded = np.pad(filtered, ((0, 0), (0, frames * size - samples.shape[1])))
     return padded.reshape(len(samples), frames, size)
@@ -149,6 +153,7 @@ def _surround(audio: Audio, activity: ndarray) -> Mix:
     channels, name = len(activity), f"{audio.layout} sound"
     if activity[CENTRE_CHANNEL] > DEAD * activity.max():
         return _only(CENTRE_CHANNEL, channels, f"of {name} the centre channel is taken")
+    # The bass channel follows the centre in every layout that ends in ".1".
     bass = CENTRE_CHANNEL + 1 if audio.layout.endswith(".1") else None
     rest = [i for i in range(channels) if i not in (CENTRE_CHANNEL, bass)]
     has_front = activity[:2].max() > DEAD * activity.max()
@@ -159,6 +164,7 @@ def _surround(audio: Audio, activity: ndarray) -> Mix:
 def _alike(audio: Audio, chosen: Sequence[int], activity: ndarray) -> Mix:
     """The mix of channels of which nothing is known."""
     channels, best = len(activity), max(chosen, key=lambda i: activity[i])
+    # Two channels are most often one recording; many are mostly microphones.
     least = (DEAD if len(chosen) == 2 else ALONE) * activity[best]
     live = [i for i in chosen if activity[i] >= least]
     if len(live) == 1:
@@ -166,6 +172,7 @@ def _alike(audio: Audio, chosen: Sequence[int], activity: ndarray) -> Mix:
     turned = [i for i in live if i != best and _is_opposite(audio, best, i)]
     weights = [0.0] * channels
     for index in live:
+        # The best channel keeps its sign, whatever the others have.
         weights[index] = (-1.0 if index in turned else 1.0) / len(live)
     return Mix(tuple(weights), _note_of_mean(len(chosen), len(live), bool(turned)))
 
@@ -181,6 +188,7 @@ def _is_opposite(audio: Audio, first: int, second: int) -> bool:
     a, b = audio.samples[first], audio.samples[second]
     pair = dataclasses.replace(audio, samples=torch.stack([a + b, a - b]), layout="other", mix=())
     both = np.array([_activities(pair, band) for band in PHASE_BANDS_HZ])  # (bands, 2)
+    # Bands with hardly any speech would decide by their noise.
     both = both[both.sum(axis=1) > DEAD * both.sum(axis=1).max()]
     return bool((both[:, 0] < CANCELLED * both[:, 1]).all())
 

@@ -63,6 +63,7 @@ class HumTracker:
             self._since_voiced = 0 if self._voiced >= VOICE else self._since_voiced + 1
             self._rumbles.append(rumble)
             self._spoken |= self._voiced >= VOICE
+            # only before the first word: afterwards each method's own silence applies
             is_room = not self._spoken and (
                 self._stays_steady(level) or sum(self._rumbles) >= RUMBLES
             )
@@ -73,6 +74,7 @@ class HumTracker:
         mean = self._mean_db if self._blocks else level_db
         self._steady &= LOUD_DB < level_db < mean + STEADY_DB
         self._blocks += 1
+        # running mean of the levels
         self._mean_db = mean + (level_db - mean) / self._blocks
         return self._steady
 
@@ -80,6 +82,7 @@ class HumTracker:
         """Whether nothing but hum or rumble sounds at frames from an absolute number on."""
         blocks_per_s = SAMPLE_RATE / BLOCK
         time = (first_frame + np.arange(frames)) / fps
+        # 1e-6: a frame that ends on a block's edge must not fall before it by rounding
         last = np.floor(time * blocks_per_s + 1e-6).astype(int) + AHEAD
         first = max(0, int(last.min(initial=0)) - RECENT)
         hums = np.frombuffer(bytes(self._hums[first:]), np.uint8)
@@ -87,4 +90,5 @@ class HumTracker:
         known[: len(hums)] = hums[: len(known)]
         if len(hums) and len(known) > len(hums):  # the sound ends as it was
             known[len(hums) :] = hums[-1]
+        # (frames,): any of the last RECENT blocks
         return np.any([known[np.maximum(last - first - k, 0)] for k in range(RECENT)], axis=0)

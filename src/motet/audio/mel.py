@@ -13,6 +13,7 @@ from torch import Tensor
 
 def _mel_of_hz(hz: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
     """Slaney's mel scale: linear to 1 kHz, logarithmic above."""
+    # log step of 6.4 in 27 mels, so that 6.4 kHz lies 27 mels above 1 kHz
     octaves = torch.log(hz.clamp(min=1.0) / 1000.0) / torch.log(torch.tensor(6.4))
     return torch.where(hz < 1000.0, hz * (3.0 / 200.0), 15.0 + 27.0 * octaves)
 
@@ -45,6 +46,7 @@ def mel_filterbank(
     mels = torch.linspace(float(ends[0]), float(ends[1]), bins + 2, dtype=torch.float64)
     edges = _hz_of_mel(mels) * warp
     frequencies = torch.arange(size // 2 + 1, dtype=torch.float64) * rate_hz / size
+    # (bins, frequencies)
     rising = (frequencies - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - frequencies) / (edges[2:] - edges[1:-1])[:, None]
     height = (2.0 / (edges[2:] - edges[:-2]))[:, None]  # unit area
@@ -91,6 +93,7 @@ class LogMel:
         self, samples: Float[Tensor, "*batch time"]
     ) -> Float[Tensor, "*batch frames frequencies"]:
         """Power spectra of all whole windows."""
+        # (*batch, frames, window)
         cut = samples.unfold(-1, self.window, self.hop) * _window(self.window, samples.dtype)
         return torch.view_as_real(torch.fft.rfft(cut, self.size)).square().sum(-1)
 
@@ -98,6 +101,7 @@ class LogMel:
         self, power: Float[Tensor, "*batch frames frequencies"], warp: float = 1.0
     ) -> Float[Tensor, "*batch frames bins"]:
         """Mel energies from power spectra, with the frequency axis stretched by `warp`."""
+        # 30 Hz to 7.6 kHz: below is hum, above the anti-aliasing of most recordings
         bank = mel_filterbank(self.size, self.bins, self.rate_hz, 30.0, 7600.0, warp)
         return ((power @ bank.T + self.floor).log() + self.offset) / self.scale
 
@@ -113,6 +117,7 @@ class LogMel:
         count = max(0, (len(buffer) - self.window) // self.hop + 1)
         if count == 0:
             return buffer.new_zeros(0, self.bins), buffer
+        # one whole block of windows, so that the same bits come out as from a whole sound
         frames = self.frames(buffer[: (count - 1) * self.hop + self.window])
         return frames, buffer[count * self.hop :].clone()
 

@@ -27,6 +27,7 @@ def onset_strength(mel: Float[Tensor, "frames bins"], shift: int) -> Float[ndarr
             its window.
     """
     rises = decibels(mel).diff(dim=0).clamp(min=0)
+    # Padded in front: the flux of frame k belongs to the change from k - 1.
     return np.pad(np.median(rises.numpy(), axis=1), (1 + shift, 0))[: len(mel)]
 
 
@@ -47,6 +48,7 @@ def tempogram(
     padded = np.pad(onsets, lags // 2, mode="linear_ramp", end_values=0)
     cut = np.lib.stride_tricks.sliding_window_view(padded, lags)[: len(onsets)]
     cut = (cut if frames is None else cut[frames]) * window
+    # Linear correlation by the transform needs room for 2 n - 1 lags.
     points = next_fast_len(2 * lags - 1, real=True)
     spectrum = rfft(cut, points, axis=1, overwrite_x=True)
     power = spectrum.real**2 + spectrum.imag**2
@@ -60,6 +62,7 @@ def tempo(onsets: Float[ndarray, " frames"], frame_rate: float) -> float:
     lags = int(np.floor(TEMPO_S * frame_rate))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(lags) / lags)
     strength = tempogram(onsets, window).mean(axis=0)
+    # lag 0 has no tempo; strength[1:] belongs to lags 1, 2, ...
     bpm = 60.0 * frame_rate / np.arange(1, lags)
     log_prior = -0.5 * (np.log2(bpm / START_BPM) / SPREAD_OCTAVES) ** 2
     score = np.log1p(1e6 * np.maximum(strength[1:], 0)) + log_prior
@@ -76,6 +79,7 @@ def beats(onsets: Float[ndarray, " frames"], frame_rate: float) -> Float[ndarray
         return np.zeros(0, dtype=int)
     period = round(frame_rate * 60.0 / tempo(onsets, frame_rate))
     normalised = onsets / (onsets.std(ddof=1) + np.finfo(onsets.dtype).tiny)
+    # a beat is as wide as 1/32 of its period, as in librosa
     kernel = np.exp(-0.5 * (np.arange(-period, period + 1) * 32.0 / period) ** 2)
     score = np.convolve(normalised, kernel)[period : period + len(onsets)]
     link, total = _best_predecessors(score, period)
@@ -97,6 +101,7 @@ def beats(onsets: Float[ndarray, " frames"], frame_rate: float) -> Float[ndarray
 def _best_predecessors(score: ndarray, period: int) -> tuple[ndarray, ndarray]:
     """For each frame the best previous beat (-1: none) and the score of the path up to it."""
     link, total = np.full(len(score), -1), score.astype(np.float64).copy()
+    # Gaps from half to twice the period; an octave error costs TIGHTNESS * ln(2)^2.
     gaps = np.arange(round(period / 2), 2 * period + 1)
     cost = TIGHTNESS * (np.log(gaps) - np.log(period)) ** 2
     threshold, started = 0.01 * score.max(), False

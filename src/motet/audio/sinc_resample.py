@@ -36,9 +36,12 @@ def resample_sinc(
     divisor = math.gcd(source_hz, target_hz)
     source, target = source_hz // divisor, target_hz // divisor
     kernel, reach = sinc_kernel(source, target, kernel_dtype)
+    # (rows, 1, time): the rows are convolved alike
     flat = F.pad(samples.reshape(-1, 1, samples.shape[-1]), (reach, reach + source))
     phases = F.conv1d(flat, kernel.to(samples.dtype), stride=source)
+    # ceiling, as torchaudio counts
     length = -(-target * samples.shape[-1] // source)
+    # (rows, target phases, periods) interleaved to (rows, time)
     return phases.transpose(1, 2).flatten(1)[:, :length].reshape(*samples.shape[:-1], length)
 
 

@@ -109,6 +109,7 @@ def normalise(
     if not samples.shape[1]:
         return samples, state
     streams = state.streams
+    # The items differ for the first time: each gets a copy of the common stream's state.
     if len(streams) < state.batch and not bool((samples == samples[:1]).all()):
         streams = streams * state.batch
     rows = samples[: len(streams)].double().cpu().numpy()
@@ -154,6 +155,7 @@ class Gain:
         """Level of the speech so far; None before the first."""
         if not self.levels_db:
             return None
+        # index of the percentile, counted from the loudest; in whole numbers
         return sorted(self.levels_db)[-1 - len(self.levels_db) * (100 - PERCENTILE) // 100]
 
     def after(self, level_db: float, voiced: bool) -> Gain:
@@ -180,6 +182,7 @@ class Gain:
     @property
     def value_db(self) -> float:
         """Gain for what follows; 0 before any speech, less for what would be too loud."""
+        # The gain to the nearer of the two ordinary levels; none within them.
         level, low, high = self.level_db, *LEVELS_DB
         gain = 0.0 if level is None else min(max(level, low), high) - level
         gain = min(gain, LARGEST_GAIN_DB, GAIN_PER_BLOCK_DB * len(self.levels_db))
@@ -272,9 +275,12 @@ def _at_gain(
         gains_db: the first is that of two blocks before the first sample.
     """
     position = known - FRAME + np.arange(len(samples))
+    # BLOCK index and position within it, of every sample
     block, within = position // BLOCK, position % BLOCK
     track = np.array(gains_db)
+    # linear in decibels within a block, so that the gain never jumps
     track = track[block] + (track[block + 1] - track[block]) * (within / BLOCK)
+    # decibels of amplitude
     return samples * 10.0 ** (track / 20)
 
 
@@ -308,6 +314,7 @@ def _measure(known: Float[ndarray, " time"]) -> Blocks:
     count = (len(known) - FRAME) // BLOCK
     if count < 1:
         return Blocks(np.zeros(0), *(np.zeros(0, bool) for _ in range(3)))
+    # (blocks, FRAME): every frame ends with its block; the first frame is the past
     rows = np.lib.stride_tricks.sliding_window_view(known, FRAME)[BLOCK::BLOCK][:count]
     level = 10 * np.log10(np.square(rows).mean(1) + 1e-12)
     audible = level > FLOOR_DB
@@ -325,11 +332,13 @@ def _periodicity(rows: Float[ndarray, "rows time"]) -> Float[ndarray, " rows"]:
     """
     window = np.hanning(FRAME)
     spectra = np.abs(np.fft.rfft(np.stack([*(rows * window), window]), _FFT))
+    # Only the part below HIGHEST_HZ: fricatives would drown the period.
     spectra[:, _FFT * HIGHEST_HZ // SAMPLE_RATE :] = 0.0
     spectra[-1] = np.square(np.abs(np.fft.rfft(window, _FFT)))
     similarity = np.fft.irfft(spectra)
     similarity /= np.maximum(similarity[:, :1], 1e-20)
     similarity[:-1] /= similarity[-1]  # what the window alone takes off
+    # lags of 40 to 213 samples
     low, high = (round(period * SAMPLE_RATE) for period in PERIODS_S)
     inner = similarity[:-1, low:high]
     is_peak = (inner > similarity[:-1, low - 1 : high - 1]) & (
@@ -342,6 +351,7 @@ def _is_mains(rows: Float[ndarray, "rows time"], hz: float) -> Bool[ndarray, " r
     """Whether a frame repeats itself with the period of the mains and with no part of it, as a
     voice of a multiple of its frequency would.
     """
+    # parts of the period, 1/2 to 1/6: a voice of 100 Hz also repeats after 20 ms
     whole = _similar(rows, SAMPLE_RATE / hz)
     parts = np.max([_similar(rows, SAMPLE_RATE / hz / n) for n in range(2, 7)], axis=0)
     return (whole > MAINS) & (parts < 0.9 * whole)
@@ -357,6 +367,7 @@ def _similar(rows: Float[ndarray, "rows time"], period: float) -> Float[ndarray,
     half, whole = FRAME // 2, int(period)
     late, start = rows[:, half:], half - whole
     early = rows[:, start : start + half]
+    # between two samples: 60 Hz is no whole number of them
     if period > whole:
         share = period - whole
         early = (1 - share) * early + share * rows[:, start - 1 : start - 1 + half]

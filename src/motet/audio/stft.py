@@ -68,6 +68,7 @@ def samples_from_spectra(
     weight = _overlap_add(window.double().square().expand(frames, size), hop)
     weight[weight <= torch.finfo(weight.dtype).tiny] = 1  # nothing to divide there
     total = (_overlap_add(pieces, hop) / weight)[..., size // 2 :]
+    # the padding of half a window at the front is cut off again
     return F.pad(total, (0, max(0, length - total.shape[-1])))[..., :length].float()
 
 
@@ -135,4 +136,5 @@ def _running_median(rows: np.ndarray, width: int) -> np.ndarray:
     """
     half = width // 2
     padded = np.pad(rows, ((0, 0), (half, half)), mode="symmetric")
+    # `half` at both ends: there the window reaches into the neighbouring row
     return median_filter(padded.ravel(), size=width).reshape(padded.shape)[:, half:-half]

@@ -59,6 +59,7 @@ def find_kokoro(voice: str) -> KokoroFiles | None:
     Raises:
         AssetError: a folder was named that holds no model.
     """
+    # From the right: a folder's name may hold a colon.
     folder_name, _, name = voice.rpartition(":") if ":" in voice else (voice, "", "")
     named = folder_name or os.environ.get(VARIABLE, "")
     folder = Path(named) if named else default_folder()
@@ -81,6 +82,7 @@ def speak(text: str, voice: str = "") -> Audio:
         AssetError: a voice was named that is not there.
         MissingDependency: no voice is installed; says how to get one.
     """
+    # Line breaks would be read as pauses.
     text = " ".join(text.split())
     if not text or len(text) > MOST_CHARACTERS:
         raise ConfigError(f"a text to speak has 1 to {MOST_CHARACTERS} characters")

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 RATE_HZ = 16_000
-_ROOM_SAMPLES = 8192
+_ROOM_SAMPLES = 8192  # 0.5 s of impulse response
 WARPS = tuple(0.82 + 0.03 * i for i in range(13))
 """Stretches of the frequency axis that stand for other vocal tracts."""
 
@@ -28,6 +28,7 @@ def uniform(shape: tuple[int, ...], low: float, high: float, chance: torch.Gener
 
 def change_rate(samples: Float[Tensor, " time"], length: int) -> Float[Tensor, " time2"]:
     """The sound stretched to another length, pitch and formants with it."""
+    # Resampling by interpolation: a faster voice is also a higher one, as on a tape.
     return F.interpolate(samples[None, None], size=length, mode="linear", align_corners=False)[0, 0]
 
 
@@ -68,12 +69,14 @@ def degrade(
     babble = _gate(how.babble, batch, chance) * 10 ** (
         -uniform((batch, 1), *how.babble_db, chance) / 20
     )
+    # The room is the same for both voices, so they are mixed before the filters.
     speech = _filtered(_normalised(samples) + babble * _normalised(other), chance)
     noise = (
         _noise(samples.shape, chance)
         * 10 ** (-uniform((batch, 1), *how.noise_db, chance) / 20)
         * _gate(how.noise, batch, chance)
     )
+    # Clipping comes last, as in a recorder: loud items lose their peaks.
     return ((speech + noise) * 10 ** (uniform((batch, 1), *how.level_db, chance) / 20)).clamp(-1, 1)
 
 
@@ -83,8 +86,10 @@ def _gate(share: float, batch: int, chance: torch.Generator) -> Float[Tensor, "b
 
 def _normalised(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
     """Unit loudness over the louder part of each item, so that silence does not count."""
+    # (batch, blocks of 50 ms)
     power = samples.unfold(-1, 800, 800).square().mean(-1)
     loud = power.topk(max(1, power.shape[-1] // 3), -1).values.mean(-1, keepdim=True)
+    # 1e-3 keeps silent items from becoming noise.
     return samples / (loud.sqrt() + 1e-3)
 
 
@@ -92,6 +97,7 @@ def _filtered(
     samples: Float[Tensor, "batch time"], chance: torch.Generator
 ) -> Float[Tensor, "batch time"]:
     batch, time = samples.shape
+    # Zero padding to the full length of the convolution, or the room would wrap around.
     size = 2 ** math.ceil(math.log2(time + _ROOM_SAMPLES))
     spectrum = (
         torch.fft.rfft(samples, size)
@@ -104,10 +110,12 @@ def _filtered(
 def _rooms(batch: int, chance: torch.Generator) -> Float[Tensor, "batch time"]:
     """Impulse responses: the direct sound, then decaying noise; half of the items are dry."""
     t = torch.arange(_ROOM_SAMPLES) / RATE_HZ
+    # e^-6.9 is -60 dB: the draw is the reverberation time T60, 0.1 to 0.7 s.
     decay = torch.exp(-6.9 * t / uniform((batch, 1), 0.1, 0.7, chance))
     tail = (
         torch.randn((batch, _ROOM_SAMPLES), generator=chance)
         * decay
+        # first reflections 1 to 20 ms after the direct sound
         * (t > uniform((batch, 1), 0.001, 0.02, chance))
     )
     tail = (
@@ -116,6 +124,7 @@ def _rooms(batch: int, chance: torch.Generator) -> Float[Tensor, "batch time"]:
         * 10 ** (-uniform((batch, 1), 0, 18, chance) / 20)
         * _gate(0.5, batch, chance)
     )
+    # the direct sound of unit gain
     tail[:, 0] += 1.0
     return tail
 
@@ -126,6 +135,7 @@ def _microphones(batch: int, bins: int, chance: torch.Generator) -> Float[Tensor
     warped = torch.sqrt(torch.linspace(0, 1, bins))  # knots lie closer at low frequencies
     position = warped * 9
     low = position.long().clamp(max=8)
+    # linear between the knots: (batch, bins)
     share = position - low
     curve = knots[:, 0, low] * (1 - share) + knots[:, 0, low + 1] * share
     hz = torch.linspace(0, RATE_HZ / 2, bins)
@@ -135,6 +145,7 @@ def _microphones(batch: int, bins: int, chance: torch.Generator) -> Float[Tensor
     bottom = torch.where(
         _gate(0.4, batch, chance) > 0, uniform((batch, 1), 60, 320, chance), torch.tensor(10.0)
     )
+    # Slopes of 48 dB an octave above the band and 24 below it.
     curve = (
         curve
         - 48 * torch.log2((hz / top).clamp(min=1.0))
@@ -147,6 +158,7 @@ def _noise(shape: torch.Size, chance: torch.Generator) -> Float[Tensor, "batch t
     """Noise of unit power whose colour lies between white and brown, its level slowly swaying."""
     batch, time = shape
     spectrum = torch.fft.rfft(torch.randn((batch, time), generator=chance))
+    # Below 50 Hz the spectrum stays flat, so that brown noise has no drift.
     hz = torch.arange(spectrum.shape[-1]).clamp(min=time // 320).float()
     sound = torch.fft.irfft(spectrum * hz ** -uniform((batch, 1), 0.0, 1.0, chance), time)
     sway = F.interpolate(

@@ -56,6 +56,7 @@ def import_beat2(folder: Path, out: Path, report: Report | None = None) -> dict[
     seconds, done = dict.fromkeys(listed, 0.0), 0
     for split, clips in listed.items():
         for clip in clips:
+            # Frames count at the download's 30 a second.
             frames = _convert(folder, out, clip)
             seconds[split] += frames / FPS
             done += 1
@@ -82,6 +83,7 @@ def read_splits(folder: Path) -> dict[str, list[str]]:
     """
     path = folder / "train_test_split.csv"
     try:
+        # Excel writes a byte-order mark
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
         pairs = [(row["type"], row["id"]) for row in rows]
     except (OSError, ValueError, KeyError, csv.Error) as error:
@@ -89,13 +91,13 @@ def read_splits(folder: Path) -> dict[str, list[str]]:
             f"{path} with the columns id and type cannot be read; give the folder of one language,"
             " such as beat_english_v2.0.0"
         ) from error
-    found: dict[str, list[str]] = {}
+    splits: dict[str, list[str]] = {}
     for split, clip in pairs:
         if split in SPLITS and (folder / "smplxflame_30" / f"{clip}.npz").is_file():
-            found.setdefault(split, []).append(clip)
-    if not found:
+            splits.setdefault(split, []).append(clip)
+    if not splits:
         raise InputError(f"{folder}/smplxflame_30 holds none of the clips that {path.name} lists")
-    return found
+    return splits
 
 
 def _convert(folder: Path, out: Path, clip: str) -> int:
@@ -115,6 +117,7 @@ def _convert(folder: Path, out: Path, clip: str) -> int:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_bytes(out / "motion" / f"{name}.npz", buffer.getvalue())
+    # One microphone at the speaker himself: both ears get the same sound.
     audio = read_audio(folder / "wave16k" / f"{clip}.wav")
     for side in "lr":
         with appearing(out / "audio" / f"{name}_{side}.wav") as beside:
@@ -128,7 +131,9 @@ def facing_ahead(
     """Turned and moved so that the first frame stands at the origin and looks to +Z, as in SAM."""
     root = Rotation.from_rotvec(poses[:, 0])
     yaw = float(heading(torch.from_numpy(root[0].as_matrix())))
+    # The inverse of the first frame's heading, about the vertical axis only.
     turn = Rotation.from_euler("y", -yaw)
+    # The height stays: feet keep their distance to the ground.
     origin = np.array([trans[0, 0], 0.0, trans[0, 2]])
     turned = poses.copy()
     turned[:, 0] = (turn * root).as_rotvec()
@@ -143,12 +148,15 @@ def spread(
     fine = np.arange(len(trans) * MOTION_FPS // FPS) / MOTION_FPS
     fine = np.minimum(fine, times[-1])  # the last frame rests
     rotations = [
-        Slerp(times, Rotation.from_rotvec(poses[:, joint]))(fine) for joint in range(JOINTS)
+        # Rotations on the arc, positions on a straight line between the frames.
+        Slerp(times, Rotation.from_rotvec(poses[:, joint]))(fine)
+        for joint in range(JOINTS)
     ]
     rows = np.stack([rotation.as_rotvec() for rotation in rotations], 1)  # (rows, joints, 3)
     root = np.stack([np.interp(fine, times, trans[:, axis]) for axis in range(3)], 1)
     local = matrix_from_axis_angle(torch.from_numpy(rows[:, :25]))
     pose = pose_body(body_motion(torch.from_numpy(root), local, float(MOTION_FPS)))
     head = pose.positions[:, SMPLX25_JOINTS.index("head")].numpy() - root
+    # world offset to the axes of the pelvis: (rows, 3)
     source = rotations[0].inv().apply(head)
     return {"poses": rows, "trans": root, "sound_source": source}

@@ -161,6 +161,7 @@ def save_clip(path: str | Path, recordings: Recording | Sequence[Recording]) -> 
     }
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target: `os.replace` is atomic only within one file system.
     partial = target.with_name(target.name + ".part")
     try:
         partial.write_bytes(_ordered(save(tensors, metadata)))
@@ -172,10 +173,12 @@ def save_clip(path: str | Path, recordings: Recording | Sequence[Recording]) -> 
 
 def _ordered(data: bytes) -> bytes:
     """The same container with its metadata sorted: equal content, equal bytes."""
+    # A safetensors file begins with the header's length, 8 bytes little endian.
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":")).encode()
+    # padded to 8 bytes, as the format demands of the data that follow
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
@@ -187,6 +190,7 @@ def _tensors(recording: Recording) -> dict[str, Tensor]:
             f"the motion of {recording.facts.name!r} contains values that are not finite"
         )
     tensors = {
+        # (frames, size): the axes of a track are joined
         t.name: recording.motion[t.name].flatten(1).to(torch.float16).contiguous()
         for t in recording.motion.space.tracks
     }
@@ -197,6 +201,7 @@ def _tensors(recording: Recording) -> dict[str, Tensor]:
                 f"the sound of {recording.facts.name!r} must be mono, one channel, not of the shape"
                 f" {tuple(sound.shape)}"
             )
+        # 32768 so that -1 is exact; +1 is clipped by one step.
         tensors["audio"] = (sound[0] * 32768.0).round().clamp(-32768, 32767).to(torch.int16)
     if recording.valid_frames is not None:
         tensors["valid_frames"] = recording.valid_frames.to(torch.uint8)

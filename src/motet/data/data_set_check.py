@@ -39,6 +39,7 @@ def check_tfhp(folder: Path, report: Report) -> dict[str, float]:
     for split in _listed(folder):
         data = TfhpDatabase(folder, split)
         for name in data.names:
+            # Read and thrown away: damage inside a value shows only when it is read.
             data.clip(name, 0, data.frames[name])
             done += 1
             report(name, done)
@@ -67,6 +68,7 @@ def tfhp_statistics(data: TfhpDatabase) -> dict[str, np.ndarray]:
     deviations: list[torch.Tensor] = []
     for name in data.names:
         frames = data.frames[name]
+        # One crop at least, also of a clip that is shorter than 100 frames.
         for start in range(0, max(1, frames - CROP + 1), CROP):
             clip = data.clip(name, start, min(CROP, frames - start))
             shape = clip.shape.expand(len(clip.motion), -1)

@@ -97,6 +97,7 @@ def _source(data_set: str, folder: Path) -> _Source:
             lambda skip: (s for s in vocaset.read_original(folder) if not skip(s.name)),
             lambda: read_templates(folder / "templates.pkl", vocaset.VERTS),
             vocaset.place_of,
+            # VOCASET's files have 60 rows a second, of which every second is read.
             vocaset.FPS * vocaset.STRIDE,
         )
     names = biwi_raw.names_of(folder)
@@ -122,6 +123,7 @@ def _claim(out: Path, source: _Source) -> None:
     path = out / FACTS
     if path.is_file() and json.loads(path.read_text()).get("data_set") != source.data_set:
         raise ConfigError(f"{out} holds another data set; give -o an empty folder")
+    # `_summary` replaces it once the import is complete.
     write_bytes(path, json.dumps({"data_set": source.data_set}).encode())
 
 
@@ -131,6 +133,7 @@ def _is_written(out: Path, name: str) -> bool:
 
 
 def _write(out: Path, sequence: VertexSequence) -> None:
+    # (frames, vertices, 3) to row-major xyz, as FaceFormer's converters write it
     rows = np.asarray(sequence.vertices, np.float32).reshape(len(sequence.vertices), -1)
     _save(out / "vertices_npy" / f"{sequence.name}.npy", lambda file: np.save(file, rows))
     with appearing(out / "wav" / f"{sequence.name}.wav") as beside:
@@ -155,6 +158,7 @@ def _summary(out: Path, source: _Source, written: int) -> Imported:
             continue
         rows = read_array(path, mapped=True)
         offsets = rows - templates[placed[0]].reshape(1, -1)
+        # Sums, not a mean of means: sequences differ in length.
         squares, numbers = squares + float(np.square(offsets).sum()), numbers + offsets.size
         seconds[placed[1]] = seconds.get(placed[1], 0.0) + len(rows) / source.fps
         splits.setdefault(placed[1], []).append(path.stem)

@@ -54,6 +54,7 @@ def neutral_of(
     """
     rows = np.arange(len(lip))
     if quiet is not None and int(quiet.sum()) >= 20:
+        # Without times of silence the smallest fifth of all gaps is rest; of quiet frames, half.
         rows = np.flatnonzero(quiet)
     gap = lip[rows, 0]
     closed = rows[gap <= np.quantile(gap, 0.2 if quiet is None else 0.5) + 1e-4]
@@ -63,6 +64,7 @@ def neutral_of(
     mouth = np.array([n.startswith(("mouth", "jaw")) for n in ARKIT_SHAPES])
     rest = np.where(mouth, np.minimum(rest, low + 0.02), rest)
     measures = np.median(lip[closed], axis=0)
+    # A gap of more than 0.006 face heights at rest is a mouth that never closed.
     lips = LipRest(float(min(measures[0], 0.006)), *(float(m) for m in measures[1:]))
     top = np.maximum(np.quantile(scores, 0.99, axis=0) - rest, 0.0)
     return Neutral(rest, top, lips, Rotation.from_matrix(rotation).mean().as_matrix())
@@ -77,9 +79,11 @@ def clean_weights(
     """House weights of one shot: measured lips, clean blinks, calm gaze and brows."""
     over = np.maximum(scores - neutral.scores, 0.0)
     measured = np.column_stack(
+        # The gap moves fastest and is smoothed least: closures last two or three frames.
         [_light(lip[:, 0]), *(_smooth(lip[:, k], fps, 0.2) for k in (1, 2, 3))]
     )
     smooth = np.maximum(np.apply_along_axis(_smooth, 0, over, fps, 0.2), 0.0)
+    # (frames, 52)
     weights = fit_mouth(lip_changes(measured, neutral.lips), smooth, neutral.top)
     blink = blinks(scores[:, _BLINK].mean(axis=1), fps)
     weights[:, _BLINK] = blink[:, None]
@@ -96,9 +100,12 @@ def blinks(score: Float[ndarray, " frames"], fps: float) -> Float[ndarray, " fra
     A lid that is lowered for longer than about half a second (a look down) is part of the slow
     course and taken off.
     """
+    # One second: no blink lasts as long, a look down does.
     slow = median_filter(score, size=max(3, int(fps) | 1), mode="nearest")
+    # The lid's way from its slow course to closed (score 0.60) is 1.
     height = np.clip((score - slow) / np.maximum(0.60 - slow, 0.15), 0.0, 1.2)
     result = np.zeros_like(score)
+    # Blinks begin above 0.15 and count when they pass 0.45, within 0.6 s.
     for start, stop in _runs(height > 0.15):
         peak = height[start:stop].max()
         if peak > 0.45 and stop - start <= 0.6 * fps:
@@ -110,6 +117,7 @@ def _gaze(
     offset: Float[ndarray, "frames looks"], blink: Float[ndarray, " frames"], fps: float
 ) -> Float[ndarray, "frames looks"]:
     """Gaze bridged over blinks, then median-filtered and lightly smoothed."""
+    # two frames on each side of a blink: the iris is partly covered there
     open_eye = np.convolve(blink > 0.05, np.ones(5), mode="same") == 0
     rows = np.arange(len(blink))
     result = np.zeros_like(offset)
@@ -136,10 +144,12 @@ def _light(course: Float[ndarray, " frames"]) -> Float[ndarray, " frames"]:
 def _smooth(
     course: Float[ndarray, " frames"], fps: float, seconds: float
 ) -> Float[ndarray, " frames"]:
+    # odd, as Savitzky and Golay's filter needs; of second order, which keeps peaks
     window = max(5, int(round(seconds * fps)) | 1)
     return course if len(course) < window else savgol_filter(course, window, 2)
 
 
 def _runs(flags: ndarray) -> list[tuple[int, int]]:
+    # edges of runs of True: rising and falling ones alternate
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

@@ -31,7 +31,9 @@ def partition(
     Names are taken in the order of their checksum, so that the choice depends on the names alone;
     at least one name is held out and at least one trains.
     """
+    # A checksum: the choice must not depend on order, machine or Python's salted hash.
     order = sorted(set(names), key=lambda name: (zlib.crc32(name.encode()), name))
+    # At least one name stays for training.
     count = min(len(order) - 1, max(1, round(share * len(order)))) if share else 0
     held = set(order[:count])
     train = [item for item, name in zip(items, names, strict=True) if name not in held]
@@ -89,6 +91,7 @@ class TrainingSet:
         """Mean and deviation of every channel over the frames where it was observed (deviation at
         least 0.01).
         """
+        # set by `hold_out`: both parts are scaled alike
         if self.mean is not None and self.std is not None:
             return self.mean, self.std
         total = torch.zeros(self.space.dim, dtype=torch.float64)
@@ -99,6 +102,7 @@ class TrainingSet:
             square += motion.square().sum(0) * valid
             count += len(motion) * valid
         mean = total / count.clamp(min=1)
+        # E[x^2] - E[x]^2, which rounding may take below zero
         return (
             mean.float(),
             (square / count.clamp(min=1) - mean.square())
@@ -119,6 +123,7 @@ class TrainingSet:
         speakers = [item.speaker for item in self.items]
         enough = all(speakers) and len(set(speakers)) >= LEAST_SPEAKERS
         names = [
+            # Items without a recording's name stand for themselves.
             item.speaker if enough else item.recording or f"#{index}"
             for index, item in enumerate(self.items)
         ]
@@ -142,6 +147,7 @@ class TrainingSet:
             [max(1, len(item.motion) - frames + 1) * item.weight for item in self.items],
             dtype=torch.float64,
         )
+        # by the number of windows in it, times the item's weight
         chosen = torch.multinomial(weights, size, replacement=True, generator=randomness).tolist()
         starts = torch.rand(size, generator=randomness, dtype=torch.float64).tolist()
         return [
@@ -267,6 +273,7 @@ class SpatialSet:
                 usable, size, frames, randomness, at_events, before_event
             ):
                 chosen[row], firsts[row], events[row] = cut
+        # The draws above happen in any case, so options do not change the other windows.
         rows = [
             spatial_window(usable[i], first, frames, seen_from=seen_from, mirror=mirror and flip)
             for i, first, flip in zip(chosen, firsts, flips, strict=True)
@@ -294,6 +301,7 @@ def _cuts_at_events(
         (index, event)
         for index, item in enumerate(items)
         for event in item.events
+        # the window must end inside the sequence, whatever the jitter
         if event - before <= len(item.motion) - frames - CUT_JITTER
     ]
     is_cut = torch.rand(size, generator=randomness) < share
@@ -322,9 +330,11 @@ def spatial_window(
     span = slice(start, start + frames)
     motion, source, audio = item.motion[span], item.source[span], item.audio[span]
     first = vector_rotations(motion[0])[0]
+    # to the origin in the plane; the height above the ground stays
     shift = motion[0, ROOT] * torch.tensor([-1.0, 0.0, -1.0], dtype=motion.dtype)
     motion = turned(motion, -heading(first), shift)
     if seen_from == "start":
+        # The source is stored in the axes of the pelvis: into the world, then seen from the start.
         world = (vector_rotations(motion)[:, 0] @ source.unsqueeze(-1)).squeeze(-1) + motion[
             :, ROOT
         ]
@@ -332,9 +342,11 @@ def spatial_window(
     if mirror:
         motion, source = (
             mirrored(motion),
+            # Left and right: x changes its sign.
             source * torch.tensor([-1.0, 1.0, 1.0], dtype=source.dtype),
         )
         if item.ears == 2:
+            # the columns of the two ears change sides
             audio = audio.roll(audio.shape[1] // 2, 1)
     attended = torch.full((frames,), 2) if item.attended is None else item.attended[span].long()
     families = torch.zeros(frames) if item.families is None else item.families[span]

@@ -42,6 +42,7 @@ class BandEncoder:
     ) -> tuple[Float[Tensor, "batch steps dim"], BandState]:
         """The features that these samples complete."""
         samples = torch.cat([state.samples, samples], 1)
+        # Only whole features; the rest waits for more samples, so that chunking does not matter.
         whole = samples.shape[1] // HOP * HOP
         return self._features(samples[:, :whole]), BandState(samples[:, whole:])
 
@@ -61,16 +62,21 @@ class BandEncoder:
     ) -> Float[Tensor, "batch frames"]:
         """Louder opens wider, as far as a test needs."""
         index = (first + 2 * torch.arange(frames)).clamp(0, features.shape[1] - 1)
+        # Divided by 4: mean log energies of speech land on the sigmoid's slope. A gap of a quarter
+        # of the mouth's width is as wide as speech opens.
         return (features[:, index].mean(-1) / 4).sigmoid() / 4
 
     def _features(self, samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch steps dim"]:
+        # (batch, steps, HOP / 2 + 1); the empty input is spelt out because rfft refuses it
         power = (
             torch.fft.rfft(samples.unflatten(1, (-1, HOP))).abs().square()
             if samples.shape[1]
             else samples.new_zeros(len(samples), 0, HOP // 2 + 1)
         )
         bands = torch.stack(
-            [band.mean(-1) for band in power[..., 1:].tensor_split(self.dim, -1)], -1
+            # Without bin 0: an offset of the recording is no sound.
+            [band.mean(-1) for band in power[..., 1:].tensor_split(self.dim, -1)],
+            -1,
         )
         return (bands + 1e-4).log() / 4
 

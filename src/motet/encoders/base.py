@@ -128,6 +128,7 @@ class Waveform:
 
     def begin(self, batch: int) -> tuple[int, ...]:
         """Shape of no samples."""
+        # Only the shape: a stream without memory still has to know the batch in `finish`.
         return (batch, 0) if self.channels == 1 else (batch, 0, self.channels)
 
     def step(
@@ -176,6 +177,7 @@ class WholeRecordingEncoder:
     @torch.inference_mode()
     def finish(self, state: tuple[Tensor, ...]) -> Float[Tensor, "batch steps dim"]:
         """All features."""
+        # Only the empty start: nothing came.
         if len(state) == 1:
             return torch.zeros(len(state[0]), 0, self.dim)
         return self._features(torch.cat(state[1:], 1))

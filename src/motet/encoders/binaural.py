@@ -29,7 +29,7 @@ RATE_HZ, SIZE, HOP = 30720, 2048, 256
 FRAME_RATE, KEPT = 120, 4
 """Frames are made at 120 a second; every fourth is kept."""
 MELS, CEPSTRA = 128, 20
-LAGS = int(8.9 * RATE_HZ / HOP)
+LAGS = int(8.9 * RATE_HZ / HOP)  # 1,068 columns of the tempogram
 ACTIVE_RMS = 0.01
 COLUMNS: dict[str, slice] = {
     "mfcc": slice(0, 20),
@@ -76,35 +76,46 @@ def ear_features(
             " needed"
         )
     samples = samples.float()
+    # Symmetric, as the released program's; `_split` says where it is the periodic one.
     window, bank = hann(SIZE, periodic=False), mel_filterbank(SIZE, MELS, RATE_HZ)
     spectrum = spectra(samples, SIZE, HOP, window)
-    loud, kept = power(spectrum), slice(None, None, every)
+    loud, thinned = power(spectrum), slice(None, None, every)
     mel = loud @ bank.T
+    # (frames, CEPSTRA); scipy's orthonormal type II is what librosa.feature.mfcc takes
     cepstra = torch.from_numpy(
         dct(decibels(mel, max(loudest, float(mel.max()))).numpy(), axis=1, norm="ortho")[
             :, :CEPSTRA
         ]
     )
     harmonic, percussive = _split(samples)
+    # Onsets are read from the percussive part alone: held tones would smear them.
     strokes = power(spectra(percussive, SIZE, HOP, window)) @ bank.T
     onsets = onset_strength(strokes, SIZE // (2 * HOP))
     frames = len(spectrum)
     beat = torch.zeros(frames)
     beat[torch.from_numpy(beats(onsets, FRAME_RATE))] = 1.0
+    # from the spectrum, so that it shares frames with the rest
     rms = _rms(loud)
+    # Order and widths are those of COLUMNS, which trained weights depend on.
     columns = [
-        cepstra[kept],
-        _slope(cepstra)[kept],
-        _fitted(chroma_of_sound(harmonic, RATE_HZ, HOP), frames)[kept],
-        chroma_of_power(power(spectra(harmonic, SIZE, HOP, window)), RATE_HZ)[kept],
-        torch.from_numpy(onsets).float()[kept, None],
+        cepstra[thinned],
+        _slope(cepstra)[thinned],
+        _fitted(chroma_of_sound(harmonic, RATE_HZ, HOP), frames)[thinned],
+        chroma_of_power(power(spectra(harmonic, SIZE, HOP, window)), RATE_HZ)[thinned],
+        torch.from_numpy(onsets).float()[thinned, None],
     ]
     if rhythm:
         columns.append(
-            torch.from_numpy(tempogram(onsets, _lag_window(), np.arange(frames)[kept])).float()
+            torch.from_numpy(tempogram(onsets, _lag_window(), np.arange(frames)[thinned])).float()
         )
     return torch.cat(
-        [*columns, beat[kept, None], rms[kept, None], (rms > ACTIVE_RMS).float()[kept, None]], 1
+        [
+            *columns,
+            beat[thinned, None],
+            rms[thinned, None],
+            (rms > ACTIVE_RMS).float()[thinned, None],
+        ],
+        1,
     )
 
 
@@ -155,8 +166,10 @@ def _slope(values: Float[Tensor, "frames channels"]) -> Float[Tensor, "frames ch
 
 
 def _rms(loud: Float[Tensor, "frames frequencies"]) -> Float[Tensor, " frames"]:
+    # A real spectrum stores one side: every bin but the first and the last stands for two.
     weights = torch.ones(loud.shape[1])
     weights[0] = weights[-1] = 0.5
+    # Parseval: the power of the frame over its length, twice for the two sides
     return (loud @ weights * (2 / SIZE**2)).sqrt()
 
 
@@ -177,6 +190,7 @@ def load_binaural(weights: Path | None, dim: int) -> WholeRecordingEncoder:
     _refuse_weights(weights)
 
     def features(samples: Float[Tensor, "batch time 2"]) -> Float[Tensor, "batch frames 2272"]:
+        # (batch, 2, time)
         ears = samples.transpose(1, 2).contiguous()
         return torch.stack([binaural_features(Audio(item, RATE_HZ, "binaural")) for item in ears])
 
@@ -195,6 +209,7 @@ def load_monaural(weights: Path | None, dim: int) -> WholeRecordingEncoder:
 
     def features(samples: Float[Tensor, "batch time 2"]) -> Float[Tensor, "batch frames 68"]:
         ears = samples.transpose(1, 2).contiguous()
+        # 68 columns: without the LAGS of the tempogram
         return torch.stack([ear_features(item.mean(0), rhythm=False) for item in ears])
 
     return WholeRecordingEncoder(features, RATE_HZ, FRAME_RATE / KEPT, EAR_DIM - LAGS, channels=2)

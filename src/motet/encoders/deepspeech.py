@@ -25,7 +25,7 @@ from motet.errors import AssetError, ConfigError
 RATE_HZ = 16_000
 LETTERS, CONTEXT = 29, 9
 """Scores a step, and coefficient rows on each side of a step."""
-_FILTERS, _SIZE, _WINDOW, _STEP, _LIFTER = 26, 512, 400, 160, 22
+_FILTERS, _SIZE, _WINDOW, _STEP, _LIFTER = 26, 512, 400, 160, 22  # 25 ms windows every 10 ms
 
 
 def cepstra(samples: Float[Tensor, " time"]) -> Float[Tensor, "rows 26"]:
@@ -36,24 +36,30 @@ def cepstra(samples: Float[Tensor, " time"]) -> Float[Tensor, "rows 26"]:
         samples: 16 kHz in units of 16-bit integers (-32768 .. 32767).
     """
     signal = samples.double().numpy()
+    # pre-emphasis, a = 0.97
     signal = np.append(signal[:1], signal[1:] - 0.97 * signal[:-1])
     rows = 1 if len(signal) <= _WINDOW else 1 + math.ceil((len(signal) - _WINDOW) / _STEP)
+    # The last window is filled up with zeros rather than dropped.
     signal = (
         np.concatenate([signal, np.zeros((rows - 1) * _STEP + _WINDOW - len(signal))])
         if (rows - 1) * _STEP + _WINDOW > len(signal)
         else signal
     )
+    # (rows, _WINDOW), rectangular: the package's default window is all ones
     cut = np.lib.stride_tricks.sliding_window_view(signal, _WINDOW)[::_STEP][:rows]
     power = np.abs(np.fft.rfft(cut, _SIZE)) ** 2 / _SIZE
+    # The logarithm of silence: the package replaces zeros, and only zeros, by the smallest step.
     tiny = np.finfo(float).eps
     energy = np.where(power.sum(1) == 0, tiny, power.sum(1))
     mel = power @ _filters().T
     levels = np.log(np.where(mel == 0, tiny, mel))
     order = np.arange(_FILTERS)
+    # orthonormal cosine transform, type II: (coefficients, filters)
     basis = np.cos(np.pi * np.outer(order, 2 * np.arange(_FILTERS) + 1) / (2 * _FILTERS)) * np.sqrt(
         2 / _FILTERS
     )
     basis[0] /= np.sqrt(2)
+    # Sinusoidal lifter, L = 22; it would scale column 0 by 1, which the energy then replaces.
     coefficients = levels @ basis.T * (1 + _LIFTER / 2 * np.sin(np.pi * order / _LIFTER))
     coefficients[:, 0] = np.log(energy)
     return torch.from_numpy(coefficients)
@@ -61,6 +67,7 @@ def cepstra(samples: Float[Tensor, " time"]) -> Float[Tensor, "rows 26"]:
 
 def _filters() -> np.ndarray:
     """Triangles on O'Shaughnessy's mel scale with corners on whole bins."""
+    # mel = 2595 log10(1 + f / 700)
     highest = 2595 * math.log10(1 + RATE_HZ / 2 / 700)
     edges = 700 * (10 ** (np.linspace(0, highest, _FILTERS + 2) / 2595) - 1)
     bins = np.floor((_SIZE + 1) * edges / RATE_HZ)
@@ -78,9 +85,12 @@ def model_input(samples: Float[Tensor, " time"]) -> Float[Tensor, "steps 494"]:
     """Input of the speech model: 19 neighbouring rows of coefficients, 50 steps a second, over
     the whole recording normalised.
     """
+    # every second row: 100 rows a second become 50
     rows = cepstra(samples)[::2]
     padded = torch.cat([rows.new_zeros(CONTEXT, _FILTERS), rows, rows.new_zeros(CONTEXT, _FILTERS)])
+    # (steps, 19, 26) to (steps, 494): rows in time order, coefficients fastest
     stacked = padded.unfold(0, 2 * CONTEXT + 1, 1).transpose(1, 2).flatten(1)
+    # One mean and deviation over all values together, the biased one, as numpy's std.
     return ((stacked - stacked.mean()) / stacked.std(correction=0)).float()
 
 
@@ -110,6 +120,7 @@ def windows(
             features.new_zeros(half, features.shape[1]),
         ]
     )
+    # two steps of 50 Hz a frame of 25 Hz
     count = max(0, (len(padded) - size) // 2)
     return (
         torch.stack([padded[2 * i : 2 * i + size] for i in range(count)])
@@ -156,6 +167,7 @@ def deepspeech_encoder(model: Callable[[Tensor], Tensor]) -> WholeRecordingEncod
     """
 
     def features(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch steps 29"]:
+        # full scale of 16-bit samples: `cepstra` takes them in those units
         rows = [at_50_hz(model(model_input(row * 32768)), len(row) / RATE_HZ) for row in samples]
         return torch.stack(rows)
 

@@ -54,6 +54,7 @@ class _Convolution(nn.Module):
         super().__init__()
         self.conv = nn.Conv1d(source, target, kernel, stride, bias=False)
         if first:
+            # One group a channel; only the first convolution of the base form has a norm.
             self.layer_norm = nn.GroupNorm(target, target)
         self.first = first
 
@@ -69,6 +70,7 @@ class _Extractor(nn.Module):
         super().__init__()
         sources = (1, *config.conv_widths[:-1])
         sizes = zip(sources, config.conv_widths, KERNELS, STRIDES, strict=True)
+        # names as in the published state dicts: conv_layers.N.conv, conv_layers.N.layer_norm
         self.conv_layers = nn.ModuleList(
             _Convolution(*size, first=index == 0) for index, size in enumerate(sizes)
         )
@@ -106,6 +108,7 @@ class _Position(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch steps hidden"]
     ) -> Float[Tensor, "batch steps hidden"]:
+        # An even number of taps padded on both sides gives one step too many; the last one is cut.
         return F.gelu(self.conv(x.transpose(1, 2))[..., : x.shape[1]]).transpose(1, 2)
 
 
@@ -123,6 +126,7 @@ class _Attention(nn.Module):
         query, key, value = (
             split_heads(part(x), self.heads) for part in (self.q_proj, self.k_proj, self.v_proj)
         )
+        # `attend` has no dropout, so training takes PyTorch's fused kernel.
         if not self.training or not self.dropout:
             return self.out_proj(attend(query, key, value))
         return self.out_proj(
@@ -156,6 +160,7 @@ class _Layer(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch steps hidden"]
     ) -> Float[Tensor, "batch steps hidden"]:
+        # post-norm: the sum is normalised, which is why the weights of XLS-R (pre-norm) do not fit
         x = self.layer_norm(x + self.drop(self.attention(x)))
         return self.final_layer_norm(x + self.drop(self.feed_forward(x)))
 
@@ -197,15 +202,20 @@ class Hubert(nn.Module):
             randomness: in training, source of masks and left-out layers; neither happens without
                 it.
         """
+        # (batch, channels, steps at 50 Hz)
         x = self.feature_extractor(samples)
         if steps:
+            # To the motion's rate before the transformer, as the published hosts do.
             x = F.interpolate(x[..., :most], size=steps, mode="linear", align_corners=False)
         x = self.feature_projection(x.transpose(1, 2))
         training = self.training and randomness is not None
         if training:
             x = self._masked(x, cast(torch.Generator, randomness))
+        # The norm comes before the layers here; XLS-R's comes after them.
         x = self.drop(self.encoder.layer_norm(x + self.encoder.pos_conv_embed(x)))
         for layer in self.encoder.layers:
+            # LayerDrop; the draw happens for every layer, so its seed does not depend on the
+            # outcome.
             if not (
                 training and float(torch.rand(1, generator=randomness)) < self.config.layer_drop
             ):
@@ -224,6 +234,7 @@ class Hubert(nn.Module):
 
     def _masked(self, x: Tensor, randomness: torch.Generator) -> Tensor:
         if not self.config.mask_share:
+            # (batch, steps)
             return x
         mask = span_mask(
             x.shape[0], x.shape[1], self.config.mask_share, self.config.mask_length, randomness
@@ -238,6 +249,7 @@ def pad_boundary(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch p
     rest is a repeated sample.
     """
     count = samples.shape[-1]
+    # Samples missing to whole * 320 + 80, split between the two ends.
     side = math.ceil((count // UNIT * UNIT + EXCESS - count) / 2)
     if side < 0:
         return samples
@@ -257,6 +269,7 @@ def span_mask(
     mask = torch.zeros(batch, steps, dtype=torch.bool)
     if length > steps:
         return mask
+    # The random fraction rounds the number of spans up or down in proportion.
     spans = max(fewest, int(share * steps / length + float(torch.rand(1, generator=randomness))))
     spans = min(spans, steps // length)
     for item in range(batch):

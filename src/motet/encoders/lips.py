@@ -77,6 +77,7 @@ class LipRegressor(nn.Module):
 
     def __init__(self, config: LipsConfig) -> None:
         super().__init__()
+        # one map a known look-ahead, and the last one for whole recordings
         maps, shapes = len(config.ahead) + 1, len(config.shapes)
         self.config = config
         inputs = len(config.offsets) * config.dim
@@ -88,6 +89,7 @@ class LipRegressor(nn.Module):
         stream_inputs = len(STREAM_PHONE_OFFSETS) * config.phones
         stream_weight = torch.zeros(len(config.ahead), stream_inputs, shapes)
         self.register_buffer("stream_phone_weight", stream_weight)
+        # Not stored: they follow from the config.
         self.register_buffer("offsets", torch.tensor(config.offsets), persistent=False)
         self.register_buffer("ahead", torch.tensor(config.ahead), persistent=False)
 
@@ -102,7 +104,9 @@ class LipRegressor(nn.Module):
         Args:
             phones: probabilities; None for a regressor that reads none.
         """
+        # (steps, offsets)
         at = (steps.unsqueeze(1) + self.offsets).clamp(0, len(rows) - 1)
+        # (steps, offsets * dim) @ (offsets * dim, shapes)
         shapes = rows[at].flatten(1) @ self.weight[-1] + self.bias[-1]
         return shapes if phones is None else shapes + around(phones, steps) @ self.phone_weight
 
@@ -119,6 +123,7 @@ class LipRegressor(nn.Module):
         """
         at, used = self.context(steps, len(rows))
         inputs = rows[at].flatten(1).unsqueeze(1)  # (steps, 1, inputs)
+        # `weight[used]` is (steps, inputs, shapes): each step has the map of its own look-ahead.
         shapes = (inputs @ self.weight[used])[:, 0] + self.bias[used]
         if phones is None:
             return shapes
@@ -130,6 +135,7 @@ class LipRegressor(nn.Module):
     ) -> tuple[Int[Tensor, "steps offsets"], Int[Tensor, " steps"]]:
         """The rows that each step of a stream looks at, and the number of its map."""
         used, most = self._used(steps, known)
+        # Offsets beyond what the map knows repeat the newest step it was fitted with.
         at = steps.unsqueeze(1) + torch.minimum(self.offsets, most.unsqueeze(1))
         return at.clamp(min=0), used
 
@@ -145,6 +151,7 @@ class LipRegressor(nn.Module):
     ) -> tuple[Int[Tensor, " steps"], Int[Tensor, " steps"]]:
         """The map of each step, and how many steps after it are read."""
         after = known - 1 - steps
+        # The largest map that asks for no more than is known.
         used = (torch.searchsorted(self.ahead, after, right=True) - 1).clamp(min=0)
         return used, torch.minimum(self.ahead[used], after)
 
@@ -187,6 +194,7 @@ class LipReadout(Readout):
     ) -> None:
         config = regressor.config
         before = -min(*config.offsets, 0)
+        # Twice the context: phones around a step, and the features that their own head reads.
         phones = PHONE_CONTEXT if whole else STREAM_CONTEXT
         context = max(before, phones) if heads else before
         super().__init__(config.dim + len(config.shapes), context)
@@ -200,6 +208,7 @@ class LipReadout(Readout):
         count: int,
     ) -> Float[Tensor, "count dim"]:
         """As `Readout` says."""
+        # positions of the block within `rows`
         steps = len(before) + torch.arange(count)
         rows = torch.cat([before, known])
         phones = None if self._heads is None else self._heads.phones(rows.unsqueeze(0))[0]

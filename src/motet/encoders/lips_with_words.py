@@ -86,17 +86,19 @@ class LipEncoderWithWords:
         rest = self.lips.finish(state.encoder)
         if not state.samples:
             return torch.zeros(len(rest), 0, self.dim)
+        # Without the mouth shapes, which are regressed again from the phones aligned below.
         features = torch.cat([*state.features, rest], 1)[..., : self.acoustic]
         posterior = self.lips.phones(features).exp()
-        found = find_batch_phones(
+        aligned = find_batch_phones(
             torch.cat(state.samples, 1), self._options, lambda item: self._scores(posterior[item])
         )
         closed = self.lips.closures(features, 0, features.shape[1])
         return torch.stack(
-            [self._row(*item) for item in zip(features, posterior, closed, found, strict=True)]
+            [self._row(*item) for item in zip(features, posterior, closed, aligned, strict=True)]
         )
 
     def _scores(self, posterior: Float[Tensor, "steps phones"]) -> PhonePosterior:
+        # The logarithm of a posterior of 0 would forbid a path of the alignment for good.
         return PhonePosterior(posterior.clamp(min=1e-9).log().numpy(), SYMBOLS, self.frame_rate)
 
     def _row(
@@ -104,16 +106,16 @@ class LipEncoderWithWords:
         features: Float[Tensor, "steps acoustic"],
         posterior: Float[Tensor, "steps phones"],
         closed: Float[Tensor, " steps"],
-        found: Phones,
+        aligned: Phones,
     ) -> Float[Tensor, "steps dim"]:
         """Recognised words are often wrong: lips close where the sound itself says so. A text that
         the sound contradicts (noted, and logged) is not followed: it may be of another language.
         """
-        contradicted = found.source == "text" and bool(found.notes)
+        contradicted = aligned.source == "text" and bool(aligned.notes)
         phones = posterior
         if not contradicted:
-            phones = known_phones(found.spans, posterior, self.frame_rate)
-        if found.source in WORDS and not contradicted:
+            phones = known_phones(aligned.spans, posterior, self.frame_rate)
+        if aligned.source in WORDS and not contradicted:
             closed = phones[:, _CLOSURES].sum(1)
         return torch.cat([self.lips.with_mouth(features, phones), closed.unsqueeze(1)], 1)
 

@@ -64,6 +64,7 @@ class CausalConv(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv1d(source, target, kernel, stride, bias=bias)
+        # Left padding of kernel - stride makes a strided convolution causal.
         self.before, self.stride, self.mode = (
             kernel - stride,
             stride,
@@ -104,6 +105,7 @@ class ConvEncoder(nn.Module):
         super().__init__()
         width = config.filters
         layers: list[nn.Module] = [CausalConv(1, width, config.kernel)]
+        # Each step down doubles the channels; 4 * 5 * 6 * 8 = 960 samples of 24 kHz are 25 Hz.
         for ratio in config.ratios:
             layers += [
                 ResidualUnit(width, config.residual_kernel),
@@ -119,6 +121,7 @@ class ConvEncoder(nn.Module):
 class _Scale(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
+        # 0.01 at the start, as published: deep stacks begin near the identity (LayerScale).
         self.scale = nn.Parameter(torch.full((width,), 0.01))
 
 
@@ -173,6 +176,7 @@ class TransformerLayer(nn.Module):
 def _rotate_halves(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
     """Rotary positions that pair a channel with the one half a head further on."""
     cosine, sine = angles
+    # halves, not interleaved pairs: the published weights are permuted for this form
     first, second = x.chunk(2, -1)
     return torch.cat([first * cosine - second * sine, second * cosine + first * sine], -1)
 
@@ -197,6 +201,7 @@ class Codebook(nn.Module):
 
     def vectors(self) -> Float[Tensor, "entries width"]:
         """The code vectors."""
+        # A code that training never used has no count; the sum of it is zero as well.
         return self.embed_sum / self.cluster_usage.clamp(min=1e-5).unsqueeze(1)
 
 
@@ -219,10 +224,12 @@ class ResidualCodes(nn.Module):
 
     def encode(self, x: Float[Tensor, "batch channels steps"]) -> Int[Tensor, "batch books steps"]:
         """Number of the nearest vector, book after book."""
+        # (batch, steps, code_width)
         residual, codes = self.input_proj(x).transpose(1, 2), []
         for layer in self.layers:
             vectors = layer.codebook.vectors()
             codes.append(torch.cdist(residual, vectors.expand(len(residual), -1, -1)).argmin(-1))
+            # what this codebook left over goes to the next one
             residual = residual - vectors[codes[-1]]
         return torch.stack(codes, 1)
 
@@ -230,6 +237,7 @@ class ResidualCodes(nn.Module):
         self, codes: Int[Tensor, "batch books steps"]
     ) -> Float[Tensor, "batch channels steps"]:
         """Sum of the vectors, projected out."""
+        # (books, batch, steps, code_width) summed over the books
         summed = torch.stack(
             [layer.codebook.vectors()[codes[:, book]] for book, layer in enumerate(self.layers)]
         ).sum(0)
@@ -256,6 +264,7 @@ class Mimi(nn.Module):
             )
         self.config = config
         self.encoder, self.encoder_transformer = ConvEncoder(config), _Transformer(config)
+        # 25 to 12.5 Hz; the first sample is repeated, where the other convolutions see zeros
         self.downsample = CausalConv(config.hidden, config.hidden, 4, 2, bias=False, replicate=True)
         self.quantizer = SplitQuantizer(config)
 
@@ -270,8 +279,10 @@ class Mimi(nn.Module):
         if samples.shape[-1] == 0:
             raise AudioError("MIMI needs at least one sample; this sound is empty")
         x = self.encoder.layers(samples.unsqueeze(1)).transpose(1, 2)
+        # Rotary angles: position * 10000^(-k / half), one a pair of channels.
         at, half = torch.arange(x.shape[1]), self.config.hidden // self.config.heads // 2
         turned = at.unsqueeze(1) * 10000.0 ** (-torch.arange(half) / half)
+        # steps back from query (rows) to key (columns)
         back = at.unsqueeze(1) - at
         for layer in self.encoder_transformer.layers:
             x = layer(x, (turned.cos(), turned.sin()), (back >= 0) & (back < self.config.reach))
@@ -291,6 +302,7 @@ class Mimi(nn.Module):
             self.quantizer.acoustic_residual_vector_quantizer,
         )
         codes = [part.encode(coarse) for part in parts]
+        # the semantic book and the residual books are two separate sums, added at the end
         decoded = parts[0].decode(codes[0]) + parts[1].decode(codes[1])
         return decoded.transpose(1, 2), torch.cat(codes, 1)
 
@@ -316,6 +328,7 @@ class Mimi(nn.Module):
         projected = torch.stack([part.output_proj(part.input_proj(coarse)) for part in chosen]).sum(
             0
         )
+        # 12.5 to 25 Hz by repetition, as the training code does
         return projected.repeat_interleave(2, dim=-1).transpose(1, 2)
 
 

@@ -61,8 +61,11 @@ def step_rows(
     """
     check_samples(samples)
     rows = state.rows
+    # The items differ for the first time: the common state is copied to each. States are values, so
+    # sharing one is safe.
     if len(rows) < state.batch and not bool((samples == samples[:1]).all()):
         rows = rows * state.batch
+    # not strict: while one state serves the whole batch, only the first row is encoded
     results = [stream.step(row, part) for row, part in zip(rows, samples.float(), strict=False)]
     after = BatchState(state.batch, tuple(row for _, row in results))
     return _batched([features for features, _ in results], state.batch), after

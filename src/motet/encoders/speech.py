@@ -140,8 +140,10 @@ class SpeechFeatures:
             return self._with_phones(features, state)[0]
         features = torch.cat([state.before, features], 1)
         posterior = self._posteriors(features, 0)
-        found = self.find_phones(torch.cat(state.samples, 1), posterior)
-        rows = [self._known(item.spans, 0, row) for item, row in zip(found, posterior, strict=True)]
+        aligned = self.find_phones(torch.cat(state.samples, 1), posterior)
+        rows = [
+            self._known(item.spans, 0, row) for item, row in zip(aligned, posterior, strict=True)
+        ]
         return torch.cat([features, torch.stack(rows)], 2)
 
     def find_phones(
@@ -149,9 +151,10 @@ class SpeechFeatures:
     ) -> list[Phones]:
         """The phones of each recording, by the options."""
         assert self._options is not None
+        # Takes of one recording: the search is the slow part, so it runs once.
         once = same_audio(samples)
         rows = list(zip(samples[:1] if once else samples, posterior, strict=False))
-        found = [
+        aligned = [
             find_phones(
                 sound.clone(),
                 self._options,
@@ -159,7 +162,7 @@ class SpeechFeatures:
             )
             for sound, row in rows
         ]
-        return found * len(samples) if once else found
+        return aligned * len(samples) if once else aligned
 
     def closures(
         self, features: Float[Tensor, "batch known dim"], first: int, steps: int
@@ -195,11 +198,13 @@ class SpeechFeatures:
         outputs, before, emitted = [], state.before, state.emitted
         for block in features.split(self.encoder.block, 1):
             around = torch.cat([before, block], 1)
+            # posteriors of the block only; the features before it are context
             phones = self._posteriors(around, before.shape[1])
             if self._spans is not None:
                 rows = [self._known(self._spans, emitted, row) for row in phones]
                 phones = torch.stack(rows)
             outputs.append(torch.cat([block, phones], 2))
+            # min(CONTEXT) is negative: just as many features as the head looks back.
             before, emitted = around[:, min(CONTEXT) :].clone(), emitted + block.shape[1]
         after = dataclasses.replace(state, before=before, emitted=emitted)
         return torch.cat(outputs, 1), after
@@ -209,6 +214,7 @@ class SpeechFeatures:
     ) -> Float[Tensor, "batch steps phones"]:
         steps = features.shape[1] - first
         if steps == 0:
+            # The heads refuse an empty block.
             return features.new_zeros(len(features), 0, len(SYMBOLS))
         return self.encoder.phones(features)[:, first:].exp()
 
@@ -222,6 +228,7 @@ class SpeechFeatures:
         known = [span for span in spans if span.symbol in PHONES]
         labels = frame_labels(known, first + len(posterior), self.frame_rate)[first:]
         index = torch.tensor(labels, dtype=torch.long)
+        # Label -1 (no phone known) needs an index; its row is replaced below.
         certain = functional.one_hot(index.clamp(min=0), len(SYMBOLS)).float()
         certain = CERTAINTY * certain + (1 - CERTAINTY) / len(SYMBOLS)
         return torch.where((index >= 0).unsqueeze(1), certain, posterior)

@@ -32,6 +32,7 @@ class _ConvLayer(nn.Module):
         self.product: PackedLinear | None = None
 
     def pack(self) -> None:
+        # The first convolution has one channel: a product of 10 columns gains nothing by packing.
         """Prepare the convolution for running only, as a product over patches."""
         target, source, kernel = self.conv.weight.shape
         if source >= SMALLEST:
@@ -47,6 +48,8 @@ class _ConvLayer(nn.Module):
     ) -> Float[Tensor, "batch steps target"]:
         target, source, kernel = self.conv.weight.shape
         steps = (x.shape[1] - kernel) // self.stride + 1
+        # The packed product and autograd both need the patches; running plainly goes without
+        # copies.
         if self.stride == 2 and self.product is None and not torch.is_grad_enabled():
             return gelu_over(self.layer_norm(self._pairwise(x, steps)))
         # Neighbouring time steps are neighbours in memory, so the patches of a convolution are one
@@ -63,6 +66,7 @@ class _ConvLayer(nn.Module):
 
     def _pairwise(self, x: Tensor, steps: int) -> Float[Tensor, "batch steps target"]:
         """Stride two without copying: two steps side by side are one row of a plain product, the
+        # (target, source, 3) to (2 * source, target): the taps 0 and 1 lie side by side in memory
         third tap a second product.
         """
         target, source, kernel = self.conv.weight.shape
@@ -87,6 +91,7 @@ class _ConvPosition(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch steps hidden"]
     ) -> Float[Tensor, "batch steps hidden"]:
+        # even number of taps: padding on both sides gives one step too many
         return F.gelu(self.conv(x.transpose(1, 2))[..., : x.shape[1]]).transpose(1, 2)
 
 
@@ -130,6 +135,7 @@ class _Layer(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch steps hidden"]
     ) -> Float[Tensor, "batch steps hidden"]:
+        # pre-norm, the form `do_stable_layer_norm` of the published configs
         x = x + self.attention(self.layer_norm(x))
         return x + self.feed_forward(self.final_layer_norm(x))
 
@@ -197,6 +203,7 @@ class Wav2Vec2(nn.Module):
 
     def front(self, samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch steps hidden"]:
         """The convolutions and the projection into the transformer."""
+        # (batch, time, 1): channels last throughout, see the top of the file
         x = samples.unsqueeze(-1).contiguous()
         for layer in self.feature_extractor.conv_layers:
             x = layer(x)
@@ -209,6 +216,7 @@ class Wav2Vec2(nn.Module):
         x = x + self.encoder.pos_conv_embed(x)
         for layer in self.encoder.layers:
             x = layer(x)
+        # pre-norm layers leave the sum unnormalised; the base form normalises before them instead
         return self.encoder.layer_norm(x)
 
 
@@ -223,4 +231,5 @@ def fold_weight_norm(
     magnitude: Float[Tensor, "1 1 taps"], direction: Float[Tensor, "target source taps"]
 ) -> Float[Tensor, "target source taps"]:
     """The plain weight of a convolution whose weight norm runs over the taps."""
+    # PyTorch's weight norm with dim=2: one magnitude a tap, (1, 1, taps)
     return direction * (magnitude / direction.pow(2).sum((0, 1), keepdim=True).sqrt())

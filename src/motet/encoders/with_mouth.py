@@ -77,6 +77,7 @@ class WithMouth:
         shapes, lips = self.lips.step(state.lips, samples)
         features = torch.cat([state.features, features], 1)
         mouth = torch.cat([state.mouth, shapes], 1)
+        # The two encoders have different look-aheads; only what both have is emitted.
         ready = min(features.shape[1], mouth.shape[1])
         after = BesideState(own, lips, features[:, ready:].clone(), mouth[:, ready:].clone())
         return torch.cat([features[:, :ready], mouth[:, :ready]], 2), after
@@ -105,6 +106,7 @@ class WithMouth:
         Args:
             phones: of each recording; posteriors stand where none are known.
         """
+        # (batch, steps, lips): Whisper's channels and the old mouth, which is replaced
         own, beside, lips = self.own(features), self.beside(features), self.offline
         posterior = lips.phones(beside).exp()
         acoustic = beside[..., : lips.acoustic]

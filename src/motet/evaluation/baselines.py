@@ -48,6 +48,7 @@ def loudness_to_jaw(audio: Audio, seed: int = 0) -> Motion:
     top = max(float(level.quantile(0.95)), -50.0)
     share = ((level - (top - 40.0)) / 40.0).clamp(0.0, 1.0)
     smooth = _smoothed(share.unsqueeze(-1), (1.0, 2.0, 3.0, 2.0, 1.0))
+    # (frames, 1) times (52,)
     return _motion(0.3 * smooth * _pose({"jawOpen": 1.0}))
 
 
@@ -65,6 +66,7 @@ class NearestPhone:
         """Recognise, look up, smooth."""
         del seed
         weights = torch.zeros(frame_count(audio.seconds, FPS), len(ARKIT_SHAPES))
+        # a phone of less than a frame still gets one
         for phone in self._loop.recognise(audio):
             first, last = (
                 round(phone.start_s * FPS),

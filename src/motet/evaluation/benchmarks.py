@@ -83,14 +83,14 @@ def test_cases(
         yield from _tfhp_cases(folder, split, flame)
         return
     read = vocaset.read_vocaset if benchmark == "vocaset" else biwi.read_biwi
-    for found in read(folder, split):
+    for sequence in read(folder, split):
         yield Case(
-            found.name,
-            found.subject,
-            found.audio,
-            torch.from_numpy(np.ascontiguousarray(found.vertices)).float(),
-            torch.from_numpy(np.ascontiguousarray(found.template)).float(),
-            found.fps,
+            sequence.name,
+            sequence.subject,
+            sequence.audio,
+            torch.from_numpy(np.ascontiguousarray(sequence.vertices)).float(),
+            torch.from_numpy(np.ascontiguousarray(sequence.template)).float(),
+            sequence.fps,
         )
 
 
@@ -101,6 +101,7 @@ def _tfhp_cases(folder: Path, split: str, flame: Flame) -> Iterator[Case]:
         clip = data.clip(name, 0, data.frames[name])
         shaped = FlameFigure(flame, space).shaped(clip.shape)
         motion = Motion(clip.motion, space)
+        # The truth has its head at rest, as the published programs compare it.
         still = motion.with_track("head", torch.zeros_like(motion["head"]))
         yield Case(
             name,
@@ -126,6 +127,7 @@ def method_predictor(
     """
     space = loaded.method.space
     if in_flame(space) and flame is None:
+        # a method in vertices needs a template, one in FLAME the model file
         raise ConfigError(
             f"{loaded.name} generates FLAME coefficients: give your FLAME file with --flame"
         )
@@ -142,6 +144,7 @@ def method_predictor(
                 np.save(f"{folder}/template.npy", case.template.numpy())
                 own["template"] = f"{folder}/template.npy"
             motion = loaded.run(case.audio, own, seeds=tuple(seeds)).at(case.fps)
+        # an option that names a file: vertices do not fit a command line
         return {
             f"seed {seed}": _of_motion(motion.item(index), case, flame)
             for index, seed in enumerate(seeds)
@@ -155,6 +158,7 @@ def _of_motion(motion: Motion, case: Case, flame: Flame | None) -> Prediction:
         return Prediction(motion["vertices"])
     shaped = FlameFigure(flame, motion.space).shaped()
     still = motion.with_track("head", torch.zeros_like(motion["head"]))
+    # displacement from the mean head, added to the clip's own neutral face
     moved = shaped.posed(still).vertices - shaped.rest
     if moved.shape[1:] != case.template.shape:
         raise InputError(
@@ -178,16 +182,16 @@ def folder_predictor(folder: Path) -> Predictor:
 
     def predict(case: Case) -> dict[str, Prediction]:
         stem = case.name.replace("/", "_")
-        found = {}
+        predictions = {}
         for path in sorted(folder.glob(f"{stem}*.np[yz]")):
             name, _, condition = path.stem.removesuffix(".vertices").partition("_condition_")
             if name == stem:
-                found[condition] = Prediction(_vertices(path, len(case.template)))
-        if not found:
+                predictions[condition] = Prediction(_vertices(path, len(case.template)))
+        if not predictions:
             raise AssetError(f"{folder} has no prediction of {case.name}: no file {stem}.npy")
         # Of a speaker of the training set, who has a style, that style alone is scored.
-        own = found.get(case.subject)
-        return {case.subject: own} if own is not None else found
+        own = predictions.get(case.subject)
+        return {case.subject: own} if own is not None else predictions
 
     return predict
 
@@ -197,6 +201,7 @@ def _vertices(path: Path, verts: int) -> Vertices:
         values = read_arrays(path, ("vertices",)).get("vertices", np.zeros(0))
     else:
         values = read_array(path)
+    # A file of no whole frames is another topology.
     if values.dtype.kind != "f" or values.size == 0 or values.size % (3 * verts):
         raise AssetError(
             f"{path} has the shape {values.shape}; predictions are (frames, {verts}, 3) or"
@@ -209,6 +214,7 @@ def _vertices(path: Path, verts: int) -> Vertices:
 class _Pool:
     """Scores that are gathered clip by clip, so that only one clip is in memory."""
 
+    # (frames,) of each clip: mean over all frames, not over clips
     lip: list[Tensor] = dataclasses.field(default_factory=list)
     vertex: list[Tensor] = dataclasses.field(default_factory=list)
     opening: list[Tensor] = dataclasses.field(default_factory=list)
@@ -261,11 +267,13 @@ def _score(
     for condition, prediction in predictions.items():
         predicted, truth = _aligned(prediction.vertices, case, condition)
         cut.append(predicted)
+        # mean over vertices of the Euclidean distance: (frames,)
         pool.vertex.append((predicted - truth).double().norm(dim=-1).mean(-1))
         if "lips" in regions:
             lips = regions["lips"].indices
             pool.lip.append(scores.lip_frames(predicted, truth, lips))
             pool.opening.append(
+                # mean of squares over the lips: (frames,), MOD's root follows at the end
                 (predicted - truth)[:, list(lips)].double().square().sum(-1).mean(-1)
             )
         if "upper" in regions:
@@ -277,6 +285,7 @@ def _score(
             if len(beats):
                 pool.beats.append(beat_alignment(beats, head_beats(prediction.head)))
     if len(cut) > 1:
+        # Conditions may differ by a frame; the comparison needs one length.
         shortest = min(map(len, cut))
         outputs = {str(index): values[:shortest] for index, values in enumerate(cut)}
         pool.diversity.append(scores.condition_diversity([outputs]))
@@ -309,6 +318,7 @@ def _rows(pool: _Pool, benchmark: str) -> Iterator[Score]:
         lip = torch.cat(pool.lip)
         yield row("LVE_squared", float(lip.mean()), len(pool.lip))
         yield row("LVD", float(lip.sqrt().mean()), len(pool.lip))
+        # metres to millimetres
         if metres:
             yield row("LVE", 1000 * float(lip.mean().sqrt()), len(pool.lip))
             opening = torch.cat(pool.opening)

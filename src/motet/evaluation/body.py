@@ -61,6 +61,7 @@ BodySubject = Callable[[Case, int], tuple[Motion, Truth]]
 
 def source_text(position: Sequence[float]) -> str:
     """A position in the world of the first frame as `azimuth,elevation,distance` from the ears."""
+    # seen from the ears at the standing height
     x, y, z = position[0], position[1] - EAR_HEIGHT_M, position[2]
     distance = math.sqrt(x * x + y * y + z * z)
     azimuth = math.degrees(math.atan2(x, z))
@@ -142,6 +143,8 @@ def cases(data: Sam, split: str, config: BodyEvaluation) -> Iterator[Case]:
     """Evenly chosen held-out sequences, each with the truth of one in another direction."""
     truths = data.reactions()
     # Long scenes without an event (idle people, speakers) hold no reaction to measure.
+    # Evenly chosen, so that all classes of a sorted list are there.
+    # long scenes list events; short ones have exactly one
     names = [name for name in data.names(split) if truths.get(name, {}).get("events", [name])]
     names = [name for name in names if name in truths]
     if not names:
@@ -175,6 +178,7 @@ def evaluate_body(
     config: BodyEvaluation | None = None,
     report: Callable[[str, int, int], None] | None = None,
 ) -> Report:
+    # at least 60 degrees away, or the shuffled source would be right by chance
     """Scores of every subject on the held-out splits of a corpus with known reactions.
 
     Raises:
@@ -235,9 +239,11 @@ def _classifier(data: Sam, config: BodyEvaluation) -> FamilyClassifier:
     return FamilyClassifier.fitted(bodies)
 
 
+# azimuth of the source, degrees to the left
 def _direction_apart(first: Truth, second: Truth) -> float:
     angles = [
         math.degrees(math.atan2(truth["source"][0], truth["source"][2]))
         for truth in (first, second)
     ]
+    # smallest angle between both directions, degrees
     return abs((angles[0] - angles[1] + 180) % 360 - 180)

@@ -99,6 +99,7 @@ def read_feature_networks(path: Path) -> FeatureNetworks:
             )
         states.append(official_names(state))
     try:
+        # The file's embedding is of the sound alone; source and genre go past it.
         columns = states[0]["audio_embedder.weight"].shape[1] + CONDITION
         networks = (
             ConditionFeatures(columns, *_recurrent_sizes(states[0])),
@@ -135,6 +136,7 @@ def sam_cases(folder: Path, split: str, networks: FeatureNetworks | None) -> Ite
         conditions = None
         if networks is not None:
             columns = cached_features(data, name, "binaural", data.folder / "features" / "binaural")
+            # the unit direction, as the networks were trained on
             source = torch.nn.functional.normalize(recorded.source[::KEPT][:FRAMES].float(), dim=-1)
             genre = torch.full((FRAMES, 1), float(recorded.genre))
             conditions = torch.cat([columns[:FRAMES], source, genre], -1)  # (frames, 2276)
@@ -169,6 +171,7 @@ def method_body_predictor(
         published = {
             "genre": GENRES[case.genre],
             "source": str(case.source_file),
+            # `oracle`: the recorded position in every frame, as published
             "source_mode": "oracle",
         }
         return loaded.run(case.audio, {**published, **options}, seeds=(seed,)).item(0)
@@ -315,6 +318,7 @@ def _feature_scores(
     repeated: dict[str, Tensor] = {}
     if count > body.DISTRACTORS:
         top = torch.stack(
+            # condition to motion, `DISTRACTORS` wrong motions beside each right one
             [
                 body.r_precision(
                     torch.stack(list(conditions)), made, body.draw_distractors(count, draws)

@@ -95,6 +95,7 @@ def _moving(scores: list[TakeScores]) -> list[Requirement]:
 
 def _music(scores: list[TakeScores]) -> list[Requirement]:
     speeds = [min(score.energy_m_s) for score in scores]
+    # against standing still, which would divide by zero
     shares = [min(score.energy_m_s) / max(score.energy_m_s[0], 1e-6) for score in scores]
     beats = [beat or 0.0 for score in scores for beat in score.beats]
     return [
@@ -111,6 +112,7 @@ def _speech(scores: list[TakeScores]) -> list[Requirement]:
 
 def _film(scores: list[TakeScores]) -> list[Requirement]:
     good = [
+        # -1: the event itself; before it there was only background
         _is_in_time(score, -1) and (score.quiet_m_s or 0.0) < QUIET_M_S and score.recovered
         for score in scores
     ]
@@ -157,6 +159,7 @@ def _at_most(
     unit: str,
 ) -> Requirement:
     values = [measure(score) for score in scores]
+    # The worst take decides; the median tells whether it is an exception.
     worst, median = float(np.max(values)), float(np.median(values))
     over = sum(value > limit for value in values)
     reached = f"median {median:.2f}, worst {worst:.2f} {unit}".strip()

@@ -192,6 +192,7 @@ def make_scene(scene: Scene, number: int) -> MadeScene:
     """The sound of a scene for two ears in the open, at the synthesis rate."""
     random = np.random.default_rng([scene.seed, number])
     count = round(scene.seconds * RATE)
+    # the noise floor of a quiet room
     ears = 2e-4 * banded(noise(random, 2 * count), 60, 8000).reshape(2, count)
     if scene.background:
         behind = make_sound(scene.background, scene.seconds, (scene.seed, number))
@@ -203,6 +204,7 @@ def make_scene(scene: Scene, number: int) -> MadeScene:
         mono = np.zeros(count, np.float32)
         mono[start : start + len(samples)] = samples[: count - start]
         azimuth = np.interp(
+            # 30 positions a second
             np.arange(round(scene.seconds * 30) + 1) / 30,
             event.start_s + np.linspace(0, event.seconds, len(event.azimuth_deg)),
             event.azimuth_deg,
@@ -210,9 +212,11 @@ def make_scene(scene: Scene, number: int) -> MadeScene:
         ears = ears + _two_channels(mono, azimuth, event.distance_m, panned=scene.panned)
         path = _path(azimuth, event.distance_m)
         onsets.append(event.start_s + onset)
+        # rows at 30 a second; the first column is the time
         sources.append(path[round(onsets[-1] * 30), 1:])
         beats += [event.start_s + beat for beat in own_beats]
         paths.append(path)
+    # one level for all scenes: loudness is not what is tested
     ears *= PEAK / np.abs(ears).max()
     layout = "stereo" if scene.panned else "binaural"
     return MadeScene(
@@ -247,6 +251,7 @@ def _two_channels(
     panned: bool,
 ) -> Float[np.ndarray, "2 time"]:
     if panned:
+        # constant-power panning: -90 to 90 degrees onto the quarter circle
         angle = np.pi / 4 * (1 + np.sin(np.radians(azimuth_deg[0])))
         return np.stack([np.sin(angle) * mono, np.cos(angle) * mono])
     audio = Audio.mono(torch.from_numpy(mono), RATE)

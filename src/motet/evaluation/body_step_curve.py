@@ -64,6 +64,7 @@ def body_step_curve(
     first, _, _ = _drawn(draw, cases, reference, range(takes))
 
     def row(name: str, options: Mapping[str, Any]) -> BodyStepRow:
+        # Other seeds than the reference takes.
         result, scores, cpu_s = _drawn(draw, cases, options, range(takes, 2 * takes))
         distances = [energy(made, real) for made, real in zip(result, first, strict=True)]
         between = [_among(made) for made in result]
@@ -89,6 +90,7 @@ def energy(
 
 def _among(takes: Float[Tensor, "takes frames joints 3"]) -> float:
     """Mean distance of two different takes."""
+    # each pair once
     return _mean([_apart(takes[i], takes[j]) for i in range(len(takes)) for j in range(i)])
 
 

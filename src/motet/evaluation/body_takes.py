@@ -59,6 +59,7 @@ def score_take(scene: Scene, made: MadeScene, motion: Motion) -> TakeScores:
     """All measurements of a take (without a batch axis)."""
     pose, fps = pose_body(motion), motion.space.fps
     speed = body_reaction.movement(pose, fps)
+    # degrees to either side of the front
     turned = np.degrees(np.abs(heading(pose.turn("head").double()).numpy()))
     return TakeScores(
         scene.name,
@@ -89,6 +90,7 @@ def _quiet(
     if not onsets_s:
         return None
     onset = round(onsets_s[-1] * fps)
+    # two seconds before the last event
     before = speed[max(0, onset - round(2 * fps)) : onset]
     return float(before.mean()) if len(before) else None
 
@@ -103,6 +105,7 @@ def _recovered(pose: BodyPose, speed: Float[np.ndarray, " frames"], fps: float) 
         )
         for side in ("left", "right")
     ]
+    # y is up: raised hands are above the shoulders
     return max(raised) < 0.0 and float(speed[-last:].mean()) < SETTLED_M_S
 
 
@@ -113,6 +116,7 @@ def _beats_in_thirds(
         return (None, None, None)
     frames, result = len(pose.positions), []
     for third in range(3):
+        # thirds by whole frames
         start, stop = third * frames // 3, (third + 1) * frames // 3
         part = BodyPose(pose.rotations[start:stop], pose.positions[start:stop])
         inside = [beat - start / fps for beat in beats_s if start / fps <= beat < stop / fps]

@@ -90,7 +90,9 @@ def spoken_alike(
             for name, curve in curves.items()
         }
         values = {
-            name: best_correlation(seen, opening, result) for name, opening in openings.items()
+            # the same frames for every method
+            name: best_correlation(seen, opening, result)
+            for name, opening in openings.items()
         }
         rows.append(Spoken(recording.name, len(seen), float(result.float().mean()), values))
     return rows

@@ -93,10 +93,12 @@ def method_subject(
     from motet.session import Stream
 
     def predict(audio: Audio, seed: int) -> Motion:
+        # one take: without the batch axis
         motion = loaded.run(audio, options, seeds=(seed,))
         return Motion(motion.values[0], motion.space)
 
     def stream(audio: Audio, seed: int) -> Iterator[Motion]:
+        # chunks of one frame: windows are seen as they are emitted
         session, prepared = Stream(loaded, options, seed=seed), loaded.prepare(audio)
         chunk = max(1, round(prepared.sample_rate / loaded.method.space.fps))
         yield from window_by_window(session, prepared, chunk)
@@ -128,6 +130,7 @@ def window_by_window(session: Stream, audio: Audio, chunk: int) -> Iterator[Moti
             yield motion
     probed = -(-min(probe, total) // chunk) * chunk  # samples already pushed
     # The method emits windows of one size: then long pieces may be pushed and cut up afterwards.
+    # The first window may be shorter or longer; all others must agree.
     window = sizes[-1] if len(sizes) >= 4 and len({*sizes[1:]}) == 1 else 0
     step = round(LARGE_CHUNK_S * audio.sample_rate) if window else chunk
     for start in range(probed, total, step):
@@ -151,6 +154,7 @@ def evaluate(
     """
     config = config or EvaluationConfig()
     names = [subject.name for subject in subjects]
+    # The name of the tracked row must not be taken either.
     if not names or len({*names, GROUND_TRUTH}) != len(names) + 1:
         raise InputError(
             f"subjects need different names, not {', '.join(names) or 'none'};"
@@ -179,6 +183,7 @@ def long_audio(clips: Sequence[HeldOutClip], seconds: float) -> Audio:
         [clip.audio.samples.reshape(-1) for clip in clips if clip.audio.sample_rate == rate]
     )
     count = round(seconds * rate)
+    # ceiling, then cut to the length
     return Audio.mono(once.repeat(-(-count // len(once)))[:count], rate)
 
 
@@ -224,6 +229,7 @@ class _Protocol:
         speech = self._example.audio
         rate = speech.sample_rate
         silence = torch.zeros(round(self.config.silence_s * rate))
+        # the lips must have come to rest before stillness is measured
         after = Audio.mono(torch.cat([speech.samples.reshape(-1), silence]), rate)
         cases = (
             ("silence", Audio.mono(silence, rate), 0.0),
@@ -251,12 +257,14 @@ class _Protocol:
         if self.subject.stream is None:
             return self.subject.predict(audio, self.config.seed), []
         windows = list(self.subject.stream(audio, self.config.seed))
+        # The last border is the end of the file.
         borders = torch.tensor([window.frames for window in windows]).cumsum(0)[:-1]
         return concatenate(windows), borders.tolist()
 
     def _diversity_scores(self) -> Iterator[Score]:
         audio, count = self._example.audio, self.config.takes
         takes = [self.subject.predict(audio, self.config.seed + take) for take in range(count)]
+        # (takes, frames, dim)
         batch = Motion(torch.stack([take.values for take in takes]), takes[0].space)
         for name, value in diversity.evaluate(batch, self.lip_geometry).items():
             yield Score(name, f"{count} takes", value, 1)

@@ -44,6 +44,7 @@ class Tally:
 
     def recalls(self, group: str) -> Iterator[Score]:
         """Recalls over all closures of a group, since clips have unequal numbers of them."""
+        # A clip's recall is a count here, so the sum over the total is the pooled recall.
         total = sum(self.values.get("closures", []))
         for name in _RECALLS:
             if name in self.values:
@@ -71,6 +72,7 @@ class GroupTally:
         self, tracked: Tracked, phones: Sequence[Phone], lip_geometry: LipGeometry
     ) -> None:
         """Add a tracked mouth: relative closures from the camera's opening, else on the figure."""
+        # The camera's opening is a shape to correlate with, not a length.
         motion, camera = tracked.motion, LipMotion(tracked.opening, tracked.fps)
         mouth = lip_geometry.measure(motion)
         match = lip.opening_correlation(mouth.opening, camera.opening, camera.fps)
@@ -87,6 +89,7 @@ class GroupTally:
         counts: dict[str, float] = {}
         for lips in (mouth, *([camera] if camera else [])):
             self.clips.add(closure_contrast(lips, phones))
+            # the figure's absolute threshold stays
             # The camera's own opening, where there is one, overrides the figure's relative count.
             counts |= closure_counts(lips, phones)
         self.closures.add(counts)
@@ -132,8 +135,10 @@ def on_tracked_time(predicted: LipMotion, tracked: Tracked) -> tuple[LipMotion, 
 
 
 def _interpolated(values: Tensor, position: Float[Tensor, " times"]) -> Tensor:
+    # linear between the two frames around each time
     left = position.floor().long().clamp(0, len(values) - 1)
     right = (left + 1).clamp(max=len(values) - 1)
+    # broadcast over what each frame holds
     weight = (position - left).reshape(-1, *[1] * (values.ndim - 1))  # (times, 1, ...)
     return values[left] * (1 - weight) + values[right] * weight
 

@@ -113,6 +113,7 @@ def _other_speakers(folder: Path) -> tuple[HeldOutClip, ...]:
 
 def _other_speaker(path: Path) -> HeldOutClip:
     file = read_arrays(path)
+    # The house order has 52 scores; the pose is a 4 x 4 matrix, of which the rotation is taken.
     shot = _Shot(
         _house_order(file["blend"]),
         file["lip"].astype(np.float64),
@@ -121,6 +122,7 @@ def _other_speaker(path: Path) -> HeldOutClip:
     fps, start = float(file["fps"]), float(file["audio_start"])
     audio, time = (
         Audio.mono(torch.from_numpy(file["audio"].astype(np.float32) / 32768.0), 16_000),
+        # the camera's clock to that of the sound
         file["time"] - start,
     )
     group = _GROUPS.get(path.stem.partition("_")[0], "web")
@@ -144,6 +146,7 @@ def _grid_s1(folder: Path) -> tuple[HeldOutClip, ...]:
         file["lip"][::20].astype(np.float64),
         file["head"][::20, :, :3, :3].astype(np.float64),
     )
+    # one rest for all clips: it is the same man
     neutral = _Shot(scores.reshape(-1, 52), lips.reshape(-1, 4), poses.reshape(-1, 3, 3)).neutral()
     clips = []
     for index, name in enumerate(map(str, names)):

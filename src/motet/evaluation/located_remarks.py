@@ -55,6 +55,7 @@ def _moving_silences(clip: Clip, lip_geometry: LipGeometry) -> list[Stretch]:
     """The silence in which the lips move fastest, mm a second on average."""
     assert clip.motion is not None and clip.audio is not None
     fps, opening = clip.motion.space.fps, lip_geometry.measure(clip.motion).opening
+    # metres a frame to millimetres a second
     speed = 1000 * torch.diff(opening).abs() * fps
     quiet = silences(clip.audio, clip.motion.frames, fps)
     means = {
@@ -68,6 +69,7 @@ def _outside_range(clip: Clip, lip_geometry: LipGeometry) -> list[Stretch]:
     """Stretches in which a weight lies outside 0..1, at most five."""
     assert clip.motion is not None
     weights, fps = clip.motion["blendshapes"], clip.motion.space.fps
+    # 1e-4: float16 on disk rounds a weight of 1
     outside = ((weights < -1e-4) | (weights > 1 + 1e-4)).any(-1)
     return [(first / fps, stop / fps) for first, stop in _runs(outside.tolist())][:5]
 

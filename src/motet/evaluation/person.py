@@ -157,6 +157,7 @@ def evaluate_person(
 
 
 def _filmed(tail: _Tail) -> Way:
+    # 8-bit pictures to 0..1
     return lambda rows: tail.held.observed[rows].float() / 255
 
 
@@ -169,6 +170,7 @@ def _laid(tail: _Tail, lips: Tensor, rows: Tensor, heal: bool) -> Tensor:
         tail.held.region.mesh[rows],
         observed,
     )
+    # The blend network heals the seam; baselines are laid in without it, as they come.
     return kept_real(tail.model.blend(mixed), share, observed) if heal else mixed
 
 
@@ -179,6 +181,7 @@ def _drawn(tail: _Tail, later: int = 0) -> Way:
     def draw(rows: Tensor) -> Tensor:
         with torch.no_grad():
             audio_codes = model.hearing(
+                # The end of the tail wraps round to its beginning.
                 held.windows((rows + later) % len(held.frames), model.config.hearing)
             )
             return _laid(
@@ -202,6 +205,7 @@ def _nearest(tail: _Tail) -> Way:
 
     def lay(rows: Tensor) -> Tensor:
         taken = nearest[rows]
+        # The mouth without the light of its own frame; `_laid` gives it that of the new one.
         lips = tail.training.lips[taken].float() / 255 / tail.training.tone[taken][..., None, None]
         return _laid(tail, lips, rows, heal=False)
 
@@ -256,6 +260,7 @@ def _scores(
     progress: Callable[[int, int], None],
 ) -> tuple[dict[str, float], Points | None]:
     rows = torch.arange(0, len(tail.held.frames), config.every)
+    # (1, 1, height, width), 0..1
     face = tail.person.geometry.face_mask.float()[None, None] / 255
     sums: dict[str, list[float]] = {}
     points: list[Points] = []
@@ -294,6 +299,7 @@ def _scores(
     scores = {name: sum(values) / len(values) for name, values in sums.items()}
     if landmarks is None:
         return scores, None
+    # lips in pixels, and where they were found
     result = (torch.cat([p for p, _ in points]), torch.cat([f for _, f in points]))
     return scores | _landmark_scores(result, filmed or result), result
 
@@ -336,6 +342,7 @@ def _sound(tail: _Tail, expert: Expert) -> _Sound | None:
     runs = held.runs_of(expert.frames)
     at = held.frames[runs]
     starts = runs[
+        # windows whose sound lies inside the tail at every offset
         (at + OFFSETS[0] >= first) & (at + OFFSETS[-1] + expert.frames <= int(held.frames[-1]))
     ][::WINDOW_STEP]
     if not len(starts):

@@ -56,6 +56,7 @@ def _scores(tail: Tail, drawn: Seen, filmed: Seen) -> dict[str, float]:
     scores = mouth_scores(tail, drawn, filmed)
     own, true = (sync(tail, seen.region) for seen in (drawn, filmed))
     if true.get("sync_confidence", 0.0) > 0:
+        # relative to the film: the expert's own scale means nothing to a reader
         scores["sync"] = own["sync_confidence"] / true["sync_confidence"]
     return scores
 
@@ -79,8 +80,10 @@ def _write(
 ) -> None:
     from motet.export.video import write_video
 
+    # side by side, filmed left: (frames, size, 2 size, 3)
     both = torch.cat([filmed, drawn], 2).numpy()
     sound = person.audio.samples
+    # 640 samples of 16 kHz a frame
     samples = torch.cat([sound[:, 640 * s.start : 640 * s.stop] for s in tail.shots], 1)
     facts = {"method": "speech2lip", "person": person.facts.name, "consent": person.facts.consent}
     write_video(clip, iter(both), FPS, audio=Audio(samples, 16_000, "mono"), provenance=facts)

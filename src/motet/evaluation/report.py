@@ -129,6 +129,7 @@ class Report:
         rows = self.rows()
         lines = [f"% {key}: {value}" for key, value in self.facts.items()]
         lines += [f"% {m}: {METRICS[m].about} ({METRICS[m].unit})" for m, _ in rows]
+        # booktabs' rules; arrows say which direction is better
         arrows = {"higher": r" $\uparrow$", "lower": r" $\downarrow$"}
         heads = [_escaped(m) + arrows.get(METRICS[m].better, "") for m, _ in rows]
         lines += [rf"\begin{{tabular}}{{l{'r' * len(rows)}}}", r"\toprule"]
@@ -144,6 +145,7 @@ class Report:
         pairs = dict.fromkeys(
             (score.metric, score.group) for scores in self.subjects.values() for score in scores
         )
+        # by the order of METRICS, so that reports compare line by line
         return sorted(pairs, key=lambda pair: list(METRICS).index(pair[0]))
 
 

@@ -56,9 +56,11 @@ def step_curve(
     reference: Mapping[str, Any] = REFERENCE,
 ) -> list[StepRow]:
     """The reference against itself, then each (sampler, steps)."""
+    # seconds of motion in one pass over all sounds
     seconds = takes * sum(sound.seconds for sound in sounds)
     first, first_cpu_s = _draw(sample, sounds, reference, range(takes))
     compare = _Comparison(first, lip_geometry)
+    # The same seeds for every sampler, other ones than the reference's.
     other_seeds = range(takes, 2 * takes)
     second, second_cpu_s = _draw(sample, sounds, reference, other_seeds)
     # The lesser of two runs: other work on the machine only adds.
@@ -87,6 +89,7 @@ class _Comparison:
         cloud = _cloud(motions, geometry)
         errors = [
             # Means over takes: the spread of single takes is measured by the diversity.
+            # metres to millimetres
             1000 * float((geometry.lips(motion).mean(0) - mean).norm(dim=-1).mean())
             for motion, mean in zip(motions, self._mean_lips, strict=True)
         ]

@@ -61,6 +61,7 @@ def style_transfer(
     if len(clips) < 3:
         raise InputError(f"style transfer is judged among three clips and more, not {len(clips)}")
     takes = [list(speak(clip)) for clip in clips]
+    # (clips, width)
     vectors = torch.stack([embed(clip) for clip in clips]).double()
     generated = torch.stack(
         [torch.stack([embed(take) for take in made]).mean(0) for made in takes]
@@ -85,6 +86,7 @@ def style_transfer(
     return StyleTransfer(
         clips=count,
         own_cosine=float(own.mean()),
+        # all entries but the diagonal
         other_cosine=float((likeness.sum() - own.sum()) / (count * (count - 1))),
         first_place=float((ranks == 1).double().mean()),
         median_rank=float(ranks.double().quantile(0.5)),

@@ -138,6 +138,7 @@ def evaluate(
     if _is_clear(result, lip.opening_correlation(mouth.opening, loudness, fps), widest_s, fps):
         scores["sync_offset"] = result.lag_s
     scores["sync_correlation"] = result.correlation
+    # metres to millimetres
     scores["opening_range"] = 1000.0 * (
         quantile(mouth.opening, 0.95) - quantile(mouth.opening, 0.05)
     )
@@ -174,6 +175,7 @@ def silences(audio: Audio, frames: int, fps: float) -> list[tuple[float, float]]
     quiet = level < max(quantile(level, 0.9) - 45.0, -60.0)
     edges = (
         # +1 where a run of quiet frames begins, -1 where it ends.
+        # seconds; the last frame of a run is left out of it
         torch.diff(torch.cat([quiet.new_zeros(1), quiet, quiet.new_zeros(1)]).int())
         .nonzero()
         .flatten()

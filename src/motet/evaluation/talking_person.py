@@ -105,6 +105,7 @@ def held_out(person: Person) -> Tail:
     if not person.weights.exists():
         raise InputError(f"{person.folder} has no trained model; go on with 'motet fit'")
     shots = tuple(
+        # only the part behind the training frames, shot by shot
         range(max(shot.start, facts.train_frames), shot.stop)
         for shot in person.shots()
         if shot.stop > facts.train_frames and not facts.is_skipped(shot.start)
@@ -115,8 +116,10 @@ def held_out(person: Person) -> Tail:
         )
     mouth = Mouth(person, PRESETS["exemplar"])
     frames = torch.cat([torch.arange(shot.start, shot.stop) for shot in shots])
+    # where each pixel of the region lies in the mouth's canonical view
     grid = torch.cat([dense(mouth.region(some).mesh) for some in frames.split(64)])
     mask = mouth.mask.expand(len(frames), -1, -1, -1)
+    # (frames, 1, height, width)
     share = torch.nn.functional.grid_sample(mask, grid, align_corners=False)
     return Tail(person, mouth, shots, frames, share)
 
@@ -127,9 +130,9 @@ def shortened(tail: Tail, frames: int) -> Tail:
     for shot in tail.shots:
         shots.append(shot[:left])
         left -= len(shots[-1])
-    kept = tuple(shot for shot in shots if len(shot))
+    shortened_shots = tuple(shot for shot in shots if len(shot))
     return dataclasses.replace(
-        tail, shots=kept, frames=tail.frames[:frames], share=tail.share[:frames]
+        tail, shots=shortened_shots, frames=tail.frames[:frames], share=tail.share[:frames]
     )
 
 
@@ -148,6 +151,7 @@ def spoken(tail: Tail, options: Mapping[str, OptionValue]) -> UInt8[Tensor, "fra
     parts = []
     for shot in tail.shots:
         own = {
+            # Takes begin in the tail's own pictures, once through, without the closing transition.
             "person": str(tail.person.folder), "start": shot.start, "loop": "once",
             "close_end": False, **options,
         }  # fmt: skip
@@ -161,12 +165,13 @@ def nearest(tail: Tail) -> UInt8[Tensor, "frames size size 3"]:
     """The mouth of the training frame whose sound is most alike."""
     facts, features = tail.person.facts, tail.person.features
     training = torch.arange(facts.train_frames)
+    # (frames, window * channels)
     one, two = (feature_windows(features, f, _WINDOW).flatten(1) for f in (tail.frames, training))
-    found = torch.cat([torch.cdist(some, two).argmin(1) for some in one.split(64)])
+    training_rows = torch.cat([torch.cdist(some, two).argmin(1) for some in one.split(64)])
     crops = tail.person.crops
 
     def lips(rows: Tensor) -> Tensor:
-        frames = found[rows].tolist()
+        frames = training_rows[rows].tolist()
         # Footage is read in order: a jump back decodes again.
         order = np.argsort(frames)
         pictures: dict[int, np.ndarray] = {k: crops.frame(frames[k]) for k in order}
@@ -239,6 +244,7 @@ def look(tail: Tail, crops: UInt8[Tensor, "frames size size 3"], finder: LipFind
 
 def scores_of(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
     """All scores of one way of drawing the tail against the filmed one."""
+    # the seam's ring: drawn in part
     edge = ((tail.share > 0.02) & (tail.share < 0.35)).float()
     return {
         **mouth_scores(tail, own, filmed),
@@ -260,6 +266,7 @@ def mouth_scores(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
     """Sharpness, motion, lips and teeth against the filmed ones; lips and teeth only where
     landmarks were found.
     """
+    # drawn for the most part
     inside = (tail.share > 0.5).float()
     scores = {
         "sharpness": _ratio(own, filmed, lambda s: talking_mouth.sharpness(s.region, tail.share)),
@@ -280,14 +287,15 @@ def mouth_scores(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
 def _seams(tail: Tail, own: Seen, filmed: Seen) -> dict[str, float]:
     parts: dict[str, list[Tensor]] = {}
     for rows in torch.arange(len(tail.frames)).split(32):
-        found = picture.seams(own.region[rows], tail.share[rows], filmed.region[rows])
-        for name, values in found.items():
+        values_by_name = picture.seams(own.region[rows], tail.share[rows], filmed.region[rows])
+        for name, values in values_by_name.items():
             parts.setdefault(name, []).append(values)
     return {name: float(torch.cat(values).mean()) for name, values in parts.items()}
 
 
 def _teeth(tail: Tail, seen: Seen, rows: Tensor) -> Float[Tensor, " frames"]:
     assert seen.points is not None
+    # skin around the mouth, against which teeth are bright: (frames, 3)
     ring = ((tail.share > 0.02) & (tail.share < 0.5)).float()
     skin = (seen.region * ring).sum((2, 3)) / ring.sum((2, 3)).clamp(min=1e-6)
     return talking_mouth.teeth(seen.region[rows], seen.points[rows], skin[rows])
@@ -299,12 +307,14 @@ def _ratio(own: Seen, filmed: Seen, measure: Callable[[Seen], float]) -> float:
 
 def _moved(seen: Seen, weight: Tensor, runs: Sequence[slice]) -> float:
     """Mean change from picture to picture inside shots."""
+    # weighted by length: each frame counts once
     return sum(
         talking_mouth.change(seen.region[run], weight[run]) * (run.stop - run.start) for run in runs
     ) / sum(run.stop - run.start for run in runs)
 
 
 def _runs(tail: Tail) -> list[slice]:
+    # A change inside a shot needs two pictures; between shots there is none to measure.
     rows, first = [], 0
     for shot in tail.shots:
         if len(shot) > 1:
@@ -322,6 +332,7 @@ def sync(tail: Tail, region: Float[Tensor, "frames 3 h w"]) -> dict[str, float]:
     if expert is None:
         return {}
     first, last = int(tail.frames[0]), int(tail.frames[-1])
+    # every fifth window
     starts = torch.cat([torch.arange(s.start, s.stop - expert.frames + 1, 5) for s in tail.shots])
     starts = starts[(starts + OFFSETS[0] >= first) & (starts + OFFSETS[-1] + expert.frames <= last)]
     if not len(starts):
@@ -335,6 +346,7 @@ def sync(tail: Tail, region: Float[Tensor, "frames 3 h w"]) -> dict[str, float]:
     )
     requested = starts + torch.tensor(OFFSETS).unsqueeze(1)
     moments, where = requested.unique(return_inverse=True)
+    # The shipped expert reads phonetic features; mel frames are not needed.
     mel = torch.zeros(80, 0)
     codes = torch.cat(
         [

@@ -82,6 +82,7 @@ def _credentials(path: Path) -> tuple[dict[str, float], list[str]]:
         if credentials.facts.get("person")
         else ""
     )
+    # A broken signature is not a missing one: the file was edited.
     state = "unchanged since it was signed" if credentials.intact else "CHANGED after it was signed"
     return {"credentials": 1.0, "intact": float(credentials.intact)}, [
         f"says of itself: {kind.get(credentials.source_type, credentials.source_type)}"
@@ -111,12 +112,14 @@ def _lips(path: Path) -> tuple[dict[str, float], list[str]]:
     quiet = _quiet(sound, count)
     speed = np.abs(np.gradient(opening))
     if quiet.sum() >= 5 and (~quiet).sum() >= 5:
+        # movement in silence over movement in speech
         scores["still"] = float(speed[quiet].mean() / max(float(speed[~quiet].mean()), 1e-9))
     return scores, _remarks(scores)
 
 
 def _quiet(sound: Float[ndarray, " time"], frames: int) -> ndarray:
     """Frames in which, and around which, nobody speaks."""
+    # (frames, 640): 640 samples of 16 kHz a frame of 25 Hz
     padded = np.pad(sound, (0, max(0, frames * 640 - len(sound))))[: frames * 640].reshape(
         frames, 640
     )

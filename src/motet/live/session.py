@@ -16,8 +16,9 @@ import torch
 from motet.audio.resampling import StreamResampler
 from motet.errors import AudioError, ConfigError
 from motet.live.input import InputMixer
-from motet.loaded_method import LoadedMethod, Stream
+from motet.loaded_method import LoadedMethod
 from motet.options import OptionValue, Postprocess
+from motet.running_stream import Stream
 from motet.types import Audio, Motion, OutT
 
 RATES_HZ = (8_000, 192_000)

@@ -50,11 +50,13 @@ class MotionEncoder:
         """Curves that are final now."""
         if not samples.shape[1]:
             return torch.zeros(len(samples), 0, self.dim), state
+        # one channel more: (batch, 1, time)
         out, state = self._method.step(state, Audio(samples.unsqueeze(1), self.sample_rate, "mono"))
         return self._curves(out), state
 
     def finish(self, state: object) -> Float[Tensor, "batch frames dim"]:
         """The rest."""
+        # The method's networks may be on a GPU; features are read on the CPU.
         with on_device(CPU):
             return self._curves(self._method.finish(state))
 

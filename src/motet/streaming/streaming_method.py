@@ -38,6 +38,7 @@ class FeatureStream:
     @classmethod
     def begin(cls, encoder: AudioEncoder[Any], batch: int) -> FeatureStream:
         """Before the first sample."""
+        # No samples, but the features' shape, which the buffer needs.
         nothing, state = encoder.step(
             encoder.begin(batch), torch.zeros(batch, 0, *_channels(encoder))
         )
@@ -53,6 +54,7 @@ class FeatureStream:
 
     def finish(self, encoder: AudioEncoder[Any], silence: int = 0) -> FeatureStream:
         """At the end of the sound, after so many samples of silence."""
+        # A sound without a sample has no frames at all.
         if not self.samples_received:
             return self
         batch = self.features.pieces[0].shape[0]
@@ -162,6 +164,7 @@ class StreamingMethod(Method[ConfigT, ConditionT, StateT, OutT]):
     def end(self, state: StateT) -> StateT:
         """The state at the end of the sound."""
         if state.level is not None and self.level_looks_ahead:
+            # Samples held back for hum are encoded now, at the level they would have had.
             state = self.receive(dataclasses.replace(state, level=None), state.level.rest())
         return dataclasses.replace(
             state,
@@ -177,6 +180,7 @@ class StreamingMethod(Method[ConfigT, ConditionT, StateT, OutT]):
     def step(self, state: StateT, audio: Audio) -> tuple[OutT, StateT]:
         """The frames of every window that these samples complete."""
         samples = audio.expect(self.sample_rate, self.layout).samples.float()
+        # (batch, time) or (batch, time, channels)
         samples = samples[:, 0] if self.layout == "mono" else samples.transpose(1, 2)
         if self.encoder_of(state).expects_level:
             level = state.level or LevelState.begin(state.batch, looks_ahead=self.level_looks_ahead)
@@ -200,10 +204,12 @@ class StreamingMethod(Method[ConfigT, ConditionT, StateT, OutT]):
     def _next_frames(self, state: StateT) -> tuple[Tensor, StateT]:
         with on_device(self.device):
             frames, state = self.generate_window(state)
+        # The last window may reach beyond the end of the sound.
         frames = frames[:, : state.frames_left(frames.shape[1])].to(CPU)
         emitted, state = self.postprocess(frames, state)
         generated = state.frames_generated + frames.shape[1]
         state = dataclasses.replace(state, frames_generated=generated)
+        # Memory stays constant: features that no later window reads are dropped.
         stream = state.stream.drop_before(self.first_needed(state))
         return emitted, dataclasses.replace(state, stream=stream)
 

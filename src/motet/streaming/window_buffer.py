@@ -51,6 +51,7 @@ class WindowBuffer:
             ValueError: a step that was known has been dropped.
         """
         start = max(start, 0)
+        # Zeros there would be a silent error of the method's own arithmetic.
         if start < self.first and stop > start:
             raise ValueError(f"step {start} has been dropped; the first one kept is {self.first}")
         values = torch.cat(self.pieces, 1) if len(self.pieces) > 1 else self.pieces[0]
@@ -65,6 +66,7 @@ class WindowBuffer:
             ValueError: a step that was known has been dropped.
         """
         known = self.known(start, stop)
+        # zeros in front of the stream, at most the whole window
         before = min(max(0, -start), stop - start)
         # `pad` counts from the last axis: nothing for the channels, then the steps (axis 1).
         padding = [0, 0] * (known.ndim - 2) + [before, stop - start - before - known.shape[1]]

@@ -41,6 +41,7 @@ def measure_lag(
         kind: which of the two `expected` is, `lips` or `loudness`; loudness predicts much less and
             is trusted over long recordings only.
     """
+    # a third of the recording at most: the rest must overlap
     reach = min(int(round(search_s * fps)), len(opening) // 3)
     if reach < 1 or np.std(opening) < 1e-9 or np.std(expected) < 1e-9:
         return Lag(0.0, 0.0, False)
@@ -51,8 +52,10 @@ def measure_lag(
     offset = 0.0
     if 0 < best < len(scores) - 1:
         left, centre, right = scores[best - 1 : best + 2]
+        # vertex of the parabola through the peak and its neighbours
         offset = 0.5 * (left - right) / min(left - 2 * centre + right, -1e-9)
     least, seconds = _TRUSTED[kind]
+    # A peak at the edge of the search is no peak.
     certain = bool(
         scores[best] >= least and 0 < best < len(scores) - 1 and len(opening) / fps >= seconds
     )
@@ -67,9 +70,11 @@ def loudness_course(
     """Smoothed level of the sound at the frames, dB above its floor."""
     hop = rate / fps
     total = np.concatenate([[0.0], np.cumsum(np.square(sound.astype(np.float64)))])
+    # one frame's length of sound around each frame
     low = np.clip((np.arange(frames) - 0.5) * hop, 0, len(sound)).astype(int)
     high = np.clip((np.arange(frames) + 0.5) * hop, 0, len(sound)).astype(int)
     level = 10 * np.log10((total[high] - total[low]) / np.maximum(high - low, 1) + 1e-9)
+    # above the 10th percentile, which stands for the room
     return gaussian_filter1d(np.maximum(level - np.quantile(level, 0.1), 0.0), fps / 25)
 
 

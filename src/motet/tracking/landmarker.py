@@ -160,12 +160,14 @@ def pictures(video: Path) -> Iterator[tuple[float, ndarray]]:
 def _row(result: Any, shape: tuple[int, ...]) -> tuple[ndarray, ndarray, ndarray, float] | None:
     if not result.face_landmarks:
         return None
+    # pixels: distances must not depend on the picture's aspect
     points = np.array([(p.x * shape[1], p.y * shape[0]) for p in result.face_landmarks[0]])
     scores = np.zeros(52)
     # The first score is `_neutral`; the tongue is never seen.
     scores[:51] = [c.score for c in result.face_blendshapes[0]][1:52]
     height = _distance(points, *_FACE)
     spans = ((_INNER_UPPER, _INNER_LOWER), _CORNERS, _OUTER, (_NOSE, _FACE[1]))
+    # over forehead to chin
     lip = np.array([_distance(points, a, b) for a, b in spans]) / max(height, 1e-6)
     return (
         scores,

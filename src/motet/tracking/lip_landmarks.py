@@ -73,6 +73,7 @@ class LipFinder:
         return torch.tensor(
             [
                 (
+                    # whole numbers at pixel centres, as everywhere in this package
                     result.face_landmarks[0][k].x * width - 0.5,
                     result.face_landmarks[0][k].y * height - 0.5,
                 )

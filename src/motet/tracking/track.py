@@ -108,6 +108,7 @@ def track_video(
     sound = _sound(path)
     motion, neutral_lips = _motion(seen)
     lag = Lag(0.0, 0.0, False) if sound is None else _lag(seen.lip[:, 0], sound, options.whisper)
+    # An uncertain lag is noted in the report and not applied.
     shift = lag.seconds if options.correct_lag and lag.certain else 0.0
     report = _report(seen, motion, neutral_lips, lag)
     facts = RecordingFacts(
@@ -125,6 +126,7 @@ def track_video(
         },
     )
     tongue = torch.ones(55, dtype=torch.bool)
+    # The tracker has no score for the tongue.
     tongue[ARKIT_SHAPES.index("tongueOut")] = False
     silent = np.zeros(1, np.float32) if sound is None else sound
     result = recording(facts, motion, silent, -shift, valid_channels=tongue)
@@ -153,6 +155,7 @@ def _lag(opening: ndarray, sound: ndarray, whisper: Path | None) -> Lag:
 
 def _motion(seen: Sighting) -> tuple[Float[ndarray, "frames 55"], float]:
     known = seen.found
+    # the person's rest from frames with a face alone
     neutral = neutral_of(seen.scores[known], seen.lip[known], seen.rotation[known])
     weights = clean_weights(seen.scores, seen.lip, neutral, FPS)
     return (
@@ -167,6 +170,7 @@ def _at_rate(seen: Sighting) -> Sighting:
     count = max(
         1,
         round(
+            # the last picture lasts as long as the others
             (seen.time[-1] + np.median(np.diff(seen.time)) if len(seen.time) > 1 else 1 / FPS) * FPS
         ),
     )
@@ -179,7 +183,9 @@ def _at_rate(seen: Sighting) -> Sighting:
         ).reshape(count, *values.shape[1:])
 
     mean = course(seen.rotation)
+    # a mean of rotations back to the nearest rotation (polar decomposition)
     u, _, v = np.linalg.svd(mean)
+    # both neighbours must have been found
     result = np.interp(grid, seen.time, seen.found.astype(float)) > 0.99
     return Sighting(grid, course(seen.scores), course(seen.lip), u @ v, result, seen.face_px)
 
@@ -204,6 +210,7 @@ def _sound(path: Path) -> ndarray | None:
 
 def _report(seen: Sighting, motion: ndarray, rest_width: float, lag: Lag) -> QualityReport:
     gap = np.maximum(measure(motion[:, :52])[:, 0], 0.0)
+    # in mouth widths at rest
     truth = seen.lip[:, 0] / max(rest_width, 1e-6)
     known = seen.found
     if not known.any():
@@ -213,6 +220,7 @@ def _report(seen: Sighting, motion: ndarray, rest_width: float, lag: Lag) -> Qua
         )
     moved = np.std(gap[known]) > 1e-6 and np.std(truth[known]) > 1e-6
     jaw = motion[:, ARKIT_SHAPES.index("jawOpen")]
+    # edges of runs without a face
     edges = np.flatnonzero(np.diff(np.concatenate([[0], (~known).astype(int), [0]])))
     gaps = edges[1::2] - edges[::2]
     acceleration = float(np.abs(np.diff(jaw, 2)).mean()) if len(jaw) > 2 else 0.0

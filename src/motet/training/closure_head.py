@@ -64,7 +64,11 @@ def closure_stage(config: ClosingConfig, tensors: Mapping[str, Tensor] | None = 
         examples: ClosureExamples, size: int, randomness: torch.Generator
     ) -> Mapping[str, Tensor]:
         rows = torch.multinomial(
-            examples.weight, len(members) * size, replacement=True, generator=randomness
+            # One draw for all members, cut into their own batches: they differ by data and seed.
+            examples.weight,
+            len(members) * size,
+            replacement=True,
+            generator=randomness,
         )
         around = truncated_future(examples.around[rows].float(), randomness)
         return {
@@ -82,8 +86,11 @@ def closure_stage(config: ClosingConfig, tensors: Mapping[str, Tensor] | None = 
         return {"closure": functional.binary_cross_entropy_with_logits(logits, target)}
 
     def complete(examples: ClosureExamples) -> None:
+        # (members, size)
         del examples
         for member in members:
+            # Prior correction after sampling: closures were drawn 0.8 / 0.12 times as often as they
+            # occur, so their log-odds are that much too high.
             member.out.bias += math.log(OPEN_SHARE / CLOSED_SHARE)
 
     return Stage("ensemble", ensemble, [ensemble], loss, batch, complete=complete)
@@ -139,6 +146,7 @@ def truncated_future(
     is repeated to the end, as in a stream.
     """
     now, reach = REACH.index(0), len(REACH)
+    # Ends from `now` to 2 * reach: half of the draws lie past the context and leave it whole.
     end = torch.randint(now + 1, 2 * reach, (len(around), 1), generator=randomness)
     known = torch.minimum(torch.arange(reach).expand(len(around), -1), end.clamp(max=reach - 1))
     around = around.gather(1, known.unsqueeze(2).expand(-1, -1, around.shape[2]))

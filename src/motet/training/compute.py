@@ -33,6 +33,7 @@ def launch(config: ComputeConfig | None = None) -> Fabric:
         accelerator=kind,
         devices=config.devices,
         num_nodes=config.nodes,
+        # Lightning calls plain float32 "32-true".
         precision="32-true" if config.precision == "32" else config.precision,
         strategy=_strategy(kind) if config.devices * config.nodes > 1 else "auto",
     )
@@ -51,6 +52,7 @@ def _strategy(kind: str) -> object:
 
 
 def _check_devices(kind: str, count: int) -> None:
+    # heavy: loaded only where a training runs
     import torch
 
     known = torch.cuda.device_count() if kind == "cuda" else 1

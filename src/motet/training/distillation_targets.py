@@ -46,7 +46,7 @@ LIP_CHANNELS: tuple[str, ...] = ("lip_opening", "lip_width", "lip_height", "jaw_
 scores."""
 REACH_STEPS = (-8, -4, 0, 4, 8)
 """Teacher steps of 20 ms that the lip regression sees."""
-_VIDEO_FPS = 25.0
+_VIDEO_FPS = 25.0  # tracked GRID
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,9 @@ def with_context(
     """Each step together with its neighbours at the given offsets (the ends repeat) and a constant
     1.
     """
+    # (steps, reach)
     at = torch.arange(len(features))[:, None] + torch.tensor(list(reach))
+    # (steps, reach * channels): offsets slowest, as `lip_weight` expects
     window = features[at.clamp(0, len(features) - 1)].flatten(1)
     return torch.cat([window, window.new_ones(len(window), 1)], 1)
 
@@ -97,6 +99,7 @@ def at_times(
 ) -> Float[Tensor, "frames channels"]:
     """Linear interpolation between steps; the ends repeat."""
     position = (seconds * rate).clamp(0, len(features) - 1)
+    # The last step is read as share 1 after the one before it.
     low = position.floor().long().clamp(max=max(0, len(features) - 2))
     share = (position - low).unsqueeze(-1).to(features.dtype)
     return features[low] * (1 - share) + features[(low + 1).clamp(max=len(features) - 1)] * share
@@ -108,11 +111,13 @@ def ridge(
     """Least squares with a penalty relative to the inputs' mean square; the last input (the
     constant) goes free.
     """
+    # Double precision: the squared condition number of the Gram matrix is beyond float32.
     x, y = inputs.double(), targets.double()
     gram = x.T @ x
     weight = torch.full(
         (len(gram),), penalty * float(gram.diagonal()[:-1].mean()), dtype=torch.float64
     )
+    # Not zero: the matrix stays positive definite for constant inputs.
     weight[-1] = 1e-6
     return torch.linalg.solve(gram + torch.diag(weight), x.T @ y).float()
 
@@ -158,6 +163,7 @@ def fit_projection(
     """
     pool = torch.cat([_training_rows(corpus, s, features) for s in sources])
     mean = pool.mean(0)
+    # eigh gives rising variances: the last `dims` are the leading components.
     values, vectors = torch.linalg.eigh(torch.cov((pool - mean).T))
     values, vectors = values[-dims:].flip(0), vectors[:, -dims:].flip(1)
     partial = TeacherProjection(mean, vectors / values.sqrt(), values, torch.zeros(0))
@@ -186,7 +192,9 @@ def _fit_lips(
         for entry, first, count in steps_of(read_index(corpus, "grid"))
         if entry.split == "train"
     ]
+    # Shapes of a tracker have an offset a person and clip; only the movement is learnt.
     lips = lips - lips.mean(1, keepdim=True)
+    # unit deviation over the training clips, as the lip head's channels
     lips = lips / lips[[clip for clip, _, _ in clips]].flatten(0, 1).std(0)
     whisper = read_array(features / "grid.whisper.npy", mapped=True)
     rows, targets = [], []
@@ -194,9 +202,11 @@ def _fit_lips(
         components = teaching.components(
             torch.from_numpy(whisper[first : first + count].astype(np.float32))
         )
+        # sound clock of frame k: k / 25 minus where the clip's sound begins
         seconds = torch.arange(lips.shape[1]) / _VIDEO_FPS - start[clip]
         rows.append(at_times(with_context(components, REACH_STEPS), seconds))
         targets.append(lips[clip])
+    # 0.02: ridge on inputs of unit variance
     return ridge(torch.cat(rows), torch.cat(targets), 0.02)
 
 
@@ -218,6 +228,7 @@ def steps_of(entries: Sequence[CorpusEntry]) -> list[tuple[CorpusEntry, int, int
     """Each utterance with its first step and number of steps in the files of targets."""
     out, first = [], 0
     for entry in entries:
+        # rounded half up, as the encoder itself counts
         count = steps_of_samples(entry.samples)
         out.append((entry, first, count))
         first += count

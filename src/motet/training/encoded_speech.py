@@ -68,8 +68,10 @@ def _degraded(
     modes: list[WhisperAudioEncoder],
     randomness: torch.Generator,
 ) -> Iterator[Float[Tensor, "steps dim"]]:
+    # The next utterance is the babble of this one; the last takes the first.
     for entry, other in zip(entries, [*entries[1:], *entries[:1]], strict=True):
         clip, babble = _samples(sound, entry), _samples(sound, other)
+        # ceiling division: repeated until it covers the clip
         repeats = -(-len(clip) // len(babble))
         babble = babble.repeat(repeats)[: len(clip)]
         worse = degrade(clip.unsqueeze(0), babble.unsqueeze(0), randomness, MILD)

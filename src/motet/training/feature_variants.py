@@ -46,6 +46,7 @@ class Variant:
 
 def variants_of(recording: str) -> tuple[Variant, ...]:
     """The variants of the recording of that name: whole, for some also streamed."""
+    # Not `hash`: Python salts it differently in every process.
     random = np.random.default_rng(zlib.crc32(recording.encode()))
     look_aheads = [float("inf")]
     if random.random() < STREAMED:

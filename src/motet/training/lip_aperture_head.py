@@ -29,6 +29,7 @@ def fit_lip_aperture(corpus: TrainingSet) -> dict[str, Tensor]:
     With X the features around a frame and a constant, w the weight of the frame's clip and y its
     gap, it solves (X^T w X + lambda I) b = X^T w y; the constant is not penalised.
     """
+    # (rows, reach * dim + 1), the constant last
     dim = corpus.items[0].features.shape[1]
     size = len(REACH) * dim + 1
     gram, product, total = torch.zeros(size, size), torch.zeros(size), 0.0
@@ -36,6 +37,7 @@ def fit_lip_aperture(corpus: TrainingSet) -> dict[str, Tensor]:
         gram += (inputs * weight.unsqueeze(1)).T @ inputs
         product += inputs.T @ (gap * weight)
         total += float(weight.sum())
+    # Double precision for the solution; the sums themselves are large products in float32.
     penalty = torch.full((size,), RIDGE * total, dtype=torch.float64)
     penalty[-1] = 0.0
     solution = torch.linalg.solve(gram.double() + torch.diag(penalty), product.double()).float()
@@ -61,6 +63,7 @@ def _frames_of(item: TrainingItem) -> tuple[Tensor, Tensor, Tensor]:
     # Two steps a frame.
     steps = (2 * frames.unsqueeze(1) + torch.tensor(REACH)).clamp(0, len(item.features) - 1)
     inputs = item.features[steps].flatten(1)
+    # channel 0 of `measure` is the gap; 52 are ARKit's shapes, without the head
     gap = torch.from_numpy(measure(item.motion[frames, :52].double().numpy())[:, 0]).float()
     constant = torch.ones(len(inputs), 1)
     return torch.cat([inputs, constant], 1), gap, torch.full((len(frames),), item.weight)

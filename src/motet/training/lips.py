@@ -136,7 +136,7 @@ def shown_phones(
     if not labels:
         return None
     random, posterior = np.random.default_rng(zlib.crc32(name.encode())), scores.exp()
-    shift = int(random.integers(-1, 2)) / FEATURE_RATE_HZ
+    shift = int(random.integers(-1, 2)) / FEATURE_RATE_HZ  # -20, 0 or +20 ms
     if random.random() < POSTERIORS:
         return posterior
     spans = [PhoneSpan(start + shift, stop + shift, symbol) for start, stop, symbol in labels]
@@ -161,6 +161,7 @@ class _Recorder(Readout):
 
     def __call__(self, before: Tensor, known: Tensor, count: int) -> Tensor:
         rows = torch.cat([before, known])
+        # The beginning has no past yet: its first feature is repeated, as in a session.
         missing = self.context - len(before)
         self.blocks.append(torch.cat([rows[:1].expand(missing, -1), rows]))
         return known[:count]
@@ -175,8 +176,8 @@ def stream_blocks(
     windows = StreamingWindows(encoder.network, STREAM, recorder)
     windows.finish(windows.step(windows.begin(), samples)[1])
     phones = encoder.phones(torch.stack(recorder.blocks)).exp()
-    found = zip(recorder.blocks, phones, strict=True)
-    return [StreamBlock(number, *block) for number, block in enumerate(found)][1:]
+    pairs = zip(recorder.blocks, phones, strict=True)
+    return [StreamBlock(number, *block) for number, block in enumerate(pairs)][1:]
 
 
 def read_lip_corpus(folder: Path, validation: float) -> TrainingData[LipCorpus]:
@@ -213,6 +214,7 @@ def fit_lips(config: LipsConfig, clips: Iterable[LipClip]) -> dict[str, Tensor]:
     maps = [_Sums(config, basis, regressor.stream_phone_weight.shape[1]) for _ in config.ahead]
     maps.append(_Sums(config, basis))
     for clip in clips:
+        # two steps of 20 ms a frame of 40 ms, an odd last step included
         frames = min(len(clip.shapes), (len(clip.features) + 1) // 2)
         steps = 2 * torch.arange(frames)
         at = (steps.unsqueeze(1) + regressor.offsets).clamp(0, len(clip.features) - 1)
@@ -229,6 +231,7 @@ def fit_lips(config: LipsConfig, clips: Iterable[LipClip]) -> dict[str, Tensor]:
         )
         regressor.weight[number], regressor.bias[number] = part.stored(own)
     if config.phones:
+        # The map without phones is the prior: where no labels are, nothing changes.
         whole = _with_phones(regressor, basis, clips, whole)
     regressor.weight[-1], regressor.bias[-1] = maps[-1].stored(whole)
     regressor.mean.copy_(maps[-1].mean())
@@ -267,6 +270,7 @@ def _beside(
         deviation: penalty on what it adds to the prior.
         ridge: penalty on the phones.
     """
+    # inputs in the order (acoustic, phones, constant); the prior has no phones
     acoustic = len(prior) - 1
     inputs = sums.size - len(prior)
     start = torch.cat([prior[:-1], prior.new_zeros(inputs, prior.shape[1]), prior[-1:]])
@@ -310,6 +314,7 @@ class _Basis:
         sample = torch.cat([f[::every] for f in features]).double()
         centre = sample.mean(0)
         values, axes = torch.linalg.eigh(torch.cov((sample - centre).T))
+        # eigh sorts upwards: the leading components are the last ones.
         count = min(COMPONENTS, len(values))
         scale = values[-count:].clamp(min=1e-9).sqrt()
         return cls(centre.float(), (axes[:, -count:] / scale).float())
@@ -333,6 +338,7 @@ class _Sums:
         beside: Float[Tensor, "frames beside"] | None = None,
     ) -> None:
         """Frames of a clip with the features around them, and what else is read."""
+        # (frames, offsets * components)
         x = ((rows - self.basis.centre) @ self.basis.axes).flatten(1)
         others = torch.zeros(len(x), 0) if beside is None else beside
         x = torch.cat([x, others, torch.ones(len(x), 1)], 1)
@@ -357,8 +363,11 @@ class _Sums:
         if prior is not None:
             result += prior
         for shapes, square, cross in self._systems():
+            # The penalty counts a frame: `square[-1, -1]` is the summed weight, because the
+            # constant is 1.
             diagonal = square[-1, -1] * torch.ones(self.size, dtype=torch.float64) * penalty
             diagonal[-1] = 0.0
+            # (square + D) (W - P) = cross - square P: the equation in what is added to the prior
             rest = cross - square @ result[:, shapes]
             result[:, shapes] += torch.linalg.solve(square + diagonal.diag(), rest)
         return result
@@ -381,6 +390,7 @@ class _Sums:
     def _systems(self) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         """Shapes that were observed in the same recordings, which share a system of equations."""
         keys = list(self.parts)
+        # Shapes observed in the same recordings share one factorisation.
         for pattern in {tuple(key[shape] for key in keys) for shape in range(self.shapes)}:
             shapes = [k for k in range(self.shapes) if tuple(key[k] for key in keys) == pattern]
             seen = [self.parts[key] for key, used in zip(keys, pattern, strict=True) if used]

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 Watch = Callable[[Mapping[str, Tensor]], None]
 Export = Callable[[Path, Mapping[str, Tensor]], None]
 VALIDATION_BATCHES = 8
-_SHARD_STRIDE = 0x9E3779B97F4A7C15
+_SHARD_STRIDE = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: odd, bits evenly spread
 
 
 def train(
@@ -83,6 +83,7 @@ def train(
         _check_validation(stage, validation, config)
     run = _Run(stage, examples, config, folder, fabric or launch(), accumulate)
     log = RunLog(folder, report, tensorboard) if run.first else None
+    # Monotonic: a clock that is set must not stop the saving.
     saved = time.monotonic()
     while not run.finished:
         line = run.step()
@@ -143,8 +144,10 @@ class _Run(Generic[ExamplesT]):
         if self.first:
             claim(folder, stage.name, config, fabric.world_size * accumulate)
         fabric.barrier()
+        # before the module is wrapped: the names are those of the model
         self._parameters = trained_parameters(stage)
         if not (folder / STATE).exists():
+            # Not on resumption: the saved state holds what `prepare` computed.
             stage.prepare(examples)
         self._module = fabric.setup_module(_LossModule(stage))
         self._optimiser = make_optimiser(self._parameters, config)
@@ -178,6 +181,7 @@ class _Run(Generic[ExamplesT]):
         self._stage.model.train()
         for micro in range(self._accumulate):
             self._backward(micro)
+        # infinite: the norm is measured and nothing is clipped
         most = self._config.clip or math.inf
         norm = nn.utils.clip_grad_norm_(list(self._parameters.values()), most)
         # A step whose gradient overflowed would destroy the run: leave it out.
@@ -192,12 +196,15 @@ class _Run(Generic[ExamplesT]):
         """
         randomness = self._randomness(micro)
         batch = self._stage.batch(self._examples, self._config.batch, randomness)
+        # DDP sums gradients at the last micro-batch only.
         waits = micro + 1 < self._accumulate
         with self._fabric.no_backward_sync(self._module, enabled=waits):
             terms = self._module(self._fabric.to_device(dict(batch)), randomness)
+            # The terms are weighted already; their plain sum is the loss.
             loss = torch.stack(list(terms.values())).sum()
             self._fabric.backward(loss / self._accumulate)
         for name, term in {**terms, "loss": loss}.items():
+            # Summed over the steps between two reports, so each report is a mean.
             value = term.detach().float() / (self._accumulate * self._config.log_every)
             self._sums[name] = self._sums.get(name, 0.0) + value
 
@@ -215,6 +222,8 @@ class _Run(Generic[ExamplesT]):
         follow(
             self._average,
             self._parameters,
+            # Warm-up of the average: at step n at most n / (n + 10), or it would keep the random
+            # start.
             min(self._config.average, progress.step / (progress.step + 10)),
         )
 
@@ -241,6 +250,7 @@ class _Run(Generic[ExamplesT]):
     def _validation_loss(self, examples: ExamplesT) -> float:
         self._stage.model.eval()
         world, total = self._fabric.world_size, torch.zeros((), device=self._fabric.device)
+        # Shards of fixed batches: the loss does not depend on the number of processes.
         for index in range(self._fabric.global_rank, VALIDATION_BATCHES, world):
             randomness = torch.Generator().manual_seed(index)
             batch = self._stage.batch(examples, self._config.batch, randomness)
@@ -297,6 +307,7 @@ def exchange(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor
 
 def shard_generator(seed: int, step: int, shard: int) -> torch.Generator:
     """Randomness of one batch. An odd constant keeps the seeds of shards apart."""
+    # as a signed 64-bit integer
     return torch.Generator().manual_seed(((seed << 32) + step + shard * _SHARD_STRIDE) % 2**63)
 
 
@@ -317,6 +328,7 @@ def make_optimiser(
     parameters: Mapping[str, nn.Parameter], config: TrainConfig
 ) -> torch.optim.AdamW:
     """AdamW; only matrices decay."""
+    # Biases, gains of norms and scales do not decay, as is usual for transformers.
     matrices = [p for p in parameters.values() if p.ndim > 1]
     vectors = [p for p in parameters.values() if p.ndim <= 1]
     groups = [

@@ -39,12 +39,14 @@ class MeshPhones:
         """
         for path in self._given(name):
             return _rows(read_timings(path))
+        # What was found before; a text that changes later needs this file deleted.
         cache_file = self.folder / "features" / "phones" / f"{name}.json"
         if cache_file.exists():
             return _rows(read_timings(cache_file))
         text = self.folder / "text" / f"{name}.txt"
         options = PhoneOptions(text=str(text) if text.exists() else "")
         phones = find_phones(audio.samples.reshape(-1), options, posterior_of(audio))
+        # Only silence: the recogniser failed or there is no speech.
         if all(span.symbol == SILENCE for span in phones.spans):
             raise InputError(
                 f"no phones were found in {name} ({'; '.join(phones.notes) or 'no speech'}); give"

@@ -118,6 +118,7 @@ def learn_person(
         watch = selection.watcher(name, training_part)
         if not (folder / "finished.safetensors").exists():
             batch = learning.batch if name == "lips" else learning.face_batch
+            # The second stage goes on from trained lips: half the rate.
             rate = learning.learning_rate if name == "lips" else learning.learning_rate / 2
             settings = TrainConfig(
                 steps=learning.steps,
@@ -130,7 +131,7 @@ def learn_person(
                 validation=0.0,
                 seed=learning.seed,
             )
-            found = train(
+            trained = train(
                 stage,
                 training_part,
                 settings,
@@ -141,7 +142,7 @@ def learn_person(
                 accumulate=compute.accumulate,
             )
             if fabric.global_rank == 0:
-                save_checkpoint(folder / "finished.safetensors", found, config, {"stage": name})
+                save_checkpoint(folder / "finished.safetensors", trained, config, {"stage": name})
             fabric.barrier()
         tensors = read_checkpoint(folder / "finished.safetensors").tensors
     return read_checkpoint(person.weights).digest
@@ -154,6 +155,7 @@ def split(examples: MouthSet, learning: LearningConfig) -> tuple[MouthSet, Mouth
         InputError: too few frames to learn from.
     """
     count = len(examples.frames)
+    # At least two frames, so that a mean over validation frames exists.
     first = count - max(2, int(count * learning.validation_share))
     if first < 10:
         raise InputError(
@@ -173,6 +175,7 @@ def _rows(examples: MouthSet, rows: Tensor) -> MouthSet:
         name: getattr(examples, name)[rows]
         for name in ("frames", "moment", "lips", "observed", "tone", "level_db")
     }
+    # `runs` are first rows of five consecutive frames; the rows here are a prefix of the set.
     starts = (
         examples.runs[examples.runs + 4 < len(rows)]
         if len(rows) and int(rows[-1]) == len(rows) - 1
@@ -192,8 +195,10 @@ def drawn_regions(
     codes = model.hearing(examples.windows(rows, model.config.hearing))
     lips = (
         model.lips(model.lip.prepare(), codes, examples.moment[rows], examples.canonical)
+        # The colours of the moment's light, one factor a channel.
         * examples.tone[rows][..., None, None]
     )
+    # (some, 3, h, w) and how much of each pixel is drawn, 0..1
     mixed, share = laid_in(lips, examples.mask, examples.region.mesh[rows], observed)
     return kept_real(model.blend(mixed), share, observed), share
 
@@ -221,6 +226,7 @@ class _Selection:
         )
         self._record = person.training / "trials.jsonl"
         lines = (
+            # Without the weights the record says nothing: the next model is the best.
             [json.loads(line) for line in self._record.read_text().splitlines()]
             if self._record.exists() and person.weights.exists()
             else []
@@ -268,15 +274,18 @@ class _Selection:
         errors, shares = 0.0, 0.0
         for some in rows.split(16):
             drawn, share = drawn_regions(model, self._validation, some)
+            # only where something is drawn: filmed pixels would dilute the error
             difference = (drawn - self._validation.observed[some].float() / 255).abs() * (share > 0)
             errors, shares = errors + float(difference.sum()), shares + 3 * float((share > 0).sum())
         chosen = rows[:: max(1, len(rows) // 6)][:6]
         drawn, _ = drawn_regions(model, self._validation, chosen)
         filmed = self._validation.observed[chosen].float() / 255
+        # filmed row above drawn row, six frames side by side: (3, 2 h, 6 w)
         both = torch.cat([torch.cat(list(filmed), -1), torch.cat(list(drawn.clamp(0, 1)), -1)], -2)
         return errors / max(shares, 1.0), (both * 255).round().byte().movedim(0, -1)
 
     def _note(self, line: Mapping[str, Any]) -> None:
+        # Rewritten as a whole, so that a kill leaves no broken line.
         earlier = self._record.read_bytes() if self._record.exists() else b""
         write_bytes(self._record, earlier + (json.dumps(dict(line)) + "\n").encode())
 

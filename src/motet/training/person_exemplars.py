@@ -27,7 +27,7 @@ from motet.methods.speech2lip.person.mouth_region import Mouth
 from motet.session import load
 from motet.types import Audio, Motion
 
-LEAST_FRAMES = 150
+LEAST_FRAMES = 150  # six seconds at 25 frames a second
 QUALITY = 8
 Report = Callable[[str, int, int], None]
 """Called with the step, how much of it is done, and how much there is in all."""
@@ -52,6 +52,7 @@ def fit_exemplar_person(
     assert config.exemplar is not None
     names = tuple(motions or config.exemplar.motions)
     seen = torch.arange(person.facts.train_frames)
+    # frames without a face have no mouth to draw from
     seen = seen[person.track.seen[seen]]
     if len(seen) < LEAST_FRAMES:
         raise InputError(
@@ -80,9 +81,12 @@ def footage_curves(person: Person, name: str) -> Float[Tensor, "frames dim"]:
         return torch.from_numpy(read_arrays(path)["curves"]).float()
     samples, parts = person.audio.expect(16_000, "mono").samples[0], []
     for shot in person.shots():
+        # 640 samples of 16 kHz a frame of 25 Hz
         sound = samples[shot.start * 640 : shot.stop * 640]
         out = cast(Motion, loaded.run(Audio.mono(sound, 16_000)))
         missing = max(0, len(shot) - out.values.shape[1])
+        # A method may end a frame early; the shot's length counts. 52: ARKit's shapes without the
+        # head.
         parts.append(torch.nn.functional.pad(out.values[0], (0, 0, 0, missing))[: len(shot), :52])
     made = torch.cat(parts)
     path.parent.mkdir(exist_ok=True)

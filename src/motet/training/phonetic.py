@@ -134,6 +134,7 @@ def last_phase(config: TrainConfig) -> TrainConfig:
     """Settings of the last phase: an eighth of the length of the first, two fifths of its rate, a
     shorter average.
     """
+    # An eighth of steps or minutes, whichever the user gave.
     minutes = config.minutes / 8 if config.minutes else None
     steps, warmup = max(1, config.steps // 8), max(1, config.warmup // 4)
     return dataclasses.replace(
@@ -176,6 +177,7 @@ def prepare_targets(corpus: Path, targets: Path, tracked: Path) -> TeacherProjec
 
 def build_model(seed: int, config: PhoneticConfig | None = None) -> PhoneticNet:
     """A network with seeded random weights."""
+    # The caller's random state stays as it is.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return PhoneticNet(config or default_config())
@@ -204,6 +206,7 @@ def distillation_stage(
         examples: SpeechTargets, size: int, randomness: torch.Generator
     ) -> Mapping[str, Tensor]:
         return {
+            # `taps`: the set cuts mel frames exactly as the network will see them
             **speech_set(examples, tuple(weights.items()), how).batch(size, randomness, taps),
             "variance": examples.teaching.variance,
         }
@@ -241,6 +244,8 @@ def raise_floor(
     layer's bias takes the constant.
     """
     gain, mel = 10 ** (-decibels / 10), LogMel()
+    # `entry` reads (ln E) / scale in every tap and bin: a constant shift of the input adds shift
+    # times the sum of its weights.
     bias = tensors["entry.bias"] + tensors["entry.weight"].sum(1) * (math.log(gain) / mel.scale)
     return {**tensors, "entry.bias": bias}, dataclasses.replace(
         config, mel_floor=config.mel_floor / gain

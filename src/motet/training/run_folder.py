@@ -57,10 +57,12 @@ def claim(folder: Path, stage: str, config: TrainConfig, shards: int) -> None:
         ConfigError: the folder holds a run of another configuration.
     """
     make_folder(folder)
+    # `LENGTH` may change: a run can be made longer, or save more often.
     identity = {k: v for k, v in settings.to_json(config).items() if k not in LENGTH}
     expected = {"stage": stage, **identity, "shards": shards}
     path = folder / RUN
     if path.exists():
+        # Old runs lack newer settings; what they did then counts as given.
         stored = {**BEFORE, **_stored(path)}
         changed = [
             f"{key} {stored.get(key)} (now {expected[key]})"
@@ -95,6 +97,7 @@ def save_state(
     """Write everything that a run needs to go on."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in average.items()}
+    # By parameter name, not by index: the order of parameters may change with the code.
     for name, parameter in model.named_parameters():
         moments = optimiser.state.get(parameter, {})
         tensors |= {f"optimiser.{key}.{name}": moments[key] for key in moments}
@@ -177,6 +180,7 @@ class RunLog:
 
     def _broken_line(self, file: TextIO) -> str:
         """What ends a line that was cut short when the run was killed."""
+        # A line cut by a kill must not swallow the next report.
         size = file.seek(0, os.SEEK_END)
         if not size:
             return ""

@@ -21,7 +21,7 @@ from motet.errors import AssetError
 from motet.phonetics.phones import frame_labels
 from motet.training.distillation_targets import LIP_CHANNELS, at_times, steps_of
 
-STEP_SAMPLES = 320
+STEP_SAMPLES = 320  # 16 kHz at 50 Hz
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +60,13 @@ class SpeechSet:
                 for i, (entry, _, _) in enumerate(loaded.items)
                 if entry.split == split
             ]
+            # probability in proportion to the length: a second counts, not an utterance
             odds += [weight * loaded.items[i][2] for _, i in chosen]
             self._pool += chosen
             self._sources.append(loaded)
         if not self._pool:
             raise AssetError(f"{corpus} holds no {split} speech of {', '.join(weights)}")
+        # cumulative; double, because float32 loses short utterances in hours of speech
         self._odds = torch.tensor(odds, dtype=torch.float64).cumsum(0)
 
     def batch(self, size: int, chance: torch.Generator, taps: tuple[int, int]) -> dict[str, Tensor]:
@@ -75,12 +77,15 @@ class SpeechSet:
         """
         items = [self._stream(chance) for _ in range(size)]
         sound, targets, labels = (torch.stack(parts) for parts in zip(*items, strict=True))
+        # The next stream of the batch is the babble of this one.
         noisy = degrade(sound, sound.roll(1, 0), chance, self.how)
+        # Silence before the first step as at a session's start.
         lead = self.mel.lead + taps[0] * self.mel.hop
         frames = 2 * (self.steps - 1) + taps[0] + 1 + taps[1]
         power = self.mel.power(torch.nn.functional.pad(noisy, (lead, frames * self.mel.hop)))[
             :, :frames
         ]
+        # Vocal tract length: the frequency axis stretched by one of WARPS an item.
         warps = torch.randint(len(WARPS), (size,), generator=chance)
         mel = torch.stack(
             [self.mel.from_power(p, WARPS[int(w)]) for p, w in zip(power, warps, strict=True)]
@@ -97,6 +102,7 @@ class SpeechSet:
         self, chance: torch.Generator
     ) -> tuple[Float[Tensor, " time"], Float[Tensor, "steps channels"], Int[Tensor, " steps"]]:
         """Utterances one after the other until the length is full, faster or slower."""
+        # 2^0.35: up to 27 % faster or slower
         rate = float(torch.exp2(uniform((), -0.35, 0.35, chance)))
         samples_needed = round(self.steps * rate) + 1
         parts: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -112,6 +118,7 @@ class SpeechSet:
         stretched = torch.nn.functional.pad(
             stretched, (0, self.steps * STEP_SAMPLES - len(stretched))
         )
+        # Labels cannot be interpolated; targets can.
         nearest = (seconds * 50).round().long().clamp(max=len(labels) - 1)
         return stretched, at_times(targets, seconds), labels[nearest]
 
@@ -126,10 +133,12 @@ class SpeechSet:
         length = min(most, count)
         begin = int(torch.randint(count - length + 1, (), generator=chance))
         sound = np.zeros(length * STEP_SAMPLES, np.float32)
+        # The last step of an utterance may be partly silence.
         stop = min(entry.samples, (begin + length) * STEP_SAMPLES)
         cut = data.audio[entry.offset + begin * STEP_SAMPLES : entry.offset + stop]
         sound[: len(cut)] = cut.astype(np.float32) / 32767
         at = slice(first + begin, first + begin + length)
+        # 1e-3: silence is not amplified without bound
         gain = 0.05 / (
             float(np.sqrt(np.mean(np.square(sound)))) + 1e-3
         )  # neighbours in a stream are about equally loud

@@ -79,6 +79,7 @@ def speech_heads_stages(
 
 def _phones_stage(heads: SpeechHeads) -> Stage[SpeechSteps]:
     def prepare(examples: SpeechSteps) -> None:
+        # every 17th step: a sample of all, without the period of any batch
         rows = examples.features[::17].float()
         heads.mean.copy_(rows.mean(0))
         heads.deviation.copy_(rows.std(0))
@@ -87,6 +88,7 @@ def _phones_stage(heads: SpeechHeads) -> Stage[SpeechSteps]:
         examples: SpeechSteps, size: int, randomness: torch.Generator
     ) -> Mapping[str, Tensor]:
         total = examples.weights.cumsum(0, dtype=torch.float64)
+        # From cumulative weights: `torch.multinomial` takes at most 2^24 categories.
         draws = torch.rand(size, generator=randomness, dtype=torch.float64) * total[-1]
         rows = torch.searchsorted(total, draws).clamp(max=len(total) - 1)
         around = examples.around(rows)
@@ -109,6 +111,7 @@ def fit_gap(examples: SpeechSteps) -> dict[str, Tensor]:
     """Ridge regression from the features around a frame to the gap between the lips."""
     inputs, gaps = (torch.cat(parts) for parts in zip(*examples.gaps, strict=True))
     constant = inputs.new_ones(len(inputs), 1)
+    # (context * dim + 1,)
     solution = ridge(torch.cat([inputs, constant], 1), gaps.unsqueeze(1), RIDGE)[:, 0]
     return {"gap_weight": solution[:-1].view(len(CONTEXT), -1), "gap_bias": solution[-1]}
 
@@ -169,6 +172,7 @@ def joined(
         source = clip.entry.source
         source_steps[source] = source_steps.get(source, 0) + len(clip.labels)
     shares = [
+        # Square root: a long source counts more than a short one, but not in proportion.
         (DEGRADED_SHARE if degraded else 1.0) / source_steps[clip.entry.source] ** 0.5
         for clip, degraded in clips
     ]
@@ -185,12 +189,14 @@ def tracked_gaps(clips: Iterable[LabelledSteps], grid: Path) -> list[tuple[Tenso
     """
     lips, start, names = read_grid_lips(grid)
     width = lips[..., 1].median()
+    # frame k of the video at k / 25 s
     seconds, index = torch.arange(lips.shape[1]) / 25.0, {n: i for i, n in enumerate(names)}
     gaps = []
     for clip in clips:
         if clip.entry.source == "grid" and clip.entry.name in index:
             row, at = index[clip.entry.name], torch.arange(len(clip.features)).unsqueeze(1)
             around = clip.features[(at + torch.tensor(CONTEXT)).clamp(min=0)].flatten(1)
+            # column 0 is the gap, column 1 the width, both over the face's height
             gaps.append((at_times(around, seconds - start[row]), lips[row, :, 0] / width))
     return gaps
 

@@ -59,6 +59,7 @@ def read_sync_data(folder: Path, validation: float) -> TrainingData[SyncExamples
     tracked = folder / "tracked"
     in_tails = {clip for person in people for clip in tail_clips(person)}
     tested = set(held_out_clips(tracked))
+    # The same clips may be filmed in a person's tail, which is held out.
     training = read_tracked_lips(tracked, in_tails)
     held_out = {person.facts.name: _cut(person, "held_out") for person in people}
     unseen = {person.facts.name: _cut(person, "train") for person in _people(folder / "unseen")}
@@ -89,6 +90,7 @@ def tail_clips(person: Person) -> list[str]:
     """Names of the videos that reach into a person's held-out tail."""
     end, names = 0, []
     for source in person.facts.sources:
+        # Cumulative frames: the sources stand in the order in which they were filmed.
         end += source.frames
         if end > person.facts.train_frames:
             names.append(Path(source.name).stem)

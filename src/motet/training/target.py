@@ -134,6 +134,7 @@ def train_target(
     names = [stage.name for stage in target.stages(None)]
     if job.stage and job.stage not in names:
         raise ConfigError(f"{target.name} has no stage {job.stage!r}; {nearest(job.stage, names)}")
+    # Digest of the weights to begin with, for the record.
     tensors, began = _initial(target, job)
     if tensors is None and job.stage in ("", names[0]):
         tensors = with_encoder(target, job.encoder)
@@ -149,6 +150,7 @@ def train_target(
     for name in names:
         run = _StageRun(target, name, source, job, fabric, began, report)
         if job.stage and name != job.stage:
+            # A stage before the wanted one is taken from its folder.
             if job.start is None and names.index(name) < names.index(job.stage):
                 tensors = finished[name] = run.earlier()
             continue
@@ -196,6 +198,7 @@ class _StageRun(Generic[ExamplesT]):
 
     def train(self, tensors: Tensors | None) -> Tensors:
         """Train (or go on) and write `finished.safetensors`."""
+        # Built anew from the tensors so far: a stage owns its model.
         stage = next(s for s in self.target.stages(tensors) if s.name == self.name)
         if isinstance(stage, ClosedFormStage):
             tensors, own = stage.fit(self.data.train), {}
@@ -203,6 +206,7 @@ class _StageRun(Generic[ExamplesT]):
             tensors = self._descend(stage)
             with torch.no_grad():
                 own = stage.metadata(self.data.train)
+        # one writer; the others wait at the barrier before they read
         if self.fabric.global_rank == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
             facts = {**self._facts(), **own}
@@ -251,6 +255,7 @@ def with_encoder(target: Target[ExamplesT], encoder: Path | None) -> Tensors | N
             weights are given.
     """
     stages = [stage for stage in target.stages(None) if isinstance(stage, Stage)]
+    # All stages share one model, so the first tells.
     inner = [m for stage in stages[:1] for m in stage.model.modules()]
     own = [module for module in inner if isinstance(module, Hubert | Wav2Vec2)]
     if own and encoder is None:

@@ -62,6 +62,7 @@ def method_target(spec: MethodSpec, preset: str = "default") -> Target[Any]:
     return Target(spec.name, architecture, build, read, schedule=schedule)
 
 
+# Imported in the functions: a target loads only what it trains.
 def _phonetic() -> Target[Any]:
     from motet.training.phonetic import phonetic_target
 
@@ -95,6 +96,7 @@ def _lip_aperture_head() -> Target[Any]:
         del validation  # A closed form has nothing to stop early.
         return hold_out_validation(*performances(config, folder), 0.0)
 
+    # Not halved: float16 would save nothing on a few thousand weights.
     return Target(
         "lip-aperture-head", config, lambda tensors: [lip_aperture_stage()], read, half=False
     )

@@ -82,14 +82,17 @@ def read_tracked_lips(
     arrays = read_arrays(folder / "landmarks.npz")
     first, delta = (arrays[key].astype(np.float32) for key in ("first", "delta"))
     numbers = arrays["index"].tolist()
+    # Points are stored in sixteenths: the first frame, then differences.
     points = torch.from_numpy(
         np.concatenate([first[:, None], first[:, None] + delta.cumsum(1)], 1) / 16
     )
     starts = read_arrays(folder / "motion.npz", ["audio_start"])["audio_start"].tolist()
     encoder = PhoneticEncoder.load()
+    # two features a frame of 25 Hz
     clock = torch.arange(2 * points.shape[1]) / 50.0
 
     features = [
+        # from the sound's clock to the video's
         at_times(encoder.encode(_sound(folder, names[row])).hidden, clock - starts[row])
         for row in rows
     ]

@@ -143,6 +143,7 @@ def training_set(data: Path, split: str = "train", cache: Path | None = None) ->
             corpus, entry, partial(_perturbed, encoder, entry.facts.name), cache / "perturbed"
         )
         items += [
+            # The weight of the clip is split, so that a perturbed copy does not count it twice.
             dataclasses.replace(item, weight=item.weight * (1 - SHARE)),
             dataclasses.replace(item, features=double, weight=item.weight * SHARE),
         ]
@@ -163,6 +164,7 @@ def lip_set(data: Path, split: str = "train", cache: Path | None = None) -> Trai
         for variant in variants:
             features = _lip_features(corpus, entry, variant, encoder, cache)
             item = training_item(corpus, entry, features)
+            # All variants of a recording together weigh as much as the recording.
             items.append(dataclasses.replace(item, weight=item.weight / len(variants)))
     return TrainingSet(arkit_space(), items)
 
@@ -236,12 +238,14 @@ def corpus_facts(data: Path, about: str, front_end: str) -> dict[str, Any]:
 def training_item(corpus: Corpus, entry: Entry, features: Tensor) -> TrainingItem:
     """A clip with its features; lips of tracked people are closed in p, b and m."""
     recording = corpus.read(entry)
+    # Everything trains at 25 frames a second.
     motion = recording.motion if recording.motion.space.fps == 25 else recording.motion.at(25)
     valid = (
         recording.valid_channels
         if recording.valid_channels is not None
         else torch.ones(motion.space.dim, dtype=torch.bool)
     )
+    # Only trackers leave gaps; made and solved performances close their lips.
     if recording.facts.maker == "tracked" and recording.facts.phones:
         motion = _with_sure_closures(motion, recording.facts.phones)
     phones = tuple((phone.start, phone.end, phone.symbol) for phone in recording.facts.phones)
@@ -266,6 +270,7 @@ def _with_sure_closures(motion: Motion, phones: Sequence[Interval]) -> Motion:
     amount = torch.zeros(motion.frames, dtype=torch.float64)
     for phone in phones:
         if phone.symbol in PHONES and PHONES[phone.symbol].is_closure:
+            # seconds outside the phone; the lips part within CLOSING_S
             outside = torch.maximum(phone.start - time, time - phone.end).clamp(min=0)
             amount = torch.maximum(amount, (1 - outside / CLOSING_S).clamp(min=0))
     sealed = close_lips(motion["blendshapes"].double().numpy(), amount.numpy())
@@ -278,6 +283,7 @@ def _features(
     """Features of one clip, float16 on disk; named by what they depend on, so a changed corpus is
     encoded anew.
     """
+    # Not `hash`, which differs between processes.
     identity = json.dumps([entry.facts.name, entry.file, entry.seconds, entry.facts.seed])
     path = cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:20]}.safetensors"
     if path.exists():

@@ -67,6 +67,7 @@ def _inspect(file: BinaryIO, path: Path) -> Header:
     if start[:4] == b"OggS":
         _check_ogg_end(file, path)
         return Header("ogg")
+    # MPEG's frame sync of eleven set bits, and layer III
     if start[:3] == b"ID3" or (len(start) > 1 and start[0] == 0xFF and start[1] & 0xE6 == 0xE2):
         return Header("mp3", _mp3_frames(file))
     if start[:7] == b"NIST_1A":
@@ -102,6 +103,7 @@ def _check_chunks(
             present = size - start
             declared = sizes_64[1] if sizes_64 and length == 0xFFFFFFFF else length
             if _is_placeholder(file, byte_order, declared, present):
+                # RF64 keeps its lengths in the chunk `ds64`: RIFF size, data size, samples.
                 if sizes_64 and length == 0xFFFFFFFF:
                     return {sizes_64[0]: struct.pack("<QQQ", size - 8, present, 0)}
                 return {start - 4: struct.pack(f"{byte_order}I", min(present, 2**32 - 2))}
@@ -117,6 +119,7 @@ def _check_chunks(
 def _is_placeholder(file: BinaryIO, byte_order: str, declared: int, present: int) -> bool:
     if present < 2:
         return False
+    # A length of 0 is a placeholder only if sound and no further chunk follows.
     if declared == 0:
         return not _is_chunk_list(file, byte_order, file.tell() + present)
     return declared >= _PLACEHOLDER_BYTES and declared > present
@@ -166,6 +169,7 @@ def _wav_layout(file: BinaryIO, byte_order: str) -> Layout | None:
             return None
         if name == b"fmt ":
             data = file.read(min(length, 24))
+            # 0xFFFE: WAVE_FORMAT_EXTENSIBLE; its channel mask lies at byte 20
             if len(data) < 24 or struct.unpack(f"{byte_order}H", data[:2])[0] != 0xFFFE:
                 return None
             channels = struct.unpack(f"{byte_order}H", data[2:4])[0]
@@ -184,6 +188,7 @@ def _aiff_format(data: bytes, path: Path, byte_order: str) -> int:
     channels, _, bits = struct.unpack(">hIh", data[:8])
     exponent, mantissa = struct.unpack(">HQ", data[8:18])
     exponent &= 0x7FFF
+    # 80-bit float: bias 16383, and 63 fractional bits; from 2^67 on the rate is damage
     rate = mantissa * 2.0 ** (exponent - 16383 - 63) if exponent < 16450 else 0.0
     _check_numbers(path, channels, int(rate))
     return int(channels * rate * ((bits + 7) // 8))
@@ -209,6 +214,7 @@ def _check_ogg_end(file: BinaryIO, path: Path) -> None:
     # Byte 5 holds the flags, byte 26 the number of segments, whose sizes follow.
     segments = page[27 : 27 + page[26]] if len(page) >= 27 else b""
     is_whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(segments)
+    # page[5] & 4: end of stream
     if not is_whole or not page[5] & 4:
         raise AudioError(
             f"{path} is truncated: the Ogg stream has no end; get the whole file, or convert it"

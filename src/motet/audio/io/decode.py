@@ -141,6 +141,7 @@ def _collect(container: Any, stream: AudioStream, path: Path, limits: Limits) ->
     for frame in _frames(container, stream, decoded):
         values = _values(frame)
         if not decoded.rate:
+            # The first frame fixes rate, channels and start.
             decoded.rate, gauge.channels = frame.sample_rate, values.shape[0]
             decoded.layout = _surround(frame.layout.name, gauge.channels)
             if frame.pts is not None and frame.time_base:
@@ -149,6 +150,7 @@ def _collect(container: Any, stream: AudioStream, path: Path, limits: Limits) ->
             raise AudioError(
                 f"{path} changes its rate or channels midway; convert it to a plain recording first"
             )
+        # The limit counts what is decoded, not what is declared: it stops a decompression bomb.
         if gauge.length * gauge.channels + values.size > limits.accept:
             raise AudioError(
                 f"{path} is too long: more than {limits.accept} values; cut it into parts"

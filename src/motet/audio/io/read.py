@@ -131,6 +131,7 @@ def _read_exactly(path: Path, header: Header, limits: Limits) -> Sound:
         # A codec that only FFmpeg knows (ADPCM flavours in WAV), or not a sound after all.
         sound = _decode(path, header, limits)
     readable_s = sound.length / sound.rate
+    # half a sample of tolerance: the division above rounds
     if readable_s < declared_s - 0.5 / sound.rate:
         raise _truncated(path, declared_s, readable_s)
     if header.kind == "flac":
@@ -204,6 +205,7 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[Block]:
     """
     size = max(1, _BLOCK_VALUES // file.channels)
     while len(block := file.read(size, dtype="float32", always_2d=True)):
+        # (time, channels) to (channels, time)
         yield block.T
 
 

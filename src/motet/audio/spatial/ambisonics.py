@@ -29,6 +29,7 @@ def virtual_directions() -> Float[np.ndarray, "directions 3"]:
     corners = [
         np.roll([0.0, a, b * golden], shift) for shift in range(3) for a in (-1, 1) for b in (-1, 1)
     ]
+    # (12, 3) of unit length
     return np.stack(corners) / math.hypot(1, golden)
 
 
@@ -65,6 +66,7 @@ def binaural_from_ambisonics(audio: Audio, head: Head | None = None) -> Audio:
         )
     left, up, front = virtual_directions().T
     first_order = 3 * MAX_RE * np.stack([left, up, front], axis=1)
+    # (directions, W Y Z X): the virtual loudspeakers' gains, ACN order
     gains = np.concatenate([np.ones((len(left), 1)), first_order], axis=1) / len(left)
     return _filter_binaural(audio, virtual_directions(), gains, head)
 
@@ -102,6 +104,7 @@ def _filter_binaural(
     responses, delays = hrtf.heard(directions)
     delay = np.round(delays * hrtf.sample_rate).astype(int)
     length = responses.shape[-1]
+    # (directions, ears, taps with the delay in front)
     taps = np.zeros((len(directions), 2, length + int(delay.max())), np.float32)
     for index, ear in np.ndindex(len(directions), 2):
         start = delay[index, ear]

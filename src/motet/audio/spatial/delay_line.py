@@ -18,8 +18,10 @@ PHASES = 512
 def _table() -> Float[np.ndarray, "phases taps"]:
     """Windowed-sinc interpolation filter of each fractional delay."""
     phase = np.arange(PHASES + 1)[:, None] / PHASES
+    # distance of each tap from the wanted point, samples
     offset = np.arange(2 * HALF_TAPS)[None] - (HALF_TAPS - 1) - phase
     taps = np.sinc(offset) * np.cos(np.pi * offset / (2 * HALF_TAPS + 1)) ** 2
+    # Unit gain at zero frequency, whatever the phase.
     return (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
@@ -48,6 +50,7 @@ def _read(samples, start, delay, gain, hop, table, output):
     phases = table.shape[0] - 1
     for edge in range(delay.shape[0] - 1):
         first_position = start + edge * hop - delay[edge]
+        # Doppler: the reading point moves faster while the delay shrinks.
         step = 1.0 - (delay[edge + 1] - delay[edge]) / hop
         first_gain = np.float32(gain[edge])
         gain_step = np.float32((gain[edge + 1] - gain[edge]) / hop)
@@ -55,6 +58,7 @@ def _read(samples, start, delay, gain, hop, table, output):
             position = first_position + k * step
             whole = np.int64(position)
             row = np.int64((position - whole) * phases + 0.5)
+            # unsigned: numba leaves out the check for negative indices
             first_tap = np.uint64(whole - HALF_TAPS + 1)
             total = np.float32(0)
             for tap in range(2 * HALF_TAPS):

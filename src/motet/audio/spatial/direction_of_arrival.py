@@ -58,6 +58,7 @@ def head_table() -> HeadTable:
     head = kemar()
     responses, delays = head.heard(position_from_angles(azimuth, elevation, 1.0))
     energy = _bands(np.abs(np.fft.rfft(responses, 2048)) ** 2, head.sample_rate)
+    # rings near the poles stand for less of the sphere
     area = np.cos(np.radians(elevation))  # of the sphere, for each direction
     diffuse = (energy * area[:, None, None]).sum(0).mean(0) / area.sum()
     return HeadTable(azimuth, elevation, energy, diffuse, delays[:, 1] - delays[:, 0])
@@ -107,6 +108,7 @@ def _log_likelihood(
     """
     table = head_table()
     difference = (levels[0] - levels[1])[audible]
+    # Neighbouring bands are correlated: all of them together count as BANDS_WORTH.
     band_weight = min(1.0, BANDS_WORTH / max(audible.sum(), 1))
     by_diffuse = []
     for diffuse in DIFFUSE:
@@ -114,8 +116,10 @@ def _log_likelihood(
         energy = table.energy[:, :, audible] + diffuse * table.diffuse[audible]
         left, right = np.moveaxis(10 * np.log10(energy), 1, 0)
         error = (difference - (left - right)) / LEVEL_SPREAD_DB
+        # Student's t with 3 degrees of freedom: -(3 + 1) / 2 * ln(1 + x^2 / 3)
         by_diffuse.append(-2 * np.log1p(error**2 / 3).sum(1) * band_weight)
     delay_error = (lateral.delay_s - table.delay_s) / DELAY_SPREAD_S
+    # The diffuse level is unknown: marginalised, each level as likely as the next.
     total = np.logaddexp.reduce(by_diffuse)
     total -= 2 * np.log1p(delay_error**2 / 3) * (1 + 4 * lateral.certainty)
     total += BEHIND * (np.abs(table.azimuth_deg) > 90)

@@ -75,6 +75,7 @@ class Head:
         length = np.linalg.norm(direction, axis=-1, keepdims=True)
         unit = (direction / length.clip(1e-9)).astype(np.float32)
         chord, near = self._tree.query(unit, k=NEIGHBOURS)
+        # chord of the unit sphere to angle, radians
         angle = 2 * np.arcsin(np.clip(chord / 2, 0, 1))
         # Relative to the nearest, so that directions below the lowest ring still get that ring.
         weight = np.exp(-0.5 * ((angle**2 - angle[:, :1] ** 2) / WIDTH_RAD**2)).astype(np.float32)
@@ -125,6 +126,7 @@ def load_head(path: str | Path) -> Head:
             f"{path}: its responses are too short ({responses.shape[-1]} samples); at least"
             f" {32 + int(starts.max())} are needed"
         )
+    # (directions, 2, length): indices of the aligned part
     rows = np.arange(length) + starts[..., None]
     aligned = np.take_along_axis(responses, rows, axis=-1).astype(np.float32)
     delays_s = ((starts - starts.min()) / rate).astype(np.float32)

@@ -54,6 +54,7 @@ def first_audible(audio: Audio, seconds: float = FIRST_S) -> Audio:
     """
     step = max(1, round(0.01 * audio.sample_rate))
     peak = audio.samples.abs().amax(0)
+    # mean squares of whole 10 ms blocks, of the louder ear
     energy = peak[: len(peak) // step * step].unflatten(0, (-1, step)).square().mean(1)
     if not len(energy) or not float(energy.max()) > 0:
         return audio
@@ -90,6 +91,7 @@ def estimate_direction(audio: Audio) -> Direction:
         return Direction(0.0, 0.0, 0.0, 0.0)
     loud = energy > energy.max() * 10 ** (-SILENCE_DB / 10)
     left, right = (ear[loud] for ear in ears)
+    # Frames count by amplitude, not by power, so that one loud moment does not decide alone.
     delay, peak = _delay(left, right, band, np.sqrt(energy[loud]), rate)
     left_energy, right_energy = (part[loud].sum() + 1e-12 for part in energies)
     level = 10 * np.log10(left_energy / right_energy)
@@ -114,8 +116,10 @@ def _delay(
     mean = (whitened * weight[:, None]).sum(0) / weight.sum()
     # Zero-padding the spectrum interpolates the correlation.
     points = 2 * (left.shape[1] - 1) * UPSAMPLING
+    # normalised: 1 where the phases of all bins agree
     correlation = np.fft.irfft(mean, points) * points / (2 * band.sum())
     reach = int(LONGEST_S * rate * UPSAMPLING)
+    # lags from -reach to +reach
     lags = np.concatenate([correlation[-reach:], correlation[: reach + 1]])
     best = int(np.argmax(lags))
     return -(best - reach) / (rate * UPSAMPLING), float(np.clip(lags[best], 0, 1))

@@ -81,6 +81,7 @@ def position_from_angles(
         )
     azimuth, elevation = np.radians(azimuth), np.radians(elevation)
     horizontal = np.cos(elevation)
+    # +X left, +Y up, +Z front
     left, front = np.sin(azimuth) * horizontal, np.cos(azimuth) * horizontal
     return distance[:, None] * np.stack([left, np.sin(elevation), front], axis=1)
 
@@ -136,6 +137,7 @@ def spatialise_in_room(
     source = np.broadcast_to(source, listener.shape)
     sources = [(source, 1.0), *(room.images(source) if room is not None else [])]
     rays = [
+        # The world offset in the head's axes: the transpose of its rotation.
         Ray(np.einsum("tji,tj->ti", facing, position - listener), fps, gain)
         for position, gain in sources
     ]
@@ -202,6 +204,7 @@ class SpatialStream:
         return torch.from_numpy(ready)
 
     def _blocks(self, first: int, stop: int) -> Float[np.ndarray, "2 ready"]:
+        # squared sine: halves that overlap add up to one
         window = np.sin(np.pi * (np.arange(BLOCK) + 0.5) / BLOCK).astype(np.float32) ** 2
         spectrum = np.zeros((2, stop - first, self._size // 2 + 1), np.complex64)
         for ray in self._rays:
@@ -209,7 +212,9 @@ class SpatialStream:
             position = ray.at(np.arange(first, stop + 2) * HOP / self._rate)
             distance = np.linalg.norm(position, axis=1)
             responses, delays = self._head.heard(position)
+            # samples: the way through the air and around the head
             delay = (distance[:, None] / SPEED_OF_SOUND + delays) * self._rate
+            # 1 / distance, as of a point source
             gain = ray.gain / np.maximum(distance, NEAREST_M)
             start = first * HOP - self._buffer_start
             for ear in range(2):

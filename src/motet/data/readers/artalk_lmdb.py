@@ -26,7 +26,7 @@ from motet.errors import AssetError, InputError, nearest
 from motet.types import MotionSpace
 
 SAMPLE_RATE, STORED = 16_000, 112
-COLUMNS = (*range(104), 106, 107, 109, 110)
+COLUMNS = (*range(104), 106, 107, 109, 110)  # without jaw axes 1, 2 and one axis of each eye
 """Columns of the 112 that the model has."""
 LEAST_FRAMES = 102
 """The published program leaves shorter clips out."""
@@ -101,6 +101,7 @@ class ArtalkDatabase:
         rows = []
         for index, start in zip(chosen.tolist(), starts.tolist(), strict=True):
             item = self.clip(names[index])
+            # A window that is longer than the clip starts at 0 and is padded by the caller.
             rows.append((item, int(start * max(1, len(item.motion) - frames + 1))))
         return rows
 
@@ -113,6 +114,7 @@ class ArtalkDatabase:
             total, square = total + motion.sum(0), square + motion.square().sum(0)
             count += len(motion)
         mean = total / count
+        # Rounding can take the variance of a constant channel below zero.
         deviation = (square / count - mean.square()).clamp(min=0).sqrt().clamp(min=1e-4)
         return mean.float(), deviation.float()
 

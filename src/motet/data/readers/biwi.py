@@ -37,6 +37,7 @@ def place_of(name: str) -> tuple[str, str] | None:
         return None
     subject, number = result.group(1), int(result.group(2))
     if subject in SEEN and 1 <= number <= 40:
+        # 40 emotional sentences: 32 for training, 4 and 4 for validation and test A
         return subject, "train" if number <= 32 else "val" if number <= 36 else "test"
     return (subject, "test-b") if subject in UNSEEN and 37 <= number <= 40 else None
 
@@ -73,6 +74,7 @@ def frame_of(data: bytes, label: str, verts: int = VERTS) -> Float[np.ndarray, "
         AssetError: of another size.
     """
     head = len(data) - 12 * verts
+    # An `unsigned long` of the platform that wrote the file.
     if head not in (4, 8) or int.from_bytes(data[:head], "little") != verts:
         raise AssetError(
             f"{label} has {len(data)} bytes; a frame of {verts} vertices has {12 * verts + 4} or"
@@ -88,8 +90,10 @@ def preprocess(
 
     Turned by pi about x, centred on its own mean, divided by the root of its own surface.
     """
+    # A turn by pi about x negates y and z.
     turned = vertices.astype(np.float64) * np.array([1.0, -1.0, -1.0])
     centred = turned - turned.mean(0)
     a, b, c = (centred[faces[:, corner]] for corner in range(3))
+    # half the cross product's length is a triangle's area
     area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()
     return centred / np.sqrt(area)

@@ -108,6 +108,7 @@ def archived_frames(path: Path, verts: int) -> Iterator[Float[np.ndarray, "verts
         with tarfile.open(path) as archive:
             members = [m for m in archive.getmembers() if m.isfile() and m.name.endswith(".vl")]
             for member in sorted(members, key=lambda m: m.name):
+                # Larger members are not read at all: an archive from elsewhere may be a bomb.
                 file = archive.extractfile(member) if member.size <= 12 * verts + 8 else None
                 data = file.read() if file is not None else b""
                 yield frame_of(data, f"{member.name} in {path}", verts)
@@ -116,6 +117,7 @@ def archived_frames(path: Path, verts: int) -> Iterator[Float[np.ndarray, "verts
 
 
 def _sound(folder: Path, subject: str, sentence: str) -> Path:
+    # the three layouts in which copies of the data set are found
     stems = (f"{subject}/{sentence}", f"{subject}_{sentence}", f"{subject}/{subject}_{sentence}")
     for stem in stems:
         for path in (folder / f"{stem}.wav", folder / f"{stem}_cut.wav"):

@@ -14,6 +14,7 @@ _WORDS = (
     {"b": "bin", "l": "lay", "p": "place", "s": "set"},
     {"b": "blue", "g": "green", "r": "red", "w": "white"},
     {"a": "at", "b": "by", "i": "in", "w": "with"},
+    # GRID leaves w out: it has three syllables
     {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},
     dict(
         zip(

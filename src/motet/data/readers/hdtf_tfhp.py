@@ -25,7 +25,7 @@ from motet.errors import AssetError, InputError, require
 from motet.restricted_unpickle import read_inert
 from motet.rigs.flame import flame_space
 
-FRAME_SAMPLES = 640
+FRAME_SAMPLES = 640  # 16 kHz at 25 frames a second
 FPS = 25.0
 
 
@@ -94,6 +94,7 @@ class TfhpDatabase:
                 " in it"
             )
         size = self.segment_frames
+        # segments that the stretch touches, both ends included
         first, last = start // size, (start + frames - 1) // size
         segments = [self._value(f"{name}/{index:03d}") for index in range(first, last + 1)]
         offset = start - first * size
@@ -105,9 +106,11 @@ class TfhpDatabase:
             sound = np.concatenate([_sound(segment["audio"], name) for segment in segments])
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise AssetError(f"a segment of {name} is damaged: {error}") from error
+        # The sound of the last segment may be shorter than its frames.
         cut = torch.from_numpy(sound[offset * FRAME_SAMPLES : (offset + frames) * FRAME_SAMPLES])
         missing = frames * FRAME_SAMPLES - len(cut)
         samples = torch.nn.functional.pad(cut, (0, max(0, missing)))
+        # (frames, 50 expression + 3 head + 3 jaw)
         motion = torch.cat([coefficients["exp"], coefficients["pose"][:, :6]], 1)
         return TfhpClip(motion, coefficients["shape"][0], samples, name.split("/")[0])
 
@@ -124,6 +127,7 @@ class TfhpDatabase:
         """One stretch each of different persons, at most as many as there are."""
         persons: dict[str, list[str]] = {}
         for name in self._long(frames):
+            # Same chance for every video whatever its length, as in the published sampler.
             persons.setdefault(name.split("/")[0], []).append(name)
         chosen = [
             list(persons)[index]
@@ -186,6 +190,7 @@ class TfhpDatabase:
     def _count(self, key: str, name: str) -> int:
         entry = self._value(key)
         count = entry.get(name) if isinstance(entry, dict) else None
+        # 2^31: a count beyond it is damage, not data.
         if not isinstance(count, int | float) or not 1 <= count < 1 << 31:
             raise AssetError(f"the entry {key!r} of the data base has no number {name!r}")
         return int(count)

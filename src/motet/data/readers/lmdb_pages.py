@@ -74,14 +74,17 @@ class _Walk:
     def _run(self) -> None:
         first = self._meta(0)
         self._size = first[0]
+        # a power of two
         if not 512 <= self._size <= 65536 or self._size & (self._size - 1):
             raise ValueError(f"pages of {self._size} bytes")
         second = self._meta(self._size)
         if second[0] != self._size:
             raise ValueError("its two headers differ")
+        # LMDB alternates between two meta pages; the one of the later transaction counts.
         _, root, flags, self._last, _ = max(first, second, key=lambda meta: meta[4])
         if flags:
             raise ValueError("keys in an order that these data do not use")
+        # no root: an empty data base
         pages = [] if root == _NO_PAGE else [(root, 1)]
         while pages:
             number, depth = pages.pop()
@@ -94,18 +97,22 @@ class _Walk:
         _, _, flags, _, _ = _PAGE.unpack_from(self._data, offset)
         offset += _PAGE.size
         magic, version, _, _ = _META.unpack_from(self._data, offset)
+        # A file of another byte order has another magic number, too.
         if not flags & _META_PAGE or (magic, version) != (_MAGIC, _VERSION):
             raise ValueError("its header is not LMDB's")
         free = _TREE.unpack_from(self._data, offset + _META.size)
         main = _TREE.unpack_from(self._data, offset + _META.size + _TREE.size)
+        # behind the two trees of 48 bytes each
         last, transaction = struct.unpack_from("<QQ", self._data, offset + _META.size + 96)
         return free[0], main[7], main[1], last, transaction
 
     def _start(self, number: int, count: int = 1) -> int:
         """Offset of a run of pages that lies in the file and was not met before."""
         end = number + count
+        # Pages 0 and 1 are the meta pages.
         if not 2 <= number < end <= min(self._last + 1, len(self._data) // self._size):
             raise ValueError(f"page {number} lies beyond its end")
+        # A loop in the tree would never end.
         if number in self._seen:
             raise ValueError(f"page {number} is used twice")
         self._seen.add(number)
@@ -115,10 +122,13 @@ class _Walk:
         """Check a page; the numbers of the pages below it."""
         start = self._start(number)
         own, _, flags, lower, upper = _PAGE.unpack_from(self._data, start)
+        # The dirty flag says nothing about the kind of a page.
         kind = flags & ~_DIRTY
         if own != number or kind not in (_BRANCH, _LEAF):
             raise ValueError(f"page {number} is of another kind")
+        # `lower` is where the list of 16-bit node offsets ends.
         keys = (lower - _PAGE.size) // 2
+        # A branch has two keys at least, a leaf one.
         if not _PAGE.size + 2 * (2 if kind == _BRANCH else 1) <= lower <= upper <= self._size:
             raise ValueError(f"page {number} has impossible bounds")
         offsets = struct.unpack_from(f"<{keys}H", self._data, start + _PAGE.size)
@@ -137,10 +147,12 @@ class _Walk:
         if branch:
             if end > self._size:
                 raise ValueError("a key reaches beyond its page")
+            # A branch keeps the 48-bit number of its child in the size and flag fields.
             return [low | high << 16 | flags << 32]
         if flags & ~_BIG_VALUE:
             raise ValueError("a value of a kind that these data do not have")
         size = low | high << 16
+        # A large value leaves the number of its first page (8 bytes) in place of itself.
         if end + (8 if flags else size) > self._size:
             raise ValueError("a value reaches beyond its page")
         if flags:
@@ -149,6 +161,7 @@ class _Walk:
 
     def _overflow(self, number: int, size: int) -> None:
         """Check the run of pages that holds one large value."""
+        # Only the first page of the run has a header.
         count = (_PAGE.size + size + self._size - 1) // self._size
         start = self._start(number, count)
         own, _, flags = struct.unpack_from("<QHH", self._data, start)

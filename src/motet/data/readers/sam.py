@@ -44,7 +44,7 @@ from motet.geometry.rotation import matrix_from_axis_angle
 from motet.reaction_families import family_number
 from motet.types import Audio, Motion, smplx25_space
 
-MOTION_FPS, KEPT = 120, 4
+MOTION_FPS, KEPT = 120, 4  # every fourth frame: 30 a second
 Ears = Literal["binaural", "mono"]
 
 
@@ -64,7 +64,7 @@ class Recorded:
     @property
     def genre(self) -> int:
         """0 dull, 1 neutral, 2 sensitive: the paper's order, undocumented in the data."""
-        return genre_of(self.name)
+        return genre_of(self.name)  # the last character of the id
 
     def motion(self) -> Motion:
         """Every fourth frame as a motion in `smplx25` at 30 fps."""
@@ -120,7 +120,9 @@ class Sam:
             )
         length = min(ear.samples.shape[-1] for ear in ears)
         return Audio(
-            torch.cat([ear.samples[:1, :length] for ear in ears]), ears[0].sample_rate, "binaural"
+            torch.cat([ear.samples[:1, :length] for ear in ears]),  # (2, time): left, right
+            ears[0].sample_rate,
+            "binaural",
         )
 
     def read(self, name: str) -> Recorded:
@@ -155,7 +157,7 @@ class Sam:
 
     def labels(self) -> Mapping[str, str]:
         """Class of the sound by sequence id, or by audio id in SAM's own file; may be empty."""
-        words = self._words("audio.txt")
+        words = self._words("audio.txt")  # pairs of an id and a class, by white space
         return dict(zip(words[0::2], words[1::2], strict=False))
 
     def reactions(self) -> Mapping[str, Mapping[str, Any]]:
@@ -220,6 +222,7 @@ def spatial_item(
 ) -> SpatialItem:
     """A sequence as training and evaluation read it, 30 frames a second."""
     recorded = data.read(name)
+    # The published features take velocities at 120 fps; encoded first, thinned then.
     if velocity_fps == MOTION_FPS:
         motion = encode_body(recorded.root, recorded.rotations)[::KEPT]
     else:
@@ -296,7 +299,7 @@ def _attention(recorded: Recorded) -> Int[Tensor, " frames"]:
     attended = torch.from_numpy(np.asarray(recorded.attended, bool)[::KEPT].copy())
     if not bool(attended.any()):
         return torch.zeros(frames, dtype=torch.int8)
-    return attended.to(torch.int8) + 1
+    return attended.to(torch.int8) + 1  # 0 and 1 become 1 (before) and 2 (attending).
 
 
 def _cached_by_content(
@@ -304,6 +307,7 @@ def _cached_by_content(
 ) -> Float[Tensor, "frames columns"]:
     """Features under a digest of the samples: the genres of a scene share one sound."""
     if cache is None:
+        # Through float16, so that cached and fresh features are equal.
         return binaural_columns(audio, ears).half().float()
     digest = hashlib.sha256(audio.samples.contiguous().numpy().tobytes()).hexdigest()[:24]
     path = cache / f"{digest}.safetensors"

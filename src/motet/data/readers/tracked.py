@@ -87,6 +87,7 @@ def read_grid(folder: str | Path) -> Iterator[Recording]:
         data["lip"].astype(np.float64),
         data["head"][..., :3, :3].astype(np.float64),
     )
+    # (clips, frames) where nobody speaks: the neutral face is estimated from them
     quiet = np.stack([_quiet(words[name], scores.shape[1]) for name in data["names"]])
     flat = (scores.reshape(-1, 52), lip.reshape(-1, 4), rotation.reshape(-1, 3, 3))
     neutral = neutral_of(*flat, quiet.reshape(-1))
@@ -94,6 +95,7 @@ def read_grid(folder: str | Path) -> Iterator[Recording]:
     channels[_BROWS] = False
     for index, name in enumerate(data["names"].tolist()):
         motion = _performance(scores[index], lip[index], rotation[index], neutral, FPS)
+        # What was not observed is zero, not the tracker's estimate.
         motion[:, _BROWS] = 0.0
         sound = _read_sound(folder / "audio" / f"{name}.flac")
         facts = RecordingFacts(
@@ -131,6 +133,7 @@ def read_facegood(folder: str | Path) -> Iterator[Recording]:
     for path in sorted(folder.glob("*.npz")):
         data = read_arrays(path)
         weights = facegood_weights(data["weights"].astype(np.float64), channels)
+        # no head motion: (frames, 52 + 3)
         values = np.concatenate([weights, np.zeros((len(weights), 3))], axis=1)
         motion = Motion(torch.from_numpy(values).float(), arkit_space(float(data["fps"]))).at(FPS)
         facts = RecordingFacts(
@@ -196,6 +199,7 @@ def read_other_speakers(folder: str | Path) -> Iterator[Recording]:
             credit=credit,
             source=path.stem,
             split="test",
+            # All White House clips are of one speaker.
             speaker=f"other-{'wh' if origin == 'wh' else path.stem}",
             language="en",
             settings={"tracker": "MediaPipe Face Landmarker"},
@@ -217,9 +221,11 @@ def recording(
     valid_channels: torch.Tensor | None = None,
 ) -> Recording:
     """Motion and sound on one clock: sample 0 at frame 0, both of one length."""
+    # The motion sets the length; the sound is cut or filled up with silence.
     length = round(len(motion) / FPS * rate)
     first = round(-sound_start * rate)
     piece = sound[max(first, 0) :]
+    # A sound that starts later is preceded by silence, an earlier one loses its beginning.
     piece = np.concatenate([np.zeros(max(-first, 0), np.float32), piece.astype(np.float32)])[
         :length
     ]
@@ -238,6 +244,7 @@ def _performance(
 ) -> ndarray:
     return np.concatenate(
         [clean_weights(scores, lip, neutral, fps), head_rotation(rotation, neutral.pose, fps)],
+        # (frames, 52 + 3)
         axis=1,
     )
 
@@ -253,6 +260,7 @@ def _quiet(words: list[list[Any]], frames: int) -> ndarray:
     for start, end, word in words:
         # The first silence only: lips begin to move up to 0.3 s before the first sound.
         if word == "sil" and start == 0.0:
+            # 0.35 s before the word: lips prepare it without sound.
             quiet |= (time >= start) & (time < end - 0.35)
     return quiet
 

@@ -50,6 +50,7 @@ class VertexSequence:
     def offsets(self) -> Float[Tensor, "frames dim"]:
         """What models learn: displacements from the person's neutral face."""
         return torch.from_numpy(
+            # (frames, vertices, 3) to (frames, 3 * vertices)
             np.ascontiguousarray(self.vertices - self.template, np.float32)
         ).flatten(1)
 
@@ -105,6 +106,7 @@ def read_templates(path: Path, verts: int) -> Mapping[str, Float[np.ndarray, "ve
     Raises:
         AssetError: not there, damaged, or of another topology.
     """
+    # A folder that `motet data import` wrote has no pickle.
     if not path.exists() and path.with_suffix(".npz").exists():
         path = path.with_suffix(".npz")
     try:
@@ -162,6 +164,7 @@ def vertex_training_set(
     return TrainingSet(
         MotionSpace(name, (Track("vertices", (verts, 3), "as in the data set"),), fps),
         items,
+        # sound as features has its own rate
         50.0 if encode is not None else RATE_HZ,
     )
 

@@ -42,9 +42,11 @@ TEST = ("FaceTalk_170809_00138_TA", "FaceTalk_170731_00024_TA")
 def place_of(name: str) -> tuple[str, str] | None:
     """Subject and split of `SUBJECT_sentenceNN`; None where no split takes it."""
     subject, _, sentence = name.rpartition("_")
+    # 0 belongs to no split
     number = int(sentence[-2:]) if sentence[-2:].isdigit() else 0
     if subject in TRAIN and 1 <= number <= 40:
         return subject, "train"
+    # Published splits: people of validation and test only in their last 20 sentences.
     if subject in VAL + TEST and 21 <= number <= 40:
         return subject, "val" if subject in VAL else "test"
     return None
@@ -90,6 +92,7 @@ def read_original(folder: Path, wanted: str = "", stride: int = 1) -> Iterator[V
             np.asarray(rows[chosen[::stride]], np.float32),
             templates[subject],
             _sound(sound, folder),
+            # 60 fps by the stride asked for: 30 for training, 60 for a copy
             FPS * STRIDE / stride,
         )
 
@@ -104,6 +107,7 @@ def _sentences(
     """
     try:
         result = [
+            # Frame numbers are the keys of a dict, whose order a pickle of Python 2 does not keep.
             (str(subject), str(sentence), [int(frames[number]) for number in sorted(frames)],
              sounds[subject][sentence])
             for subject in sorted(index)
@@ -133,6 +137,7 @@ def _sound(value: Mapping[str, Any], folder: Path) -> Audio:
         raise AssetError(
             f"a sound in {folder / 'raw_audio_fixed.pkl'} has the rate {rate}; fetch the file again"
         )
+    # int16 and int32 to -1..1; floats are taken as they are
     scale = float(np.iinfo(samples.dtype).max) + 1 if samples.dtype.kind == "i" else 1.0
     return mono(Audio.mono(torch.from_numpy(samples.astype(np.float32) / scale), int(rate)))
 

@@ -55,6 +55,7 @@ def write_source(
     parts = [np.zeros(0, np.int16)]
     offset = 0
     for utterance in utterances:
+        # 32767 and not 32768: both ends of the scale fit into int16.
         pcm = (np.clip(utterance.samples, -1, 1) * 32767).astype(np.int16)
         entries.append(_row(utterance, offset, len(pcm)))
         parts.append(pcm)
@@ -62,6 +63,7 @@ def write_source(
         if report is not None:
             report(source, len(entries), offset / SPEECH_RATE_HZ)
     folder.mkdir(parents=True, exist_ok=True)
+    # Hidden until complete: `built_sources` lists what it finds.
     partial = folder / f".{source}.{os.getpid()}.npy"
     np.save(partial, np.concatenate(parts))
     partial.replace(folder / f"{source}.audio.npy")
@@ -69,6 +71,7 @@ def write_source(
     partial.replace(folder / f"{source}.json")
 
 
+# tenths of a millisecond are finer than any aligner
 def _row(utterance: Utterance, offset: int, samples: int) -> dict[str, object]:
     copied = ("name", "source", "language", "speaker", "licence", "split", "text")
     return {

@@ -1,8 +1,8 @@
 """Whether lips are closed for p, b or m, read from the phonetic encoder's features around a moment.
 
-The encoder's own phone head hears each step by itself, 0.11 s ahead, and names 52 phones. These
-small networks are asked one question only and hear what follows, too: a stop is told by how the
-next vowel sets in. Both err in different places, so their log-odds are added
+The encoder's own phone head classifies each step by itself, with 0.11 s of look-ahead, into 52
+phones. These small binary classifiers also see what follows: a stop shows in how the next vowel
+sets in. Both err in different places, so their log-odds are added
 (`PhoneticEncoder.closures`).
 """
 
@@ -27,12 +27,12 @@ STEPS_A_SECOND = 50
 
 @dataclasses.dataclass(frozen=True)
 class ClosingConfig:
-    """What the reading belongs to, and its size."""
+    """Sizes, and the encoder that the ensemble belongs to."""
 
     SCHEMA = 1
 
     front_end: str
-    """Digest of the encoder whose features it reads."""
+    """Digest of the encoder whose features are its input."""
     dim: int = 256
     width: int = 48
     dropout: float = 0.4
@@ -46,11 +46,13 @@ class ClosingMember(nn.Module):
 
     def __init__(self, config: ClosingConfig) -> None:
         super().__init__()
+        # The features are dropped at a quarter of the rate: they are narrow and already normalised.
         self.dropout = config.dropout
         self.narrow = nn.Linear(config.dim, config.width)
         self.mix = nn.Linear(len(REACH) * config.width, config.width)
         self.out = nn.Linear(config.width, 1)
 
+    # (batch, reach, width)
     def forward(self, around: Float[Tensor, "batch reach dim"]) -> Float[Tensor, " batch"]:
         """Log-odds of single steps."""
         drop = self.dropout if self.training else 0.0
@@ -61,7 +63,7 @@ class ClosingMember(nn.Module):
 
 
 class ClosingReading(nn.Module):
-    """Several networks and their common opinion."""
+    """Ensemble over seeds; averaged log-odds."""
 
     def __init__(self, config: ClosingConfig) -> None:
         super().__init__()
@@ -79,22 +81,28 @@ class ClosingReading(nn.Module):
         product for all of them.
         """
         narrow, narrow_bias, mix, mix_bias, out, out_bias = self._joined
+        # (batch, known, members, width): the first layer is shared by overlapping windows
         batch, members, width = len(features), len(mix), self.config.width
         each = functional.gelu(functional.linear(features, narrow, narrow_bias)).unflatten(
-            2, (members, width)
+            2,
+            (members, width),
+            # (steps, reach): known steps only, the ends repeated
         )
         at = (first + torch.arange(steps).unsqueeze(1) + torch.tensor(REACH)).clamp(
-            0, features.shape[1] - 1
+            0,
+            features.shape[1] - 1,
+            # (members, batch * steps, reach * width)
         )
         around = (
             each[:, at].permute(3, 0, 1, 2, 4).reshape(members, batch * steps, len(REACH) * width)
+            # one batched product for all members; (members, batch * steps, 1)
         )
         odds = torch.baddbmm(out_bias, functional.gelu(torch.baddbmm(mix_bias, around, mix)), out)
         return odds.mean(0).view(batch, steps)
 
     @cached_property
     def _joined(self) -> tuple[Tensor, ...]:
-        """Weights of all networks side by side; of a reading that has learnt."""
+        """Weights of all members side by side; cached, so for inference only."""
         networks = [member for member in self.members if isinstance(member, ClosingMember)]
         narrow = (
             torch.cat([network.narrow.weight for network in networks]),
@@ -113,7 +121,7 @@ class ClosingReading(nn.Module):
 
 @cache
 def load_closing(front_end: str, path: Path = SHIPPED) -> ClosingReading:
-    """The shipped reading.
+    """The shipped ensemble.
 
     Raises:
         CheckpointError: missing, damaged, or trained on another encoder.

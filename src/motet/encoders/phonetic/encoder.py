@@ -117,6 +117,7 @@ class PhoneticEncoder:
         state = self._buffered(state, samples)
         received = state.streams[0].samples_received
         complete = self._stream.complete(received + state.samples.shape[1])
+        # No group of four is complete: keep the samples, compute nothing.
         if complete // GROUP == self._stream.complete(received) // GROUP:
             return torch.zeros(state.batch, 0, self.dim), state
         steps = [
@@ -168,6 +169,7 @@ class PhoneticEncoder:
         if stop <= start:
             return features.new_zeros(len(features), steps)
         phones = self.net.phone_head(features[:, start:stop]).softmax(-1)
+        # Clamped: a softmax that saturates would outvote the other head for good.
         phone_odds = torch.logit(phones[..., self._closures].sum(-1), 1e-4)
         closure_odds = load_closing(self.digest).read(features, start, stop - start)
         closed = (phone_odds + closure_odds + CLOSURE_PRIOR).sigmoid()
@@ -186,6 +188,7 @@ class PhoneticEncoder:
     ) -> PhoneticState:
         """The state with these samples; split into one stream an item once the items differ."""
         streams, buffer = state.streams, state.samples
+        # The items differ for the first time: each gets a copy of the common stream.
         if len(streams) < state.batch and not bool((samples == samples[:1]).all()):
             streams, buffer = streams * state.batch, buffer.expand(state.batch, -1)
         samples = samples[: len(streams)]

@@ -29,8 +29,10 @@ def distillation_losses(
     """
     hidden, _ = model.hidden(batch["mel"], model.begin(len(batch["mel"])))
     outputs = model.heads(hidden)
+    # (components,), mean 1: the weights leave the term's size alone
     weight = variance.sqrt() / variance.sqrt().mean()
     labels = batch["labels"].flatten()
+    # A batch without any known phone divides by one and adds nothing.
     known = (labels >= 0).sum().clamp(min=1)
     phone = (
         F.nll_loss(outputs.phones.flatten(0, 1), labels, ignore_index=-1, reduction="sum") / known

@@ -37,6 +37,7 @@ class CausalBlock(nn.Module):
 
     def __init__(self, width: int, inner: int, kernel: int, dilation: int, depth: int) -> None:
         super().__init__()
+        # steps of the past that the first output needs
         self.reach, self.dilation = (kernel - 1) * dilation, dilation
         self.filter = nn.Conv1d(width, width, kernel, dilation=dilation, groups=width)
         self.norm, self.up, self.down = (
@@ -44,6 +45,7 @@ class CausalBlock(nn.Module):
             nn.Linear(width, inner),
             nn.Linear(inner, width),
         )
+        # 1 / sqrt(depth): the sum of all blocks starts with unit variance
         self.gain = nn.Parameter(torch.full((width,), depth**-0.5))
 
     def forward(
@@ -51,8 +53,10 @@ class CausalBlock(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Output of these steps and the past for the next ones."""
         seen = torch.cat([past, x], 1)
+        # weight (width, 1, kernel) without its middle axis
         filtered = _Depthwise.apply(seen, self.filter.weight[:, 0], self.filter.bias, self.dilation)
         y = x + self.gain * self.down(F.gelu(self.up(self.norm(filtered))))
+        # The new past is counted from the end, so a piece shorter than the reach keeps old steps.
         return y, seen[:, seen.shape[1] - self.reach :]
 
 
@@ -66,6 +70,7 @@ class _Depthwise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, seen: Tensor, weight: Tensor, bias: Tensor, dilation: int) -> Tensor:
+        # (batch, steps + (kernel - 1) * dilation, width) to (batch, steps, width)
         steps = seen.shape[1] - (weight.shape[1] - 1) * dilation
         ctx.save_for_backward(seen, weight)
         ctx.dilation = dilation
@@ -79,6 +84,7 @@ class _Depthwise(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         (grad,), (seen, weight), dilation = grads, ctx.saved_tensors, ctx.dilation
         steps, to_seen, to_weight = grad.shape[1], torch.zeros_like(seen), []
+        # d out / d seen is the same shifted sum, read backwards
         for tap in range(weight.shape[1]):
             at = slice(tap * dilation, tap * dilation + steps)
             to_seen[:, at].addcmul_(grad, weight[:, tap])
@@ -117,6 +123,7 @@ class PhoneticNet(nn.Module):
         """Features of as many steps as the frames allow: step k sees the frames 2k ... 2k + taps -
         1 of `mel`.
         """
+        # (batch, steps, taps * bins): stride two turns 100 Hz into 50 Hz
         windows = mel.unfold(1, self.taps, 2).transpose(2, 3).flatten(2)
         x, states = self.entry_norm(F.gelu(self.entry(windows))), []
         for block, before in zip(self.blocks, past, strict=True):

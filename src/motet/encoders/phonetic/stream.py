@@ -42,6 +42,7 @@ class PhoneticStream:
     def __init__(self, net: PhoneticNet) -> None:
         self.net = net
         self._mel = LogMel(bins=net.config.mel_bins, floor=net.config.mel_floor)
+        # Samples from a feature's time to the last one that its newest mel frame reads.
         self._reach = net.config.mel_after * self._mel.hop + self._mel.window - self._mel.lead
 
     def begin(self) -> StreamState:
@@ -65,6 +66,7 @@ class PhoneticStream:
             lead = self._mel.lead + self.net.config.mel_before * self._mel.hop
             state = dataclasses.replace(state, samples=torch.zeros(lead))
         mel, rest = self._mel.step(state.samples, samples.float())
+        # mel frames not yet used, then the new ones; step k reads frames 2k .. 2k + taps - 1
         frames = torch.cat([state.mel, mel])
         count = max(0, (len(frames) - self.net.taps) // 2 + 1)
         after = dataclasses.replace(
@@ -79,7 +81,10 @@ class PhoneticStream:
         needed = frames[None, : 2 * (count - 1) + self.net.taps]
         hidden, past = self.net.hidden(needed, list(state.past))
         return hidden[0], dataclasses.replace(
-            after, mel=frames[2 * count :].clone(), past=tuple(p.clone() for p in past)
+            # Cloned: a view would keep the whole piece alive.
+            after,
+            mel=frames[2 * count :].clone(),
+            past=tuple(p.clone() for p in past),
         )
 
     def complete(self, samples_received: int) -> int:
@@ -101,4 +106,5 @@ def feature_count(samples: int) -> int:
     """Features of a sound: its length at 50 Hz rounded half up, at least one for any sound at all,
     none for none.
     """
+    # floor(x + 1/2) in whole numbers: rounding must not depend on a float
     return max(1, (2 * samples + STEP_SAMPLES) // (2 * STEP_SAMPLES)) if samples else 0

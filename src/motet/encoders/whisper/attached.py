@@ -43,10 +43,10 @@ def load_attached(
     Raises:
         CheckpointError: missing, damaged, or made for another encoder.
     """
-    found = read_checkpoint(path)
-    own = settings.from_json(config, found.config)
+    checkpoint = read_checkpoint(path)
+    own = settings.from_json(config, checkpoint.config)
     if own.front_end != front_end:
         raise CheckpointError(f"{path} reads features of another encoder; {remedy} --data CORPUS")
     module = build(own)
-    load_strict(module, found.tensors, str(path))
+    load_strict(module, checkpoint.tensors, str(path))
     return module.eval().requires_grad_(False)

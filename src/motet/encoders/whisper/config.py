@@ -51,4 +51,5 @@ class WhisperStreaming:
     @property
     def look_ahead_s(self) -> float:
         """Seconds of sound after a feature's time that the first step of a block waits for."""
+        # a whole block, the look-ahead, and half a mel window of 25 ms
         return (self.hop + self.look_ahead) * 0.02 + 0.0125

@@ -16,6 +16,7 @@ from motet.encoders.whisper.config import WhisperConfig
 from motet.encoders.whisper.network import WhisperEncoder
 from motet.errors import CheckpointError, ConfigError
 
+# numbered as in CTranslate2's DataType enumeration
 _TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 
 
@@ -25,19 +26,20 @@ def read_ctranslate2(data: bytes) -> dict[str, np.ndarray]:
     Raises:
         CheckpointError: another format or version, or a truncated file.
     """
-    place = 0
+    offset = 0
 
     def take(layout: str) -> int:
-        nonlocal place
-        (value,) = struct.unpack_from("<" + layout, data, place)
-        place += struct.calcsize(layout)
+        # little endian throughout; strings have a 16-bit length and end with a zero byte
+        nonlocal offset
+        (value,) = struct.unpack_from("<" + layout, data, offset)
+        offset += struct.calcsize(layout)
         return value
 
     def text() -> str:
-        nonlocal place
+        nonlocal offset
         size = take("H")
-        place += size
-        return data[place - size : place].rstrip(b"\0").decode()
+        offset += size
+        return data[offset - size : offset].rstrip(b"\0").decode()
 
     try:
         if (version := take("I")) != 6:
@@ -45,15 +47,17 @@ def read_ctranslate2(data: bytes) -> dict[str, np.ndarray]:
                 f"the CTranslate2 file has version {version}, version 6 is needed; convert the"
                 " model again"
             )
+        # name of the model class, and its revision, which say nothing that the tensors do not
         text(), take("I")
         tensors = {}
+        # name, rank, dimensions, element type, size in bytes, values
         for _ in range(take("I")):
             name, rank = text(), take("B")
             shape, kind, size = [take("I") for _ in range(rank)], take("B"), take("I")
             tensors[name] = np.frombuffer(
-                data, _TYPES[kind], size // np.dtype(_TYPES[kind]).itemsize, place
+                data, _TYPES[kind], size // np.dtype(_TYPES[kind]).itemsize, offset
             ).reshape(shape)
-            place += size
+            offset += size
         return tensors
     except (struct.error, ValueError, IndexError, UnicodeDecodeError) as error:
         raise CheckpointError(f"the CTranslate2 file is damaged: {error}") from error
@@ -80,16 +84,17 @@ def load_whisper(path: Path) -> WhisperEncoder:
 
 
 def _assemble(tensors: dict[str, np.ndarray], source: str) -> WhisperEncoder:
-    found = {
+    stored = {
+        # float16 is widened: the network's products are float32.
         n: torch.from_numpy(np.array(t, np.float32 if t.dtype == np.float16 else t.dtype))
         for n, t in tensors.items()
         if n.startswith("encoder/")
     }
     try:
-        width, heads = found["encoder/conv1/weight"].shape[0], int(found["encoder/num_heads"])
+        width, heads = stored["encoder/conv1/weight"].shape[0], int(stored["encoder/num_heads"])
     except KeyError as error:
         raise CheckpointError(f"{source} is no Whisper model: it lacks {error}") from error
-    layers = sum(name.endswith("self_attention/linear_0/weight") for name in found)
+    layers = sum(name.endswith("self_attention/linear_0/weight") for name in stored)
     names = {f"{c}.{p}": f"encoder/{c}/{p}" for c in ("conv1", "conv2") for p in ("weight", "bias")}
     names |= {
         "norm.weight": "encoder/layer_norm/gamma",
@@ -114,7 +119,7 @@ def _assemble(tensors: dict[str, np.ndarray], source: str) -> WhisperEncoder:
                 f"layers.{i}.{own}.bias": f"encoder/layer_{i}/{theirs}/beta",
             }
     # The position table of the file is left out: the network computes it.
-    tensors = {own: found[theirs].float() for own, theirs in names.items() if theirs in found}
+    tensors = {own: stored[theirs].float() for own, theirs in names.items() if theirs in stored}
     try:
         model = WhisperEncoder(WhisperConfig(width, layers, heads))
     except ConfigError as error:

@@ -85,6 +85,7 @@ class WhisperAudioEncoder:
         hop = round(hop_s * FEATURE_RATE_HZ)
         # The last step of a block already sees itself and half a mel window: 0.0325 s.
         look_ahead = max(0, round((look_ahead_s - 0.0325) * FEATURE_RATE_HZ))
+        # What the look-ahead sees already need not be computed again.
         own = WhisperStreaming(look_ahead, hop, refresh=max(0, SETTLED - look_ahead))
         return _rounded(self.network, precision), own
 

@@ -74,6 +74,7 @@ class SpeechHeads(nn.Module):
         """The same for `steps` steps from `first` on; beyond what is known the ends go on."""
         # What neighbouring steps share is computed once.
         narrowed = self._narrowed(features)
+        # (batch, steps, context * width)
         return self._logits(narrowed[:, context_of(first, steps, features.shape[1])].flatten(-2))
 
     def phones(
@@ -88,6 +89,7 @@ class SpeechHeads(nn.Module):
         """Gap between the inner lips, mouth widths, at the given steps."""
         at = steps.unsqueeze(1) + torch.tensor(CONTEXT)
         around = features[:, at.clamp(0, features.shape[1] - 1)]
+        # b batch, f frame, r position in the context, d channel
         return torch.einsum("bfrd,rd->bf", around, self.gap_weight) + self.gap_bias
 
     def _narrowed(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch width"]:
@@ -95,6 +97,7 @@ class SpeechHeads(nn.Module):
 
     def _logits(self, x: Float[Tensor, "*batch inputs"]) -> tuple[Tensor, Tensor]:
         logits = self.out(self._drop(functional.gelu(self.mix(x))))
+        # The last logit is closed lips, the others are phones.
         return logits[..., :-1], logits[..., -1]
 
     def _drop(self, x: Tensor) -> Tensor:

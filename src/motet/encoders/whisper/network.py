@@ -53,6 +53,7 @@ class Layer(nn.Module):
     ) -> tuple[Float[Tensor, "steps width"], KeyValue]:
         """The same for steps that follow a past; also the keys and values of past and steps."""
         q, k, v = self._heads(x.unsqueeze(0))
+        # along the steps: the past first, (heads, steps, channels)
         k, v = torch.cat([past[0], k[0]], 1), torch.cat([past[1], v[0]], 1)
         attended = F.scaled_dot_product_attention(q, k.unsqueeze(0), v.unsqueeze(0))
         return self._rest(x.unsqueeze(0), attended)[0], (k, v)
@@ -64,6 +65,7 @@ class Layer(nn.Module):
         return q, k, v
 
     def _rest(self, x: Tensor, attended: Float[Tensor, "batch heads steps channels"]) -> Tensor:
+        # (batch, steps, heads * channels)
         x = x + self.out(attended.transpose(1, 2).flatten(2))
         return x + self.down(gelu_of_product(self.up, self.feed_norm(x)))
 
@@ -103,6 +105,7 @@ class WhisperEncoder(nn.Module):
         Longer sounds go through `features`.
         """
         x = self.convolve(log_mel(samples))
+        # the position table counts from the window's own start
         x = x + self.positions[: x.shape[1]]
         for layer in self.layers:
             x = layer(x)
@@ -120,6 +123,7 @@ class WhisperEncoder(nn.Module):
 
 def sinusoids(length: int, width: int) -> Float[Tensor, "length width"]:
     """Whisper's position table: sines, then cosines, of wavelengths from 2 pi to 20,000 pi."""
+    # width / 2 rates in geometric order; cosines follow the sines in one block, not interleaved
     rates = torch.exp(-math.log(10_000.0) / (width // 2 - 1) * torch.arange(width // 2))
     angles = torch.arange(length).unsqueeze(1) * rates
     return torch.cat([angles.sin(), angles.cos()], 1)
@@ -135,6 +139,7 @@ def log_mel(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch bins f
     about [-1, 1].
     """
     window = torch.hann_window(WINDOW, device=samples.device)
+    # torch.stft mirrors half a window at the ends, which so short a sound does not have.
     short = samples.shape[-1] <= WINDOW // 2
     spectrum = torch.stft(
         F.pad(samples, (0, WINDOW)) if short else samples,
@@ -143,12 +148,14 @@ def log_mel(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch bins f
         window=window,
         return_complex=True,
     )
+    # As released: the frame that is centred on the last sample is dropped.
     power = spectrum[..., : max(2, samples.shape[-1] // HOP)].abs().square()
     mel = (
         torch.einsum("mf,bft->bmt", mel_filterbank(WINDOW, MEL_BINS, RATE_HZ), power)
         .clamp(min=1e-10)
         .log10()
     )
+    # Whisper's own constants: 8 decades of range, then (x + 4) / 4.
     return (torch.maximum(mel, mel.amax((1, 2), keepdim=True) - 8.0) + 4.0) / 4.0
 
 
@@ -223,10 +230,12 @@ class OfflineWindows:
 
     def _encode(self, state: OfflineState, last: int, cut: int) -> tuple[Tensor, OfflineState]:
         """The new features of the window up to step `last`, without the `cut` ones at its end."""
+        # Only the last window of a recording can be short; it is filled up with silence.
         sound, length = torch.cat(state.pieces), (last - state.first) * STEP
         window = F.pad(sound, (0, max(0, length - len(sound))))[:length]
         features = self._network(window.unsqueeze(0))[0]
         stop = last - cut
+        # The next window begins one margin before the first step that is still missing.
         first = max(0, stop - self._margin)
         rest = sound[(first - state.first) * STEP :].clone()
         after = OfflineState((rest,), first, stop, state.samples_received)

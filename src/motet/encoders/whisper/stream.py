@@ -98,6 +98,7 @@ class StreamingWindows:
         width, heads = self._network.config.width, self._network.config.heads
         nothing = torch.zeros(heads, 0, width // heads)
         return StreamState(
+            # half a window before the first sample, where the centred mel frames of Whisper begin
             (torch.zeros(LEAD),),
             torch.zeros(1, MEL_BINS),
             torch.zeros(1, width),
@@ -144,6 +145,7 @@ class StreamingWindows:
             state = self._from_zero(state, max(0, start - settings.past), start)
         x = state.steps[start - state.first : stop - state.first]
         features, kept = self._transform(state, x, start, after - start)
+        # The readout's context: features that this block does not compute again.
         first, context = max(0, after - settings.past), self._readout.context
         # Steps before the block as they are now that more sound after them is known.
         known = torch.cat([state.before, features])
@@ -173,10 +175,12 @@ class StreamingWindows:
         """
         network, length = self._network, self._settings.past
         position = begin - state.origin
+        # positions within the stream, not within the recording; they stay below FARTHEST
         x = x + network.positions[position : position + len(x)]
         kept = []
         for layer, (keys, values) in zip(network.layers, state.past, strict=True):
             x, (keys, values) = layer.step(x, (keys, values))
+            # Keys of the look-ahead are provisional: they are dropped here and computed again.
             stop = keys.shape[1] - len(x) + keep
             own = slice(max(0, stop - length), stop)
             kept.append((keys[:, own].clone(), values[:, own].clone()))
@@ -186,6 +190,7 @@ class StreamingWindows:
         """The state with all steps of the next block; two mel frames make one step."""
         sound = torch.cat(state.pieces)
         known = state.first + len(state.steps)
+        # two mel frames a step, minus the steps that are there already
         frames = 2 * (state.emitted + self._settings.hop + self._settings.look_ahead - known)
         if known == 0:
             frames += 1  # The last frame of the first block belongs to the next step.
@@ -196,6 +201,7 @@ class StreamingWindows:
         steps = _convolve(self._network.conv2, convolved, 2)
         return dataclasses.replace(
             state,
+            # The kept tail and the new sound overlap by WINDOW - HOP samples.
             pieces=(sound[frames * HOP :].clone(),),
             mel=mel[-2:].clone(),
             convolved=convolved[-1:].clone(),
@@ -211,6 +217,7 @@ class StreamingWindows:
         power = torch.view_as_real(torch.fft.rfft(cut, WINDOW)).square().sum(-1)
         mel = (power @ self._bank).clamp(min=1e-10).log10()
         loudest = max(loudest, float(mel.max()))
+        # the scale of `log_mel`, with the loudest frame so far in place of that of the window
         return (mel.clamp(min=loudest - 8.0) + 4.0) / 4.0, loudest
 
 

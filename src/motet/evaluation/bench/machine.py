@@ -28,6 +28,7 @@ class Machine:
 
 def describe_machine() -> Machine:
     """The computer that runs this program, as it is now."""
+    # cores that this process may use, where the system tells
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )

@@ -226,6 +226,7 @@ def _weights(method: Any) -> tuple[str, int]:
     from torch import nn
 
     speaker = getattr(method, "speaker", None)
+    # The network may be an attribute of the method or of its speaker.
     held = [*vars(method).values(), getattr(speaker, "model", None)]
     networks = [value for value in held if isinstance(value, nn.Module)]
     parameters = {id(p): p for network in networks for p in network.parameters()}.values()
@@ -247,11 +248,13 @@ def _streaming(
             break
         times.append(took)
         pushed = min(pushed + chunk_ms / 1000.0, seconds)
+        # all frames of a piece arrive with it; frame k belongs to k / fps
         for _ in range(sum(motion.frames for motion in motions)):
             first = first or (pushed, took)
             latencies.append(max(pushed - frames / fps, 0.0) + took)
             frames += 1
     first = first or (seconds, 0.0)
+    # The last piece is `finish`, not a piece of sound.
     milliseconds = sorted(1000.0 * took for took in times[:-1] or times)
     return Streaming(
         chunk_ms,
@@ -286,6 +289,7 @@ def peak_memory_mb() -> float:
     """
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
+            # in KiB
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1.024e-3
     except OSError:

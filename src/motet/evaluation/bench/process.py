@@ -101,6 +101,7 @@ def weigh(name: str, command: Sequence[str], threads: int = 0) -> Stage:
         ConfigError: the program failed; the message carries its last line.
     """
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command]
+    # -I -S: without user site and site packages, the launcher stays small.
     done = subprocess.run(launcher, env=_environment(threads), capture_output=True, text=True)
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
@@ -108,6 +109,7 @@ def weigh(name: str, command: Sequence[str], threads: int = 0) -> Stage:
             f"{name} failed with exit code {done.returncode}:"
             f" {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
         )
+    # in the unit in which the system counts, as `wait4` returns it
     result = json.loads(lines[-1])
     return Stage(name, result["wall"], result["cpu"], result["peak"] * UNIT_MB)
 
@@ -151,6 +153,7 @@ def read_result(path: Path) -> Result:
     result = json.loads(path.read_text())
     if "error" in result:
         kind = getattr(errors, result["kind"], MotetError)
+        # The same kind of error as the child met: its remedy is for the user.
         raise (kind if isinstance(kind, type) and issubclass(kind, MotetError) else MotetError)(
             result["error"]
         )
@@ -164,6 +167,7 @@ def _in_fresh_process(
     task.write_text(
         json.dumps({"subject": to_json(subject), "config": to_json(config), "sound": str(sound)})
     )
+    # A result of an earlier subject must not be read for this one.
     result_file.unlink(missing_ok=True)
     done = subprocess.run(
         [sys.executable, "-m", "motet.evaluation.bench.child", str(task), str(result_file)],
@@ -181,6 +185,7 @@ def _in_fresh_process(
 
 def _environment(threads: int) -> dict[str, str]:
     """Environment with the number of threads, which libraries read when they load."""
+    # the package of this checkout, wherever the child is started
     path = os.pathsep.join(
         [str(Path(__file__).parents[3]), *filter(None, [os.environ.get("PYTHONPATH")])]
     )

@@ -111,6 +111,7 @@ class BenchReport:
     def to_json(self) -> dict[str, Any]:
         """Everything as JSON values, with the real-time factors and the ratios."""
         plain = to_json(self)
+        # Derived numbers are written too, so that a reader of the JSON needs no formula.
         for row, result in zip(plain["results"], self.results, strict=True):
             row |= {"real_time_factor": result.real_time_factor, "cpu_ratio": self.ratio(result)}
         return {"format": "motet-bench/1", **plain}
@@ -123,6 +124,7 @@ class BenchReport:
         same = [
             r for r in self.results if r.subject == self.reference and r.sound_s == result.sound_s
         ]
+        # A reference of another length or thread count would compare unlike with unlike.
         nearest = min(same, key=lambda r: abs(r.threads - result.threads), default=None)
         other = nearest.made if nearest else None
         return own.cpu_s / other.cpu_s if own and other and other.cpu_s else None
@@ -174,21 +176,21 @@ def _lines(result: Result, ratio: float | None, reference: str) -> dict[str, str
             )
             for stage in stages
         }
-    drawn, found = result.drawing, result.streaming
+    drawn, stream = result.drawing, result.streaming
     if drawn:
         lines[f"pictures of {drawn.width} x {drawn.height}"] = (
             f"{drawn.frames_per_s:.1f} a second, CPU {drawn.cpu_ms:.1f} ms each"
         )
         lines["first picture"] = f"{1000 * drawn.first_frame_s:.0f} ms"
-    if found:
-        lines[f"a piece of {found.chunk_ms:g} ms: p50, p95, max"] = (
-            f"{found.chunk_p50_ms:.2f}, {found.chunk_p95_ms:.2f}, {found.chunk_max_ms:.2f} ms"
+    if stream:
+        lines[f"a piece of {stream.chunk_ms:g} ms: p50, p95, max"] = (
+            f"{stream.chunk_p50_ms:.2f}, {stream.chunk_p95_ms:.2f}, {stream.chunk_max_ms:.2f} ms"
         )
         lines["first frame: sound needed, then compute"] = (
-            f"{found.first_frame_sound_s:.3f} s, {1000 * found.first_frame_compute_s:.1f} ms"
+            f"{stream.first_frame_sound_s:.3f} s, {1000 * stream.first_frame_compute_s:.1f} ms"
         )
         lines["latency of a frame: p50, p95"] = (
-            f"{found.latency_p50_s:.3f}, {found.latency_p95_s:.3f} s"
+            f"{stream.latency_p50_s:.3f}, {stream.latency_p95_s:.3f} s"
         )
-        lines["real-time factor in pieces"] = f"{found.real_time_factor:.4f}"
+        lines["real-time factor in pieces"] = f"{stream.real_time_factor:.4f}"
     return lines | ({f"CPU time over {reference}": f"{ratio:.2f}"} if ratio is not None else {})

@@ -63,6 +63,7 @@ class Acoustics:
             _with_constant(context(components, PHONE_OFFSETS, len(components), 1.0)) @ self.phones
         )
         scores -= scores.max(axis=1, keepdims=True)
+        # log-softmax, shifted first so that exp does not overflow
         scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
         return path_spans(best_path(scores, switch_cost), SYMBOLS, FEATURE_RATE_HZ)
 
@@ -74,6 +75,7 @@ def context(
     stride: float,
 ) -> Float[ndarray, "frames inputs"]:
     """Steps around each frame side by side; the ends are repeated."""
+    # feature steps of 20 ms nearest to each frame
     centre = np.round(np.arange(frames) * stride).astype(int)
     return np.concatenate(
         [components[np.clip(centre + o, 0, len(components) - 1)] for o in offsets], axis=1
@@ -89,6 +91,7 @@ def covered(spans: tuple[PhoneSpan, ...]) -> tuple[PhoneSpan, ...]:
     joined: list[PhoneSpan] = []
     for span in spans:
         if (
+            # 0.02: one step of the features
             joined
             and joined[-1].symbol == span.symbol == SILENCE
             and span.start - joined[-1].end < 0.02

@@ -81,6 +81,7 @@ def _blend(symbols: list[str], start: ndarray, end: ndarray, t: ndarray) -> ndar
     # (frames, phones): seconds outside the core of each phone.
     outside = np.maximum(np.abs(away) - np.maximum(half / 2, half - CORE_EDGE_S), 0.0)
     strength = np.array([_DOMINANCE.get(symbol, 1.0) for symbol in symbols])
+    # log(strength) - outside / fall-off: the logarithm of the dominance
     exponent = np.log(strength) - outside / np.where(away < 0, BEFORE_S, AFTER_S)
     share = np.exp(exponent - exponent.max(axis=1, keepdims=True))
     return share @ np.array([_TABLE[symbol] for symbol in symbols]) / share.sum(1, keepdims=True)

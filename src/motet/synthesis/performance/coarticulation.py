@@ -62,7 +62,9 @@ class DominanceModel:
 
     def _blend(self, index: ndarray, start: ndarray, end: ndarray, t: ndarray) -> ndarray:
         centre, half = (start + end) / 2, (end - start) / 2
+        # (frames, phones): seconds from the middle of each phone
         away = t[:, None] - centre
+        # zero inside the phone's core
         outside = np.maximum(np.abs(away) - np.maximum(half / 2, half - CORE_EDGE_S), 0.0)
         values = np.empty((len(t), len(SOLVED)))
         for group in range(len(GROUPS)):

@@ -44,12 +44,14 @@ def head(
     """
     frames = len(prosody.loudness)
     time = np.arange(frames) / fps
+    # 0.35 s: the body begins and ends before and after the voice
     activity = gaussian_filter1d(prosody.speaking.astype(float), 0.35 * fps)
     pose = _poses(prosody, style, time, random)
     drift = (
         np.stack(
             [
                 _drift(frames, fps, tau, random) * size
+                # time constants (s) and sizes (degrees) of nod, turn and tilt
                 for tau, size in ((1.8, 0.9), (2.2, 1.1), (2.5, 0.6))
             ],
             axis=1,
@@ -57,13 +59,17 @@ def head(
         * _DEGREE
     )
     drift *= (0.25 + 0.75 * activity)[:, None]
+    # 0.24 Hz: about 14 breaths a minute
     breath = 0.12 * _DEGREE * np.sin(2 * np.pi * (0.24 * time + random.random()))
     nod = _nods(prosody, style, time, random)
+    # a rising voice lifts the chin: 0.16 degrees a semitone
     pitchwise = -0.16 * _DEGREE * gaussian_filter1d(prosody.pitch * activity, 0.12 * fps)
     for phrase in prosody.phrases:
+        # down after the end of a phrase, up at its beginning
         nod += 1.3 * _DEGREE * _bump(time, phrase.end + 0.05, 0.35, 0.6) - 0.9 * _DEGREE * _bump(
             time, phrase.start + 0.1, 0.3, 0.7
         )
+    # (frames, 3): axis-angle about x (nod), y (turn), z (tilt)
     turn = pose + drift
     turn[:, 0] += nod + pitchwise
     turn *= style.head_range
@@ -84,10 +90,13 @@ def _poses(
         count = random.poisson(max(phrase.end - phrase.start, 0.0) * 0.28 * style.head_tempo)
         moments += list(random.uniform(phrase.start, phrase.end, count))
     for moment in sorted(moments):
+        # standard deviations in degrees: nods are smaller than turns
         target = random.standard_normal(3) * np.array([1.6, 3.2, 1.3]) * _DEGREE
+        # People tilt to the side they turn to.
         target[2] += 0.25 * target[1]
         duration = random.uniform(0.35, 0.8)
         x = np.clip((time - moment) / duration, 0.0, 1.0)
+        # minimum-jerk step: velocity and acceleration are zero at both ends
         pose += (10 * x**3 - 15 * x**4 + 6 * x**5)[:, None] * (target - current)
         current = target
     return pose
@@ -102,6 +111,7 @@ def _nods(
             size = (0.8 + 2.6 * accent.strength) * random.uniform(0.6, 1.3) * style.energy * _DEGREE
             nod += size * (
                 _bump(time, accent.time + 0.03, 0.16, 0.26)
+                # a small upbeat before the nod
                 - 0.35 * _bump(time, accent.time - 0.2, 0.2, 0.2)
             )
     return nod
@@ -117,6 +127,7 @@ def blinks(
     """Lid closure 0..1: a renewal process, its hazard higher at phrase ends."""
     facts = facts or BlinkFacts()
     frames = len(prosody.loudness)
+    # Steps of 20 ms, finer than a frame: two blinks never share a step.
     step = 0.02
     ticks = np.arange(0, frames / fps, step)
     hazard = np.where(
@@ -132,6 +143,7 @@ def blinks(
     last = -facts.shortest_gap_s
     time = np.arange(frames) / fps
     for moment, chance in zip(ticks, random.random(len(ticks)), strict=True):
+        # probability of an event within a step of a Poisson process
         if moment - last >= facts.shortest_gap_s and chance < 1 - np.exp(
             -hazard[int(round(moment / step))] * step
         ):
@@ -151,6 +163,7 @@ def blinks(
 
 def _lid(since: ndarray, closing: float, opening: float) -> ndarray:
     down = np.clip(since / closing, 0, 1)
+    # the lids stay shut for 30 ms
     up = np.clip((since - closing - 0.03) / opening, 0, 1)
     return np.sin(down * np.pi / 2) ** 2 * (1 - up) ** 1.6
 
@@ -170,17 +183,21 @@ def gaze(
     """
     frames = len(head_turn)
     target = np.zeros((frames, 2))
+    # seconds of a fixation, log-normal about 1.1 s
     moment = random.lognormal(0.1, 0.5)
     starts = np.array([p.start for p in prosody.phrases])
     while moment < frames / fps:
         near_start = len(starts) and np.min(np.abs(starts - moment)) < 0.6
         away = random.random() < (0.45 if near_start else 0.25)
+        # exponential amplitudes, degrees: most saccades are small
         size = random.exponential(4.5 if away else 0.9) * _DEGREE * style.gaze_range
         angle = random.uniform(0, 2 * np.pi)
+        # vertical movements are 0.6 of horizontal ones
         target[int(moment * fps) :] = (0.6 * size * np.sin(angle), size * np.cos(angle))
         moment += random.lognormal(-0.35 if away else 0.25, 0.45)
     # A saccade lasts 30-60 ms: at 25 fps one frame in between.
     target = np.apply_along_axis(np.convolve, 0, target, [0.25, 0.75], "full")[:frames]
+    # 0.75 of the head's turn is undone: the vestibulo-ocular reflex, incomplete in chosen poses
     return np.clip(target - 0.75 * (head_turn[:, :2] - [style.head_pitch * 0.3, 0.0]), -0.5, 0.5)
 
 
@@ -197,6 +214,7 @@ def brows(
             course = size * _bump(
                 time, accent.time, random.uniform(0.12, 0.25), random.uniform(0.25, 0.6)
             )
+            # Lowered brows draw together on accents where raised ones go up.
             if random.random() < (0.15 if style.brow_height >= -0.1 else 0.6):
                 together += 0.7 * course
             else:
@@ -251,11 +269,15 @@ def _drift(frames: int, fps: float, tau_s: float, random: np.random.Generator) -
     """Smooth random wandering of unit deviation."""
     noise = random.standard_normal(frames + 200)
     course = gaussian_filter1d(noise, tau_s * fps / 2.5)[100 : 100 + frames]
+    # Undoes the loss of deviation by the Gaussian filter: unit deviation again.
     return course * np.sqrt(2 * np.sqrt(np.pi) * tau_s * fps / 2.5)
 
 
 def _bump(time: ndarray, centre: float, rise_s: float, fall_s: float) -> ndarray:
     x = time - centre
     return np.where(
-        x < 0, np.exp(-0.5 * (x / (rise_s / 2)) ** 2), np.exp(-0.5 * (x / (fall_s / 2)) ** 2)
+        # half-widths: `rise_s` and `fall_s` are about two standard deviations
+        x < 0,
+        np.exp(-0.5 * (x / (rise_s / 2)) ** 2),
+        np.exp(-0.5 * (x / (fall_s / 2)) ** 2),
     )

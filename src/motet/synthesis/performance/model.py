@@ -52,6 +52,7 @@ def load_model(path: Path = SHIPPED) -> PerformanceModel:
     try:
         with safe_open(str(path), framework="pt") as file:
             facts = file.metadata() or {}
+            # double precision: the fit's products are long sums
             tables = {name: file.get_tensor(name).double().numpy() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise AssetError(f"{path} is missing or damaged; reinstall motet") from error

@@ -78,6 +78,7 @@ def perform(
     _check(sound, phones)
     frames = frame_count(len(sound) / RATE_HZ, fps)
     prosody = analyse(sound, phones, frames, fps)
+    # one stream of random numbers for each part: a change in one leaves the others as they are
     head_seed, blink_seed, gaze_seed, brow_seed = np.random.SeedSequence(seed).spawn(4)
     mouth = mouth_weights(model, prosody, phones, style, features, fps)
     turn = gestures.head(prosody, style, fps, np.random.default_rng(head_seed))
@@ -105,9 +106,12 @@ def mouth_weights(
     frames = len(prosody.loudness)
     times = np.arange(frames) / fps
     open_share = _speech_envelope(phones, times)
+    # (frames, shapes)
     shapes = model.dominance(phones, times) * open_share[:, None]
     courses = articulation(phones, times) * open_share[:, None]
+    # (frames, 4): what the shapes do to the lip measures
     measures = shapes @ _MATRIX
+    # The width follows phonetics, not the tracked man (see `articulation`).
     measures[:, 1] = WIDTH_RANGE * courses[:, 0]
     if features is not None:
         acoustic = model.acoustics.measures(features, frames, fps) * open_share[:, None]
@@ -115,11 +119,14 @@ def mouth_weights(
         share = np.array(model.acoustic_share)
         measures = (1 - share) * measures + share * acoustic
     shapes = articulated(shapes, courses)
+    # gap, height and jaw; the width has a range of its own
     measures[:, [0, 2, 3]] *= OPENING_GAIN
     measures[:, 0] = np.maximum(measures[:, 0], 0.0)
     gain = style.articulation * _amplitude(prosody, style)
+    # 0.45 frames at 25 fps: takes off the steps between phones, keeps closures
     measures = gaussian_filter1d(measures * gain[:, None], 0.45 * fps / 25, axis=0)
     shapes = gaussian_filter1d(shapes * np.clip(gain, 0.0, 1.4)[:, None], 0.45 * fps / 25, axis=0)
+    # The measures are met by the shapes of the solver, with these shapes as the prior.
     mouth = spread(solve_mouth(measures, shapes))
     mouth = _with_style(mouth, style)
     return _with_contacts(mouth, phones, times, open_share)
@@ -142,6 +149,7 @@ def _amplitude(prosody: Prosody, style: StyleSettings) -> ndarray:
     Both vary slowly, so that single phones keep their proportions.
     """
     loud = gaussian_filter1d(np.where(prosody.speaking, prosody.loudness, 0.9), 5.0)
+    # 11 phones a second is ordinary; each more takes 2.5 % of the opening
     rate = np.clip(1.0 - 0.025 * (prosody.rate - 11.0), 0.82, 1.12)
     return np.clip(1.0 + 0.6 * style.energy * (loud - 0.9), 0.6, 1.35) * np.where(
         prosody.rate > 1.0, rate, 1.0
@@ -161,6 +169,7 @@ def _speech_envelope(
     if not speech:
         return np.zeros(len(times))
     start, end = np.array([p.start for p in speech]), np.array([p.end for p in speech])
+    # index of the next phone that begins after each frame
     following = np.searchsorted(start, times, side="right")
     until = np.where(
         following < len(start), start[np.minimum(following, len(start) - 1)] - times, np.inf
@@ -170,12 +179,14 @@ def _speech_envelope(
     )
     nearness = np.maximum(1 - np.maximum(until, 0) / ahead_s, 1 - np.maximum(since, 0) / behind_s)
     x = np.clip(nearness, 0.0, 1.0)
+    # smooth step: no velocity at either end
     return x * x * (3 - 2 * x)
 
 
 def _with_style(mouth: ndarray, style: StyleSettings) -> ndarray:
     """The mouth's rest in this style, yielding where the lips are rounded, and uneven sides."""
     result = mouth.copy()
+    # Rounded lips cannot smile at the same time.
     rounded = np.clip(
         1
         - 1.2
@@ -210,8 +221,10 @@ def _with_contacts(
         column = ARKIT_SHAPES.index(name)
         result[:, column] = np.clip(result[:, column] + course, 0.0, 1.0)
 
+    # The lower lip lies at the upper teeth: it is neither lowered nor protruded.
     for name in ("mouthLowerDownLeft", "mouthLowerDownRight", "mouthFunnel", "mouthShrugUpper"):
         result[:, ARKIT_SHAPES.index(name)] *= 1 - 0.8 * teeth
+    # Also closed where nobody speaks: 3 times the envelope is 1 well before the first phone.
     result = close_lips(
         result, np.maximum(np.maximum(lips, 0.85 * teeth), 1 - np.clip(3 * open_share, 0.0, 1.0))
     )
@@ -243,6 +256,7 @@ def _contact(phones: Sequence[PhoneSpan], times: ndarray, target, ramp_s: float 
             course[first:last] = np.maximum(
                 course[first:last], np.clip(1 - away / ramp_s, 0.0, 1.0)
             )
+            # A short phone may lie between two frames: the nearest one gets the full contact.
             course[min(round((low + high) / 2 / step), len(times) - 1)] = 1.0
     return course
 

@@ -58,6 +58,7 @@ def analyse(
     """Prosody of a sound at 16 kHz with timed phones."""
     level = _level(sound, frames, fps)
     speaking = _covered(phones, frames, fps)
+    # the speaker's usual level: the 70th percentile within speech
     usual = np.quantile(level[speaking], 0.7) if speaking.any() else 0.0
     span = max(usual - _FLOOR_DB, 6.0)
     loudness = np.clip(1.0 + (level - usual) / min(span, 30.0), 0.0, 1.6) * (level > _FLOOR_DB)
@@ -76,8 +77,10 @@ def analyse(
 
 def _level(sound: ndarray, frames: int, fps: float) -> ndarray:
     hop = RATE_HZ / fps
+    # running sum of squares: the power of any stretch is a difference
     total = np.concatenate([[0.0], np.cumsum(np.square(sound.astype(np.float64)))])
     centre = np.arange(frames) * hop
+    # 320 samples of 16 kHz: 20 ms on each side
     low = np.clip(centre - 320, 0, len(sound)).astype(int)
     high = np.clip(centre + 320, 0, len(sound)).astype(int)
     return 10 * np.log10((total[high] - total[low]) / np.maximum(high - low, 1) + 1e-10)
@@ -95,25 +98,30 @@ def _covered(phones: Sequence[PhoneSpan], frames: int, fps: float) -> ndarray:
 
 def _pitch(sound: ndarray, frames: int, fps: float, speaking: ndarray) -> ndarray:
     """Autocorrelation pitch, 60 to 400 Hz, in semitones from the median, bridged and smoothed."""
+    # 64 ms windows; lags of 40 to 266 samples are 400 to 60 Hz
     size, low, high = 1024, RATE_HZ // 400, RATE_HZ // 60
     centre = (np.arange(frames) * RATE_HZ / fps).astype(int)
     padded = np.pad(sound.astype(np.float64), size)
     window = np.hanning(size)
     semitones = np.full(frames, np.nan)
+    # in parts: memory does not grow with the recording
     for first in range(0, frames, 2000):
         rows = centre[first : first + 2000]
         pieces = padded[(rows + size // 2)[:, None] + np.arange(size)] * window
         spectrum = np.abs(np.fft.rfft(pieces, 2 * size)) ** 2
+        # divided by the window's own autocorrelation, which falls with the lag (Boersma 1993)
         correlation = np.fft.irfft(spectrum)[:, : high + 1] / np.maximum(
             np.fft.irfft(np.abs(np.fft.rfft(window, 2 * size)) ** 2)[: high + 1], 1e-9
         )
         lag = correlation[:, low:].argmax(axis=1) + low
         clarity = correlation[np.arange(len(rows)), lag] / np.maximum(correlation[:, 0], 1e-9)
         voiced = (clarity > 0.5) & speaking[first : first + 2000]
+        # semitones over 1 Hz; the median is taken off below
         semitones[first : first + 2000][voiced] = 12 * np.log2(RATE_HZ / lag[voiced])
     known = np.flatnonzero(np.isfinite(semitones))
     if len(known) < 5:
         return np.zeros(frames)
+    # Beyond nine semitones it is an octave error of the estimate.
     course = np.clip(semitones - np.median(semitones[known]), -9, 9)
     bridged = np.interp(np.arange(frames), known, course[known])
     return gaussian_filter1d(bridged, 1.5 * fps / 25) * gaussian_filter1d(
@@ -141,7 +149,9 @@ def _accents(
     if not vowels:
         return ()
     frame = np.clip([round((p.start + p.end) / 2 * fps) for p in vowels], 0, len(loudness) - 1)
+    # a vowel longer than 0.25 s is lengthened, not stressed
     length = np.array([min(p.end - p.start, 0.25) for p in vowels])
+    # loudness (about 1), semitones and seconds on one scale
     weight = 1.0 * loudness[frame] + 0.12 * pitch[frame] + 2.0 * length
     course = np.full(len(loudness), -np.inf)
     course[frame] = weight
@@ -159,5 +169,6 @@ def _rate(phones: Sequence[PhoneSpan], frames: int, fps: float) -> ndarray:
     starts = np.zeros(frames)
     for phone in phones:
         if phone.symbol != SILENCE:
+            # one phone in one frame, as a rate per second
             starts[min(max(int(phone.start * fps), 0), frames - 1)] += fps
     return gaussian_filter1d(starts, 0.4 * fps)

@@ -193,6 +193,7 @@ def style(name: str) -> StyleSettings:
 
 def personal(settings: StyleSettings, speaker_seed: int, spread: float = 1.0) -> StyleSettings:
     """A style as one person has it: every parameter shifted a little, by seed."""
+    # 0x57 keeps this stream apart from others of the same seed.
     random = np.random.default_rng([speaker_seed, 0x57])
     factors = {
         "articulation": 0.12,
@@ -212,7 +213,9 @@ def personal(settings: StyleSettings, speaker_seed: int, spread: float = 1.0) ->
         "asymmetry": 0.12,
     }
     values = dataclasses.asdict(settings)
+    # sorted: the order of the draws is part of what a seed means
     for name in sorted(factors):
+        # log-normal, so that a factor stays positive
         values[name] *= float(np.exp(spread * factors[name] * random.standard_normal()))
     for name in sorted(shifts):
         values[name] += spread * shifts[name] * float(random.standard_normal())

@@ -122,6 +122,7 @@ def recognised(sound: ndarray, features: ndarray) -> tuple[PhoneSpan, ...]:
     result = []
     for phone in covered(load_model().acoustics.recognise(features)):
         piece = sound[
+            # at least one sample
             int(phone.start * _RATE) : max(int(phone.end * _RATE), int(phone.start * _RATE) + 1)
         ]
         level = (
@@ -162,6 +163,7 @@ def read_phones(path: Path) -> tuple[PhoneSpan, ...]:
             raise InputError(
                 f"{path}: the phone {label!r} at {start}..{end} s is out of order; times must rise"
             )
+        # ARPAbet marks stress by a digit behind the vowel.
         upper = label.rstrip("012").upper()
         if upper in ARPABET and (label.isupper() or label.lower() == "sil"):
             result += spans([(start, end, upper)], ARPABET)

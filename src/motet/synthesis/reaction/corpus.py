@@ -53,7 +53,7 @@ from motet.synthesis.soundscape.tones import RATE as SOUND_RATE
 from motet.types import Audio
 
 SECONDS = 10.0
-SECTOR_DEG = (90.0, 135.0)
+SECTOR_DEG = (90.0, 135.0)  # degrees to the left
 """Directions (to the left, somewhat behind) from which no sound of the training comes."""
 EARS = np.array([0.0, 0.025, 0.012])
 """The middle between the ears, from the joint `head`."""
@@ -128,6 +128,7 @@ def items(size: Size, seed: int) -> Iterator[Item]:
 
     Held-out ones come early, so that a corpus stopped halfway has some of everything.
     """
+    # `-1 % variants` is the last one; the held-out variant comes third.
     trained = [variant for variant in range(size.variants) if variant != size.unheard]
     for variant in [*trained[:2], size.unheard, *trained[2:]]:
         for placement in range(size.placements):
@@ -162,6 +163,7 @@ def _azimuth(random: np.random.Generator, sector: bool) -> float:
     if sector:
         return float(random.uniform(SECTOR_DEG[0] + 3, SECTOR_DEG[1] - 3))
     while True:
+        # 16 directions, 22.5 degrees apart, with jitter
         azimuth = float((random.integers(16) * 22.5 + random.uniform(-11, 11) + 180) % 360 - 180)
         if not SECTOR_DEG[0] <= azimuth <= SECTOR_DEG[1]:
             return azimuth
@@ -217,9 +219,11 @@ class MadeItem:
 def make_item(item: Item, seed: int, library: IdleLibrary, head: Head | None = None) -> MadeItem:
     """Sound, reaction, body, and what its ears hear."""
     sound = make_sound(item.sound, SECONDS, (seed, item.variant))
+    # A checksum and not `hash`, which differs between processes.
     random = np.random.default_rng([seed, zlib.crc32(item.name.encode())])
     angle = np.radians(item.azimuth_deg)
     source = np.array(
+        # azimuth 0 is ahead (+Z), +90 to the left (+X)
         [item.distance_m * np.sin(angle), item.height_m, item.distance_m * np.cos(angle)]
     )
     frames = round(SECONDS * RATE)
@@ -236,7 +240,9 @@ def make_item(item: Item, seed: int, library: IdleLibrary, head: Head | None = N
 def canonical(body: Performance, source: np.ndarray) -> tuple[Performance, np.ndarray]:
     """At the first frame the pelvis stands over the origin and faces +Z, as in SAM."""
     first = body.rotations[0, 0]
+    # heading of the pelvis' own +Z axis
     turn = np.arctan2(first[0, 2], first[2, 2])
+    # rotation by minus the heading about Y
     back = np.array([[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]])
     shift = body.root[0] * [1, 0, 1]
     rotations = body.rotations.copy()
@@ -259,9 +265,11 @@ def _heard(
     random: np.random.Generator,
     head: Head | None,
 ) -> Audio:
+    # Every fourth row of 120 fps: 30 positions a second are enough for an ear.
     every = 4
     facing = body.world[::every, AT["head"]]
     middle = body.positions[::every, AT["head"]] + facing @ EARS
+    # width, depth, height (m), absorption, reverberation (s)
     room = Room(
         random.uniform(11, 15),
         random.uniform(10, 14),

@@ -43,6 +43,7 @@ def claim_folder(out: Path, facts: Mapping[str, object]) -> None:
     for folder in ("audio", "motion", "splits"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     path, text = out / "corpus.json", json.dumps(facts, sort_keys=True)
+    # A corpus of mixed seeds would have two sequences under one name.
     if path.is_file() and path.read_text() != text:
         raise InputError(f"{out} holds another corpus ({path.read_text()}); give an empty folder")
     write_bytes(path, text.encode())
@@ -65,10 +66,12 @@ def write_sequence(
         same_audio_as: a sequence that is written already, whose sound files are linked.
     """
     frames = len(body.root)
+    # SMPL-X has 55 joints; hands, jaw and eyes stay at rest.
     poses = np.zeros((frames, 55, 3), np.float32)
     poses[:, :25] = (
         Rotation.from_matrix(body.rotations.reshape(-1, 3, 3)).as_rotvec().reshape(frames, 25, 3)
     )
+    # the source in the axes of the pelvis: the transpose of its rotation
     local = np.einsum("fji,fj->fi", body.rotations[:, 0], source - body.root)
     arrays = {
         "betas": np.zeros(300, np.float32),
@@ -110,6 +113,7 @@ def write_lists(out: Path, made: Sequence[Listed], truths: Sequence[str]) -> Non
     write_bytes(out / "subject_ids.txt", subjects.encode())
     write_bytes(out / "reactions.jsonl", "".join(f"{line}\n" for line in truths).encode())
     positions = np.zeros((SUBJECTS, SPEAKERS, 3))
+    # SAM places four loudspeakers for each subject.
     count = np.zeros(SUBJECTS, int)
     for line, item in zip(truths, made, strict=True):
         positions[item.subject, count[item.subject] % SPEAKERS] = json.loads(line)["source"]

@@ -43,11 +43,14 @@ def dance(plan: Plan, cue: Cue, start_s: float, stop_s: float) -> None:
 
 def _side_steps(plan: Plan, cue: Cue, beats: Float[np.ndarray, " beats"]) -> None:
     """A step aside on every second beat, to and fro, so that the place is kept."""
+    # heading of the figure at the first beat; rows are 120 a second
     heading = plan.path.heading[min(plan.frames - 1, int(beats[0] * 120))]
     side = on_floor(heading + np.pi / 2) * (0.14 + 0.14 * cue.gain)
     position = plan.path.position.copy()
+    # pairs of steps: whole groups of four beats return to the start
     for count, beat in enumerate(beats[: len(beats) // 4 * 4 : 2]):
         # The weight arrives with the beat: the step begins before it.
+        # 0.55 s long, begun 0.3 s early
         share = rise(seconds(plan.frames), beat - 0.30, 0.55)[:, None]
         position = position + share * side * (1 if count % 2 == 0 else -1)
     hurry = np.full(plan.frames, 1.25)
@@ -57,6 +60,7 @@ def _side_steps(plan: Plan, cue: Cue, beats: Float[np.ndarray, " beats"]) -> Non
 def _arms_up(plan: Plan, cue: Cue, beats: Float[np.ndarray, " beats"]) -> None:
     """Both hands beside the head, swaying with the beat."""
     time = seconds(plan.frames)
+    # phase in beats: whole numbers are beats
     phase = np.interp(time, beats, np.arange(len(beats)))
     sway = 0.07 * np.sin(np.pi * (phase + 0.5))
     bounce = 0.03 * np.cos(2 * np.pi * phase)
@@ -65,6 +69,7 @@ def _arms_up(plan: Plan, cue: Cue, beats: Float[np.ndarray, " beats"]) -> None:
         sign = 1 - 2 * side
         position = np.stack([0.26 + sign * sway, 0.22 + bounce, np.full_like(time, 0.20)], 1)
         plan.arms[side].append(
+            # direction of fingers, of the palm, and of the elbow, in the axes of the chest
             ArmGoal(
                 (0.6 + 0.4 * cue.gain) * weight,
                 "chest",

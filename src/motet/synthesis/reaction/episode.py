@@ -63,6 +63,7 @@ def act(scene: CorpusScene, genre: int, seed: int, random: np.random.Generator) 
         limit = scene.seconds
         if following:
             limit = following[0].start_s + following[0].made(seed).onset_s + 0.2
+        # Until just after the next onset: attention goes over while the old reaction fades.
         events.append(_react(plan, sound, limit, genre, seed, random))
     for sound in scene.sounds:
         if sound.is_own_voice:
@@ -86,9 +87,11 @@ def _react(
     position, heading = plan.path.position[-1], float(plan.path.heading[-1])
     onset = sound.start_s + made.onset_s
     source = sound.at(np.array([onset]))[0]
+    # the source as a figure sees it that stands at its place and looks ahead
     local = _about_vertical(-heading) @ (source - np.array([position[0], 0.0, position[1]]))
     cue = Cue(made.onset_s, made.events_s, made.beats_s, local, genre, random)
     stop = min(sound.stop_s + random.uniform(0.2, 1.2), limit_s)
+    # long enough for the reaction's own beginning: 2.5 s after the onset
     length = max(round((stop - sound.start_s) * RATE), round((made.onset_s + 2.5) * RATE))
     reaction = _reaction(sound, cue, length)
     part = _released(reaction.plan, plan.frames - first, stop - sound.start_s)
@@ -104,6 +107,7 @@ def _react(
         reaction,
         onset,
         start,
+        # from the figure's axes to those of the world
         None if travel is None else travel + float(np.degrees(heading)),
         stop,
     )
@@ -126,10 +130,12 @@ def _released(plan: Plan, frames: int, stop_s: float) -> Plan:
     """The same for so many frames; everything but the path is let go from `stop_s` on."""
 
     def longer(values: np.ndarray) -> np.ndarray:
+        # the last value stays
         missing = frames - len(values)
         widths = ((0, max(0, missing)), *[(0, 0)] * (values.ndim - 1))
         return np.pad(values[:frames], widths, mode="edge")
 
+    # 1 until the release, 0 after RELEASE_S
     keep = 1 - rise(seconds(frames), stop_s, RELEASE_S)
     curves = {}
     for name in ADDED:
@@ -146,6 +152,7 @@ def _released(plan: Plan, frames: int, stop_s: float) -> Plan:
     )
     path = plan.path
     hurry = np.ones(len(path.heading)) if path.hurry is None else path.hurry
+    # The gaze stays a little longer than the body.
     keep_gaze = 1 - rise(seconds(frames), stop_s + 0.6, 0.9)
     return dataclasses.replace(
         plan,
@@ -167,6 +174,7 @@ def _merge(
         for goal in part.arms[side]:
             plan.arms[side].append(_later(goal, first))
     cosine, sine = np.cos(heading), np.sin(heading)
+    # local path in the world: turned by the figure's heading
     x, z = part.path.position.T
     way = np.stack([cosine * x + sine * z, cosine * z - sine * x], 1)
     path = plan.path
@@ -191,6 +199,7 @@ def _attend(plan: Plan, part: Plan, sound: PlacedSound, first: int, start_s: flo
     looks = np.concatenate([np.zeros(first), part.looks])
     points = sound.at(time)
     was_looking = plan.looks > 0.05
+    # From nowhere the gaze jumps to the source: nothing was looked at before.
     share = np.where(was_looking, over, 1.0)[:, None]
     before = time < start_s
     plan.gaze[~before] = (plan.gaze + share * (points - plan.gaze))[~before]

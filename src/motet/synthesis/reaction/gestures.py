@@ -26,10 +26,12 @@ def cover_ears(
         late = random.uniform(0, 0.12)
         weight = held(time, start_s + late, 0.55 / quick, stop_s + late, 0.7)
         press = 0.004 * drift(random, n, 0.7)[:, 0]
+        # metres from the head's joint; the second side a mirror image
         position = _position(n, 0.108 + press, -0.050 + press, 0.050)
         plan.arms[side].append(
             ArmGoal(
                 weight,
+                # direction of fingers, of the palm, and of the elbow, in the head's axes
                 "head",
                 position,
                 (-0.10, 0.85, -0.52),
@@ -67,10 +69,12 @@ def clap(
     """Hands before the chest that meet at given moments."""
     time, n = seconds(plan.frames), plan.frames
     nearest = (
+        # seconds to the nearest clap
         np.abs(time[:, None] - np.asarray(claps_s)[None]).min(axis=1)
         if len(claps_s)
         else np.full(n, 1.0)
     )
+    # half the distance between the palms, metres: 36 mm is contact
     apart = 0.036 + 0.10 * (0.5 + 0.5 * gain) * np.clip(nearest / 0.16, 0, 1) ** 1.5
     for side in range(2):
         position = _position(n, apart, -0.01 - 0.2 * (apart - 0.036), 0.27)
@@ -93,6 +97,7 @@ def hug(
     """Arms round oneself, as against cold."""
     time, n = seconds(plan.frames), plan.frames
     rub = 0.012 * drift(random, n, 0.5)[:, 0]
+    # One arm lies under the other: other heights and depths.
     for side, (height, forward) in enumerate(((0.015, 0.20), (-0.035, 0.165))):
         position = _position(n, -0.045 + 0 * rub, height + rub, forward)
         weight = gain * held(time, start_s + 0.12 * side, 0.8, stop_s, 0.9)
@@ -152,6 +157,7 @@ def guard(plan: Plan, start_s: float, stop_s: float, gain: float) -> None:
 def startle(plan: Plan, moment_s: float, strength: float) -> None:
     """A startle of one second: shoulders up, back round, knees and elbows bent."""
     time = seconds(plan.frames)
+    # rises within 0.14 s, decays with a time constant of 0.45 s
     pulse = (
         strength
         * rise(time, moment_s, 0.14)
@@ -179,6 +185,7 @@ def nods(plan: Plan, moments_s: Float[np.ndarray, "nods"], gain: float) -> None:
     """The head goes down and up twice, the second time less, at each moment."""
     time = seconds(plan.frames)
     for moment in moments_s:
+        # the second nod 0.42 s later and smaller
         for late, size in ((0.0, 1.0), (0.42, 0.55)):
             u = (time - moment - late) / 0.40
             plan.nod += (
@@ -205,6 +212,7 @@ def shiver(
         * held(time, start_s, 0.8, stop_s, 0.8)
         * np.clip(0.6 + 0.5 * drift(random, plan.frames, 0.8)[:, 0], 0, 1)
     )
+    # two incommensurate frequencies, so that it does not look like one oscillation
     plan.twist += 0.020 * on * np.sin(2 * np.pi * 7.3 * time)
     plan.shrug += 0.030 * on * np.sin(2 * np.pi * 8.1 * time + 1)
 
@@ -228,8 +236,10 @@ def groove(
     known = np.concatenate(
         [beats_s[0] + gap * np.arange(-40, 0), beats_s, beats_s[-1] + gap * np.arange(1, 41)]
     )
+    # phase in beats; the pulse is 1 on a beat
     phase = np.interp(time, known, np.arange(len(known)))
     pulse = 0.5 + 0.5 * np.cos(2 * np.pi * phase)
+    # one side on even beats, the other on odd ones
     side = np.sin(np.pi * (phase + 0.5))
     plan.bounce_m -= on * (0.014 + 0.032 * gain) * pulse
     plan.sway_m[:, 0] += on * (0.020 + 0.035 * gain) * side

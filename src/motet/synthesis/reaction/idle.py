@@ -44,12 +44,14 @@ class Idle:
 def invented_idle(frames: int, random: np.random.Generator) -> Idle:
     """Hanging arms and slow wandering."""
     rotations = np.tile(np.eye(3), (frames, 25, 1, 1))
+    # radians, slow
     wander = 0.02 * drift(random, frames, 1.7, 20)
     for k, name in enumerate(("spine1", "spine2", "spine3", "neck", "head")):
         rotations[:, AT[name]] = Rotation.from_rotvec(
             wander[:, 3 * k : 3 * k + 3] * ([1, 1, 0.6] if k > 2 else [0.5, 0.5, 0.5])
         ).as_matrix()
     hang, out, bend = (
+        # hanging arms: radians from stretched out sideways, forward, and of the elbow
         random.uniform(1.22, 1.32),
         random.uniform(-0.1, 0.15),
         random.uniform(0.15, 0.45),
@@ -103,14 +105,21 @@ class IdleLibrary:
             rotations = np.tile(np.eye(3), (len(local), 25, 1, 1))
             for ours, theirs in RECORDED.items():
                 rotations[:, AT[ours]] = local[:, names.index(theirs)]
+            # One joint of theirs is two of ours: half the turn each.
             half = Rotation.from_rotvec(
                 0.5 * Rotation.from_matrix(local[:, names.index("spine")]).as_rotvec()
             ).as_matrix()
             rotations[:, AT["spine1"]] = rotations[:, AT["spine2"]] = half
             position = bvh.local_positions()[:, 0]
+            # to a pelvis height of 0.9 m, whatever unit the file has
             scale = 0.9 / np.median(position[:, 1])
+            # the slow part is removed below
             slow = gaussian_filter1d(
-                position[:, [0, 2]] * scale, 4 / bvh.frame_time_s / 2, axis=0, mode="nearest"
+                # 4 s: slower than that is walking about, not swaying
+                position[:, [0, 2]] * scale,
+                4 / bvh.frame_time_s / 2,
+                axis=0,
+                mode="nearest",
             )
             sway = np.clip(position[:, [0, 2]] * scale - slow, -LARGEST_SWAY_M, LARGEST_SWAY_M)
             fps = 1 / bvh.frame_time_s
@@ -128,6 +137,7 @@ def _at_rate(
 ) -> Idle:
     """A stretch of a recording at 120 fps, without tremble and mean turn of the pelvis."""
     rotations, pelvis, sway = pieces
+    # a stretch that is too short rests at its end
     clock = np.minimum(np.arange(frames) / RATE, (len(sway) - 1) / fps - 1e-6)
     known = np.arange(len(sway)) / fps
     result = base.rotations.copy()
@@ -144,7 +154,9 @@ def _at_rate(
             turns = turns * turns.mean().inv()
         result[:, AT[name]] = turns.as_matrix()
     turn = Rotation.from_matrix(pelvis)
+    # The mean turn is where the person faced in the studio.
     small = (turn.mean().inv() * turn).as_rotvec()
+    # about 5 degrees at most
     small = np.clip(
         np.stack([np.interp(clock, known, small[:, axis]) for axis in range(3)], 1), -0.08, 0.08
     )
@@ -160,6 +172,7 @@ def _mirrored(idle: Idle) -> Idle:
         AT[name.replace("left", "?").replace("right", "left").replace("?", "right")]
         for name in SMPLX25_JOINTS
     ]
+    # Left and right: x is mirrored, so a rotation R becomes F R F.
     flip = np.diag([-1.0, 1.0, 1.0])
     hanging = flip @ idle.hanging[:, order] @ flip
     return Idle(

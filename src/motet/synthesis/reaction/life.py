@@ -48,6 +48,7 @@ def from_standing_pose(idle: Idle) -> Idle:
 def breathe(plan: Plan, depth: float = 1.0) -> None:
     """Chest and shoulders rise and fall."""
     time = seconds(plan.frames)
+    # begins with no displacement
     wave = np.sin(2 * np.pi * time / BREATH_S) * rise(time, 0.0, 1.0)
     plan.shrug += 0.014 * depth * wave
     plan.bow -= 0.010 * depth * wave
@@ -66,6 +67,7 @@ def shift_weight(plan: Plan, start_s: float, stop_s: float, random: np.random.Ge
         plan.hips[:, 0] += 0.05 * change
         previous, side = amount, -side if random.random() < 0.8 else side
         moment += random.uniform(3.5, 8.0)
+    # Back to the middle: only the last shift is still there.
     plan.sway_m[:, 0] -= 0.034 * previous * rise(time, stop_s, 1.2)
     plan.hips[:, 1] += 0.055 * previous * rise(time, stop_s, 1.2)
     plan.lean += 0.045 * previous * rise(time, stop_s, 1.2)
@@ -131,9 +133,11 @@ def follow(
     turning = False
     for frame in range(frames):
         if start_s * 120 <= frame < stop_s * 120:
+            # to -pi..pi
             error = (bearing[frame] - heading[frame] - angle + np.pi) % (2 * np.pi) - np.pi
             # Starts beyond 50 degrees, stops within 8.
             turning = abs(error) > (0.14 if turning else 0.87)
+            # proportional control, limited to a walker's turning speed
             wanted = np.clip(2.2 * error, -1.7 * pace, 1.7 * pace) if turning else 0.0
         else:
             wanted = 0.0

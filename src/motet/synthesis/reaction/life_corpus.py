@@ -71,11 +71,13 @@ def draw_scenes(count: int, seed: int) -> list[CorpusScene]:
 
 
 def _split(number: int) -> str:
+    # of 24 scenes one each for test, sector and validation
     return {3: "test", 15: "sector", 9: "val"}.get(number % 24, "train")
 
 
 def _draw(number: int, seed: int) -> CorpusScene:
     random = np.random.default_rng([seed, 31, number])
+    # These kinds choose their own directions, which would leave the sector.
     split, kind = _split(number), KINDS[number % len(KINDS)]
     if split == "sector" and kind in ("moving", "speaker", "idle"):
         kind = "one"
@@ -89,6 +91,7 @@ class _Drawer:
 
     def __init__(self, random: np.random.Generator, split: str, number: int) -> None:
         self.random, self.split, self.number = random, split, number
+        # sides alternate over the scenes, so both are equally frequent
         self.side = 1.0 if number % 2 else -1.0
         self.names = sorted(FAMILY_OF)
 
@@ -165,6 +168,7 @@ class _Drawer:
         if self.split in ("test", "sector"):
             return HELD_OUT
         variant = int(self.random.integers(VARIANTS - 1))
+        # skips the held-out variant
         return variant + (variant >= HELD_OUT)
 
     def _sound(self, name: str, start: float, stop: float) -> PlacedSound:
@@ -203,6 +207,7 @@ def scene_audio(scene: CorpusScene, seed: int, head: Head | None) -> Audio:
     peak = float(audio.samples.abs().max())
     if peak <= 0.99:
         return audio
+    # The same factor for both ears and all genres keeps level differences.
     return dataclasses.replace(audio, samples=audio.samples * (0.99 / peak))
 
 
@@ -276,6 +281,7 @@ def build_life(
     if choice.voices is not None:
         scenes += draw_voice_scenes(VOICE_SCENES, choice.seed, VoiceLibrary(choice.voices))
     total = min(choice.limit or len(scenes) * 3, len(scenes) * 3)
+    # ceiling: a last scene may have fewer than three genres
     for scene in scenes[: -(-total // 3)]:
         binaural: Audio | None = None
         for genre in range(3):
@@ -293,6 +299,7 @@ def build_life(
                     made.performance,
                     made.episode.attended,
                     made.episode.is_attended,
+                    # The genres share one sound: the files are linked.
                     f"{scene.name}g0" if genre else "",
                 )
                 write_bytes(truth, json.dumps(made.truth, sort_keys=True).encode())

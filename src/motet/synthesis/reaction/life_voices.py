@@ -25,8 +25,10 @@ def draw_voice_scenes(count: int, seed: int, voices: VoiceLibrary) -> list[Corpu
 
 
 def _draw(number: int, seed: int, voices: VoiceLibrary) -> CorpusScene:
+    # 37: another stream than the scenes without voices (31)
     random = np.random.default_rng([seed, 37, number])
     start, length = random.uniform(0.0, 1.5), random.uniform(8.5, 14.0)
+    # both sides for each kind
     side = 1.0 if number // len(KINDS) % 2 else -1.0
     kind = KINDS[number % len(KINDS)]
     sounds = _SOUNDS[kind](random, number, side, start, start + length, voices)
@@ -63,6 +65,7 @@ def _jumps(random, number, side, start, stop, voices) -> list[PlacedSound]:
     middle, begin = 0.5 * (start + stop), side * random.uniform(20, 120)
     after = begin - side * random.uniform(70, 170)
     return [
+        # two people, so two numbers of a voice
         _voice(2 * number, start, middle, _at(random, begin), voices, own=False),
         _voice(2 * number + 1, middle, stop, _at(random, after), voices, own=False),
     ]

@@ -74,15 +74,20 @@ class _Body:
         self.local = idle.rotations[:n].copy()
         self.root = np.zeros((n, 3))
         self.world, self.positions = np.zeros((n, 25, 3, 3)), np.zeros((n, 25, 3))
+        # halfway between where the path looks and where the feet point
         self.heading = gaussian_filter1d(
             0.5 * plan.path.heading + 0.5 * feet.heading.mean(0), 0.08 * RATE, mode="nearest"
         )
         forward = np.stack([np.sin(self.heading), np.cos(self.heading)], 1)
+        # how far the left foot is ahead of the right one, metres
         apart = np.einsum("sfk,fk->sf", feet.ankle[:, :, [0, 2]], forward)
         self.stride = gaussian_filter1d(apart[0] - apart[1], 0.04 * RATE, mode="nearest")
         position = plan.path.position
         self.speed = gaussian_filter1d(
-            np.hypot(*np.gradient(position, axis=0).T) * RATE, 0.15 * RATE, mode="nearest"
+            # metres a second
+            np.hypot(*np.gradient(position, axis=0).T) * RATE,
+            0.15 * RATE,
+            mode="nearest",
         )
 
     def hips(self) -> None:
@@ -91,12 +96,15 @@ class _Body:
         quiet = 1 - np.clip(self.speed / 0.5, 0, 1)
         left = np.stack([np.cos(self.heading), -np.sin(self.heading)], 1)
         forward = np.stack([np.sin(self.heading), np.cos(self.heading)], 1)
+        # 1: all weight on the left foot
         load = 0.5 + 0.5 * (feet.stands[0] - feet.stands[1])
         load = gaussian_filter1d(load, 0.11 * RATE, mode="nearest")[:, None]
+        # (sides, frames, x and z)
         ankles = feet.ankle[:, :, [0, 2]]
         carried = load * ankles[0] + (1 - load) * ankles[1]
         aside = np.einsum("fk,fk->f", carried - plan.path.position, left)
         shift = np.clip(0.34 * aside, -0.055, 0.055)[:, None] * left
+        # the pelvis is carried over the standing foot by a third of its offset
         away = gaussian_filter1d(carried, 0.25 * RATE, axis=0, mode="nearest") - plan.path.position
         # Standing, the weight rests between the feet wherever these have come to stand.
         settle = 0.6 * quiet[:, None] * np.clip(away, -0.08, 0.08)
@@ -112,9 +120,12 @@ class _Body:
             )
             + sway
         )
+        # the free side of the pelvis drops while walking
         roll = 0.9 * np.clip(aside, -0.1, 0.1) * np.clip(self.speed, 0, 1) * 0.6
         turn = about(
-            Y, self.heading + plan.hips[:, 0] - 0.16 * self.stride * np.clip(self.speed, 0.2, 1)
+            # the pelvis turns with the stride: the hip of the leading foot comes forward
+            Y,
+            self.heading + plan.hips[:, 0] - 0.16 * self.stride * np.clip(self.speed, 0.2, 1),
         )
         pitch = 0.03 + 0.035 * np.clip(self.speed, 0, 2.5) + 0.35 * plan.bow + 0.25 * plan.crouch_m
         rotation = (
@@ -139,9 +150,11 @@ class _Body:
             across = np.hypot(
                 ground[:, 0] + hip[:, 0] - ankle[:, 0], ground[:, 1] + hip[:, 2] - ankle[:, 2]
             )
+            # Pythagoras: the height that a stretched leg allows over this foot
             room = np.minimum(
                 room, ankle[:, 1] + np.sqrt(np.maximum(longest**2 - across**2, 0.01)) - hip[:, 1]
             )
+        # The minimum filter looks ahead, so that the pelvis is low before the leg needs it.
         reachable = minimum_filter1d(np.minimum(requested, room), int(0.07 * RATE), mode="nearest")
         return gaussian_filter1d(reachable, 0.035 * RATE, mode="nearest")
 
@@ -149,15 +162,19 @@ class _Body:
         """Bends, breath and the gaze, shared out from the waist to the head."""
         plan, n = self.plan, self.plan.frames
         time = seconds(n)
+        # a breath in 3.9 s
         breath = 0.010 * np.sin(2 * np.pi * time / 3.9 + self.idle.phase)
+        # the shoulders turn against the hips with the stride
         counter = 0.13 * self.stride * np.clip(self.speed, 0.2, 1)
         azimuth, elevation = self._look()
+        # Whoever looks at something holds the head stiller.
         quiet = (1 - 0.6 * plan.looks)[:, None]
         for name in (*SPINE, "neck", "head"):
             base = Rotation.from_matrix(self.idle.rotations[:n, AT[name]])
             self.local[:, AT[name]] = Rotation.from_rotvec(
                 base.as_rotvec() * (quiet if name in ("neck", "head") else 1)
             ).as_matrix()
+        # A walking trunk leans forward; the hips' pitch is undone here.
         upright = 0.03 + 0.02 * np.clip(self.speed, 0, 2)
         for name in SPINE:
             share = GAZE_SHARE[name]
@@ -170,15 +187,20 @@ class _Body:
         for name, part in (("neck", 0.4), ("head", 0.6)):
             share = GAZE_SHARE[name]
             turn = about(Y, share * azimuth + part * plan.shake) @ about(
-                X, part * (plan.nod - 0.9 * elevation - 0.4 * plan.bow) - 0.6 * breath
+                # down by nod, up to the gaze, and upright again while the back is bowed
+                X,
+                part * (plan.nod - 0.9 * elevation - 0.4 * plan.bow) - 0.6 * breath,
             )
             self.local[:, AT[name]] = turn @ about(Z, -part * plan.tilt) @ self.local[:, AT[name]]
 
     def _look(self) -> tuple[np.ndarray, np.ndarray]:
         """Smooth azimuth and elevation of the gaze target, within the neck's range."""
         plan = self.plan
+        # eyes 0.60 m above the pelvis, a little in front of it
         eyes = self.root + np.einsum("fij,j->fi", about(Y, self.heading), np.array([0, 0.60, 0.06]))
+        # from the figure's place to the point, in its own axes
         way = np.einsum("fji,fj->fi", about(Y, self.heading), plan.gaze - eyes)
+        # Unwrapped: a source that passes behind must not flip the head round.
         azimuth = np.unwrap(np.arctan2(way[:, 0], way[:, 2]))
         elevation = np.arctan2(way[:, 1], np.hypot(way[:, 0], way[:, 2]))
         raw = (
@@ -192,9 +214,11 @@ class _Body:
         self._forward(0)
         for foot, side in enumerate(SIDES):
             hip = self.root + self.world[:, 0] @ OFFSETS[AT[f"{side}_hip"]]
+            # the knee points halfway between foot and hips, a little outwards
             toward = 0.5 * (self.feet.heading[foot] + self.heading) + 0.12 * side_of(foot)
             pole = np.stack([np.sin(toward), 0.15 + 0 * toward, np.cos(toward)], 1)
             upper, lower = solve(LEG[side], hip, self.feet.ankle[foot], pole)
+            # world to local: the transpose of the parent's rotation
             self.local[:, AT[f"{side}_hip"]] = np.swapaxes(self.world[:, 0], 1, 2) @ upper
             self.local[:, AT[f"{side}_knee"]] = np.swapaxes(upper, 1, 2) @ lower
             self.local[:, AT[f"{side}_ankle"]] = np.swapaxes(lower, 1, 2) @ self.feet.turn[foot]
@@ -206,6 +230,7 @@ class _Body:
         plan = self.plan
         pace = np.clip(self.speed / 1.2, 0, 1.6)
         # Whoever moves lets go of folded arms, and takes them up again a good while later.
+        # 0 where the arms may stay folded, 1 where they are needed
         busy = np.clip(
             3 * self.speed
             + 4 * np.abs(plan.swing).max(1)
@@ -215,7 +240,10 @@ class _Body:
             1,
         )
         busy = gaussian_filter1d(
-            maximum_filter1d(busy, int(1.2 * RATE)), 0.22 * RATE, mode="nearest"
+            # 1.2 s around each movement, so that arms are not folded in between
+            maximum_filter1d(busy, int(1.2 * RATE)),
+            0.22 * RATE,
+            mode="nearest",
         )[:, None]
         for joint in (
             f"{side}_{name}" for side in SIDES for name in ("collar", "shoulder", "elbow")
@@ -226,6 +254,7 @@ class _Body:
         for foot, side in enumerate(SIDES):
             sign = side_of(foot)
             swing = (
+                # Arms swing against the legs: the left arm forward with the right foot.
                 -sign * 0.62 * self.stride * np.clip(pace, 0.15, 1.4)
                 + 0.05 * pace
                 + plan.swing[:, foot]
@@ -247,6 +276,7 @@ class _Body:
     def reach(self, side: int, goal: ArmGoal) -> None:
         """Blend an arm towards a goal."""
         name, sign = SIDES[side], side_of(side)
+        # goals are given for the left arm; x is mirrored for the right one
         mirror = np.array([sign, 1, 1])
         part = AT[{"head": "head", "chest": "spine3", "pelvis": "pelvis"}[goal.frame]]
         frame, origin = self.world[:, part], self.positions[:, part]
@@ -259,7 +289,9 @@ class _Body:
             frame @ (np.array(goal.fingers) * mirror),
             frame @ (np.array(goal.palm) * mirror),
         )
+        # (frames, 3, 3)
         hand = _hand(fingers, palm, sign)
+        # The forearm takes part of the hand's twist, as radius and ulna do.
         lower, bend = _shared_twist(lower, hand, sign * X)
         collar = self.world[:, AT[f"{name}_collar"]]
         weight = goal.weight[:, None]
@@ -273,6 +305,7 @@ class _Body:
 
     def _forward(self, first: int) -> None:
         """World rotations and positions, from a joint on."""
+        # Joints are ordered so that a parent comes before its children.
         for joint in range(first, 25):
             parent = SMPLX25_PARENTS[joint]
             if parent < 0:
@@ -296,7 +329,9 @@ def between(
 
 def _hand(fingers: np.ndarray, palm: np.ndarray, sign: float) -> np.ndarray:
     """World rotation of a hand: at rest its fingers point sideways and its palm down."""
+    # axes of a hand at rest: x along the fingers of the left one, y up from its back
     x = sign * fingers / np.linalg.norm(fingers, axis=1, keepdims=True)
+    # Gram-Schmidt: the palm's direction without its part along the fingers
     y = -palm + (palm * x).sum(1, keepdims=True) * x
     y /= np.linalg.norm(y, axis=1, keepdims=True)
     return np.stack([x, y, np.cross(x, y)], axis=-1)
@@ -308,11 +343,14 @@ def _shared_twist(
     """Forearm with two thirds of the hand's twist, and the wrist's limited remainder."""
     bend = Rotation.from_matrix(np.swapaxes(lower, 1, 2) @ hand)
     quaternion = bend.as_quat()
+    # twist about the forearm's axis, of the swing-twist decomposition of a quaternion
     twist = 2 * np.arctan2(quaternion[:, :3] @ axis, quaternion[:, 3])
     twist = (twist + np.pi) % (2 * np.pi) - np.pi
     turned = (
+        # 1.6 rad: as far as a forearm turns
         lower @ Rotation.from_rotvec(0.66 * np.clip(twist, -1.6, 1.6)[:, None] * axis).as_matrix()
     )
     rest = Rotation.from_matrix(np.swapaxes(turned, 1, 2) @ hand).as_rotvec()
     size = np.linalg.norm(rest, axis=1, keepdims=True)
+    # 1.1 rad: as far as a wrist bends
     return turned, Rotation.from_rotvec(rest * np.minimum(1, 1.1 / size.clip(1e-9))).as_matrix()

@@ -110,6 +110,7 @@ def seconds(frames: int) -> Float[np.ndarray, " frames"]:
 def rise(time: np.ndarray, start: float, length: float) -> np.ndarray:
     """From 0 to 1 with minimum jerk."""
     u = np.clip((time - start) / max(length, 1e-6), 0, 1)
+    # 10 u^3 - 15 u^4 + 6 u^5
     return u**3 * (10 - 15 * u + 6 * u * u)
 
 
@@ -124,6 +125,7 @@ def drift(
     """Slow random wandering with unit deviation."""
     from scipy.interpolate import CubicSpline
 
+    # enough knots for the random start below, on both sides
     count = int(frames / RATE / period_s) + 4
     knots = random.standard_normal((count, channels))
     return CubicSpline(np.arange(count) * period_s, knots)(

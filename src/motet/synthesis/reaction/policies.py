@@ -61,6 +61,7 @@ _Policy = Callable[[Plan, Cue, float, bool], _Outcome]
 
 
 def _approach(plan: Plan, cue: Cue, start: float, share: float = 1.0) -> float | None:
+    # not nearer than NEAREST_M to the source, not farther than ROOM_M from here
     way = min(share * (cue.distance - NEAREST_M), ROOM_M)
     if way < 0.15:
         return None
@@ -71,6 +72,7 @@ def _approach(plan: Plan, cue: Cue, start: float, share: float = 1.0) -> float |
 def _face(plan: Plan, cue: Cue, start: float, share: float = 1.0) -> float:
     """Look first, then turn the feet if the source is not about in front."""
     look(plan, start, cue.gain)
+    # The eyes lead the feet by 0.28 s.
     late = start + 0.28 / cue.pace
     return turn(plan, late, share * cue.azimuth, cue.pace) if abs(cue.azimuth) > 0.35 else late
 
@@ -93,6 +95,7 @@ def _attend(plan: Plan, cue: Cue, start: float, other: bool) -> _Outcome:
 def _greet(plan: Plan, cue: Cue, start: float, other: bool) -> _Outcome:
     """Turn to face it; nod, wave or clap."""
     done = _face(plan, cue, start)
+    # done before the recording ends
     stop = min(
         plan.frames / 120 - 0.9, done + cue.random.uniform(2.5, 4.5) * (0.6 + 0.5 * cue.gain)
     )
@@ -128,6 +131,7 @@ def _dance(plan: Plan, cue: Cue, start: float, other: bool) -> _Outcome:
     elif cue.gain > 0.5:
         side = on_floor(cue.azimuth + np.pi / 2) * (0.16 + 0.14 * cue.gain)
         first = int(np.searchsorted(beats, done + 0.4))
+        # whole pairs of beats, so that the first step falls on the strong one
         first += first % 2
         for count, number in enumerate(range(first, len(beats) - 2, 2)):
             # The weight arrives with the beat: the step begins before it.
@@ -144,6 +148,7 @@ def _avoid(plan: Plan, cue: Cue, start: float, other: bool) -> _Outcome:
     """Look, then step out of its way; or draw back facing it."""
     look(plan, start, cue.gain)
     done = turn(plan, start + 0.25, 0.35 * cue.azimuth, cue.pace)
+    # to the side away from the source
     side = 1.0 if nearer_angle(cue.azimuth) < 0 else -1.0
     travel = nearer_angle(cue.azimuth + (np.pi if other else side * np.pi / 2))
     walk(
@@ -192,6 +197,7 @@ def _flee(plan: Plan, cue: Cue, start: float, other: bool) -> _Outcome:
     for event in cue.events_s[:6]:
         gestures.startle(
             plan,
+            # the first bang startles fully, later ones half
             event + 0.5 * (start - cue.onset_s),
             cue.gain * (1.0 if event == cue.events_s[0] else 0.5),
         )

@@ -57,6 +57,7 @@ def policy_again(folder: Path) -> Callable[[str], Motion] | None:
             raise AssetError(f"{name} is not in the corpus {folder}")
         item, frames = made[name], round(SECONDS * RATE)
         sound = make_sound(item.sound, SECONDS, (seed, item.variant))
+        # another stream than the corpus' own, for everything that is drawn
         random = np.random.default_rng([seed + OTHER_DRAWS, zlib.crc32(name.encode())])
         angle = np.radians(item.azimuth_deg)
         source = np.array(

@@ -87,6 +87,7 @@ def passing(
     """A path around the figure at a steady rate, farther away at its ends."""
     share = np.linspace(0, 1, max(2, int((stop_s - start_s) * 4)))
     angle = np.radians(from_deg + share * (to_deg - from_deg))
+    # from 1.6 times the distance at the ends to the nearest in the middle
     distance = nearest_m * (1 + 0.6 * np.abs(2 * share - 1) ** 2)
     return np.stack(
         [
@@ -101,9 +102,11 @@ def passing(
 
 def render_scene(scene: CorpusScene, seed: int, head: Head | None = None) -> Audio:
     """What the ears hear."""
+    # 77: another stream than performances of the same seed
     random = np.random.default_rng([seed, 77, scene.number])
     count = round(scene.seconds * SOUND_RATE)
     ears = np.zeros((2, count))
+    # width, depth, height (m), absorption, reverberation (s)
     room = Room(
         random.uniform(11, 15),
         random.uniform(10, 14),
@@ -115,8 +118,8 @@ def render_scene(scene: CorpusScene, seed: int, head: Head | None = None) -> Aud
         first = round(sound.start_s * SOUND_RATE)
         samples = sound.made(seed).samples
         samples = np.concatenate([samples, np.zeros(round(TAIL_S * SOUND_RATE), np.float32)])
-        heard = _heard(sound, samples, room, head)[:, : count - first]
-        ears[:, first : first + heard.shape[1]] += heard
+        rendered = _heard(sound, samples, room, head)[:, : count - first]
+        ears[:, first : first + rendered.shape[1]] += rendered
     if random.random() < 0.8:  # the rest are as clean as files that were cut and gated
         floor = FLOOR * random.uniform(0.3, 3.0)
         ears += floor * banded(noise(random, 2 * count), 60, 8000).reshape(2, count)
@@ -130,6 +133,7 @@ def _heard(
         return np.stack([samples, samples])
     moments = sound.start_s + np.arange(int(len(samples) / SOUND_RATE * PATH_RATE) + 2) / PATH_RATE
     mono = Audio.mono(torch.from_numpy(EAR_GAIN * samples), SOUND_RATE)
+    # The head stays at the origin and looks to +Z.
     middle = np.tile([0.0, EAR_HEIGHT_M, 0.0], (len(moments), 1))
     facing = np.tile(np.eye(3), (len(moments), 1, 1))
     audio = spatialise_in_room(mono, sound.at(moments), middle, facing, PATH_RATE, room, head)

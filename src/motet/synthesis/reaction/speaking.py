@@ -37,6 +37,7 @@ class Prosody:
 
 def prosody(samples: Float[np.ndarray, " time"], rate: int) -> Prosody:
     """Phrases and emphasis of a recording of one voice."""
+    # as many levels a second as the plan has frames
     step = rate // int(RATE)
     count = len(samples) // step
     rms = np.sqrt((samples[: count * step].reshape(count, step) ** 2).mean(1) + 1e-12)
@@ -49,7 +50,9 @@ def prosody(samples: Float[np.ndarray, " time"], rate: int) -> Prosody:
             runs[-1][1] = stop
         else:
             runs.append([start, stop])
+    # 60 ms: syllables, not pitch periods
     slow = gaussian_filter1d(level, 0.06 * RATE)
+    # syllables that stand out by 4 dB, 0.28 s apart at least
     peaks, facts = find_peaks(slow, prominence=4.0, distance=int(0.28 * RATE))
     peaks, prominence = peaks[voiced[peaks]], facts["prominences"][voiced[peaks]]
     strength = np.clip(prominence / max(float(np.quantile(prominence, 0.8)), 1e-6), 0, 1)
@@ -68,6 +71,7 @@ def speak(
     moments = np.array(voice.emphasis_s) + start_s - EARLY_S
     beats = np.zeros(frames)
     for moment, strength in zip(moments, voice.strength, strict=True):
+        # a Gaussian of 0.11 s about each emphasis
         beats += strength * np.exp(-(((time - moment) / 0.11) ** 2))
     plan.nod += (0.05 + 0.07 * gain) * beats
     plan.bow += 0.012 * gain * beats
@@ -84,6 +88,7 @@ def speak(
             plan.nod += random.uniform(-0.08, 0.08) * aside
         if random.random() < 0.4:
             shift = random.uniform(-0.03, 0.03)
+            # The weight is shifted at the end of a phrase and comes back five seconds later.
             plan.sway_m[:, 0] += shift * (rise(time, stop, 1.0) - rise(time, stop + 5.0, 1.4))
 
 
@@ -110,8 +115,10 @@ def _gesture(
     forward, open_palm = random.uniform(0.24, 0.33), random.random() < 0.5
     for side in hands:
         late = random.uniform(0, 0.08)
+        # the hand is up before the phrase and sinks into the pause
         weight = held(time, start - 0.25 + late, 0.5, stop - 0.05 + late, 0.75)
         wander = 0.015 * drift(random, plan.frames, 0.9, 3)
+        # metres
         stroke = (0.035 + 0.045 * gain) * beats
         position = np.stack(
             [

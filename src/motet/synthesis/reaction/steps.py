@@ -124,12 +124,14 @@ class _Walker:
         if frame < self.free_at:
             return
         speed = self._speed(frame)
+        # a foot looks 0.12 s ahead
         ahead = frame + 0.12 * RATE
         wrong = [_wrong(self.feet[foot], _best(self.path, ahead, foot)) for foot in (0, 1)]
         if max(wrong) < (self.patience if speed < 0.25 else 0.06):
             return
         foot = self._next_foot(wrong, frame, speed)
         hurry = 1.0 if self.path.hurry is None else float(self.path.hurry[frame])
+        # Faster walking: shorter steps in time, less time on both feet.
         swing = max(0.24, (0.50 - 0.085 * speed) / hurry)
         both = max(0.0, (0.15 - 0.07 * speed) / hurry)
         far = float(
@@ -140,6 +142,7 @@ class _Walker:
                 )[:2]
             )
         )
+        # A long step takes longer than the rule says.
         swing = max(swing, far / FASTEST_MS)
         land = frame + round(swing * RATE)
         self.steps.append(
@@ -150,11 +153,13 @@ class _Walker:
 
     def _speed(self, frame: int) -> float:
         (a, turn_a), (b, turn_b) = self.path.at(frame), self.path.at(frame + 0.3 * RATE)
+        # a turn counts as 0.25 m for a radian
         return float(np.hypot(*(b - a)) / 0.3 + 0.25 * abs(turn_b - turn_a) / 0.3)
 
     def _next_foot(self, wrong: list[float], frame: int, speed: float) -> int:
         """The other foot when walking; the first step is taken on the side of the goal."""
         recent = self.steps and frame - self.steps[-1].land < 0.35 * RATE
+        # A foot that stands almost right is not moved just because it is its turn.
         if recent and wrong[1 - self.last] > (0.3 if speed > 0.4 else 0.55) * max(wrong):
             return 1 - self.last
         (a, turn_a), (b, turn_b) = self.path.at(frame), self.path.at(frame + 0.4 * RATE)
@@ -163,6 +168,7 @@ class _Walker:
         return int(wrong[1] - np.sign(drift) * 0.03 > wrong[0])
 
     def _landing(self, foot: int, land: int, stance_s: float) -> np.ndarray:
+        # where the body will be in the middle of the stance
         target = _best(self.path, land + 0.5 * stance_s * RATE, foot)
         other = self.feet[1 - foot]
         _, left = _direction(0.5 * (target[2] + other[2]))
@@ -173,6 +179,7 @@ class _Walker:
         # make up for.
         way = target[:2] - other[:2]
         target[:2] = other[:2] + way * min(1.0, LONGEST_M / max(float(np.hypot(*way)), 1e-6))
+        # 0.9 rad: feet are not turned further against each other
         target[2] = other[2] + np.clip(target[2] - other[2], -0.9, 0.9)
         return target
 
@@ -219,14 +226,17 @@ def _foot(
         u = np.clip((clock - step.lift) / max(1, step.land - step.lift), 0, 1)
         moving = (clock >= step.lift) & (clock < step.land)
         stands[moving] = 0
+        # smooth step over the floor
         eased = u * u * (3 - 2 * u)
         later = clock >= step.lift
         position[later] = (step.start + eased[:, None] * (step.stop - step.start))[later]
+        # length along the foot's own direction: negative for steps back
         length = float(
             (step.stop - step.start)[:2] @ _direction(0.5 * (step.start[2] + step.stop[2]))[0]
         )
         stride = float(np.clip(length / 1.1, 0, 1))
         far = float(np.clip(np.hypot(*(step.stop - step.start)[:2]) / 0.35, 0.35, 1.0))
+        # higher early in the swing; a long step is flatter
         height += np.where(
             moving, np.sin(np.pi * u**0.9) ** 1.5 * height_m * far * (1 - 0.35 * stride), 0
         )
@@ -240,11 +250,13 @@ def _pitch(time: np.ndarray, lift: float, land: float, stride: float, length: fl
     The heel rises, the toes come up in the swing, the foot rolls down.
     """
     up = LIFTED_RAD * (0.25 + 0.75 * stride) if length > -0.05 else 0.25
+    # backwards and on the spot the foot lands flat
     down = LANDING_RAD * stride
     swing = land - lift
     points = [lift - ROLL_S, lift, lift + 0.3 * swing, lift + 0.75 * swing, land, land + DROP_S]
     values = [0.0, up, up * 0.75, -down, -down, 0.0]
     smooth = np.interp(time, points, values)
+    # a Hann kernel of 11 frames rounds the corners of the course
     kernel = np.hanning(13)[1:-1]
     return np.convolve(smooth, kernel / kernel.sum(), mode="same") * (
         (time > lift - ROLL_S - 0.1) & (time < land + DROP_S + 0.1)
@@ -267,10 +279,12 @@ def _placed(
     turn = yaw * Rotation.from_rotvec(np.stack([pitch, 0 * pitch, 0 * pitch], axis=1))
     floor = np.stack([position[:, 0], height, position[:, 1]], axis=1)
     resting = floor + flat
+    # the ball keeps its place while the ankle rises about it
     about_ball = floor + yaw.apply(to_ball) + [0, ANKLE_HEIGHT_M, 0] - turn.apply(to_ball)
     about_heel = resting + yaw.apply(HEEL) - turn.apply(HEEL)
     ankle = np.where(
         (pitch > 0)[:, None], about_ball, np.where((pitch < 0)[:, None], about_heel, resting)
     )
+    # Toes bend only while they touch the floor, within 4 cm of height.
     bend = np.where(pitch > 0, pitch, 0) * np.clip(1 - height / 0.04, 0, 1)
     return ankle, turn.as_matrix(), bend, stands, position[:, 2]

@@ -66,6 +66,7 @@ def look(plan: Plan, start_s: float, gain: float, stop_s: float = 1e3) -> None:
 
 def turn(plan: Plan, start_s: float, angle: float, pace: float) -> float:
     """The body turns on the spot; returns when it is done."""
+    # 0.45 s to begin and end, 2.1 rad a second between
     length = 0.45 + abs(angle) / (2.1 * pace)
     plan.path = Path(
         plan.path.position,
@@ -85,10 +86,13 @@ def walk(plan: Plan, start_s: float, way: Float[np.ndarray, "2"], speed: float) 
         return start_s
     time = seconds(plan.frames)
     ramp = min(max(0.55, speed / 2.4), distance / speed)
+    # Both ramps take half of `ramp` longer than full speed would.
     cruise = distance / speed + ramp
     pace = np.clip(np.minimum((time - start_s) / ramp, (start_s + cruise - time) / ramp), 0, 1)
+    # smooth start and stop
     pace = pace * pace * (3 - 2 * pace)
     gone = np.cumsum(pace)
+    # area under the trapezoid, in frames
     total = cruise * RATE - ramp * RATE
     share = np.clip(gone / total, 0, 1)
     position = plan.path.position + share[:, None] * np.asarray(way)

@@ -51,6 +51,7 @@ def make_sound(
     """
     if name not in LOUDNESS:
         raise ConfigError(f"no sound {name!r}; {nearest(name, LOUDNESS)}")
+    # the class' own stream: adding a class at the end changes no other
     random = np.random.default_rng([*seed, sorted(LOUDNESS).index(name)])
     onset = float(random.uniform(0.35, 1.1))
     maker: Callable = getattr(machines, name, None) or getattr(creatures, name)
@@ -58,6 +59,7 @@ def make_sound(
         made, events, beats = voices.reading(random, seconds - onset), [0.0], []
     else:
         made, events, beats = maker(random, seconds - onset)
+    # no offset, which a loudspeaker could not play
     made = made - made.mean()
     made = made * (LOUDNESS[name] * random.uniform(0.75, 1.0) / max(np.abs(made).max(), 1e-9))
     count = round(seconds * RATE)
@@ -65,6 +67,7 @@ def make_sound(
         np.concatenate([np.zeros(count - len(made)), made]) if len(made) < count else made[:count]
     )
     samples = samples + FLOOR * banded(noise(random, count), 60, 8000)
+    # events and beats count from the onset
     shifted = [
         tuple(float(v) + onset for v in values if v + onset < seconds) for values in (events, beats)
     ]

@@ -48,6 +48,7 @@ def insect(random: np.random.Generator, seconds: float) -> Sound:
     time = clock(seconds)
     if random.random() < 0.5:
         pitch, chirps = random.uniform(3800, 5200), random.uniform(2, 4)
+        # on for 55 % of each chirp, and cut into pulses of 28 to 45 Hz
         gate = ((time * chirps) % 1 < 0.55) * (
             0.5 + 0.5 * np.sign(np.sin(2 * np.pi * random.uniform(28, 45) * time))
         )
@@ -57,6 +58,7 @@ def insect(random: np.random.Generator, seconds: float) -> Sound:
             [],
         )
     phase = sweep(random.uniform(160, 240) * (1 + 0.08 * slow(random, len(time), 4)))
+    # wing beats: eight harmonics of 160 to 240 Hz
     return (
         sum(np.sin(k * phase) / k for k in range(1, 9))
         * (0.6 + 0.4 * slow(random, len(time), 1.5)),
@@ -86,6 +88,7 @@ def _calls(
             * np.interp(along, np.linspace(0, 1, len(curve)), curve)
             * random.uniform(0.92, 1.08)
         )
+        # attack over 12 % of a call, release over 30 %
         shape = np.clip(along / 0.12, 0, 1) * np.clip((1 - along) / 0.3, 0, 1) ** 0.7
         pieces.append(
             (
@@ -154,6 +157,7 @@ def sing(random: np.random.Generator, seconds: float) -> Sound:
         time = clock(length)
         melody = (
             base
+            # semitones of the major scale; vibrato of 5.5 Hz, a fifth of a semitone
             * 2 ** (scale[int(random.integers(7))] / 12)
             * (1 + 0.012 * np.sin(2 * np.pi * 5.5 * time))
         )
@@ -175,6 +179,7 @@ def laughter(random: np.random.Generator, seconds: float) -> Sound:
     while moment < seconds - 0.5:
         starts.append(moment)
         for k in range(int(random.integers(4, 9))):
+            # the voice of a bout falls and gets softer
             time = clock(random.uniform(0.08, 0.12))
             melody = base * (1.25 - 0.05 * k) * np.linspace(1.05, 0.9, len(time))
             pieces.append(
@@ -200,6 +205,7 @@ def cough(random: np.random.Generator, seconds: float) -> Sound:
         starts.append(moment)
         for _ in range(int(random.integers(1, 4))):
             time = clock(0.35)
+            # a burst of air, then a short rough voice
             burst = banded(noise(random, len(time)), 250, 4500) * decay(time, 0.006, 0.07) * 3
             tone = voiced(random, np.linspace(210, 120, len(time)), "ah", 0.5) * decay(
                 time, 0.03, 0.1
@@ -238,6 +244,7 @@ def speech(random: np.random.Generator, seconds: float) -> Sound:
     factor = random.uniform(0.85, 1.2)
     while total < count:
         piece = _readings()[int(random.integers(len(_readings())))]
+        # played faster or slower: pitch and formants go with it
         piece = soxr.resample(piece, RATE * factor, RATE)
         parts += [piece, np.zeros(int(RATE * random.uniform(0.15, 0.5)))]
         total += len(parts[-2]) + len(parts[-1])
@@ -249,6 +256,7 @@ def drum(random: np.random.Generator, seconds: float) -> Sound:
     gap = 60 / random.uniform(88, 132)
     beats = list(np.arange(0, seconds, gap))
     time = clock(0.4)
+    # a sine that falls from 155 Hz to 45 Hz
     kick = np.sin(sweep(45 + 110 * np.exp(-time / 0.03))) * decay(time, 0.002, 0.12)
     snare = 0.7 * banded(noise(random, len(time)), 800, 7000) * decay(
         time, 0.001, 0.06
@@ -266,11 +274,13 @@ def music(random: np.random.Generator, seconds: float) -> Sound:
     base = random.uniform(90, 150)
     pieces = []
     for number, beat in enumerate(beats):
+        # root, fourth, fifth and sixth: four beats each
         root = base * 2 ** ((0, 5, 7, 9)[(number // 4) % 4] / 12)
         pieces.append((beat, 0.5 * _plucked(root, gap * 0.95)))
         if number % 2 == 1:
             pieces += [
                 (beat, 0.22 * _plucked(2 * root * 2 ** (step / 12), gap * 1.6))
+                # major triad in semitones
                 for step in (0, 4, 7)
             ]
     return 0.8 * drums + placed(len(drums), pieces), beats[:1], beats
@@ -291,6 +301,7 @@ def instrument(random: np.random.Generator, seconds: float) -> Sound:
     note = 0
     for beat in beats:
         note = int(np.clip(note + random.integers(-2, 3), -5, 9))
+        # pentatonic: no note is wrong
         pitch = base * 2 ** ((0, 2, 4, 7, 9)[note % 5] / 12 + note // 5)
         time = clock(gap * 1.3)
         if blown:

@@ -26,7 +26,9 @@ def siren(random: np.random.Generator, seconds: float) -> Sound:
     time = clock(seconds)
     low, ratio, rate = random.uniform(450, 700), random.uniform(1.3, 1.9), random.uniform(0.25, 0.9)
     wave = np.sin(2 * np.pi * rate * time - np.pi / 2)
+    # two tones (the sign of the wave) or a wail (the wave itself)
     curve = low * ratio ** (np.sign(wave) if random.random() < 0.5 else wave)
+    # tanh: a driven horn is nearly square
     tone = np.tanh(2.5 * np.sin(sweep(curve)))
     return banded(tone, 300, 6000), [0.0], []
 
@@ -36,6 +38,7 @@ def fire_alarm(random: np.random.Generator, seconds: float) -> Sound:
     time = clock(seconds)
     rate, pitch = random.uniform(1.2, 4.0), random.uniform(2600, 3300)
     gate = ((time * rate) % 1 < random.uniform(0.5, 0.7)).astype(float)
+    # 60 samples, 2 ms: no clicks
     gate = np.convolve(gate, np.ones(60) / 60, mode="same")
     tone = np.tanh(1.8 * np.sin(sweep(np.full(len(time), pitch)))) + 0.3 * np.sin(
         sweep(np.full(len(time), 2 * pitch))
@@ -64,6 +67,7 @@ def bicycle_bell(random: np.random.Generator, seconds: float) -> Sound:
     """Ring-rings."""
     base = random.uniform(2100, 3200)
     time = clock(0.9)
+    # partials of a small dome
     ping = partials(
         time, (1.0, 1.506, 2.03, 2.74), base, (0.30, 0.22, 0.15, 0.1), (1, 0.6, 0.4, 0.25)
     )
@@ -86,6 +90,7 @@ def church_bell(random: np.random.Generator, seconds: float) -> Sound:
     time = clock(min(seconds, 6.0))
     toll = partials(
         time,
+        # hum, prime, tierce (minor third), quint, nominal and above: a church bell's partials
         (0.5, 1.0, 1.19, 1.5, 2.0, 2.74, 3.76),
         base,
         (4.5, 2.8, 2.0, 1.5, 1.1, 0.7, 0.5),
@@ -98,6 +103,7 @@ def church_bell(random: np.random.Generator, seconds: float) -> Sound:
 def engine(random: np.random.Generator, seconds: float) -> Sound:
     """A running motor with changing speed."""
     count = len(clock(seconds))
+    # firing frequency, Hz
     firing = random.uniform(28, 60) * (1 + 0.25 * slow(random, count, 0.5))
     phase = sweep(firing)
     tone = sum(np.sin(k * phase + random.uniform(0, 6)) / k**0.7 for k in range(1, 14))
@@ -117,6 +123,7 @@ def vehicle(random: np.random.Generator, seconds: float) -> Sound:
     tyres = banded(noise(random, count), 200, 2500) * (0.6 + 0.3 * slow(random, count, 0.7))
     horns = list(np.sort(random.uniform(0.2, seconds - 1, int(random.integers(1, 3)))))
     time = clock(random.uniform(0.35, 0.8))
+    # two horns a major third apart
     horn = np.tanh(2 * (np.sin(2 * np.pi * 415 * time) + np.sin(2 * np.pi * 523 * time))) * np.clip(
         (time[-1] - time) / 0.04, 0, 1
     )
@@ -133,6 +140,7 @@ def aircraft(random: np.random.Generator, seconds: float) -> Sound:
     """A jet or a propeller overhead."""
     count = len(clock(seconds))
     swell = 0.45 + 0.55 * np.sin(
+        # louder as it passes
         np.pi * np.clip(np.arange(count) / count * random.uniform(0.8, 1.1) + 0.08, 0, 1)
     )
     roar = banded(noise(random, count), 60, 900) + 0.4 * banded(noise(random, count), 900, 5000)
@@ -167,6 +175,7 @@ def rain(random: np.random.Generator, seconds: float) -> Sound:
     )
     drops = np.zeros(count)
     where = random.integers(0, count - 400, int(seconds * random.uniform(60, 140)))
+    # 0.9 rad a sample is 4.4 kHz, dying away in 1 ms
     drops[where] = random.exponential(0.5, len(where))
     return (
         hiss
@@ -195,6 +204,7 @@ def thunder(random: np.random.Generator, seconds: float) -> Sound:
     time = clock(4.5)
     pieces = []
     for start in starts:
+        # the crack is near and short, the roll far and long
         crack = banded(noise(random, len(time)), 300, 5000) * decay(
             time, 0.004, random.uniform(0.08, 0.2)
         )

@@ -36,6 +36,7 @@ def noise(random: np.random.Generator, count: int) -> Samples:
 
 def banded(signal: Samples, low_hz: float | None, high_hz: float | None, order: int = 2) -> Samples:
     """Only what lies between two frequencies; None leaves that side open."""
+    # a filter's edge needs some distance from Nyquist
     limit = RATE / 2 * 0.98
     if low_hz is None:
         sos = butter(order, min(high_hz or limit, limit), "low", fs=RATE, output="sos")
@@ -76,6 +77,7 @@ def partials(
 def resonated(signal: Samples, resonances: tuple[tuple[float, float], ...]) -> Samples:
     """Through resonances of a throat, one after the other."""
     for frequency, width in resonances:
+        # pole radius of a resonance of that width
         radius = np.exp(-np.pi * width / RATE)
         signal = lfilter(
             [1 - radius], [1, -2 * radius * np.cos(2 * np.pi * frequency / RATE), radius**2], signal
@@ -96,8 +98,11 @@ def voiced(
         size: 1 for an adult; smaller throats have higher resonances.
     """
     count = len(pitch_hz)
+    # jitter of 1.2 % at 40 Hz
     phase = np.cumsum(pitch_hz * (1 + 0.012 * slow(random, count, 40))) / RATE
+    # one pulse at each whole number of the phase
     pulses = np.diff(np.floor(phase), prepend=0.0)
+    # one pole: 6 dB less an octave, as of a glottal pulse, and breath beside it
     source = lfilter([1.0], [1, -0.965], pulses) + breath * noise(random, count) * 0.3
     return peaked(resonated(source - source.mean(), tuple((f / size, w) for f, w in VOWELS[vowel])))
 

@@ -47,8 +47,10 @@ class VoiceLibrary:
         missing = round(seconds * RATE)
         while missing > 0:
             source, start, stop = spans[int(random.integers(len(spans)))]
+            # int16 to -1..1
             piece = self._sounds[source][start:stop].astype(np.float64) / 32768
             piece = soxr.resample(piece, SPEECH_RATE_HZ * factor, RATE)
+            # silence at both ends is cut, so that pauses are those drawn here
             audible = np.flatnonzero(np.abs(piece) > 0.03 * np.abs(piece).max())
             piece = piece[audible[0] : audible[-1] + 1] if len(audible) else piece
             parts += [piece, np.zeros(int(RATE * random.uniform(*PAUSE_S)))]

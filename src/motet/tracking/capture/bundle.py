@@ -72,7 +72,9 @@ def project(
 
     Relief is relative to its mean over the points.
     """
+    # q = R p + t: (frames, points, 3)
     local = np.einsum("fij,pj->fpi", poses.rotation, vertices) + poses.translation[:, None]
+    # relief: depth in pixels at the head's distance
     depth = focal * local[..., 2:] / poses.translation[:, None, 2:]
     return (
         np.concatenate(
@@ -93,15 +95,21 @@ def linearise(
     pixels, local = project(poses, vertices, focal, centre)
     x, y, z = local[..., 0], local[..., 1], local[..., 2]
     by_local = np.zeros((*local.shape[:2], 3, 3))
+    # d column / d x = d row / d y = f / z
     by_local[..., 0, 0] = by_local[..., 1, 1] = focal / z
+    # d column / d z = -f x / z^2, and the same for rows
     by_local[..., 0, 2], by_local[..., 1, 2] = -focal * x / z**2, -focal * y / z**2
+    # relief is linear in z; its scale by the head's distance is held fixed
     by_local[..., 2, 2] = RELIEF * focal / poses.translation[:, None, 2]
     arm = local - poses.translation[:, None]
     turn = np.zeros((*local.shape[:2], 3, 3))  # d(w x arm) / dw
     turn[..., 0, 1], turn[..., 0, 2], turn[..., 1, 2] = arm[..., 2], -arm[..., 1], arm[..., 0]
     turn[..., 1, 0], turn[..., 2, 0], turn[..., 2, 1] = -arm[..., 2], arm[..., 1], -arm[..., 0]
+    # (frames, points, 3, 6): rotation, then translation
     by_pose = np.concatenate([by_local @ turn, by_local], axis=-1)
+    # Relief is relative to its mean over the points, and so is its derivative.
     by_pose[..., 2, :] -= by_pose[..., 2, :].mean(axis=1, keepdims=True)
+    # d q / d p = R
     by_point = np.einsum("fpij,fjk->fpik", by_local, poses.rotation)
     by_focal = np.concatenate([pixels[..., :2] - centre, RELIEF * pixels[..., 2:]], axis=-1) / focal
     return Linearised(_off(pixels, points), by_pose, by_point, by_focal)
@@ -109,6 +117,7 @@ def linearise(
 
 def _off(pixels: ndarray, points: ndarray) -> Float[ndarray, "frames points 3"]:
     """Found minus seen."""
+    # relief counts RELIEF times a pixel of place
     return (pixels - points) * np.array([1.0, 1.0, RELIEF])
 
 
@@ -116,6 +125,7 @@ def robust(
     residual: Float[ndarray, "frames points 3"], weight: Float[ndarray, " points"]
 ) -> Float[ndarray, "frames points"]:
     """Weights of single observations: far-off ones count less."""
+    # Huber's weights: 1 inside OUTLIER deviations, falling as 1 / size beyond
     size = np.linalg.norm(residual, axis=-1) * np.sqrt(weight) / OUTLIER
     return weight / np.maximum(size, 1.0)
 
@@ -133,6 +143,7 @@ def fit_poses(
     for _ in range(steps):
         line = linearise(points, poses, vertices, focal, centre)
         information, pull = _normal(line, robust(line.residual, weight))
+        # 1e-9: a frame without any observation stays where it is
         poses = poses.moved(
             -np.linalg.solve(information + 1e-9 * np.eye(6), pull[..., None])[..., 0]
         )
@@ -149,6 +160,7 @@ def pose_information(
 
 def _normal(line: Linearised, weight: ndarray) -> tuple[ndarray, ndarray]:
     frames = len(weight)
+    # J^T W J and J^T W r of each frame by itself
     slopes, turned = (
         line.by_pose.reshape(frames, -1, 6),
         (line.by_pose * weight[..., None, None]).reshape(frames, -1, 6).transpose(0, 2, 1),
@@ -170,6 +182,7 @@ def bundle(
 
     The points are eliminated first.
     """
+    # damping of Levenberg and Marquardt: smaller after success, larger after failure
     damping, best = 1e-3, _cost(points, poses, vertices, focal, centre, weight, prior)
     for _ in range(steps):
         change_pose, change_points, change_focal = _step(
@@ -178,6 +191,7 @@ def bundle(
         trial = (
             poses.moved(change_pose),
             vertices + change_points,
+            # The focal length moves by at most a factor of e^0.5 a step.
             focal * float(np.exp(np.clip(change_focal / focal, -0.5, 0.5))),
         )
         cost = _cost(points, *trial, centre, weight, prior)
@@ -204,6 +218,7 @@ def _cost(
     size = np.linalg.norm(
         _off(project(poses, vertices, focal, centre)[0], points), axis=-1
     ) * np.sqrt(weight)
+    # Huber's loss: square inside, linear outside
     data = np.where(size < OUTLIER, size**2, OUTLIER * (2 * size - OUTLIER)).sum()
     shape = (((vertices - prior.vertices) / prior.sigma_m) ** 2).sum()
     return float(data + shape + (np.log(focal / prior.focal_px) / prior.focal_spread) ** 2)
@@ -232,6 +247,7 @@ def _step(
         -1
     )
     reduced[:-1, -1] = reduced[-1, :-1] = cross
+    # data, and the prior on the logarithm of the focal length
     reduced[-1, -1] = (line.by_focal**2 * trust[..., None]).sum() + 1 / (
         prior.focal_spread * focal
     ) ** 2
@@ -239,8 +255,10 @@ def _step(
     right[-1] = (line.by_focal * line.residual * trust[..., None]).sum() + np.log(
         focal / prior.focal_px
     ) / (prior.focal_spread**2 * focal)
+    # Marquardt: the diagonal is scaled, not shifted
     reduced[np.arange(size), np.arange(size)] *= 1 + damping
     by_point = line.by_point * trust[..., None, None]
+    # 3 x 3 blocks of the points, which are independent of each other
     own = (
         np.einsum("fpki,fpkj->pij", by_point, line.by_point, optimize=True)
         + np.eye(3) / prior.sigma_m**2
@@ -250,16 +268,19 @@ def _step(
         np.einsum("fpki,fpk->pi", by_point, line.residual, optimize=True)
         + (vertices - prior.vertices) / prior.sigma_m**2
     )
+    # (points, poses and focal, 3)
     mixed = np.empty((count, size, 3))
     mixed[:, :-1] = np.einsum("fpki,fpkj->pfij", line.by_pose, by_point, optimize=True).reshape(
         count, -1, 3
     )
     mixed[:, -1] = np.einsum("fpk,fpkj->pj", line.by_focal, by_point, optimize=True)
+    # Schur complement: points are eliminated, poses and the focal length remain.
     through = mixed @ np.linalg.inv(own)
     flat, flat_through = (m.transpose(1, 0, 2).reshape(size, -1) for m in (mixed, through))
     reduced -= flat_through @ flat.T
     right -= np.einsum("psi,pi->s", through, offset)
     change = -np.linalg.solve(reduced, right)
+    # back substitution for the points
     moved = -np.linalg.solve(own, (offset + np.einsum("psi,s->pi", mixed, change))[..., None])[
         ..., 0
     ]

@@ -70,7 +70,7 @@ class CaptureOptions:
     """Share of the footage at its end that is kept for evaluation."""
     shortest_s: float = SHORTEST_S
     """Footage shorter than this is refused."""
-    quality: int = 8
+    quality: int = 8  # smaller is better
     """x264's constant rate factor of the stored pictures."""
     licence: str = ""
     """Licence of the footage."""
@@ -136,6 +136,7 @@ def capture(
     )
     report("hearing", 0, 1)
     encoder = _write_features(folder, sound, total)
+    # by loudness: it needs no lips predicted from sound
     lag = measure_lag(faces.opening, loudness_course(sound, RATE_HZ, total, FPS), FPS, "loudness")
     residuals = {**head.residuals, "sound_lag_s": lag.seconds if lag.certain else 0.0}
     return _write_rest(folder, shots, crop, in_crop, head, mesh, encoder, residuals, options)
@@ -179,6 +180,7 @@ def _claim(folder: Path, shots: Sequence[Shot], options: CaptureOptions) -> None
         if k not in ("consent", "name", "model", "licence", "held_out", "shortest_s")
         and v is not None
     }
+    # Only what changes the pictures or the sound claims a folder; names may change.
     requested = {"videos": [shot.digest for shot in shots], **settings}
     path = folder / TRAINING / _PLAN
     if path.exists() and json.loads(path.read_text()) != requested:
@@ -192,11 +194,13 @@ def _claim(folder: Path, shots: Sequence[Shot], options: CaptureOptions) -> None
 def _crop(faces: Faces, shot: Shot) -> Box:
     """A square around the face in all frames; the whole picture's shorter side at most."""
     oval = faces.points[:, list(OVAL)]
+    # 1st and 99th percentile: single wrong landmarks do not widen the crop
     low, high = (
         np.percentile(oval.min(axis=1), 1, axis=0),
         np.percentile(oval.max(axis=1), 99, axis=0),
     )
     requested = max(_CROP_FACES * faces.height_px, float((high - low).max()) * 1.15)
+    # even, as video codecs with subsampled colour demand
     side = int(min(requested, shot.width, shot.height)) // 2 * 2
     # The chin and what is below it matter more than the hair.
     middle = (low + high) / 2 + np.array([0, 0.06 * faces.height_px])
@@ -216,6 +220,7 @@ def own_size(crop: Box) -> int:
 
 def _in_crop(faces: Faces, crop: Box, size: int) -> Faces:
     """Landmarks in pixels of the crops."""
+    # whole numbers are pixel centres: half a pixel to the edge, scaled, and back
     scale = size / crop.width
     points = (faces.points + 0.5 - np.array([crop.left, crop.top])) * scale - 0.5
     return dataclasses.replace(faces, points=points, relief=faces.relief * scale)
@@ -224,6 +229,7 @@ def _in_crop(faces: Faces, crop: Box, size: int) -> Faces:
 def _write_pictures(
     folder: Path, shots: Sequence[Shot], crop: Box, options: CaptureOptions, report: Report
 ) -> None:
+    # A crop that is the whole picture needs no second copy of it.
     total, whole = (
         sum(shot.frames for shot in shots),
         crop.width == shots[0].width == shots[0].height == options.size,
@@ -244,6 +250,7 @@ def _pictures(
     for shot in shots:
         for picture in shot.pictures():
             yield (
+                # even sides
                 picture[: shot.height // 2 * 2, : shot.width // 2 * 2]
                 if crop is None
                 else resized(cut(picture, crop), size)
@@ -273,6 +280,7 @@ def _write_features(folder: Path, sound: Float[ndarray, " time"], frames: int) -
 
     front = load_phonetic()
     if not (folder / FEATURES).exists():
+        # two features of 50 Hz a frame; the encoder's count may differ by one
         first, state = front.step(front.begin(1), torch.from_numpy(sound).float()[None])
         features = torch.cat([first, front.finish(state)], dim=1)[0, : 2 * frames]
         write_features(
@@ -337,6 +345,7 @@ def _train_frames(cuts: Sequence[int], frames: int, held_out: float) -> int:
     """The held-out tail begins at a cut where one is near."""
     requested = round(frames * (1 - held_out))
     near = min(cuts, key=lambda cut: abs(cut - requested), default=requested)
+    # within 3 % of the footage
     return near if abs(near - requested) <= 0.03 * frames else requested
 
 
@@ -351,6 +360,7 @@ def _sharpness(folder: Path, frames: int, size: int, faces: Faces) -> Float[ndar
         grey = (
             crops.frame(frame)[low[1] : high[1], low[0] : high[0]].astype(np.float32).mean(axis=2)
         )
+        # Laplacian: strong where edges are sharp
         detail = (
             4 * grey[1:-1, 1:-1]
             - grey[:-2, 1:-1]
@@ -381,6 +391,7 @@ def _geometry(
         picture=torch.from_numpy(picture.copy()),
         depth=torch.from_numpy(depth).float(),
         lip_mask=torch.from_numpy(lip_mask(facts.lip, facts.size)),
+        # wherever the head's surface is seen
         face_mask=torch.from_numpy(np.where(depth > 0, 255, 0).astype(np.uint8)),
         head_mask=torch.from_numpy(head_mask(picture, points)),
         vertices=torch.from_numpy(head.vertices).float(),

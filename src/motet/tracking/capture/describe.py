@@ -25,6 +25,7 @@ def skipped_in_words(skipped: Sequence[Skip]) -> str:
 def describe(person: Person) -> list[str]:
     """What was found, for people."""
     facts = person.facts
+    # range of each axis, degrees
     degrees = np.degrees(np.ptp(_angles(person.track.rotation.numpy()), axis=0))
     pitch, yaw, roll = degrees
     held_out, crop, lip = facts.frames - facts.train_frames, facts.crop, facts.lip
@@ -63,4 +64,5 @@ def _angles(rotation: Float[ndarray, "frames 3 3"]) -> Float[ndarray, "frames 3"
     from scipy.spatial.transform import Rotation
 
     result = Rotation.from_matrix(rotation)
+    # relative to the mean pose
     return (result * result.mean().inv()).as_rotvec()

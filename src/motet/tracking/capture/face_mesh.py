@@ -19,7 +19,7 @@ from numpy import ndarray
 from motet.errors import AssetError
 
 _MEMBER = "geometry_pipeline_metadata_landmarks.binarypb"
-_MESH, _RIGID, _VERTICES, _TRIANGLES = 1, 2, 3, 4
+_MESH, _RIGID, _VERTICES, _TRIANGLES = 1, 2, 3, 4  # field numbers of the protocol buffer
 LIPS = (
     0, 13, 14, 17, 37, 39, 40, 61, 78, 80, 81, 82, 84, 87, 88, 91, 95, 146, 178, 181, 185, 191, 267,
     269, 270, 291, 308, 310, 311, 312, 314, 317, 318,
@@ -85,6 +85,7 @@ def read_face_mesh(model: Path) -> FaceMesh:
             [struct.unpack("<f", value)[0] for number, value in mesh if number == _VERTICES]
         )
         triangles = np.array([value for number, value in mesh if number == _TRIANGLES])
+        # five floats a vertex
         still = np.zeros(len(numbers) // 5)
         for number, value in fields:
             if number == _RIGID:
@@ -111,16 +112,20 @@ def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Field numbers and values of one protocol buffer message."""
     position = 0
     while position < len(content):
+        # lower three bits: wire type; the rest: field number
         key, position = _number(content, position)
         kind = key & 7
         if kind == 0:
+            # wire type 0: a varint
             value, position = _number(content, position)
             yield key >> 3, value
         elif kind in (1, 5):
+            # wire types 1 and 5: 8 and 4 bytes
             size = 8 if kind == 1 else 4
             yield key >> 3, content[position : position + size]
             position += size
         elif kind == 2:
+            # wire type 2: a length, then as many bytes
             size, position = _number(content, position)
             yield key >> 3, content[position : position + size]
             position += size
@@ -128,12 +133,13 @@ def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
             raise ValueError(kind)
 
 
-def _number(content: bytes, place: int) -> tuple[int, int]:
+def _number(content: bytes, position: int) -> tuple[int, int]:
     result = shift = 0
     while True:
-        byte = content[place]
-        place += 1
+        byte = content[position]
+        position += 1
+        # seven bits a byte, least significant first
         result |= (byte & 127) << shift
         if byte < 128:
-            return result, place
+            return result, position
         shift += 7

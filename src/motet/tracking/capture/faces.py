@@ -91,6 +91,7 @@ def watch(
     _check_faces(shots, rows)
     skipped, cuts = usable(rows)
     for skip in skipped:
+        # Frames of a skipped span count as not found, in every file that it touches.
         for first, row in _starts(rows):
             row["found"][max(0, skip.first - first) : max(0, skip.stop - first)] = False
     joined = {
@@ -150,8 +151,9 @@ def _bridged(values: ndarray, rows: Sequence[dict[str, ndarray]]) -> ndarray:
         known = np.flatnonzero(row["found"])
         missing = np.flatnonzero(~row["found"])
         if len(missing) and not len(known):  # a whole file that is skipped
-            found = np.concatenate([other["found"] for other in rows])
-            result[start:stop] = values[np.flatnonzero(found)[0]]
+            any_found = np.concatenate([other["found"] for other in rows])
+            # any pose at all: these frames are never used
+            result[start:stop] = values[np.flatnonzero(any_found)[0]]
         elif len(missing):
             flat = result[start:stop].reshape(stop - start, -1)
             for column in range(flat.shape[1]):
@@ -167,6 +169,7 @@ def _watched(
     done: list[dict[str, ndarray]] = []
     while (path := pieces / f"{number:03d}-{len(done):03d}-{shot.digest}.npz").exists():
         if "mouth" not in (piece := _read_piece(path)):
+            # The name holds the file's digest: pieces of another video are not taken.
             break  # from a version that did not keep it
         done.append(piece)
     seen = sum(len(piece["found"]) for piece in done)
@@ -244,16 +247,18 @@ class _Watcher:
         thumb = _thumbnail(picture)
         change = 0.0 if self._before is None else float(np.abs(thumb - self._before).mean())
         self._before = thumb
+        # Counting is slow: now and then, and after a cut.
         if self._own is None or index % _COUNT_EVERY == 0 or change > CUT_CHANGE:
             self._count(picture, anew=change > CUT_CHANGE)
         image = self._image(painted_over(picture, self._others, self._own))
+        # milliseconds, which must rise
         result = self._tracker.detect_for_video(image, index * 1000 // FPS)
         height, width = picture.shape[:2]
-        found = bool(result.face_landmarks)
-        row: dict[str, Any] = {"change": np.float32(change), "found": np.bool_(found)}
-        row |= _face(result, width, height) if found else _no_face()
-        self._own = box_of(row["points"]) if found else self._own
-        self._lost = 0 if found else self._lost + 1
+        is_found = bool(result.face_landmarks)
+        row: dict[str, Any] = {"change": np.float32(change), "found": np.bool_(is_found)}
+        row |= _face(result, width, height) if is_found else _no_face()
+        self._own = box_of(row["points"]) if is_found else self._own
+        self._lost = 0 if is_found else self._lost + 1
         return row | {"mouth": mouth_thumb(picture, row["points"])}
 
     def _count(self, picture: ndarray, anew: bool) -> None:
@@ -261,6 +266,7 @@ class _Watcher:
         marks = self._counter.detect(self._image(picture)).face_landmarks
         size = np.array(picture.shape[1::-1], np.float32)
         boxes = [box_of(np.array([(p.x, p.y) for p in face], np.float32) * size) for face in marks]
+        # After a cut or a long absence the largest face is the person's.
         before = None if anew or self._lost > _REMEMBERED else self._own
         chosen = own_face(boxes, before)
         self._others = [box for k, box in enumerate(boxes) if k != chosen]
@@ -284,6 +290,7 @@ def own_face(boxes: Sequence[ndarray], before: ndarray | None) -> int | None:
     if before is None:
         return int(np.argmax([box[3] - box[1] for box in boxes]))
     far = [float(np.abs(box - before).max()) / float(before[3] - before[1]) for box in boxes]
+    # farther than a face's height is somebody else
     return int(np.argmin(far)) if min(far) < 1 else None
 
 
@@ -296,6 +303,7 @@ def painted_over(
     result = picture.copy()
     for box in others:
         left, top, right, bottom = _grown(box, 0.25, picture.shape)
+        # mid grey, in which no face is found
         result[top:bottom, left:right] = 128
     if own is not None:
         left, top, right, bottom = _grown(own, 0.15, picture.shape)
@@ -317,6 +325,7 @@ def _face(result: Any, width: int, height: int) -> dict[str, Any]:
     return {
         # The landmarker counts from the picture's edge; pixels are counted from their centres here.
         "points": marks[:, :2] * np.array([width, height], np.float32) - np.float32(0.5),
+        # relief in units of the picture's width
         "relief": marks[:, 2] * np.float32(width),
         "rotation": np.asarray(result.facial_transformation_matrixes[0], np.float32)[:3, :3],
         "blink": np.float32((scores["eyeBlinkLeft"] + scores["eyeBlinkRight"]) / 2),

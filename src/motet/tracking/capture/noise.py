@@ -12,19 +12,22 @@ from contextlib import contextmanager
 def hushed() -> Iterator[None]:
     """Discard what native libraries write to standard error; Python's own output stays."""
     try:
-        kept = os.dup(2)
+        # a copy of standard error, to be put back
+        original = os.dup(2)
     except OSError:
+        # A process without it has nothing to hush.
         yield
         return
     python, nowhere = sys.stderr, os.open(os.devnull, os.O_WRONLY)
-    own = os.fdopen(os.dup(kept), "w", buffering=1)
+    # Python's own messages go on to the old one.
+    own = os.fdopen(os.dup(original), "w", buffering=1)
     try:
         sys.stderr = own
         os.dup2(nowhere, 2)
         yield
     finally:
-        os.dup2(kept, 2)
+        os.dup2(original, 2)
         sys.stderr = python
-        for descriptor in (kept, nowhere):
+        for descriptor in (original, nowhere):
             os.close(descriptor)
         own.close()

@@ -58,19 +58,20 @@ class Shot:
         Raises:
             InputError: the file became unreadable.
         """
-        given, last, last_stamp = 0, None, 0.0
+        shown, last, last_stamp = 0, None, 0.0
         for stamp, frame in _decoded(self.path):
+            # until halfway between two pictures the earlier one is shown
             while (
                 last is not None
-                and given < self.frames
-                and given / FPS < (stamp + last_stamp) / 2 - 1e-6
+                and shown < self.frames
+                and shown / FPS < (stamp + last_stamp) / 2 - 1e-6
             ):
                 yield last
-                given += 1
+                shown += 1
             last, last_stamp = _upright(frame), stamp
-        while last is not None and given < self.frames:
+        while last is not None and shown < self.frames:
             yield last
-            given += 1
+            shown += 1
 
     def sound(
         self, track: int | None = None, channel: int | None = None
@@ -99,6 +100,7 @@ class Shot:
                     f"{self.path} has no sound; training needs footage in which the person speaks"
                 ) from error
             raise
+        # -80 dB of full scale
         if float(np.abs(samples).max()) < 1e-4:
             raise InputError(
                 f"{self.path} is silent from beginning to end; training needs footage in"
@@ -188,6 +190,7 @@ def _open(path: Path) -> Shot:
 
 def _check_clock(path: Path, stamps: ndarray, steps: ndarray, usual: float) -> None:
     uneven = np.abs(steps - usual) > _UNEVEN * usual
+    # Single dropped pictures are no variable rate.
     if uneven.mean() > _UNEVEN_SHARE and uneven.sum() > 3:
         where = stamps[:-1][uneven][0]
         raise InputError(
@@ -200,6 +203,7 @@ def _check_clock(path: Path, stamps: ndarray, steps: ndarray, usual: float) -> N
             f"{path} has a gap of {steps.max():.1f} s at {clock(stamps[int(steps.argmax())])}; give"
             " the parts before and after as separate files"
         )
+    # A picture of 50 ms blurs a closure away.
     if 1 / usual < 20:
         raise InputError(
             f"{path} has {1 / usual:.1f} pictures a second; lips need at least 20, better 25 or"
@@ -220,6 +224,7 @@ def _scan(path: Path) -> tuple[Float[ndarray, " pictures"], int, int]:
                     f"{path} has pixels that are not square ({aspect}); convert it first, e.g. "
                     f" ffmpeg -i {path.name} -vf scale=iw*sar:ih,setsar=1 square.mp4"
                 )
+            # time stamps of packets: no picture is decoded for them
             stamps = [packet.pts for packet in container.demux(stream) if packet.size]
             base = stream.time_base
     except (av.FFmpegError, ValueError, IndexError, UnicodeError) as error:
@@ -234,6 +239,7 @@ def _scan(path: Path) -> tuple[Float[ndarray, " pictures"], int, int]:
     if None in stamps or base is None:
         times = np.array([stamp for stamp, _ in _decoded(path)])
     else:
+        # Packets come in decoding order.
         times = np.sort(np.array(stamps, np.float64)) * float(base)
     return times - times[0], width, height
 
@@ -261,6 +267,7 @@ def _decoded(path: Path) -> Iterator[tuple[float, Any]]:
 
 def _upright(frame: Any) -> UInt8[ndarray, "height width 3"]:
     """RGB, turned as the file says that it should be shown (telephones film sideways)."""
+    # The rotation is in degrees, by quarters.
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
 

@@ -54,6 +54,7 @@ def cuts_of(row: Row) -> list[int]:
     """First pictures after a cut: they differ much, with a jump of the face or of everything."""
     change = row["change"]
     if len(change) < 3:
+        # the usual change of this camera and light
         return []
     usual = max(float(np.median(change[1:])), 1e-3)
     sudden = 1 + np.flatnonzero((change[1:] > CUT_CHANGE) & (change[1:] > _CUT_RATIO * usual))
@@ -62,6 +63,7 @@ def cuts_of(row: Row) -> list[int]:
     cuts = []
     for frame in sudden:
         before, after = row["points"][frame - 1], row["points"][frame]
+        # jump of the face's middle, in face heights
         jump = float(np.abs(after.mean(axis=0) - before.mean(axis=0)).max()) / max(
             float(np.ptp(before[:, 1])), 1.0
         )
@@ -83,6 +85,7 @@ def mouth_thumb(
     down = chin - base
     across = points[_CORNERS[1]] - points[_CORNERS[0]]
     share = (np.arange(_MOUTH_PX) + 0.5) / _MOUTH_PX
+    # a grid in the face's own axes: (side, side, 2)
     grid = base + share[:, None, None] * down + 1.3 * (share[None, :, None] - 0.5) * across
     column = np.clip(grid[..., 0].round().astype(int), 0, picture.shape[1] - 1)
     row = np.clip(grid[..., 1].round().astype(int), 0, picture.shape[0] - 1)
@@ -95,6 +98,7 @@ def _reasons(row: Row) -> ndarray:
     for start, stop in _runs_of(found):
         if not found[start] and stop - start > LONGEST_GAP_S * FPS:
             reason[start:stop] = "no face"
+    # cosine of the angle between the face's normal and the camera's axis
     turned = np.degrees(np.arccos(np.clip(row["rotation"][:, 2, 2], -1, 1))) * found
     _mark(reason, turned > MOST_TURNED_DEG, "face turned away")
     return reason
@@ -110,13 +114,17 @@ def _skip_covered(rows: Sequence[Row], reasons: Sequence[ndarray]) -> None:
     opening = np.concatenate(gaps)
     seen = np.concatenate([p[use] for p, use in zip(pictures, good, strict=True)])
     if len(seen) < 4:
+        # fewer frames have no usual mouth
         return
     order = np.argsort(opening)
+    # all frames, and quarters by opening
     parts = [order, *np.array_split(order, 4)]
     usual = np.stack([np.median(seen[part], axis=0) for part in parts])
     usual /= np.linalg.norm(usual, axis=1, keepdims=True).clip(1e-6)
+    # a quarter that is unlike all the others is covered throughout
     usual = usual[usual @ usual[0] >= _LIKENESS]
     for row, picture, reason in zip(rows, pictures, reasons, strict=True):
+        # largest correlation with any usual mouth: (frames,)
         alike = (picture @ usual.T).max(axis=1)
         _mark(reason, (alike < _LIKENESS) & row["found"], "mouth covered")
 
@@ -150,12 +158,14 @@ def _skip_other_framings(rows: Sequence[Row], reasons: Sequence[ndarray]) -> Non
     if not shots:
         return
     faces = np.stack([face for _, face in shots])
+    # another size: the logarithm makes larger and smaller alike
     larger = np.abs(np.log(faces[:, None, 2] / faces[None, :, 2])) > np.log(_LARGER)
     apart = np.linalg.norm(faces[:, None, :2] - faces[None, :, :2], axis=-1)
     alike = ~larger & (apart < _APART * faces[None, :, 2])
     frames = np.array([(reason == "").sum() for reason, _ in shots])
-    kept = alike[int((alike @ frames).argmax())]
-    for (reason, _), same in zip(shots, kept, strict=True):
+    # the framing that is like most of the frames
+    chosen = alike[int((alike @ frames).argmax())]
+    for (reason, _), same in zip(shots, chosen, strict=True):
         if not same:
             reason[reason == ""] = "another framing"
 
@@ -172,6 +182,7 @@ def _skip_short(reason: ndarray, cuts: Sequence[int]) -> None:
 def _mark(reason: ndarray, bad: Bool[ndarray, " frames"], words: str) -> None:
     """Mark runs of bad frames that are no single errors, with a margin."""
     for start, stop in _runs_of(bad):
+        # fewer frames are single errors of the tracker
         if bad[start] and stop - start >= _BRIEF:
             span = reason[max(0, start - _MARGIN) : stop + _MARGIN]
             span[span == ""] = words
