@@ -195,7 +195,8 @@ def edited(motion: Motion, layers: Sequence[Layer], read: Read) -> Motion:
     for layer in layers:
         values = _applied(layer, values, times, read)
         np.clip(values[:, : len(ARKIT_SHAPES)], 0, 1, out=values[:, : len(ARKIT_SHAPES)])
-    # Numbers that no layer touches keep their bits: float32 to float64 and back is exact.
+    # Weights within 0..1 that no layer touches keep their bits: float32 to float64 and back is
+    # exact.
     return Motion(torch.from_numpy(values).to(motion.values), motion.space)
 
 
