@@ -164,7 +164,8 @@ def joined(
     gaps: Iterable[tuple[Tensor, Tensor]] = (),
 ) -> SpeechSteps:
     """Utterances, each with whether it is degraded, as one table. A source counts
-    with the square root of its length."""
+    with the square root of its length.
+    """
     labels = torch.cat([clip.labels for clip, _ in clips])
     sizes = torch.tensor([len(clip.labels) for clip, _ in clips])
     first = (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
