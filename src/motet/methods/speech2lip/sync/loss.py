@@ -166,18 +166,18 @@ def expert_stage(config: LipExpertConfig, tensors: Mapping[str, Tensor] | None =
     return Stage("expert", expert, [expert], _loss(expert), _batch, metadata=metadata)
 
 
-def _batch(given: SyncExamples, size: int, randomness: torch.Generator) -> Mapping[str, Tensor]:
+def _batch(examples: SyncExamples, size: int, randomness: torch.Generator) -> Mapping[str, Tensor]:
     """Tracked clips, with noise on their shapes as trackers have it, and runs of filmed mouths of
     each person in turn.
     """
-    clips = torch.randint(len(given.shapes), (size,), generator=randomness)
+    clips = torch.randint(len(examples.shapes), (size,), generator=randomness)
     # Noise of about the size of a tracker's jitter.
-    shapes = given.shapes[clips] + 0.1 * torch.randn(
-        given.shapes[clips].shape, generator=randomness
+    shapes = examples.shapes[clips] + 0.1 * torch.randn(
+        examples.shapes[clips].shape, generator=randomness
     )
     mouths, target, sounds = [], [], []
     for k in range(FILMED_RUNS):
-        person = given.filmed[k % len(given.filmed)]
+        person = examples.filmed[k % len(examples.filmed)]
         row = int(person.starts[int(torch.randint(len(person.starts), (), generator=randomness))])
         mouths.append(person.mouths[row : row + RUN].float() / 255)
         target.append(person.shapes[row : row + RUN])
@@ -185,7 +185,7 @@ def _batch(given: SyncExamples, size: int, randomness: torch.Generator) -> Mappi
     views = varied(torch.stack(mouths), randomness)
     return {
         "shapes": shapes,
-        "features": given.features[clips],
+        "features": examples.features[clips],
         "mouths": views,
         "target": torch.stack(target),
         "sounds": torch.stack(sounds),
