@@ -15,16 +15,11 @@ from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.dataset import mouth_set
 from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.stages import begun, stages
+from motet.methods.speech2lip.sync.examples import SyncExamples, Watched, sync_examples
 from motet.methods.speech2lip.sync.expert import LipExpert, LipExpertConfig, audio_window
 from motet.methods.speech2lip.sync.lip_outline import lip_outline
 from motet.methods.speech2lip.sync.load import load_expert
-from motet.methods.speech2lip.sync.loss import (
-    SyncExamples,
-    Watched,
-    expert_stage,
-    right_choices,
-    sync_examples,
-)
+from motet.methods.speech2lip.sync.loss import expert_stage, right_choices
 from motet.methods.speech2lip.sync.model import (
     SyncConfig,
     SyncExpert,
