@@ -122,7 +122,10 @@ def test_a_judge_of_either_kind_teaches_the_lips_in_the_face_stage() -> None:
         PRESETS["tiny"], loss=dataclasses.replace(PRESETS["tiny"].loss, sync=1.0)
     )
     examples = mouth_set(SyntheticPerson(config, 40), config)
-    for judge in (LipExpert(SMALL), SyncExpert(SyncConfig(divide=16))):
+    for make in (lambda: LipExpert(SMALL), lambda: SyncExpert(SyncConfig(divide=16))):
+        # A quarter of the seeds make a published expert of this size that no face moves.
+        torch.manual_seed(4)
+        judge = make()
         stage = stages(config, begun(config, examples), judge.eval().requires_grad_(False))[1]
         batch = stage.batch(examples, 5, torch.Generator().manual_seed(0))
         assert len(batch["observed"]) == judge.frames
