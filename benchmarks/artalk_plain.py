@@ -1,5 +1,5 @@
-"""The plain way to say a window: every pass runs all scales known so far, with nothing kept from
-the pass before.
+"""The plain way to generate a window: every pass runs all scales known so far, and caches nothing
+from the pass before.
 
 This is how the published code works. It is slow and stands here as the oracle of the tests and as
 the baseline of the bench.
@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from motet.methods.artalk.published_v1.generate import ReleasedHistory
 from motet.methods.artalk.published_v1.model import ReleasedModel
-from motet.methods.artalk.streaming.model import Decide, StreamingModel
+from motet.methods.artalk.streaming.bit_decoding import BitDecoder
+from motet.methods.artalk.streaming.model import StreamingModel
 from motet.nn.attention import level_mask
 
 
@@ -47,7 +48,7 @@ def say_plain(
 
 
 def stream_plain(
-    model: StreamingModel, style: Tensor, past: Tensor, audio: Tensor, decide: Decide
+    model: StreamingModel, style: Tensor, past: Tensor, audio: Tensor, decide: BitDecoder
 ) -> Tensor:
     """Codes of a window of the streaming model by one teacher-forced pass a scale."""
     config = model.config.codec

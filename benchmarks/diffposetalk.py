@@ -18,7 +18,8 @@ from motet.methods.diffposetalk.config import PRESETS, DiffPoseTalkCondition, Di
 from motet.methods.diffposetalk.denoiser import Denoiser
 from motet.methods.diffposetalk.generate import DiffPoseTalk
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
-from motet.methods.diffposetalk.windows import Guidance, Person
+from motet.methods.diffposetalk.sampling_config import Guidance
+from motet.methods.diffposetalk.windows import Person
 from motet.types import Audio
 
 PUBLISHED = {"guided_step": 0.41, "steps": 500}

@@ -155,6 +155,14 @@ def test_files_stay_small() -> None:
     assert not long
 
 
+@pytest.mark.parametrize("method", ["artalk", "diffposetalk", "kmtalk", "speech2lip"])
+@pytest.mark.parametrize("name", ["model.py", "generate.py", "loss.py"])
+def test_three_short_files_explain_a_method(method: str, name: str) -> None:
+    files = list((PACKAGE / "methods" / method).rglob(name))
+    assert files
+    assert not [str(path) for path in files if len(path.read_text().splitlines()) > 250]
+
+
 def test_functions_stay_small() -> None:
     long = [
         f"{path.relative_to(ROOT)}:{node.name}"

@@ -16,10 +16,10 @@ from motet.errors import AssetError, InputError
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.person.folder import Person, Source, write_facts, write_track
 from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
+from motet.methods.speech2lip.sync.examples import sync_examples
 from motet.methods.speech2lip.sync.expert import LipExpertConfig
 from motet.methods.speech2lip.sync.lip_outline import EYES, LIPS
 from motet.methods.speech2lip.sync.load import load_expert
-from motet.methods.speech2lip.sync.loss import sync_examples
 from motet.training import sync_expert
 from motet.training.settings import TrainConfig
 from motet.training.target import TrainingJob, train_target

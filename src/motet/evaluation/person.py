@@ -30,7 +30,7 @@ from motet.methods.speech2lip.config import Speech2LipConfig
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.dataset import MouthSet, feature_windows, mouth_set
 from motet.methods.speech2lip.person.folder import Person
-from motet.methods.speech2lip.person.mouth_region import Mouth, kept_real, laid_in
+from motet.methods.speech2lip.person.mouth_region import Mouth, keep_filmed, warp_lips
 from motet.methods.speech2lip.stages import Expert
 from motet.methods.speech2lip.sync.load import load_expert
 from motet.methods.speech2lip.sync.model import mouth_view
@@ -164,14 +164,14 @@ def _filmed(tail: _Tail) -> Way:
 @torch.no_grad()
 def _laid(tail: _Tail, lips: Tensor, rows: Tensor, heal: bool) -> Tensor:
     observed = tail.held.observed[rows].float() / 255
-    mixed, share = laid_in(
+    mixed, share = warp_lips(
         lips * tail.held.tone[rows][..., None, None],
         tail.held.mask,
         tail.held.region.mesh[rows],
         observed,
     )
     # The blend network heals the seam; baselines are laid in without it, as they come.
-    return kept_real(tail.model.blend(mixed), share, observed) if heal else mixed
+    return keep_filmed(tail.model.blend(mixed), share, observed) if heal else mixed
 
 
 def _drawn(tail: _Tail, later: int = 0) -> Way:
@@ -240,7 +240,7 @@ def _without_truth(tail: _Tail, config: TailConfig) -> tuple[Score, ...]:
 def _share(tail: _Tail, rows: Tensor) -> Float[Tensor, "rows 1 h w"]:
     """How much of each pixel of the regions is drawn."""
     observed = tail.held.observed[rows].float() / 255
-    return laid_in(
+    return warp_lips(
         tail.held.canonical.expand(len(rows), -1, -1, -1),
         tail.held.mask,
         tail.held.region.mesh[rows],

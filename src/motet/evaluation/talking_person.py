@@ -22,7 +22,7 @@ from motet.evaluation.report import Report, Score
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.person.dataset import feature_windows
 from motet.methods.speech2lip.person.folder import Person
-from motet.methods.speech2lip.person.mouth_region import Mouth, dense, laid_in
+from motet.methods.speech2lip.person.mouth_region import Mouth, dense, warp_lips
 from motet.methods.speech2lip.sync.load import load_expert
 from motet.methods.speech2lip.sync.model import mouth_view
 from motet.metrics import picture, talking_mouth
@@ -196,7 +196,7 @@ def _laid(tail: Tail, lips: Callable[[Tensor], Tensor]) -> UInt8[Tensor, "frames
         tone = tail.mouth.tone(pictures, frames.tolist())
         observed = regions(tail, whole, rows)
         mesh = tail.mouth.region(frames).mesh
-        mixed, _ = laid_in(lips(rows) * tone[..., None, None], tail.mouth.mask, mesh, observed)
+        mixed, _ = warp_lips(lips(rows) * tone[..., None, None], tail.mouth.mask, mesh, observed)
         _put(tail, whole, rows, mixed)
     return whole
 

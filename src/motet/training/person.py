@@ -27,7 +27,7 @@ from motet.methods.speech2lip.config import PRESETS, Speech2LipConfig
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.dataset import MouthSet, mouth_set
 from motet.methods.speech2lip.person.folder import Person
-from motet.methods.speech2lip.person.mouth_region import Mouth, kept_real, laid_in
+from motet.methods.speech2lip.person.mouth_region import Mouth, keep_filmed, warp_lips
 from motet.methods.speech2lip.stages import begun, stages
 from motet.training.compute import launch
 from motet.training.loop import train
@@ -199,8 +199,8 @@ def drawn_regions(
         * examples.tone[rows][..., None, None]
     )
     # (some, 3, h, w) and how much of each pixel is drawn, 0..1
-    mixed, share = laid_in(lips, examples.mask, examples.region.mesh[rows], observed)
-    return kept_real(model.blend(mixed), share, observed), share
+    mixed, share = warp_lips(lips, examples.mask, examples.region.mesh[rows], observed)
+    return keep_filmed(model.blend(mixed), share, observed), share
 
 
 class _Selection:

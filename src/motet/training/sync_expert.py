@@ -21,8 +21,8 @@ from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.person.dataset import mouth_set
 from motet.methods.speech2lip.person.folder import Person
 from motet.methods.speech2lip.person.mouth_region import Mouth
+from motet.methods.speech2lip.sync.examples import SyncExamples, Watched, sync_examples, watched
 from motet.methods.speech2lip.sync.expert import LipExpertConfig
-from motet.methods.speech2lip.sync.loss import SyncExamples, Watched, sync_examples, watched
 from motet.training.settings import TrainConfig
 from motet.training.target import TrainingData
 from motet.training.tracked_lips import (

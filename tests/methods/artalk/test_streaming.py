@@ -17,8 +17,10 @@ from motet.method import check_condition, condition_from
 from motet.methods.artalk.config import PRESETS, ArtalkCondition, ArtalkConfig, StreamingConfig
 from motet.methods.artalk.generate import build
 from motet.methods.artalk.loss import stages
-from motet.methods.artalk.streaming.generate import ArtalkStreaming, draw_bits
-from motet.methods.artalk.streaming.model import StreamingModel, known_mask
+from motet.methods.artalk.streaming.audio_mixer import known_mask
+from motet.methods.artalk.streaming.bit_decoding import draw_bits
+from motet.methods.artalk.streaming.generate import ArtalkStreaming
+from motet.methods.artalk.streaming.model import StreamingModel
 from motet.options import Guidance
 from motet.types import Audio, arkit_space
 

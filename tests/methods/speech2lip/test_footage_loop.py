@@ -9,7 +9,8 @@ import torch
 
 from motet.errors import ConfigError
 from motet.methods.speech2lip.config import PRESETS, LipConfig
-from motet.methods.speech2lip.model import Speech2LipModel, lapped
+from motet.methods.speech2lip.lip_model import overlap_add
+from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.stages import begun, example
 
 TINY = PRESETS["tiny"]
@@ -22,7 +23,7 @@ def squares(values: torch.Tensor) -> torch.Tensor:
 
 
 def test_equal_squares_make_an_even_picture_up_to_its_edges() -> None:
-    found = lapped(squares(torch.full((3, 4), 0.7)), 24, 32, SIDE, OVERLAP)
+    found = overlap_add(squares(torch.full((3, 4), 0.7)), 24, 32, SIDE, OVERLAP)
     assert found.shape == (1, 3, 24, 32)
     assert float((found - 0.7).abs().max()) < 1e-6
 
@@ -30,7 +31,7 @@ def test_equal_squares_make_an_even_picture_up_to_its_edges() -> None:
 def test_squares_that_differ_meet_without_a_step() -> None:
     values = torch.rand(3, 4, generator=torch.Generator().manual_seed(0))
     steps = [
-        lapped(squares(values), 24, 32, SIDE, OVERLAP).diff(dim=axis).abs().max()
+        overlap_add(squares(values), 24, 32, SIDE, OVERLAP).diff(dim=axis).abs().max()
         for axis in (-1, -2)
     ]
     cut = values.repeat_interleave(SIDE, 0).repeat_interleave(SIDE, 1)

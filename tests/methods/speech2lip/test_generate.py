@@ -16,7 +16,7 @@ from motet.methods.speech2lip.config import PRESETS, Speech2LipCondition
 from motet.methods.speech2lip.generate import Speaker, build
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import Box, Person, write_facts
-from motet.methods.speech2lip.person.mouth_region import Mouth, kept_real, laid_in
+from motet.methods.speech2lip.person.mouth_region import Mouth, keep_filmed, warp_lips
 from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.speech_activity import HOLD, speech_activity
 from motet.types import Audio
@@ -184,14 +184,14 @@ def test_the_mouth_turned_into_the_canonical_view_and_back_is_the_footage() -> N
         .float()
         / 255
     )
-    mixed, share = laid_in(lips, mouth.mask, mouth.region(frames).mesh, observed)
+    mixed, share = warp_lips(lips, mouth.mask, mouth.region(frames).mesh, observed)
     assert float(share.max()) > 0.9
-    still, _ = laid_in(
+    still, _ = warp_lips(
         mouth.canonical.expand(3, -1, -1, -1), mouth.mask, mouth.region(frames).mesh, observed
     )
     assert float((mixed - observed).abs().mean() / share.mean()) < 0.04
     assert float((mixed - observed).abs().mean()) < 0.3 * float((still - observed).abs().mean())
-    untouched = kept_real(torch.zeros_like(observed), share, observed)[
+    untouched = keep_filmed(torch.zeros_like(observed), share, observed)[
         (share == 0).expand_as(observed)
     ]
     assert torch.equal(untouched, observed[(share == 0).expand_as(observed)])

@@ -15,16 +15,11 @@ from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.dataset import mouth_set
 from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.stages import begun, stages
+from motet.methods.speech2lip.sync.examples import SyncExamples, Watched, sync_examples
 from motet.methods.speech2lip.sync.expert import LipExpert, LipExpertConfig, audio_window
 from motet.methods.speech2lip.sync.lip_outline import lip_outline
 from motet.methods.speech2lip.sync.load import load_expert
-from motet.methods.speech2lip.sync.loss import (
-    SyncExamples,
-    Watched,
-    expert_stage,
-    right_choices,
-    sync_examples,
-)
+from motet.methods.speech2lip.sync.loss import expert_stage, right_choices
 from motet.methods.speech2lip.sync.model import (
     SyncConfig,
     SyncExpert,
@@ -127,7 +122,10 @@ def test_a_judge_of_either_kind_teaches_the_lips_in_the_face_stage() -> None:
         PRESETS["tiny"], loss=dataclasses.replace(PRESETS["tiny"].loss, sync=1.0)
     )
     examples = mouth_set(SyntheticPerson(config, 40), config)
-    for judge in (LipExpert(SMALL), SyncExpert(SyncConfig(divide=16))):
+    for make in (lambda: LipExpert(SMALL), lambda: SyncExpert(SyncConfig(divide=16))):
+        # A quarter of the seeds make a published expert of this size that no face moves.
+        torch.manual_seed(4)
+        judge = make()
         stage = stages(config, begun(config, examples), judge.eval().requires_grad_(False))[1]
         batch = stage.batch(examples, 5, torch.Generator().manual_seed(0))
         assert len(batch["observed"]) == judge.frames

@@ -13,12 +13,8 @@ from motet.methods.artalk.official_sizes import audio_sizes
 from motet.methods.artalk.published_method import PublishedMethod, training_frame_count
 from motet.methods.artalk.published_v2.generate import TrainingGenerator
 from motet.methods.artalk.published_v2.loss import generator_loss, targets
-from motet.methods.artalk.published_v2.model import (
-    Conditions,
-    TrainingModel,
-    token_positions,
-    visible_prefix,
-)
+from motet.methods.artalk.published_v2.model import Conditions, TrainingModel
+from motet.methods.artalk.published_v2.positions import token_positions, visible_prefix
 from motet.methods.artalk.spaces import FPS, SAMPLE_RATE
 from motet.methods.artalk.state_dict import audio_encoder_from_official, training_to_official
 from tests.parity.artalk.conftest import SET, Reference, official, training_model
@@ -81,7 +77,7 @@ def test_codec(training: Reference, model: TrainingModel) -> None:
     training.close(again.flatten(0, 1)[None, : len(long)], "codec.long_recon")
 
 
-def test_places(training: Reference, model: TrainingModel) -> None:
+def test_positions(training: Reference, model: TrainingModel) -> None:
     training.same(token_positions(model.config.codec.patches, 2), "gen.rope_pos_2cond")
     training.same(visible_prefix(model.config.codec.patches, 2), "gen.visible_prefix_len_2cond")
 

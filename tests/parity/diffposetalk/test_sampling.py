@@ -9,17 +9,17 @@ import torch
 
 from motet.diffusion.schedule import descend
 from motet.methods.diffposetalk.model import standardise
+from motet.methods.diffposetalk.recording import (
+    encode_recording,
+    published_frames,
+    sample_recording,
+)
+from motet.methods.diffposetalk.sampling_config import Guidance, SamplingConfig, resolve_scales
 from motet.methods.diffposetalk.windows import (
-    Guidance,
     Past,
     Person,
     Randomness,
-    SamplingConfig,
-    encode_recording,
     first_past,
-    published_frames,
-    resolve_scales,
-    sample_recording,
     sample_window,
 )
 from tests.parity.diffposetalk.conftest import (

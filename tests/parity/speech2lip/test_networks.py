@@ -11,7 +11,8 @@ from motet.errors import CheckpointError
 from motet.methods.speech2lip.composition import Swap, blend_input, paste
 from motet.methods.speech2lip.config import PRESETS
 from motet.methods.speech2lip.geometry import sample
-from motet.methods.speech2lip.model import Speech2LipModel, pixel_grid, position_code, time_code
+from motet.methods.speech2lip.lip_model import pixel_grid, position_code, time_code
+from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.state_dict import UNUSED, from_official
 from motet.methods.speech2lip.sync.model import agreement_loss
 from tests.parity.speech2lip.conftest import (

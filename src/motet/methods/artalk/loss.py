@@ -10,7 +10,7 @@ from motet.errors import ConfigError
 from motet.face.lip_geometry import house_lips
 from motet.methods.artalk.config import ArtalkConfig
 from motet.methods.artalk.published_v2.loss import training_stages
-from motet.methods.artalk.streaming.loss import streaming_stages
+from motet.methods.artalk.streaming.stages import streaming_stages
 from motet.stage import Stage
 
 

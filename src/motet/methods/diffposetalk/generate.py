@@ -12,50 +12,37 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motet.checkpoint import load_strict
-from motet.diffusion.sample import Noise, seeded_noise
-from motet.encoders.base import AudioEncoder, MouthEncoder, Waveform, load_encoder
-from motet.encoders.lips import load_lip_encoder
-from motet.encoders.phonetic import heads
-from motet.encoders.phonetic.encoder import load_phonetic
-from motet.encoders.with_mouth import WithMouth
-from motet.errors import CheckpointError, ConfigError
-from motet.face.head import ContinueHead, ScaleHead
-from motet.face.lip_aperture import BlendAperture
-from motet.face.lip_closure import STEPS_BEFORE, EnforceClosures
-from motet.face.mouth_blend import BlendMouth
+from motet.encoders.base import AudioEncoder, Waveform
+from motet.errors import ConfigError
 from motet.face.mouth_style import NEUTRAL, MouthStyle
-from motet.face.operator import Operator, OperatorChain
-from motet.face.speech_cues import speech_cues
+from motet.face.operator import OperatorChain
+from motet.methods.diffposetalk.audio_encoder import audio_encoder, streaming_form, with_words
 from motet.methods.diffposetalk.config import DiffPoseTalkCondition, DiffPoseTalkConfig
-from motet.methods.diffposetalk.model import DiffPoseTalkModel, standardise
+from motet.methods.diffposetalk.model import DiffPoseTalkModel, load_model
+from motet.methods.diffposetalk.postprocess import (
+    CONTEXT_AFTER,
+    CONTEXT_BEFORE,
+    STEPS_PER_FRAME,
+    face_chain,
+    window_cues,
+)
+from motet.methods.diffposetalk.recording import SAMPLE_RATE, generate_recording
+from motet.methods.diffposetalk.sampling_config import SamplingConfig, sampling_config
 from motet.methods.diffposetalk.style_input import encode_style, read_mouth_style, read_person
 from motet.methods.diffposetalk.windows import (
     Past,
     Person,
     Randomness,
-    SamplingConfig,
-    encode_recording,
     first_past,
     indicator,
     next_past,
-    published_frames,
-    sample_recording,
     sample_window,
-    sampling_config,
+    session_noise,
 )
 from motet.nn.device import on_device
-from motet.phonetics.phone_source import phone_options
 from motet.streaming.streaming_method import FeatureStream, MotionMethod, StreamState
 from motet.types import Motion
 from motet.words import has_words
-
-SAMPLE_RATE = 16000
-STEPS_PER_FRAME = 2
-LOOK_AHEAD_S, HOP_S = 0.3, 0.16
-"""Of the stream whose mouth shapes are blended with the model's."""
-CONTEXT_BEFORE, CONTEXT_AFTER = STEPS_BEFORE + heads.STEPS_BEFORE, heads.STEPS_AFTER
-"""House space: context in features of a window's lip aperture and closure heads."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,10 +80,9 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
     ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.config, self.space = model.config, model.coefficients.space
+        # A model with its own audio encoder gets the samples themselves as features.
         self.encoder = encoder or Waveform(SAMPLE_RATE)
-        self._stream = self.encoder
-        if isinstance(encoder, WithMouth):
-            self._stream = encoder.streaming(LOOK_AHEAD_S, HOP_S)
+        self._stream = streaming_form(self.encoder)
         self.styles = dict(styles or {})
         if encoder is None:
             self.whole_recording = "its audio encoder normalises over the whole recording"
@@ -121,7 +107,7 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
             seeds=tuple(seeds),
             stream=FeatureStream.begin(self._encoder(condition), batch),
             person=person,
-            sampling=sampling_config(condition, self.model, person),
+            sampling=sampling_config(condition, self.model, person.style is not None),
             condition=condition,
             mouth_style=mouth_style,
             past=past,
@@ -129,16 +115,14 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         )
 
     def encoder_of(self, state: DiffPoseTalkState) -> AudioEncoder[Any]:
-        """The encoder of the session's mode."""
+        """The encoder of the session's mode: its mouth shapes are those of the whole recording,
+        with words or without, or of a stream.
+        """
         return self._encoder(state.condition)
 
     def _encoder(self, condition: DiffPoseTalkCondition) -> AudioEncoder[Any]:
-        """Its mouth shapes are those of the whole recording, with words or without, or of a
-        stream.
-        """
         if has_words(condition):
-            assert isinstance(self.encoder, WithMouth)
-            return self.encoder.with_words(phone_options(condition))
+            return with_words(self.encoder, condition)
         return self._stream if condition.mode == "stream" else self.encoder
 
     @torch.inference_mode()
@@ -195,21 +179,16 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
         """House space: scale and continuity of the head, lip aperture, lip closures."""
         if not self._in_house_space:
             return frames, state
-        start = STEPS_PER_FRAME * state.frames_generated
-        stop = start + STEPS_PER_FRAME * frames.shape[1]
-        # (batch, steps, channels)
-        known = state.stream.features.known(start - CONTEXT_BEFORE, stop + CONTEXT_AFTER)
-        condition = state.condition
-        cues = speech_cues(
+        cues = window_cues(
+            state.condition,
             self.encoder_of(state),
-            known,
-            min(start, CONTEXT_BEFORE),
+            state.stream.features,
+            state.frames_generated,
             frames.shape[1],
-            opening=condition.opening > 0,
-            closures=condition.closures,
         )
-        frames, chain = self._chain(condition, state.mouth_style).step(frames, state.chain, cues)
-        return frames, dataclasses.replace(state, chain=chain)
+        chain = self._chain(state.condition, state.mouth_style)
+        frames, after = chain.step(frames, state.chain, cues)
+        return frames, dataclasses.replace(state, chain=after)
 
     def first_needed(self, state: DiffPoseTalkState) -> int:
         """First feature of the next window's cues."""
@@ -232,54 +211,24 @@ class DiffPoseTalk(MotionMethod[DiffPoseTalkConfig, DiffPoseTalkCondition, DiffP
     def _chain(self, condition: DiffPoseTalkCondition, style: MouthStyle) -> OperatorChain:
         if not self._in_house_space:
             return OperatorChain(())
-        head = self.space.range("head")
-        operators: list[Operator[Any]] = [ScaleHead(head, condition.head), ContinueHead(head)]
-        if condition.opening:
-            if isinstance(self.encoder, MouthEncoder):
-                operators.append(BlendMouth(condition.opening, style))
-            else:
-                operators.append(BlendAperture(condition.opening))
-        if condition.closures:
-            operators.append(EnforceClosures())
-        return OperatorChain(operators)
+        return face_chain(condition, self.encoder, style, self.space.range("head"))
 
     def _recording(self, state: DiffPoseTalkState) -> Float[Tensor, "batch frames dim"]:
-        frames, buffer = state.frames_left(state.stream.samples_received), state.stream.features
-        samples = buffer.known(0, buffer.stop)
-        if samples.shape[1] < 2:  # a deviation needs two samples
-            samples = samples.repeat(1, 2)
-        # The published program rounds the number of frames down, which also decides what its
-        # windows see; where one more is due, the last is held.
-        whole = min(frames, max(1, published_frames(samples.shape[1], self.config.fps)))
-        # Takes of one recording are encoded once.
-        same = bool((samples == samples[:1]).all())
-        features = encode_recording(
+        """The model's vectors of all frames, once the recording has ended."""
+        buffer = state.stream.features  # of a model with its own audio encoder: samples
+        return generate_recording(
             self.model,
-            standardise(samples[:1] if same else samples),
-            whole,
-            each_window=state.condition.encode_windows,
-        ).expand(state.batch, -1, -1)
-        motion = sample_recording(
-            self.model,
-            features,
-            whole,
+            buffer.known(0, buffer.stop),
+            state.frames_left(state.stream.samples_received),
             state.person,
             state.sampling,
             self._randomness(state),
+            each_window=state.condition.encode_windows,
         )
-        return torch.cat([motion, motion[:, -1:].expand(-1, frames - whole, -1)], 1)
 
     def _randomness(self, state: DiffPoseTalkState) -> Randomness:
-        shape, fresh = (self.config.denoiser.window, self.config.motion_dim), state.condition.fresh
-
-        def start(window: int) -> Tensor:
-            return seeded_noise(state.seeds, shape, stream=window * 2 if fresh else 0)(0)
-
-        def moves(window: int) -> Noise:
-            # Odd streams are fresh noise, even ones start noise: they never share numbers.
-            return seeded_noise(state.seeds, shape, stream=window * 2 + 1)
-
-        return Randomness(start, moves)
+        shape = (self.config.denoiser.window, self.config.motion_dim)
+        return session_noise(state.seeds, shape, fresh=state.condition.fresh)
 
 
 def build(
@@ -294,21 +243,4 @@ def build(
         CheckpointError: weights that do not fit, or FLAME weights without normalisation
             statistics.
     """
-    model = DiffPoseTalkModel(config)
-    if tensors is not None:
-        load_strict(model, tensors)
-        if config.space == "flame" and not float(model.coefficients.known):
-            raise CheckpointError(
-                "these weights came without statistics, so their motion has no scale; import them"
-                " with the stats_train.npz of their data: motet weights import"
-                " DENOISER.pt STYLE.pt stats_train.npz -m diffposetalk -o OUT"
-            )
-    model.denoising_net.pack()
-    if model.audio_encoder is not None:
-        model.audio_encoder.pack()
-    encoder: AudioEncoder[Any] | None = None
-    if config.front == "phonetic":
-        encoder = WithMouth(load_phonetic(), load_lip_encoder(None, 0))
-    elif config.front == "bands":
-        encoder = load_encoder(config.front, dim=config.audio_dim)
-    return DiffPoseTalk(model, encoder, facts.get("styles"))
+    return DiffPoseTalk(load_model(config, tensors), audio_encoder(config), facts.get("styles"))

@@ -56,6 +56,8 @@ def clip_losses(
     window_motion = pair.prediction[:, -window:]  # (batch, window, dim)
     truth, estimate, mask = pair.truth, window_motion, own
     if pair.context is not None:
+        # The second clip: context and window count as one stretch, so that speeds are also
+        # compared over the border. Frames of the context count themselves only on request.
         past = pair.prediction[:, :-window] if loss.constrain_previous else pair.context
         known = own.new_full(pair.context.shape[:2], loss.constrain_previous)  # (batch, context)
         truth, estimate, mask = (
@@ -136,11 +138,14 @@ def masked_mean(
 def _surface_terms(
     truth: Tensor, estimate: Tensor, mask: Tensor, error: Callable[[Tensor, Tensor], Tensor]
 ) -> dict[str, Tensor]:
-    speed, own_speed = truth.diff(dim=1), estimate.diff(dim=1)
+    """Errors of the surface's points and their speed; `smooth` holds the estimate's own speed
+    constant, whatever the truth does.
+    """
+    true_speed, speed = truth.diff(dim=1), estimate.diff(dim=1)  # (batch, frames - 1, ...)
     return {
         "vert": masked_mean(error(truth, estimate), mask),
-        "vel": masked_mean(error(speed, own_speed), mask[:, 1:]),
-        "smooth": masked_mean(error(own_speed[:, 1:], own_speed[:, :-1]), mask[:, 2:]),
+        "vel": masked_mean(error(true_speed, speed), mask[:, 1:]),
+        "smooth": masked_mean(error(speed[:, 1:], speed[:, :-1]), mask[:, 2:]),
     }
 
 
@@ -151,11 +156,12 @@ def _head_terms(
     valid: Tensor | None,
     error: Callable[[Tensor, Tensor], Tensor],
 ) -> dict[str, Tensor]:
-    speed, own_speed = truth.diff(dim=1), estimate.diff(dim=1)
+    """The same for the head's rotation (batch, frames, 3)."""
+    true_speed, speed = truth.diff(dim=1), estimate.diff(dim=1)
     return {
         "head_angle": masked_mean(error(truth, estimate), mask, valid),
-        "head_vel": masked_mean(error(speed, own_speed), mask[:, 1:], valid),
-        "head_smooth": masked_mean(error(own_speed[:, 1:], own_speed[:, :-1]), mask[:, 2:], valid),
+        "head_vel": masked_mean(error(true_speed, speed), mask[:, 1:], valid),
+        "head_smooth": masked_mean(error(speed[:, 1:], speed[:, :-1]), mask[:, 2:], valid),
     }
 
 
@@ -167,7 +173,8 @@ def _transition(
 ) -> Tensor:
     """Over the border between clips neither speed nor acceleration may jump."""
     speed = six.diff(dim=1)  # (batch, 5, 3)
-    push = speed.diff(dim=1)  # (batch, 4, 3)
+    acceleration = speed.diff(dim=1)  # (batch, 4, 3)
+    # Speeds 1 to 3 and all accelerations touch the border, which lies between frames 2 and 3.
     return masked_mean(error(speed[:, 2:4], speed[:, 1:3]), own[:, :2], valid) + masked_mean(
-        error(push[:, 1:], push[:, :-1]), own[:, :3], valid
+        error(acceleration[:, 1:], acceleration[:, :-1]), own[:, :3], valid
     )

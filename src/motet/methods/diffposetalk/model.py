@@ -6,13 +6,16 @@ Parameters have the authors' names, so that a released checkpoint reads like one
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motet.checkpoint import load_strict
 from motet.diffusion.schedule import make_schedule
 from motet.encoders.hubert import Hubert, HubertConfig, pad_boundary
+from motet.errors import CheckpointError
 from motet.methods.diffposetalk.coefficients import Coefficients
 from motet.methods.diffposetalk.config import DiffPoseTalkConfig
 from motet.methods.diffposetalk.denoiser import Denoiser
@@ -99,6 +102,31 @@ class DiffPoseTalkModel(nn.Module):
         return self.null_style_feat[:, 0].expand(batch, -1)
 
 
+def load_model(
+    config: DiffPoseTalkConfig, tensors: Mapping[str, Tensor] | None
+) -> DiffPoseTalkModel:
+    """The networks, packed for running, with weights or with random ones.
+
+    Raises:
+        CheckpointError: weights that do not fit, or FLAME weights without normalisation
+            statistics.
+    """
+    model = DiffPoseTalkModel(config)
+    if tensors is not None:
+        load_strict(model, tensors)
+        if config.space == "flame" and not float(model.coefficients.known):
+            raise CheckpointError(
+                "these weights came without statistics, so their motion has no scale; import them"
+                " with the stats_train.npz of their data: motet weights import"
+                " DENOISER.pt STYLE.pt stats_train.npz -m diffposetalk -o OUT"
+            )
+    model.denoising_net.pack()
+    if model.audio_encoder is not None:
+        model.audio_encoder.pack()
+    return model
+
+
 def standardise(samples: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
     """Zero mean and unit deviation (unbiased) over each whole recording, as released."""
+    # 1e-5: digital silence has no deviation to divide by.
     return (samples - samples.mean(-1, keepdim=True)) / (samples.std(-1, keepdim=True) + 1e-5)

@@ -56,7 +56,7 @@ class StyleEncoder(nn.Module):
             )
         # One row for all frames, or a row for each; see `StyleConfig.positions`.
         rows = slice(frames, frames + 1) if self.config.positions == "length" else slice(0, frames)
-        x = self.motion_proj(motion)
+        x = self.motion_proj(motion)  # (batch, frames, width)
         # (batch, frames, width) -> mean over frames
         return self.transformer(self.drop(x + self.positions[rows].to(x))).mean(1)
 
@@ -71,11 +71,11 @@ def contrast_loss(
     Source: Chen et al. 2020, SimCLR, eq. 1.
     """
     vectors = F.normalize(torch.cat([first, second]), dim=-1)  # (2 * batch, width)
-    likeness = vectors @ vectors.T / temperature
-    # A vector is not its own partner.
-    likeness = likeness.masked_fill(
+    similarity = vectors @ vectors.T / temperature
+    # (2 * batch, 2 * batch); a vector is not its own partner.
+    similarity = similarity.masked_fill(
         torch.eye(len(vectors), dtype=torch.bool, device=vectors.device), float("-inf")
     )
     # row i of the first view belongs to row i of the second
     partner = torch.arange(len(vectors), device=vectors.device).roll(len(first))
-    return F.cross_entropy(likeness, partner)
+    return F.cross_entropy(similarity, partner)

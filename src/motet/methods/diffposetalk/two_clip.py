@@ -61,8 +61,8 @@ def draw_clip(
     randomness: torch.Generator,
     dtype: torch.dtype = torch.float32,
 ) -> ClipDraws:
-    """Draw them for the first (0) or second (1) clip; the coin of cutting short is one for the
-    batch.
+    """Draw them for the first (0) or second (1) clip. Whether clips are cut short is drawn once
+    for the batch, where is drawn for each item.
     """
     window = config.denoiser.window
     short = float(torch.rand(1, generator=randomness)) < config.loss.truncate[clip]
@@ -126,7 +126,7 @@ def predict_clip(
     context: tuple[Tensor, Tensor] | None = None,
     indicator: Tensor | None = None,
 ) -> Float[Tensor, "batch frames dim"]:
-    """Noise the clip, leave conditions out, and ask the denoiser.
+    """Noise the clip, leave conditions out, and run the denoiser.
 
     Args:
         context: motion and audio features before the clip; the learned start when left out.

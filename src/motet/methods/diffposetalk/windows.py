@@ -5,7 +5,6 @@ context.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -13,37 +12,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motet.diffusion.denoise import denoiser
-from motet.diffusion.guidance import GuidanceMode, branches, dynamic_threshold, guide
-from motet.diffusion.sample import Noise, sampler
-from motet.diffusion.schedule import descend
-from motet.methods.diffposetalk.config import DiffPoseTalkCondition
+from motet.diffusion.guidance import branches, dynamic_threshold, guide
+from motet.diffusion.sample import Noise, sampler, seeded_noise
+from motet.methods.diffposetalk.denoiser import WindowCache
 from motet.methods.diffposetalk.model import DiffPoseTalkModel
+from motet.methods.diffposetalk.sampling_config import Guidance, SamplingConfig
 
-THRESHOLD_LIMITS = (1.0, 4.0)
-"""Limits of dynamic thresholding, as released."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Guidance:
-    """Classifier-free guidance: conditions, scales, and how they are combined."""
-
-    conditions: tuple[str, ...] = ("audio", "style")
-    """In this order; one that is not named conditions every evaluation."""
-    scales: tuple[float, ...] = (1.15, 3.0)
-    mode: GuidanceMode = "incremental"
-    threshold: tuple[float, float, float] | None = None
-    """Quantile and limits of dynamic thresholding, applied to each evaluation."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SamplingConfig:
-    """Sampler, timesteps, guidance and eta of a window."""
-
-    sampler: str
-    steps: tuple[int, ...]
-    """Falling diffusion steps, ending with 0."""
-    guidance: Guidance = Guidance()
-    flexibility: float = 0.0
+NO_WEIGHT = 1e-12
+"""Weight of a branch below which it is not computed; the weights are sums of guidance scales in
+float64, so a weight of 0 may come out as 1e-16."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,27 +47,22 @@ class Randomness:
     moves: Callable[[int], Noise]
 
 
-def sampling_config(
-    condition: DiffPoseTalkCondition, model: DiffPoseTalkModel, person: Person
-) -> SamplingConfig:
-    """How the windows of a take are sampled.
+def session_noise(seeds: Sequence[int], shape: tuple[int, int], *, fresh: bool) -> Randomness:
+    """Noise of every window, from each item's own seed.
 
-    Raises:
-        ConfigError: more steps than the model's schedule has.
+    Args:
+        shape: of a window, (frames, dim).
+        fresh: each window starts from noise of its own; as published all start from the same.
     """
-    schedule, config = model.schedule, model.config
-    name = config.sampler if condition.sampler == "default" else condition.sampler
-    steps = condition.steps or min(config.steps, schedule.steps)
-    scales = {"audio": condition.guidance_audio, "style": condition.guidance_style}
-    # Style is guided only where there is one.
-    guided = [
-        which for which in config.diffusion.guided if which == "audio" or person.style is not None
-    ]
-    limits = (condition.threshold, *THRESHOLD_LIMITS) if condition.threshold else None
-    guidance = Guidance(
-        tuple(guided), tuple(scales[which] for which in guided), condition.guidance_mode, limits
-    )
-    return SamplingConfig(name, tuple(descend(schedule, steps)), guidance, condition.flexibility)
+
+    def start(window: int) -> Tensor:
+        return seeded_noise(seeds, shape, stream=window * 2 if fresh else 0)(0)
+
+    def moves(window: int) -> Noise:
+        # Odd streams are fresh noise, even ones start noise: they never share numbers.
+        return seeded_noise(seeds, shape, stream=window * 2 + 1)
+
+    return Randomness(start, moves)
 
 
 def first_past(model: DiffPoseTalkModel, batch: int) -> Past:
@@ -112,50 +84,78 @@ def sample_window(
 ) -> Float[Tensor, "batch window dim"]:
     """One window of the model's vector, normalised.
 
-    All evaluations that guidance needs go through the network as one batch; one whose weight comes
-    out as zero is left out.
+    All evaluations that guidance needs go through the network as one batch.
+
+    Args:
+        audio: features, one a frame, in the denoiser's width.
+        start: standard normal noise that the window is drawn from.
+        noise: fresh noise of each move; ODE samplers take none.
+        indicator: 1 for real frames, 0 for padding; None: all are real.
     """
-    batch, guidance, net = len(audio), sampling.guidance, model.denoising_net
+    guidance, net, batch = sampling.guidance, model.denoising_net, len(audio)
+    active, weights = _active_branches(guidance)
+    cache = _prepare(model, audio, person, past, active, indicator)
+    # Embeddings of all timesteps at once; one product instead of one a step.
+    times = dict(
+        zip(sampling.steps, net.time_vectors(torch.tensor(sampling.steps)).split(1), strict=True)
+    )
+    weights = weights.to(audio).view(-1, 1, 1, 1)  # (branches, 1, 1, 1)
+
+    def network(x: Tensor, step: int) -> Tensor:
+        # (branches * batch, window, dim)
+        predictions = net.step(x, times[step], cache, keep=x.shape[1])
+        if guidance.threshold is not None:
+            predictions = dynamic_threshold(predictions, *guidance.threshold)
+        # (branches, batch, window, dim) -> sum
+        return (predictions.unflatten(0, (len(active), batch)) * weights).sum(0)
+
+    estimate = denoiser(model.schedule, model.config.diffusion.target, network)
+    return sampler(sampling.sampler)(
+        estimate, start, model.schedule, sampling.steps, noise, sampling.flexibility
+    )
+
+
+def _active_branches(
+    guidance: Guidance,
+) -> tuple[list[dict[str, bool]], Float[Tensor, " branches"]]:
+    """The network evaluations that guidance needs, as the conditions that each one sees, and their
+    weights in the guided prediction.
+    """
     rows = branches(guidance.mode, len(guidance.conditions))
     # Guidance is linear: applied to unit vectors it gives the weight of each branch, and branches
     # of weight 0 need not be computed.
     weights = guide(guidance.mode, torch.eye(len(rows), dtype=torch.float64), guidance.scales)
-    needed = [index for index, weight in enumerate(weights.tolist()) if abs(weight) > 1e-12]
-    # conditions of each needed branch
+    needed = [index for index, weight in enumerate(weights.tolist()) if abs(weight) > NO_WEIGHT]
     active = [dict(zip(guidance.conditions, rows[index], strict=True)) for index in needed]
-    audio_branches = torch.cat(  # (branches * batch, window, width)
+    return active, weights[needed]
+
+
+def _prepare(
+    model: DiffPoseTalkModel,
+    audio: Tensor,
+    person: Person,
+    past: Past,
+    active: list[dict[str, bool]],
+    indicator: Tensor | None,
+) -> WindowCache:
+    """The window's cache, of all branches one after the other: (branches * batch, ...)."""
+    many = len(active)
+    # (branches * batch, window, width); a condition that guidance does not name is always seen.
+    audio_branches = torch.cat(
         [audio if row.get("audio", True) else _null_audio(model, audio) for row in active]
     )
     person_branches = torch.cat(
         [
-            model.person(person.shape, person.style if row.get("style", True) else None, batch)
+            model.person(person.shape, person.style if row.get("style", True) else None, len(audio))
             for row in active
         ]
     )
-    many = len(needed)
-    free = net.prepare(
+    return model.denoising_net.prepare(
         audio_branches,
         person_branches,
         past.motion.repeat(many, 1, 1),
         past.audio.repeat(many, 1, 1),
         None if indicator is None else indicator.repeat(many, 1),
-    )
-    # Embeddings of all timesteps at once; one product instead of one a step.
-    times = dict(
-        zip(sampling.steps, net.time_vectors(torch.tensor(sampling.steps)).split(1), strict=True)
-    )
-    shares = weights[needed].to(audio).view(-1, 1, 1, 1)  # (branches, 1, 1, 1)
-
-    def network(x: Tensor, step: int) -> Tensor:
-        predictions = net.step(x, times[step], free, keep=x.shape[1])
-        if guidance.threshold is not None:
-            predictions = dynamic_threshold(predictions, *guidance.threshold)
-        # (branches, batch, window, dim) -> sum
-        return (predictions.unflatten(0, (many, batch)) * shares).sum(0)
-
-    estimate = denoiser(model.schedule, model.config.diffusion.target, network)
-    return sampler(sampling.sampler)(
-        estimate, start, model.schedule, sampling.steps, noise, sampling.flexibility
     )
 
 
@@ -169,96 +169,15 @@ def next_past(
     return Past(motion[:, -context:], audio[:, -context:])
 
 
-def published_frames(samples: int, fps: float = 25.0) -> int:
-    """Frames that the published program gives a recording: a part of a frame at the end is
-    dropped.
-    """
-    return int(samples / 16000 * fps)
-
-
-def encode_recording(
-    model: DiffPoseTalkModel,
-    samples: Float[Tensor, "batch time"],
-    frames: int,
-    *,
-    each_window: bool = False,
-) -> Float[Tensor, "batch frames width"]:
-    """Audio features of a standardised recording, filled up to whole windows.
-
-    Args:
-        frames: real frames of the recording.
-        each_window: encode every window alone instead of all in one pass.
-    """
-    window, frame = model.config.denoiser.window, model.config.frame_samples
-    windows = max(1, math.ceil(frames / window))
-    missing = windows * window * frame - samples.shape[-1]
-    if missing > 0:
-        last = (
-            samples[:, -1:] if model.config.loss.padding == "replicate" else samples.new_zeros(1, 1)
-        )
-        samples = torch.cat([samples, last.expand(len(samples), missing)], 1)
-    if not each_window:
-        return model.encode_audio(samples, windows * window)
-    # (batch * windows, time)
-    pieces = samples[:, : windows * window * frame].unflatten(1, (windows, -1)).flatten(0, 1)
-    return model.encode_audio(pieces, window).unflatten(0, (-1, windows)).flatten(1, 2)
-
-
-def sample_recording(
-    model: DiffPoseTalkModel,
-    features: Float[Tensor, "batch frames width"],
-    frames: int,
-    person: Person,
-    sampling: SamplingConfig,
-    randomness: Randomness,
-) -> Float[Tensor, "batch frames dim"]:
-    """All windows of a recording from features of whole windows; returns the real frames
-    only.
-    """
-    batch, window, past, pieces = (
-        len(features),
-        model.config.denoiser.window,
-        first_past(model, len(features)),
-        [],
-    )
-    for number, audio in enumerate(features.split(window, 1)):
-        real = indicator(batch, window, frames - number * window)
-        motion = sample_window(
-            model,
-            audio,
-            person,
-            past,
-            sampling,
-            randomness.start(number),
-            randomness.moves(number),
-            real,
-        )
-        past = next_past(model, motion, audio)
-        pieces.append(motion)
-    return torch.cat(pieces, 1)[:, :frames]
-
-
 def indicator(batch: int, window: int, real: int) -> Float[Tensor, "batch window"]:
-    """1 for the first `real` frames, 0 for the padding."""
+    """1 for the first `real` frames, 0 for the padding of the last window."""
     return (torch.arange(window) < real).float().expand(batch, -1)
 
 
-def resolve_scales(
-    conditions: Sequence[str], scales: float | Sequence[float]
-) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Conditions in their fixed order (audio, style) with their scales; one number applies to
-    all.
-    """
-    numbers = (
-        [float(scales)] * len(conditions)
-        if isinstance(scales, int | float)
-        else [float(scale) for scale in scales]
-    )
-    pairs = sorted(zip(conditions, numbers, strict=True))
-    return tuple(name for name, _ in pairs), tuple(scale for _, scale in pairs)
-
-
-def _null_audio(model: DiffPoseTalkModel, audio: Tensor) -> Tensor:
+def _null_audio(
+    model: DiffPoseTalkModel, audio: Float[Tensor, "batch window width"]
+) -> Float[Tensor, "batch window width"]:
+    """The learned features that stand for any audio (zeros in a model trained without them)."""
     return (
         model.null_audio_feat.expand_as(audio)
         if model.null_audio_feat is not None

@@ -123,7 +123,7 @@ class WindowMaker:
         ]
 
     def _recognised_phones(self, item: TrainingItem) -> tuple[PhoneSpan, ...]:
-        # The item is kept beside its phones, so that its id cannot be reused.
+        # The item is stored with its phones, so that its id cannot be reused.
         if id(item) not in self._recognised:
             phonetic = load_phonetic()
             scores = phonetic.phones(item.features.float()).numpy()

@@ -1,4 +1,8 @@
-"""Key motions first, then every frame between them. Phone timing needs the whole recording."""
+"""Key motions first, then every frame between them. Phone timing needs the whole recording.
+
+samples -> phones -> key frames --+
+features ------------------------ +-> motion at the keys -> every frame -> post-processing
+"""
 
 from __future__ import annotations
 
@@ -22,11 +26,11 @@ from motet.face.operator import FaceCues
 from motet.face.speech_cues import speech_cues
 from motet.methods.kmtalk.config import KMTalkCondition, KMTalkConfig
 from motet.methods.kmtalk.key_batch import KeyRule, batch_keys, shifted
-from motet.methods.kmtalk.key_file import KeyEdits, read_keys, write_keys
+from motet.methods.kmtalk.key_edits import KeyEdits
+from motet.methods.kmtalk.key_file import read_keys
+from motet.methods.kmtalk.key_take import KeyTake, write_take
 from motet.methods.kmtalk.key_timing import Keys
-from motet.methods.kmtalk.keys import KeyFrames
 from motet.methods.kmtalk.model import KMTalkModel
-from motet.methods.kmtalk.output_basis import pair_steps
 from motet.methods.kmtalk.postprocess import channel_scale, face_chain, face_cues, mesh_chain
 from motet.methods.kmtalk.recording_phones import batch_phones
 from motet.methods.kmtalk.spaces import read_template, space_of
@@ -45,16 +49,6 @@ class KMTalkState(StreamState):
     samples: WindowBuffer
     phones: tuple[Phones, ...] = ()
     """Of each item, once the audio has ended."""
-
-
-@dataclasses.dataclass(frozen=True)
-class KeyTake:
-    """Key motions of one recording, as they are written, edited and read back."""
-
-    keys: KeyFrames
-    poses: Float[Tensor, "keys dim"]
-    phones: Phones
-    frames: int
 
 
 class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
@@ -95,14 +89,14 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
     def generate_window(
         self, state: KMTalkState
     ) -> tuple[Float[Tensor, "batch frames dim"], KMTalkState]:
-        """All frames, before post-processing."""
+        """All frames, before post-processing, and the phones in the state."""
         condition, frames = state.condition, self._frames(state)
         features = self._features(state, frames)
         with on_device(CPU):
             # Alignment and key times are bookkeeping of small arrays: they stay on the CPU.
             phones = self._phones(state, features.to(CPU))
             edits = self._edits(condition, frames)
-        shift = condition.shift / self.space.fps
+        shift = condition.shift / self.space.fps  # frames to seconds
         spans = [shifted(item.spans, shift) for item in phones]  # of each item of the batch
         keys = batch_keys(spans, self._rule(frames, condition), edits)
         values = self._decode(features, keys, edits, condition)
@@ -131,7 +125,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         """
         if self.model.keys is None:
             raise ConfigError("this model is a baseline; it has no key motions")
-        _, state = self.step(self.begin(condition, (0,)), audio)
+        _, state = self.step(self.begin(condition, (0,)), audio)  # nothing is random
         state = self.end(state)
         frames = self._frames(state)
         with on_device(self.device):
@@ -139,12 +133,10 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
             with on_device(CPU):
                 phones = self._phones(state, features.to(CPU))[0]
             poses = self._key_poses(features, phones, frames, condition).to(CPU)
-        keys, mouth = (
-            self._rule(frames, condition).of(phones.spans),
-            self._acoustic(state, frames, [phones]).mouth,
-        )
+        keys = self._rule(frames, condition).of(phones.spans)
+        mouth = self._acoustic(state, frames, [phones]).mouth
         if mouth is not None and condition.opening:
-            # The lips of a key are those of the take at its frame.
+            # The lips of a key are those of the take at its frame: (1, keys, channels).
             at_keys = mouth[:, list(keys.frames)]
             poses = blend_mouth(poses.unsqueeze(0), at_keys, condition.opening)[0]
         poses = poses * self._scale(condition)
@@ -155,7 +147,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         self, features: Tensor, phones: Phones, frames: int, condition: KMTalkCondition
     ) -> Float[Tensor, "keys dim"]:
         keys = batch_keys([phones.spans], self._rule(frames, condition))  # a batch of one
-        poses = self._key_motion(features, keys)[0]
+        poses = self.model.key_stage(features, keys).poses
         assert poses is not None
         return self.model.basis.decode(poses)[0]
 
@@ -165,25 +157,14 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         Raises:
             InputError: the file cannot be written, or a part of the condition cannot be read.
         """
-        take = self.key_take(audio, condition)
-        phones = take.phones
-        facts = {
-            "source": phones.source,
-            "confidence": round(phones.confidence, 3),
-            "notes": list(phones.notes),
-        }
-        write_keys(path, take.keys, take.poses, self.space, take.frames, facts)
-        share = 100 * len(take.keys.frames) / take.frames
-        notes = "".join(f"\n  {note}" for note in phones.notes)
-        return (
-            f"{len(take.keys.frames)} keys ({share:.0f} % of {take.frames} frames) from"
-            f" {phones.source}, confidence {phones.confidence:.2f}{notes}"
-        )
+        return write_take(path, self.key_take(audio, condition), self.space)
 
     def _frames(self, state: KMTalkState) -> int:
+        """Frames of the whole recording."""
         return state.frames_left(state.stream.samples_received)
 
     def _features(self, state: KMTalkState, frames: int) -> Float[Tensor, "batch steps dim"]:
+        """Acoustic features of the whole recording, without mouth shapes that follow them."""
         if self.model.trunk is not None:
             return self.model.trunk.features(state.samples.known(0, state.samples.stop), frames)
         features = state.stream.features.known(0, state.stream.features.stop)
@@ -196,7 +177,8 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         if not isinstance(self.encoder, WithMouth):
             return FaceCues()
         features = state.stream.features.known(0, state.stream.features.stop)
-        # Posteriors are better than recognised words, which are often wrong.
+        # Words of a text are better than phone posteriors, recognised ones are often wrong: only
+        # the former are passed on.
         known = [item.spans if item.source in WORDS else () for item in phones]
         features = self.encoder.regressed(known, features)
         return speech_cues(self.encoder, features, 0, frames, opening=True, closures=True)
@@ -204,6 +186,7 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
     def _phones(
         self, state: KMTalkState, features: Float[Tensor, "batch steps dim"]
     ) -> list[Phones]:
+        """Phones of each item from its text, its file of times, or recognition."""
         if not self.config.needs_keys:
             return [Phones((), "none", 0.0)] * state.batch
         samples = state.samples.known(0, state.samples.stop)
@@ -214,21 +197,8 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
     def _edits(self, condition: KMTalkCondition, frames: int) -> KeyEdits | None:
         return read_keys(condition.keys, self.space, frames) if condition.keys else None
 
-    def _key_motion(
-        self, features: Tensor, keys: Keys
-    ) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor]:
-        """Motion at the keys (None for a baseline), and what the completion needs besides: audio
-        context, linear prediction, lengths.
-        """
-        model, frames = self.model, int(keys.frame_index.max()) + 1
-        length = torch.full((len(features),), frames)
-        # (batch, frames, steps * channels)
-        paired = pair_steps(features, frames, self.config.steps_per_frame)
-        audio = model.audio_context(paired, length)
-        linear = model.linear_prediction(paired, keys)
-        return model.key_motion(audio, linear, keys, length), audio, linear, length
-
     def _rule(self, frames: int, condition: KMTalkCondition) -> KeyRule:
+        """How key frames follow from phones in this take."""
         config, anchor = self.config, condition.anchor or self.config.anchor
         return KeyRule(frames, self.space.fps, anchor, config.closure_keys)
 
@@ -242,17 +212,14 @@ class KMTalk(MotionMethod[KMTalkConfig, KMTalkCondition, KMTalkState]):
         self, features: Tensor, keys: Keys, edits: KeyEdits | None, condition: KMTalkCondition
     ) -> Float[Tensor, "batch frames dim"]:
         """Both stages: motion at the keys, then of every frame."""
-        model = self.model
-        poses, audio, linear, length = self._key_motion(features, keys)
+        model, stage = self.model, self.model.key_stage(features, keys)
+        poses = stage.poses
         if poses is not None and edits is not None:
-            # Edited poses are on the scale of the take, the network's before post-processing.
-            scale = self._scale(condition)
-            edited_poses = edits.poses.to(scale.device)
-            # A channel that is scaled to 0 cannot be reached by its network value.
-            unscaled = torch.where(scale > 0, edited_poses / scale, edited_poses)
-            edits = dataclasses.replace(edits, poses=unscaled)
-            poses = edits.placed(poses, keys, model.basis)
-        return model.basis.decode(model.complete(poses, audio, linear, keys, length))
+            # The network's poses are those before post-processing, edited ones those after it.
+            own = edits.unscaled(self._scale(condition))
+            poses = own.replace_in(poses, keys, model.basis)
+        every = model.complete(poses, stage.audio, stage.linear, keys, stage.length)
+        return model.basis.decode(every)
 
 
 def build(

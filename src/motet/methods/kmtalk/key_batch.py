@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from motet.methods.kmtalk.key_file import KeyEdits
+from motet.methods.kmtalk.key_edits import KeyEdits
 from motet.methods.kmtalk.key_timing import Keys, pad_keys
 from motet.methods.kmtalk.keys import KeyFrames, key_frames, spoken_frames
 from motet.phonetics.phones import PhoneSpan
@@ -35,7 +35,7 @@ def batch_keys(
         edits: keys that a user edited; they are keys too.
     """
     rows = [rule.of(row) for row in spans]
-    rows = [edits.joined(row) for row in rows] if edits is not None else rows
+    rows = [edits.merge(row) for row in rows] if edits is not None else rows
     spoken = [spoken_frames(row, rule.frames, rule.fps) for row in spans]
     return pad_keys([list(row.frames) for row in rows], [list(row.phones) for row in rows], spoken)
 

@@ -9,7 +9,6 @@ channels left out (they stay as predicted).
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,102 +21,15 @@ from torch import Tensor
 from motet.atomic_write import write_bytes
 from motet.config import parse_json
 from motet.errors import AssetError, nearest
-from motet.face.operator import FaceCues, FrameOperator
-from motet.methods.kmtalk.key_timing import Keys
+from motet.methods.kmtalk.key_edits import KeyEdits
 from motet.methods.kmtalk.keys import UNKNOWN_PHONE, KeyFrames, Pair
-from motet.methods.kmtalk.output_basis import OutputBasis
 from motet.phonetics.phones import INDEX, SYMBOLS
 from motet.types import MotionSpace
 
 FORMAT = "motet-keys/1"
 _LARGEST_VALUE = 1e6
-_LARGEST = 200_000_000
-
-
-@dataclasses.dataclass(frozen=True)
-class KeyEdits:
-    """The edited keys of a file."""
-
-    frames: tuple[int, ...]
-    phones: tuple[Pair, ...]
-    poses: Float[Tensor, "keys dim"]
-    given: Tensor
-    """(keys, dim): True where the file states a value."""
-
-    def joined(self, keys: KeyFrames) -> KeyFrames:
-        """The predicted key frames merged with the edited ones."""
-        # Found keys win: their phones are those of this recording.
-        rows = dict(zip(self.frames, self.phones, strict=True)) | dict(
-            zip(keys.frames, keys.phones, strict=True)
-        )
-        order = tuple(sorted(rows))
-        return KeyFrames(order, tuple(rows[frame] for frame in order))
-
-    def placed(
-        self, poses: Float[Tensor, "batch keys inner"], keys: Keys, basis: OutputBasis
-    ) -> Float[Tensor, "batch keys inner"]:
-        """Key motions in which the edited ones stand as edited."""
-        motion = basis.decode(poses)
-        for frame, pose, is_set in zip(self.frames, self.poses, self.given, strict=True):
-            here = (keys.frame_index == frame) & keys.valid  # (batch, keys)
-            motion = torch.where(here.unsqueeze(-1) & is_set, pose.to(motion), motion)
-        # Through the basis and back: with a PCA basis an edited pose is met as far as the basis
-        # can.
-        return basis.encode(motion)
-
-    def approached(
-        self,
-        values: Float[Tensor, "batch frames dim"],
-        channels: slice,
-        frames: float,
-        sweeps: int = 8,
-    ) -> Float[Tensor, "batch frames dim"]:
-        """Slow channels that come to the edited poses gradually and leave them so; `clamped` alone
-        would make one frame jump.
-
-        Args:
-            frames: deviation of the approach in time.
-        """
-        values, time = values.clone(), torch.arange(values.shape[1])
-        # Neighbouring bumps overlap; a few sweeps settle them (Gauss-Seidel).
-        for _ in range(sweeps):
-            for frame, pose, is_set in zip(self.frames, self.poses, self.given, strict=True):
-                missing = torch.where(
-                    is_set, pose.to(values) - values[:, frame], torch.zeros_like(values[:, frame])
-                )[..., channels]
-                # (frames): a Gaussian around the key
-                nearness = torch.exp(-0.5 * ((time - frame) / frames) ** 2).to(values)
-                values[..., channels] += nearness.view(1, -1, 1) * missing.unsqueeze(1)
-        return values
-
-    def clamped(
-        self, values: Float[Tensor, "batch frames dim"]
-    ) -> Float[Tensor, "batch frames dim"]:
-        """Motion that passes exactly through the edited keys."""
-        values = values.clone()
-        for frame, pose, is_set in zip(self.frames, self.poses, self.given, strict=True):
-            values[:, frame] = torch.where(is_set, pose.to(values), values[:, frame])
-        return values
-
-
-class EditedKeys(FrameOperator):
-    """The take passes exactly through the edited poses; the head comes to them gradually.
-
-    Args:
-        head: where the head's rotation lies in a frame; None for meshes.
-        frames: deviation of the approach in time.
-    """
-
-    def __init__(self, edits: KeyEdits, head: slice | None, frames: float) -> None:
-        self.edits, self.head, self.frames = edits, head, frames
-
-    def apply(
-        self, motion: Float[Tensor, "batch frames dim"], cues: FaceCues
-    ) -> Float[Tensor, "batch frames dim"]:
-        """The processed frames."""
-        if self.head is not None:
-            motion = self.edits.approached(motion, self.head, self.frames)
-        return self.edits.clamped(motion)
+"""Larger numbers are no pose: they would only become infinite later."""
+_LARGEST_BYTES = 200_000_000
 
 
 def write_keys(
@@ -171,9 +83,9 @@ def read_keys(path: str | Path, space: MotionSpace, frames: int) -> KeyEdits:
         or content.get("fps") != space.fps
         or content.get("frames") != frames
     ):
-        given = f"{content.get('space')!r}, {content.get('frames')} frames at {content.get('fps')}"
+        stated = f"{content.get('space')!r}, {content.get('frames')} frames at {content.get('fps')}"
         raise AssetError(
-            f"{path} belongs to another take ({given}; this one is {space.name!r}, {frames} frames"
+            f"{path} belongs to another take ({stated}; this one is {space.name!r}, {frames} frames"
             f" at {space.fps:g}); write the keys again"
         )
     try:
@@ -187,8 +99,8 @@ def read_keys(path: str | Path, space: MotionSpace, frames: int) -> KeyEdits:
         raise AssetError(
             f'{path} has no edited key; set "edited": true at the keys that you changed'
         )
-    poses, given = torch.stack([row[2] for row in rows]), torch.stack([row[3] for row in rows])
-    return KeyEdits(tuple(row[0] for row in rows), tuple(row[1] for row in rows), poses, given)
+    edited_frames, phones, poses, is_set = zip(*rows, strict=True)
+    return KeyEdits(edited_frames, phones, torch.stack(poses), torch.stack(is_set))
 
 
 def channel_names(space: MotionSpace) -> list[str]:
@@ -202,7 +114,7 @@ def channel_names(space: MotionSpace) -> list[str]:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > _LARGEST_BYTES:
             raise AssetError(
                 f"{path} has {path.stat().st_size / 1e6:.0f} MB, which no file of keys has"
             )
@@ -224,6 +136,7 @@ def _content(path: Path) -> dict[str, Any]:
 def _row(
     key: Mapping[str, Any], space: MotionSpace, frames: int
 ) -> tuple[int, Pair, Tensor, Tensor]:
+    """Frame, phones, pose and the mask of stated channels of one key."""
     frame, names = int(key["frame"]), channel_names(space)
     if not 0 <= frame < frames:
         raise AssetError(f"the key at frame {frame} lies outside the take of {frames} frames")

@@ -28,6 +28,7 @@ from motet.types import ARKIT_SHAPES
 
 Batch = Mapping[str, Tensor]
 VELOCITY_WEIGHT, KEY_WEIGHT, LIP_WEIGHT, OPENING_WEIGHT = 1.0, 0.1, 0.05, 0.1
+"""Weights beside the position error, which has 1; lips and opening are in square millimetres."""
 MOUTH_SHARE = 3.0
 """Weight of mouth channels over the others in the house space; of lip vertices over the others it
 is 2."""
@@ -53,7 +54,7 @@ def stages(config: KMTalkConfig, tensors: Mapping[str, Tensor] | None = None) ->
             fit_regressor(model.reading, model.basis, corpus, maker.spoken)
 
     def terms(name: str) -> Callable[[Batch, torch.Generator], dict[str, Tensor]]:
-        return lambda given, randomness: losses(model, given, randomness, name)
+        return lambda examples, randomness: losses(model, examples, randomness, name)
 
     own = [
         model.listen,
@@ -82,16 +83,14 @@ def losses(
     """The terms of one stage."""
     keys = Keys(batch["frame_index"], batch["phones"], batch["key_valid"], batch["spoken"])
     length, training = batch["length"], model.config.training
-    # The completion is trained over frozen keys first; otherwise it would teach the keys its own
-    # errors.
+    # The completion is trained over frozen keys first; otherwise its errors would change the keys.
     with torch.set_grad_enabled(stage != "completion"):
         features = _features(model, batch)
-        # (batch): False: trained as audio without known phones
+        # (batch): False where an item is trained as audio without known phones.
         named = uniform(len(features), randomness, length.device) >= training.drop_identity
-        audio, linear = (
-            model.audio_context(features, length),
-            model.linear_prediction(features, keys, named),
-        )
+        # (batch, frames, width), (batch, frames, inner)
+        audio = model.audio_context(features, length)
+        linear = model.linear_prediction(features, keys, named)
         poses = model.key_motion(audio, linear, keys, length, named)
     # Channels that were not observed count as the mean; their weight below is 0.
     target = torch.where(batch["valid"].unsqueeze(1), batch["motion"], model.basis.mean)
@@ -110,10 +109,9 @@ def losses(
     every = _completed(model, inputs, audio, linear, keys, length, masked, target)
     terms |= motion_terms(model, every, target, weights, inside)
     if poses is not None:
-        at, true = _at_keys(every, keys), _at_keys(target, keys)
-        terms["keys_again"] = KEY_WEIGHT * _mean(
-            (at - model.basis.encode(true)).square(), weights, keys.valid
-        )
+        # The completion may move the keys; this term holds it near the true ones.
+        completed, true = _at_keys(every, keys), model.basis.encode(_at_keys(target, keys))
+        terms["keys_again"] = KEY_WEIGHT * _mean((completed - true).square(), weights, keys.valid)
     return terms
 
 
@@ -185,10 +183,13 @@ def motion_terms(
     if model.config.space == "arkit":
         from motet.face.lip_geometry import house_lips, house_opening
 
-        gap = model.basis.decode(prediction) - target
+        # Lips move linearly with the blendshapes: the lips of the difference are the difference of
+        # the lips. (batch, frames, dim)
+        difference = model.basis.decode(prediction) - target
         # (batch, frames, vertices, 3), mm -> (batch, frames, 1)
-        lips = (house_lips()(gap) * 1000).square().sum(-1).mean(-1, keepdim=True)
-        opening = (gap[..., : len(ARKIT_SHAPES)] @ house_opening().to(gap) * 1000).unsqueeze(-1)
+        lips = (house_lips()(difference) * 1000).square().sum(-1).mean(-1, keepdim=True)
+        blendshapes = difference[..., : len(ARKIT_SHAPES)]
+        opening = (blendshapes @ house_opening().to(difference) * 1000).unsqueeze(-1)
         terms["lips"] = LIP_WEIGHT * _mean(lips, lips.new_ones(1), inside)
         terms["opening"] = OPENING_WEIGHT * _mean(opening.square(), lips.new_ones(1), inside)
         terms["opening_velocity"] = OPENING_WEIGHT * _mean(

@@ -1,162 +1,45 @@
 """Networks of KMTalk: audio context, key-motion decoder (LKMA), cross-modal completion (CMC).
 
-Motion inside the networks is in the output basis. Parameters keep the names of the shipped weights
-(`listen`, `reading`). Source: Xu et al. 2024, section 3; inner form ours (README).
+    audio context --+--> key decoder -> motion at the keys
+                    |                          |
+                    +--------------------> completion ----> motion of every frame
+
+A linear regressor, where there is one, predicts motion from the features alone; the key decoder
+predicts a residual to it. Motion inside the networks is in the output basis (`inner` channels).
+Parameters keep the names of the shipped weights (`listen`, `reading`).
+
+Source: Xu et al. 2024, section 3; inner form ours (README).
 """
 
 from __future__ import annotations
+
+import dataclasses
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from motet.methods.kmtalk.baselines import Baseline, build_baseline
+from motet.methods.kmtalk.completion import Completion
 from motet.methods.kmtalk.config import KMTalkConfig
-from motet.methods.kmtalk.key_timing import (
-    GAP_S,
-    UNKNOWN_PHONE,
-    Keys,
-    at_keys,
-    interpolate,
-    key_timing,
-    sinusoid_at,
-)
-from motet.methods.kmtalk.layers import CrossLayer, MixLayer
-from motet.methods.kmtalk.output_basis import LinearRegressor, OutputBasis
+from motet.methods.kmtalk.key_decoder import KeyDecoder
+from motet.methods.kmtalk.key_timing import UNKNOWN_PHONE, Keys, at_keys, interpolate, key_timing
+from motet.methods.kmtalk.layers import MixLayer
+from motet.methods.kmtalk.output_basis import LinearRegressor, OutputBasis, pair_steps
 from motet.methods.kmtalk.trunk import Trunk
-from motet.nn.position import sinusoid_table
-from motet.phonetics.phones import INDEX, SILENCE
 
 
-class KeyDecoder(nn.Module):
-    """Motion at the key frames from the audio around them (LKMA)."""
+@dataclasses.dataclass(frozen=True)
+class KeyStage:
+    """Results of the first stage that the second one needs."""
 
-    def __init__(self, config: KMTalkConfig, inner: int) -> None:
-        super().__init__()
-        width = config.width
-        self.config = config
-        self.timing = nn.Linear(3, width)
-        self.phone = nn.Embedding(UNKNOWN_PHONE + 1, config.phone_dim) if config.phone_dim else None
-        self.phone_map = nn.Linear(2 * config.phone_dim, width) if config.phone_dim else None
-        self.layers = nn.ModuleList(
-            CrossLayer(config, audio=True) for _ in range(max(config.key_layers, 1))
-        )
-        self.head = nn.Linear(width, inner)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-
-    def forward(
-        self,
-        audio: Float[Tensor, "batch frames width"],
-        keys: Keys,
-        length: Int[Tensor, " batch"],
-        named: Bool[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, "batch keys inner"]:
-        """Motion at the keys.
-
-        Args:
-            audio: context of each frame.
-            length: frames of each item that are no padding.
-            named: False for items whose phone identities are dropped.
-        """
-        band = round(self.config.key_band_s * self.config.fps)
-        if not self.config.key_layers:
-            # The paper's ablation: an ordinary decoder over all frames, read off at the keys.
-            # (batch, frames)
-            every = torch.arange(audio.shape[1], device=audio.device).expand(len(audio), -1)
-            x, valid = audio, every < length.unsqueeze(1)
-            for layer in self.layers:
-                x = layer(x, audio, every, band, length, valid)
-            return self.head(at_keys(x, keys.frame_index))
-        x = (
-            at_keys(audio, keys.frame_index)
-            + sinusoid_at(keys.frame_index, audio.shape[-1]).to(audio)
-            + self.timing(self._timing(keys).to(audio))
-        )
-        if self.phone is not None and self.phone_map is not None:
-            phones = (
-                keys.phones
-                if named is None
-                else torch.where(named.view(-1, 1, 1), keys.phones, UNKNOWN_PHONE)
-            )
-            # both phones, (batch, keys, 2 * phone)
-            x = x + self.phone_map(self.phone(phones).flatten(2))
-        for layer in self.layers:
-            x = layer(x, audio, keys.frame_index, band, length, keys.valid)
-        return self.head(x)
-
-    def _timing(self, keys: Keys) -> Float[Tensor, "batch keys three"]:
-        # (batch, keys - 1): seconds between neighbouring keys.
-        gaps = (keys.frame_index.diff(dim=1) / self.config.fps).clamp(max=GAP_S)
-        gaps = torch.where(
-            keys.valid[:, 1:], gaps, GAP_S
-        )  # after the last key as at the end of a shorter batch
-        edge = gaps.new_full((len(gaps), 1), GAP_S)  # (batch, 1)
-        at_silence = (keys.phones == INDEX[SILENCE]).any(-1).to(gaps.dtype)
-        return torch.stack([torch.cat([edge, gaps], 1), torch.cat([gaps, edge], 1), at_silence], -1)
-
-
-class Completion(nn.Module):
-    """All frames from the key motions and the audio (CMC). Before training exactly linear
-    interpolation of the keys.
-    """
-
-    def __init__(self, config: KMTalkConfig, inner: int) -> None:
-        super().__init__()
-        self.config, width = config, config.width
-        self.entry = nn.Linear(inner, width)
-        self.sound = nn.Linear(width, width) if config.audio_guidance else None
-        self.at_key = nn.Embedding(2, width)
-        self.timing = nn.Linear(3, width)
-        self.hidden_motion = nn.Parameter(torch.zeros(inner))
-        self.layers = nn.ModuleList(
-            CrossLayer(config, audio=config.audio_guidance) for _ in range(config.cmc_layers)
-        )
-        self.head = nn.Linear(width, inner)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-
-    def forward(
-        self,
-        base: Float[Tensor, "batch frames inner"],
-        audio: Float[Tensor, "batch frames width"],
-        keys: Keys,
-        length: Int[Tensor, " batch"],
-        masked: Bool[Tensor, "batch frames"] | None = None,
-    ) -> Float[Tensor, "batch frames inner"]:
-        """Motion of every frame.
-
-        Args:
-            base: the keys, interpolated.
-            masked: in training, frames whose interpolated motion is hidden from the layers.
-        """
-        frames = base.shape[1]
-        at_key, timing = key_timing(keys, frames, self.config.fps)
-        # As in masked autoencoders: some frames between keys are hidden, so that the audio has to
-        # tell them.
-        visible = (
-            base
-            if masked is None
-            else torch.where((masked & ~at_key).unsqueeze(-1), self.hidden_motion, base)
-        )
-        period = sinusoid_table(self.config.period, self.config.width).to(base)  # (period, width)
-        position = period.repeat(-(-frames // self.config.period), 1)[:frames]
-        x = (
-            self.entry(visible)
-            + self.at_key(at_key.long())
-            + self.timing(timing.to(base))
-            + position
-        )
-        if self.sound is not None:
-            x = x + self.sound(audio)
-        every = torch.arange(frames, device=base.device).expand(len(base), -1)
-        valid = every < length.unsqueeze(1)
-        for layer in self.layers:
-            x = layer(
-                x, audio, every, round(self.config.cmc_band_s * self.config.fps), length, valid
-            )
-        # The head starts at zero: before training this is linear interpolation.
-        return base + self.head(x)
+    poses: Float[Tensor, "batch keys inner"] | None
+    """Motion at the keys; None for a baseline without keys."""
+    audio: Float[Tensor, "batch frames width"]
+    linear: Float[Tensor, "batch frames inner"] | None
+    """Prediction of the linear regressor."""
+    length: Int[Tensor, " batch"]
+    """Frames of each item."""
 
 
 class KMTalkModel(nn.Module):
@@ -167,7 +50,7 @@ class KMTalkModel(nn.Module):
         self.config = config
         self.basis = OutputBasis(config)
         self.trunk = None if config.trunk is None else Trunk(config)
-        audio = config.audio_dim * config.steps_per_frame
+        audio = config.audio_dim * config.steps_per_frame  # all feature steps of a frame
         self.reading = LinearRegressor(config, self.basis.width) if config.reading_steps else None
         self.listen = nn.Linear(audio, config.width)
         self.mix = nn.ModuleList(MixLayer(config) for _ in range(config.mix_layers))
@@ -183,10 +66,10 @@ class KMTalkModel(nn.Module):
         self, features: Float[Tensor, "batch frames audio"], length: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch frames width"]:
         """Audio context of each frame, shared by both stages."""
-        # Padding is zeroed before and after each layer: filters would carry it inside.
-        valid = (
-            torch.arange(features.shape[1], device=features.device) < length.unsqueeze(1)
-        ).unsqueeze(-1)
+        # (batch, frames, 1). Padding is zeroed before and after each layer: filters would carry it
+        # inside.
+        frame_index = torch.arange(features.shape[1], device=features.device)
+        valid = (frame_index < length.unsqueeze(1)).unsqueeze(-1)
         x = self.listen(features) * valid
         for layer in self.mix:
             x = layer(x) * valid
@@ -204,47 +87,71 @@ class KMTalkModel(nn.Module):
         poses = self.key_motion(audio, linear, keys, length)
         return poses, self.complete(poses, audio, linear, keys, length)
 
+    def key_stage(self, features: Float[Tensor, "batch steps channels"], keys: Keys) -> KeyStage:
+        """Run the first stage on recordings of one length.
+
+        Args:
+            features: single feature steps; `forward` takes those of a frame together.
+        """
+        frames = int(keys.frame_index.max()) + 1  # the last frame is always a key
+        length = torch.full((len(features),), frames)
+        # (batch, frames, steps * channels)
+        paired = pair_steps(features, frames, self.config.steps_per_frame)
+        audio, linear = self.audio_context(paired, length), self.linear_prediction(paired, keys)
+        return KeyStage(self.key_motion(audio, linear, keys, length), audio, linear, length)
+
     def linear_prediction(
         self, features: Float[Tensor, "batch frames audio"], keys: Keys, named: Tensor | None = None
     ) -> Float[Tensor, "batch frames inner"] | None:
-        """Motion that the linear regressor predicts, where there is one."""
+        """Motion that the linear regressor predicts, where there is one.
+
+        Args:
+            named: False for items whose phone identities are dropped (training).
+        """
         if self.reading is None:
             return None
+        # (batch, frames)
         unknown = torch.full(features.shape[:2], UNKNOWN_PHONE, device=features.device)
         spoken = unknown if keys.spoken is None else keys.spoken
-        return self.reading(
-            features, spoken if named is None else torch.where(named.unsqueeze(1), spoken, unknown)
-        )
+        if named is not None:
+            spoken = torch.where(named.unsqueeze(1), spoken, unknown)
+        return self.reading(features, spoken)
 
     def key_motion(
         self,
-        audio: Tensor,
-        linear: Tensor | None,
+        audio: Float[Tensor, "batch frames width"],
+        linear: Float[Tensor, "batch frames inner"] | None,
         keys: Keys,
-        length: Tensor,
-        named: Tensor | None = None,
+        length: Int[Tensor, " batch"],
+        named: Bool[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch keys inner"] | None:
-        """Motion at the keys; none for a baseline without keys."""
+        """First stage: motion at the keys; none for a baseline without keys.
+
+        Args:
+            audio: of `audio_context`.
+            linear: of `linear_prediction`.
+        """
         if self.keys is None:
             return None
-        # (batch, keys, inner): residual to the linear regressor.
+        # (batch, keys, inner), a residual where there is a linear regressor.
         poses = self.keys(audio, keys, length, named)
         return poses if linear is None else poses + at_keys(linear, keys.frame_index)
 
     def complete(
         self,
-        poses: Tensor | None,
-        audio: Tensor,
-        linear: Tensor | None,
+        poses: Float[Tensor, "batch keys inner"] | None,
+        audio: Float[Tensor, "batch frames width"],
+        linear: Float[Tensor, "batch frames inner"] | None,
         keys: Keys,
-        length: Tensor,
-        masked: Tensor | None = None,
+        length: Int[Tensor, " batch"],
+        masked: Bool[Tensor, "batch frames"] | None = None,
     ) -> Float[Tensor, "batch frames inner"]:
-        """All frames from key motions."""
+        """Second stage: all frames from key motions."""
         # (batch, frames, inner): keys, linearly interpolated.
         base = None if poses is None else interpolate(poses, keys, audio.shape[1])
         if isinstance(self.completion, Completion):
             assert base is not None
             return self.completion(base, audio, keys, length, masked)
+        # A baseline predicts a residual to the linear regressor, at all frames.
         at_key = key_timing(keys, audio.shape[1], self.config.fps)[0]
         return self.completion(audio, length, base, at_key) + (0 if linear is None else linear)

@@ -19,7 +19,7 @@ from motet.face.mouth_blend import BlendMouth
 from motet.face.operator import FaceCues, Operator, OperatorChain
 from motet.face.silence import DampSilence, silent_frames
 from motet.methods.kmtalk.config import KMTalkCondition
-from motet.methods.kmtalk.key_file import EditedKeys, KeyEdits
+from motet.methods.kmtalk.key_edits import EditedKeys, KeyEdits
 from motet.methods.kmtalk.keys import closures
 from motet.phonetics.phone_source import WORDS, Phones
 from motet.types import MotionSpace

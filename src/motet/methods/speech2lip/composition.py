@@ -25,7 +25,7 @@ class Scene:
     canonical: Float[Tensor, "batch 3 height width"]
     observed: Float[Tensor, "batch 3 height width"]
     grid: Float[Tensor, "batch height width 2"]
-    """For each observed pixel its place in the canonical frame, clamped to [-1, 1]."""
+    """For each observed pixel its position in the canonical frame, clamped to [-1, 1]."""
     lip: Box
     lip_mask: Float[Tensor, "batch 1 height width"] | None = None
     """How much of a canonical pixel is drawn; None: all of the lip box."""
@@ -93,8 +93,8 @@ def blend_input(
         # Exactly 1 after bilinear look-up: wholly inside the face.
         # Outside the face the canonical picture is black.
         inside = sample((scene.canonical > 0).to(merged), scene.grid, exact) == 1
-        # Pixels change between both pictures: a border of drawn pixels cannot be told by its
-        # texture.
+        # Pixels change between both pictures: the border of drawn pixels cannot be recognised by
+        # its texture.
         first = torch.where(inside & (swap.warped == 0), observed, warped)
         second = torch.where(inside & (swap.observed == 0), warped, observed)
         warped, observed = first, second

@@ -1,5 +1,9 @@
 """Frame-by-frame drawing of a person: the footage gives head, eyes and background, the mouth is
 drawn from windows of acoustic features.
+
+    features -> codes (`frame_codes`) --+
+    loudness -> rest in silence --------+-> `Drawer.draw` -> pictures
+    frame number -> footage frame ------+
 """
 
 from __future__ import annotations
@@ -17,7 +21,6 @@ from motet.checkpoint import load_strict
 from motet.config import JsonValue
 from motet.encoders.base import AudioEncoder
 from motet.errors import ConfigError
-from motet.face.clip_end import closing_frames, closing_ramp
 from motet.methods.speech2lip.config import (
     PRESETS,
     Speech2LipCondition,
@@ -26,9 +29,10 @@ from motet.methods.speech2lip.config import (
 )
 from motet.methods.speech2lip.exemplar.speaker import ExemplarSpeaker
 from motet.methods.speech2lip.exemplar.synthetic import synthetic_speaker
+from motet.methods.speech2lip.frame_codes import frame_codes, frames_ready
 from motet.methods.speech2lip.model import Speech2LipModel
-from motet.methods.speech2lip.person.folder import FPS, Person, PersonFacts, read_facts
-from motet.methods.speech2lip.person.footage_order import shown_frames
+from motet.methods.speech2lip.person.folder import FPS, Person, read_facts
+from motet.methods.speech2lip.person.footage_order import first_shown, shown_frames
 from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.speaker import (
     Drawer,
@@ -37,30 +41,11 @@ from motet.methods.speech2lip.speaker import (
     fitted,
     weights_stamp,
 )
-from motet.methods.speech2lip.speech_activity import (
-    FRAMES_BEFORE,
-    LoudnessEncoder,
-    speech_activity,
-)
-from motet.nn.device import CPU, on_device
+from motet.methods.speech2lip.speech_activity import FRAMES_BEFORE, LoudnessEncoder
+from motet.methods.speech2lip.state import Speech2LipState
 from motet.streaming.motion_encoder import MotionOf
-from motet.streaming.streaming_method import FeatureStream, StreamingMethod, StreamState
+from motet.streaming.streaming_method import FeatureStream, StreamingMethod
 from motet.types import Frames
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Speech2LipState(StreamState):
-    """A session."""
-
-    condition: Speech2LipCondition
-    starts: tuple[int, ...]
-    """Footage frame that each item begins with."""
-    speaker: Drawer
-    encoder: AudioEncoder[Any]
-    loudness: FeatureStream
-    """Level of every frame, decibels."""
-    drawn: tuple[object, ...]
-    """What the last picture of each item was drawn from."""
 
 
 class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2LipState, Frames]):
@@ -82,12 +67,13 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         named: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.speaker, self.config, self._needs_person = speaker, config, needs_person
+        # The person shown last with named weights, and their folder.
         self._named, self._shown = named, (Path(), speaker)
         self._loudness = LoudnessEncoder()
         self._motion: MotionOf | None = None
 
     def drive_with(self, motion: MotionOf) -> None:
-        """Say where the methods for curves come from that persons with exemplars are driven by."""
+        """Set how to load the methods for curves that drive persons with exemplars."""
         self._motion = motion
 
     @property
@@ -122,10 +108,8 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
             seeds=tuple(seeds),
             stream=FeatureStream.begin(encoder, len(seeds)),
             condition=condition,
-            # A large prime spreads the seeds over the footage; seed 0 begins at the start.
             starts=tuple(
-                _start(speaker.facts, (condition.start + 7919 * seed) % frames, condition.loop)
-                for seed in seeds
+                first_shown(speaker.facts, condition.start, seed, condition.loop) for seed in seeds
             ),
             speaker=speaker,
             encoder=encoder,
@@ -138,8 +122,8 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         if self._named is None:
             return fitted(folder, weights_stamp(str(folder)), self.device)
         if self._shown[0] != folder:
-            made = drawer(self.config, self._named, Person(folder), self.device)
-            self._shown = (folder, made)
+            shown = drawer(self.config, self._named, Person(folder), self.device)
+            self._shown = (folder, shown)
         return self._shown[1]
 
     def _driven(
@@ -157,8 +141,8 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
                 "a person with exemplars is driven by a method for curves; load speech2lip with"
                 " motet.load"
             )
-        chosen = speaker.driven_by(condition.motion)
-        return chosen, self._motion(condition.motion, {"mode": condition.mode})
+        driven = speaker.driven_by(condition.motion)
+        return driven, self._motion(condition.motion, {"mode": condition.mode})
 
     def credits(self, condition: Speech2LipCondition) -> dict[str, JsonValue]:
         """Name and consent of the person shown."""
@@ -184,9 +168,8 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
     def window_ready(self, state: Speech2LipState) -> bool:
         """Whether the features around the next frame, and the loudness after it, are known."""
         speaker = state.speaker
-        return self._ready(state) >= state.frames_generated + max(1, speaker.commit) + (
-            speaker.look_ahead
-        )
+        needed = state.frames_generated + max(1, speaker.commit) + speaker.look_ahead
+        return frames_ready(state) >= needed
 
     def generate_window(
         self, state: Speech2LipState
@@ -195,12 +178,15 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         those that are left.
         """
         first, speaker = state.frames_generated, state.speaker
-        known = state.frames_total if state.frames_total is not None else self._ready(state)
+        # Frames whose codes can be made; at the end of the audio all that are left.
+        known = state.frames_total if state.frames_total is not None else frames_ready(state)
         until = min(known, first + speaker.commit) if speaker.commit else known
         known = min(known, until + speaker.look_ahead)
         items = [self._pictures(state, item, until, known) for item in range(state.batch)]
         drawn = tuple(after for _, after in items)
-        return torch.stack([made for made, _ in items]), dataclasses.replace(state, drawn=drawn)
+        # (batch, frames, height, width, 3)
+        pictures = torch.stack([picture for picture, _ in items])
+        return pictures, dataclasses.replace(state, drawn=drawn)
 
     def postprocess(self, frames: Tensor, state: Speech2LipState) -> tuple[Tensor, Speech2LipState]:
         """Pictures are final; loudness that no later frame needs is dropped."""
@@ -220,23 +206,6 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
         width, height = self.speaker.facts.scene
         return Frames(torch.zeros(batch, 0, height, width, 3, dtype=torch.uint8), FPS)
 
-    def _ahead(self, state: Speech2LipState) -> int:
-        """Frames of loudness that a frame looks ahead: lips open before speech."""
-        return max(0, state.speaker.window // (2 * state.speaker.steps_per_frame) - 1)
-
-    def _ready(self, state: Speech2LipState) -> int:
-        """Frames whose features and loudness are known, and that cannot be the last."""
-        speaker = state.speaker
-        # The window of a frame reaches half its length beyond it.
-        after = speaker.window - speaker.window // 2
-        features = (state.stream.features.stop - after) // speaker.steps_per_frame + 1
-        ahead = max(self._ahead(state), closing_frames(FPS) if self._closes(state) else 0)
-        return min(features, state.loudness.features.stop - ahead)
-
-    def _closes(self, state: Speech2LipState) -> bool:
-        """Whether the mouth comes to rest at the end."""
-        return state.condition.close_end and state.speaker.rest is not None
-
     def _pictures(
         self, state: Speech2LipState, item: int, until: int, known: int
     ) -> tuple[UInt8[Tensor, "frames height width 3"], object]:
@@ -244,49 +213,17 @@ class Speech2Lip(StreamingMethod[Speech2LipConfig, Speech2LipCondition, Speech2L
 
         Args:
             known: codes are made up to here, for drawing that looks ahead.
+
+        Returns:
+            The pictures, and what the next ones need to know of them.
         """
         first, start, speaker = state.frames_generated, state.starts[item], state.speaker
-        codes = self._codes(state, item, known)
+        codes = frame_codes(state, item, known)  # (known - first, out)
         shot = next(shot for shot in speaker.shots if start in shot)
         if state.condition.loop in ("file", "once"):
             shot = speaker.facts.file_of(start)
         shown = shown_frames(shot, start, first, until - first, state.condition.loop)
         return speaker.draw(codes, shown, state.drawn[item])
-
-    def _codes(self, state: Speech2LipState, item: int, until: int) -> Float[Tensor, "frames out"]:
-        """Codes of the frames, blended with the code of a mouth at rest in silence."""
-        first, speaker = state.frames_generated, state.speaker
-        step, size = speaker.steps_per_frame, speaker.window
-        start = step * first - size // 2
-        stop = step * (until - 1) + size - size // 2
-        # (steps, channels), zeros before the audio and after it
-        steps = state.stream.features.window(start, stop)[item]
-        # (frames, size, channels): one window for each frame
-        windows = steps.unfold(0, size, step).transpose(1, 2)
-        codes, rest = speaker.codes(windows), speaker.rest
-        if rest is None:
-            return codes
-        with on_device(CPU):
-            activity = self._activity(state, item, until)
-            if state.frames_total is not None and self._closes(state):
-                ramp = closing_ramp(state.frames_total - first, FPS)
-                activity = activity * (1 - ramp[: until - first])
-        activity = activity.to(codes.device)
-        # Intensity scales the distance from rest, in the space of codes.
-        return rest + (activity * state.condition.intensity).unsqueeze(1) * (codes - rest)
-
-    def _activity(self, state: Speech2LipState, item: int, until: int) -> Float[Tensor, " frames"]:
-        first, levels = state.frames_generated, state.loudness.features
-        if not state.condition.quiet_lips:
-            return torch.ones(until - first)
-        known = levels.known(first - FRAMES_BEFORE, levels.stop)[item]
-        offset = max(0, first - FRAMES_BEFORE)  # frame of the first known level
-        return speech_activity(known, first - offset, until - offset, self._ahead(state))
-
-
-def _start(facts: PersonFacts, frame: int, loop: str) -> int:
-    """Where a take begins: in a span that can be used, unless a file is shown as it is."""
-    return frame if loop in ("file", "once") else facts.usable_from(frame)
 
 
 def build(

@@ -164,9 +164,9 @@ def observed_to_canonical(
     """Canonical column and row of observed pixels, from the canonical depth alone.
 
     The published map needs a depth map of every frame; a rigid head has all of it in the canonical
-    one. The canonical place p is found with project(relative, p, depth(p)) = observed place by
-    going against the difference, round after round: views of one head differ by little more than a
-    shift, so six rounds leave less than a hundredth of a pixel.
+    one. The canonical pixel p solves project(relative, p, depth(p)) = observed pixel. Fixed-point
+    iteration finds it: views of one head differ by little more than a shift, so six rounds leave
+    less than a hundredth of a pixel.
 
     Args:
         depth: of the canonical view, with no holes near the face (`filled_depth`).
@@ -180,12 +180,12 @@ def observed_to_canonical(
     middle = depth[depth > 0].median() if bool((depth > 0).any()) else depth.new_tensor(1.0)
     flat = _unproject(target, middle.expand(target.shape[:-1]), focal, width, height)
     back = torch.linalg.inv(relative)
-    found = _project(_moved(flat, back), focal, width, height)
+    canonical = _project(_moved(flat, back), focal, width, height)
     # Fixed-point iteration; a face is nearly a plane, so a few rounds converge to a hundredth of a
     # pixel.
     for _ in range(rounds):
         stretched = torch.stack(
-            [2 * found[..., 0] / (width - 1) - 1, 2 * found[..., 1] / (height - 1) - 1], -1
+            [2 * canonical[..., 0] / (width - 1) - 1, 2 * canonical[..., 1] / (height - 1) - 1], -1
         )
         z = F.grid_sample(  # canonical depth at the present estimate, (batch, rows, columns)
             depth.expand(batch, 1, -1, -1),
@@ -194,12 +194,12 @@ def observed_to_canonical(
             padding_mode="border",
             align_corners=True,
         )[:, 0]
-        seen = _moved(_unproject(found, z, focal, width, height), relative)
+        seen = _moved(_unproject(canonical, z, focal, width, height), relative)
         # Keep the depth seen from the observed camera, put it on the target ray, and go back: exact
         # for planes.
         ray = _unproject(target, seen[..., 2], focal, width, height)
-        found = _project(_moved(ray, back), focal, width, height)
-    return found
+        canonical = _project(_moved(ray, back), focal, width, height)
+    return canonical
 
 
 def filled_depth(depth: Float[Tensor, "height width"]) -> Float[Tensor, "height width"]:
@@ -229,9 +229,9 @@ def _box_mean(image: Tensor, size: int) -> Tensor:
     return F.avg_pool2d(rows, (size, 1), 1, (half, 0), count_include_pad=False)
 
 
-def _unproject(place: Tensor, z: Tensor, focal: float, width: int, height: int) -> Tensor:
+def _unproject(pixel: Tensor, z: Tensor, focal: float, width: int, height: int) -> Tensor:
     return torch.stack(
-        [(place[..., 0] - width / 2) / focal * z, (place[..., 1] - height / 2) / focal * z, z], -1
+        [(pixel[..., 0] - width / 2) / focal * z, (pixel[..., 1] - height / 2) / focal * z, z], -1
     )
 
 

@@ -44,7 +44,7 @@ def depth_loss(
 
 
 def detail_loss(
-    found: Float[Tensor, "batch channels height width"],
+    prediction: Float[Tensor, "batch channels height width"],
     target: Float[Tensor, "batch channels height width"],
     scales: int = 3,
 ) -> Float[Tensor, ""]:
@@ -54,11 +54,11 @@ def detail_loss(
     Stands in for LPIPS, whose network's weights lie in no package: edges of lips and teeth count,
     not only their mean colour.
     """
-    total = found.new_zeros(())
+    total = prediction.new_zeros(())
     for scale in range(scales):
         if scale:
-            found, target = F.avg_pool2d(found, 2), F.avg_pool2d(target, 2)
-        difference = found - target
+            prediction, target = F.avg_pool2d(prediction, 2), F.avg_pool2d(target, 2)
+        difference = prediction - target
         # Differences of neighbours: blur costs, a shift of brightness does not.
         total = total + difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
     return total / scales
@@ -103,8 +103,11 @@ def drawn(
     swap: Swap | None = None,
     shift: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Lips and whole frame, through the published composition; `uniform` None asks single queries
-    as in speaking.
+    """Lips and whole frame, through the published composition.
+
+    Args:
+        uniform: shifts the local ensemble (`LipModel.ensemble`); None: one query a pixel, as at
+            inference.
     """
     audio_codes = model.hearing(features)
     lips = (
@@ -159,14 +162,14 @@ def _sync_term(
     """Five drawn frames, each from its own audio, all into the real picture of the first, against
     the sound.
 
-    The half with wrong faces depends on nothing that learns (Q2); it is kept for its value.
+    The half with wrong faces depends on nothing that learns (Q2); it stays for its value.
     """
     left, top, right, bottom = sync.face
     faces = []
-    for place in range(len(sync.features)):
-        frame = (moment.frame + place).clamp(max=sync.last_frame)
-        scene = dataclasses.replace(moment.scene, grid=sync.grids[place : place + 1])
-        _, picture = drawn(model, sync.features[place : place + 1], frame, scene, uniform)
+    for index in range(len(sync.features)):
+        frame = (moment.frame + index).clamp(max=sync.last_frame)
+        scene = dataclasses.replace(moment.scene, grid=sync.grids[index : index + 1])
+        _, picture = drawn(model, sync.features[index : index + 1], frame, scene, uniform)
         faces.append(resized_faces(picture[..., top:bottom, left:right]))
     audio_codes = expert.encode_audio(sync.mel)
     # (batch): cosine of unit vectors

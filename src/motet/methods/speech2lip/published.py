@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.methods.speech2lip.blend_net import BlendNet, fold_normalisation, join_skip
 from motet.methods.speech2lip.composition import Scene, blend_input, paste, redrawn
-from motet.methods.speech2lip.model import BlendNet, Speech2LipModel, beside, folded
+from motet.methods.speech2lip.model import Speech2LipModel
 
-SEES = 24
+MARGIN = 24
 """Pixels that a pixel of Blend-Net's output depends on to each side (22), rounded up to what two
 halvings need."""
 
@@ -45,8 +46,8 @@ class QuickFrames:
 
     def __init__(self, model: Speech2LipModel) -> None:
         self._model = model.eval().requires_grad_(False)
-        self._places = model.lip.prepare()
-        blend = folded(model.blend)
+        self._positions = model.lip.prepare()
+        blend = fold_normalisation(model.blend)
         assert isinstance(blend, BlendNet)
         self._blend = blend.to(memory_format=torch.channels_last)
 
@@ -59,7 +60,7 @@ class QuickFrames:
     ) -> Float[Tensor, "count 3 h w"]:
         """The filmed frames with the redrawn region in them."""
         exact = not self._model.config.official_quirks
-        lips = self._model.lip.picture(self._places, self._model.hearing(windows), frame)
+        lips = self._model.lip.picture(self._positions, self._model.hearing(windows), frame)
         mixed, mask = blend_input(paste(lips, scene), scene, exact=exact), redrawn(scene, exact)
         # Bounding box of all that is redrawn in this batch.
         rows, columns = (mask.amax(axis).amax(0)[0].nonzero().flatten() for axis in (3, 2))
@@ -69,12 +70,12 @@ class QuickFrames:
         top, bottom = _span(int(rows[0]), int(rows[-1]) + 1, height)
         left, right = _span(int(columns[0]), int(columns[-1]) + 1, width)
         part = mixed[..., top:bottom, left:right].contiguous(memory_format=torch.channels_last)
-        healed = cropped_blend(self._blend, part, (top, left), (height, width))
+        blended = cropped_blend(self._blend, part, (top, left), (height, width))
         output = scene.observed.clone()
         share = mask[..., top:bottom, left:right]
         # Outside the mask the filmed pixels stay untouched.
         output[..., top:bottom, left:right] += share * (
-            healed - output[..., top:bottom, left:right]
+            blended - output[..., top:bottom, left:right]
         )
         return output
 
@@ -83,7 +84,7 @@ def _span(first: int, last: int, size: int) -> tuple[int, int]:
     """A stretch with its margin, beginning at a multiple of four so that halving falls on the same
     pixels as in the whole picture.
     """
-    return max(0, first - SEES) // 4 * 4, min(size, -(-(last + SEES) // 4) * 4)
+    return max(0, first - MARGIN) // 4 * 4, min(size, -(-(last + MARGIN) // 4) * 4)
 
 
 def cropped_blend(
@@ -118,15 +119,15 @@ def _joined(skip: Tensor, deep: Tensor, origin: tuple[int, ...], size: tuple[int
     the whole size, so the positions are computed there.
     """
     if origin == (0, 0) and tuple(skip.shape[-2:]) == tuple(size):
-        return beside(skip, deep)
+        return join_skip(skip, deep)
     grids = []
     for axis in (0, 1):
         small, count = size[axis] // 2, skip.shape[-2 + axis]
         # Where `align_corners` up-sampling of the whole picture would read, relative to the part.
-        place = (torch.arange(count) + origin[axis]) * ((small - 1) / (2 * small - 1)) - origin[
+        position = (torch.arange(count) + origin[axis]) * ((small - 1) / (2 * small - 1)) - origin[
             axis
         ] // 2
-        grids.append(2 * place / max(1, deep.shape[-2 + axis] - 1) - 1)
+        grids.append(2 * position / max(1, deep.shape[-2 + axis] - 1) - 1)
     grid = torch.stack(
         [grids[1].expand(len(grids[0]), -1), grids[0].unsqueeze(1).expand(-1, len(grids[1]))], -1
     )

@@ -16,17 +16,18 @@ from motet import config as settings
 from motet.checkpoint import load_strict, read_checkpoint
 from motet.encoders.base import AudioEncoder, load_encoder
 from motet.errors import ConfigError
+from motet.methods.speech2lip.blend_net import fold_normalisation
 from motet.methods.speech2lip.config import Speech2LipConfig
 from motet.methods.speech2lip.exemplar.model import ExemplarModel
 from motet.methods.speech2lip.exemplar.shape import SHAPE
 from motet.methods.speech2lip.exemplar.speaker import ExemplarSpeaker
-from motet.methods.speech2lip.model import Speech2LipModel, folded
+from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.folder import Person, PersonFacts
-from motet.methods.speech2lip.person.mouth_region import Likeness, Mouth, kept_real, laid_in
+from motet.methods.speech2lip.person.mouth_region import Likeness, Mouth, keep_filmed, warp_lips
 from motet.methods.speech2lip.person.put_back import composed, filmed_regions
 from motet.nn.device import CPU, on_device
 
-TOGETHER = 8
+BATCH = 8
 """Frames that go through the networks at once."""
 
 
@@ -80,7 +81,7 @@ class Speaker:
         with on_device(CPU):  # pictures and geometry; the networks are where the weights are
             self.mouth = Mouth(person, model.config)
         self.positions = model.lip.prepare()
-        self.blend = folded(model.blend).to(memory_format=torch.channels_last)
+        self.blend = fold_normalisation(model.blend).to(memory_format=torch.channels_last)
         self._crops, self._scene = person.crops, person.scene
         self.window, self.rest = model.config.hearing.window, model.rest
         self.shots = self.facts.shots()
@@ -112,14 +113,12 @@ class Speaker:
         """Whole pictures: the footage of the shown frames with mouths drawn from audio codes."""
         width, height = self.facts.scene
         with on_device(CPU):
-            made = [
-                self._batch(
-                    codes[start : start + TOGETHER], shown[start : start + TOGETHER].tolist()
-                )
-                for start in range(0, len(codes), TOGETHER)
+            pictures = [
+                self._batch(codes[start : start + BATCH], shown[start : start + BATCH].tolist())
+                for start in range(0, len(codes), BATCH)
             ]
             nothing = torch.zeros(0, height, width, 3, dtype=torch.uint8)
-            return torch.from_numpy(np.concatenate(made)) if made else nothing
+            return torch.from_numpy(np.concatenate(pictures)) if pictures else nothing
 
     @torch.no_grad()
     def regions(
@@ -138,9 +137,9 @@ class Speaker:
         # The model draws in the canonical picture's light; `tone` brings it to the frame's.
         lips = lips * tone.to(device)[..., None, None]
         mesh, observed = mouth.region(shown).mesh.to(device), observed.to(device)
-        mixed, share = laid_in(lips, mouth.mask.to(device), mesh, observed)
+        mixed, share = warp_lips(lips, mouth.mask.to(device), mesh, observed)
         blended = self.blend(mixed.contiguous(memory_format=torch.channels_last))
-        return kept_real(blended, share, observed).to(CPU), share.to(CPU)
+        return keep_filmed(blended, share, observed).to(CPU), share.to(CPU)
 
     def _batch(self, codes: Tensor, shown: list[int]) -> UInt8[np.ndarray, "count height width 3"]:
         crops = [self._crops.frame(frame) for frame in shown]

@@ -1,7 +1,7 @@
 """Training a person the fast way: first the lips in the canonical view, then everything in the
 frame.
 
-`lips` teaches audio net and lip model on what the camera saw, turned into the canonical view: no
+`lips` trains audio net and lip model on the filmed lips, warped into the canonical view once: no
 warping and no U-net in a step. `face` goes on with them and adds Blend-Net on the region around the
 mouth, and the sync expert. The published step over whole frames is `loss.published_losses`.
 """
@@ -18,7 +18,7 @@ from motet.methods.speech2lip.config import LossConfig, Speech2LipConfig
 from motet.methods.speech2lip.loss import detail_loss
 from motet.methods.speech2lip.model import Speech2LipModel
 from motet.methods.speech2lip.person.dataset import QUIET_DB, MouthSet, mouth_set
-from motet.methods.speech2lip.person.mouth_region import kept_real, laid_in
+from motet.methods.speech2lip.person.mouth_region import keep_filmed, warp_lips
 from motet.methods.speech2lip.person.synthetic_person import SyntheticPerson
 from motet.methods.speech2lip.sync.load import Expert, load_expert
 from motet.methods.speech2lip.sync.model import mouth_view
@@ -92,14 +92,15 @@ def example(config: Speech2LipConfig) -> MouthSet:
     return mouth_set(SyntheticPerson(config), config)
 
 
-def colour_loss(found: Tensor, target: Tensor, share: Tensor, weights: LossConfig) -> Tensor:
+def colour_loss(prediction: Tensor, target: Tensor, share: Tensor, weights: LossConfig) -> Tensor:
     """Absolute (or squared) error where the share is large, and the detail of the same."""
-    difference = (found - target) * share
+    difference = (prediction - target) * share
     plain = difference.abs().mean() if weights.absolute else difference.square().mean()
     # Per drawn pixel: a small mouth must not have a small loss.
     total = plain / share.mean()
     if weights.detail:
-        total = total + weights.detail * detail_loss(found * share, target * share) / share.mean()
+        detail = detail_loss(prediction * share, target * share)
+        total = total + weights.detail * detail / share.mean()
     return total
 
 
@@ -191,10 +192,10 @@ def _face_loss(
     def loss(batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
         observed = batch["observed"]
         lip, lips = _lip_term(model, batch)
-        mixed, share = laid_in(lips, batch["mask"], batch["mesh"], observed)
+        mixed, share = warp_lips(lips, batch["mask"], batch["mesh"], observed)
         if weights.swap:
             mixed = _swapped(mixed, observed, share, weights.swap, randomness)
-        picture = kept_real(model.blend(mixed), share, observed)
+        picture = keep_filmed(model.blend(mixed), share, observed)
         terms = {
             "lip": lip,
             "face": weights.face * colour_loss(picture, observed, (share > 0).to(picture), weights),
@@ -212,7 +213,7 @@ def _swapped(
     mixed: Tensor, observed: Tensor, share: Tensor, probability: float, randomness: torch.Generator
 ) -> Tensor:
     """The pixel-swap augmentation: in some frames half of the drawn pixels are the filmed ones, so
-    that Blend-Net learns to heal mixtures.
+    that Blend-Net learns to blend mixtures.
     """
     on = uniform((len(mixed), 1, 1, 1), randomness, mixed.device) < probability
     bits = uniform(share.shape, randomness, mixed.device) < 0.5
@@ -222,7 +223,7 @@ def _swapped(
 def _sync_loss(expert: Expert, mouths: Tensor, sound: Tensor, other: Tensor) -> Tensor:
     """Contrastive sync loss: drawn mouths match their own audio, not that of another moment.
 
-    The released code contrasts filmed mouths instead of drawn ones, which teaches nothing (Q2).
+    The released code contrasts filmed mouths instead of drawn ones, which gives no gradient (Q2).
     """
     expert.to(mouths.device)
     # (runs, 3, frames, h, w)

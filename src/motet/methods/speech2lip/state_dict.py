@@ -47,9 +47,9 @@ def own_name(name: str) -> str:
     if name.startswith(UNUSED):
         return ""
     for pattern, ours in _NAMES:
-        found, count = re.subn(pattern, ours, name)
+        renamed, count = re.subn(pattern, ours, name)
         if count:
-            return found
+            return renamed
     raise CheckpointError(f"{name!r} is no parameter of Speech2Lip; give the authors' model.pt")
 
 
@@ -61,8 +61,7 @@ def from_official(
     Args:
         files: exactly one.
         given: settings by hand, nested as in `Speech2LipConfig`. No tensor holds the size of the
-        lip
-            picture: without `lip.width` and `lip.height` the published 120 x 80 is assumed.
+            lip picture: without `lip.width` and `lip.height` the published 120 x 80 is assumed.
 
     Raises:
         CheckpointError: not such a checkpoint.
@@ -104,7 +103,7 @@ def _sizes(tensors: Mapping[str, Tensor]) -> dict[str, JsonValue]:
         "lip.hidden": tensors["lip.layers.0.weight"].shape[0],
         "lip.layers": len(layers),
         "lip.skip_after": _skip_after(layers),
-        # A place's code: the two coordinates, and sine and cosine of each at every octave.
+        # A position's code: the two coordinates, and sine and cosine of each at every octave.
         "lip.frequencies": (tensors["lip.place.weight"].shape[1] - 2) // 4,
         "lip.moment_channels": tensors["lip.time.weight"].shape[1],
         "blend.widths": [tensors[f"{part}.weight"].shape[0] for part in parts],
@@ -122,12 +121,12 @@ def _skip_after(layers: Sequence[Tensor]) -> int:
 
 def _numbered(tensors: Mapping[str, Tensor], prefix: str) -> list[Tensor]:
     """Weights `prefix.<number>.weight` in the order of their numbers."""
-    found = {
+    numbered = {
         int(match[1]): tensor
         for name, tensor in tensors.items()
         if (match := re.fullmatch(rf"{re.escape(prefix)}\.(\d+)\.weight", name))
     }
-    return [found[number] for number in sorted(found)]
+    return [numbered[number] for number in sorted(numbered)]
 
 
 def sync_from_official(

@@ -20,121 +20,13 @@ from torch.nn import functional as F
 from motet.encoders.wav2vec2 import Wav2Vec2
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import ReleasedConfig
+from motet.methods.artalk.published_v1.layer import GeneratorLayer
+from motet.methods.artalk.published_v1.style_encoder import StyleEncoder
 from motet.methods.artalk.quantizer import ResidualQuantizer
-from motet.nn.activation import gelu_of_product
-from motet.nn.attention import KeyValueCache, attend, level_mask, modulate, split_heads
-from motet.nn.position import sinusoid_table
+from motet.nn.attention import KeyValueCache, level_mask, modulate
 
-STYLE_TABLE_ROWS = 600
 STYLE_PUSH = 1.1
 """The style token is pushed away from the null style: 1.1 style - 0.1 null."""
-
-
-class ModulatedAttention(nn.Module):
-    """Attention with normalised queries and keys and a learned temperature a head; keys have no
-    bias.
-    """
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        # a temperature for each head, as its logarithm
-        self.log_scale = nn.Parameter(torch.full((1, heads, 1, 1), 4.0).log())
-        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width, bias=False)
-        self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
-
-    def queries(self, x: Tensor) -> Float[Tensor, "batch heads tokens head"]:
-        """Unit queries times the temperature (at most 100)."""
-        return (
-            F.normalize(split_heads(self.query(x), self.heads), dim=-1)
-            # log 100: larger temperatures would make the softmax a maximum.
-            * self.log_scale.clamp(max=4.605170185988092).exp()
-        )
-
-    def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit keys, and values."""
-        return F.normalize(split_heads(self.key(x), self.heads), dim=-1), split_heads(
-            self.value(x), self.heads
-        )
-
-
-class GeneratorLayer(nn.Module):
-    """Attention and feed-forward, both scaled, shifted and gated by the token's audio."""
-
-    def __init__(self, width: int, heads: int, audio_dim: int) -> None:
-        super().__init__()
-        self.modulation = nn.Linear(audio_dim, 6 * width)
-        self.attention = ModulatedAttention(width, heads)
-        self.inner, self.outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-    def after_attention(
-        self, x: Tensor, attended: Tensor, steer: tuple[Tensor, ...]
-    ) -> Float[Tensor, "batch tokens width"]:
-        """The layer from the attention's output on."""
-        # Order of the published modulation: gates, scales, shifts, each for attention and feed-
-        # forward.
-        gate, inner_gate, _, inner_scale, _, inner_shift = steer
-        x = torch.addcmul(x, self.attention.out(attended), gate)
-        inner = self.outer(
-            gelu_of_product(self.inner, modulate(x, inner_scale, inner_shift), "tanh")
-        )
-        return torch.addcmul(x, inner, inner_gate)
-
-    def forward(
-        self, x: Tensor, history: tuple[Tensor, Tensor], steer: tuple[Tensor, ...], mask: Tensor
-    ) -> Float[Tensor, "batch tokens width"]:
-        """All tokens at once; `mask` covers history and tokens."""
-        modulated = modulate(x, steer[2], steer[4])  # (batch, tokens, width)
-        key, value = self.attention.keys_values(modulated)
-        key, value = torch.cat([history[0], key], 2), torch.cat([history[1], value], 2)
-        return self.after_attention(
-            x, attend(self.attention.queries(modulated), key, value, mask, 1.0), steer
-        )
-
-    def grow(
-        self, x: Tensor, cache: KeyValueCache, steer: tuple[Tensor, ...]
-    ) -> Float[Tensor, "batch tokens width"]:
-        """The tokens of the newest scale, which attend to the cache and to one another."""
-        modulated = modulate(x, steer[2], steer[4])
-        key, value = cache.append(*self.attention.keys_values(modulated))
-        return self.after_attention(
-            x, attend(self.attention.queries(modulated), key, value, None, 1.0), steer
-        )
-
-
-class StyleEncoder(nn.Module):
-    """A clip of motion to one vector (after DiffPoseTalk), with the released model's error in the
-    positions kept.
-
-    The row of the sinusoid table at the *length* of the clip is added to every frame, so positions
-    are not distinguished; the weights were trained that way.
-    """
-
-    motion_mean: Tensor
-    motion_std: Tensor
-
-    def __init__(self, config: ReleasedConfig) -> None:
-        super().__init__()
-        width = config.style_width
-        self.register_buffer("motion_mean", torch.zeros(config.codec.motion_dim))
-        self.register_buffer("motion_std", torch.ones(config.codec.motion_dim))
-        self.register_buffer("position", sinusoid_table(STYLE_TABLE_ROWS, width).unsqueeze(0))
-        self.entry = nn.Linear(config.codec.motion_dim, width)
-        layer = nn.TransformerEncoderLayer(
-            width, config.style_heads, config.style_inner, 0.1, activation="gelu", batch_first=True
-        )
-        self.transformer = nn.TransformerEncoder(
-            layer, config.style_depth, enable_nested_tensor=False
-        )
-
-    def forward(self, motion: Float[Tensor, "batch frames dim"]) -> Float[Tensor, "batch width"]:
-        """Mean over the frames of the encoded clip."""
-        x = (
-            self.entry((motion - self.motion_mean) / self.motion_std)
-            # One row for all frames, that of the clip's length: the released error.
-            + self.position[:, motion.shape[1]]
-        )
-        return self.transformer(x).mean(1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,12 +138,11 @@ class ReleasedModel(nn.Module):
         plain form.
         """
         x = self.window_tokens(style, codes) + self.positions()
-        past = history.tokens.shape[1]
-        # All of the past is visible to every token.
-        mask = F.pad(level_mask(self.levels), (past, 0), value=True)
+        # All of the past is visible to every token: (tokens, past + tokens).
+        mask = F.pad(level_mask(self.levels), (history.tokens.shape[1], 0), value=True)
         steer, head = self.steer(modulations)
-        for layer, parts, kept in zip(self.layers, steer, history.keys_values, strict=True):
-            x = layer(x, kept, parts, mask)
+        for layer, parts, past in zip(self.layers, steer, history.keys_values, strict=True):
+            x = layer(x, past, parts, mask)
         return self.score(x, head)
 
     def score(self, x: Tensor, head: tuple[Tensor, ...]) -> Float[Tensor, "batch tokens bits 2"]:

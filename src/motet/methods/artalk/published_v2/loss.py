@@ -16,9 +16,10 @@ from motet.checkpoint import load_strict
 from motet.data.training_set import TrainingSet
 from motet.encoders.wav2vec2 import Wav2Vec2, standardise
 from motet.errors import ConfigError
-from motet.methods.artalk.batches import cut_window, fit_statistics
+from motet.methods.artalk.batches import fit_statistics
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import TrainingConfig
+from motet.methods.artalk.published_v2.batches import draw_flips, window_batch
 from motet.methods.artalk.published_v2.model import Conditions, TrainingModel
 from motet.nn.seeded import uniform
 from motet.stage import Stage
@@ -120,7 +121,7 @@ def generator_loss(
 
     Args:
         batch: `audio` features, and raw `motion`, `past`, `style` of one window each.
-        flips: bits that the reader sees wrong, for each scale but the last.
+        flips: bits that the generator sees wrong, for each scale but the last.
         drop_audio, drop_style, drop_past: items whose condition is taken away (features or raw
             motion set to zero).
         randomness: of drop path; None leaves it out.
@@ -212,43 +213,3 @@ def _encoded(model: TrainingModel, audio: Float[Tensor, "batch steps channels"])
     with torch.no_grad():
         features: Tensor = encoder.eval()(standardise(audio.squeeze(-1)))
     return features
-
-
-def draw_flips(config: TrainingConfig, size: int, randomness: torch.Generator) -> list[Tensor]:
-    """A whole percentage for each scale but the last, and bits that flip with that chance."""
-    patches = config.codec.patches[:-1]
-    percent = torch.randint(0, int(100 * config.flip) + 1, (len(patches),), generator=randomness)
-    return [
-        torch.rand(size, patch, config.codec.bits, generator=randomness) < percent[i] / 100
-        for i, patch in enumerate(patches)
-    ]
-
-
-def window_batch(
-    corpus: TrainingSet, size: int, randomness: torch.Generator, config: TrainingConfig
-) -> dict[str, Tensor]:
-    """Windows with the window before (zeros before the beginning), a window of the same performance
-    as style, and features.
-    """
-    frames, steps = (
-        config.codec.frames,
-        round(config.codec.frames * corpus.feature_rate / corpus.space.fps),
-    )
-    rows = []
-    for item, start in corpus.draw(size, frames, randomness):
-        style = int(
-            torch.randint(0, max(1, len(item.motion) - frames + 1), (), generator=randomness)
-        )
-        first = round(start * corpus.feature_rate / corpus.space.fps)
-        rows.append(
-            (
-                cut_window(item.motion, start, frames)[0],
-                cut_window(item.motion, start - frames, frames)[0],  # the window before
-                cut_window(item.motion, style, frames)[0],
-                cut_window(item.features, first, steps)[0],
-            )
-        )
-    return {
-        key: torch.stack([row[i] for row in rows])
-        for i, key in enumerate(("motion", "past", "style", "audio"))
-    }

@@ -9,133 +9,29 @@ keys and values, and then decodes one scale at a time.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from motet.methods.artalk.codec import MotionCodec
 from motet.methods.artalk.config import TrainingConfig
+from motet.methods.artalk.published_v2.layer import Angles, TrainingLayer
+from motet.methods.artalk.published_v2.positions import (
+    audio_positions,
+    token_positions,
+    visible_prefix,
+)
 from motet.methods.artalk.quantizer import ResidualQuantizer
-from motet.nn.attention import KeyValueCache, attend, split_heads
-from motet.nn.position import rotary_angles, rotate_pairs
-from motet.nn.seeded import uniform
+from motet.nn.attention import KeyValueCache
+from motet.nn.position import rotary_angles
 
-Angles = tuple[Tensor, Tensor]
 Choose = Callable[[Tensor, slice], Tensor]
 """From class scores (batch, tokens, bits, 2) of a scale and its position among all tokens to bits
 (batch, tokens, bits)."""
 DROP_PATH = 0.1 / 24
 """Chance of leaving a part of the last layer out in training, for each layer of depth."""
-
-
-def token_positions(patches: tuple[int, ...], conditions: int) -> Tensor:
-    """Rotary position of every token: conditions count up; a token of a scale stands in the middle
-    of its stretch.
-
-    The middle is rounded to whole frames, halves to the even one.
-    """
-    frames = patches[-1]
-    positions = [torch.arange(conditions * frames)]
-    for patch in patches:
-        positions.append(
-            conditions * frames
-            # the middle of each of `patch` equal parts
-            + torch.round(torch.linspace(0, frames - 1, 2 * patch + 1)[1::2]).long()
-        )
-    return torch.cat(positions)
-
-
-def audio_positions(steps: int, frames: int, conditions: int) -> Tensor:
-    """Rotary position of every feature step, in whole frames; computed in single precision as the
-    original does.
-    """
-    return (
-        conditions * frames
-        + torch.floor(torch.linspace(0, frames, steps + 1, dtype=torch.float32)[:steps]).long()
-    )
-
-
-def visible_prefix(patches: tuple[int, ...], conditions: int) -> Tensor:
-    """How many leading tokens every row may look at."""
-    past = conditions * patches[-1]  # tokens of the conditions
-    # A token attends to the conditions and to all scales up to its own.
-    ends = itertools.accumulate(patches, initial=past)
-    next(ends)
-    return torch.tensor(
-        [past] * past
-        + [end for end, patch in zip(ends, patches, strict=True) for _ in range(patch)]
-    )
-
-
-class TrainingLayer(nn.Module):
-    """Self-attention, cross-attention to the audio, feed-forward, each behind its own norm."""
-
-    def __init__(self, config: TrainingConfig, drop: float) -> None:
-        super().__init__()
-        width = config.width
-        self.heads, self.drop = config.heads, drop
-        self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
-        self.audio_norm, self.context_norm = (
-            nn.LayerNorm(width, eps=1e-6),
-            nn.LayerNorm(config.audio_dim, eps=1e-6),
-        )
-        self.audio_query, self.audio_out = nn.Linear(width, width), nn.Linear(width, width)
-        self.audio_key, self.audio_value = (
-            nn.Linear(config.audio_dim, width),
-            nn.Linear(config.audio_dim, width),
-        )
-        self.inner_norm = nn.LayerNorm(width, eps=1e-6)
-        self.inner, self.outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-    def audio_keys_values(
-        self, audio: Float[Tensor, "batch steps audio"], angles: Angles
-    ) -> tuple[Tensor, Tensor]:
-        """Keys and values of the audio."""
-        context = self.context_norm(audio)
-        key, value = (
-            split_heads(self.audio_key(context), self.heads),
-            split_heads(self.audio_value(context), self.heads),
-        )
-        return rotate_pairs(key, angles), value
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch tokens width"],
-        sound: tuple[Tensor, Tensor],
-        angles: Angles,
-        mask: Tensor | None = None,
-        cache: KeyValueCache | None = None,
-        randomness: torch.Generator | None = None,
-    ) -> Float[Tensor, "batch tokens width"]:
-        """Tokens after this layer; with `cache` they also see what it holds, and are added to
-        it.
-        """
-        query, key, value = (
-            split_heads(part, self.heads) for part in self.qkv(self.norm(x)).chunk(3, -1)
-        )
-        # Rotary positions before the cache: cached keys need no rotation again.
-        query, key = rotate_pairs(query, angles), rotate_pairs(key, angles)
-        if cache is not None:
-            key, value = cache.append(key, value)
-        x = x + self._dropped(self.out(attend(query, key, value, mask)), randomness)
-        query = rotate_pairs(split_heads(self.audio_query(self.audio_norm(x)), self.heads), angles)
-        # (batch, tokens, width)
-        x = x + self._dropped(self.audio_out(attend(query, *sound)), randomness)
-        inner = self.outer(F.gelu(self.inner(self.inner_norm(x)), approximate="tanh"))
-        return x + self._dropped(inner, randomness)
-
-    def _dropped(self, part: Tensor, randomness: torch.Generator | None) -> Tensor:
-        """The part left out for some items of the batch in training (drop path)."""
-        if randomness is None or self.drop == 0.0:
-            return part
-        # Scaled by 1 / (1 - drop), so that the expectation stays.
-        keep = uniform((len(part), 1, 1), randomness, part.device) >= self.drop
-        return part * keep.to(part) / (1 - self.drop)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -67,7 +67,7 @@ def laplacian(pictures: Float[Tensor, "some 3 h w"], share: Float[Tensor, "some 
     """Mean absolute Laplacian of the brightness where the mouth is drawn."""
     grey = pictures.mean(1)
     inner = grey[:, 1:-1, 1:-1]
-    found = 4 * inner - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1] - grey[:, 1:-1, :-2]
-    found = (found - grey[:, 1:-1, 2:]).abs()
+    curvature = 4 * inner - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1] - grey[:, 1:-1, :-2]
+    curvature = (curvature - grey[:, 1:-1, 2:]).abs()
     weight = (share[:, 0, 1:-1, 1:-1] > 0.5).float()
-    return float((found * weight).sum() / weight.sum())
+    return float((curvature * weight).sum() / weight.sum())

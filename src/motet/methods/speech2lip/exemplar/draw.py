@@ -50,6 +50,7 @@ def bent(
     def kernel(points: Tensor) -> Tensor:
         return (scale * torch.cdist(points, centres).square()).exp()
 
+    # (some, points, points)
     gram = kernel(centres) + STIFF * torch.eye(centres.shape[1])
     weights = torch.linalg.solve(gram, -moved)  # (some, points, 2)
     field = kernel(positions.flatten(1, 2)) @ weights
@@ -75,6 +76,7 @@ def seen_by(
     z = looked_up(mouth.depth[None, None].expand(len(positions), -1, -1, -1), positions)[:, 0]
     rays = torch.cat([(positions - size / 2) / focal, torch.ones_like(z)[..., None]], -1)
     relative = mouth.relative[frames]
+    # (some, rows, columns, 3): points in the camera of each frame
     points = (rays * z[..., None]) @ relative[:, None, :3, :3].transpose(-1, -2)
     points = points + relative[:, None, None, :3, 3]
     seen = focal * points[..., :2] / points[..., 2:] + size / 2
@@ -87,7 +89,8 @@ def sampled(
 ) -> Float[Tensor, "some 3 h w"]:
     """Bicubic look-up of whole regions at positions given on the coarse mesh."""
     height, width = pictures.shape[-2:]
-    fine = dense(positions)
+    fine = dense(positions)  # (some, h, w, 2), pixels
+    # `grid_sample` takes -1..1 over first to last pixel edge, hence the half pixel.
     grid = (2 * fine + 1) / fine.new_tensor([width, height]) - 1
     return F.grid_sample(
         pictures, grid, mode="bicubic", padding_mode="border", align_corners=False
@@ -110,6 +113,7 @@ def relit(
         skin: 1 on the skin around the mouth.
     """
     count, _, height, width = drawn.shape
+    # Light changes slowly: a quarter of the size is enough.
     low = [F.avg_pool2d(p, step) for p in (drawn, filmed, skin)]
     one, other = (p.flatten(2) for p in low[:2])  # (some, 3, n)
     ring = low[2].flatten(1)  # (some, n)
@@ -120,7 +124,7 @@ def relit(
         # Per colour: filmed = (basis @ gain) * drawn, least squares over the ring.
         inputs = one.unsqueeze(-1) * basis  # (some, 3, n, bands)
         weighted = inputs * weight[:, None, :, None]
-        gram = weighted.transpose(-1, -2) @ inputs
+        gram = weighted.transpose(-1, -2) @ inputs  # (some, 3, bands, bands)
         # (some, 3, bands): what a slope costs, relative to the constant's own weight
         cost = gram[..., :1, 0] * torch.tensor([1e-3, SLOPE, SLOPE]) + 1e-6
         gram = gram + torch.diag_embed(cost)
@@ -129,6 +133,7 @@ def relit(
         off = (weighted.transpose(-1, -2) @ (other - one).unsqueeze(-1))[..., 0]
         gain = prior + torch.linalg.solve(gram, off)
         error = ((inputs @ gain.unsqueeze(-1))[..., 0] - other).abs().mean(1)  # (some, n)
+        # Errors above 0.03 of full brightness count less and less (Cauchy weights).
         weight = ring / (1 + (error / 0.03).square())
     field = (light_basis(height, width) @ gain.transpose(-1, -2)).transpose(-1, -2)
     return drawn * field.unflatten(-1, (height, width)).clamp(0.6, 1.6)
@@ -151,6 +156,7 @@ def faded(
     and teeth change at once, for two pictures laid over each other are blurred.
     """
     radius = max(1, round(_SHADE * drawn.shape[-1]))
+    # Twice a mean over a square: close to a Gaussian, without blocks.
     change = F.avg_pool2d(left - drawn, 2 * radius + 1, 1, radius, count_include_pad=False)
     change = F.avg_pool2d(change, 2 * radius + 1, 1, radius, count_include_pad=False)
     return (drawn + amount[:, None, None, None] * change).clamp(0, 1)

@@ -61,13 +61,13 @@ def observe(person: Person, mouth: Mouth) -> Observed:
         raise InputError(
             f"{person.folder} holds no landmarks of the face; fit the person from their video"
         )
-    found = smoothed(canonical_landmarks(person, mouth), person.shots())
+    landmarks = smoothed(canonical_landmarks(person, mouth), person.shots())
     teeth = smoothed(teeth_of(person)[:, None], person.shots())
     samples = person.audio.expect(16_000, "mono").samples[0]
     missing = person.facts.frames * FRAME_SAMPLES - len(samples)
     level = loudness_db(F.pad(samples, (0, max(0, missing))))[: person.facts.frames]
-    shapes = torch.cat([distances_of(found), teeth], 1)
-    return Observed(controls(found), shapes, level)
+    shapes = torch.cat([distances_of(landmarks), teeth], 1)
+    return Observed(controls(landmarks), shapes, level)
 
 
 def fit_exemplars(

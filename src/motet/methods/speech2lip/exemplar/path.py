@@ -12,6 +12,7 @@ from torch import Tensor
 from motet.methods.speech2lip.exemplar.model import ExemplarModel
 
 CANDIDATES = 40
+"""Exemplars considered for a frame, the nearest in shape; their successors are added."""
 _SWITCH, _JUMP = 0.8, 1.0
 """Cost of leaving a run of footage at all, and for each unit that the appearance jumps by, against
 a squared distance of shapes in standard deviations. Less (0.35, 0.6) changes runs 1.6 times as
@@ -61,27 +62,31 @@ class Paths:
         wanted = shapes.numpy() * self._scale
         commit, turned = len(turns), turns.numpy() / _TURN_RAD
         turned = np.concatenate([turned, np.repeat(turned[-1:], len(wanted) - commit, 0)])
-        far = ((wanted[:, None] - self._shapes[None]) ** 2).sum(-1)  # (frames, count)
-        far += ((turned[:, None] - self._turns[None]) ** 2).sum(-1)
-        nearest = np.argpartition(far, min(CANDIDATES, far.shape[1] - 1), axis=1)[:, :CANDIDATES]
+        # Squared distances in deviations, (frames, count)
+        distance = ((wanted[:, None] - self._shapes[None]) ** 2).sum(-1)
+        distance += ((turned[:, None] - self._turns[None]) ** 2).sum(-1)
+        most = min(CANDIDATES, distance.shape[1] - 1)
+        nearest = np.argpartition(distance, most, axis=1)[:, :CANDIDATES]
         # Successors of candidates of the frame before are candidates too: runs must be possible.
         states: list[ndarray] = []
         for index, own in enumerate(nearest):
             earlier = states[-1] if index else np.array([before] if before != NONE else [], int)
             states.append(np.union1d(own, self.successor[earlier]))
-        cost = far[0][states[0]]
+        # Dynamic programming (Viterbi): `cost` of the best path to each state of the frame.
+        cost = distance[0][states[0]]
         if before != NONE:
             cost = cost + self._change(np.array([before]), states[0])[0]
-        back: list[ndarray] = []
+        previous: list[ndarray] = []
         for index in range(1, len(states)):
+            # (states before, states)
             total = cost[:, None] + self._change(states[index - 1], states[index])
-            back.append(total.argmin(0))
-            cost = total.min(0) + far[index][states[index]]
+            previous.append(total.argmin(0))
+            cost = total.min(0) + distance[index][states[index]]
         chosen = [int(cost.argmin())]
-        for step in reversed(back):
-            chosen.append(int(step[chosen[-1]]))
+        for best in reversed(previous):
+            chosen.append(int(best[chosen[-1]]))
         chosen.reverse()
-        return [int(states[index][at]) for index, at in enumerate(chosen)][:commit]
+        return [int(states[index][number]) for index, number in enumerate(chosen)][:commit]
 
     def _change(self, one: ndarray, other: ndarray) -> Float[ndarray, "one other"]:
         """Cost of every step from one set of exemplars to another."""

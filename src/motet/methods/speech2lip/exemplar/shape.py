@@ -45,13 +45,13 @@ def canonical_landmarks(
     """
     chosen = torch.arange(person.facts.frames) if frames is None else frames
     points = person.track.landmarks[:, list(_NEEDED)].float()
-    found = [
+    pieces = [
         observed_to_canonical(
             mouth.depth, mouth.relative[some], person.facts.focal_px, points[some].unsqueeze(2), 4
         )[:, :, 0]
         for some in chosen.split(512)
     ]
-    return torch.cat(found)
+    return torch.cat(pieces)
 
 
 def controls(landmarks: Float[Tensor, "some needed 2"]) -> Float[Tensor, "some points 2"]:

@@ -85,9 +85,9 @@ def feature_windows(
     features: Float[Tensor, "steps channels"], frames: Int[Tensor, " some"], size: int
 ) -> Float[Tensor, "some size channels"]:
     """Rows 2 i - size / 2 .. 2 i + size / 2 - 1 for each frame i; zeros past the ends."""
-    places = 2 * frames.unsqueeze(1) + torch.arange(-(size // 2), size - size // 2)
-    inside = (places >= 0) & (places < len(features))
-    return features[places.clamp(0, len(features) - 1)] * inside.unsqueeze(-1)
+    steps = 2 * frames.unsqueeze(1) + torch.arange(-(size // 2), size - size // 2)
+    inside = (steps >= 0) & (steps < len(features))
+    return features[steps.clamp(0, len(features) - 1)] * inside.unsqueeze(-1)
 
 
 def loudness_db(samples: Float[Tensor, "*batch time"]) -> Float[Tensor, "*batch frames"]:

@@ -173,7 +173,7 @@ class PersonFacts:
         raise AssetError(f"all frames of {self.name} are skipped; fit the person again")
 
     def file_of(self, frame: int) -> range:
-        """Frames of the video that a frame came from; all where sources are not kept."""
+        """Frames of the video that a frame came from; all where sources are not stored."""
         first = 0
         for source in self.sources:
             if first <= frame < first + source.frames:
@@ -240,23 +240,25 @@ class Person:
     @cached_property
     def track(self) -> Track:
         """Pose and landmarks of all frames."""
-        found = read_tensors(self.folder / TRACK)
+        stored = read_tensors(self.folder / TRACK)
         return Track(
-            found["rotation"].float(),
-            found["translation"].float(),
-            found["landmarks"].float(),
-            found["seen"].bool(),
+            stored["rotation"].float(),
+            stored["translation"].float(),
+            stored["landmarks"].float(),
+            stored["seen"].bool(),
         )
 
     @cached_property
     def geometry(self) -> Geometry:
         """Canonical view, masks and mesh."""
-        found = read_tensors(self.folder / GEOMETRY)
-        pictures = {name: found[name] for name in ("picture", "lip_mask", "face_mask", "head_mask")}
+        stored = read_tensors(self.folder / GEOMETRY)
+        pictures = {
+            name: stored[name] for name in ("picture", "lip_mask", "face_mask", "head_mask")
+        }
         return Geometry(
-            depth=found["depth"].float(),
-            vertices=found["vertices"].float(),
-            faces=found["faces"].long(),
+            depth=stored["depth"].float(),
+            vertices=stored["vertices"].float(),
+            faces=stored["faces"].long(),
             **pictures,
         )
 

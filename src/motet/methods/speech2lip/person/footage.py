@@ -22,7 +22,7 @@ from motet.errors import AssetError, InputError
 GROUP = 25
 """Frames between two key frames."""
 _HELD = 4
-"""Groups of frames kept in memory."""
+"""Groups of frames held in memory."""
 
 
 def write_footage(

@@ -12,8 +12,23 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from motet.methods.speech2lip.person.folder import PersonFacts
+
 EASING = 12
 """Frames on each side of a turn over which the footage slows down and sets off again."""
+
+
+SEED_STEP = 7919
+"""Frames between the starts of neighbouring seeds: a large prime spreads them over any footage."""
+
+
+def first_shown(facts: PersonFacts, start: int, seed: int, loop: str) -> int:
+    """Footage frame that a take begins with; seed 0 begins at `start`.
+
+    Loops inside a shot begin in a span that can be used; a file is shown as it is.
+    """
+    frame = (start + SEED_STEP * seed) % facts.frames
+    return frame if loop in ("file", "once") else facts.usable_from(frame)
 
 
 def shown_frames(
@@ -37,10 +52,10 @@ def shown_frames(
     easing = min(EASING, length / 2)
     begin = start - shot.start
     since = torch.arange(first, first + count, dtype=torch.float64)
-    place = _place(since + _time_of(begin, length, easing), length, easing)
+    position = _position(since + _time_of(begin, length, easing), length, easing)
     # A take sets off at full speed wherever it begins: up to the first turn, frame by frame.
-    place = torch.where(since + begin <= length - easing / 2, since + begin, place)
-    return shot.start + (place + 0.5).floor().long().clamp(0, length)
+    position = torch.where(since + begin <= length - easing / 2, since + begin, position)
+    return shot.start + (position + 0.5).floor().long().clamp(0, length)
 
 
 def _period(length: float, easing: float) -> float:
@@ -50,8 +65,8 @@ def _period(length: float, easing: float) -> float:
     return length + easing
 
 
-def _place(time: Tensor, length: float, easing: float) -> Tensor:
-    """Place on the shot, 0 .. length, at a time counted from a turn at 0."""
+def _position(time: Tensor, length: float, easing: float) -> Tensor:
+    """Position on the shot in frames, 0 .. length, at a time counted from a turn at 0."""
     period = _period(length, easing)
     phase = torch.remainder(time, 2 * period)
     along = torch.where(phase > period, 2 * period - phase, phase)
@@ -65,10 +80,10 @@ def _place(time: Tensor, length: float, easing: float) -> Tensor:
     )
 
 
-def _time_of(place: float, length: float, easing: float) -> float:
-    """The time at which a place is passed on the way up (as if the way up had begun at full
+def _time_of(position: float, length: float, easing: float) -> float:
+    """The time at which a position is passed on the way up (as if the way up had begun at full
     speed).
     """
-    if place <= length - easing / 2:
-        return place + easing / 2
-    return _period(length, easing) - (2 * easing * max(0.0, length - place)) ** 0.5
+    if position <= length - easing / 2:
+        return position + easing / 2
+    return _period(length, easing) - (2 * easing * max(0.0, length - position)) ** 0.5

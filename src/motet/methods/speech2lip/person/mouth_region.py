@@ -29,12 +29,11 @@ from motet.methods.speech2lip.geometry import (
 from motet.methods.speech2lip.person.folder import Geometry, PersonFacts, Track
 
 ROUNDS = 4
-"""Rounds of the search for the canonical place of a pixel (`observed_to_canonical`)."""
+"""Rounds of the search for the canonical position of a pixel (`observed_to_canonical`)."""
 TONE_STEP = 3
 """The skin's colour is measured on every third pixel."""
 MESH = 4
-"""Pixels between the places whose map is computed; those between are interpolated (depth is
-smooth)."""
+"""Every fourth pixel's map is computed; the others are interpolated (depth is smooth)."""
 
 
 class Pictures(Protocol):
@@ -80,8 +79,8 @@ class Region:
     left: Int[Tensor, " frames"]
     top: Int[Tensor, " frames"]
     mesh: Float[Tensor, "frames rows columns 2"]
-    """For a coarse mesh of its pixels their place in the lip picture, in [-1, 1] over first to last
-    pixel edge."""
+    """For a coarse mesh of its pixels their position in the lip picture, in [-1, 1] over first to
+    last pixel edge."""
 
     def at(self, chosen: Sequence[int] | Int[Tensor, " some"]) -> Region:
         """The same of some of the frames."""
@@ -103,15 +102,15 @@ class Mouth:
         poses = pose(track.rotation, track.translation)
         # (frames, 4, 4): canonical head to each frame's head
         self.relative = relative_pose(poses[self.facts.canonical].expand_as(poses), poses)
-        self._lip_places = self._places_of_lips()
+        self._lip_pixels = self._pixels_of_lips()
         self.canonical = looked_up(
-            geometry.picture.movedim(-1, 0)[None].float() / 255, self._lip_places[None]
+            geometry.picture.movedim(-1, 0)[None].float() / 255, self._lip_pixels[None]
         )[0]
         """The canonical lips at the size of the lip picture, (3, rows, columns)."""
         self.mask = self._soft_mask(geometry.lip_mask)
         """How much of a pixel of the lip picture is drawn, (1, rows, columns)."""
-        self.left, self.top, self.size = self._places_of_regions()
-        self.face = looked_up(geometry.face_mask[None, None].float() / 255, self._lip_places[None])[
+        self.left, self.top, self.size = self._place_regions()
+        self.face = looked_up(geometry.face_mask[None, None].float() / 255, self._lip_pixels[None])[
             0, 0
         ]
         """1 on the face in the lip picture, (rows, columns)."""
@@ -149,17 +148,17 @@ class Mouth:
         Args:
             step: only every so many pixels.
         """
-        size, focal, places = self.facts.size, self.facts.focal_px, self._lip_places[::step, ::step]
+        size, focal, pixels = self.facts.size, self.facts.focal_px, self._lip_pixels[::step, ::step]
         # canonical depth of each pixel, (rows, columns)
-        z = looked_up(self.depth[None, None], places[None])[0, 0]
-        rays = torch.cat([(places - size / 2) / focal, torch.ones_like(z)[..., None]], -1)
+        z = looked_up(self.depth[None, None], pixels[None])[0, 0]
+        rays = torch.cat([(pixels - size / 2) / focal, torch.ones_like(z)[..., None]], -1)
         # points in each frame's camera, (frames, rows, columns, 3)
         moved = (rays * z[..., None]) @ self.relative[frames][:, None, :3, :3].transpose(
             -1, -2
         ) + self.relative[frames][:, None, None, :3, 3]
         return looked_up(pictures, focal * moved[..., :2] / moved[..., 2:] + size / 2)
 
-    def _places_of_lips(self) -> Float[Tensor, "rows columns 2"]:
+    def _pixels_of_lips(self) -> Float[Tensor, "rows columns 2"]:
         """Column and row in the canonical crop of every pixel of the lip picture."""
         box, lip = self.facts.lip, self.config.lip
         columns = box.left + (torch.arange(lip.width) + 0.5) * box.width / lip.width - 0.5
@@ -171,13 +170,13 @@ class Mouth:
     def _soft_mask(self, mask: UInt8[Tensor, "size size"]) -> Float[Tensor, "1 rows columns"]:
         """The person's lip mask, forced to 0 at the edges of the box."""
         lip = self.config.lip
-        found = looked_up(mask[None, None].float() / 255, self._lip_places[None])[0]
+        soft = looked_up(mask[None, None].float() / 255, self._lip_pixels[None])[0]
         rows, columns = (
             _ramp(lip.height, max(2, lip.height // 8)),
             _ramp(lip.width, max(2, lip.width // 8)),
         )
         # The mask ends inside the box, or the border of the box would show.
-        return found * (rows[:, None] * columns)[None]
+        return soft * (rows[:, None] * columns)[None]
 
     def _around(self) -> Float[Tensor, "rows columns"]:
         """Where the lip picture shows the skin around the drawn part, on a coarse grid."""
@@ -207,7 +206,7 @@ class Mouth:
         return torch.cat([turned, 10 * moved], 1).tanh()
 
     def region(self, frames: Sequence[int] | Int[Tensor, " some"]) -> Region:
-        """Places and maps of some frames; the maps are made here, a millisecond a frame."""
+        """Positions and maps of some frames; the maps are made here, a millisecond a frame."""
         chosen = torch.as_tensor(frames, dtype=torch.long)
         return Region(
             self.left[chosen],
@@ -215,7 +214,7 @@ class Mouth:
             torch.cat([self._meshes(some) for some in chosen.split(256)]),
         )
 
-    def _places_of_regions(
+    def _place_regions(
         self,
     ) -> tuple[Int[Tensor, " frames"], Int[Tensor, " frames"], tuple[int, int]]:
         """Column and row of the region's first pixel in every frame, and its width and height in
@@ -227,11 +226,11 @@ class Mouth:
             torch.linspace(box.top, box.top + box.height - 1, 5),
         )
         row, column = torch.meshgrid(down, across, indexing="ij")
-        places = torch.stack([column, row], -1)
-        z = looked_up(self.depth[None, None], places[None])[0, 0]
+        pixels = torch.stack([column, row], -1)
+        z = looked_up(self.depth[None, None], pixels[None])[0, 0]
         rays = (
             torch.cat(
-                [(places - size / 2) / self.facts.focal_px, torch.ones_like(z)[..., None]], -1
+                [(pixels - size / 2) / self.facts.focal_px, torch.ones_like(z)[..., None]], -1
             )
             * z[..., None]
         )
@@ -254,18 +253,19 @@ class Mouth:
         row, column = torch.meshgrid(
             torch.arange(0, height + 1, MESH), torch.arange(0, width + 1, MESH), indexing="ij"
         )
-        places = (
+        pixels = (
             torch.stack([column, row], -1).float()
             + torch.stack([self.left[frames], self.top[frames]], -1)[:, None, None]
         )
-        found = observed_to_canonical(
-            self.depth, self.relative[frames], self.facts.focal_px, places, ROUNDS
+        # (some, rows, columns, 2), pixels of the canonical crop
+        canonical = observed_to_canonical(
+            self.depth, self.relative[frames], self.facts.focal_px, pixels, ROUNDS
         )
         box = self.facts.lip
         return (
             # In [-1, 1] over first to last pixel edge, hence the half pixel.
             2
-            * (found - torch.tensor([box.left, box.top]) + 0.5)
+            * (canonical - torch.tensor([box.left, box.top]) + 0.5)
             / torch.tensor([box.width, box.height])
             - 1
         )
@@ -280,14 +280,14 @@ def dense(mesh: Float[Tensor, "frames rows columns 2"]) -> Float[Tensor, "frames
     return fine[..., :rows, :columns].movedim(1, -1)
 
 
-def laid_in(
+def warp_lips(
     lips: Float[Tensor, "frames 3 rows columns"],
     mask: Float[Tensor, "1 rows columns"],
     mesh: Float[Tensor, "frames r c 2"],
     observed: Float[Tensor, "frames 3 height width"],
 ) -> tuple[Float[Tensor, "frames 3 height width"], Float[Tensor, "frames 1 height width"]]:
-    """Drawn lips warped into the observed region: the mixture that Blend-Net heals, and how much of
-    each pixel is drawn.
+    """Drawn lips warped into the observed region: the input of Blend-Net, and how much of each
+    pixel is drawn.
     """
     grid = dense(mesh)
     share = F.grid_sample(
@@ -301,29 +301,31 @@ def laid_in(
     return observed + share * (warped - observed), share
 
 
-def kept_real(
-    healed: Float[Tensor, "frames 3 height width"],
+def keep_filmed(
+    blended: Float[Tensor, "frames 3 height width"],
     share: Float[Tensor, "frames 1 height width"],
     observed: Tensor,
 ) -> Tensor:
-    """The healed region where lips were drawn, falling without a step to the real pixels where none
-    were.
+    """The blended region where lips were drawn, fading without a step to the real pixels where
+    none were.
     """
     # 1 - (1 - share)^2 rises faster than the share and leaves 0 without a step.
-    return observed + (1 - (1 - share).square()) * (healed - observed)
+    return observed + (1 - (1 - share).square()) * (blended - observed)
 
 
 def _ramp(length: int, over: int) -> Float[Tensor, " length"]:
     """0 at both ends, 1 inside, smooth."""
-    place = torch.arange(length).float()
-    return (torch.minimum(place, place.flip(0)) / over).clamp(0, 1).mul(torch.pi / 2).sin().square()
+    # Pixels from the nearer end.
+    distance = torch.arange(length).float()
+    distance = torch.minimum(distance, distance.flip(0))
+    return (distance / over).clamp(0, 1).mul(torch.pi / 2).sin().square()
 
 
 def looked_up(
     pictures: Float[Tensor, "batch channels height width"],
-    places: Float[Tensor, "frames rows columns 2"],
+    pixels: Float[Tensor, "frames rows columns 2"],
 ) -> Tensor:
     """Bilinear look-up at columns and rows; past the edge the edge goes on."""
     height, width = pictures.shape[-2:]
-    grid = 2 * places / places.new_tensor([width - 1, height - 1]) - 1
+    grid = 2 * pixels / pixels.new_tensor([width - 1, height - 1]) - 1
     return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=True)

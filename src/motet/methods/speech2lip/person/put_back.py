@@ -30,14 +30,14 @@ def composed(
     share: Float[Tensor, "frames 1 h w"],
 ) -> UInt8[np.ndarray, "frames height width 3"]:
     """Whole pictures with drawn regions; frames that are skipped stay as filmed."""
-    made = []
+    pictures = []
     for k, frame in enumerate(frames):
         picture = scene.frame(frame)
         if not mouth.facts.is_skipped(frame):
             corner = int(mouth.left[frame]), int(mouth.top[frame])
             picture = put_back(picture, corner, mouth.facts, drawn[k], filmed[k], share[k])
-        made.append(picture)
-    return np.stack(made)
+        pictures.append(picture)
+    return np.stack(pictures)
 
 
 def put_back(
@@ -48,10 +48,11 @@ def put_back(
     filmed: Float[Tensor, "3 h w"],
     share: Float[Tensor, "1 h w"],
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Put a region into the whole picture. Where little is drawn the difference is added, so that
-    the picture's own grain and sharpness stay; where all is drawn nothing of the picture stays, or
-    the fine edges of the filmed lips, which the crop has lost, would lie as specks over the drawn
-    ones.
+    """Put a region into the whole picture.
+
+    Where little is drawn the change is added, so that the picture keeps its own grain and
+    sharpness. Where all is drawn nothing of the picture stays: it has fine edges of the filmed lips
+    that the crop has lost, and these would lie as specks over the drawn lips.
 
     Args:
         corner: column and row of the region's first pixel in the crop.
@@ -77,7 +78,7 @@ def put_back(
         max(0, -x0) : max(0, -x0) + inside.shape[1],
     ]
     change, crop_pixels, weight = (part.movedim(0, -1).numpy() for part in parts.split([3, 3, 1]))
-    # Film grain that the stored crop has lost, kept where little is drawn.
+    # Film grain that the stored crop has lost; it stays where little is drawn.
     grain = (1 - weight.clip(0, 1)) * (inside - crop_pixels)
     inside[:] = (crop_pixels + grain + change).clip(0, 255).round().astype(np.uint8)
     return result

@@ -135,7 +135,8 @@ class SyntheticPerson:
             self.track.rotation[index].double().numpy(),
             self.track.translation[index].double().numpy(),
         )
-        place = (
+        # (rows, columns, 2): pixels on the head, with its turn and shift taken out
+        point = (
             np.stack(
                 [(column - size / 2) * PIXEL_M - shift[0], (row - size / 2) * PIXEL_M - shift[1]],
                 -1,
@@ -143,12 +144,12 @@ class SyntheticPerson:
             @ turn[:2, :2]
             / PIXEL_M
         )
-        x, y = place[..., 0], place[..., 1] + size / 2 - (box.top + box.height / 2)
+        x, y = point[..., 0], point[..., 1] + size / 2 - (box.top + box.height / 2)
         picture = np.stack(
             [60 + 90 * row / size, 80 + 40 * column / size, np.full_like(row, 120)], -1
         )
         picture = _disc(
-            picture, np.hypot(place[..., 0], place[..., 1]) / (0.48 * size), (215, 170, 140)
+            picture, np.hypot(point[..., 0], point[..., 1]) / (0.48 * size), (215, 170, 140)
         )
         wide, high = (
             0.3 * box.width,

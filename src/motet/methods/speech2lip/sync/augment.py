@@ -31,7 +31,7 @@ def _moved(views: Views, chance: torch.Generator) -> Views:
         _uniform(0.75, 1.3, chance, runs),
         _uniform(-0.12, 0.12, chance, runs),
     )
-    place = torch.stack(
+    shift = torch.stack(
         [_uniform(-0.2, 0.2, chance, runs), _uniform(-0.25, 0.25, chance, runs)], -1
     )
     # coordinates run from -1 to 1 over 96 columns but only 48 rows
@@ -39,7 +39,7 @@ def _moved(views: Views, chance: torch.Generator) -> Views:
         torch.stack([mirror * across * turn.cos(), -0.5 * across * turn.sin()], -1),
         torch.stack([2 * mirror * down * turn.sin(), down * turn.cos()], -1),
     )
-    matrix = torch.cat([torch.stack(rows, 1), place.unsqueeze(-1)], -1).repeat_interleave(frames, 0)
+    matrix = torch.cat([torch.stack(rows, 1), shift.unsqueeze(-1)], -1).repeat_interleave(frames, 0)
     matrix[:, :, 2] += 0.02 * torch.randn(len(matrix), 2, generator=chance)
     flat = views.flatten(0, 1)
     grid = F.affine_grid(matrix, list(flat.shape), align_corners=False)

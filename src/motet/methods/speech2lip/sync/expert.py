@@ -149,5 +149,5 @@ def audio_window(
     features: Float[Tensor, "steps channels"], first: Int[Tensor, " windows"], frames: int
 ) -> Float[Tensor, "windows some channels"]:
     """Features around each window of frames; the ends are repeated."""
-    places = STEPS * first.unsqueeze(1) + torch.arange(-BEFORE, STEPS * (frames - 1) + AFTER)
-    return features[places.clamp(0, len(features) - 1)]
+    steps = STEPS * first.unsqueeze(1) + torch.arange(-BEFORE, STEPS * (frames - 1) + AFTER)
+    return features[steps.clamp(0, len(features) - 1)]

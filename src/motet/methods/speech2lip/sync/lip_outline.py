@@ -30,11 +30,11 @@ def lip_outline(
     Args:
         numbers: which of the landmarker's points each one is.
     """
-    place = {number: k for k, number in enumerate(numbers)}
-    left, right = (points[:, place[number]] for number in EYES)
+    row_of = {number: k for k, number in enumerate(numbers)}
+    left, right = (points[:, row_of[number]] for number in EYES)
     roll = torch.atan2((right - left)[:, 1], (right - left)[:, 0])
-    width = (points[:, place[CORNERS[0]]] - points[:, place[CORNERS[1]]]).norm(dim=-1).mean()
-    lips = points[:, [place[number] for number in LIPS]]
+    width = (points[:, row_of[CORNERS[0]]] - points[:, row_of[CORNERS[1]]]).norm(dim=-1).mean()
+    lips = points[:, [row_of[number] for number in LIPS]]
     lips = (lips - lips.mean(1, keepdim=True)) / width
     cosine, sine = roll.cos().unsqueeze(1), roll.sin().unsqueeze(1)
     upright = torch.stack(

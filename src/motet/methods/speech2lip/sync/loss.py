@@ -9,18 +9,16 @@ of the same clip share voice, room and sentence, so none of these separates them
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
-from motet.errors import InputError
-from motet.methods.speech2lip.person.dataset import MouthSet
 from motet.methods.speech2lip.sync.augment import varied
+from motet.methods.speech2lip.sync.examples import RUN, SyncExamples, Watched
 from motet.methods.speech2lip.sync.expert import (
     AFTER,
     BEFORE,
@@ -30,121 +28,15 @@ from motet.methods.speech2lip.sync.expert import (
     LipExpertConfig,
     audio_window,
 )
-from motet.methods.speech2lip.sync.lip_outline import ShapeSpace, lip_outline
-from motet.methods.speech2lip.sync.model import mouth_view
 from motet.nn.seeded import uniform
 from motet.stage import Stage
 
-RUN, FILMED_RUNS = 40, 4
-"""Frames of a run of filmed mouths, and runs in a step."""
+FILMED_RUNS = 4
+"""Runs of filmed mouths in a step."""
 NEAREST, FARTHEST = 3, 25
 """Frames from which on a window is a negative, and up to which `right_choices` shifts the sound."""
 LEAST_OFFSET = 5
 """Frames by which a wrong sound is off at least in `right_choices`."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Watched:
-    """Mouths of one person as inputs of the expert, with lip outlines and acoustic features."""
-
-    mouths: UInt8[Tensor, "count 3 48 96"]
-    outlines: Float[Tensor, "count 80"]
-    frames: Int[Tensor, " count"]
-    features: Float[Tensor, "steps channels"]
-    examples: MouthSet
-
-    def runs(
-        self, length: int, without: Bool[Tensor, " footage"] | None = None
-    ) -> Int[Tensor, " starts"]:
-        """Rows from which on so many frames follow one another, none of them among those left
-        out.
-        """
-        starts = self.examples.runs_of(length)
-        if without is None:
-            return starts
-        return torch.tensor(
-            [
-                row
-                for row in starts.tolist()
-                if not bool(without[self.frames[row : row + length]].any())
-            ],
-            dtype=torch.long,
-        )
-
-
-def watched(
-    examples: MouthSet, landmarks: Float[Tensor, "footage points 2"], border: int
-) -> Watched:
-    """The footage of a person as inputs of the expert."""
-    views = torch.cat(
-        [
-            mouth_view(some.float(), border).round().to(torch.uint8)
-            for some in examples.observed.split(256)
-        ]
-    )
-    outlines = lip_outline(landmarks[examples.frames].float(), list(range(landmarks.shape[1])))
-    return Watched(views, outlines, examples.frames, examples.features, examples)
-
-
-@dataclasses.dataclass(frozen=True)
-class FilmedRuns:
-    """Mouths that train, with their targets."""
-
-    mouths: UInt8[Tensor, "count 3 48 96"]
-    shapes: Float[Tensor, "count shape"]
-    frames: Int[Tensor, " count"]
-    features: Float[Tensor, "steps channels"]
-    starts: Int[Tensor, " runs"]
-
-
-@dataclasses.dataclass(frozen=True)
-class SyncExamples:
-    """The training set of the expert."""
-
-    shapes: Float[Tensor, "clips frames shape"]
-    features: Float[Tensor, "clips steps channels"]
-    filmed: list[FilmedRuns]
-    space: ShapeSpace
-    held_out: Mapping[str, Watched]
-    """Tails of the people who train, to measure on."""
-    unseen: Mapping[str, Watched]
-    """People who do not train, to measure on."""
-
-
-def sync_examples(
-    config: LipExpertConfig,
-    outlines: Float[Tensor, "clips frames 80"],
-    features: Float[Tensor, "clips steps channels"],
-    people: list[tuple[Watched, Bool[Tensor, " footage"] | None]],
-    held_out: Mapping[str, Watched] | None = None,
-    unseen: Mapping[str, Watched] | None = None,
-    space: ShapeSpace | None = None,
-) -> SyncExamples:
-    """Tracked clips and filmed people in one space of lip shapes.
-
-    Args:
-        outlines: of the lips of tracked clips (`lip_outline`).
-        features: acoustic features of those clips, two for each frame.
-        people: each with the frames that must not train.
-        held_out, unseen: people to measure on, by name.
-        space: lip shapes of another set, so that both agree; fitted to the clips when left out.
-
-    Raises:
-        InputError: a person has no run of frames that is long enough.
-    """
-    # Relative to each clip's mean mouth: faces differ more than lips move.
-    centred = outlines - outlines.mean(1, keepdim=True)
-    space = space or ShapeSpace.of(centred.flatten(0, 1)[::5], config.shape)
-    filmed = [
-        FilmedRuns(w.mouths, space.shapes(w.outlines), w.frames, w.features, w.runs(RUN, without))
-        for w, without in people
-    ]
-    if not all(len(person.starts) for person in filmed):
-        raise InputError(
-            f"a person has no {RUN} frames in a row that may train; film a longer shot"
-        )
-    shapes = centred @ space.basis
-    return SyncExamples(shapes, features, filmed, space, held_out or {}, unseen or {})
 
 
 def expert_stage(config: LipExpertConfig, tensors: Mapping[str, Tensor] | None = None) -> Stage:
@@ -166,18 +58,18 @@ def expert_stage(config: LipExpertConfig, tensors: Mapping[str, Tensor] | None =
     return Stage("expert", expert, [expert], _loss(expert), _batch, metadata=metadata)
 
 
-def _batch(given: SyncExamples, size: int, randomness: torch.Generator) -> Mapping[str, Tensor]:
+def _batch(examples: SyncExamples, size: int, randomness: torch.Generator) -> Mapping[str, Tensor]:
     """Tracked clips, with noise on their shapes as trackers have it, and runs of filmed mouths of
     each person in turn.
     """
-    clips = torch.randint(len(given.shapes), (size,), generator=randomness)
+    clips = torch.randint(len(examples.shapes), (size,), generator=randomness)
     # Noise of about the size of a tracker's jitter.
-    shapes = given.shapes[clips] + 0.1 * torch.randn(
-        given.shapes[clips].shape, generator=randomness
+    shapes = examples.shapes[clips] + 0.1 * torch.randn(
+        examples.shapes[clips].shape, generator=randomness
     )
     mouths, target, sounds = [], [], []
     for k in range(FILMED_RUNS):
-        person = given.filmed[k % len(given.filmed)]
+        person = examples.filmed[k % len(examples.filmed)]
         row = int(person.starts[int(torch.randint(len(person.starts), (), generator=randomness))])
         mouths.append(person.mouths[row : row + RUN].float() / 255)
         target.append(person.shapes[row : row + RUN])
@@ -185,7 +77,7 @@ def _batch(given: SyncExamples, size: int, randomness: torch.Generator) -> Mappi
     views = varied(torch.stack(mouths), randomness)
     return {
         "shapes": shapes,
-        "features": given.features[clips],
+        "features": examples.features[clips],
         "mouths": views,
         "target": torch.stack(target),
         "sounds": torch.stack(sounds),

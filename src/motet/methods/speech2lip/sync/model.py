@@ -195,8 +195,8 @@ def mel_window(
             which is 80 ms late.
     """
     first = int(MEL_HZ * (frame + late) / fps)
-    places = torch.arange(first, first + ROWS).clamp(0, mel.shape[1] - 1)
-    return mel[:, places]
+    steps = torch.arange(first, first + ROWS).clamp(0, mel.shape[1] - 1)
+    return mel[:, steps]
 
 
 def resized_faces(
