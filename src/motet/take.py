@@ -50,7 +50,7 @@ class Take(Clip):
 
         Args:
             path: .mp4 .webm .mov .png .glb .vrma .csv .json .npz .bvh .html .srt .vtt, or
-                .smplx.npz .amass.npz .beat2.npz.
+                .smplx.npz .amass.npz .beat2.npz .oculus.csv .vrm.csv (also .json).
             avatar: a GLB or VRM to animate instead of the house figure (.glb), or whose expressions
                 are used (.vrma).
             size: of pictures: pixels, `1920x1080`, `9:16`, `1080p`.

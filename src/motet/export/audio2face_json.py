@@ -24,6 +24,7 @@ from motet.export.curves import (
 )
 from motet.export.live_link_csv import SHAPE_COLUMNS
 from motet.export.options import ExportOptions
+from motet.export.viseme_curves import set_of, write_visemes
 from motet.types import ARKIT_SHAPES, Clip
 
 MAX_BYTES = 1 << 30
@@ -44,7 +45,10 @@ FACS_NAMES = _order()
 
 
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
-    """Write the face curves of a clip."""
+    """Write the face curves of a clip; viseme weights where the path names a set of them."""
+    if visemes := set_of(path):
+        write_visemes(clip, path, visemes, options)
+        return
     motion = face_motion(clip, "Audio2Face")
     columns = [motion.channel("blendshapes", name).cpu().numpy() for name in FACS_NAMES]
     weights = np.stack(columns, axis=1)

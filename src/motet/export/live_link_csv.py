@@ -32,6 +32,7 @@ from motet.export.curves import (
 )
 from motet.export.options import ExportOptions
 from motet.export.timecode import even_frames, parse_timecode, seconds_of, timecode
+from motet.export.viseme_curves import set_of, write_visemes
 from motet.types import ARKIT_SHAPES, EYE_FULL_RAD, Clip, Motion
 
 _SHAPES = """
@@ -60,7 +61,12 @@ _NO_SHAPES = ("Timecode", "BlendshapeCount", *EYE_COLUMNS)
 
 
 def write(clip: Clip, path: Path, options: ExportOptions) -> None:
-    """Write the face curves of a clip at the frame rate of the options, else 60 rows a second."""
+    """Write the face curves of a clip at the frame rate of the options, else 60 rows a second;
+    viseme weights where the path names a set of them.
+    """
+    if visemes := set_of(path):
+        write_visemes(clip, path, visemes, options)
+        return
     motion = face_motion(clip, "Live Link Face")
     rate = options.fps or ROWS_PER_SECOND
     motion = motion if motion.space.fps == rate else motion.at(rate)
