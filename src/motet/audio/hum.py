@@ -7,6 +7,7 @@ method begins to open the mouth. But frames leave a method later than that, when
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 import numpy as np
 import torch
@@ -27,6 +28,9 @@ many voiced blocks in a row are a voice; the frames at the onset of a hum can be
 RUMBLES = AHEAD - 1
 """Blocks of the `AHEAD + 1` from a frame on that rumble, so that nothing but rumble sounds there.
 It counts before the first voice alone: later a method rests in the noise between words."""
+LONG, LONG_RUMBLES = 60, 55
+"""The same of rumble that does not sound from the first sample on. Shorter stretches are chance:
+in the noise of a quiet room they would shut a mouth that opens for its first word, for a frame."""
 
 STEADY_DB, LOUD_DB = 4.5, -45.0
 """What sounds from the first sample on, louder than `LOUD_DB`, and never rises by more over its
@@ -46,8 +50,8 @@ class HumTracker:
             self._resampler = StreamResampler(sample_rate, SAMPLE_RATE, 1)
         self._meter = BlockMeter()
         self._since_voiced, self._voiced = QUIET, 0
-        self._rumbles = deque[bool](maxlen=AHEAD + 1)
-        self._spoken = False
+        self._rumbles = deque[bool](maxlen=LONG)
+        self._spoken, self._from_start = False, True
         self._steady, self._blocks, self._mean_db = True, 0, 0.0
         self._hums = bytearray()
         """One byte a block."""
@@ -64,10 +68,15 @@ class HumTracker:
             self._rumbles.append(rumble)
             self._spoken |= self._voiced >= VOICE
             # only before the first word: afterwards each method's own silence applies
-            is_room = not self._spoken and (
-                self._stays_steady(level) or sum(self._rumbles) >= RUMBLES
-            )
+            is_room = not self._spoken and (self._stays_steady(level) or self._is_rumble())
+            # The first frame is decided by its first `AHEAD + 1` blocks.
+            self._from_start &= is_room or self._blocks <= AHEAD
             self._hums.append(is_room or (hum and self._since_voiced >= QUIET))
+
+    def _is_rumble(self) -> bool:
+        """Whether the last blocks rumble: few where the sound began with rumble, else more."""
+        recent = sum(islice(reversed(self._rumbles), AHEAD + 1))
+        return recent >= RUMBLES and (self._from_start or sum(self._rumbles) >= LONG_RUMBLES)
 
     def _stays_steady(self, level_db: float) -> bool:
         """Whether the sound has been loud and steady from its first block to this one."""
