@@ -49,6 +49,7 @@ class HumTracker:
         if sample_rate != SAMPLE_RATE:
             self._resampler = StreamResampler(sample_rate, SAMPLE_RATE, 1)
         self._meter = BlockMeter()
+        self._waiting: list[Float[ndarray, " time"]] = []
         self._since_voiced, self._voiced = QUIET, 0
         self._rumbles = deque[bool](maxlen=LONG)
         self._spoken, self._from_start = False, True
@@ -57,11 +58,21 @@ class HumTracker:
         """One byte a block."""
 
     def push(self, samples: Float[ndarray, " time"]) -> None:
-        """The next samples."""
+        """The next samples. They are measured when frames are asked for, many blocks at once: block
+        by block takes six times as long.
+        """
         if self._resampler is not None:
             row = torch.from_numpy(samples).unsqueeze(0)
             samples = self._resampler.push(row)[0].double().numpy()
-        blocks = self._meter.push(samples)
+        self._waiting.append(samples)
+        if sum(map(len, self._waiting)) >= SAMPLE_RATE:
+            self._measure()
+
+    def _measure(self) -> None:
+        if not self._waiting:
+            return
+        blocks = self._meter.push(np.concatenate(self._waiting))
+        self._waiting.clear()
         for level, voiced, hum, rumble in zip(*(row.tolist() for row in blocks), strict=True):
             self._voiced = self._voiced + 1 if voiced and not hum else 0
             self._since_voiced = 0 if self._voiced >= VOICE else self._since_voiced + 1
@@ -89,6 +100,7 @@ class HumTracker:
 
     def at(self, first_frame: int, frames: int, fps: float) -> Bool[ndarray, " frames"]:
         """Whether nothing but hum or rumble sounds at frames from an absolute number on."""
+        self._measure()
         blocks_per_s = SAMPLE_RATE / BLOCK
         time = (first_frame + np.arange(frames)) / fps
         # 1e-6: a frame that ends on a block's edge must not fall before it by rounding

@@ -36,11 +36,21 @@ def speech_cues(
     """
     gap = mouth = evidence = None
     if opening and features.shape[1] and isinstance(encoder, MouthEncoder):
-        at = (first + 2 * torch.arange(frames)).clamp(0, features.shape[1] - 1)
-        mouth = widened(encoder.mouth(features)[:, at], encoder.mouth_mean)
+        mouth = widened(_mouth(encoder.mouth(features), first, frames), encoder.mouth_mean)
     elif opening and features.shape[1]:
         gap = encoder.aperture(features, first, frames)
     if closures:
         probability = encoder.closures(features, first - STEPS_BEFORE, evidence_steps(frames))
         evidence = closure_evidence(probability)
     return FaceCues(aperture=gap, mouth=mouth, closure_evidence=evidence)
+
+
+def _mouth(
+    shapes: Float[Tensor, "batch known shapes"], first: int, frames: int
+) -> Float[Tensor, "batch frames shapes"]:
+    """Shapes of frames from those of steps: each frame has two, and the mean over its own step and
+    half of both neighbours takes away what trembles from step to step.
+    """
+    own = first + 2 * torch.arange(frames)
+    near = [shapes[:, (own + k).clamp(0, shapes.shape[1] - 1)] for k in (-1, 0, 1)]
+    return 0.25 * near[0] + 0.5 * near[1] + 0.25 * near[2]
