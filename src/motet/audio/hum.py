@@ -1,7 +1,8 @@
-"""Where a stream is nothing but mains hum, or begins with rumble, for frames of motion.
+"""Where a stream is nothing but mains hum or buzz, or begins with rumble, for frames of motion.
 
-A hum is recognised after a frame of 40 ms. Until then its onset sounds like that of a word, and a
-method begins to open the mouth. But frames leave a method later than that, when the hum is known.
+A hum is recognised after a frame of 40 ms, a buzz after 90 ms. Until then its onset sounds like
+that of a word, and a method begins to open the mouth. But frames leave a method later than that,
+when the hum is known.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ mean so far is a room and no voice. Quieter rooms rest by the silence of each me
 
 
 class HumTracker:
-    """Where a stream is nothing but hum, or rumble or steady noise before its first word.
+    """Where a stream is nothing but hum or buzz, or rumble or steady noise before its first word.
 
     Args:
         sample_rate: Hz.
@@ -46,6 +47,8 @@ class HumTracker:
             self._resampler = StreamResampler(sample_rate, SAMPLE_RATE, 1)
         self._meter = BlockMeter()
         self._since_voiced, self._voiced = QUIET, 0
+        self._before_voice = QUIET, False
+        """What `_since_voiced` and `_spoken` were when the last row of voiced blocks began."""
         self._rumbles = deque[bool](maxlen=AHEAD + 1)
         self._spoken = False
         self._steady, self._blocks, self._mean_db = True, 0, 0.0
@@ -58,7 +61,12 @@ class HumTracker:
             row = torch.from_numpy(samples).unsqueeze(0)
             samples = self._resampler.push(row)[0].double().numpy()
         blocks = self._meter.push(samples)
-        for level, voiced, hum, rumble in zip(*(row.tolist() for row in blocks), strict=True):
+        for level, voiced, hum, rumble, buzz in zip(*(row.tolist() for row in blocks), strict=True):
+            if buzz and 0 < self._voiced <= AHEAD:  # what began as a voice was the buzz
+                since, self._spoken = self._before_voice
+                self._since_voiced = since + self._voiced
+            if not self._voiced:
+                self._before_voice = self._since_voiced, self._spoken
             self._voiced = self._voiced + 1 if voiced and not hum else 0
             self._since_voiced = 0 if self._voiced >= VOICE else self._since_voiced + 1
             self._rumbles.append(rumble)
