@@ -172,7 +172,7 @@ def test_looking_ahead_gives_the_same_samples_later(sizes: list[int], total: int
     assert torch.equal(torch.cat([*parts, state.rest()], 1), normalise_recording(samples))
 
 
-@pytest.mark.parametrize("hz,harmonics", [(50.0, 5), (60.0, 8)])
+@pytest.mark.parametrize("hz,harmonics", [(50.0, 5), (60.0, 8), (100.0, 5), (120.0, 20)])
 @pytest.mark.parametrize("before_s", [0.0, 0.503])
 def test_looking_ahead_attenuates_the_onset_of_hum(
     hz: float, harmonics: int, before_s: float

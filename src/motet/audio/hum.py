@@ -1,7 +1,8 @@
-"""Where a stream is nothing but mains hum, or begins with rumble, for frames of motion.
+"""Where a stream is nothing but mains hum or buzz, or begins with rumble, for frames of motion.
 
-A hum is recognised after a frame of 40 ms. Until then its onset sounds like that of a word, and a
-method begins to open the mouth. But frames leave a method later than that, when the hum is known.
+A hum is recognised after a frame of 40 ms, a buzz after 90 ms. Until then its onset sounds like
+that of a word, and a method begins to open the mouth. But frames leave a method later than that,
+when the hum is known.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ in the noise of a quiet room they would shut a mouth that opens for its first wo
 STEADY_DB, LOUD_DB = 4.5, -45.0
 """What sounds from the first sample on, louder than `LOUD_DB`, and never rises by more over its
 mean so far is a room and no voice. Quieter rooms rest by the silence of each method."""
+SILENT_DB = -75.0
+"""A recording that begins under this level has not begun to sound: no mouth opens."""
 
 
 class HumTracker:
-    """Where a stream is nothing but hum, or rumble or steady noise before its first word.
+    """Where a stream is nothing but hum or buzz, or rumble or steady noise before its first word.
 
     Args:
         sample_rate: Hz.
@@ -51,9 +54,11 @@ class HumTracker:
         self._meter = BlockMeter()
         self._waiting: list[Float[ndarray, " time"]] = []
         self._since_voiced, self._voiced = QUIET, 0
+        self._before_voice = QUIET, False
+        """What `_since_voiced` and `_spoken` were when the last row of voiced blocks began."""
         self._rumbles = deque[bool](maxlen=LONG)
         self._spoken, self._from_start = False, True
-        self._steady, self._blocks, self._mean_db = True, 0, 0.0
+        self._steady, self._silent, self._blocks, self._mean_db = True, True, 0, 0.0
         self._hums = bytearray()
         """One byte a block."""
 
@@ -73,7 +78,12 @@ class HumTracker:
             return
         blocks = self._meter.push(np.concatenate(self._waiting))
         self._waiting.clear()
-        for level, voiced, hum, rumble in zip(*(row.tolist() for row in blocks), strict=True):
+        for level, voiced, hum, rumble, buzz in zip(*(row.tolist() for row in blocks), strict=True):
+            if buzz and 0 < self._voiced <= AHEAD:  # what began as a voice was the buzz
+                since, self._spoken = self._before_voice
+                self._since_voiced = since + self._voiced
+            if not self._voiced:
+                self._before_voice = self._since_voiced, self._spoken
             self._voiced = self._voiced + 1 if voiced and not hum else 0
             self._since_voiced = 0 if self._voiced >= VOICE else self._since_voiced + 1
             self._rumbles.append(rumble)
@@ -82,7 +92,9 @@ class HumTracker:
             is_room = not self._spoken and (self._stays_steady(level) or self._is_rumble())
             # The first frame is decided by its first `AHEAD + 1` blocks.
             self._from_start &= is_room or self._blocks <= AHEAD
-            self._hums.append(is_room or (hum and self._since_voiced >= QUIET))
+            self._silent &= level < SILENT_DB
+            is_hum = hum and self._since_voiced >= QUIET
+            self._hums.append(is_room or is_hum or self._silent)
 
     def _is_rumble(self) -> bool:
         """Whether the last blocks rumble: few where the sound began with rumble, else more."""

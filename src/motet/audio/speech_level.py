@@ -8,8 +8,9 @@ sample depends on complete blocks of 10 ms before it alone: nothing is delayed, 
 of the sound gives the same samples. Speech of ordinary level passes as it is.
 
 Only voiced blocks count, so silence and noise are not raised to the level of speech. Mains hum is
-periodic, but repeats itself more slowly than any voice; it is attenuated. It takes a frame to be
-recognised, and until then its beginning sounds like that of a word. A stream that may look ahead
+periodic, but repeats itself more slowly than any voice; it is attenuated. So is a buzz of twice
+the mains' frequency, which is steadier than any voice. It takes a frame to recognise a hum, 0.11 s
+for a buzz, and until then their beginning sounds like that of a word. A stream that may look ahead
 holds the samples back for so long and attenuates the beginning as well; nothing else changes.
 
 Source of the idea of a level of active speech: ITU-T P.56. The gate there is relative to a whole
@@ -30,10 +31,14 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from torch import Tensor
 
+from motet.audio.buzz import HISTORY_S, is_buzz
+
 SAMPLE_RATE = 16_000
 BLOCK, FRAME = 160, 640
 """Samples between two estimates, and samples that each is made from: two periods of 50 Hz, three of
 a low voice."""
+HISTORY = round(HISTORY_S * SAMPLE_RATE)
+"""Samples before a block that decide whether it is buzz; a frame is the end of them."""
 HIGH_PASS_HZ, HIGH_PASS_ORDER = 100.0, 4
 """Phones are told apart above it; mains hum, steps and wind lie below."""
 LEVELS_DB = (-23.0, -9.0)
@@ -67,9 +72,10 @@ LOUDEST_DB, NO_SPEECH_DB, HOLD = -12.0, -22.0, 60
 """No frame is raised above the first level; without a voiced block among so many, no frame may be
 louder than the second."""
 MAINS_GAIN_DB = -40.0
-ONSET_BLOCKS = 6
-"""Blocks of the beginning of a hum that pass before a frame of it is known: its four, one for a
-beginning within a block, one for the gain to change."""
+ONSET_BLOCKS = 13
+"""Blocks of the beginning of a buzz that pass before a row of it is known: its nine, two in which
+the filter settles, one for a beginning within a block, one for the gain to change. A hum is known
+after six."""
 PIECE = 1000 * BLOCK
 """Samples that are measured at a time."""
 _FFT = 1024
@@ -131,8 +137,11 @@ class Blocks(NamedTuple):
     level_db: Float[ndarray, " blocks"]
     voiced: Bool[ndarray, " blocks"]
     hum: Bool[ndarray, " blocks"]
+    """Hum or buzz of the mains."""
     rumble: Bool[ndarray, " blocks"]
     """Sound without a voice whose energy lies in the bass: wind, traffic, brown noise."""
+    buzz: Bool[ndarray, " blocks"]
+    """The last 90 ms were buzz, so that what began as a voice was none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,7 +207,7 @@ class Channel:
 
     filter: Float[ndarray, "sections 2"]
     samples: Float[ndarray, " time"]
-    """Filtered samples: the frame before the incomplete block, and what there is of that block."""
+    """Filtered samples: the history of the incomplete block, and what there is of that block."""
     gain: Gain = dataclasses.field(default_factory=lambda: Gain())
     gains_db: tuple[float, ...] = (0.0, 0.0)
     """After the last two complete blocks, and those before that wait."""
@@ -215,7 +224,7 @@ class Channel:
         blocks, held = 2 + ahead, ahead * BLOCK
         return cls(
             np.zeros((len(_high_pass()), 2)),
-            np.zeros(FRAME),
+            np.zeros(HISTORY),
             gains_db=(0.0,) * blocks,
             since_voiced=(HOLD,) * blocks,
             waiting=np.zeros(held),
@@ -244,7 +253,7 @@ def _step(
     blocks = _measure(known)
     gain, gains, since = state.gain, list(state.gains_db), list(state.since_voiced)
     gain_count = len(gains)
-    for level, voiced, mains, _ in zip(*(row.tolist() for row in blocks), strict=True):
+    for level, voiced, mains, *_ in zip(*(row.tolist() for row in blocks), strict=True):
         gain = gain.after(level, voiced and not mains)
         gains.append(MAINS_GAIN_DB if mains else gain.value_db)
         since.append(gain.since_voiced)
@@ -271,10 +280,10 @@ def _at_gain(
     blocks ago to what it was one block ago.
 
     Args:
-        known: number of the samples from the frame before the incomplete block on.
+        known: number of the samples from the history of the incomplete block on.
         gains_db: the first is that of two blocks before the first sample.
     """
-    position = known - FRAME + np.arange(len(samples))
+    position = known - HISTORY + np.arange(len(samples))
     # BLOCK index and position within it, of every sample
     block, within = position // BLOCK, position % BLOCK
     track = np.array(gains_db)
@@ -287,7 +296,7 @@ def _at_gain(
 def measure_blocks(pieces: Iterable[Float[ndarray, " time"]]) -> Blocks:
     """Level, voicing and hum of a recording of one channel, in pieces of any length."""
     meter = BlockMeter()
-    measured = [_measure(np.zeros(FRAME)), *(meter.push(piece) for piece in pieces)]
+    measured = [_measure(np.zeros(HISTORY)), *(meter.push(piece) for piece in pieces)]
     return Blocks(*(np.concatenate(rows) for rows in zip(*measured, strict=True)))
 
 
@@ -295,7 +304,7 @@ class BlockMeter:
     """Level, voicing and hum of a stream of one channel at 16 kHz."""
 
     def __init__(self) -> None:
-        self._filter, self._known = np.zeros((len(_high_pass()), 2)), np.zeros(FRAME)
+        self._filter, self._known = np.zeros((len(_high_pass()), 2)), np.zeros(HISTORY)
 
     def push(self, samples: Float[ndarray, " time"]) -> Blocks:
         """The blocks that these samples complete."""
@@ -310,18 +319,21 @@ class BlockMeter:
 
 
 def _measure(known: Float[ndarray, " time"]) -> Blocks:
-    """Level, voicing and hum of the complete blocks after the first frame of these samples."""
-    count = (len(known) - FRAME) // BLOCK
+    """Level, voicing and hum of the complete blocks after the first history of these samples."""
+    count = (len(known) - HISTORY) // BLOCK
     if count < 1:
-        return Blocks(np.zeros(0), *(np.zeros(0, bool) for _ in range(3)))
-    # (blocks, FRAME): every frame ends with its block; the first frame is the past
-    rows = np.lib.stride_tricks.sliding_window_view(known, FRAME)[BLOCK::BLOCK][:count]
+        return Blocks(np.zeros(0), *(np.zeros(0, bool) for _ in range(4)))
+    # (blocks, HISTORY): a view, each row ends with its block; the first history is the past
+    histories = np.lib.stride_tricks.sliding_window_view(known, HISTORY)[BLOCK::BLOCK][:count]
+    rows = histories[:, HISTORY - FRAME :]
     level = 10 * np.log10(np.square(rows).mean(1) + 1e-12)
     audible = level > FLOOR_DB
     voiced = audible & (_periodicity(rows) > VOICED)
     mains = [_is_mains(rows, hz) for hz in MAINS_HZ]
+    buzz = audible & is_buzz(histories, SAMPLE_RATE)
+    hum = audible & np.logical_or(*mains) | buzz
     bass = _similar_neighbours(rows) > RUMBLE
-    return Blocks(level, voiced, audible & np.logical_or(*mains), audible & ~voiced & bass)
+    return Blocks(level, voiced, hum, audible & ~voiced & bass, buzz)
 
 
 def _periodicity(rows: Float[ndarray, "rows time"]) -> Float[ndarray, " rows"]:
