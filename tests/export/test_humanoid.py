@@ -19,6 +19,7 @@ from motet.export.gltf.container import pack_glb, read_glb
 from motet.export.gltf.humanoid import hanging_arms
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.types import SMPLX25_JOINTS, SMPLX25_PARENTS, Clip, Motion
+from tests.export.takes import take
 
 MIXAMO = {
     "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2", "neck": "Neck",
@@ -133,6 +134,23 @@ def test_limbs_of_any_rig_go_where_those_of_the_take_go(
         for name in numbers:
             expected = facing.apply(truth[frame, SMPLX25_JOINTS.index(name)])
             np.testing.assert_allclose(found[names[name]], expected, atol=2e-3, err_msg=name)
+
+
+def test_arms_hang_beside_a_face_that_speaks(tmp_path: Path) -> None:
+    content, numbers = rig("mixamo")
+    jaw = {"name": "Jaw", "translation": [0.0, 0.02, 0.05]}
+    content["nodes"].append(jaw)
+    number = len(content["nodes"]) - 1
+    content["nodes"][numbers["head"]]["children"].append(number)
+    content["skins"][0]["joints"].append(number)
+    (tmp_path / "rig.glb").write_bytes(pack_glb(content, b"\0" * 4))
+    data, report = animated_avatar(tmp_path / "rig.glb", take(10, 25.0).motion, {})
+    assert report.mouth == "the jaw bone"
+    for frame in (0, 9):
+        found = played(data, tmp_path, frame)
+        for side in ("Left", "Right"):
+            arm = found[f"mixamorig:{side}Hand"] - found[f"mixamorig:{side}Arm"]
+            assert arm[1] < -0.9 * np.linalg.norm(arm)
 
 
 def test_the_report_names_the_bones_and_needs_no_mouth_for_a_body(tmp_path: Path) -> None:

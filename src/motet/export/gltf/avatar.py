@@ -188,7 +188,7 @@ def animated_document(
 def with_hanging_arms(driven: Driven, content: dict[str, Any], frames: int, path: Path) -> Driven:
     """The same with arms that hang, for takes that move no body (see `hanging_arms`)."""
     arms = {
-        node: np.broadcast_to(turn, (frames, 3))
+        node: np.tile(turn, (frames, 1))  # (frames, 3), writable: SciPy takes no other
         for node, turn in hanging_arms(content, path).values()
     }
     return dataclasses.replace(driven, turns={**arms, **driven.turns})
