@@ -6,7 +6,9 @@
 Every session sends a recording in real time in pieces of 20 ms, over and over. The age of a frame
 is the time from its sound's last sample being sent to its arrival; a frame is late when it is older
 than the delay that the server advises. The drift is how far the sample that a frame is stamped with
-lies from the frame's own time. Prints one line of JSON.
+lies from the frame's own time. `--speed 4` sends four times as fast: for drift and memory of long
+sessions, whose ages then mean nothing. With `--server-pid` the server's memory and its CPU seconds
+for a second of one session are reported too. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -32,11 +34,12 @@ class Session:
 
     Args:
         samples: 16-bit sound, sent again from its beginning when it ends.
-        seconds: how long it speaks.
+        seconds: how much sound it sends.
+        speed: seconds of sound sent in a second.
     """
 
-    def __init__(self, samples: np.ndarray, seconds: float) -> None:
-        self._samples, self._seconds = samples, seconds
+    def __init__(self, samples: np.ndarray, seconds: float, speed: float = 1.0) -> None:
+        self._samples, self._seconds, self._speed = samples, seconds, speed
         self.ages_s: list[float] = []
         self.drifts_s: list[float] = []
         self.advice_s = 0.0
@@ -63,7 +66,7 @@ class Session:
         self._began_s = time.monotonic()
         for number in range(round(self._seconds / PIECE_S)):
             place = np.arange(number * piece, (number + 1) * piece) % len(self._samples)
-            wait_s = self._began_s + (number + 1) * PIECE_S - time.monotonic()
+            wait_s = self._began_s + (number + 1) * PIECE_S / self._speed - time.monotonic()
             await asyncio.sleep(max(0.0, wait_s))
             await socket.send(self._samples[place].tobytes())
 
@@ -77,21 +80,36 @@ class Session:
                     self.ages_s.append(now_s - sample / RATE - frame / self.fps)
 
 
-def megabytes(process: int) -> float:
-    """Memory of a process and of those that it started; 0 without one."""
+def family(process: int) -> list[int]:
+    """A process and all that it started; none for 0."""
     if not process:
-        return 0.0
-    own, children = Path(f"/proc/{process}"), Path(f"/proc/{process}/task/{process}/children")
-    resident = int((own / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-    return resident + sum(megabytes(int(child)) for child in children.read_text().split())
+        return []
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [process, *(one for child in children for one in family(int(child)))]
+
+
+def megabytes(process: int) -> float:
+    """Memory of a process and of those that it started."""
+    pages = (int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in family(process))
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def cpu_s(process: int) -> float:
+    """CPU seconds of a process and of those that it started, in programs and in the kernel."""
+    ticks = 0
+    for one in family(process):
+        # After the name in brackets: fields 14 and 15 of proc(5), counted from field 3.
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(options: argparse.Namespace) -> dict[str, object]:
     """All sessions at once."""
     sound = resample(to_mono(read_audio(options.recording)), RATE).samples[0].numpy()
     samples = (sound.clip(-1, 1) * 32767).astype("<i2")
-    sessions = [Session(samples, options.seconds) for _ in range(options.sessions)]
-    before = megabytes(options.server_pid)
+    sessions = [Session(samples, options.seconds, options.speed) for _ in range(options.sessions)]
+    before, cpu_before_s = megabytes(options.server_pid), cpu_s(options.server_pid)
     address = f"ws://127.0.0.1:{options.port}/live"
     await asyncio.gather(*(one.run(address, options.delay) for one in sessions))
     ages = np.concatenate([one.ages_s for one in sessions])
@@ -107,6 +125,9 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
         "age_p95_s": round(float(np.quantile(ages, 0.95)), 3),
         "late": int(late),
         "drift_p95_ms": round(1e3 * float(np.quantile(drifts, 0.95)), 2),
+        "cpu_s_per_session_s": round(
+            (cpu_s(options.server_pid) - cpu_before_s) / (options.sessions * options.seconds), 3
+        ),
         "server_mb": [round(before), round(megabytes(options.server_pid))],
         "load": [round(value, 1) for value in os.getloadavg()],
     }
@@ -120,7 +141,8 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--delay", default="auto", help="seconds, or auto")
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--server-pid", type=int, default=0, help="its memory is reported")
+    parser.add_argument("--speed", type=float, default=1.0, help="seconds of sound in a second")
+    parser.add_argument("--server-pid", type=int, default=0, help="its memory and CPU are reported")
     print(json.dumps(asyncio.run(measure(parser.parse_args()))))
 
 
