@@ -6,7 +6,7 @@ Each seed composes other sounds at other angles: bursts, sirens, music, speech a
 or move, film tracks without a head's cues, and two events one after the other. RECORDINGS holds a
 folder of files for each kind (`music/`, `speech/`, ...), which take the place of made sounds;
 `--corpus` is a corpus of `motet data sam --size life`, whose performances give latencies and peaks.
-OUT gets `scenes.json`, the tables and every take.
+OUT gets `scenes.json` and every take; what lies there already is measured and not made again.
 """
 
 from __future__ import annotations
@@ -167,8 +167,26 @@ def _two_events(random: np.random.Generator, seed: int, number: int) -> Scene:
 
 def run_scene(scene: Scene, made: MadeScene, folder: Path) -> tuple[BodyPose, TakeScores, list]:
     """Run the command on a scene and measure its BVH."""
-    stem = folder / "".join(c if c.isalnum() or c in "-." else "_" for c in scene.name)
-    write_audio(made.audio, stem.with_suffix(".wav"))
+    stem = _stem(scene, folder)
+    if not _is_made(stem):
+        _run(scene, made, stem)
+    take = read_bvh(Path(f"{stem}.bvh")).motion
+    assert take is not None
+    events = read_take(f"{stem}.npz").provenance.get("sound_events", [])
+    return pose_body(take), score_take(scene, made, take), events
+
+
+def _stem(scene: Scene, folder: Path) -> Path:
+    return folder / "".join(c if c.isalnum() or c in "-." else "_" for c in scene.name)
+
+
+def _is_made(stem: Path) -> bool:
+    return Path(f"{stem}.bvh").exists() and Path(f"{stem}.npz").exists()
+
+
+def _run(scene: Scene, made: MadeScene, stem: Path) -> None:
+    """The command, with the sound and the path of the source as files."""
+    write_audio(made.audio, f"{stem}.wav")
     words = ["run", f"{stem}.wav", "-m", "mospa", "-o", f"{stem}.bvh", "-o", f"{stem}.npz",
              "--quiet"]  # fmt: skip
     if scene.source_given:
@@ -178,10 +196,6 @@ def run_scene(scene: Scene, made: MadeScene, folder: Path) -> tuple[BodyPose, Ta
         words += ["--option", f"{name}={value}"]
     if motet(words):
         raise SystemExit(f"motet {' '.join(words)} failed")
-    take = read_bvh(stem.with_suffix(".bvh")).motion
-    assert take is not None
-    events = read_take(stem.with_suffix(".npz")).provenance.get("sound_events", [])
-    return pose_body(take), score_take(scene, made, take), events
 
 
 def shows_family(pose: BodyPose, fps: float, onset_s: float, source: np.ndarray, name: str) -> bool:
@@ -232,7 +246,7 @@ def score_events(
     return rows
 
 
-def corpus_figures(folder: Path, most: int = 40) -> Mapping[str, tuple[float, float]]:
+def corpus_figures(folder: Path, most: int = 15) -> Mapping[str, tuple[float, float]]:
     """Median latency and median peak speed of the performances of each family in a corpus."""
     corpus, rows = Sam(folder), {}
     for name, truth in corpus.reactions().items():
@@ -283,14 +297,20 @@ def main() -> None:
     parser.add_argument("--soundfont", type=Path, required=True)
     parser.add_argument("--recordings", type=Path)
     parser.add_argument("--corpus", type=Path)
-    parser.add_argument("--only", default="", help="part of the names of the scenes")
+    parser.add_argument("--only", default="", help="parts of names of scenes, with | between")
+    parser.add_argument("--measure", action="store_true", help="only takes that are there")
     parser.add_argument("-o", "--out", type=Path, required=True)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     asked.out.mkdir(parents=True, exist_ok=True)
     sounds, chosen, scores, events = Sounds(asked.soundfont, asked.recordings), [], [], []
-    for number, scene in enumerate(scenes(asked.seed)):
-        if asked.only and asked.only not in scene.name:
+    every = list(enumerate(scenes(asked.seed)))
+    # In an order of chance, so that a run that is cut short has some of each kind.
+    for at in np.random.default_rng(asked.seed).permutation(len(every)):
+        number, scene = every[at]
+        if asked.only and not any(part in scene.name for part in asked.only.split("|")):
+            continue
+        if asked.measure and not _is_made(_stem(scene, asked.out)):
             continue
         made = make_scene(scene, number, sounds)
         pose, score, found = run_scene(scene, made, asked.out)
