@@ -112,9 +112,59 @@ def instrument(random: Random, seconds: float) -> Samples:
 
 
 def gunshot(random: Random, seconds: float) -> Samples:
-    """Short bursts of noise: shots, claps, slammed doors."""
+    """Short bursts of noise: shots, slammed doors."""
     gap_s = random.uniform(0.5, 2.5) if random.random() < 0.5 else 30.0  # one alone
-    return _bursts(random, seconds, 10 ** random.uniform(-2, -0.6), gap_s)
+    return _bursts(random, seconds, 10 ** random.uniform(-1.7, -0.6), gap_s)
+
+
+def applause(random: Random, seconds: float) -> Samples:
+    """One person who claps, or an audience: bursts of a hundredth of a second, hollow hands."""
+    time = clock(0.08)
+    pieces: list[tuple[float, Samples]] = []
+    for _ in range(int(random.choice([1, 1, 2, 5, 40]))):
+        fall_s, hollow = random.uniform(0.004, 0.018), random.uniform(700, 1800)
+        gap, start = random.uniform(0.18, 0.6), random.uniform(0, 0.15)
+        while start < seconds:
+            clap = noise(random, len(time)) * decay(time, 0.001, fall_s)
+            clap = banded(clap, hollow / 1.6, hollow * random.uniform(1.6, 4.0), order=1)
+            pieces.append((start, random.uniform(0.6, 1.0) * clap))
+            start += gap * random.uniform(0.9, 1.1)
+    first = min(piece[0] for piece in pieces)
+    return placed(len(clock(seconds)), [(start - first, clap) for start, clap in pieces])
+
+
+def footsteps(random: Random, seconds: float) -> Samples:
+    """A heel and a sole on a floor, about twice a second."""
+    gap, hardness = random.uniform(0.33, 0.75), random.uniform(0.0, 1.0)
+    low, high = random.uniform(60, 160), random.uniform(250, 900)
+    heel_time, sole_time = clock(0.12), clock(0.16)
+    pieces: list[tuple[float, Samples]] = []
+    for count in range(int(seconds / gap) + 1):
+        start = count * gap + (random.uniform(0, 0.03) if count else 0.0)
+        heel = banded(noise(random, len(heel_time)), low, high, order=1)
+        heel *= decay(heel_time, 0.002, random.uniform(0.02, 0.06))
+        click = banded(noise(random, len(heel_time)), 1500, 6000, order=1)
+        sole = banded(noise(random, len(sole_time)), 300, 4000, order=1)
+        sole *= decay(sole_time, 0.03, 0.05)
+        pieces.append((start, heel + hardness * click * decay(heel_time, 0.001, 0.006)))
+        pieces.append((start + random.uniform(0.06, 0.12), random.uniform(0.1, 0.5) * sole))
+    return placed(len(clock(seconds)), [piece for piece in pieces if piece[0] < seconds])
+
+
+def knocking(random: Random, seconds: float) -> Samples:
+    """Two to five knocks on wood, and again after a while."""
+    time, gap = clock(0.15), random.uniform(0.12, 0.35)
+    tones = random.uniform(120, 900, 3)
+    fall_s = random.uniform(0.015, 0.05)
+    knock = sum(np.sin(2 * np.pi * tone * time + random.uniform(0, 6)) for tone in tones)
+    knock = (knock + 0.7 * noise(random, len(time))) * decay(time, 0.001, fall_s)
+    pieces: list[tuple[float, Samples]] = []
+    start = 0.0
+    while start < seconds:
+        times = start + gap * np.arange(int(random.integers(2, 6)))
+        pieces += [(float(moment), knock) for moment in times if moment < seconds]
+        start = float(times[-1]) + random.uniform(0.8, 2.5)
+    return placed(len(clock(seconds)), pieces)
 
 
 def explosion(random: Random, seconds: float) -> Samples:
@@ -166,6 +216,12 @@ MAKERS: dict[str, Callable[[Random, float], Samples]] = {
     "wind": wind,
 }
 """By the name of the kind."""
+OTHER_MAKERS: dict[str, Callable[[Random, float], Samples]] = {
+    "applause": applause,
+    "footsteps": footsteps,
+    "knocking": knocking,
+}
+"""Kinds that the classifier of sounds has no name for."""
 
 
 def recorded(random: Random, samples: Samples) -> Samples:

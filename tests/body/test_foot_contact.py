@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from motet.body.foot_contact import OFF_FEET_M, over_feet, settle_feet, stand_up, standing
+from motet.body.foot_contact import (
+    OFF_FEET_M,
+    keep_tall,
+    over_feet,
+    settle_feet,
+    stand_up,
+    standing,
+)
 from motet.body.skeleton import BALL_HEIGHT_M, STANDING_HEIGHT_M, BodyPose, body_motion, pose_body
 from motet.body.standing_pose import standing_root, standing_rotations
 from motet.geometry.rotation import matrix_from_axis_angle
@@ -199,3 +206,12 @@ def test_a_knee_that_bends_backwards_points_to_the_front_without_a_jump() -> Non
     middle = knees - torch.lerp(hip, ankle, 0.5)
     assert float(middle[:, 2].min()) > -0.02, "ahead of the line from hip to ankle"
     assert float(knees.diff(dim=0).norm(dim=-1).max()) < 0.05
+
+
+def test_whoever_greets_keeps_soft_knees() -> None:
+    depth = np.concatenate([np.full(60, 0.015), np.full(60, 0.18)])
+    raised = keep_tall(STANDING_HEIGHT_M - depth, np.ones(120), 30.0)
+    assert np.abs(raised[:40]).max() < 1e-9, "soft knees stay"
+    assert 0.03 < (depth - raised)[90:].max() < 0.06
+    assert not keep_tall(STANDING_HEIGHT_M - depth, np.zeros(120), 30.0).any()
+    assert not keep_tall(STANDING_HEIGHT_M - depth, np.ones(120), 30.0, fixed=80)[:80].any()

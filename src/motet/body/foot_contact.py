@@ -39,6 +39,9 @@ EASY_M, HALF_M, SQUAT_M = 0.015, 0.15, 0.30
 """Depth of a resting pelvis below its standing height. People rest at less than about twice
 `EASY_M` or deeper than `SQUAT_M`. A depth held in between is undecided; up to `HALF_M` it counts as
 standing."""
+SOFT_M, CROUCH_M, SOFTEST_M = 0.025, 0.30, 0.06
+"""Whoever greets or looks has knees as soft as the first depth; what is as deep as the second is
+raised to the third."""
 HELD_S, RESTING_M = 1.0, 0.04
 """A depth held for so long, to within so much, is no flinch, step or bounce."""
 _LEGS = {
@@ -53,6 +56,7 @@ def settle_feet(
     fps: float,
     fixed: int = 0,
     upright: bool = False,
+    tall: Float[ndarray, " frames"] | None = None,
 ) -> tuple[Float[Tensor, "frames 3"], Float[Tensor, "frames joints 3 3"]]:
     """The same body with standing feet that neither slide nor sink.
 
@@ -63,6 +67,7 @@ def settle_feet(
         fixed: so many frames at the start stay exactly as they are, and a foot that stands in the
             last of them goes on standing there.
         upright: a figure that rests with half-bent knees stands up.
+        tall: with `upright`, weight of keeping the knees soft, not crouched, whatever it does.
 
     Source: contact clean-up as usual in motion capture (Kovar, Schreiner and Gleicher 2002), with
     analytic two-bone inverse kinematics.
@@ -77,6 +82,8 @@ def settle_feet(
         goals[side] = _anchored(position[:, ball], contact, fps, fixed)
     if upright:
         new_root[:, 1] += stand_up(new_root[:, 1], fps, fixed)
+        if tall is not None:
+            new_root[:, 1] += keep_tall(new_root[:, 1], tall, fps, fixed)
     position = position + (new_root - root.double().numpy())[:, None]
     aside = over_feet(new_root, _ankle_goals(position, goals), fps, fixed)
     new_root += aside
@@ -133,6 +140,25 @@ def stand_up(
     is_undecided = (depth > EASY_M) & (depth < SQUAT_M)
     raised = grey_opening(np.where(is_undecided, depth - target, 0.0), size, mode="nearest")
     smooth = gaussian_filter1d(raised * rest_weight, 0.15 * fps, mode="nearest")
+    return smooth * _fade_in(len(height), fixed, 0.5 * fps)
+
+
+def keep_tall(
+    height: Float[ndarray, " frames"],
+    weight: Float[ndarray, " frames"],
+    fps: float,
+    fixed: int = 0,
+) -> Float[ndarray, " frames"]:
+    """Metres to raise the pelvis of a figure that has no reason to crouch.
+
+    Args:
+        height: of the pelvis above the floor, metres.
+        weight: 1 where nobody crouches, 0 where anything goes.
+        fixed: frames at the start that are not raised.
+    """
+    depth = STANDING_HEIGHT_M - height
+    raised = np.maximum(0.0, depth - np.interp(depth, [SOFT_M, CROUCH_M], [SOFT_M, SOFTEST_M]))
+    smooth = gaussian_filter1d(raised * weight, 0.15 * fps, mode="nearest")
     return smooth * _fade_in(len(height), fixed, 0.5 * fps)
 
 

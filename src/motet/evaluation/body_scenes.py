@@ -8,7 +8,7 @@ directions, other classes, other lengths, other seeds.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -188,8 +188,16 @@ class MadeScene:
     """Seconds and position of the source that is given."""
 
 
-def make_scene(scene: Scene, number: int) -> MadeScene:
-    """The sound of a scene for two ears in the open, at the synthesis rate."""
+Sounds = Callable[[str, float, tuple[int, ...]], tuple[np.ndarray, float, tuple[float, ...]]]
+"""(kind, seconds, seed) -> samples at the synthesis rate, onset and beats in seconds."""
+
+
+def make_scene(scene: Scene, number: int, sounds: Sounds | None = None) -> MadeScene:
+    """The sound of a scene for two ears in the open, at the synthesis rate.
+
+    Args:
+        sounds: makes the sounds of the events, instead of the soundscapes.
+    """
     random = np.random.default_rng([scene.seed, number])
     count = round(scene.seconds * RATE)
     # the noise floor of a quiet room
@@ -199,7 +207,11 @@ def make_scene(scene: Scene, number: int) -> MadeScene:
         ears += BACKGROUND * behind.samples[:count]
     onsets, sources, beats, paths = [], [], [], []
     for place, event in enumerate(scene.events):
-        samples, onset, own_beats = _event_samples(event, (scene.seed, number, place))
+        seed = (scene.seed, number, place)
+        if sounds is None:
+            samples, onset, own_beats = _event_samples(event, seed)
+        else:
+            samples, onset, own_beats = sounds(event.sound, event.seconds, seed)
         start = round(event.start_s * RATE)
         mono = np.zeros(count, np.float32)
         mono[start : start + len(samples)] = samples[: count - start]

@@ -221,12 +221,12 @@ def test_after_a_pause_the_same_side_is_another_event() -> None:
 
 
 def kinds(*families: str) -> sound_events.KindOf:
-    """Each sound that is asked about is of the next of these families."""
-    coming = iter(families)
+    """Each onset that is asked about is of the next of these families."""
+    coming, known = iter(families), dict[float, str]()
 
     def kind_of(start: float, stop: float) -> SoundKind:
         assert stop > start
-        family = next(coming)
+        family = known[start] if start in known else known.setdefault(start, next(coming))
         return SoundKind(family, family, 0.9)
 
     return kind_of
@@ -237,6 +237,24 @@ def test_an_alarm_from_the_same_side_is_another_event() -> None:
     found = sound_events.find_events(audio, kind_of=kinds("greet", "greet", "flee"))
     assert [round(event.seconds, 1) for event in found] == [0.5, 3.5]
     assert [event.kind.family for event in found if event.kind] == ["greet", "flee"]
+
+
+def test_a_voice_that_pauses_is_one_event() -> None:
+    audio = bursts((0.5, 0), (3.0, 0), (5.2, 0))
+    assert len(sound_events.find_events(audio, kind_of=kinds("greet", "greet", "greet"))) == 1
+    assert len(sound_events.find_events(audio, kind_of=kinds("greet", "attend", "attend"))) == 2
+
+
+def test_one_voice_whose_direction_wavers_is_one_event_and_its_end_none() -> None:
+    speech, other = SoundKind("speech", "greet", 0.9), SoundKind("bark", "avoid", 0.9)
+    level = np.full(200, -20.0)
+    level[105:] = -70.0  # silent 0.1 s after the moment that is asked about
+    wavers, moment = 1.3, 2.0
+    assert sound_events._goes_on(np.full(200, -20.0), moment, wavers, speech, "greet")
+    assert not sound_events._goes_on(np.full(200, -20.0), moment, wavers, other, "greet")
+    assert sound_events._goes_on(level, moment, wavers, other, "greet"), "it is the end"
+    level[100:105] = -5.0
+    assert not sound_events._goes_on(level, moment, wavers, other, "greet"), "it is a bang"
 
 
 def test_a_given_source_that_moves_is_one_event_and_a_jump_another() -> None:

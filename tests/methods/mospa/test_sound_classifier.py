@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from motet.methods.mospa.item_progress import ItemProgress, WindowPlan
-from motet.methods.mospa.sound_classifier import SoundClassifier, pool
-from motet.methods.mospa.window_task import RMS, seen_features
+from motet.methods.mospa.sound_classifier import LOUDNESS, SoundClassifier, pool
+from motet.methods.mospa.window_task import seen_features
 from motet.reaction_families import FAMILY_NAMES, FAMILY_OF, SOUND_NAMES, family_number
 
 COLUMNS, FRAMES = 68, 60
@@ -39,7 +39,7 @@ def test_statistics_do_not_depend_on_what_follows_four_seconds() -> None:
 def test_an_example_is_seen_where_its_family_is_replaced_and_something_sounds() -> None:
     own = torch.full((1, FRAMES, COLUMNS), 0.5)
     own[:, 20:] = 1.0
-    own[:, 50:, RMS] = 0.0
+    own[:, 50:, LOUDNESS] = 0.0
     number = family_number("greet")
     families = np.where(np.arange(FRAMES) >= 20, number, 0)
     plan = WindowPlan(FRAMES, np.zeros((FRAMES, 3)), np.zeros(3), families=families)

@@ -15,20 +15,10 @@ from torch import Tensor
 
 from motet.body.feature_vector import (
     DIM,
-    ROOT,
-    encode_body,
     turned,
     vector_motion,
-    vector_rotations,
 )
-from motet.body.foot_contact import settle_feet
-from motet.body.idle_life import add_life
-from motet.body.look_at import look_at
-from motet.body.motion_continuity import join_to_known, leave_start
-from motet.body.motion_limits import limit_speed
-from motet.body.neck_limit import limit_twist
 from motet.body.source_path import SourcePath, parse_source
-from motet.body.step_evenness import even_steps
 from motet.checkpoint import load_strict
 from motet.config import JsonValue
 from motet.diffusion.sample import seeded_noise
@@ -46,6 +36,7 @@ from motet.methods.mospa.item_progress import ItemProgress, at_start, next_group
 from motet.methods.mospa.model import MospaModel
 from motet.methods.mospa.sound_events import SoundEvent, event_facts
 from motet.methods.mospa.start_pose import StartPose, read_start, standing_start
+from motet.methods.mospa.window_finish import WindowFinish
 from motet.methods.mospa.window_task import (
     REPLACED,
     Planner,
@@ -76,8 +67,6 @@ END_FRAMES = 8
 """Frames at the end of a window that are not used where another window can follow."""
 STREAMS = 10_000
 """Streams of noise between one candidate of a window and the next."""
-VELOCITY_FRAMES = {120: 4.0, 30: 1.0}
-"""What a difference between rows at 30 a second is divided by to be a velocity of the model."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -263,7 +252,11 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
             vector = torch.cat([task.known, vector[:, task.known_frames :]], 1)
             if self.config.events and self._attends(state):
                 vector = waiting(vector, task)
-        return self._finished(vector, task, state)
+        finish = WindowFinish(self.config, state.condition, self.space.fps, self._role(state))
+        if self.config.families and self._attends(state):
+            world = world_source(task, self.config, state.path, self.space.fps, attends=True)
+            return finish(vector, task, features, looked_at(world, task.plans))
+        return finish(vector, task, features)
 
     def first_needed(self, state: MospaState) -> int:
         """First sample of the next windows."""
@@ -324,38 +317,6 @@ class Mospa(StreamingMethod[MospaConfig, MospaCondition, MospaState, Motion]):
 
     def _attends(self, state: MospaState) -> bool:
         return self._role(state) == "listener"
-
-    def _finished(
-        self, vector: Float[Tensor, "batch frames dim"], task: WindowTask, state: MospaState
-    ) -> Float[Tensor, "batch frames dim"]:
-        """Join the known frames without a step, add life where the figure stands still, anchor
-        standing feet, straighten legs that rest half bent, spread steps that stand out.
-        """
-        condition, fps, known = state.condition, self.space.fps, task.known_frames
-        if not known and not condition.feet:
-            return vector
-        rows, between = [], VELOCITY_FRAMES[self.config.velocity_fps]
-        looked = torch.full((*vector.shape[:2], 3), torch.nan)
-        if self.config.families and self._attends(state):
-            world = world_source(task, self.config, state.path, fps, attends=True)
-            looked = looked_at(world, task.plans)
-        for item, seed, source in zip(vector, task.seeds, looked, strict=True):
-            root, rotations = join_to_known(item[:, ROOT], vector_rotations(item), known, fps)
-            if self.config.guessing:
-                if task.is_first and known:
-                    root, rotations = leave_start(root, rotations, fps)
-                root, rotations = limit_speed(root, rotations, known, fps)
-                rotations = look_at(root, rotations, source, known, fps)
-                rotations = limit_twist(root, rotations, known, fps)
-            if condition.feet:
-                if condition.life and self.config.guessing:
-                    first = task.first_frame
-                    root, rotations = add_life(root, rotations, fps, known, first, seed)
-                root, rotations = settle_feet(root, rotations, fps, known, condition.upright)
-            if self.config.guessing:
-                root, rotations = even_steps(root, rotations, known)
-            rows.append(encode_body(root, rotations, frames_between=between))
-        return torch.cat([vector[:, :known], torch.stack(rows)[:, known:]], 1)
 
 
 def _source_path(condition: MospaCondition) -> SourcePath | None:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motet.methods.mospa.sound_classifier import SoundKind
 from motet.methods.mospa.sound_events import SoundEvent
 from motet.methods.mospa.source_position import position_at
 from motet.reaction_families import UNKNOWN_FAMILY, family_number
@@ -22,6 +23,7 @@ MARGIN = 4
 """Frames around a window's border in which an event belongs to what follows the border."""
 REACTION = 5
 """Frames after an event that nobody reacts in yet (0.17 s); a window ends after them."""
+ATTEND = family_number("attend")
 HELD = 32
 """Frames before an event whose sound is repeated in place of what a window must not know yet."""
 
@@ -98,6 +100,8 @@ class WindowPlan:
     """After the window."""
     found: tuple[SoundEvent, ...] = ()
     """Events that this window newly attends to."""
+    goes_on: SoundKind | None = None
+    """Kind of what was attended to before the window, judged by what the window has of it."""
 
     @property
     def before(self) -> Float[np.ndarray, "3"] | None:
@@ -142,8 +146,9 @@ def plan_window(
         place = position_at(event.azimuth_deg) if position is None else position(event)
         # A given source that jumps goes on with what it does, unless it clearly changes.
         number = UNKNOWN_FAMILY if position is None else family
-        if event.kind is not None and event.kind.is_sure:
-            number = family_number(event.kind.family)
+        if event.kind is not None:
+            # Whoever cannot tell what it is turns to it.
+            number = family_number(event.kind.family) if event.kind.is_sure else number or ATTEND
         if border + MARGIN < frame + REACTION < stop:
             return WindowPlan(
                 frame + REACTION, rows, place, frame, families, number, (*found, event)

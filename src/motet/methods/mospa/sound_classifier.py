@@ -14,8 +14,10 @@ LONGEST = 120
 """Frames after its onset that an event is judged by (4 s); fewer where another one follows."""
 SHORTEST = 9
 SURE = 0.5
-"""Probability from which on a family is a condition; below it the denoiser decides by itself."""
+"""Probability from which on a family is a condition; below it the figure turns to the sound."""
 INNER, STATISTICS = 48, 4
+LOUDNESS = 66
+"""Column of the loudness in the features without tempograms."""
 
 
 @dataclasses.dataclass(frozen=True)

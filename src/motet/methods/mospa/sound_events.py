@@ -32,6 +32,11 @@ PAUSE_S, PAUSE_DB = 1.9, 20.0
 long."""
 SAME_DEG = 35.0
 """A direction nearer than this to the one before is the same source."""
+WAVERS = 1.5
+"""Times the angle of one direction that estimates for one voice waver by."""
+END_S, LOUDER_DB = 0.25, 6.0
+"""What falls silent within this time, and was no louder by so much than what it follows, is the end
+of that."""
 SWITCH_FRAMES = 10
 """Frames over which the attended position goes over to a new event's."""
 
@@ -73,7 +78,7 @@ def event_facts(event: SoundEvent, reaction: str = "default") -> dict[str, JsonV
     kind = event.kind
     chosen = reaction
     if reaction == "default":
-        chosen = kind.family if kind is not None and kind.is_sure else "undecided"
+        chosen = "undecided" if kind is None else kind.family if kind.is_sure else "attend"
     return {
         "seconds": round(event.seconds, 2),
         "sound": "" if kind is None else kind.name,
@@ -130,20 +135,60 @@ def find_events(
         if audio.seconds - onset < 0.1 or onset < attention.since_s + APART_S / 2:
             continue
         azimuth = _direction(audio, onset) if bearing is None else bearing(onset + 0.1)
-        kind = None
         if last.azimuth_deg is not None:
             before = last.azimuth_deg
             if bearing is not None:
                 before = bearing(max(0.0, onset - JUMP_S))
-            goes_on = _apart(azimuth, before) < (SAME_DEG if bearing is None else JUMP_DEG)
-            if goes_on and not _after_pause(level, onset):
-                kind = kind_of(onset, min(stop, onset + 2.0))
-                if not _alarms(kind, last.family):
-                    continue
-        kind = kind or kind_of(onset, stop)
+            near = SAME_DEG if bearing is None else JUMP_DEG
+            kind = kind_of(onset, min(stop, onset + 2.0))
+            if _goes_on(level, onset, _apart(azimuth, before) / near, kind, last.family):
+                continue
+        kind = kind_of(onset, stop)
         events.append(SoundEvent(onset, azimuth, _peak_db(level, onset), kind))
         last = Attention(azimuth, kind.family if kind is not None else "")
     return tuple(events)
+
+
+def _goes_on(
+    level: Float[np.ndarray, " hops"],
+    onset: float,
+    apart: float,
+    kind: SoundKind | None,
+    family: str,
+) -> bool:
+    """Whether an onset is more of what is attended to: from there, without a pause or of the same
+    kind after one, and nothing that alarms.
+
+    Args:
+        apart: angle to the attended source, as a share of what is the same direction.
+        family: of what is attended to.
+    """
+    if _alarms(kind, family):
+        return False
+    is_alike = kind is not None and kind.is_sure and kind.family == family
+    if _after_pause(level, onset):
+        is_unknown = kind is not None and not kind.is_sure
+        return apart < 1 and (is_alike or (is_unknown and not _louder(level, onset)))
+    # Directions of one voice waver where reflections, or two loudspeakers, blur them.
+    return apart < (WAVERS if is_alike or _is_end(level, onset) else 1)
+
+
+def _louder(level: Float[np.ndarray, " hops"], onset: float) -> bool:
+    """Whether a sound is clearly louder than all before it."""
+    before = level[: max(1, int(onset / HOP_S))]
+    return _peak_db(level, onset) > float(before.max()) + LOUDER_DB
+
+
+def _is_end(level: Float[np.ndarray, " hops"], onset: float) -> bool:
+    """Whether a sound that went on ends here: it falls silent at once, and was no louder."""
+    first, stays = int(onset / HOP_S), round(END_S / HOP_S)
+    after = level[first + stays : first + 3 * stays]
+    before = level[max(0, first - 3 * stays) : first]
+    if not len(after) or not len(before):
+        return False
+    peak = _peak_db(level, onset)
+    is_over = float(after.max()) < peak - PAUSE_DB
+    return is_over and peak < float(before.max()) + LOUDER_DB
 
 
 def _alarms(kind: SoundKind | None, family: str) -> bool:

@@ -19,7 +19,7 @@ from motet.encoders.binaural import RATE_HZ, ear_features, loudest_mel
 from motet.geometry.rotation import matrix_from_axis_angle
 from motet.methods.mospa.config import MospaConfig
 from motet.methods.mospa.item_progress import ItemProgress, WindowPlan, held_before, plan_window
-from motet.methods.mospa.sound_classifier import SHORTEST, SoundClassifier, SoundKind
+from motet.methods.mospa.sound_classifier import LOUDNESS, SHORTEST, SoundClassifier, SoundKind
 from motet.methods.mospa.sound_events import Attention, SoundEvent, find_events, smooth_switches
 from motet.methods.mospa.source_position import estimated_position, position_at
 from motet.methods.mospa.windows import SourceView, world_view
@@ -114,9 +114,12 @@ class Planner:
             bearing=bearing if follows else None,
             kind_of=kind_of,
         )
-        item = self._judged_again(item, features, events)
+        goes_on = self._judged_again(item, features, events)
+        if goes_on is not None:
+            item = dataclasses.replace(item, family=family_number(goes_on.family))
         place = (lambda event: position(event.seconds)) if follows else None
         plan = plan_window(events, item, frames, self.stop, self.fps, place)
+        plan = dataclasses.replace(plan, goes_on=goes_on)
         return plan if not self.reaction else _set_reaction(plan, self.reaction)
 
     def _kind(
@@ -132,18 +135,16 @@ class Planner:
         item: ItemProgress,
         features: Float[Tensor, "frames columns"],
         events: Sequence[SoundEvent],
-    ) -> ItemProgress:
-        """The item with the kind of what goes on, by what this window has of it: the window before
-        may have ended right after its onset, and sounds change.
+    ) -> SoundKind | None:
+        """The kind of what goes on, by what this window has of it: the window before may have ended
+        right after its onset, and sounds change. None where that is not sure.
         """
         if item.attended is None:
-            return item
+            return None
         start = max(0, item.event_frame - item.first_frame)
         stop = round(events[0].seconds * self.fps) if events else len(features)
         kind = self._kind(features, start, stop) if stop - start >= AGAIN else None
-        if kind is None or not kind.is_sure:
-            return item
-        return dataclasses.replace(item, family=family_number(kind.family))
+        return kind if kind is not None and kind.is_sure else None
 
 
 REPLACED = tuple(map(family_number, ("attend", "greet", "avoid", "cover", "flee")))
@@ -184,6 +185,8 @@ def advanced_item(
         past: frames that the next window begins with.
     """
     events, event_frame = item.events, item.event_frame
+    if events and plan.goes_on is not None:
+        events = (*events[:-1], dataclasses.replace(events[-1], kind=plan.goes_on))
     for event in plan.found:
         event_frame = item.first_frame + round(event.seconds * fps)
         seconds = item.first_frame / fps + event.seconds
@@ -252,7 +255,7 @@ def _with_examples(
     """
     assert plan.families is not None
     result = features.clone()
-    loud = features[:, RMS] > QUIET * features[:, RMS].max()
+    loud = features[:, LOUDNESS] > QUIET * features[:, LOUDNESS].max()
     edges = [0, *(np.flatnonzero(np.diff(plan.families)) + 1), len(features)]
     for start, stop in itertools.pairwise(edges):
         number = int(plan.families[start])
@@ -270,8 +273,8 @@ def _with_examples(
     return result
 
 
-RMS, QUIET, PAUSE = 66, 0.03, 31
-"""Column of the loudness; share of the loudest moment under which nothing sounds; frames up to
+QUIET, PAUSE = 0.03, 31
+"""Share of the loudest moment under which nothing sounds; frames up to
 which a gap is no pause."""
 
 
