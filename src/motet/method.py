@@ -191,6 +191,8 @@ class MethodSpec:
     space serve."""
     weights: str = ""
     """File name of the shipped weights; empty: none are shipped."""
+    onnx: str = ""
+    """(method, condition) -> `motet.nn.stateful_graph.StatefulGraph`; empty: no ONNX."""
     person_weights: str = ""
     """(folder of a fitted person) -> path of the person's weights; empty: the method has no option
     `person`."""

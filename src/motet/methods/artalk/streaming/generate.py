@@ -28,7 +28,7 @@ from motet.face.mouth_style import NAMED, NEUTRAL, MouthStyle, style_of
 from motet.face.operator import Operator, OperatorChain
 from motet.face.smoothing import ExponentialSmoothing
 from motet.face.speech_cues import speech_cues
-from motet.methods.artalk.config import ArtalkCondition, StreamingConfig
+from motet.methods.artalk.config import ArtalkCondition, CodecConfig, StreamingConfig
 from motet.methods.artalk.streaming.model import Decide, StreamingModel, known_mask
 from motet.methods.artalk.style import read_style
 from motet.nn.device import CPU
@@ -79,13 +79,13 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         self.encoder = encoder
         self._streams: dict[tuple[int, int], SpeechEncoder[Any]] = {}
         self.space: MotionSpace = arkit_space()
-        self._weights = self.space.range("blendshapes")
+        self.weights = self.space.range("blendshapes")
         names = (*ARKIT_SHAPES, "x", "y", "z")
         mouth = [name in MOUTH_SHAPES for name in names]
         eyes = [name.startswith(("eyeBlink", "eyeLook")) for name in names]
-        self._mouth = torch.tensor(mouth)
+        self.mouth = torch.tensor(mouth)
         # Lids and eyes do move suddenly.
-        self._smoothed = ~(self._mouth | torch.tensor(eyes)).to(CPU)
+        self.smoothed = ~(self.mouth | torch.tensor(eyes)).to(CPU)
 
     @torch.inference_mode()
     def begin(self, condition: ArtalkCondition, seeds: Sequence[int]) -> ArtalkState:
@@ -95,13 +95,13 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
             ConfigError: an unknown style, or an option outside its range.
             AssetError: a style clip that cannot be read.
         """
-        condition = self._with_defaults(condition)
+        condition = self.with_defaults(condition)
         codec, batch = self.config.codec, len(seeds)
         lines = 2 * batch if condition.decode == "lively" else batch
-        style, mouth_style = self._style(condition)
+        style, mouth_style = self.chosen_style(condition)
         return ArtalkState(
             seeds=tuple(seeds),
-            stream=FeatureStream.begin(self._encoder(condition), batch),
+            stream=FeatureStream.begin(self.stream_encoder(condition), batch),
             condition=condition,
             style=style.expand(lines, -1),
             mouth_style=mouth_style,
@@ -118,9 +118,9 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
 
     def encoder_of(self, state: ArtalkState) -> SpeechEncoder[Any]:
         """The encoder of the session's mode."""
-        return self._encoder(state.condition)
+        return self.stream_encoder(state.condition)
 
-    def _encoder(self, condition: ArtalkCondition) -> SpeechEncoder[Any]:
+    def stream_encoder(self, condition: ArtalkCondition) -> SpeechEncoder[Any]:
         """Offline, with words or without, or a stream whose blocks are the frames that are emitted
         together.
         """
@@ -158,7 +158,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         if len(lines) == state.batch:
             return lines, state
         expected, drawn = lines.chunk(2)
-        return torch.where(self._mouth, expected, drawn), state
+        return torch.where(self.mouth, expected, drawn), state
 
     def postprocess(self, frames: Tensor, state: ArtalkState) -> tuple[Tensor, ArtalkState]:
         """Smoothing of drawn motion, lip aperture, lip closures."""
@@ -182,7 +182,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
     def _chain(self, condition: ArtalkCondition, style: MouthStyle) -> OperatorChain:
         operators: list[Operator[Any]] = []
         if condition.decode == "lively":
-            smoothing = ExponentialSmoothing(self._smoothed, SMOOTHING, SMOOTHING_STAGES)
+            smoothing = ExponentialSmoothing(self.smoothed, SMOOTHING, SMOOTHING_STAGES)
             operators.append(smoothing)
         if condition.opening:
             if isinstance(self.encoder, MouthEncoder):
@@ -193,7 +193,12 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
             operators.append(EnforceClosures())
         return OperatorChain(operators)
 
-    def _with_defaults(self, condition: ArtalkCondition) -> ArtalkCondition:
+    def with_defaults(self, condition: ArtalkCondition) -> ArtalkCondition:
+        """The condition with the numbers that stand for "as trained".
+
+        Raises:
+            ConfigError: a number outside its range.
+        """
         config, live = self.config, self._streams_sound(condition)
         commit = condition.commit or (config.stream_commit if live else config.commit)
         usual = config.stream_look_ahead if live else config.look_ahead
@@ -206,7 +211,9 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
             raise ConfigError(f"look_ahead must lie between 0 and {most} steps, not {look}")
         return dataclasses.replace(condition, commit=commit, look_ahead=look)
 
-    def _style(self, condition: ArtalkCondition) -> tuple[Float[Tensor, "1 style"], MouthStyle]:
+    def chosen_style(
+        self, condition: ArtalkCondition
+    ) -> tuple[Float[Tensor, "1 style"], MouthStyle]:
         """The generator's vector, and what the style does to the regressed mouth."""
         null, names = self.model.null_style, self.config.styles
         if not condition.style:
@@ -249,44 +256,50 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
     def _generate(
         self, state: ArtalkState, audio: Float[Tensor, "batch tokens audio"]
     ) -> Float[Tensor, "lines frames dim"]:
-        model, first = self.model, state.frames_generated == 0
+        model, first = self.model, torch.tensor(state.frames_generated == 0)
         window = state.past[:, -self.config.codec.frames :]
         before = model.past_total(window)
-        past = model.past(state.past, before, torch.tensor([first]))
-        _, total = model.generate(state.style, past, audio, self._decide(state))
+        past = model.past(state.past, before, first.unsqueeze(0))
+        decide = decider(state.condition, self.config.codec, self._uniforms(state))
+        _, total = model.generate(state.style, past, audio, decide)
         motion = model.decode(window, before, total, first)
-        motion[..., self._weights] = motion[..., self._weights].clamp(0, 1)
+        motion[..., self.weights] = motion[..., self.weights].clamp(0, 1)
         return motion
-
-    def _decide(self, state: ArtalkState) -> Decide:
-        """How log-odds become bits in -1 .. 1."""
-        condition = state.condition
-        if condition.decode == "expected":
-            return lambda odds, own: torch.tanh(odds / 2)
-        if condition.decode == "greedy":
-            return lambda odds, own: (odds > 0).to(odds.dtype) * 2 - 1
-        uniforms = self._uniforms(state)
-
-        def draw(odds: Tensor, own: slice) -> Tensor:
-            return draw_bits(odds / condition.temperature, uniforms[:, own], condition.top_p)
-
-        if condition.decode == "sample":
-            return draw
-        finest = self.config.codec.tokens - self.config.codec.frames
-
-        def expected_and_drawn(odds: Tensor, own: slice) -> Tensor:
-            expected, drawn = odds.chunk(2)
-            if own.start >= finest:  # drawing the detail of single frames would tremble
-                return torch.tanh(odds / 2)
-            return torch.cat([torch.tanh(expected / 2), draw(drawn, own)])
-
-        return expected_and_drawn
 
     def _uniforms(self, state: ArtalkState) -> Float[Tensor, "batch tokens bits"]:
         """Uniform numbers of this window, from each item's own seed."""
         shape = (self.config.codec.tokens, self.config.codec.bits)
         seeds = [seed * 1_000_003 + state.frames_generated for seed in state.seeds]
         return uniform_rows(seeds, shape)
+
+
+def decider(
+    condition: ArtalkCondition, codec: CodecConfig, uniforms: Float[Tensor, "batch tokens bits"]
+) -> Decide:
+    """How log-odds become bits in -1 .. 1.
+
+    Args:
+        uniforms: random numbers of the window; decoding that samples nothing does not read them.
+    """
+    if condition.decode == "expected":
+        return lambda odds, own: torch.tanh(odds / 2)
+    if condition.decode == "greedy":
+        return lambda odds, own: (odds > 0).to(odds.dtype) * 2 - 1
+
+    def draw(odds: Tensor, own: slice) -> Tensor:
+        return draw_bits(odds / condition.temperature, uniforms[:, own], condition.top_p)
+
+    if condition.decode == "sample":
+        return draw
+    finest = codec.tokens - codec.frames
+
+    def expected_and_drawn(odds: Tensor, own: slice) -> Tensor:
+        expected, drawn = odds.chunk(2)
+        if own.start >= finest:  # drawing the detail of single frames would tremble
+            return torch.tanh(odds / 2)
+        return torch.cat([torch.tanh(expected / 2), draw(drawn, own)])
+
+    return expected_and_drawn
 
 
 def draw_bits(

@@ -336,25 +336,25 @@ class StreamingModel(nn.Module):
         Returns:
             The codes of all scales, and their sum at full length.
         """
-        known, lines = past.shape[4], past.shape[2]
+        lines = past.shape[2]
         steer = self.steer(audio, style[: len(audio)]).repeat(1, lines // len(audio), 1, 1)
-        # (depth, 2, lines, heads, known + tokens, head): history first, then scale after scale.
-        keys_values = past.new_empty(
-            *past.shape[:4], known + self.config.codec.tokens, past.shape[5]
-        )
-        keys_values[:, :, :, :, :known] = past
+        # Of each layer (lines, heads, known, head): history first, then scale after scale.
+        seen = [both.unbind(0) for both in past.unbind(0)]
         running, ahead = None, self.style_entry(style).unsqueeze(1)
         codes = []
         for scale in range(len(self.config.codec.patches)):
             # Finer scales attend to history and coarser scales; no mask is needed within a scale.
             own = self.quantizer.scale_of(scale)
             x, parts = ahead + self.position[:, own], steer[:, :, own].unbind(0)
-            seen = keys_values[:, :, :, :, : known + own.stop]
             for index, layer in enumerate(self.layers):
                 steered = parts[6 * index : 6 * index + 6]
-                fresh = layer.project(x, steered)
-                keys_values[index, :, :, :, known + own.start : known + own.stop] = fresh[1:]
-                x = layer(x, steered, fresh[0], seen[index, 0], seen[index, 1], None)
+                query, *fresh = layer.project(x, steered).unbind(0)
+                key, value = (
+                    torch.cat([before, new], 2)
+                    for before, new in zip(seen[index], fresh, strict=True)
+                )
+                seen[index] = (key, value)
+                x = layer(x, steered, query, key, value, None)
             codes.append(
                 decide(self.odds(x, parts[-2], parts[-1]), own) * self.config.codec.bits**-0.5
             )
@@ -363,7 +363,7 @@ class StreamingModel(nn.Module):
         return torch.cat(codes, 1), running
 
     def decode(
-        self, past: Tensor, before: Tensor, total: Tensor, fresh: bool
+        self, past: Tensor, before: Tensor, total: Tensor, fresh: Bool[Tensor, ""]
     ) -> Float[Tensor, "batch frames dim"]:
         """Raw motion of a window behind the last emitted window, joined to it without a jump.
 
@@ -373,14 +373,13 @@ class StreamingModel(nn.Module):
         Args:
             past: raw motion of the last emitted window.
             before, total: summed codes of that window and of the new one.
+            fresh: True at the start of a session.
         """
         frames = self.config.codec.frames
         motion = self.codec.decode(torch.cat([before, total], 1), keep=frames + 2)
         decoded, motion = motion[:, :2], motion[:, 2:]
-        if fresh:
-            return motion
         # (lines, 2, dim): what the decoder misses of the emitted frames before the seam.
-        error = past[:, -2:] - decoded
+        error = torch.where(fresh, 0.0, past[:, -2:] - decoded)
         value, slope = error[:, 1:], error[:, 1:] - error[:, :1]
         time = torch.arange(1, frames + 1, dtype=motion.dtype).view(1, -1, 1)
         # (1, frames, 1).
