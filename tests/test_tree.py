@@ -35,7 +35,7 @@ LAYERS = [
     {"encoders", "rigs"},
     {"face"},
     {"data"},
-    {"method", "stage"},
+    {"method", "method_options", "stage"},
     {"streaming"},
     {"methods"},
     {"registry"},

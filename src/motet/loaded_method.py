@@ -15,7 +15,8 @@ from motet.audio.resampling import resample_pieces
 from motet.audio_types import PIECE_S, AudioSource
 from motet.binaural_input import as_two_ears
 from motet.config import JsonValue, Settings
-from motet.method import Method, MethodSpec, check_condition, condition_from
+from motet.method import Method, MethodSpec
+from motet.method_options import check_condition, condition_from
 from motet.nn.threads import threads
 from motet.options import OptionValue, Postprocess, changed
 from motet.request import Request

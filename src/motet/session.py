@@ -25,7 +25,8 @@ from motet.checkpoint import read_checkpoint
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError, nearest
 from motet.loaded_method import Generator, LoadedMethod, Options
-from motet.method import Method, MethodSpec, Tensors, option_names, renamed, unknown_option
+from motet.method import Method, MethodSpec, Tensors
+from motet.method_options import option_names, renamed, unknown_option
 from motet.nn.device import CPU, on_device, pick_device
 from motet.nn.threads import thread_count, threads
 from motet.options import OptionValue, Postprocess

@@ -114,6 +114,8 @@ def test_sounds_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["run", "{speech}", "--fps", "0", "-o", "o.csv"], "between 1 and 240"),
         (["run", "{speech}", "--size", "7", "-o", "o.csv"], "between 64 and 4096"),
         (["run", "{speech}", "--weights", "{speech}", "-o", "o.csv"], "safetensors"),
+        (["weights", "onnx", "kmtalk", "-o", "o.onnx"], "artalk is"),
+        (["weights", "onnx", "artalk", "-o", "o.bin"], "ends in .onnx"),
         (["run", "{speech}", "--avatar", "{speech}", "-o", "o.glb"], "GLB"),
         (["run", "{speech}", "{speech}", "-o", "o.csv"], "folder"),
         (["run", "-o", "o.csv"], "no recording"),

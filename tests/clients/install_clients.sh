@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings the client programs of `make test-clients` into .venv-clients: the Khronos glTF validator and three.js (npm),
+# Brings the client programs of `make test-clients` into .venv-clients: the Khronos glTF validator, three.js and ONNX Runtime (npm),
 # Blender as a module (PyPI), and Chromium (apt, only when none is installed; needs root).
 set -eu
 cd "$(dirname "$0")/.."
@@ -10,8 +10,8 @@ if ! command -v npm >/dev/null; then
     echo "install_clients: npm is missing; install Node.js 18 or later, e.g. apt-get install npm" >&2
     exit 1
 fi
-if [ ! -d "$home/node_modules/gltf-validator" ] || [ ! -d "$home/node_modules/three" ]; then
-    npm install --prefix "$home" --no-fund --no-audit --silent gltf-validator@2.0.0-dev.3.10 three@0.187
+if [ ! -d "$home/node_modules/gltf-validator" ] || [ ! -d "$home/node_modules/three" ] || [ ! -d "$home/node_modules/onnxruntime-web" ]; then
+    npm install --prefix "$home" --no-fund --no-audit --silent gltf-validator@2.0.0-dev.3.10 three@0.187 onnxruntime-web@1.30
 fi
 
 # Blender's module is built for one version of Python.

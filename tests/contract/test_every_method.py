@@ -15,7 +15,8 @@ from motet import config as house_config
 from motet.checkpoint import read_checkpoint, save_checkpoint
 from motet.data.training_set import TrainingSet
 from motet.errors import AudioError, CheckpointError, ConfigError
-from motet.method import Method, MethodSpec, condition_from
+from motet.method import Method, MethodSpec
+from motet.method_options import condition_from
 from motet.types import Audio, Frames, Motion, concatenate, frame_count
 
 RELAXED = settings(

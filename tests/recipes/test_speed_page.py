@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from motet.errors import ConfigError
-from recipes.speed_page import METHODS, ROOT, costs, written
+from recipes.speed_page import METHODS, ROOT, costs, method_line, with_line, written
 
 REPORT = {
     "machine": {"load": 0.3, "cores": 2, "processor": "Test 9000"},
@@ -15,9 +15,15 @@ REPORT = {
         {
             "subject": name,
             "sound_s": 10.0,
+            "threads": 1,
+            "streaming": {"chunk_ms": 20.0, "real_time_factor": 0.25} if name == "artalk" else None,
             "stages": [
-                {"name": "load", "cpu_s": 99.0},
-                {"name": "pictures" if name == "speech2lip" else "curves", "cpu_s": 11.04 + at},
+                {"name": "load", "cpu_s": 99.0, "peak_mb": 300.0},
+                {
+                    "name": "pictures" if name == "speech2lip" else "curves",
+                    "cpu_s": 11.04 + at,
+                    "peak_mb": 400.0,
+                },
             ],
         }
         for at, name in enumerate(METHODS)
@@ -43,3 +49,14 @@ def test_a_busy_machine_and_missing_methods_are_refused() -> None:
         costs(busy)
     with pytest.raises(ConfigError, match="speech2lip"):
         costs(few)
+
+
+def test_the_pages_of_the_methods_get_one_line_that_is_replaced() -> None:
+    line = method_line("artalk", REPORT)
+    assert "11.0 CPU-s for 10 s" in line and "0.25 s of wall time" in line and "400 MB" in line
+    assert "wall" not in method_line("kmtalk", REPORT)
+    for name in METHODS:
+        page = (ROOT / "src" / "motet" / "methods" / name / "README.md").read_text()
+        once = with_line(page, method_line(name, REPORT))
+        assert once.count("Speed of today's weights") == 1
+        assert with_line(once, method_line(name, REPORT)) == once

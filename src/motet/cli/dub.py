@@ -45,7 +45,7 @@ class Dub:
         """Find the video in the footage, speak over it."""
         from motet.cli.progress import progress_bars
         from motet.cli.recording import open_recording
-        from motet.method import parse_options
+        from motet.method_options import parse_options
         from motet.methods.speech2lip.person.folder import Person
         from motet.options import Postprocess
         from motet.registry import method_spec

@@ -195,7 +195,7 @@ class Eval:
     def _study(self) -> int:
         from motet.cli.eval_studies import study
         from motet.evaluation.held_out import load_held_out
-        from motet.method import parse_options
+        from motet.method_options import parse_options
         from motet.metrics.lip_geometry import lip_geometry_of
         from motet.rigs.house import load_house
         from motet.session import load
@@ -250,7 +250,7 @@ class Eval:
             method_subjects,
             reference_subjects,
         )
-        from motet.method import parse_options
+        from motet.method_options import parse_options
         from motet.session import load
         from motet.synthesis.reaction.policy_upper_bound import policy_again
 
@@ -338,7 +338,7 @@ class Eval:
         """As a viewer sees the person, or pixel by pixel (`--study pictures`)."""
         from motet.evaluation.person import TailConfig, evaluate_person
         from motet.evaluation.talking_person import evaluate_talking
-        from motet.method import parse_options
+        from motet.method_options import parse_options
         from motet.methods.speech2lip.person.folder import Person
         from motet.metrics.lpips import read_lpips
         from motet.registry import method_spec
@@ -357,7 +357,7 @@ class Eval:
 
     def _method(self) -> list[Subject]:
         from motet.evaluation.face import method_subject
-        from motet.method import parse_options
+        from motet.method_options import parse_options
         from motet.session import load
 
         if self.method == "none":

@@ -113,7 +113,7 @@ def _body_benchmark(asked: Eval) -> Report:
         read_feature_networks,
         sam_cases,
     )
-    from motet.method import parse_options
+    from motet.method_options import parse_options
     from motet.session import load
 
     assert asked.data is not None
@@ -151,7 +151,7 @@ def read_regions(arguments: Sequence[str]) -> dict[str, Region]:
 
 def _subjects(asked: Eval, flame: Flame | None) -> dict[str, Predictor]:
     from motet.evaluation.benchmarks import folder_predictor, method_predictor
-    from motet.method import parse_options
+    from motet.method_options import parse_options
     from motet.session import load
 
     subjects: dict[str, Predictor] = {}

@@ -53,7 +53,7 @@ class Keys:
 
     def execute(self) -> int:
         """Write the key motions and say how they were found."""
-        from motet.method import parse_options
+        from motet.method_options import parse_options
         from motet.session import load
 
         loaded = load(self.method, self.weights)

@@ -9,8 +9,8 @@ from pathlib import Path
 from motet.acting import METHOD
 from motet.cli.paths import check_files
 from motet.errors import ConfigError
-from motet.method import (
-    MethodSpec,
+from motet.method import MethodSpec
+from motet.method_options import (
     check_condition,
     condition_from,
     option_names,

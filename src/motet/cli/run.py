@@ -33,7 +33,7 @@ from motet.cli.requests import check_conditions, check_takes, method_options, sp
 from motet.cli.written import written_line
 from motet.errors import AssetError, ConfigError
 from motet.export.picture import DEFAULT_SIZE, PICTURES, picture_options
-from motet.method import option_names
+from motet.method_options import option_names
 from motet.options import Device, Guidance, OptionValue, Postprocess
 from motet.registry import DEFAULT, specs_of
 from motet.request import Request

@@ -143,8 +143,14 @@ class LipRegressor(nn.Module):
         self, phones: Float[Tensor, "known phones"], steps: Int[Tensor, " steps"]
     ) -> Float[Tensor, "steps stream_inputs"]:
         """The phones around each step of a stream, none newer than its map knows."""
-        last = steps + self._used(steps, len(phones))[1]
-        return around(phones, steps, STREAM_PHONE_OFFSETS, last)
+        return phones[self.stream_phone_rows(steps, len(phones))].mean(2).flatten(1)
+
+    def stream_phone_rows(
+        self, steps: Int[Tensor, " steps"], known: int
+    ) -> Int[Tensor, "steps offsets near"]:
+        """The rows whose mean each step of a stream reads at each offset."""
+        last = steps + self._used(steps, known)[1]
+        return phone_rows(steps, known, STREAM_PHONE_OFFSETS, last)
 
     def _used(
         self, steps: Int[Tensor, " steps"], known: int
@@ -167,12 +173,22 @@ def around(
     Args:
         last: step from which on the phones of each are repeated; the last known when left out.
     """
+    return phones[phone_rows(steps, len(phones), offsets, last)].mean(2).flatten(1)
+
+
+def phone_rows(
+    steps: Int[Tensor, " steps"],
+    known: int,
+    offsets: tuple[int, ...],
+    last: Int[Tensor, " steps"] | None,
+) -> Int[Tensor, "steps offsets near"]:
+    """The rows whose mean `around` takes at each offset."""
     half = PHONE_STEPS // 2
     at = steps.unsqueeze(1) + torch.tensor(offsets)
     near = at.unsqueeze(2) + torch.arange(-half, half + 1)  # (steps, offsets, PHONE_STEPS)
     if last is not None:
         near = torch.minimum(near, last[:, None, None])
-    return phones[near.clamp(0, len(phones) - 1)].mean(2).flatten(1)
+    return near.clamp(0, known - 1)
 
 
 PHONE_CONTEXT = -min(PHONE_OFFSETS) + PHONE_STEPS // 2 - min(CONTEXT)

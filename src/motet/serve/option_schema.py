@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from motet import config as settings
 from motet.config import JsonValue, Settings
 from motet.errors import ConfigError
-from motet.method import MethodSpec, condition_from, option_names, renamed
+from motet.method import MethodSpec
+from motet.method_options import condition_from, option_names, renamed
 from motet.option_text import field_docstrings
 from motet.options import OptionValue, Postprocess
 from motet.registry import specs_of

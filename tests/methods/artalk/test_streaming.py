@@ -13,7 +13,7 @@ from benchmarks.artalk_plain import stream_plain
 from motet import methods
 from motet.data.training_set import TrainingItem, TrainingSet
 from motet.errors import AssetError, ConfigError
-from motet.method import check_condition, condition_from
+from motet.method_options import check_condition, condition_from
 from motet.methods.artalk.config import PRESETS, ArtalkCondition, ArtalkConfig, StreamingConfig
 from motet.methods.artalk.generate import build
 from motet.methods.artalk.loss import stages

@@ -25,7 +25,7 @@ from motet.errors import (
 )
 from motet.export import write_clip
 from motet.export.user_mesh import UserMesh
-from motet.method import parse_options
+from motet.method_options import parse_options
 from motet.methods.diffposetalk import SPEC
 from motet.methods.diffposetalk.config import (
     PRESETS,

@@ -51,7 +51,7 @@ class WhisperAudioEncoder:
         streaming: WhisperStreaming | None = None,
         readout: Readout | None = None,
     ) -> None:
-        self.network, self.digest = network, digest
+        self.network, self.digest, self.settings = network, digest, streaming
         self.dim = readout.dim if readout else network.config.width
         self.look_ahead_s = streaming.look_ahead_s if streaming else math.inf
         offline = OfflineWindows(network, readout=readout)

@@ -49,13 +49,17 @@ class Layer(nn.Module):
         return self._rest(x, F.scaled_dot_product_attention(q, k, v))
 
     def step(
-        self, x: Float[Tensor, "steps width"], past: KeyValue
+        self, x: Float[Tensor, "steps width"], past: KeyValue, known: Tensor | None = None
     ) -> tuple[Float[Tensor, "steps width"], KeyValue]:
-        """The same for steps that follow a past; also the keys and values of past and steps."""
+        """The same for steps that follow a past; also the keys and values of past and steps.
+
+        Args:
+            known: (steps or 1, keys), True for keys that may be attended to; all when left out.
+        """
         q, k, v = self._heads(x.unsqueeze(0))
         # along the steps: the past first, (heads, steps, channels)
         k, v = torch.cat([past[0], k[0]], 1), torch.cat([past[1], v[0]], 1)
-        attended = F.scaled_dot_product_attention(q, k.unsqueeze(0), v.unsqueeze(0))
+        attended = F.scaled_dot_product_attention(q, k.unsqueeze(0), v.unsqueeze(0), known)
         return self._rest(x.unsqueeze(0), attended)[0], (k, v)
 
     def _heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

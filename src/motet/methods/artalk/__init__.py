@@ -40,4 +40,5 @@ SPEC = MethodSpec(
     recipes="motet.methods.artalk.recipes:RECIPES",
     convert="motet.methods.artalk.state_dict:from_official",
     weights="artalk.safetensors",
+    onnx="motet.methods.artalk.streaming.graph:stateful_graph",
 )

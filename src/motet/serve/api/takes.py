@@ -12,7 +12,8 @@ from starlette.responses import FileResponse, Response
 from motet.batch.ledger import content_digest, values_digest
 from motet.config import JsonValue
 from motet.errors import ConfigError
-from motet.method import MethodSpec, option_names
+from motet.method import MethodSpec
+from motet.method_options import option_names
 from motet.registry import specs_of
 from motet.serve import answers, models
 from motet.serve.api.avatars import stored_map

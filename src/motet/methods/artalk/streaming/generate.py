@@ -78,8 +78,8 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         # Streaming forms of the encoder, by (commit, look_ahead).
         self._streams: dict[tuple[int, int], SpeechEncoder[Any]] = {}
         self.space: MotionSpace = arkit_space()
-        self._blendshapes = self.space.range("blendshapes")
-        self._mouth = mouth_channels()
+        self.blendshapes = self.space.range("blendshapes")
+        self.mouth = mouth_channels()
 
     @torch.inference_mode()
     def begin(self, condition: ArtalkCondition, seeds: Sequence[int]) -> ArtalkState:
@@ -89,13 +89,13 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
             ConfigError: an unknown style, or an option outside its range.
             AssetError: a style clip that cannot be read.
         """
-        condition = with_schedule(condition, self.config, self._streams_sound(condition))
+        condition = with_schedule(condition, self.config, self.streams_sound(condition))
         codec, batch = self.config.codec, len(seeds)
         lines = 2 * batch if condition.decode == "lively" else batch
         style, mouth_style = session_style(condition, self.model, self.space)
         return ArtalkState(
             seeds=tuple(seeds),
-            stream=FeatureStream.begin(self._encoder(condition), batch),
+            stream=FeatureStream.begin(self.stream_encoder(condition), batch),
             condition=condition,
             style=style.expand(lines, -1),
             mouth_style=mouth_style,
@@ -112,9 +112,9 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
 
     def encoder_of(self, state: ArtalkState) -> SpeechEncoder[Any]:
         """The encoder of the session's mode."""
-        return self._encoder(state.condition)
+        return self.stream_encoder(state.condition)
 
-    def _encoder(self, condition: ArtalkCondition) -> SpeechEncoder[Any]:
+    def stream_encoder(self, condition: ArtalkCondition) -> SpeechEncoder[Any]:
         """Offline, with words or without, or a stream whose blocks are the frames that are emitted
         together.
         """
@@ -153,7 +153,7 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         if len(lines) == state.batch:
             return lines, state
         expected, drawn = lines.chunk(2)
-        return torch.where(self._mouth, expected, drawn), state
+        return torch.where(self.mouth, expected, drawn), state
 
     def postprocess(self, frames: Tensor, state: ArtalkState) -> tuple[Tensor, ArtalkState]:
         """Smoothing of drawn motion, lip aperture, lip closures."""
@@ -175,14 +175,14 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         """First feature of the next window's context."""
         return self._schedule(state).start(state.frames_generated)
 
-    def _streams_sound(self, condition: ArtalkCondition) -> bool:
+    def streams_sound(self, condition: ArtalkCondition) -> bool:
         """Whether the session streams an encoder that also works offline."""
         return condition.mode == "stream" and isinstance(self.encoder, OfflineEncoder)
 
     def _schedule(self, state: ArtalkState) -> WindowSchedule:
         condition = state.condition
         # A stream's encoder has waited for the look-ahead already.
-        ahead = 0 if self._streams_sound(condition) else condition.look_ahead
+        ahead = 0 if self.streams_sound(condition) else condition.look_ahead
         return WindowSchedule(self.config, condition.commit, ahead)
 
     def _steps(self, state: ArtalkState) -> WindowSteps:
@@ -193,14 +193,14 @@ class ArtalkStreaming(MotionMethod[StreamingConfig, ArtalkCondition, ArtalkState
         self, state: ArtalkState, audio: Float[Tensor, "batch tokens audio"]
     ) -> Float[Tensor, "lines frames dim"]:
         """A whole window of every line of motion."""
-        model, fresh = self.model, state.frames_generated == 0
+        model, fresh = self.model, torch.tensor(state.frames_generated == 0)
         window = state.past[:, -self.config.codec.frames :]  # (lines, frames, dim)
         before = model.past_total(window)  # (lines, frames, bits)
-        past = model.past(state.past, before, torch.tensor([fresh]))
+        past = model.past(state.past, before, fresh.unsqueeze(0))
         decide = bit_decoder(state.condition, self.config.codec, lambda: self._uniforms(state))
         _, total = model.generate(state.style, past, audio, decide)
         motion = model.decode(window, before, total, fresh)
-        motion[..., self._blendshapes] = motion[..., self._blendshapes].clamp(0, 1)
+        motion[..., self.blendshapes] = motion[..., self.blendshapes].clamp(0, 1)
         return motion
 
     def _uniforms(self, state: ArtalkState) -> Float[Tensor, "batch tokens bits"]:

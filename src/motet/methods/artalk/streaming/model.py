@@ -182,27 +182,30 @@ class StreamingModel(nn.Module):
         Returns:
             The codes of all scales, and their sum at full length.
         """
-        known, lines = past.shape[4], past.shape[2]
+        lines = past.shape[2]
         # Lines of one item share audio and style, hence the modulations.
         modulations = self.modulations(audio, style[: len(audio)]).repeat(
             1, lines // len(audio), 1, 1
         )
-        # (depth, 2, lines, heads, known + tokens, head): history first, then scale after scale.
-        cache = past.new_empty(*past.shape[:4], known + self.config.codec.tokens, past.shape[5])
-        cache[:, :, :, :, :known] = past
+        # Keys and values of each layer, (lines, heads, known, head): history, then scale after
+        # scale. They grow by concatenation, which an exported graph can do.
+        cache = [both.unbind(0) for both in past.unbind(0)]
         total, ahead, codes = None, self.style_entry(style).unsqueeze(1), []
         for scale in range(len(self.config.codec.patches)):
             own = self.quantizer.scale_of(scale)
             # (lines, patch, width): finer scales attend to history and coarser scales; no mask is
             # needed, because tokens of one scale may all attend to each other.
             x, parts = ahead + self.position[:, own], modulations[:, :, own].unbind(0)
-            visible = cache[:, :, :, :, : known + own.stop]
             for index, layer in enumerate(self.layers):
                 layer_parts = parts[6 * index : 6 * index + 6]
-                # (3, lines, heads, patch, head); keys and values join the cache.
-                fresh = layer.project(x, layer_parts)
-                cache[index, :, :, :, known + own.start : known + own.stop] = fresh[1:]
-                x = layer(x, layer_parts, fresh[0], visible[index, 0], visible[index, 1], None)
+                # (lines, heads, patch, head); keys and values join the cache.
+                query, *fresh = layer.project(x, layer_parts).unbind(0)
+                key, value = (
+                    torch.cat([earlier, new], 2)
+                    for earlier, new in zip(cache[index], fresh, strict=True)
+                )
+                cache[index] = (key, value)
+                x = layer(x, layer_parts, query, key, value, None)
             odds = self.log_odds(x, parts[-2], parts[-1])
             # Codes lie on the unit sphere: every channel is +-1/sqrt(bits).
             codes.append(decide(odds, own) * self.config.codec.bits**-0.5)
@@ -215,19 +218,19 @@ class StreamingModel(nn.Module):
         past: Float[Tensor, "batch frames dim"],
         before: Float[Tensor, "batch frames bits"],
         total: Float[Tensor, "batch frames bits"],
-        fresh: bool,
+        fresh: Bool[Tensor, ""],
     ) -> Float[Tensor, "batch frames dim"]:
         """Raw motion of a window behind the last emitted window, joined to it without a jump.
 
         Args:
             past: raw motion of the last emitted window.
             before, total: summed codes of that window and of the new one.
-            fresh: the window is the first of a session: there is nothing to join.
+            fresh: True for the first window of a session: there is nothing to join.
         """
         frames = self.config.codec.frames
         # The last two frames of the past are decoded too: they show the decoder's error there.
         motion = self.codec.decode(torch.cat([before, total], 1), keep=frames + 2)
         decoded, motion = motion[:, :2], motion[:, 2:]
-        if fresh:
-            return motion
-        return join_seam(motion, decoded, past[:, -2:], self.config.seam_decay_frames)
+        # At the start the emitted frames count as decoded without an error, which joins nothing.
+        emitted = torch.where(fresh, decoded, past[:, -2:])
+        return join_seam(motion, decoded, emitted, self.config.seam_decay_frames)
