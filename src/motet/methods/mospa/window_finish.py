@@ -82,6 +82,8 @@ class WindowFinish:
         families = task.plans[row].families
         if self.config.families and families is not None:
             rotations = hands_to_ears(root, rotations, families == COVER, fps)
+        # What was emitted stays, so that the join sees the step that is left.
+        rotations = torch.cat([vector_rotations(item)[:known], rotations[known:]])
         root, rotations = join_to_known(root, rotations, known, fps)
         if self.config.guessing:
             if task.is_first and known:
