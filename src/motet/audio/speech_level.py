@@ -76,8 +76,8 @@ ONSET_BLOCKS = 13
 """Blocks of the beginning of a buzz that pass before a row of it is known: its nine, two in which
 the filter settles, one for a beginning within a block, one for the gain to change. A hum is known
 after six."""
-PIECE = 1000 * BLOCK
-"""Samples that are measured at a time."""
+PIECE = 200 * BLOCK
+"""Samples that are measured at a time: their spectra take 10 MB."""
 _FFT = 1024
 
 
@@ -308,6 +308,13 @@ class BlockMeter:
 
     def push(self, samples: Float[ndarray, " time"]) -> Blocks:
         """The blocks that these samples complete."""
+        parts = [
+            self._push(samples[start : start + PIECE])
+            for start in range(0, max(1, len(samples)), PIECE)
+        ]
+        return Blocks(*(np.concatenate(rows) for rows in zip(*parts, strict=True)))
+
+    def _push(self, samples: Float[ndarray, " time"]) -> Blocks:
         from scipy.signal import sosfilt
 
         if len(samples):  # a resampler holds back the first samples of a short sound
