@@ -73,9 +73,8 @@ LOUDEST_DB, NO_SPEECH_DB, HOLD = -12.0, -22.0, 60
 louder than the second."""
 MAINS_GAIN_DB = -40.0
 ONSET_BLOCKS = 13
-"""Blocks of the beginning of a buzz that pass before a row of it is known: its nine, two in which
-the filter settles, one for a beginning within a block, one for the gain to change. A hum is known
-after six."""
+"""Blocks of a buzz that pass before it is known: its row of nine, two in which the filter settles,
+one for a beginning within a block, one for the gain. A hum is known after six."""
 PIECE = 200 * BLOCK
 """Samples that are measured at a time: their spectra take 10 MB."""
 _FFT = 1024
