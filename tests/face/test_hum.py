@@ -120,3 +120,20 @@ def test_no_sound_at_all_moves_nothing_before_the_first_word() -> None:
     tracker.push(np.concatenate([np.zeros(16_000), 0.3 * np.sin(np.arange(16_000) ** 1.2)]))
     shut = tracker.at(0, 50, 25.0)
     assert shut[:20].all() and not shut[26:].any()
+
+
+@pytest.mark.parametrize("hz", [50.0, 100.0])
+def test_no_live_mouth_opens_for_a_hum_after_silence(hz: float) -> None:
+    sound = torch.cat([noise(0.0, -80.0, 1.0), hum(hz, -20.0, 8, 1.2)])
+    stream, opened = motet.stream("artalk"), []
+    for piece in sound.split(320):
+        opened += list(stream.push(Audio.mono(piece, RATE)))
+    jaw = torch.cat([m.channel("blendshapes", "jawOpen") for m in [*opened, *stream.finish()]])
+    assert float(jaw.max()) < 0.05
+
+
+def test_a_word_after_silence_is_not_late() -> None:
+    words = speech(1.0, 3.0)
+    silence = torch.zeros(RATE)
+    alone, behind = tracked(words), tracked(torch.cat([silence, words]))
+    assert not alone.any() and not behind[26:].any()

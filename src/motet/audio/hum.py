@@ -38,6 +38,9 @@ STEADY_DB, LOUD_DB = 4.5, -45.0
 mean so far is a room and no voice. Quieter rooms rest by the silence of each method."""
 SILENT_DB = -75.0
 """A recording that begins under this level has not begun to sound: no mouth opens."""
+BEGINNING = 12
+"""Blocks of a first sound after silence before which nobody knows whether it is hum or buzz. Frames
+are decided `AHEAD` blocks later, so a mouth still opens before its first word."""
 
 
 class HumTracker:
@@ -58,7 +61,9 @@ class HumTracker:
         """What `_since_voiced` and `_spoken` were when the last row of voiced blocks began."""
         self._rumbles = deque[bool](maxlen=LONG)
         self._spoken, self._from_start = False, True
-        self._steady, self._silent, self._blocks, self._mean_db = True, True, 0, 0.0
+        self._steady, self._blocks, self._mean_db = True, 0, 0.0
+        self._sounding = 0
+        """Blocks since the first that was not silent."""
         self._hums = bytearray()
         """One byte a block."""
 
@@ -92,9 +97,9 @@ class HumTracker:
             is_room = not self._spoken and (self._stays_steady(level) or self._is_rumble())
             # The first frame is decided by its first `AHEAD + 1` blocks.
             self._from_start &= is_room or self._blocks <= AHEAD
-            self._silent &= level < SILENT_DB
+            self._sounding += bool(self._sounding) or level >= SILENT_DB
             is_hum = hum and self._since_voiced >= QUIET
-            self._hums.append(is_room or is_hum or self._silent)
+            self._hums.append(is_room or is_hum or self._sounding <= BEGINNING)
 
     def _is_rumble(self) -> bool:
         """Whether the last blocks rumble: few where the sound began with rumble, else more."""
