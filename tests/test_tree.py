@@ -155,7 +155,7 @@ def test_files_stay_small() -> None:
     assert not long
 
 
-@pytest.mark.parametrize("method", ["artalk", "diffposetalk", "kmtalk", "speech2lip"])
+@pytest.mark.parametrize("method", ["artalk", "diffposetalk", "kmtalk", "mospa", "speech2lip"])
 @pytest.mark.parametrize("name", ["model.py", "generate.py", "loss.py"])
 def test_three_short_files_explain_a_method(method: str, name: str) -> None:
     files = list((PACKAGE / "methods" / method).rglob(name))

@@ -251,7 +251,7 @@ def test_the_sound_is_where_the_ears_hear_it() -> None:
         ears = spatialise(mono, azimuth, 0.0, 1.5)
         state = method.begin(MospaCondition(), (0,))
         received = method.receive(state, ears.samples.T.unsqueeze(0))
-        task, _ = method._task(received, (0,))
+        task, _ = method.sampler.task(received, (0,))
         world = world_source(task, method.config, None, 30.0, attends=True)
         view, _ = source_view(task, world, method.config, "default", local=False)
         seen.append(view(None)[0, 0])
