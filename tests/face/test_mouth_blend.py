@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from motet.face.lip_shapes import SOLVED
+from motet.face.lip_shapes import RESPONSE, SOLVED
 from motet.face.mouth_blend import (
     OPENING_GAIN,
     REGRESSED_REST,
     WIDTH_GAIN,
+    WIDTH_SHAPES,
     BlendMouth,
     blend_mouth,
     widened,
@@ -64,7 +65,13 @@ def test_openings_are_scaled_from_closed_and_widths_from_their_mean():
     shapes[1] = 0.05
     jaw, smile = SOLVED.index("jawOpen"), SOLVED.index("mouthSmile")
     wide = widened(shapes, mean)
-    torch.testing.assert_close(wide[:, jaw], OPENING_GAIN * shapes[:, jaw])
+    lips = SOLVED.index("mouthUpperUp")
+    torch.testing.assert_close(wide[:, lips], OPENING_GAIN * shapes[:, lips])
+    # Smiling presses the lips and less of it parts them: the jaw gives back what that changes.
+    gap = torch.tensor([RESPONSE[name][0] for name in SOLVED])
+    opened = torch.tensor([1.0 if name in WIDTH_SHAPES else OPENING_GAIN for name in SOLVED])
+    torch.testing.assert_close(wide @ gap, (opened * shapes) @ gap)
+    assert not torch.equal(wide[:, jaw], OPENING_GAIN * shapes[:, jaw])
     torch.testing.assert_close(wide[0, smile], torch.tensor(0.3 - 0.1 * WIDTH_GAIN))
     assert wide[1, smile] == 0.0
 

@@ -133,11 +133,11 @@ def test_the_dial_states_the_true_delay(position: object) -> None:
 
 def test_the_dial_takes_the_cheapest_position_within_the_delay() -> None:
     spec = method_spec("artalk")
-    assert dial(spec, 0.35, {}).options == {"commit": 4, "look_ahead": 7}
-    assert dial(spec, 0.30, {}).options == {"commit": 2, "look_ahead": 5}
-    assert dial(spec, 5.0, {}).algorithm_s == 0.68 and dial(spec, None, {}).algorithm_s == 0.32
-    assert dial(spec, None, {"look_ahead": 25}).algorithm_s == 0.68
-    with pytest.raises(ConfigError, match=r"at least 0\.2 s"):
+    assert dial(spec, 0.35, {}).options == {"commit": 3, "look_ahead": 6}
+    assert dial(spec, 0.20, {}).options == {"commit": 2, "look_ahead": 3}
+    assert dial(spec, 5.0, {}).algorithm_s == 0.58 and dial(spec, None, {}).algorithm_s == 0.26
+    assert dial(spec, None, {"commit": 2, "look_ahead": 3}).algorithm_s == 0.16
+    with pytest.raises(ConfigError, match=r"at least 0\.16 s"):
         dial(spec, 0.1, {})
     with pytest.raises(ConfigError, match="one of the two"):
         dial(spec, 0.35, {"commit": 2})

@@ -27,7 +27,7 @@ def test_health_names_methods_formats_and_limits(studio: Studio) -> None:
     assert health["version"] == motet.__version__ and health["state"] in ("loading", "ready")
     names = {method["name"]: method for method in health["methods"]}
     assert set(names) >= set(motet.methods())
-    assert names["artalk"]["delays"] == [0.2, 0.32, 0.34, 0.68]
+    assert names["artalk"]["delays"] == [0.16, 0.26, 0.58]
     assert not names["mospa"]["delays"]
     assert names["kmtalk"]["look_ahead_s"] is None and names["kmtalk"]["whole_recording"]
     assert {".mp4", ".glb", ".amass.npz"} <= {one["ending"] for one in health["formats"]}

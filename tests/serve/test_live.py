@@ -68,7 +68,7 @@ def test_sound_goes_in_and_its_frames_come_out(studio: Studio) -> None:
         assert socket.accepted_subprotocol == "motet.live.1"
         assert ready["type"] == "ready" and ready["fps"] == 25 and len(ready["rest"]) == 55
         assert [one["name"] for one in ready["channels"]][:52] == list(ARKIT_SHAPES)
-        assert ready["delay_s"] == {"algorithm": 0.32, "advice": 0.43}
+        assert ready["delay_s"] == {"algorithm": 0.26, "advice": 0.37}
         send(socket, NOISE)
         socket.send_text(json.dumps({"type": "flush"}))
         samples, table = frames(socket, 29)

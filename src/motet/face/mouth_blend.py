@@ -27,8 +27,8 @@ WIDTH_SHAPES = (
 CLOSED, OPEN = 0.04, 0.06
 """Larger of both gaps, mouth widths, below which the model's mouth stays as it is, and from which
 the blend is full."""
-REGRESSED_REST = 0.015
-"""So much less counts of the regressed gap: in silence it is not 0, up to 0.053 in a stream."""
+REGRESSED_REST = 0.02
+"""So much less counts of the regressed gap: in silence it is not 0, up to 0.055 in a stream."""
 _COLUMNS = [[ARKIT_SHAPES.index(side) for side in sides(name)] for name in SOLVED]
 _GAP = torch.tensor([RESPONSE[name][0] for name in SOLVED])
 _FROM_MEAN = torch.tensor([name in WIDTH_SHAPES for name in SOLVED])

@@ -10,7 +10,7 @@ from motet.method import MethodSpec, StreamingDelay
 from motet.options import OptionValue
 
 AUTO_S = 0.35
-"""Delay that `auto` asks for: quick, at twice the work of the cheapest position."""
+"""Delay that `auto` asks for."""
 MARGIN_S = 0.11
 """Added for computing, the network and the receiver's screen in the advice to players."""
 DEFAULT_COST = 0.5

@@ -167,9 +167,9 @@ class StreamingConfig:
     """Default number of frames emitted of each window."""
     look_ahead: int = 4
     """Default number of feature steps read beyond the emitted frames."""
-    stream_commit: int = 4
+    stream_commit: int = 3
     """The same of a stream, where every frame that is waited for costs time."""
-    stream_look_ahead: int = 7
+    stream_look_ahead: int = 6
     """Of a stream of an encoder that also works offline: feature steps that the encoder sees
     beyond the emitted frames. The generator itself then waits for none."""
     seam_decay_frames: float = 4.0
