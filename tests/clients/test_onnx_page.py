@@ -50,7 +50,7 @@ def test_the_page_gives_the_frames_of_onnx_runtime(site: Path, tmp_path: Path) -
     assert "ms for a second of sound" in answer["status"]
     found = np.array(answer["motion"])
     assert found.shape == (50, 55)
-    np.testing.assert_allclose(found, expected(site), atol=1e-3)
+    np.testing.assert_allclose(found, expected(site), atol=1e-4, rtol=0)
 
 
 def expected(site: Path) -> np.ndarray:

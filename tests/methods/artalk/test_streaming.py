@@ -91,7 +91,7 @@ def test_a_committed_seam_has_no_jump() -> None:
     past = 0.3 + 0.05 * torch.randn(1, frames, 55, generator=noise).cumsum(1)
     total = torch.randn(1, frames, TINY.codec.bits, generator=noise)
     before = model.past_total(past)
-    joined = model.decode(past, before, total, fresh=False)
+    joined = model.decode(past, before, total, fresh=torch.tensor(False))
     plain = model.codec.decode(torch.cat([before, total], 1))
     step, own = joined[:, 0] - past[:, -1], plain[:, frames] - plain[:, frames - 1]
     jump = plain[:, frames] - past[:, -1]
