@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -221,11 +220,11 @@ def _check_clock(
             f"{path} has {rate:.1f} pictures a second; lips need at least {_LEAST_RATE}, better 25"
             " or more: film again, in more light if the camera slows down"
         )
-    held = steps > _HELD_S
-    share = float(steps[held].sum() / stamps[-1])
+    share = float(steps[steps > _HELD_S].sum() / stamps[-1])
     if share > _HELD_SHARE:
+        where = clock(stamps[longest])
         raise InputError(
-            f"{path} stands still for {100 * share:.0f} % of the time (at {clock(stamps[longest])} a"
+            f"{path} stands still for {100 * share:.0f} % of the time (at {where} a"
             f" picture lasts {1000 * steps[longest]:.0f} ms); lips need a new picture every 50 ms:"
             " film or record it again at a steady rate"
         )
