@@ -118,6 +118,7 @@ def test_fit_hands_on_track_channel_and_device(
         return SimpleNamespace(training=tmp_path, weights=tmp_path / "none")
 
     monkeypatch.setattr("motet.tracking.capture.capture.capture", capture)
+    monkeypatch.setattr("motet.tracking.capture.shots.open_shots", lambda videos: [])
     monkeypatch.setattr("motet.tracking.landmarker.missing_needs", lambda *given: [])
     monkeypatch.setattr("motet.tracking.capture.describe.describe", lambda person: [])
     monkeypatch.setattr("motet.training.person.learn_person", lambda *given: calls.append(given))

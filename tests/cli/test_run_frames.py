@@ -164,9 +164,14 @@ def test_a_person_not_yet_trained(person: Path, speech: Path, tmp_path: Path, ca
             ["nowhere.mp4", "--consent", "mine", "--held-out", "0.9"],
             "held-out must lie between 0 and 0.5",
         ),
+        (["examples/demo.flac", "--consent", "mine"], "has no pictures; give a video"),
+        (["docs", "--consent", "mine"], "the folder docs holds no videos"),
     ],
 )
-def test_fits_that_cannot_begin(arguments: list[str], says: str, tmp_path: Path, capsys) -> None:
-    pytest.importorskip("mediapipe")
+def test_fits_that_cannot_begin(
+    arguments: list[str], says: str, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    # Packages that are missing are named last: all this is refused without them.
+    monkeypatch.setattr("motet.tracking.landmarker.missing_needs", lambda *given: ["install"])
     assert main(["fit", *arguments, "-o", str(tmp_path / "p")]) == 2
     assert says in capsys.readouterr().err and not (tmp_path / "p").exists()

@@ -76,7 +76,6 @@ class Fit:
 
     def execute(self) -> int:
         """Capture, train, report."""
-        self._check_needs()
         from motet.nn.device import pick_device
         from motet.tracking.capture.capture import CaptureOptions, capture
         from motet.tracking.capture.describe import describe
@@ -98,6 +97,7 @@ class Fit:
             track=self.track,
             channel=self.channel,
         )
+        self._check_needs()
         with _Bars(self.quiet) as bars, hushed():
             person = capture(self.video, self.out, options, bars.counted)
         self._print(*describe(person))
@@ -108,18 +108,20 @@ class Fit:
         return 0
 
     def _check_needs(self) -> None:
-        """Name everything that is missing at once, before anything is read.
+        """Refuse footage that cannot be used, then name all that must be installed: nobody installs
+        packages for a file that is refused. A person who is captured already needs neither.
 
         Raises:
-            ConfigError: says what, each with its remedy.
+            InputError: which file, and why.
+            ConfigError: what is missing, each with its remedy.
         """
+        from motet.tracking.capture.shots import open_shots
         from motet.tracking.landmarker import missing_needs
 
-        consent = "state who consented to this likeness being spoken with: --consent 'TEXT'"
-        missing = [] if self.consent.strip() else [consent]
-        if not (self.out / "person.json").exists():  # captured already: nothing is tracked
-            missing += missing_needs(self.model)
-        if missing:
+        if (self.out / "person.json").exists():
+            return
+        open_shots(self.video)
+        if missing := missing_needs(self.model):
             raise ConfigError("; ".join(missing))
 
     def _exemplars(self, person: Person) -> None:

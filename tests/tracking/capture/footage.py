@@ -51,17 +51,48 @@ def film(
     )
 
 
-def uneven(path: Path, frames: list[np.ndarray]) -> Path:
-    """A video in which every fifth picture lasts three times as long as the others."""
+def uneven(count: int, every: int, long_s: float) -> np.ndarray:
+    """Times of pictures (s) that last 40 ms, each so many a longer time."""
+    length = np.where(np.arange(1, count) % every == 0, long_s, 0.04)
+    return np.concatenate([[0.0], np.cumsum(length)])
+
+
+def timed(
+    path: Path,
+    frames: list[np.ndarray],
+    stamps: np.ndarray,
+    audio: Audio | None = None,
+    codec: str = "libx264",
+    kind: str = "yuv420p",
+    fields: bool = False,
+) -> Path:
+    """A video whose pictures are shown at these times (s); `kind` is FFmpeg's name of the pixel
+    format, `fields` marks it as interlaced.
+    """
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS)
-        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        stamp = 0
-        for number, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = stamp, Fraction(1, 1000)
+        stream = container.add_stream(codec, rate=FPS)
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], kind
+        if codec in ("libx264", "libx265"):
+            stream.options = {"preset": "ultrafast"}
+        # MPEG-2 counts time in frames
+        unit = Fraction(1, FPS if fields else 1000)
+        stream.time_base = stream.codec_context.time_base = unit
+        if fields:
+            stream.bit_rate = 8_000_000
+            stream.options = {"flags": "+ildct+ilme", "top": "1"}
+        sound = None if audio is None else container.add_stream("aac", rate=audio.sample_rate)
+        for stamp, picture in zip(stamps, frames, strict=False):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=kind)
+            frame.pts, frame.time_base = round(stamp / unit), unit
             container.mux(stream.encode(frame))
-            stamp += 120 if number % 5 == 0 else 40
         container.mux(stream.encode(None))
+        if sound is not None and audio is not None:
+            values = audio.samples[:1].numpy()
+            for first in range(0, values.shape[1], 1024):
+                piece = np.ascontiguousarray(values[:, first : first + 1024])
+                block = av.AudioFrame.from_ndarray(piece, format="fltp", layout="mono")
+                block.sample_rate, block.pts = audio.sample_rate, first
+                block.time_base = Fraction(1, audio.sample_rate)
+                container.mux(sound.encode(block))
+            container.mux(sound.encode(None))
     return path

@@ -86,6 +86,34 @@ def test_a_cut_begins_a_shot() -> None:
     assert judged(change=(slice(50, 51), 0.3)) == ((), (50,))
 
 
+def shaken(frames: int = 100) -> dict[str, np.ndarray]:
+    """A face that sways as people do, seen by a camera with some noise."""
+    seen, time = row(frames), np.arange(frames)
+    seen["points"] = seen["points"] + (2 * np.sin(time / 6) * [[1], [0.5]]).T[:, None]
+    seen["change"] = (0.005 + 0.003 * np.abs(np.cos(time / 6))).astype(np.float32)
+    return seen
+
+
+def test_a_cut_in_the_same_framing_begins_a_shot() -> None:
+    seen = shaken()
+    assert usable([seen]) == ((), ())
+    # a pause was cut out: the head is 4 hundredths of its height elsewhere, nothing else changed
+    seen["points"][60:] += [4.0, 1.0]
+    seen["change"][60] = 0.05
+    assert usable([seen]) == ((), (60,))
+
+
+def test_a_light_a_flash_and_a_quick_turn_are_no_cuts() -> None:
+    light, flash, turn = shaken(), shaken(), shaken()
+    light["change"][60] = 0.06  # the picture changes, the head does not move
+    flash["change"][60:62] = 0.06
+    flash["points"][60] += [4.0, 1.0]  # and for one picture the landmarks are wrong
+    for number, way in enumerate((1.5, 4.0, 4.0, 1.5)):
+        turn["points"][60 + number :] += [way, 0.0]
+        turn["change"][60 + number] = 0.01 * way
+    assert cuts_of(light) == cuts_of(flash) == cuts_of(turn) == []
+
+
 def test_another_framing_is_skipped_and_the_longer_one_kept() -> None:
     seen = row()
     seen["change"][70] = 0.3

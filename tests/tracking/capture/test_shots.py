@@ -13,7 +13,7 @@ import torch
 from motet.errors import InputError
 from motet.tracking.capture.shots import clock, open_shots
 from motet.types import Audio
-from tests.tracking.capture.footage import film, uneven
+from tests.tracking.capture.footage import film, timed, uneven
 
 
 def numbered(count: int, size: int = 128) -> list[np.ndarray]:
@@ -35,6 +35,91 @@ def test_pictures_of_any_rate_come_at_25_a_second(tmp_path: Path) -> None:
         # The picture shown at i / 25 s, to within half a picture of the file (and the coarseness of
         # its brightness).
         assert np.abs(found - np.arange(50) * fps / 25).max() < 1.1
+
+
+def flashes(stamps: np.ndarray, every_s: float) -> list[np.ndarray]:
+    """Dark pictures at these times, bright in the first 0.12 s of every so many seconds."""
+    is_flash = (stamps % every_s < 0.12) & (stamps > every_s / 2)
+    return [np.full((128, 128, 3), 230 if flash else 20, np.uint8) for flash in is_flash]
+
+
+def test_a_minute_of_uneven_pictures_do_not_drift_from_their_sound(
+    tmp_path: Path,
+) -> None:
+    # A telephone in changing light: 24 to 45 ms a picture, clicks at every tenth second.
+    length = np.random.default_rng(0).integers(24, 46, 2_100)
+    stamps = np.concatenate([[0], np.cumsum(length)]) / 1000
+    sound = torch.zeros(round(stamps[-1] * 16_000))
+    for second in range(10, 70, 10):
+        sound[16_000 * second : 16_000 * second + 160] = 0.8
+    path = timed(tmp_path / "a.mp4", flashes(stamps, 10.0), stamps, Audio.mono(sound, 16_000))
+    shot = open_shots([path])[0]
+    assert shot.frames == pytest.approx(stamps[-1] * 25, abs=2)
+    bright = np.flatnonzero([picture[0, 0, 0] > 120 for picture in shot.pictures()]) / 25
+    loud = np.flatnonzero(np.abs(shot.sound()) > 0.3) / 16_000
+    for second in range(10, 70, 10):
+        flash = bright[np.abs(bright - second) < 0.5]
+        click = loud[np.abs(loud - second) < 0.5]
+        # a picture of the file, and half of one of 25 a second
+        assert len(flash) and abs(flash[0] - second) < 0.07
+        assert len(click) and abs(click[0] - second) < 0.01
+
+
+def test_sound_before_the_first_picture_is_left_out(tmp_path: Path) -> None:
+    stamps = 0.6 + np.arange(50) / 25
+    sound = torch.zeros(48_000)
+    sound[25_600:25_700] = 0.8  # 1.6 s after the start of the file, 1.0 s after the first picture
+    path = timed(tmp_path / "a.mkv", numbered(50), stamps, Audio.mono(sound, 16_000))
+    found = open_shots([path], shortest_s=1)[0].sound()
+    assert len(found) == 32_000 and abs(int(np.abs(found).argmax()) - 16_050) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "kind"),
+    [
+        ("hevc.mp4", "libx265", "yuv420p"),
+        ("deep.mp4", "libx265", "yuv420p10le"),
+        ("vp9.webm", "libvpx-vp9", "yuv420p"),
+        ("alpha.webm", "libvpx-vp9", "yuva420p"),
+        ("av1.mp4", "libsvtav1", "yuv420p"),
+        ("old.avi", "mjpeg", "yuvj420p"),
+        ("studio.mov", "prores_ks", "yuv422p10le"),
+    ],
+)
+def test_codecs_of_cameras_and_browsers(tmp_path: Path, name: str, codec: str, kind: str) -> None:
+    if codec not in av.codecs_available:
+        pytest.skip(f"FFmpeg was built without {codec}")
+    path = timed(tmp_path / name, numbered(30), np.arange(30) / 25, codec=codec, kind=kind)
+    shot = open_shots([path], shortest_s=1)[0]
+    assert (shot.frames, shot.width, shot.height) == (30, 128, 128)
+    assert np.abs(shades(list(shot.pictures())) - np.arange(30)).max() < 2
+
+
+def test_tall_video_of_sixty_pictures_a_second(tmp_path: Path) -> None:
+    pictures = [np.full((1920, 1080, 3), 20 + 2 * k, np.uint8) for k in range(60)]
+    shot = open_shots([film(tmp_path / "a.mp4", pictures, fps=60)], shortest_s=1)[0]
+    assert (shot.frames, shot.width, shot.height) == (25, 1080, 1920)
+    assert np.abs(shades(list(shot.pictures())) - np.arange(25) * 60 / 25).max() < 1.1
+
+
+def test_interlaced_pictures_lose_their_combs(tmp_path: Path) -> None:
+    # A bar that moves by 8 columns from field to field: rows alternate between two places.
+    pictures = [np.full((128, 256, 3), 30, np.uint8) for _ in range(30)]
+    for number, picture in enumerate(pictures):
+        for field in (0, 1):
+            left = 8 + 7 * (2 * number + field) // 2
+            picture[field::2, left : left + 24] = 220
+    path = timed(tmp_path / "a.mpg", pictures, np.arange(30) / 25, codec="mpeg2video", fields=True)
+    shot = open_shots([path], shortest_s=1)[0]
+    made = np.stack(list(shot.pictures())).astype(float)
+    assert shot.frames == 30 == len(made)
+    comb = np.abs(made[5:-1, 2:-2] - (made[5:-1, 1:-3] + made[5:-1, 3:-1]) / 2).mean()
+    flat = np.stack(pictures).astype(float)
+    as_filmed = np.abs(flat[5:-1, 2:-2] - (flat[5:-1, 1:-3] + flat[5:-1, 3:-1]) / 2).mean()
+    assert comb < 0.35 * as_filmed
+    # and they come when they were filmed
+    middle = [(p[:, :, 0].mean(axis=0) > 125).nonzero()[0].mean() for p in made[2:-2]]
+    assert np.abs(np.diff(middle) - 7).max() < 2.5
 
 
 def test_the_sound_lies_on_the_clock_of_the_pictures(tmp_path: Path) -> None:
@@ -79,8 +164,16 @@ def test_several_files_must_come_from_one_camera(tmp_path: Path) -> None:
         (lambda p: film(p, numbered(50)), r"2\.0 s of footage are too short; at least 10 s"),
         (lambda p: film(p, numbered(50, 64)), "64x64 pixels; at least 128"),
         (
-            lambda p: uneven(p, numbered(60)),
-            r"variable frame rate: at 0:00\.\d a picture lasts 120 ms, usually 40 ms",
+            lambda p: timed(p, numbered(60), uneven(60, 5, 0.12)),
+            r"18\.\d pictures a second; lips need at least 20.*more light",
+        ),
+        (
+            lambda p: timed(p, numbered(60), uneven(60, 20, 0.25)),
+            r"stands still for \d\d % of the time \(at 0:00\.8 a picture lasts 250 ms\).*steady",
+        ),
+        (
+            lambda p: timed(p, numbered(60), uneven(60, 59, 3.0)),
+            r"gap of 3\.0 s at 0:0\d\.\d; give the parts before and after",
         ),
         (
             lambda p: film(p, numbered(30), fps=10),

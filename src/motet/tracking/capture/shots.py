@@ -1,4 +1,5 @@
-"""Video files as shots: pictures at exactly 25 a second and the sound on the same clock.
+"""Video files as shots: pictures at exactly 25 a second, whatever the rate of the file and
+however uneven it is, and the sound on the same clock.
 
 Nothing is held in memory: pictures are decoded again by every pass over them.
 """
@@ -9,10 +10,13 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.filter import Graph
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
@@ -25,12 +29,15 @@ LONGEST_S = 3600.0
 SMALLEST_PX = 128
 VIDEO_ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm")
 """Which files of a folder are taken for videos."""
-_UNEVEN = 0.35
-"""How far a picture's duration may lie from the usual one, as a share of it, before the clock
-counts as uneven there."""
-_UNEVEN_SHARE = 0.02
-"""Share of uneven pictures from which on a file counts as of variable rate; dropped pictures of a
-steady camera stay below."""
+_LEAST_RATE = 20
+"""Pictures a second: a picture of 50 ms blurs a closure away."""
+_HELD_S, _HELD_SHARE = 0.09, 0.10
+"""A picture that lasts longer than two of 25 a second hides movement; so much of the footage may
+consist of such pictures. Cameras that vary their rate (telephones, recordings of a screen) stay
+far below."""
+_ENCODER_DELAY_S = 0.05
+"""Streams that start within this of each other start together: two frames of AAC at 44.1 kHz,
+which the reader of sound takes off, are 46 ms."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +52,9 @@ class Shot:
     width: int
     height: int
     rate: float
-    """Pictures a second in the file."""
+    """Pictures a second in the file, on average."""
+    first_s: float = 0.0
+    """Time of the first picture after the start of the file: sound before it belongs to none."""
 
     @property
     def seconds(self) -> float:
@@ -107,6 +116,7 @@ class Shot:
                 " which the person speaks"
             )
         requested = round(self.seconds * RATE_HZ)
+        samples = samples[round(self.first_s * RATE_HZ) :]
         return np.pad(samples[:requested], (0, max(0, requested - len(samples))))
 
 
@@ -140,8 +150,8 @@ def open_shots(paths: Sequence[Path], shortest_s: float = SHORTEST_S) -> list[Sh
     """The shots of a person: one for each file (a folder stands for its videos), all of one size.
 
     Raises:
-        InputError: a file is no video, too small, of variable frame rate, of another size than the
-            first; all together too short or too long.
+        InputError: a file is no video, too small, with too few pictures a second, of another size
+            than the first; all together too short or too long.
     """
     if not paths:
         raise InputError("no video was named; give one or more videos of the person speaking")
@@ -170,14 +180,13 @@ def open_shots(paths: Sequence[Path], shortest_s: float = SHORTEST_S) -> list[Sh
 def _open(path: Path) -> Shot:
     if not path.is_file():
         raise InputError(f"there is no video at {path}")
-    stamps, width, height = _scan(path)
+    stamps, first_s, width, height = _scan(path)
     steps = np.diff(stamps)
-    usual = float(np.median(steps)) if len(steps) else 0.0
-    if usual <= 0:
+    if not len(steps) or stamps[-1] <= 0:
         raise InputError(
             f"{path} holds {len(stamps)} picture(s); give a video of the person speaking"
         )
-    _check_clock(path, stamps, steps, usual)
+    _check_clock(path, stamps, steps)
     if min(width, height) < SMALLEST_PX:
         raise InputError(
             f"{path} has {width}x{height} pixels; at least {SMALLEST_PX} each way are needed to see"
@@ -185,34 +194,46 @@ def _open(path: Path) -> Shot:
         )
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    return Shot(path, digest, max(1, round((stamps[-1] + usual) * FPS)), width, height, 1 / usual)
+    # the last picture lasts as long as most
+    frames = max(1, round((stamps[-1] + float(np.median(steps))) * FPS))
+    return Shot(path, digest, frames, width, height, len(steps) / stamps[-1], first_s)
 
 
-def _check_clock(path: Path, stamps: ndarray, steps: ndarray, usual: float) -> None:
-    uneven = np.abs(steps - usual) > _UNEVEN * usual
-    # Single dropped pictures are no variable rate.
-    if uneven.mean() > _UNEVEN_SHARE and uneven.sum() > 3:
-        where = stamps[:-1][uneven][0]
+def _check_clock(
+    path: Path, stamps: Float[ndarray, " pictures"], steps: Float[ndarray, " steps"]
+) -> None:
+    """Refuse footage whose pictures are too few to see lips. They may be of uneven length: each is
+    shown at its own time.
+
+    Raises:
+        InputError: says where, and what to do.
+    """
+    longest = int(steps.argmax())
+    if steps[longest] > 1.0:
         raise InputError(
-            f"{path} has a variable frame rate: at {clock(where)} a picture lasts"
-            f" {1000 * steps[uneven][0]:.0f} ms, usually {1000 * usual:.0f} ms; convert it first,"
-            f" e.g.  ffmpeg -i {path.name} -r 25 -fps_mode cfr steady.mp4"
-        )
-    if steps.max() > 1.0:
-        raise InputError(
-            f"{path} has a gap of {steps.max():.1f} s at {clock(stamps[int(steps.argmax())])}; give"
+            f"{path} has a gap of {steps[longest]:.1f} s at {clock(stamps[longest])}; give"
             " the parts before and after as separate files"
         )
-    # A picture of 50 ms blurs a closure away.
-    if 1 / usual < 20:
+    rate = len(steps) / stamps[-1]
+    if rate < _LEAST_RATE:
         raise InputError(
-            f"{path} has {1 / usual:.1f} pictures a second; lips need at least 20, better 25 or"
-            " more"
+            f"{path} has {rate:.1f} pictures a second; lips need at least {_LEAST_RATE}, better 25"
+            " or more: film again, in more light if the camera slows down"
+        )
+    share = float(steps[steps > _HELD_S].sum() / stamps[-1])
+    if share > _HELD_SHARE:
+        where = clock(stamps[longest])
+        raise InputError(
+            f"{path} stands still for {100 * share:.0f} % of the time (at {where} a"
+            f" picture lasts {1000 * steps[longest]:.0f} ms); lips need a new picture every 50 ms:"
+            " film or record it again at a steady rate"
         )
 
 
-def _scan(path: Path) -> tuple[Float[ndarray, " pictures"], int, int]:
-    """Picture times (s) and upright size, read without decoding where possible."""
+def _scan(path: Path) -> tuple[Float[ndarray, " pictures"], float, int, int]:
+    """Picture times (s) from the first one, its own time after the start of the file, and upright
+    size; read without decoding where possible.
+    """
     try:
         with av.open(f"file:{path}") as container:
             if not container.streams.video:
@@ -226,7 +247,7 @@ def _scan(path: Path) -> tuple[Float[ndarray, " pictures"], int, int]:
                 )
             # time stamps of packets: no picture is decoded for them
             stamps = [packet.pts for packet in container.demux(stream) if packet.size]
-            base = stream.time_base
+            base, start_s = stream.time_base, (container.start_time or 0) / av.time_base
     except (av.FFmpegError, ValueError, IndexError, UnicodeError) as error:
         raise InputError(
             f"{path} is not a video that can be read ({type(error).__name__}); export it again"
@@ -238,19 +259,21 @@ def _scan(path: Path) -> tuple[Float[ndarray, " pictures"], int, int]:
     height, width = _upright(first[1]).shape[:2]
     if None in stamps or base is None:
         times = np.array([stamp for stamp, _ in _decoded(path)])
+        start_s = 0.0
     else:
         # Packets come in decoding order.
         times = np.sort(np.array(stamps, np.float64)) * float(base)
-    return times - times[0], width, height
+    first_s = float(times[0]) - start_s
+    return times - times[0], first_s if first_s > _ENCODER_DELAY_S else 0.0, width, height
 
 
-def _decoded(path: Path) -> Iterator[tuple[float, Any]]:
+def _decoded(path: Path) -> Iterator[tuple[float, VideoFrame]]:
     try:
         with av.open(f"file:{path}") as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             first: float | None = None
-            for number, frame in enumerate(container.decode(stream)):
+            for number, frame in enumerate(_progressive(container, stream)):
                 stamp = (
                     float(frame.pts * frame.time_base)
                     if frame.pts is not None and frame.time_base
@@ -265,7 +288,45 @@ def _decoded(path: Path) -> Iterator[tuple[float, Any]]:
         ) from error
 
 
-def _upright(frame: Any) -> UInt8[ndarray, "height width 3"]:
+def _progressive(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Decoded pictures; of a file whose first one is interlaced (camcorders, broadcast) without
+    combs: one picture for two fields.
+    """
+    graph: Graph | None = None
+    for number, frame in enumerate(container.decode(stream)):
+        if number == 0 and frame.interlaced_frame:
+            graph = _deinterlacer(stream)
+        if graph is None:
+            yield frame
+            continue
+        graph.vpush(frame)
+        yield from _pulled(graph)
+    if graph is not None:
+        graph.vpush(None)
+        yield from _pulled(graph)
+
+
+def _deinterlacer(stream: VideoStream) -> Graph:
+    graph = Graph()
+    # send_frame: one picture for a frame; deint: frames that are not interlaced stay as they are
+    graph.link_nodes(
+        graph.add_buffer(template=stream),
+        graph.add("yadif", "mode=send_frame:deint=interlaced"),
+        graph.add("buffersink"),
+    ).configure()
+    return graph
+
+
+def _pulled(graph: Graph) -> Iterator[VideoFrame]:
+    """What the filters have ready."""
+    while True:
+        try:
+            yield graph.vpull()
+        except (av.BlockingIOError, av.EOFError):
+            return
+
+
+def _upright(frame: VideoFrame) -> UInt8[ndarray, "height width 3"]:
     """RGB, turned as the file says that it should be shown (telephones film sideways)."""
     # The rotation is in degrees, by quarters.
     turns = round(getattr(frame, "rotation", 0) / 90) % 4

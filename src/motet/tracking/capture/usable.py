@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
+from scipy.ndimage import maximum_filter
 
 from motet.methods.speech2lip.person.folder import Skip
 from motet.tracking.capture.shots import FPS
@@ -20,6 +21,14 @@ MOST_TURNED_DEG = 35.0
 CUT_CHANGE = 0.07
 """Mean change of a small picture (0..1) that may be a cut."""
 _CUT_RATIO, _CUT_JUMP = 6.0, 0.25
+_NEIGHBOURS, _CHANGE_RATIO, _STEP_RATIO = 8, 4.0, 2.5
+_LEAST_CHANGE, _LEAST_STEP = 0.02, 0.01
+"""A cut without a change of framing (a pause cut out): picture and rigid landmarks change so many
+times more than in any of the neighbouring frames, and at least so much (0..1; heights of the
+face). At 21 joints of one man's clips the ratios are 7.1 and 3.7 at least, in 1,600 other frames
+2.3 and 2.2 at most, and in 1,300 frames of a nodding figure without a cut 2.3 and 1.7."""
+_RIGID = (2, 4, 6, 33, 133, 168, 195, 197, 263, 362)
+"""Landmarks of the nose and the corners of the eyes, which speech does not move."""
 _LARGER, _APART = 1.35, 0.6
 """Faces of another framing: larger by this factor, or apart by so many heights of the face."""
 _MARGIN, _BRIEF, _SHORTEST = 3, 3, 12
@@ -51,11 +60,16 @@ def usable(rows: Sequence[Row]) -> tuple[tuple[Skip, ...], tuple[int, ...]]:
 
 
 def cuts_of(row: Row) -> list[int]:
-    """First pictures after a cut: they differ much, with a jump of the face or of everything."""
-    change = row["change"]
-    if len(change) < 3:
-        # the usual change of this camera and light
+    """First pictures after a cut: to another framing, or in the same one."""
+    if len(row["change"]) < 3:
         return []
+    return sorted({*_scene_cuts(row), *_jump_cuts(row)})
+
+
+def _scene_cuts(row: Row) -> list[int]:
+    """Pictures that differ much, with a jump of the face or of everything."""
+    change = row["change"]
+    # the usual change of this camera and light
     usual = max(float(np.median(change[1:])), 1e-3)
     sudden = 1 + np.flatnonzero((change[1:] > CUT_CHANGE) & (change[1:] > _CUT_RATIO * usual))
     if len(sudden) > 0.1 * len(change):  # flashing light or a shaking camera, not cuts
@@ -70,6 +84,30 @@ def cuts_of(row: Row) -> list[int]:
         if jump > _CUT_JUMP or change[frame] > 2 * CUT_CHANGE:
             cuts.append(int(frame))
     return cuts
+
+
+def _jump_cuts(row: Row) -> list[int]:
+    """Cuts in one framing: for one picture both the picture and the skull move far more than in
+    the pictures around it. A light that is switched moves no skull; a head that is thrown
+    round takes several pictures.
+    """
+    change, found = row["change"].astype(np.float64), row["found"]
+    rigid = row["points"][:, list(_RIGID)].astype(np.float64)
+    # (frames - 1,): median way of the rigid landmarks, in heights of the face
+    way = np.median(np.linalg.norm(np.diff(rigid, axis=0), axis=-1), axis=1)
+    step = way / face_height(row["points"])[1:].clip(1.0)
+    step[~(found[1:] & found[:-1])] = 0.0
+    is_cut = (change[1:] > _LEAST_CHANGE) & (step > _LEAST_STEP)
+    is_cut &= change[1:] > _CHANGE_RATIO * _largest_around(change[1:])
+    is_cut &= step > _STEP_RATIO * _largest_around(step)
+    return (1 + np.flatnonzero(is_cut)).tolist()
+
+
+def _largest_around(values: Float[ndarray, " steps"]) -> Float[ndarray, " steps"]:
+    """The largest of the neighbours of each value, itself left out."""
+    around = np.ones(2 * _NEIGHBOURS + 1, bool)
+    around[_NEIGHBOURS] = False
+    return maximum_filter(values, footprint=around, mode="constant")
 
 
 def face_height(points: Float[ndarray, "frames points 2"]) -> Float[ndarray, " frames"]:
