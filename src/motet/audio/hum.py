@@ -36,7 +36,7 @@ in the noise of a quiet room they would shut a mouth that opens for its first wo
 STEADY_DB, LOUD_DB = 4.5, -45.0
 """What sounds from the first sample on, louder than `LOUD_DB`, and never rises by more over its
 mean so far is a room and no voice. Quieter rooms rest by the silence of each method."""
-SILENT_DB = -75.0
+SILENT_DB = -90.0
 """A recording that begins under this level has not begun to sound: no mouth opens."""
 BEGINNING = 12
 """Blocks of a first sound after silence before which nobody knows whether it is hum or buzz. Frames
