@@ -177,7 +177,7 @@ class OnnxWeights:
     (chunks of 80 ms); may be repeated."""
     storage: Literal["float32", "float16", "int8"] = "float16"
     """How large weights are stored; arithmetic is float32. The shipped weights are float16: with it
-    nothing is lost. int8 takes 15 MB instead of 26 and changes the mouth by up to 0.07."""
+    nothing is lost. int8 takes 15 MB instead of 26 and changed jawOpen by up to 0.07."""
 
     def execute(self) -> int:
         """Export and write."""
