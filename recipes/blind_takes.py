@@ -32,18 +32,12 @@ from motet.evaluation.body_scenes import MadeScene, Scene, SoundEvent, make_scen
 from motet.evaluation.body_takes import TakeScores, score_take, takes_table
 from motet.export.bvh import read as read_bvh
 from motet.metrics import body_continuity, body_reaction
-from motet.reaction_families import FAMILY_OF
+from motet.reaction_families import SOUND_FAMILIES
 from motet.synthesis.soundscape.tones import RATE, Samples, peaked
 from motet.take import read_take
 from recipes.general_midi import COMPOSERS, Player
-from recipes.plain_sounds import MAKERS, OTHER_MAKERS
+from recipes.plain_sounds import MAKERS
 
-EVERY_MAKER = {**MAKERS, **OTHER_MAKERS}
-SOUND_FAMILIES: Mapping[str, str] = {
-    **FAMILY_OF,
-    **dict.fromkeys((*OTHER_MAKERS, "chime"), "attend"),
-}
-"""Family of reactions that each kind calls for."""
 REACTS_S = 4.0
 """Peak speeds are looked for within this time of an event."""
 KINDS = ("gunshot", "siren", "music", "speech", "footsteps")
@@ -87,10 +81,10 @@ class Sounds:
         composers = {name: compose for name, compose, _ in COMPOSERS}
         if kind in self._files:
             samples = _recorded(random, self._files[kind], seconds)
-        elif kind in composers and (kind not in EVERY_MAKER or random.random() < 0.7):
+        elif kind in composers and (kind not in MAKERS or random.random() < 0.7):
             samples = self._player.play(*composers[kind](random, seconds), seconds)
         else:
-            samples = peaked(EVERY_MAKER[kind](random, seconds))
+            samples = peaked(MAKERS[kind](random, seconds))
         onset = float(np.argmax(np.abs(samples) > 0.05 * np.abs(samples).max())) / RATE
         beats = _beats(samples) if kind in ("music", "drum") else ()
         return samples.astype(np.float32), onset, beats

@@ -4,9 +4,9 @@
 
 and a soundfont, for example Debian's fluidr3mono-gm-soundfont (FluidR3, MIT).
 
-Waveforms of `plain_sounds` are no instruments: the classifier of sounds, which is fitted on them,
-takes one of twenty recorded pieces of music for music. Everything that is played here is composed
-at random; the instruments of a soundfont are recorded.
+Waveforms of `plain_sounds` are no instruments: a classifier that was fitted on them took one of
+twenty recorded pieces of music for music. Everything that is played here is composed at random; the
+instruments of a soundfont are recorded.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ COMPOSERS: tuple[tuple[str, Composer, int], ...] = (
     ("gunshot", gunshot, 16),
     ("bird", bird, 12),
 )
-"""Kind of sound, what composes it, and how many examples a fit of a classifier needs."""
+"""Kind of sound, what composes it, and how many examples the classifier is fitted on."""
 
 
 def _pitch(key: int, scale: tuple[int, ...], degree: int) -> int:

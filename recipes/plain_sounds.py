@@ -209,6 +209,9 @@ MAKERS: dict[str, Callable[[Random, float], Samples]] = {
     "drum": drum,
     "instrument": instrument,
     "gunshot": gunshot,
+    "applause": applause,
+    "footsteps": footsteps,
+    "knocking": knocking,
     "explosion": explosion,
     "bark": bark,
     "engine": engine,
@@ -216,12 +219,6 @@ MAKERS: dict[str, Callable[[Random, float], Samples]] = {
     "wind": wind,
 }
 """By the name of the kind."""
-OTHER_MAKERS: dict[str, Callable[[Random, float], Samples]] = {
-    "applause": applause,
-    "footsteps": footsteps,
-    "knocking": knocking,
-}
-"""Kinds that the classifier of sounds has no name for."""
 
 
 def recorded(random: Random, samples: Samples) -> Samples:

@@ -1,9 +1,10 @@
 """Fit the classifier of sounds in weights of mospa.
 
-    python -m recipes.sound_classifier SPEECH OLD.safetensors NEW.safetensors
+    python -m recipes.sound_classifier SPEECH SOUNDFONT OLD.safetensors NEW.safetensors
 
-Sounds are those of the synthetic soundscapes and plain ones (`recipes.plain_sounds`); SPEECH is a
-speech corpus whose recordings of the split `train` are further examples of speech. Prints
+Sounds are those of the synthetic soundscapes, plain ones (`recipes.plain_sounds`), and what a
+soundfont plays (`recipes.general_midi`); SPEECH is a speech corpus whose recordings of the split
+`train` are further examples of speech. Prints
 accuracies on variants of the sounds and on speakers that were not fitted. The weights also get an
 example of each family: the features of a sound that the denoiser was trained with.
 """
@@ -28,10 +29,11 @@ from motet.encoders.binaural import RATE_HZ, ear_features
 from motet.methods.mospa.config import MospaConfig
 from motet.methods.mospa.model import MospaModel
 from motet.methods.mospa.sound_classifier import LONGEST, SHORTEST, SoundClassifier, pool
-from motet.reaction_families import FAMILY_NAMES, FAMILY_OF, SOUND_NAMES
+from motet.reaction_families import FAMILY_NAMES, FAMILY_OF, SOUND_FAMILIES, SOUND_NAMES
 from motet.synthesis.soundscape.classes import make_sound
 from motet.synthesis.soundscape.tones import RATE as SOUND_RATE
 from motet.types import Audio
+from recipes.general_midi import COMPOSERS, Player
 from recipes.plain_sounds import MAKERS, recorded
 
 VARIANTS, STEPS, RATE, DECAY = 8, 2500, 2e-3, 3e-2
@@ -53,7 +55,8 @@ Examples = list[tuple[Tensor, int]]
 def sound_examples(variants: range) -> Examples:
     """Made sounds of every kind, from their onset on."""
     random, examples = np.random.default_rng(3), []
-    for number, name in enumerate(SOUND_NAMES):
+    for name in FAMILY_OF:
+        number = SOUND_NAMES.index(name)
         for variant in variants:
             made = make_sound(name, SOUND_S + 0.7, (0, variant))
             onset = round(made.onset_s * SOUND_RATE)
@@ -72,6 +75,21 @@ def plain_examples(seeds: range) -> Examples:
             random = np.random.default_rng([seed, SOUND_NAMES.index(name)])
             samples = recorded(random, make(random, SOUND_S))
             examples.append((_features(samples), SOUND_NAMES.index(name)))
+    return examples
+
+
+def played_examples(soundfont: Path, seed: int, share: float = 1.0) -> Examples:
+    """What instruments of a soundfont play, through rooms and microphones."""
+    player, examples = Player(soundfont), []
+    for name, compose, count in COMPOSERS:
+        for number in range(round(share * count)):
+            random = np.random.default_rng([seed, number, SOUND_NAMES.index(name)])
+            samples = player.play(*compose(random, SOUND_S), SOUND_S)
+            if number % 3:
+                samples = recorded(random, samples)
+            examples.append(
+                (_features(samples * random.uniform(0.2, 1.0)), SOUND_NAMES.index(name))
+            )
     return examples
 
 
@@ -142,26 +160,29 @@ def fit(examples: Examples, columns: int) -> SoundClassifier:
 def report(classifier: SoundClassifier, examples: Examples, name: str) -> None:
     """Print how often the family and the kind are right."""
     inputs, kinds = pooled(examples, np.random.default_rng(2))
-    found = classifier(inputs).argmax(-1)
-    family = torch.tensor([FAMILY_NAMES.index(FAMILY_OF[n]) for n in SOUND_NAMES])
-    right = (family[found] == family[kinds]).float().mean()
-    print(f"{name}: {len(kinds)}, family {right:.3f}, kind {(found == kinds).float().mean():.3f}")
+    predicted = classifier(inputs).argmax(-1)
+    family = torch.tensor([FAMILY_NAMES.index(SOUND_FAMILIES[n]) for n in SOUND_NAMES])
+    right = (family[predicted] == family[kinds]).float().mean()
+    print(
+        f"{name}: {len(kinds)}, family {right:.3f}, kind {(predicted == kinds).float().mean():.3f}"
+    )
 
 
 def main() -> None:
     """Fit, report, and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("speech", "old", "new"):
+    for name in ("speech", "soundfont", "old", "new"):
         parser.add_argument(name, type=Path)
     asked = parser.parse_args()
     train = sound_examples(TRAINED) + plain_examples(PLAIN)
-    train += speech_examples(asked.speech, "train")
+    train += speech_examples(asked.speech, "train") + played_examples(asked.soundfont, seed=1)
     checkpoint = read_checkpoint(asked.old)
     config = dataclasses.replace(from_json(MospaConfig, checkpoint.config), families=True)
     classifier = fit(train, config.audio_dim)
     report(classifier, train, "fitted")
     report(classifier, sound_examples(UNHEARD), "unheard variants")
     report(classifier, plain_examples(UNHEARD_PLAIN), "unheard plain sounds")
+    report(classifier, played_examples(asked.soundfont, 2, 0.2), "unheard pieces")
     for split in ("validation", "test"):
         speech = speech_examples(asked.speech, split)
         if speech:

@@ -22,7 +22,16 @@ FAMILIES: dict[ReactionFamily, tuple[str, ...]] = {
 FAMILY_OF: dict[str, ReactionFamily] = {
     name: family for family, names in FAMILIES.items() for name in names
 }
-SOUND_NAMES = tuple(FAMILY_OF)
+OTHER_SOUNDS: dict[str, ReactionFamily] = {
+    "applause": "attend",
+    "chime": "attend",
+    "footsteps": "attend",
+    "knocking": "attend",
+}
+"""Further kinds that are recognised; no soundscape makes them."""
+SOUND_FAMILIES: dict[str, ReactionFamily] = {**FAMILY_OF, **OTHER_SOUNDS}
+SOUND_NAMES = tuple(SOUND_FAMILIES)
+"""Every kind that is recognised."""
 UNKNOWN_FAMILY = 0
 """Number of a frame whose reaction is not given."""
 

@@ -21,6 +21,7 @@ from motet.errors import CheckpointError
 from motet.methods.mospa.config import MospaCondition, MospaConfig
 from motet.methods.mospa.item_progress import ItemProgress, at_start, next_groups
 from motet.methods.mospa.model import MospaModel
+from motet.methods.mospa.sound_classifier import widened
 from motet.methods.mospa.sound_events import SoundEvent, event_facts
 from motet.methods.mospa.state import MospaState, session_source, session_start
 from motet.methods.mospa.window_sampling import FRAME_SAMPLES, WindowSampler
@@ -163,5 +164,5 @@ def build(
     del facts
     model = MospaModel(config)
     if tensors is not None:
-        load_strict(model, tensors)
+        load_strict(model, widened(tensors))
     return Mospa(model)

@@ -15,6 +15,7 @@ from motet.methods.mospa.config import MospaConfig
 from motet.methods.mospa.item_progress import REACTION
 from motet.methods.mospa.loss import training_loss
 from motet.methods.mospa.model import MospaModel
+from motet.methods.mospa.sound_classifier import widened
 from motet.stage import Stage
 
 FROM_START, AT_EVENTS = 0.2, 0.4
@@ -34,7 +35,7 @@ def stages(config: MospaConfig, tensors: Mapping[str, Tensor] | None = None) -> 
     """The one stage; its normalisation comes from the training set."""
     model = MospaModel(config)
     if tensors is not None:
-        load_strict(model, tensors)
+        load_strict(model, widened(tensors))
     offsets = house_offsets()
 
     def batch(corpus: SpatialSet, size: int, randomness: torch.Generator) -> dict[str, Tensor]:
