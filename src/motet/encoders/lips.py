@@ -37,6 +37,9 @@ PHONE_OFFSETS, PHONE_STEPS = (-12, -8, -4, 0, 4, 8, 12), 5
 """Steps around it whose phones are read, each the mean of so many steps: labels err by a step."""
 STREAM_PHONE_OFFSETS = (-8, -4, 0, 4, 8)
 """The same in a stream, which knows the phones up to its newest step."""
+BLOCK_STEPS = 4096
+"""Steps of a whole recording that are regressed at a time: the inputs of an hour at once would take
+gigabytes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +107,10 @@ class LipRegressor(nn.Module):
         Args:
             phones: probabilities; None for a regressor that reads none.
         """
+        blocks = [self._whole(rows, block, phones) for block in steps.split(BLOCK_STEPS)]
+        return torch.cat(blocks) if blocks else rows.new_zeros(0, self.bias.shape[-1])
+
+    def _whole(self, rows: Tensor, steps: Tensor, phones: Tensor | None) -> Tensor:
         # (steps, offsets)
         at = (steps.unsqueeze(1) + self.offsets).clamp(0, len(rows) - 1)
         # (steps, offsets * dim) @ (offsets * dim, shapes)
