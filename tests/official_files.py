@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import pickle
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PosixPath
 from types import SimpleNamespace
 
@@ -21,6 +23,8 @@ from safetensors.torch import save_file
 
 from motet.checkpoint import save_checkpoint
 from motet.data.readers import vocaset
+from motet.encoders.hubert import Hubert, HubertConfig
+from motet.encoders.wav2vec2 import Wav2Vec2
 from motet.evaluation.body_features import ConditionFeatures, MotionFeatures
 from motet.geometry.mesh_files import wavefront
 from motet.methods.artalk.config import PRESETS as ARTALK
@@ -37,6 +41,10 @@ from tests.flame_files import head_tables, random_tables, write_pickle, write_to
 PHONE_TIMES = "start,end,phone\n0.0,0.08,m\n0.08,0.17,ɑ\n0.17,0.26,p\n"
 SAM_SPLITS = {"train": 2, "val": 1, "test": 2}
 MASKS = ("lips", "forehead", "eye_region", "nose")
+POSITION = "encoder.pos_conv_embed.conv"
+"""The one layer with weight norm of wav2vec 2.0 and HuBERT."""
+TFHP = Path(__file__).parent / "parity" / "diffposetalk" / "fixtures" / "lmdb"
+"""Three videos in the layout of HDTF-TFHP, written by the published preprocessing."""
 TRUNK = TrunkConfig(24, 1, 12, 16, (4,) * 7, 8, 2)
 
 
@@ -54,6 +62,12 @@ def write_official_files(folder: Path) -> Path:
     vocaset_companions(folder)
     sam_folder(folder / "SAM")
     feature_networks(folder / "extractor.pt")
+    shutil.copytree(TFHP, folder / "HDTF_TFHP", ignore=shutil.ignore_patterns("stats_train.npz"))
+    (folder / "HDTF_TFHP" / "val.txt").write_text(
+        "P0/000\n"
+    )  # the longest: training validates on it
+    artalk_database(folder / "ARTALK", {"train": [130, 120], "val": [110]})
+    pretrained_encoders(folder)
     shape = np.random.default_rng(0).normal(size=(1, 100))
     np.savez(folder / "who.npz", shape=shape.astype(np.float32))
     return folder
@@ -131,18 +145,51 @@ def vocaset_companions(folder: Path) -> None:
     for name in (f"{vocaset.TRAIN[0]}_sentence01", f"{vocaset.TRAIN[0]}_sentence02"):
         (folder / "phones" / f"{name}.csv").write_text(PHONE_TIMES)
     (folder / "phones" / f"{vocaset.TEST[0]}_sentence21.csv").write_text(PHONE_TIMES)
-    masks = {name: np.arange(k, 5023, 50) for k, name in enumerate(MASKS)}
+    masks = {name: np.arange(k, 4180, 50) for k, name in enumerate(MASKS)}
     (folder / "FLAME_masks.pkl").write_bytes(pickle.dumps(masks, 2))
     encoder = Trunk(KMTALK["tiny_vocaset"]).hears
     write_transformers(folder / "wav2vec2-tiny", "wav2vec2", encoder.state_dict())
 
 
+def artalk_database(folder: Path, frames: Mapping[str, Sequence[int]]) -> Path:
+    """Random clips of these lengths by split, as ARTalk's published training reads them."""
+    import lmdb
+
+    folder.mkdir()
+    noise = np.random.default_rng(0)
+    listed: dict[str, list[tuple[str, int]]] = {}
+    with lmdb.open(str(folder), map_size=1 << 26) as store, store.begin(write=True) as writing:
+        for split, lengths in frames.items():
+            for number, length in enumerate(lengths):
+                key, buffer = f"{split}_{number}", io.BytesIO()
+                sound = 0.1 * noise.standard_normal(640 * length)  # 16 kHz, 25 frames a second
+                motion = noise.standard_normal((length, 112)).astype(np.float32)
+                np.savez(buffer, audio=sound.astype(np.float32), motioncode=motion)
+                writing.put(key.encode(), buffer.getvalue())
+                listed.setdefault(split, []).append((key, length))
+    (folder / "metadata.json").write_text(json.dumps(listed))
+    return folder
+
+
+def pretrained_encoders(folder: Path) -> None:
+    """Speech encoders of the sizes that the tiny published presets have, random numbers."""
+    generator, trunk = ARTALK["tiny_training"].training, DIFFPOSETALK["tiny_published"].trunk
+    assert generator is not None and generator.audio is not None and trunk is not None
+    tensors = Wav2Vec2(**dataclasses.asdict(generator.audio)).state_dict()
+    weight = tensors.pop(f"{POSITION}.weight")
+    # Weight norm by its older names: direction, and length over both of the other axes.
+    tensors[f"{POSITION}.weight_v"] = weight
+    tensors[f"{POSITION}.weight_g"] = weight.pow(2).sum((0, 1), keepdim=True).sqrt()
+    write_transformers(folder / "xls-r-tiny", "wav2vec2", tensors)
+    hubert = Hubert(HubertConfig(**dataclasses.asdict(trunk)))
+    write_transformers(folder / "hubert-tiny", "hubert", hubert.state_dict())
+
+
 def write_transformers(folder: Path, prefix: str, tensors: Mapping[str, torch.Tensor]) -> None:
     """A speech encoder as the package `transformers` saves it, the weight norm by older names."""
-    position = "encoder.pos_conv_embed.conv"
     renamed = {
-        f"{position}.parametrizations.weight.original0": f"{position}.weight_g",
-        f"{position}.parametrizations.weight.original1": f"{position}.weight_v",
+        f"{POSITION}.parametrizations.weight.original0": f"{POSITION}.weight_g",
+        f"{POSITION}.parametrizations.weight.original1": f"{POSITION}.weight_v",
     }
     folder.mkdir(parents=True)
     stored = {f"{prefix}.{renamed.get(name, name)}": value for name, value in tensors.items()}

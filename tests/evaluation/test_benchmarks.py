@@ -72,6 +72,12 @@ def test_scores_without_their_region_are_left_out() -> None:
         evaluate_benchmark("biwi", iter([]), {"x": predict}, {})
 
 
+def test_regions_of_another_mesh_are_refused() -> None:
+    regions = {"lips": Region("lips", (3, VERTS))}
+    with pytest.raises(AssetError, match="has the vertex 12, the mesh of a has 12 vertices"):
+        evaluate_benchmark("biwi", iter([case("a")]), {"x": lambda clip: {}}, regions)
+
+
 def test_styles_of_published_programs_are_conditions(tmp_path: Path) -> None:
     clip = case("s_sentence21")
     for subject, shift in (("B", 0.1), ("C", 0.3)):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -19,29 +17,10 @@ from motet.encoders.wav2vec2 import Wav2Vec2
 from motet.errors import AssetError, InputError
 from motet.methods.artalk.config import PRESETS
 from motet.methods.artalk.spaces import training_space
+from tests.official_files import artalk_database
 
 lmdb = pytest.importorskip("lmdb")
 POSITION = "encoder.pos_conv_embed.conv"
-
-
-def database(folder: Path, frames: dict[str, list[int]]) -> Path:
-    """Random clips of these lengths by split."""
-    folder.mkdir()
-    noise = np.random.default_rng(0)
-    listed: dict[str, list[list[object]]] = {}
-    with lmdb.open(str(folder), map_size=1 << 26) as store, store.begin(write=True) as writing:
-        for split, lengths in frames.items():
-            for number, length in enumerate(lengths):
-                key, buffer = f"{split}_{number}", io.BytesIO()
-                np.savez(
-                    buffer,
-                    audio=(0.1 * noise.standard_normal(640 * length)).astype(np.float32),
-                    motioncode=noise.standard_normal((length, 112)).astype(np.float32),
-                )
-                writing.put(key.encode(), buffer.getvalue())
-                listed.setdefault(split, []).append([key, length])
-    (folder / "metadata.json").write_text(json.dumps(listed))
-    return folder
 
 
 def pretrained(folder: Path) -> dict[str, torch.Tensor]:
@@ -61,7 +40,7 @@ def pretrained(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_columns_are_those_of_the_model(tmp_path: Path) -> None:
-    data = ArtalkDatabase(database(tmp_path / "d", {"train": [110, 90]}), training_space())
+    data = ArtalkDatabase(artalk_database(tmp_path / "d", {"train": [110, 90]}), training_space())
     assert list(data.frames) == ["train_0"], "shorter clips are left out"
     item = data.clip("train_0")
     assert item.motion.shape == (110, 108)
@@ -78,7 +57,7 @@ def test_columns_are_those_of_the_model(tmp_path: Path) -> None:
 
 
 def test_damaged_entries_are_named(tmp_path: Path) -> None:
-    folder = database(tmp_path / "d", {"train": [110]})
+    folder = artalk_database(tmp_path / "d", {"train": [110]})
     with lmdb.open(str(folder)) as store, store.begin(write=True) as writing:
         writing.put(b"train_0", b"PK no archive")
     with pytest.raises(AssetError, match="'train_0'"):
@@ -88,7 +67,7 @@ def test_damaged_entries_are_named(tmp_path: Path) -> None:
 def test_both_stages_train_with_a_pretrained_encoder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = database(tmp_path / "data", {"train": [130, 120], "val": [110]})
+    data = artalk_database(tmp_path / "data", {"train": [130, 120], "val": [110]})
     expected, out = pretrained(tmp_path / "xlsr"), tmp_path / "own.safetensors"
     assert main(["data", "import", "artalk", str(data), "--quiet"]) == 0
     assert "train: 0.2 min" in capsys.readouterr().out

@@ -239,10 +239,12 @@ def evaluate_benchmark(
 
     Raises:
         InputError: no clip in the split, or predictions of another topology or length.
+        AssetError: a region has numbers that are no vertices of the data set.
     """
     pools = {name: _Pool() for name in subjects}
     count, frames = 0, 0
     for case in cases:
+        _check_regions(regions, case)
         for name, predictor in subjects.items():
             _score(pools[name], case, predictor(case), regions)
         count, frames = count + 1, frames + len(case.truth)
@@ -258,6 +260,17 @@ def evaluate_benchmark(
         **{f"region {name}": region.label for name, region in regions.items()},
     }
     return Report({name: tuple(_rows(pool, benchmark)) for name, pool in pools.items()}, facts)
+
+
+def _check_regions(regions: Mapping[str, Region], case: Case) -> None:
+    """Vertex numbers only fit the mesh that they were counted on."""
+    vertices = len(case.template)
+    for name, region in regions.items():
+        if max(region.indices) >= vertices:
+            raise AssetError(
+                f"region {name} has the vertex {max(region.indices)}, the mesh of {case.name} has"
+                f" {vertices} vertices; give the set of that mesh with --region {name}=FILE"
+            )
 
 
 def _score(
