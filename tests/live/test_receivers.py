@@ -146,7 +146,7 @@ def test_motet_live_drives_them_from_a_file(
         (["--receiver", "host"], "--to vmc"),
         (["--to", "vmc", "-m", "mospa", "--source", "90,0,2"], "takes a face"),
         (["--delay", "soon"], "auto"),
-        (["--delay", "0.1"], "at least 0.2 "),
+        (["--delay", "0.1"], "at least 0.16 "),
         (["--delay", "0.35", "--option", "commit=2"], "one of the two"),
         (["--from", "none.wav"], "does not exist"),
         (["--from", "none.wav", "--rate", "8000"], "leave --rate out"),

@@ -74,7 +74,7 @@ def test_sound_goes_in_and_its_frames_come_out(studio: Studio) -> None:
         samples, table = frames(socket, 29)
         assert samples[:25] == [640 * frame for frame in range(25)]
         assert np.abs(table[28]).max() < 1e-3, "back at rest"
-    options = {"decode": "expected", "commit": 4, "look_ahead": 7, "mode": "stream"}
+    options = {"decode": "expected", "commit": 3, "look_ahead": 6, "mode": "stream"}
     import torch
 
     sound = Audio.mono(torch.from_numpy(NOISE.astype(np.float32) / 32768), 16_000)
@@ -87,7 +87,7 @@ def test_the_figure_and_an_avatar_move_in_their_own_channels(studio: Studio) -> 
         ready = start(socket, avatar="house", delay_s=0.3)
         kinds = [one["kind"] for one in ready["channels"]]
         assert kinds.count("morph") == 52 and "rotation" in kinds
-        assert ready["delay_s"]["algorithm"] == 0.2
+        assert ready["delay_s"]["algorithm"] == 0.26
         send(socket, NOISE[:8000])
         socket.send_text(json.dumps({"type": "flush"}))
         _, table = frames(socket, 12)
@@ -166,7 +166,7 @@ def test_listeners_see_the_same_frames(studio: Studio) -> None:
         ({"method": "mospa", "options": {}}, "binaural"),
         ({"options": {"style": "/etc/passwd"}}, "cannot name a file"),
         ({"options": {"styl": "warm"}}, "style"),
-        ({"delay_s": 0.1}, "0.2 s"),
+        ({"delay_s": 0.1}, "0.16 s"),
         ({"rate": 1}, "rate"),
         ({"format": "mp3"}, "format"),
         ({"echo": True}, "echo"),
