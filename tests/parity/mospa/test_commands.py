@@ -17,7 +17,8 @@ import torch
 from motet.body.skeleton import pose_body
 from motet.cli import main
 from motet.export import read_take
-from motet.methods.mospa import generate
+from motet.methods.mospa import generate, window_sampling
+from motet.methods.mospa.config import GENRES
 from tests.parity.fixture_set import numbers_in
 from tests.parity.mospa.conftest import SET, close, facts, seeds_in, shape_in, tensors
 
@@ -44,8 +45,8 @@ def test_import_and_run_give_the_recorded_motion(
     noise += list(torch.from_numpy(drawn["step noise"].astype(np.float32)).mT)
     recorded = SimpleNamespace(dim=features.shape[-1])
     monkeypatch.setattr(generate, "load_encoder", lambda name: recorded)
-    monkeypatch.setattr(generate, "encode", lambda encoder, samples: features)
-    monkeypatch.setattr(generate, "seeded_noise", lambda *_, **__: noise.__getitem__)
+    monkeypatch.setattr(window_sampling, "encode", lambda encoder, samples: features)
+    monkeypatch.setattr(window_sampling, "seeded_noise", lambda *_, **__: noise.__getitem__)
 
     options = {**facts("denoiser_weights")["options"], "diffusion_steps": steps}
     weights = {"state_dict": dict(tensors("denoiser_weights")), "config": {"model": options}}
@@ -59,7 +60,7 @@ def test_import_and_run_give_the_recorded_motion(
     np.savez(tmp_path / "sequence.npz", sound_source=rows)
     run = ["run", str(tmp_path / "a.wav"), "-m", "mospa", "--weights", str(imported), "--quiet"]
     run += ["--source", str(tmp_path / "sequence.npz"), "--option", "source_mode=oracle"]
-    genre = generate.GENRES[stored["state"]]
+    genre = GENRES[stored["state"]]
     for option in ("sampler=ancestral", "feet=false", f"genre={genre}"):
         run += ["--option", option]
     assert main([*run, "-o", str(take)]) == 0
