@@ -225,6 +225,14 @@ def test_a_take_is_imported_with_its_sound(studio: Studio, take: dict[str, Any])
     assert answer.status_code == 400 and str(studio.folder) not in answer.text
 
 
+@pytest.mark.parametrize("kind", ["takes", "sounds", "jobs", "exports", "avatars", "persons"])
+def test_a_malformed_id_is_answered_as_an_unknown_one(studio: Studio, kind: str) -> None:
+    tail = {"avatars": "/profile", "sounds": "/peaks", "exports": "/x.glb"}.get(kind, "")
+    for name in ("zzz", "0" * 24):
+        answer = studio.http.get(f"/api/{kind}/{name}{tail}")
+        assert answer.status_code == 404 and "[0-9a-f]" not in answer.text, answer.text
+
+
 def test_a_transcript_gives_the_times_of_words_and_phones(studio: Studio) -> None:
     folder = Path(motet.__file__).parent / "data" / "librivox"
     sentences = json.loads((folder / "sentences.json").read_text())

@@ -20,6 +20,7 @@ from motet.errors import MotetError
 
 log = logging.getLogger("motet.serve")
 MEDIA_TYPE = "application/problem+json"
+NOT_HERE = "there is nothing with this id; it may have been deleted"
 
 STATUS_OF = {
     "AudioError": 400,
@@ -148,6 +149,9 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
+        # An address with a malformed id names nothing, like one with an unknown id.
+        if first["loc"][0] == "path":
+            return as_response(problem(404, NOT_HERE))
         where = ".".join(str(part) for part in first["loc"][1:])
         name = where or "the request"
         return as_response(problem(422, f"{name}: {first['msg']}", field=where))

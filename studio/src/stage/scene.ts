@@ -1,8 +1,8 @@
 import {
-  ACESFilmicToneMapping,
   Box3,
   DirectionalLight,
   HemisphereLight,
+  NeutralToneMapping,
   type Object3D,
   PerspectiveCamera,
   PMREMGenerator,
@@ -22,6 +22,12 @@ export const VIEWS = {
   body: { angle: 12, height: 2.0, lift: -0.74 },
 } as const;
 export type View = keyof typeof VIEWS;
+
+/** Pixels drawn for each pixel of the page, a side, without a GPU: while it moves, and at rest. */
+const COARSE = 0.75;
+const FINE = 2;
+/** Rest before the fine picture: longer than between two frames, shorter than a look. */
+const STILL_MS = 300;
 
 /** Whether pictures are computed by the processor, as in virtual machines: then draw plainly. */
 function withoutGpu(): boolean {
@@ -52,13 +58,15 @@ export class Stage {
   private last = 0;
   private view: View = 'front';
   private raised = 0;
+  private still = 0;
 
   /** @throws Error when the browser has no WebGL. */
   constructor(private readonly canvas: HTMLCanvasElement) {
     this.plain = withoutGpu();
     this.renderer = new WebGLRenderer({ canvas, antialias: !this.plain, alpha: true });
-    this.renderer.toneMapping = ACESFilmicToneMapping;
-    this.renderer.toneMappingExposure = 0.94;
+    // Keeps the colours of the file, as the pictures of an mp4 do; a film curve darkened hair and skin.
+    this.renderer.toneMapping = NeutralToneMapping;
+    this.renderer.toneMappingExposure = 1.5;
     this.light();
     this.controls = new OrbitControls(this.camera, canvas);
     this.controls.enablePan = false;
@@ -133,15 +141,36 @@ export class Stage {
       this.request = 0;
       const seconds = Math.min((time - this.last) / 1000, 0.1);
       this.last = time;
-      if (this.beforeDraw(seconds)) this.draw();
+      const moves = this.beforeDraw(seconds);
+      if (moves) this.draw();
+      if (this.plain) this.sharpen(moves);
       this.renderer.render(this.scene, this.camera);
       if (this.figure) this.onDrawn();
     });
   }
 
+  /**
+   * Without a GPU a moving picture has one sample for each pixel and less, so strands of hair and
+   * lashes are dotted. Once nothing moves, one picture with four samples a pixel takes its place.
+   */
+  private sharpen(moves: boolean) {
+    clearTimeout(this.still);
+    this.samples(COARSE);
+    if (moves) return;
+    this.still = window.setTimeout(() => {
+      this.samples(FINE);
+      this.renderer.render(this.scene, this.camera);
+    }, STILL_MS);
+  }
+
+  private samples(ratio: number) {
+    if (this.renderer.getPixelRatio() !== ratio) this.renderer.setPixelRatio(ratio);
+  }
+
   dispose() {
     cancelAnimationFrame(this.request);
     this.request = -1;
+    clearTimeout(this.still);
     this.sizes.disconnect();
     this.controls.dispose();
     this.renderer.dispose();
@@ -150,7 +179,7 @@ export class Stage {
   private resize() {
     const { clientWidth: width, clientHeight: height } = this.canvas.parentElement!;
     if (!width || !height) return;
-    this.renderer.setPixelRatio(this.plain ? 0.75 : Math.min(devicePixelRatio, 2));
+    this.renderer.setPixelRatio(this.plain ? COARSE : Math.min(devicePixelRatio, 2));
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / height;
     this.camera.updateProjectionMatrix();

@@ -4,7 +4,7 @@ from motet.method import MethodSpec
 
 SPEC = MethodSpec(
     name="speech2lip",
-    title="Video of one person from speech: an implicit mouth model trained on minutes of footage",
+    title="Video of one person from speech: their own mouth, from minutes of footage",
     paper=(
         "Wu et al. 2023, Speech2Lip: High-fidelity Speech to Lip Generation by Learning from a"
         " Short Video, ICCV"
