@@ -89,6 +89,7 @@ def test_older_weights_keep_their_predictions() -> None:
     inner = torch.relu(pooled[:, :inputs] @ old["inner.weight"].T)
     expected = (inner @ old["outer.weight"].T).softmax(-1)
     torch.testing.assert_close(classifier(pooled).softmax(-1)[:, :kinds], expected)
+    assert not classifier.is_temporal, "silence after a sound stays as it was fitted"
     assert widened(new).keys() == new.keys()
     assert all(widened(new)[name] is new[name] for name in new)
 

@@ -67,10 +67,17 @@ class SoundClassifier(nn.Module):
         normalised = ((pooled - self.mean) / self.std).clamp(-5, 5)
         return self.outer(torch.relu(self.inner(normalised)))
 
+    @property
+    def is_temporal(self) -> bool:
+        """Whether it was fitted with temporal statistics, and so without silence after a sound;
+        older weights were not (`widened`).
+        """
+        return bool(self.inner.weight[:, -TEMPORAL:].any())
+
     @torch.inference_mode()
     def kind(self, features: Float[Tensor, "frames columns"]) -> SoundKind:
         """Kind of a sound from its onset on."""
-        pooled = pool(features).unsqueeze(0).to(self.mean.device)
+        pooled = pool(features, trimmed=self.is_temporal).unsqueeze(0).to(self.mean.device)
         probabilities = self(pooled).softmax(-1)[0].cpu()
         by_family = torch.zeros(len(FAMILY_NAMES))
         for name, probability in zip(SOUND_NAMES, probabilities, strict=True):
@@ -81,13 +88,18 @@ class SoundClassifier(nn.Module):
         return SoundKind(best, family, float(by_family.max()))
 
 
-def pool(features: Float[Tensor, "frames columns"]) -> Float[Tensor, " statistics"]:
+def pool(
+    features: Float[Tensor, "frames columns"], trimmed: bool = True
+) -> Float[Tensor, " statistics"]:
     """Mean, deviation, mean change and maximum of each column over at most `LONGEST` frames, then
-    the temporal statistics. Silence after the end of the sound is left out.
+    the temporal statistics.
+
+    Args:
+        trimmed: leave out silence after the end of the sound.
     """
     rows = features[:LONGEST]
     loud = torch.nonzero(rows[:, LOUDNESS] > SILENT * rows[:, LOUDNESS].max())
-    end = int(loud[-1]) + 1 + TAIL if len(loud) else len(rows)
+    end = int(loud[-1]) + 1 + TAIL if len(loud) and trimmed else len(rows)
     rows = rows[: max(SHORTEST, end)]
     changes = rows.diff(dim=0).abs().mean(0) if len(rows) > 1 else torch.zeros_like(rows[0])
     by_column = [rows.mean(0), rows.std(0, correction=0), changes, rows.amax(0)]
