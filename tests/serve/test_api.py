@@ -8,16 +8,20 @@ import json
 import os
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
 import soundfile
+from fastapi import FastAPI
+from fastapi import Path as PathParameter
+from starlette.testclient import TestClient
 
 import motet
 from motet.cli import main
 from motet.options import Postprocess
 from motet.phonetics.alignment import PHONES
+from motet.serve.problems import install
 from motet.types import ARKIT_SHAPES
 from tests.serve.conftest import Studio, wav
 
@@ -225,12 +229,18 @@ def test_a_take_is_imported_with_its_sound(studio: Studio, take: dict[str, Any])
     assert answer.status_code == 400 and str(studio.folder) not in answer.text
 
 
-@pytest.mark.parametrize("kind", ["takes", "sounds", "jobs", "exports", "avatars", "persons"])
-def test_a_malformed_id_is_answered_as_an_unknown_one(studio: Studio, kind: str) -> None:
-    tail = {"avatars": "/profile", "sounds": "/peaks", "exports": "/x.glb"}.get(kind, "")
-    for name in ("zzz", "0" * 24):
-        answer = studio.http.get(f"/api/{kind}/{name}{tail}")
-        assert answer.status_code == 404 and "[0-9a-f]" not in answer.text, answer.text
+def test_a_malformed_id_is_answered_as_an_unknown_one() -> None:
+    app = FastAPI()
+    install(app)
+
+    @app.get("/takes/{identity}")
+    def take(identity: Annotated[str, PathParameter(pattern="^[0-9a-f]{24}$")]) -> str:
+        return identity
+
+    with TestClient(app) as client:
+        answer = client.get("/takes/zzz")
+        assert answer.status_code == 404 and "[0-9a-f]" not in answer.text
+        assert client.get(f"/takes/{'0' * 24}").status_code == 200
 
 
 def test_a_transcript_gives_the_times_of_words_and_phones(studio: Studio) -> None:
